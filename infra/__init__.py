@@ -1,0 +1,1 @@
+"""Where Tidewheel runs: the embedded platform, the router, images and charts."""

@@ -1,0 +1,55 @@
+"""Become the program that a launch file describes. Run by supervisord: `python launch.py <name>.json`.
+
+Command, environment and folder come from a private JSON file, because supervisord's own format
+can neither quote every value nor hide a password. Standard library only: it runs before anything else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pwd
+import sys
+from pathlib import Path
+
+CAP_DAC_OVERRIDE = 1
+PR_SET_KEEPCAPS = 8
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
+CAPABILITY_VERSION_3 = 0x20080522
+
+
+def become(user: str) -> None:
+    """Switch from root to `user` for a program that refuses to run as root, as PostgreSQL does.
+
+    The process keeps one capability, to pass folders that only root may enter: home and the
+    environment often lie below /root, and every other service of the platform runs as root too.
+    """
+    account = pwd.getpwnam(user)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+    mask = 1 << CAP_DAC_OVERRIDE
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    # effective, permitted, inheritable: first for capabilities 0-31, then for 32-63
+    sets = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)
+    if libc.capset(header, sets) or libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0):
+        number = ctypes.get_errno()
+        raise PermissionError(number, f"cannot run as {user} and still read its files: {os.strerror(number)}")
+
+
+def main() -> None:
+    """Replace this process by the program of the launch file named on the command line."""
+    launch = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    environment = {name: value for name, value in os.environ.items() if name not in launch["unset"]}
+    environment.update(launch["env"])
+    if launch["user"]:
+        become(launch["user"])
+    os.chdir(launch["directory"])
+    os.execvpe(launch["command"][0], launch["command"], environment)  # noqa: S606 - no shell is wanted
+
+
+if __name__ == "__main__":
+    main()

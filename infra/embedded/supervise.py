@@ -1,0 +1,274 @@
+"""Add, start, stop and remove supervised programs while the platform runs, over supervisord's control socket."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import os
+import signal
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xmlrpc.client import Fault, ServerProxy
+
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from infra.embedded.private_files import write_private
+from infra.embedded.program import Program
+from tidewheel.errors import PlatformError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from infra.embedded.layout import Layout
+
+POLL_SECONDS = 0.1
+
+
+class State(StrEnum):
+    """What supervisord says of a program."""
+
+    ABSENT = "ABSENT"
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    BACKOFF = "BACKOFF"
+    STOPPING = "STOPPING"
+    EXITED = "EXITED"
+    FATAL = "FATAL"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no process of the program runs and supervisord will not start one by itself."""
+        return self in {State.ABSENT, State.STOPPED, State.EXITED, State.FATAL, State.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class ProgramStatus:
+    """A program's state.
+
+    Attributes:
+        pid: its process, 0 when there is none.
+        since: Unix time of its last start, 0 when it never started.
+        problem: why it could not be started, in supervisord's words.
+    """
+
+    name: str
+    state: State
+    pid: int = 0
+    since: float = 0.0
+    problem: str = ""
+
+
+class Supervisor:
+    """The supervisord of one installation.
+
+    Args:
+        layout: the installation; `Layout(settings.home)`.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def pid(self) -> int | None:
+        """Process id of the running supervisord, None when it does not answer."""
+        try:
+            return int(self._call("getPID"))
+        except PlatformError:
+            return None
+
+    def statuses(self) -> list[ProgramStatus]:
+        """State of every program, by name.
+
+        Raises:
+            PlatformError: supervisord does not answer.
+        """
+        found: list[dict[str, Any]] = self._call("getAllProcessInfo")
+        return sorted((_status(info) for info in found), key=lambda status: status.name)
+
+    def status(self, name: str) -> ProgramStatus:
+        """State of one program; `State.ABSENT` when supervisord does not know it.
+
+        Raises:
+            PlatformError: supervisord does not answer.
+        """
+        for status in self.statuses():
+            if status.name == name:
+                return status
+        return ProgramStatus(name, State.ABSENT)
+
+    def add(self, program: Program) -> bool:
+        """Put a program under supervision; it starts at once where `program.autostart` is set.
+
+        Adding the same program again changes nothing; a different one of that name replaces one that is at rest.
+
+        Returns:
+            Whether anything changed.
+
+        Raises:
+            PlatformError: supervisord does not answer or refuses the program, or another program of that name runs.
+        """
+        launch, config = program.launch_json(), program.config_section(self._layout)
+        with self._exclusively():
+            state = self.status(program.name).state
+            launch_file, config_file = program.launch_file(self._layout), program.config_file(self._layout)
+            same = _text(launch_file) == launch and _text(config_file) == config
+            if same and state is not State.ABSENT:
+                return False
+            if not state.at_rest:
+                raise PlatformError(
+                    f"program {program.name!r} is {state} with another command or environment; "
+                    "stop it before changing it"
+                )
+            if state is not State.ABSENT:
+                self._call("removeProcessGroup", program.name)
+            write_private(launch_file, launch)
+            write_private(config_file, config)
+            self._call("reloadConfig")
+            self._call("addProcessGroup", program.name)
+            return True
+
+    def start(self, name: str, timeout: float = 30.0) -> ProgramStatus:
+        """Start a program and wait until it has lived for its `start_seconds`; one that runs is left alone.
+
+        Raises:
+            PlatformError: no such program, or it did not start; the message ends with its last log lines.
+        """
+        self._require(name)
+        with contextlib.suppress(_AlreadyStarted):
+            self._call("startProcess", name, False)
+
+        def settled(status: ProgramStatus) -> bool:
+            return status.state in {State.RUNNING, State.FATAL}
+
+        status = self._wait(name, settled, timeout)
+        if status.state is not State.RUNNING:
+            raise PlatformError(
+                f"program {name!r} did not start: {status.state} after {timeout:.0f} s at most"
+                f"{f' ({status.problem})' if status.problem else ''}; the end of {self._layout.log(name)}:\n"
+                f"{last_lines(self._layout.log(name)) or '(empty)'}"
+            )
+        return status
+
+    def stop(self, name: str, timeout: float = 30.0) -> None:
+        """Ask a program to stop and wait until it has; one still alive after `timeout` seconds is killed.
+
+        Raises:
+            PlatformError: no such program, or not even killing ended it.
+        """
+        self._require(name)
+        with contextlib.suppress(_NotRunning):
+            self._call("stopProcess", name, False)
+        status = self._wait(name, lambda status: status.state.at_rest, timeout)
+        if status.state.at_rest:
+            return
+        if status.pid:
+            # supervisord makes every program the leader of its own process group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(status.pid, signal.SIGKILL)
+        status = self._wait(name, lambda status: status.state.at_rest, 10.0)
+        if not status.state.at_rest:
+            raise PlatformError(f"program {name!r} (pid {status.pid}) is {status.state} and cannot be killed")
+
+    def remove(self, name: str, timeout: float = 30.0) -> None:
+        """Stop a program, if it runs, and forget it; its log stays. Removing an unknown one is no error.
+
+        Raises:
+            PlatformError: supervisord does not answer, or the program cannot be stopped.
+        """
+        with self._exclusively():
+            if self.status(name).state is not State.ABSENT:
+                self.stop(name, timeout)
+                self._call("removeProcessGroup", name)
+            forgotten = Program(name, ())
+            forgotten.config_file(self._layout).unlink(missing_ok=True)
+            forgotten.launch_file(self._layout).unlink(missing_ok=True)
+            self._call("reloadConfig")
+
+    def shutdown(self, timeout: float = 60.0) -> None:
+        """Stop supervisord, and with it whatever program still runs.
+
+        Raises:
+            PlatformError: it does not answer, or did not end in time.
+        """
+        pid = int(self._call("getPID"))
+        self._call("shutdown")
+        deadline = time.monotonic() + timeout
+        while Path(f"/proc/{pid}").exists() and self.pid() == pid:
+            if time.monotonic() > deadline:
+                raise PlatformError(f"supervisord (pid {pid}) did not end within {timeout:.0f} s")
+            time.sleep(POLL_SECONDS)
+
+    def _require(self, name: str) -> None:
+        known = [status.name for status in self.statuses()]
+        if name not in known:
+            raise PlatformError(
+                f"there is no program {name!r}{did_you_mean(name, known)}; there are: {', '.join(known) or 'none'}"
+            )
+
+    def _wait(self, name: str, settled: Callable[[ProgramStatus], bool], timeout: float) -> ProgramStatus:
+        deadline = time.monotonic() + timeout
+        while not settled(status := self.status(name)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return status
+
+    @contextlib.contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        # Two clients that change the included files at once would each reload the other's half.
+        with (self._layout.run / "programs.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        address = self._layout.supervisor_socket
+        transport = SupervisorTransport(serverurl=f"unix://{address}")
+        try:
+            proxy = ServerProxy("http://127.0.0.1", transport=transport)
+            return getattr(proxy.supervisor, method)(*arguments)
+        except (OSError, http.client.HTTPException) as error:
+            raise PlatformError(
+                f"the platform is not running: no supervisord answers at {address}; start it with `tidewheel up`"
+            ) from error
+        except Fault as fault:
+            kind = {Faults.ALREADY_STARTED: _AlreadyStarted, Faults.NOT_RUNNING: _NotRunning}
+            raise kind.get(fault.faultCode, PlatformError)(
+                f"supervisord refuses {method}({', '.join(map(str, arguments))}): {fault.faultString}"
+            ) from fault
+        finally:
+            transport.close()
+
+
+class _AlreadyStarted(PlatformError):
+    """It runs already."""
+
+
+class _NotRunning(PlatformError):
+    """It does not run."""
+
+
+def last_lines(log: Path, count: int = 15) -> str:
+    """Return the last `count` lines of a log file, an empty string where there is none."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 400 * count))
+        return "\n".join(file.read().decode("utf-8", errors="replace").splitlines()[-count:])
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _status(info: dict[str, Any]) -> ProgramStatus:
+    return ProgramStatus(
+        name=info["name"],
+        state=State(info["statename"]),
+        pid=int(info["pid"]),
+        since=float(info["start"]),
+        problem=info["spawnerr"],
+    )

@@ -1,0 +1,96 @@
+"""Envoy before the first release: its bootstrap, one listener, no route."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, move_into_place, publish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "127.0.0.1"
+ROUTE_TABLE = "endpoint"
+HEALTH = {"name": ":path", "string_match": {"exact": "/healthz"}}
+
+
+def write_initial_state(files: EnvoyFiles, *, endpoint_port: int, admin_port: int) -> None:
+    """Write bootstrap and listener; routes and clusters only where there are none yet, for they belong to releases."""
+    move_into_place(files.bootstrap, bootstrap(files, admin_port))
+    publish(files.listeners, LISTENER, [listener(files, endpoint_port)])
+    if not files.clusters.exists():
+        publish(files.clusters, CLUSTER, [])
+    if not files.routes.exists():
+        publish(files.routes, ROUTES, [route_table([])])
+
+
+def route_table(routes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The route table of the endpoint: one virtual host for any host name, with these routes."""
+    return {"name": ROUTE_TABLE, "virtual_hosts": [{"name": ROUTE_TABLE, "domains": ["*"], "routes": routes}]}
+
+
+def bootstrap(files: EnvoyFiles, admin_port: int) -> dict[str, Any]:
+    """What Envoy is started with."""
+    return {
+        # File discovery needs an identity, although nobody asks for it.
+        "node": {"id": "tidewheel", "cluster": "tidewheel"},
+        "admin": {"address": _address(admin_port)},
+        "dynamic_resources": {
+            "lds_config": _watched(files.listeners),
+            "cds_config": _watched(files.clusters),
+        },
+    }
+
+
+def listener(files: EnvoyFiles, port: int) -> dict[str, Any]:
+    """The endpoint: answers /healthz itself, routes by the route table, and says in JSON what it cannot do."""
+    health = {
+        "name": "envoy.filters.http.health_check",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck",
+            "pass_through_mode": False,
+            "headers": [HEALTH],
+        },
+    }
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+    }
+    connection = {
+        "@type": (
+            "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+        ),
+        "stat_prefix": ROUTE_TABLE,
+        "rds": {"route_config_name": ROUTE_TABLE, "config_source": _watched(files.routes)},
+        "http_filters": [health, router],
+        "local_reply_config": _local_replies(),
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connection}]}
+    return {"name": ROUTE_TABLE, "address": _address(port), "filter_chains": [chain]}
+
+
+def _local_replies() -> dict[str, Any]:
+    """How Envoy words what it answers by itself."""
+    not_found = {"comparison": {"op": "EQ", "value": {"default_value": 404, "runtime_key": "not_found"}}}
+    no_route = "no model answers at this path"
+    return {
+        "mappers": [
+            {"filter": {"status_code_filter": not_found}, "body": {"inline_string": no_route}},
+            # Without words of its own, the health check's 200 would read like an error.
+            {
+                "filter": {"header_filter": {"header": HEALTH}},
+                "body_format_override": {"json_format": {"status": "ok"}},
+            },
+        ],
+        "body_format": {
+            "json_format": {"status": "%RESPONSE_CODE%", "error": "%LOCAL_REPLY_BODY%", "path": "%REQ(:PATH)%"}
+        },
+    }
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": HOST, "port_value": port}}
+
+
+def _watched(path: Path) -> dict[str, Any]:
+    return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
