@@ -71,20 +71,23 @@ def listener(files: EnvoyFiles, port: int) -> dict[str, Any]:
 
 def _local_replies() -> dict[str, Any]:
     """How Envoy words what it answers by itself."""
-    not_found = {"comparison": {"op": "EQ", "value": {"default_value": 404, "runtime_key": "not_found"}}}
-    no_route = "no model answers at this path"
+
+    def status(comparison: str, code: int) -> dict[str, Any]:
+        value = {"default_value": code, "runtime_key": "local_reply"}
+        return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
+
+    error = {"json_format": {"status": "%RESPONSE_CODE%", "error": "%LOCAL_REPLY_BODY%", "path": "%REQ(:PATH)%"}}
+    healthy = {"json_format": {"status": "ok"}}
+    no_route = {"inline_string": "no model answers at this path"}
     return {
         "mappers": [
-            {"filter": {"status_code_filter": not_found}, "body": {"inline_string": no_route}},
-            # Without words of its own, the health check's 200 would read like an error.
             {
-                "filter": {"header_filter": {"header": HEALTH}},
+            {"filter": {"header_filter": {"header": HEALTH}}, "body_format_override": healthy},
                 "body_format_override": {"json_format": {"status": "ok"}},
             },
-        ],
-        "body_format": {
-            "json_format": {"status": "%RESPONSE_CODE%", "error": "%LOCAL_REPLY_BODY%", "path": "%REQ(:PATH)%"}
-        },
+            {"filter": status("EQ", 404), "body": no_route, "body_format_override": error},
+            {"filter": status("GE", 400), "body_format_override": error},
+        ]
     }
 
 
