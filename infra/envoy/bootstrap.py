@@ -77,14 +77,11 @@ def _local_replies() -> dict[str, Any]:
         return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
 
     error = {"json_format": {"status": "%RESPONSE_CODE%", "error": "%LOCAL_REPLY_BODY%", "path": "%REQ(:PATH)%"}}
-    healthy = {"json_format": {"status": "ok"}}
     no_route = {"inline_string": "no model answers at this path"}
+    health = {"header_filter": {"header": HEALTH}}
     return {
         "mappers": [
-            {
-            {"filter": {"header_filter": {"header": HEALTH}}, "body_format_override": healthy},
-                "body_format_override": {"json_format": {"status": "ok"}},
-            },
+            {"filter": health, "body_format_override": {"json_format": {"status": "ok"}}},
             {"filter": status("EQ", 404), "body": no_route, "body_format_override": error},
             {"filter": status("GE", 400), "body_format_override": error},
         ]
