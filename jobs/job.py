@@ -1,0 +1,145 @@
+"""What every job has in common: its command line, its record, its exit code.
+
+A job is a module with `def work(job: Job) -> Result` and, at its end, `if __name__ == "__main__": run("land", work)`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+import tidewheel
+from tidewheel.errors import DataRefused, TidewheelError
+from tidewheel.lake import Lake, Manifest
+from tidewheel.partitions import PartitionRange
+from tidewheel.runs import BatchReference, Figure, JobRecord, write_record
+from tidewheel.settings import Settings, load_settings
+from tidewheel.spec import Pipeline, find_pipeline
+
+log = logging.getLogger("tidewheel.job")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a job: what it was asked for, and where its inputs and outputs lie."""
+
+    name: str
+    pipeline: Pipeline
+    partitions: PartitionRange
+    run_id: str
+    settings: Settings
+    lake: Lake
+    options: argparse.Namespace
+    code_version: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job hands back; `run` turns it into the job's record."""
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Sequence[Manifest] = ()
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    sentence: str = ""
+    refused: str | None = None
+
+
+def run(
+    name: str,
+    work: Callable[[Job], Result],
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+    record_name: Callable[[argparse.Namespace], str] | None = None,
+) -> None:
+    """Run `work` for this process's command line, leave its record, and end the process with the job's exit code.
+
+    Args:
+        name: name of the job, as in `python -m jobs.<name>`.
+        work: does the job; a `Result` with `refused` set is recorded and ends with exit code 3.
+        add_options: adds the job's own options to the command line.
+        record_name: name of the record, where one job leaves several in a run; default: the job's name.
+    """
+    imported = time.time() - psutil.Process().create_time()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    parser = argparse.ArgumentParser(prog=f"python -m jobs.{name}", description=(work.__doc__ or "").strip())
+    parser.add_argument("--pipeline", required=True, help="name of the pipeline, as in dags/<name>.yaml")
+    parser.add_argument("--partition", required=True, help="a day YYYY-MM-DD, or a range FIRST..LAST")
+    parser.add_argument("--run-id", required=True, help="names the run; the record goes to runs/<run-id>/ in the lake")
+    add_options(parser)
+    options = parser.parse_args()
+    try:
+        sys.exit(_run(record_name(options) if record_name else name, work, options, imported))
+    except TidewheelError as error:
+        log.error("%s", error)  # noqa: TRY400  the message is for a person; a traceback would hide it
+        sys.exit(error.exit_code)
+
+
+def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, imported: float) -> int:
+    settings = load_settings()
+    pipeline = find_pipeline(settings.pipelines_folder, options.pipeline)
+    job = Job(
+        name=name,
+        pipeline=pipeline,
+        partitions=PartitionRange.parse(options.partition),
+        run_id=options.run_id,
+        settings=settings,
+        lake=Lake.open(pipeline.name, settings),
+        options=options,
+        code_version=code_version(settings.project),
+    )
+    started = time.monotonic()
+    try:
+        result = work(job)
+    except DataRefused as error:
+        result = Result(refused=str(error), sentence=str(error))
+    record = JobRecord(
+        pipeline=pipeline.name,
+        job=name,
+        run_id=job.run_id,
+        partition=str(job.partitions),
+        inputs=dict(sorted(result.inputs.items())),
+        outputs=tuple(
+            BatchReference(dataset=m.dataset, partition=m.partition, content_hash=m.content_hash, rows=m.rows)
+            for m in result.outputs
+        ),
+        figures=dict(result.figures),
+        links=dict(result.links),
+        sentence=result.sentence,
+        refused=result.refused,
+        code_version=job.code_version,
+        seconds=round(time.monotonic() - started, 3),
+        import_seconds=round(imported, 3),
+        peak_memory_bytes=_peak_memory_bytes(),
+    )
+    path = write_record(job.lake, record)
+    if result.refused is not None:
+        raise DataRefused(result.refused)
+    log.info("%s: %s (%.1f s, record %s)", name, result.sentence or "done", record.seconds, path)
+    return 0
+
+
+def code_version(project: Path) -> str:
+    """The commit the code is at, with `-dirty` where files differ from it; without git, the package's version."""
+    if version := os.environ.get("TIDEWHEEL_CODE_VERSION"):
+        return version
+    git = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        found = subprocess.run(git, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return tidewheel.__version__
+    return found.stdout.strip()
+
+
+def _peak_memory_bytes() -> int:
+    """The largest resident size of this process or of a child it waited for."""
+    return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -1,0 +1,208 @@
+"""The lake: batches that become visible in one step, and stay nameable by their content.
+
+Layout below the lake's root, for each pipeline and dataset:
+
+    <pipeline>/<dataset>/<partition>/manifest.json      the published batch of that day
+    <pipeline>/<dataset>/<partition>/<hash>.json        every manifest there ever was, by content hash
+    <pipeline>/<dataset>/_data/<write-id>/...           the Parquet files that manifests name
+    <pipeline>/<dataset>/_quarantine/<partition>/...    refused batches, untouched, each with its reason
+
+A writer stages: it writes files to a fresh `write-id` and leaves a manifest by content hash that nobody reads yet.
+Publishing copies that manifest over `manifest.json`. Readers read only what a published manifest names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tidewheel.errors import LakeError
+from tidewheel.lake.manifest import DataFile, Manifest, content_hash
+from tidewheel.lake.store import Store
+from tidewheel.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PUBLISHED = "manifest.json"
+DATA = "_data"
+QUARANTINE = "_quarantine"
+
+
+class Lake:
+    """All datasets of one pipeline."""
+
+    def __init__(self, pipeline: str, store: Store) -> None:
+        self.pipeline = pipeline
+        self.store = store
+
+    @classmethod
+    def open(cls, pipeline: str, settings: Settings | None = None) -> Lake:
+        """The lake of this installation."""
+        settings = settings or load_settings()
+        return cls(pipeline, Store(settings.lake_root, settings.lake_options))
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def fresh_folder(self, dataset: str) -> str:
+        """A folder that no other writer has, relative to the lake's root; Spark writes to `store.url(folder)`."""
+        return f"{self._dataset(dataset)}/{DATA}/{uuid4().hex}"
+
+    def write_table(
+        self, dataset: str, partition: str, table: pa.Table, inputs: Mapping[str, str], code: str
+    ) -> Manifest:
+        """Write one Arrow table as one file, and stage it."""
+        import pyarrow.parquet as pq
+
+        path = f"{self.fresh_folder(dataset)}/part-00000.parquet"
+        with self.store.open(path, "wb") as file:
+            pq.write_table(table, file, compression="zstd")
+        return self.stage(dataset, partition, [path], inputs, code)
+
+    def stage(
+        self, dataset: str, partition: str, paths: Sequence[str], inputs: Mapping[str, str], code: str
+    ) -> Manifest:
+        """Describe files already written (paths relative to the lake's root) as a batch that is not yet visible.
+
+        Raises:
+            LakeError: there are no files, one is not Parquet, or their columns differ.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not paths:
+            raise LakeError(f"{self.pipeline}: no files to stage for {dataset}/{partition}")
+        files, columns = [], None
+        base = f"{self._dataset(dataset)}/"
+        for path in paths:
+            with self.store.open(path) as opened:
+                try:
+                    parquet = pq.ParquetFile(opened)
+                    schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
+                except pa.ArrowInvalid as error:
+                    raise LakeError(f"{self.store.url(path)} is not a Parquet file: {error}") from error
+            found = {field.name: str(field.type) for field in schema}
+            if columns not in (None, found):
+                raise LakeError(f"{dataset}/{partition}: {path} has other columns than the files before it: {found}")
+            columns = found
+            sha256, size = self.store.sha256(path)
+            files.append(DataFile(path=path.removeprefix(base), rows=rows, bytes=size, sha256=sha256))
+        manifest = Manifest(
+            pipeline=self.pipeline,
+            dataset=dataset,
+            partition=partition,
+            files=tuple(files),
+            columns=columns or {},
+            inputs=dict(sorted(inputs.items())),
+            code_version=code,
+            content_hash=content_hash(columns or {}, files),
+        )
+        self.store.replace(self._path(dataset, partition, f"{manifest.content_hash}.json"), _dump(manifest))
+        return manifest
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make a staged batch the one that readers see."""
+        self.store.replace(self._path(manifest.dataset, manifest.partition, PUBLISHED), _dump(manifest))
+
+    def quarantine(self, manifest: Manifest, reason: str, details: Mapping[str, object]) -> str:
+        """Keep a refused batch with its reason; the published batch stays what it was. Returns the URL of the record."""
+        record = {"reason": reason, "details": dict(details), "manifest": manifest.model_dump(mode="json")}
+        name = f"{manifest.short_hash}.json"
+        return self._quarantine(manifest.dataset, manifest.partition, name, json.dumps(record, indent=2).encode())
+
+    def quarantine_raw(self, dataset: str, partition: str, name: str, content: bytes, reason: str) -> str:
+        """Keep a source file that could not even be read, untouched, with the reason beside it. Returns its URL."""
+        self._quarantine(dataset, partition, f"{name}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
+        return self._quarantine(dataset, partition, name, content)
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def published(self, dataset: str, partition: str) -> Manifest | None:
+        """The manifest readers see, or None where nothing is published."""
+        return self._load(self._path(dataset, partition, PUBLISHED))
+
+    def manifest(self, dataset: str, partition: str, content_hash: str) -> Manifest:
+        """A manifest by content hash, published or not.
+
+        Raises:
+            LakeError: there never was such a batch.
+        """
+        found = self._load(self._path(dataset, partition, f"{content_hash}.json"))
+        if found is None:
+            raise LakeError(f"{self.pipeline}: {dataset}/{partition} never had content {content_hash}")
+        return found
+
+    def need(self, dataset: str, partition: str) -> Manifest:
+        """The published manifest.
+
+        Raises:
+            LakeError: nothing is published there.
+        """
+        found = self.published(dataset, partition)
+        if found is None:
+            newest = self.partitions(dataset)[-1:] or ["none"]
+            raise LakeError(
+                f"{self.pipeline}: {dataset}/{partition} is not published (newest published: {newest[0]}); "
+                f"run the job that makes {dataset} for {partition} first"
+            )
+        return found
+
+    def partitions(self, dataset: str) -> list[str]:
+        """Keys of the published partitions, in order."""
+        folder = self._dataset(dataset)
+        names = [name for name in self.store.list_folder(folder) if not name.startswith("_")]
+        return [name for name in names if self.store.fs.exists(self.store.local(f"{folder}/{name}/{PUBLISHED}"))]
+
+    def urls(self, manifest: Manifest) -> list[str]:
+        """URLs of a batch's files, for Spark."""
+        return [self.store.url(f"{self._dataset(manifest.dataset)}/{file.path}") for file in manifest.files]
+
+    def read(self, manifest: Manifest, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a batch into memory, in the order its manifest names the files.
+
+        Raises:
+            LakeError: a file is gone or its size is not what the manifest says.
+        """
+        return self.read_all([manifest], columns)
+
+    def read_all(self, manifests: Iterable[Manifest], columns: Sequence[str] | None = None) -> pa.Table:
+        """Read several batches, one after the other."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        tables = []
+        for manifest in manifests:
+            for file in manifest.files:
+                path = f"{self._dataset(manifest.dataset)}/{file.path}"
+                try:
+                    with self.store.open(path) as opened:
+                        tables.append(pq.read_table(opened, columns=list(columns) if columns else None))
+                except (FileNotFoundError, pa.ArrowInvalid) as error:
+                    raise LakeError(
+                        f"{self.store.url(path)} is not what the manifest of {manifest.key} says: {error}; "
+                        "restore the file, or make the partition again"
+                    ) from error
+        return pa.concat_tables(tables, promote_options="permissive")
+
+    # --- places ----------------------------------------------------------------------------------------------------
+
+    def _dataset(self, dataset: str) -> str:
+        return f"{self.pipeline}/{dataset}"
+
+    def _path(self, dataset: str, partition: str, name: str) -> str:
+        return f"{self._dataset(dataset)}/{partition}/{name}"
+
+    def _quarantine(self, dataset: str, partition: str, name: str, content: bytes) -> str:
+        path = f"{self._dataset(dataset)}/{QUARANTINE}/{partition}/{name}"
+        self.store.replace(path, content)
+        return self.store.url(path)
+
+    def _load(self, path: str) -> Manifest | None:
+        content = self.store.read(path)
+        return None if content is None else Manifest.model_validate_json(content)
+
+
+def _dump(manifest: Manifest) -> bytes:
+    return manifest.model_dump_json(indent=2).encode()

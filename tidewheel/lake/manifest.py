@@ -1,0 +1,58 @@
+"""A manifest says what a batch consists of, byte for byte, and what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DataFile(BaseModel):
+    """One Parquet file of a batch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str = Field(description="relative to the dataset's folder")
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What one batch consists of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pipeline: str
+    dataset: str
+    partition: str
+    files: tuple[DataFile, ...]
+    columns: Mapping[str, str] = Field(description="column name to Arrow type")
+    inputs: Mapping[str, str] = Field(
+        default_factory=dict, description="`dataset/partition` (or `model`) to the content hash it was made from"
+    )
+    code_version: str = ""
+    content_hash: str = Field(description="sha256 over the columns and the files' hashes: same content, same hash")
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def key(self) -> str:
+        """`dataset/partition`, the name other manifests use for this batch."""
+        return f"{self.dataset}/{self.partition}"
+
+    @property
+    def short_hash(self) -> str:
+        """The first 12 characters of the content hash, for people and file names."""
+        return self.content_hash[:12]
+
+
+def content_hash(columns: Mapping[str, str], files: Sequence[DataFile]) -> str:
+    """Hash of a batch's content: where the files lie and in which order they were written does not matter."""
+    content = {"columns": dict(columns), "files": sorted(file.sha256 for file in files)}
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,0 +1,105 @@
+"""The file store below the lake: one place that knows how to put a file there in one atomic step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO
+from uuid import uuid4
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+CHUNK = 1 << 20
+
+
+class Store:
+    """Files under a root URL, by paths relative to it."""
+
+    def __init__(self, root: str, options: Mapping[str, object]) -> None:
+        self.root = root.rstrip("/")
+        self.options = dict(options)
+        self.fs, self._base = fsspec.core.url_to_fs(self.root, **self.options)
+
+    def url(self, path: str) -> str:
+        """Full URL of a path, as Spark and Arrow want it."""
+        return f"{self.root}/{path}"
+
+    def local(self, path: str) -> str:
+        """The path as this store's own filesystem names it."""
+        return f"{self._base}/{path}"
+
+    def read(self, path: str) -> bytes | None:
+        """Content of a file, or None where there is none."""
+        try:
+            return bytes(self.fs.cat_file(self.local(path)))
+        except FileNotFoundError:
+            return None
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Put a file in place in one step: a reader sees the old content or the new, never a part."""
+        target = self.local(path)
+        if not isinstance(self.fs, LocalFileSystem):
+            self.fs.pipe_file(target, content)  # object stores publish an object when its upload ends
+            return
+        self.fs.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH120  an fsspec path, not a Path
+        beside = f"{target}.{uuid4().hex}.tmp"
+        try:
+            with open(beside, "wb") as file:  # noqa: PTH123
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)  # noqa: PTH105
+        except BaseException:
+            with _ignore_missing():
+                os.unlink(beside)  # noqa: PTH108
+            raise
+
+    @contextmanager
+    def open(self, path: str, mode: str = "rb") -> Iterator[IO[bytes]]:
+        """Open a file; parent folders are made."""
+        target = self.local(path)
+        if "w" in mode:
+            self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        with self.fs.open(target, mode) as file:
+            yield file
+
+    def sha256(self, path: str) -> tuple[str, int]:
+        """Hash and size in bytes of a file."""
+        digest, size = hashlib.sha256(), 0
+        with self.open(path) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+        return digest.hexdigest(), size
+
+    def find(self, folder: str, suffix: str) -> list[str]:
+        """Relative paths of the files below a folder that end in `suffix`, sorted."""
+        self.fs.invalidate_cache()
+        found = self.fs.find(self.local(folder))
+        return sorted(str(path)[len(self._base) + 1 :] for path in found if str(path).endswith(suffix))
+
+    def list_folder(self, folder: str) -> list[str]:
+        """Names of what lies directly in a folder, sorted; empty where there is no such folder."""
+        self.fs.invalidate_cache()
+        try:
+            return sorted(
+                str(path).rstrip("/").rsplit("/", 1)[-1] for path in self.fs.ls(self.local(folder), detail=False)
+            )
+        except FileNotFoundError:
+            return []
+
+    def remove(self, path: str) -> None:
+        """Delete a file or folder; nothing happens where there is none."""
+        with _ignore_missing():
+            self.fs.rm(self.local(path), recursive=True)
+
+
+@contextmanager
+def _ignore_missing() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        return

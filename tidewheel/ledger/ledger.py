@@ -1,0 +1,145 @@
+"""The ledger: every verdict, every day's figures and every wish for training, with the reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from tidewheel.errors import LedgerError
+from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, VerdictRow
+from tidewheel.policies.verdict import Kind, Verdict
+from tidewheel.settings import Settings, load_settings
+
+
+class Ledger:
+    """The platform's memory of decisions. Everything may be written twice; it is then there once."""
+
+    def __init__(self, url: str) -> None:
+        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Ledger:
+        """The ledger of this installation.
+
+        Raises:
+            SettingsError: TIDEWHEEL_DATABASE_URL is not set and no platform runs here.
+        """
+        return cls((settings or load_settings()).require("database_url"))
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction.
+
+        Raises:
+            LedgerError: the database cannot be reached.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise LedgerError(
+                f"the ledger at {self.engine.url.render_as_string(hide_password=True)} cannot be reached: {error.orig}; "
+                "is the platform up (`tidewheel status`)?"
+            ) from error
+
+    # --- verdicts --------------------------------------------------------------------------------------------------
+
+    def record(self, pipeline: str, subject: str, run_id: str, verdict: Verdict, at: datetime) -> None:
+        """Keep a verdict; the same run deciding again about the same subject replaces what it said before."""
+        same = (
+            VerdictRow.pipeline == pipeline,
+            VerdictRow.kind == str(verdict.kind),
+            VerdictRow.subject == subject,
+            VerdictRow.run_id == run_id,
+        )
+        with self.session() as session:
+            row = session.scalars(select(VerdictRow).where(*same).with_for_update()).one_or_none()
+            if row is None:
+                row = VerdictRow(pipeline=pipeline, kind=str(verdict.kind), subject=subject, run_id=run_id)
+                session.add(row)
+            row.outcome = str(verdict.outcome)
+            row.sentence = verdict.sentence
+            row.inputs, row.thresholds = dict(verdict.inputs), dict(verdict.thresholds)
+            row.decided_at = at
+
+    def verdicts(self, pipeline: str, kind: Kind | None = None, limit: int = 20) -> list[VerdictRow]:
+        """The newest verdicts, newest first."""
+        query = select(VerdictRow).where(VerdictRow.pipeline == pipeline).order_by(VerdictRow.id.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(VerdictRow.kind == str(kind))
+        with self.session() as session:
+            return list(session.scalars(query))
+
+    # --- figures ---------------------------------------------------------------------------------------------------
+
+    def put_figures(
+        self,
+        pipeline: str,
+        partition: str,
+        figures: Mapping[str, float],
+        at: datetime,
+        *,
+        slice: str = "",
+        version: str = "",
+    ) -> None:
+        """Keep the figures of a day; what was measured before for the same day is replaced. NaN is unknown: left out."""
+        with self.session() as session:
+            for name, value in figures.items():
+                if not math.isnan(value):
+                    key = {
+                        "pipeline": pipeline,
+                        "partition": partition,
+                        "name": name,
+                        "slice": slice,
+                        "version": version,
+                    }
+                    session.merge(FigureRow(**key, value=float(value), measured_at=at))
+
+    def figures(self, pipeline: str, name: str, *, slice: str = "") -> list[FigureRow]:
+        """One figure over the days, oldest first."""
+        query = (
+            select(FigureRow)
+            .where(FigureRow.pipeline == pipeline, FigureRow.name == name, FigureRow.slice == slice)
+            .order_by(FigureRow.partition)
+        )
+        with self.session() as session:
+            return list(session.scalars(query))
+
+    # --- wishes for training ---------------------------------------------------------------------------------------
+
+    def request_training(self, pipeline: str, reason: str, at: datetime) -> bool:
+        """Ask for a new challenger. Returns False where a wish is open already: one is enough."""
+        try:
+            with self.session() as session:
+                session.add(RetrainRequestRow(pipeline=pipeline, reason=reason, asked_at=at))
+        except IntegrityError:
+            return False
+        return True
+
+    def open_request(self, pipeline: str) -> RetrainRequestRow | None:
+        """The wish nobody has answered yet."""
+        query = select(RetrainRequestRow).where(
+            RetrainRequestRow.pipeline == pipeline, RetrainRequestRow.closed_at.is_(None)
+        )
+        with self.session() as session:
+            return session.scalars(query).one_or_none()
+
+    def close_request(self, pipeline: str, run_id: str, at: datetime) -> None:
+        """A training run has answered the open wish, whatever came of it; nothing happens where there is none."""
+        query = select(RetrainRequestRow).where(
+            RetrainRequestRow.pipeline == pipeline, RetrainRequestRow.closed_at.is_(None)
+        )
+        with self.session() as session:
+            for row in session.scalars(query.with_for_update()):
+                row.closed_at, row.closed_by = at, run_id
+
+    def count(self, pipeline: str) -> int:
+        """How many verdicts a pipeline has."""
+        with self.session() as session:
+            return session.scalar(select(func.count()).where(VerdictRow.pipeline == pipeline)) or 0

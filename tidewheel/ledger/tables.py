@@ -1,0 +1,124 @@
+"""The ledger's tables. A change here comes with a migration in `migrations/versions`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_Time = DateTime(timezone=True)
+
+
+class Table(DeclarativeBase):
+    """What all tables have in common."""
+
+    type_annotation_map = {dict[str, Any]: JSON, datetime: _Time}  # noqa: RUF012  SQLAlchemy wants a plain dict
+
+
+class VerdictRow(Table):
+    """One decision of a policy; the same run deciding again about the same subject is the same row."""
+
+    __tablename__ = "verdict"
+    __table_args__ = (UniqueConstraint("pipeline", "kind", "subject", "run_id", name="one_verdict_a_run"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    pipeline: Mapped[str] = mapped_column(String(63), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(200))
+    run_id: Mapped[str] = mapped_column(String(250))
+    outcome: Mapped[str] = mapped_column(String(20))
+    sentence: Mapped[str] = mapped_column(Text)
+    inputs: Mapped[dict[str, Any]]
+    thresholds: Mapped[dict[str, Any]]
+    decided_at: Mapped[datetime]
+
+
+class FigureRow(Table):
+    """One measured number of a day, for all rows (slice '') or a slice of them."""
+
+    __tablename__ = "figure"
+
+    pipeline: Mapped[str] = mapped_column(String(63), primary_key=True)
+    partition: Mapped[str] = mapped_column(String(30), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    slice: Mapped[str] = mapped_column(String(200), primary_key=True, default="")
+    version: Mapped[str] = mapped_column(String(20), primary_key=True, default="")
+    value: Mapped[float]
+    measured_at: Mapped[datetime]
+
+
+class RetrainRequestRow(Table):
+    """A wish for a new challenger. A pipeline has at most one open wish."""
+
+    __tablename__ = "retrain_request"
+    __table_args__ = (
+        Index(
+            "one_open_request",
+            "pipeline",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+            sqlite_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    pipeline: Mapped[str] = mapped_column(String(63))
+    reason: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None] = mapped_column(String(250))
+
+
+class EndpointRow(Table):
+    """What answers for a pipeline now. The router is the truth of traffic; this is what we want it to be."""
+
+    __tablename__ = "endpoint"
+
+    pipeline: Mapped[str] = mapped_column(String(63), primary_key=True)
+    colour: Mapped[str] = mapped_column(String(10))
+    version: Mapped[str] = mapped_column(String(20))
+    previous_version: Mapped[str | None] = mapped_column(String(20))
+    changed_at: Mapped[datetime]
+
+
+class ReleaseRow(Table):
+    """One attempt to put a version behind the endpoint. A pipeline has at most one that is running."""
+
+    __tablename__ = "release"
+    __table_args__ = (
+        Index(
+            "one_running_release",
+            "pipeline",
+            unique=True,
+            postgresql_where=text("status = 'running'"),
+            sqlite_where=text("status = 'running'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    pipeline: Mapped[str] = mapped_column(String(63), index=True)
+    version: Mapped[str] = mapped_column(String(20))
+    colour: Mapped[str] = mapped_column(String(10))
+    plan: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    run_id: Mapped[str] = mapped_column(String(250))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ReleaseStageRow(Table):
+    """How far a release has come."""
+
+    __tablename__ = "release_stage"
+
+    release_id: Mapped[int] = mapped_column(ForeignKey("release.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(20))
+    detail: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,38 @@
+"""A verdict: what a policy decided, from which inputs, against which thresholds, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What was decided about."""
+
+    VALIDATION = "validation"
+    TRIGGER = "trigger"
+    GATE = "gate"
+    RELEASE = "release"
+
+
+class Outcome(StrEnum):
+    """What was decided."""
+
+    PASSED = "passed"
+    REFUSED = "refused"
+    INCONCLUSIVE = "inconclusive"
+    FIRED = "fired"
+    SUPPRESSED = "suppressed"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One decision. The sentence is for a person; inputs and thresholds let a person check it."""
+
+    kind: Kind
+    outcome: Outcome
+    sentence: str
+    inputs: Mapping[str, object] = field(default_factory=dict)
+    thresholds: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,97 @@
+"""Where things are on this machine: `TIDEWHEEL_*` variables over `<home>/platform.env` over defaults.
+
+`tidewheel up` writes `platform.env` (readable by its owner only) with the addresses and passwords
+of the embedded services, so that every command and every job finds them. To use an external service instead,
+set its variable.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tidewheel.errors import SettingsError
+
+PLATFORM_ENV = "platform.env"
+
+
+class Settings(BaseSettings):
+    """Everything that differs between one installation and the next."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDEWHEEL_", extra="ignore", frozen=True)
+
+    home: Path = Field(default=Path(".tidewheel"), description="folder of all state of this installation")
+    project: Path = Field(default=Path(), description="folder that holds dags/, jobs/, expectations/, bentos/")
+    lake_url: str = Field(default="", description="root of the lake, file:// or s3://; default <home>/lake")
+    lake_options: dict[str, object] = Field(
+        default_factory=dict, description="fsspec options of the lake, as JSON (endpoint_url, key, secret)"
+    )
+    database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL of the ledger")
+    mlflow_url: str = Field(default="", description="MLflow tracking and registry server")
+    mlflow_username: str = Field(default="", description="MLflow user, where the server asks for one")
+    mlflow_password: SecretStr | None = Field(default=None, description="password of the MLflow user")
+    airflow_url: str = Field(default="", description="Airflow's API server")
+    airflow_username: str = Field(default="admin", description="Airflow user the command line acts as")
+    airflow_password: SecretStr | None = Field(default=None, description="password of the Airflow user")
+    endpoint_url: str = Field(default="", description="the router in front of the model services")
+    envoy_admin_url: str = Field(default="", description="Envoy's admin address")
+    spark_master: str = Field(default="local[*]", description="local[*], spark://, k8s:// or sc://")
+    spark_memory: str = Field(default="2g", description="heap of the Spark driver in local mode")
+    job_runner: Literal["process", "kubernetes"] = Field(
+        default="process", description="where jobs run: beside Airflow's worker, or in pods"
+    )
+    job_image: str = Field(default="tidewheel:latest", description="container image of the jobs")
+    job_namespace: str = Field(default="tidewheel", description="Kubernetes namespace of the jobs")
+
+    @cached_property
+    def lake_root(self) -> str:
+        """URL of the lake's root, without a slash at the end."""
+        return (self.lake_url or (self.home / "lake").as_uri()).rstrip("/")
+
+    @property
+    def pipelines_folder(self) -> Path:
+        """Folder of the pipeline files."""
+        return self.project / "dags"
+
+    @property
+    def expectations_folder(self) -> Path:
+        """Folder of the expectation suites, one sub-folder a pipeline."""
+        return self.project / "expectations"
+
+    def require(self, name: str) -> str:
+        """Return the setting `name`, revealed.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        value = getattr(self, name)
+        revealed = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not revealed:
+            variable = f"TIDEWHEEL_{name.upper()}"
+            raise SettingsError(
+                f"setting {variable} is not set: nothing in the environment and nothing in "
+                f"{self.home / PLATFORM_ENV}; start the platform with `tidewheel up`, or set {variable}"
+            )
+        return str(revealed)
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process afresh: environment first, then `<home>/platform.env`.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be.
+    """
+    home = Path(os.environ.get("TIDEWHEEL_HOME", ".tidewheel")).expanduser().resolve()
+    project = Path(os.environ.get("TIDEWHEEL_PROJECT", ".")).expanduser().resolve()
+    try:
+        return Settings(_env_file=home / PLATFORM_ENV, home=home, project=project)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"TIDEWHEEL_{str(e['loc'][0]).upper()}: {e['msg']} (found {e['input']!r})" for e in error.errors()
+        )
+        raise SettingsError(f"wrong setting: {wrong}") from None

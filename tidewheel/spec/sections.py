@@ -1,0 +1,226 @@
+"""The sections of a pipeline file. What a person writes is checked here; nothing is imported or read."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Column = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+CodeReference = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"),
+    Field(examples=["jobs.pipelines.shop.reader:orders"]),
+]
+Cron = Annotated[str, StringConstraints(pattern=r"^(\S+\s+){4}\S+$"), Field(examples=["0 3 * * *"])]
+
+
+class Section(BaseModel):
+    """A part of a pipeline file: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+
+
+class FileReader(Section):
+    """Reads one file (or several) a day."""
+
+    kind: Literal["parquet", "csv"] = Field(description="file format")
+    path: str = Field(
+        description="path or fsspec URL; `{partition}` becomes the day, `*` matches several files; "
+        "relative paths start at the project folder",
+        examples=["/data/orders/{partition}/*.parquet"],
+    )
+
+
+class SqlReader(Section):
+    """Reads the rows of one day from a database."""
+
+    kind: Literal["sql"] = Field(description="a SQL query by SQLAlchemy URL")
+    url_variable: str = Field(
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        description="environment variable that holds the database's SQLAlchemy URL, so that no password stands here",
+    )
+    query: str = Field(
+        description="query with the parameter :partition (a date)", examples=["select * from t where day = :partition"]
+    )
+
+    @model_validator(mode="after")
+    def _query_is_bound_to_the_partition(self) -> SqlReader:
+        if ":partition" not in self.query:
+            raise ValueError("the query has no :partition parameter, so every day would read the whole table")
+        return self
+
+
+class PythonReader(Section):
+    """Calls a function of your own: `(day: datetime.date) -> pandas.DataFrame`."""
+
+    kind: Literal["python"] = Field(description="a function of your own")
+    function: CodeReference = Field(description="`module:function`; called with a date, returns that day's rows")
+
+
+Reader = Annotated[FileReader | SqlReader | PythonReader, Field(discriminator="kind")]
+
+
+class Source(Section):
+    """Where the rows to predict come from."""
+
+    reader: Reader = Field(description="how one day is read")
+    event_time: Column = Field(description="timestamp column (UTC) that puts a row into its day")
+    entity_key: list[Column] = Field(min_length=1, description="columns that name a row uniquely")
+    start: date | None = Field(default=None, description="first day the source has; earlier partitions are skipped")
+    end: date | None = Field(
+        default=None, description="last day the source will ever have; later partitions are skipped"
+    )
+
+    @model_validator(mode="after")
+    def _starts_before_it_ends(self) -> Source:
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"the source ends on {self.end}, before it starts on {self.start}")
+        return self
+
+
+class Labels(Section):
+    """Where the truth comes from, and when it is known."""
+
+    reader: Reader = Field(description="how the labels of one day's rows are read; must hold the entity key")
+    column: Column = Field(description="the label: 0/1 for classification, a number for regression")
+    delay_days: int = Field(
+        default=1, ge=1, le=365, description="a label of day D may be used from day D + delay_days on, never before"
+    )
+
+
+class Features(Section):
+    """What a model sees of a row."""
+
+    transform: CodeReference = Field(
+        description="`module:function`; called with a FeatureInputs, returns a Spark DataFrame"
+    )
+    look_back_days: int = Field(
+        default=0, ge=0, le=730, description="days of rows and labels before the partition that the transform may see"
+    )
+    numeric: list[Column] = Field(default_factory=list, description="numeric feature columns")
+    categorical: list[Column] = Field(default_factory=list, description="categorical feature columns (strings)")
+
+    @property
+    def columns(self) -> list[str]:
+        """All feature columns, numeric first, in the order a model sees them."""
+        return [*self.numeric, *self.categorical]
+
+    @model_validator(mode="after")
+    def _columns_are_named_once(self) -> Features:
+        twice = sorted({c for c in self.columns if self.columns.count(c) > 1})
+        if twice:
+            raise ValueError(f"columns named twice: {', '.join(twice)}")
+        if not self.columns:
+            raise ValueError("no feature columns: name at least one under numeric or categorical")
+        return self
+
+
+class Resources(Section):
+    """What a job may use; in pods these are requests and limits."""
+
+    cpu: float = Field(default=1, gt=0, le=256, description="CPU cores")
+    memory: str = Field(default="2Gi", pattern=r"^[1-9]\d*(Mi|Gi)$", description="memory")
+    gpu: int = Field(
+        default=0, ge=0, le=16, description="GPUs (nvidia.com/gpu); more than 0 runs training in a GPU pod"
+    )
+
+
+class Training(Section):
+    """How a challenger is made."""
+
+    estimator: Literal["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"] | CodeReference = (
+        Field(
+            default="hist_gradient_boosting",
+            description="a named estimator, or `module:function` that returns a scikit-learn estimator",
+        )
+    )
+    parameters: dict[str, bool | int | float | str | None] = Field(
+        default_factory=dict, description="passed to the estimator"
+    )
+    window_days: int | None = Field(
+        default=None, ge=1, description="train on this many newest days; default: all history"
+    )
+    holdout_days: int = Field(default=7, ge=1, le=365, description="newest matured days kept for the gate")
+    minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")
+    seed: int = Field(default=0, ge=0, description="seed of everything random")
+    resources: Resources = Field(default_factory=Resources, description="what the training job may use")
+
+
+class Triggers(Section):
+    """When a model is trained again."""
+
+    calendar: Cron | None = Field(default="0 6 * * 1", description="cron (UTC); null: only by hand or on request")
+
+
+class Gate(Section):
+    """What a challenger must show to become champion."""
+
+    metric: Literal["log_loss", "brier", "roc_auc", "rmse", "mae"] | None = Field(
+        default=None, description="figure compared; default log_loss for classification, rmse for regression"
+    )
+    margin: float = Field(
+        default=0.0, ge=0, description="the challenger may be worse by this much, with confidence (non-inferiority)"
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
+    floors: dict[Literal["roc_auc", "r2"], float] = Field(
+        default_factory=dict, description="figures that must be at least this"
+    )
+    ceilings: dict[Literal["log_loss", "brier", "rmse", "mae"], float] = Field(
+        default_factory=dict, description="figures that must be at most this"
+    )
+    minimum_days: int = Field(
+        default=3, ge=2, description="fewer holdout days than this is inconclusive: the champion stays"
+    )
+    approval: Literal["automatic", "manual"] = Field(
+        default="automatic", description="manual: a reviewer approves in Airflow before promotion"
+    )
+    approval_timeout_hours: float = Field(default=72, gt=0, description="no answer within this time is a rejection")
+
+
+class Serving(Section):
+    """How the model answers online."""
+
+    latency_budget_ms: float = Field(default=50, gt=0, description="a golden row must be answered within this")
+    log_sample: float = Field(
+        default=1.0, ge=0, le=1, description="share of requests whose prediction is logged to the lake"
+    )
+    maximum_rows: int = Field(default=10_000, ge=1, description="most rows in one request")
+
+
+class Release(Section):
+    """How a new version takes over."""
+
+    strategy: Literal["blue_green"] = Field(
+        default="blue_green", description="all traffic moves at once to the proven colour"
+    )
+    parity_tolerance: float = Field(default=1e-5, ge=0, description="largest |served - offline| on golden rows")
+    ready_timeout_seconds: float = Field(
+        default=60, gt=0, description="a colour not ready within this is a failed release"
+    )
+    drain_seconds: float = Field(default=5, ge=0, description="longest wait for the old colour's requests in flight")
+
+
+class Scoring(Section):
+    """How a day is scored offline."""
+
+    enabled: bool = Field(default=True, description="score each published feature partition")
+
+
+class Alerts(Section):
+    """Who hears of a failure."""
+
+    webhook_variable: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        description="environment variable with the URL that gets a JSON POST when a task fails",
+    )
+
+
+class Owner(Section):
+    """Who answers for the pipeline."""
+
+    team: str = Field(min_length=1, description="shown as the owner in Airflow")
+    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="where to write")
