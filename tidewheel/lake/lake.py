@@ -107,7 +107,7 @@ class Lake:
         self.store.replace(self._path(manifest.dataset, manifest.partition, PUBLISHED), _dump(manifest))
 
     def quarantine(self, manifest: Manifest, reason: str, details: Mapping[str, object]) -> str:
-        """Keep a refused batch with its reason; the published batch stays what it was. Returns the URL of the record."""
+        """Keep a refused batch with its reason; the published one stays what it was. Returns the URL of the record."""
         record = {"reason": reason, "details": dict(details), "manifest": manifest.model_dump(mode="json")}
         name = f"{manifest.short_hash}.json"
         return self._quarantine(manifest.dataset, manifest.partition, name, json.dumps(record, indent=2).encode())

@@ -44,8 +44,8 @@ class Ledger:
                 yield session
         except OperationalError as error:
             raise LedgerError(
-                f"the ledger at {self.engine.url.render_as_string(hide_password=True)} cannot be reached: {error.orig}; "
-                "is the platform up (`tidewheel status`)?"
+                f"the ledger at {self.engine.url.render_as_string(hide_password=True)} cannot be reached: "
+                f"{error.orig}; is the platform up (`tidewheel status`)?"
             ) from error
 
     # --- verdicts --------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Ledger:
         slice: str = "",
         version: str = "",
     ) -> None:
-        """Keep the figures of a day; what was measured before for the same day is replaced. NaN is unknown: left out."""
+        """Keep the figures of a day in place of what was measured before. NaN is unknown: left out."""
         with self.session() as session:
             for name, value in figures.items():
                 if not math.isnan(value):

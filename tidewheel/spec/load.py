@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.spec.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def load_pipeline(path: Path) -> Pipeline:

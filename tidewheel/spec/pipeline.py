@@ -68,6 +68,7 @@ class Pipeline(Section):
         reserved = {*self.source.entity_key, self.source.event_time, self.labels.column, "prediction"}
         if clash := sorted(reserved & set(self.features.columns)):
             raise ValueError(
-                f"features: {', '.join(clash)} cannot be a feature: it is the label, the key, the event time or the prediction"
+                f"features: {', '.join(clash)} cannot be a feature: "
+                "it is the label, the key, the event time or the prediction"
             )
         return self
