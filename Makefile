@@ -1,0 +1,63 @@
+# Everything a newcomer types. `make` alone lists the targets.
+# Needs make and python3 (3.11 to 3.13) with its venv module; everything else is fetched into .venv/ by hash.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Written last, so that a set-up that was cut short is taken up again; older than the lock means the lock changed.
+READY := .venv/ready
+# What `make test` leaves for its second, slower round.
+HEAVY := spark or platform or e2e or slow
+
+# Without byte code every import takes four to six times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo down status check test lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the environment in .venv/ from the hashed lock (done once, and again when the lock changes)
+
+demo: $(READY) ## Start the platform and play the whole loop on real data; it stays up
+	@$(BIN)/tidewheel demo
+
+down: $(READY) ## Stop the platform; its state stays
+	@$(BIN)/tidewheel down
+
+status: $(READY) ## Show what runs
+	@$(BIN)/tidewheel status
+
+check: $(READY) ## Lint, formatting, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(READY) ## Run the tests, the quick ones first
+	$(BIN)/pytest -q -m "not ($(HEAVY))"
+	$(BIN)/pytest -q -m "$(HEAVY)"
+
+lock: $(READY) ## Bring requirements.lock in line with pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-header --quiet pyproject.toml -o requirements.lock
+
+clean: ## Stop the platform, and delete the environment, the platform's state in .tidewheel/ and all caches
+	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi
+	rm -rf .venv .tidewheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: Tidewheel needs Python 3.11 to 3.13"; exit 1; }
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); \
+		sys.exit(None if ok else "$(PYTHON) is Python " + sys.version.split()[0] + ", but Tidewheel needs 3.11 to 3.13: \
+	install one, and name it with `make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)`")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
+	@echo "Installing about 250 packages into .venv/ (2 GB; a few minutes the first time)"
+	@awk '/^uv==/ { found = 1 } found { print } found && !/\\$$/ { exit }' requirements.lock \
+		| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes --compile-bytecode -r requirements.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
