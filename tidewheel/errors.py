@@ -5,6 +5,7 @@ TidewheelError
 │   ├── SpecError         a pipeline file is wrong
 │   └── SettingsError     a setting, port or prerequisite of this machine is wrong
 ├── DataRefused           the data breaks a rule; it is in quarantine (exit code 3, never retried)
+├── SourceError           a source has not (yet) what was asked for, or does not answer (may be retried)
 ├── LakeError             a batch is missing or is not what its manifest says
 ├── LedgerError           the ledger is unreachable or holds something contradictory
 ├── RegistryError         the model registry has not what was asked for
@@ -54,6 +55,10 @@ class DataRefused(TidewheelError):
     """Data breaks a rule. The batch is in quarantine and nothing downstream may start."""
 
     exit_code = ExitCode.DATA_REFUSED
+
+
+class SourceError(TidewheelError):
+    """A source has no data yet for what was asked, or does not answer. Trying again later may help."""
 
 
 class LakeError(TidewheelError):
