@@ -5,22 +5,43 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+CODE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+CRON = r"^(\S+\s+){4}\S+$"
+VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
+MEMORY = r"^[1-9]\d*(Mi|Gi)$"
+EMAIL = r"^[^@\s]+@[^@\s]+$"
+PATTERNS = {
+    NAME: "lower-case letters, digits and _, beginning with a letter, at most 63",
+    CODE: "`module:function`, for example jobs.pipelines.shop.reader:orders",
+    CRON: "five cron fields (UTC), for example 0 3 * * *",
+    VARIABLE: "the name of an environment variable, for example SHOP_DATABASE_URL",
+    MEMORY: "memory in Mi or Gi, for example 2Gi",
+    EMAIL: "an e-mail address",
+}
+
+
+def _runs_some_day(cron: str) -> str:
+    from croniter import croniter  # what Airflow reads it with
+
+    if not croniter.is_valid(cron):
+        raise ValueError(f"expected {PATTERNS[CRON]}, each within its range")
+    return cron
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-CodeReference = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"),
-    Field(examples=["jobs.pipelines.shop.reader:orders"]),
-]
-Cron = Annotated[str, StringConstraints(pattern=r"^(\S+\s+){4}\S+$"), Field(examples=["0 3 * * *"])]
+CodeReference = Annotated[str, StringConstraints(pattern=CODE), Field(examples=["jobs.pipelines.shop.reader:orders"])]
+Cron = Annotated[str, StringConstraints(pattern=CRON), AfterValidator(_runs_some_day), Field(examples=["0 3 * * *"])]
+Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 
 
 class Section(BaseModel):
     """A part of a pipeline file: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FileReader(Section):
@@ -38,8 +59,7 @@ class SqlReader(Section):
     """Reads the rows of one day from a database."""
 
     kind: Literal["sql"] = Field(description="a SQL query by SQLAlchemy URL")
-    url_variable: str = Field(
-        pattern=r"^[A-Z_][A-Z0-9_]*$",
+    url_variable: Variable = Field(
         description="environment variable that holds the database's SQLAlchemy URL, so that no password stands here",
     )
     query: str = Field(
@@ -122,7 +142,7 @@ class Resources(Section):
     """What a job may use; in pods these are requests and limits."""
 
     cpu: float = Field(default=1, gt=0, le=256, description="CPU cores")
-    memory: str = Field(default="2Gi", pattern=r"^[1-9]\d*(Mi|Gi)$", description="memory")
+    memory: str = Field(default="2Gi", pattern=MEMORY, description="memory")
     gpu: int = Field(
         default=0, ge=0, le=16, description="GPUs (nvidia.com/gpu); more than 0 runs training in a GPU pod"
     )
@@ -212,10 +232,8 @@ class Scoring(Section):
 class Alerts(Section):
     """Who hears of a failure."""
 
-    webhook_variable: str | None = Field(
-        default=None,
-        pattern=r"^[A-Z_][A-Z0-9_]*$",
-        description="environment variable with the URL that gets a JSON POST when a task fails",
+    webhook_variable: Variable | None = Field(
+        default=None, description="environment variable with the URL that gets a JSON POST when a task fails"
     )
 
 
@@ -223,4 +241,4 @@ class Owner(Section):
     """Who answers for the pipeline."""
 
     team: str = Field(min_length=1, description="shown as the owner in Airflow")
-    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="where to write")
+    email: str | None = Field(default=None, pattern=EMAIL, description="where to write")
