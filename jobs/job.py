@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def run(
         add_options: adds the job's own options to the command line.
         record_name: name of the record, where one job leaves several in a run; default: the job's name.
     """
-    imported = time.time() - psutil.Process().create_time()
+    imported = max(0.0, time.time() - psutil.Process().create_time())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     parser = argparse.ArgumentParser(prog=f"python -m jobs.{name}", description=(work.__doc__ or "").strip())
     parser.add_argument("--pipeline", required=True, help="name of the pipeline, as in dags/<name>.yaml")
@@ -142,4 +143,7 @@ def code_version(project: Path) -> str:
 
 def _peak_memory_bytes() -> int:
     """The largest resident size of this process or of a child it waited for."""
-    return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    # Linux hands ru_maxrss down through fork and exec, so our own would be that of a large parent: ask /proc instead.
+    own = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return 1024 * max(int(own[1]) if own else 0, children)

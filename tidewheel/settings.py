@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 from tidewheel.errors import SettingsError
 
@@ -29,7 +30,7 @@ class Settings(BaseSettings):
     project: Path = Field(default=Path(), description="folder that holds dags/, jobs/, expectations/, bentos/")
     lake_url: str = Field(default="", description="root of the lake, file:// or s3://; default <home>/lake")
     lake_options: dict[str, object] = Field(
-        default_factory=dict, description="fsspec options of the lake, as JSON (endpoint_url, key, secret)"
+        default_factory=dict, repr=False, description="fsspec options of the lake, as JSON (endpoint_url, key, secret)"
     )
     database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL of the ledger")
     mlflow_url: str = Field(default="", description="MLflow tracking and registry server")
@@ -51,7 +52,8 @@ class Settings(BaseSettings):
     @cached_property
     def lake_root(self) -> str:
         """URL of the lake's root, without a slash at the end."""
-        return (self.lake_url or (self.home / "lake").as_uri()).rstrip("/")
+        # Not Path.as_uri(): fsspec takes the path as it stands, and would make a folder called `my%20home`.
+        return (self.lake_url or f"file://{self.home.absolute()}/lake").rstrip("/")
 
     @property
     def pipelines_folder(self) -> Path:
@@ -86,12 +88,13 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable has a value that cannot be.
     """
-    home = Path(os.environ.get("TIDEWHEEL_HOME", ".tidewheel")).expanduser().resolve()
-    project = Path(os.environ.get("TIDEWHEEL_PROJECT", ".")).expanduser().resolve()
+    home = Path(os.environ.get("TIDEWHEEL_HOME") or ".tidewheel").expanduser().resolve()
+    project = Path(os.environ.get("TIDEWHEEL_PROJECT") or ".").expanduser().resolve()
     try:
         return Settings(_env_file=home / PLATFORM_ENV, home=home, project=project)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"TIDEWHEEL_{str(e['loc'][0]).upper()}: {e['msg']} (found {e['input']!r})" for e in error.errors()
-        )
-        raise SettingsError(f"wrong setting: {wrong}") from None
+        # What was found is not repeated: it may be a password.
+        wrong = "; ".join(f"TIDEWHEEL_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"wrong setting in the environment or {home / PLATFORM_ENV}: {wrong}") from None
+    except UnreadableSetting:
+        raise SettingsError("wrong setting: TIDEWHEEL_LAKE_OPTIONS is not a JSON object") from None

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from os import SEEK_END
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -81,7 +82,7 @@ class Lake:
                 try:
                     parquet = pq.ParquetFile(opened)
                     schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
-                except pa.ArrowInvalid as error:
+                except (pa.ArrowInvalid, OSError) as error:  # Arrow says OSError where a page is broken
                     raise LakeError(f"{self.store.url(path)} is not a Parquet file: {error}") from error
             found = {field.name: str(field.type) for field in schema}
             if columns not in (None, found):
@@ -168,23 +169,36 @@ class Lake:
         return self.read_all([manifest], columns)
 
     def read_all(self, manifests: Iterable[Manifest], columns: Sequence[str] | None = None) -> pa.Table:
-        """Read several batches, one after the other."""
+        """Read several batches, one after the other.
+
+        Raises:
+            LakeError: there are no batches, or one is not what its manifest says.
+        """
+        import pyarrow as pa
+
+        tables = [self._read_file(manifest, file, columns) for manifest in manifests for file in manifest.files]
+        if not tables:
+            raise LakeError(f"{self.pipeline}: asked to read no batches at all")
+        return pa.concat_tables(tables, promote_options="permissive")
+
+    def _read_file(self, manifest: Manifest, file: DataFile, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        tables = []
-        for manifest in manifests:
-            for file in manifest.files:
-                path = f"{self._dataset(manifest.dataset)}/{file.path}"
-                try:
-                    with self.store.open(path) as opened:
-                        tables.append(pq.read_table(opened, columns=list(columns) if columns else None))
-                except (FileNotFoundError, pa.ArrowInvalid) as error:
-                    raise LakeError(
-                        f"{self.store.url(path)} is not what the manifest of {manifest.key} says: {error}; "
-                        "restore the file, or make the partition again"
-                    ) from error
-        return pa.concat_tables(tables, promote_options="permissive")
+        path = f"{self._dataset(manifest.dataset)}/{file.path}"
+        try:
+            with self.store.open(path) as opened:
+                size = opened.seek(0, SEEK_END)
+                if size == file.bytes:
+                    opened.seek(0)
+                    return pq.read_table(opened, columns=list(columns) if columns else None)
+                wrong = f"it has {size} bytes, not {file.bytes}"
+        except (OSError, pa.ArrowInvalid) as error:
+            wrong = str(error)
+        raise LakeError(
+            f"{self.store.url(path)} is not what the manifest of {manifest.key} says: {wrong}; "
+            "restore the file, or make the partition again"
+        )
 
     # --- places ----------------------------------------------------------------------------------------------------
 

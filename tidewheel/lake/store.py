@@ -21,7 +21,8 @@ class Store:
     def __init__(self, root: str, options: Mapping[str, object]) -> None:
         self.root = root.rstrip("/")
         self.options = dict(options)
-        self.fs, self._base = fsspec.core.url_to_fs(self.root, **self.options)
+        # Other processes write here too: a listing remembered is a batch overlooked.
+        self.fs, self._base = fsspec.core.url_to_fs(self.root, **{"use_listings_cache": False, **self.options})
 
     def url(self, path: str) -> str:
         """Full URL of a path, as Spark and Arrow want it."""
@@ -77,13 +78,11 @@ class Store:
 
     def find(self, folder: str, suffix: str) -> list[str]:
         """Relative paths of the files below a folder that end in `suffix`, sorted."""
-        self.fs.invalidate_cache()
         found = self.fs.find(self.local(folder))
         return sorted(str(path)[len(self._base) + 1 :] for path in found if str(path).endswith(suffix))
 
     def list_folder(self, folder: str) -> list[str]:
         """Names of what lies directly in a folder, sorted; empty where there is no such folder."""
-        self.fs.invalidate_cache()
         try:
             return sorted(
                 str(path).rstrip("/").rsplit("/", 1)[-1] for path in self.fs.ls(self.local(folder), detail=False)
