@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from tidewheel.errors import LedgerError
-from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, VerdictRow
+from tidewheel.ledger.plain_json import to_json
+from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Verdict
 from tidewheel.settings import Settings, load_settings
 
@@ -21,7 +24,7 @@ class Ledger:
     """The platform's memory of decisions. Everything may be written twice; it is then there once."""
 
     def __init__(self, url: str) -> None:
-        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+        self.engine: Engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Ledger:
@@ -52,25 +55,21 @@ class Ledger:
 
     def record(self, pipeline: str, subject: str, run_id: str, verdict: Verdict, at: datetime) -> None:
         """Keep a verdict; the same run deciding again about the same subject replaces what it said before."""
-        same = (
-            VerdictRow.pipeline == pipeline,
-            VerdictRow.kind == str(verdict.kind),
-            VerdictRow.subject == subject,
-            VerdictRow.run_id == run_id,
-        )
+        key = {"pipeline": pipeline, "kind": str(verdict.kind), "subject": subject, "run_id": run_id}
+        said = {
+            "outcome": str(verdict.outcome),
+            "sentence": verdict.sentence,
+            "inputs": dict(verdict.inputs),
+            "thresholds": dict(verdict.thresholds),
+            "decided_at": at,
+        }
         with self.session() as session:
-            row = session.scalars(select(VerdictRow).where(*same).with_for_update()).one_or_none()
-            if row is None:
-                row = VerdictRow(pipeline=pipeline, kind=str(verdict.kind), subject=subject, run_id=run_id)
-                session.add(row)
-            row.outcome = str(verdict.outcome)
-            row.sentence = verdict.sentence
-            row.inputs, row.thresholds = dict(verdict.inputs), dict(verdict.thresholds)
-            row.decided_at = at
+            _put(session, VerdictRow, key, said)
 
     def verdicts(self, pipeline: str, kind: Kind | None = None, limit: int = 20) -> list[VerdictRow]:
         """The newest verdicts, newest first."""
-        query = select(VerdictRow).where(VerdictRow.pipeline == pipeline).order_by(VerdictRow.id.desc()).limit(limit)
+        query = select(VerdictRow).where(VerdictRow.pipeline == pipeline).limit(limit)
+        query = query.order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc())
         if kind is not None:
             query = query.where(VerdictRow.kind == str(kind))
         with self.session() as session:
@@ -90,16 +89,11 @@ class Ledger:
     ) -> None:
         """Keep the figures of a day in place of what was measured before. NaN is unknown: left out."""
         with self.session() as session:
-            for name, value in figures.items():
+            for name, value in sorted(figures.items()):
                 if not math.isnan(value):
-                    key = {
-                        "pipeline": pipeline,
-                        "partition": partition,
-                        "name": name,
-                        "slice": slice,
-                        "version": version,
-                    }
-                    session.merge(FigureRow(**key, value=float(value), measured_at=at))
+                    key = {"pipeline": pipeline, "partition": partition, "name": name}
+                    key |= {"slice": slice, "version": version}
+                    _put(session, FigureRow, key, {"value": float(value), "measured_at": at})
 
     def figures(self, pipeline: str, name: str, *, slice: str = "") -> list[FigureRow]:
         """One figure over the days, oldest first."""
@@ -143,3 +137,10 @@ class Ledger:
         """How many verdicts a pipeline has."""
         with self.session() as session:
             return session.scalar(select(func.count()).where(VerdictRow.pipeline == pipeline)) or 0
+
+
+def _put(session: Session, table: type[Table], key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Insert, or replace what stands at the key: one statement, so that two writers at once do not collide."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    row = insert(table).values(**key, **values)
+    session.execute(row.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
