@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from tidewheel.spec.sections import (
     Alerts,
-    Cron,
     Features,
     Gate,
     Labels,
     Name,
+    Nightly,
     Owner,
     Release,
     Scoring,
@@ -37,7 +37,7 @@ class Pipeline(Section):
     description: str = Field(min_length=1, description="what the model predicts, in a sentence")
     owner: Owner = Field(description="who answers for it")
     task: Literal["classification", "regression"] = Field(default="classification", description="kind of label")
-    schedule: Cron = Field(default="0 3 * * *", description="cron (UTC) of the nightly run, for the day before")
+    schedule: Nightly = Field(default="0 3 * * *", description="cron (UTC) of the nightly run, for the day before")
     source: Source = Field(description="the rows to predict")
     labels: Labels = Field(description="the truth")
     features: Features = Field(description="what the model sees")

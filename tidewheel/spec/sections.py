@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 CODE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 CRON = r"^(\S+\s+){4}\S+$"
+NIGHTLY = r"^[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* \*$"
 VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
 MEMORY = r"^[1-9]\d*(Mi|Gi)$"
 EMAIL = r"^[^@\s]+@[^@\s]+$"
@@ -17,6 +18,7 @@ PATTERNS = {
     NAME: "lower-case letters, digits and _, beginning with a letter, at most 63",
     CODE: "`module:function`, for example jobs.pipelines.shop.reader:orders",
     CRON: "five cron fields (UTC), for example 0 3 * * *",
+    NIGHTLY: "minute, hour and three stars, since every day is one partition; for example 0 3 * * *",
     VARIABLE: "the name of an environment variable, for example SHOP_DATABASE_URL",
     MEMORY: "memory in Mi or Gi, for example 2Gi",
     EMAIL: "an e-mail address",
@@ -35,6 +37,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 CodeReference = Annotated[str, StringConstraints(pattern=CODE), Field(examples=["jobs.pipelines.shop.reader:orders"])]
 Cron = Annotated[str, StringConstraints(pattern=CRON), AfterValidator(_runs_some_day), Field(examples=["0 3 * * *"])]
+Nightly = Annotated[str, StringConstraints(pattern=NIGHTLY), Field(examples=["0 3 * * *"])]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 
 
