@@ -6,10 +6,12 @@ can neither quote every value nor hide a password. Standard library only: it run
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import pwd
+import signal
 import sys
 from pathlib import Path
 
@@ -40,8 +42,34 @@ def become(user: str) -> None:
         raise PermissionError(number, f"cannot run as {user} and still read its files: {os.strerror(number)}")
 
 
+def of_supervisor(url: str, program: str = "") -> list[int]:
+    """Processes that descend from a program of the supervisord at `url`; from one program only where it is named."""
+    marks = [f"SUPERVISOR_SERVER_URL={url}".encode()]
+    marks += [f"SUPERVISOR_PROCESS_NAME={program}".encode()] if program else []
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                environment = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:  # it has ended, or belongs to somebody else
+                continue
+            if all(mark in environment for mark in marks):
+                found.append(int(folder.name))
+    return found
+
+
+def end_predecessors() -> None:
+    """Kill what a killed predecessor of this program left: its children hold its port, its memory and its tasks."""
+    url, program = os.environ.get("SUPERVISOR_SERVER_URL"), os.environ.get("SUPERVISOR_PROCESS_NAME")
+    if url and program:
+        for pid in of_supervisor(url, program):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def main() -> None:
     """Replace this process by the program of the launch file named on the command line."""
+    end_predecessors()
     launch = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     environment = {name: value for name, value in os.environ.items() if name not in launch["unset"]}
     environment.update(launch["env"])

@@ -112,12 +112,9 @@ class Supervisor:
         Raises:
             PlatformError: supervisord does not answer or refuses the program, or another program of that name runs.
         """
-        launch, config = program.launch_json(), program.config_section(self._layout)
         with self._exclusively():
             state = self.status(program.name).state
-            launch_file, config_file = program.launch_file(self._layout), program.config_file(self._layout)
-            same = _text(launch_file) == launch and _text(config_file) == config
-            if same and state is not State.ABSENT:
+            if self.is_same(program) and state is not State.ABSENT:
                 return False
             if not state.at_rest:
                 raise PlatformError(
@@ -126,11 +123,27 @@ class Supervisor:
                 )
             if state is not State.ABSENT:
                 self._call("removeProcessGroup", program.name)
-            write_private(launch_file, launch)
-            write_private(config_file, config)
+            write_private(program.launch_file(self._layout), program.launch_json())
+            write_private(program.config_file(self._layout), program.config_section(self._layout))
             self._call("reloadConfig")
             self._call("addProcessGroup", program.name)
             return True
+
+    def is_same(self, program: Program) -> bool:
+        """Whether the program that was last added under this name is this very one."""
+        return _text(program.launch_file(self._layout)) == program.launch_json() and _text(
+            program.config_file(self._layout)
+        ) == program.config_section(self._layout)
+
+    def spawn(self, name: str) -> None:
+        """Start a program without waiting; one that runs is left alone.
+
+        Raises:
+            PlatformError: no such program, or supervisord does not answer.
+        """
+        self._require(name)
+        with contextlib.suppress(_AlreadyStarted):
+            self._call("startProcess", name, False)
 
     def start(self, name: str, timeout: float = 30.0) -> ProgramStatus:
         """Start a program and wait until it has lived for its `start_seconds`; one that runs is left alone.
@@ -138,9 +151,7 @@ class Supervisor:
         Raises:
             PlatformError: no such program, or it did not start; the message ends with its last log lines.
         """
-        self._require(name)
-        with contextlib.suppress(_AlreadyStarted):
-            self._call("startProcess", name, False)
+        self.spawn(name)
 
         def settled(status: ProgramStatus) -> bool:
             return status.state in {State.RUNNING, State.FATAL}

