@@ -46,9 +46,10 @@ class Ledger:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except OperationalError as error:
+            said = " ".join(str(error.orig).split())
             raise LedgerError(
                 f"the ledger at {self.engine.url.render_as_string(hide_password=True)} cannot be reached: "
-                f"{error.orig}; is the platform up (`tidewheel status`)?"
+                f"{said}; is the platform up (`tidewheel status`)?"
             ) from error
 
     # --- verdicts --------------------------------------------------------------------------------------------------

@@ -1,0 +1,81 @@
+"""Fixtures that several rooms share. Each starts its part only when a test asks for it."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from infra.embedded import launch, postgres
+from infra.embedded.layout import Layout
+from infra.embedded.private_files import write_private
+from tidewheel.ledger import migrate
+
+TEMPLATE = "migrated"
+
+
+def wait_until(done: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Wait for a condition; a test never sleeps for a fixed time."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """A real PostgreSQL server of its own; called with a database's name, gives its URL."""
+    layout = Layout(tmp_path_factory.mktemp("postgres") / "home")
+    layout.create()
+    password = secrets.token_hex(8)
+    postgres.create_data_folder(layout, password)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = postgres.program(layout, port)
+    launch_file = program.launch_file(layout)
+    write_private(launch_file, program.launch_json())
+    launcher = [sys.executable, "-I", "-S", str(Path(launch.__file__)), str(launch_file)]
+    with layout.log("postgres").open("wb") as log:
+        server = subprocess.Popen(launcher, stdout=log, stderr=log)
+
+    def url(database: str) -> str:
+        return postgres.url(password, port, database)
+
+    try:
+        wait_until(lambda: not postgres.refusal(url("postgres")), "PostgreSQL accepts connections")
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres_url: Callable[[str], str]) -> Callable[[str], str]:
+    _execute(postgres_url("postgres"), f"CREATE DATABASE {TEMPLATE}")
+    migrate(postgres_url(TEMPLATE))
+    return postgres_url
+
+
+@pytest.fixture
+def database_url(_migrated: Callable[[str], str]) -> Iterator[str]:
+    """URL of a database that holds an empty ledger and belongs to this test alone."""
+    name = f"test_{secrets.token_hex(6)}"
+    _execute(_migrated("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield _migrated(name)
+    _execute(_migrated("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

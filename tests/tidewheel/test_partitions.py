@@ -1,0 +1,83 @@
+"""Partitions and ranges of them."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidewheel.errors import UsageError
+from tidewheel.partitions import PartitionRange, parse_day
+
+days = st.dates(min_value=date(1900, 1, 1), max_value=date(2199, 12, 31))
+lengths = st.integers(min_value=0, max_value=400)
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> PartitionRange:
+    first = draw(days)
+    return PartitionRange(first, first + timedelta(days=draw(lengths)))
+
+
+@given(ranges())
+def test_a_range_written_down_and_read_again_is_the_same(partitions: PartitionRange) -> None:
+    assert PartitionRange.parse(str(partitions)) == partitions
+
+
+@given(days)
+def test_a_single_day_is_written_as_that_day(day: date) -> None:
+    assert str(PartitionRange(day, day)) == day.isoformat()
+
+
+@given(ranges())
+def test_a_range_holds_every_day_once_and_in_order(partitions: PartitionRange) -> None:
+    assert partitions.days[0] == partitions.first
+    assert partitions.days[-1] == partitions.last
+    assert all(b - a == timedelta(days=1) for a, b in zip(partitions.days, partitions.days[1:], strict=False))
+    assert partitions.keys == sorted(partitions.keys)
+
+
+@given(ranges(), st.integers(min_value=0, max_value=730))
+def test_looking_back_adds_days_in_front_and_moving_back_keeps_the_length(
+    partitions: PartitionRange, back: int
+) -> None:
+    assert len(partitions.look_back(back).days) == len(partitions.days) + back
+    assert partitions.look_back(back).last == partitions.last
+    assert len(partitions.back(back).days) == len(partitions.days)
+    assert partitions.back(back).look_back(0).last == partitions.last - timedelta(days=back)
+
+
+@given(ranges(), st.none() | days, st.none() | days)
+def test_clamping_keeps_exactly_the_days_inside(
+    partitions: PartitionRange, start: date | None, end: date | None
+) -> None:
+    clamped = partitions.clamp(start, end)
+    inside = [day for day in partitions.days if (start or day) <= day <= (end or day)]
+    assert (clamped.days if clamped else []) == inside
+
+
+@given(st.text(max_size=25) | st.from_regex(r"\A[12]\d{3}-[01]\d-[0-3]\d(\.\.[12]\d{3}-[01]\d-[0-3]\d)?\Z"))
+def test_any_text_is_a_range_or_a_usage_error_and_nothing_else(text: str) -> None:
+    with contextlib.suppress(UsageError):
+        partitions = PartitionRange.parse(text)
+        assert PartitionRange.parse(str(partitions)) == partitions
+
+
+@pytest.mark.parametrize("text", ["2013-1-5", "20130105", "2013-W01-1", "2013-02-30", "yesterday", "", "2013-01-05T00"])
+def test_a_day_written_otherwise_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError, match="expected YYYY-MM-DD, for example 2013-01-31"):
+        parse_day(text)
+
+
+@pytest.mark.parametrize("text", ["2013-01-05..", "..2013-01-05", "2013-01-05...2013-01-06", "2013-01-05..x"])
+def test_a_range_with_a_broken_end_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a day"):
+        PartitionRange.parse(text)
+
+
+def test_a_range_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"2013-02-01\.\.2013-01-01 ends before it begins: swap the two days"):
+        PartitionRange.parse("2013-02-01..2013-01-01")
