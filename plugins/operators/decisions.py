@@ -1,0 +1,139 @@
+"""Small tasks that turn what a job decided into what Airflow does next; they read the job's record, not XCom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+
+from plugins.operators.links import browser_address
+from tidewheel.policies.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+    from airflow.sdk.types import TaskInstanceKey
+
+    from tidewheel.runs import JobRecord
+
+
+class AnnouncePartition(BaseOperator):
+    """Tells the DAGs that wait for an asset which day is there. A range of days, such as a backfill, stays silent.
+
+    Args:
+        asset: the asset that the day belongs to.
+        partition: day or range; a Jinja template.
+    """
+
+    template_fields: Sequence[str] = ("partition",)
+    ui_color = "#f3f0fa"
+
+    def __init__(self, *, asset: Asset, partition: str, **kwargs: Any) -> None:
+        super().__init__(outlets=[asset], **kwargs)
+        self.asset = asset
+        self.partition = partition
+
+    def execute(self, context: Context) -> None:
+        """Put the day on the asset's event."""
+        from plugins.pipeline.partition import is_range
+
+        if is_range(self.partition):
+            raise AirflowSkipException(
+                f"{self.partition} is more than one day: nothing starts by itself after a backfill"
+            )
+        context["outlet_events"][self.asset].add_partitions(self.partition)
+
+
+class VerdictGate(BaseOperator):
+    """Lets a challenger through that passed; one that did not is skipped from here on, and the champion stays.
+
+    Args:
+        pipeline: name of the pipeline.
+        job: the job that recorded the verdict.
+    """
+
+    ui_color = "#fdf3e1"
+
+    def __init__(self, *, pipeline: str, job: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+        self.job = job
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the verdict; what is returned is what a reviewer is shown."""
+        verdict = _record(self.pipeline, context["run_id"], self.job)
+        if verdict.figures.get("outcome") != Outcome.PASSED:
+            raise AirflowSkipException(verdict.sentence)
+        self.log.info("%s", verdict.sentence)
+        return {
+            "version": verdict.figures.get("version"),
+            "sentence": verdict.sentence,
+            "links": {title: browser_address(target) for title, target in verdict.links.items()},
+        }
+
+
+class TriggeredRun(BaseOperatorLink):
+    """The button that opens the run that was started."""
+
+    name = "Triggered run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Address of the run, empty where none was started."""
+        run_id = getattr(operator, "started", None)
+        address = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+        return f"{address}/dags/{operator.dag_to_start}/runs/{run_id}" if run_id else ""  # type: ignore[attr-defined]
+
+
+class RequestTraining(BaseOperator):
+    """Starts the training DAG where monitoring asks for it, once a monitoring run.
+
+    A run of a partition can only send events of that partition, and those never start a DAG that is not partitioned;
+    so this task starts the run itself.
+
+    Args:
+        pipeline: name of the pipeline.
+        job: the job that recorded the verdict.
+        dag_to_start: id of the training DAG.
+    """
+
+    operator_extra_links = (TriggeredRun(),)
+    ui_color = "#fdf3e1"
+
+    def __init__(self, *, pipeline: str, job: str, dag_to_start: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+        self.job = job
+        self.dag_to_start = dag_to_start
+        self.started: str | None = None
+
+    def execute(self, context: Context) -> None:
+        """Read the verdict, and start a training where it says so."""
+        verdict = _record(self.pipeline, context["run_id"], self.job)
+        if verdict.figures.get("outcome") != Outcome.FIRED:
+            raise AirflowSkipException(verdict.sentence)
+        self.log.info("%s", verdict.sentence)
+        # A monitoring run that is cleared asks again under the same name, and Airflow skips what is there already.
+        self.started = f"asked_by__{context['run_id']}"
+        raise DagRunTriggerException(
+            trigger_dag_id=self.dag_to_start,
+            dag_run_id=self.started,
+            conf={"reason": verdict.sentence},
+            note=verdict.sentence,
+            reset_dag_run=False,
+            skip_when_already_exists=True,
+            wait_for_completion=False,
+            allowed_states=[],
+            failed_states=[],
+            poke_interval=0,
+            deferrable=False,
+        )
+
+
+def _record(pipeline: str, run_id: str, job: str) -> JobRecord:
+    from tidewheel.lake import Lake
+    from tidewheel.runs import read_record
+
+    return read_record(Lake.open(pipeline), run_id, job)

@@ -1,0 +1,49 @@
+"""`<name>.features`: every night, land a day, judge it, compute its features, and publish what passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, CronPartitionTimetable, chain
+
+from plugins.operators.command import JobCommand
+from plugins.operators.decisions import AnnouncePartition
+from plugins.operators.job_task import job_task
+from plugins.pipeline import assets, forms
+from plugins.pipeline.declared import LONG, declared_dag
+from plugins.pipeline.partition import PARTITION, day_before
+
+if TYPE_CHECKING:
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+LAND_RETRIES = 5
+"""A source that is late is no failure yet: the waits add up to ten minutes."""
+
+
+def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
+    """The DAG that makes features."""
+    # The run of 03:00 gets the key of one tick before: the day that has just ended.
+    nightly = CronPartitionTimetable(pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+    land = JobCommand("land", pipeline.name, PARTITION)
+    validate_raw = JobCommand("validate", pipeline.name, PARTITION, {"stage": "raw"}, record="validate-raw")
+    features = JobCommand("features", pipeline.name, PARTITION)
+    validate_features = JobCommand(
+        "validate", pipeline.name, PARTITION, {"stage": "features"}, record="validate-features"
+    )
+    with declared_dag(
+        pipeline,
+        "features",
+        schedule=nightly,
+        params=forms.days("the day before the run"),
+        partition=day_before,
+        cron=pipeline.schedule,
+    ) as dag:
+        chain(
+            job_task("land", land, settings, retries=LAND_RETRIES),
+            job_task("validate_raw", validate_raw, settings, links=["Report"]),
+            job_task("features", features, settings, execution_timeout=LONG),
+            job_task("validate_features", validate_features, settings, links=["Report"]),
+            AnnouncePartition(task_id="announce", asset=assets.features(pipeline.name), partition=PARTITION),
+        )
+    return dag

@@ -1,0 +1,42 @@
+"""`<name>.monitoring`: drift and performance of a day, and whether it is time to train again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, PartitionedAssetTimetable, chain
+
+from plugins.operators.command import JobCommand
+from plugins.operators.decisions import RequestTraining
+from plugins.operators.job_task import job_task
+from plugins.pipeline import assets, forms
+from plugins.pipeline.declared import LONG, dag_id, declared_dag
+from plugins.pipeline.partition import PARTITION, newest_features
+
+if TYPE_CHECKING:
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+
+def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
+    """The DAG that watches; it follows scoring, so that it finds the day's predictions, whatever runs faster."""
+    follows = assets.predictions if pipeline.scoring.enabled else assets.features
+    monitor = JobCommand("monitor", pipeline.name, PARTITION)
+    with declared_dag(
+        pipeline,
+        "monitoring",
+        schedule=PartitionedAssetTimetable(assets=follows(pipeline.name)),
+        params=forms.days("the newest day with published features"),
+        partition=newest_features(pipeline.name, "monitor"),
+        follows="scored" if pipeline.scoring.enabled else "published",
+    ) as dag:
+        chain(
+            job_task("monitor", monitor, settings, links=["Report"], execution_timeout=LONG),
+            RequestTraining(
+                task_id="request_training",
+                pipeline=pipeline.name,
+                job=monitor.record_name,
+                dag_to_start=dag_id(pipeline.name, "training"),
+            ),
+        )
+    return dag

@@ -1,0 +1,100 @@
+"""Which days a run is about: its partition key, or the form it was started with, or a default that never moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from tidewheel.errors import LakeError, UsageError
+from tidewheel.partitions import PartitionRange, parse_day
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tidewheel.lake import Lake
+
+PARTITION = "{{ partition(dag_run, params) }}"
+"""The template of a run's days; each DAG brings its own `partition` macro."""
+
+
+class Run(Protocol):
+    """What is read of Airflow's DAG run."""
+
+    run_id: str
+    partition_key: str | None
+    run_after: datetime
+
+
+Macro = Callable[[Run, Mapping[str, Any]], str]
+
+
+def day_before(run: Run, params: Mapping[str, Any]) -> str:
+    """The days of a nightly run: its partition key, else the form's, else the day before the run.
+
+    Raises:
+        AirflowFailException: the key or the form does not name days.
+    """
+    return _asked(run, params) or (run.run_after.date() - timedelta(days=1)).isoformat()
+
+
+def newest_features(pipeline: str, first_job: str) -> Macro:
+    """A macro for runs that follow published features: the run's key, else the form's days, else the newest published.
+
+    A run keeps the days it began with: what its first job left says which, so that a run cleared a week later does
+    not change its subject.
+
+    Args:
+        pipeline: name of the pipeline.
+        first_job: the run's first job, whose record names the days.
+    """
+
+    def partition(run: Run, params: Mapping[str, Any]) -> str:
+        return _asked(run, params) or _settled(pipeline, run.run_id, first_job)
+
+    return partition
+
+
+def is_range(partition: str) -> bool:
+    """Whether a partition names more than one day."""
+    days = PartitionRange.parse(partition)
+    return days.first != days.last
+
+
+def _asked(run: Run, params: Mapping[str, Any]) -> str | None:
+    try:
+        return _named(run.partition_key, params.get("as_of") or params.get("first"), params.get("last"))
+    except UsageError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def _named(key: str | None, first: str | None, last: str | None) -> str | None:
+    """The days that somebody named, in the words of a job's command line; None where nobody named any."""
+    if key:
+        return parse_day(key).isoformat()
+    if last and not first:
+        raise UsageError(f"the form names the last day {last} but no first day: fill in both, or the first alone")
+    return str(PartitionRange(parse_day(first), parse_day(last or first))) if first else None
+
+
+def _settled(pipeline: str, run_id: str, first_job: str) -> str:
+    from tidewheel.lake import Lake
+    from tidewheel.runs import read_record
+
+    lake = Lake.open(pipeline)
+    try:
+        return read_record(lake, run_id, first_job).partition
+    except LakeError:
+        return _newest(lake)
+
+
+def _newest(lake: Lake) -> str:
+    published = lake.partitions("features")
+    if not published:
+        raise AirflowFailException(
+            f"{lake.pipeline} has no published features yet: run {lake.pipeline}.features first, "
+            "or name a day in the form"
+        )
+    return published[-1]

@@ -1,0 +1,56 @@
+"""`<name>.release`: put the champion behind the endpoint, stage by stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, chain
+
+from plugins.operators.command import JobCommand
+from plugins.operators.job_task import job_task
+from plugins.pipeline import assets, forms
+from plugins.pipeline.declared import declared_dag
+from tidewheel.release import STAGE_NAMES
+
+if TYPE_CHECKING:
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+DAY_OF_RUN = "{{ dag_run.run_after.date() }}"
+"""A release is not about a day of data; its record carries the day of the run."""
+
+
+def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
+    """The DAG that releases. It starts on the champion's event, and asks the registry which version that is."""
+    options = {
+        "version": "{{ params.version or '' }}",
+        "rollback": "{{ 'yes' if params.rollback else '' }}",
+        "reason": "{{ params.reason or '' }}",
+    }
+    with declared_dag(
+        pipeline,
+        "release",
+        schedule=[assets.champion(pipeline.name)],
+        params={
+            "version": forms.optional_text(
+                "Version", "Registered model version to release. Empty: the champion.", pattern="^[1-9][0-9]*$"
+            ),
+            "rollback": forms.switch("Roll back", "Release the version that answered before the present one."),
+            "reason": forms.optional_text(
+                "Override reason", "Needed to release a version that the gate has not passed; kept in the ledger."
+            ),
+        },
+    ) as dag:
+        chain(
+            *(
+                job_task(
+                    stage,
+                    JobCommand(
+                        "release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=f"release-{stage}"
+                    ),
+                    settings,
+                )
+                for stage in STAGE_NAMES
+            )
+        )
+    return dag

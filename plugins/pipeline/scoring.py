@@ -1,0 +1,44 @@
+"""`<name>.scoring`: score a published day with the champion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, PartitionedAssetTimetable, PartitionedAtRuntime, TriggerRule, chain
+
+from plugins.operators.command import JobCommand
+from plugins.operators.decisions import AnnouncePartition
+from plugins.operators.job_task import job_task
+from plugins.pipeline import assets, forms
+from plugins.pipeline.declared import LONG, declared_dag
+from plugins.pipeline.partition import PARTITION, newest_features
+
+if TYPE_CHECKING:
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+
+def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
+    """The DAG that scores; started by hand only, where the pipeline says that scoring is not enabled."""
+    published = PartitionedAssetTimetable(assets=assets.features(pipeline.name))
+    score = JobCommand("score", pipeline.name, PARTITION)
+    validate = JobCommand("validate", pipeline.name, PARTITION, {"stage": "predictions"}, record="validate-predictions")
+    with declared_dag(
+        pipeline,
+        "scoring",
+        schedule=published if pipeline.scoring.enabled else PartitionedAtRuntime(),
+        params=forms.days("the newest day with published features"),
+        partition=newest_features(pipeline.name, "score"),
+    ) as dag:
+        chain(
+            job_task("score", score, settings, execution_timeout=LONG),
+            job_task("validate_predictions", validate, settings, links=["Report"]),
+            AnnouncePartition(
+                task_id="announce",
+                asset=assets.predictions(pipeline.name),
+                partition=PARTITION,
+                # Without a champion nothing is scored, and monitoring must still look at the day.
+                trigger_rule=TriggerRule.NONE_FAILED,
+            ),
+        )
+    return dag

@@ -1,0 +1,107 @@
+"""`<name>.training`: train a challenger, judge it against the champion, promote the better."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, chain
+
+from plugins.operators.command import JobCommand
+from plugins.operators.decisions import VerdictGate
+from plugins.operators.job_task import job_task
+from plugins.pipeline import assets, forms
+from plugins.pipeline.declared import LONG, declared_dag
+from plugins.pipeline.partition import PARTITION, newest_features
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+FIRST_JOB = "assemble"
+REVIEW = """\
+{% set verdict = ti.xcom_pull(task_ids='gate') %}
+{{ verdict['sentence'] }}
+
+{% for title, address in verdict['links'].items() %}- [{{ title }}]({{ address }})
+{% endfor %}
+Approve to make it the champion, which releases it. Reject to keep the champion.
+"""
+
+
+def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
+    """The DAG that trains."""
+
+    def command(job: str) -> JobCommand:
+        return JobCommand(job, pipeline.name, PARTITION)
+
+    with declared_dag(
+        pipeline,
+        "training",
+        schedule=_schedule(pipeline),
+        params={
+            "as_of": forms.optional_day(
+                "As of",
+                "Train with what was known on this day (UTC), for example 2013-02-28. "
+                "Empty: the newest day with published features.",
+            ),
+            "reason": forms.optional_text("Reason", "Why now; kept with the run."),
+        },
+        partition=newest_features(pipeline.name, FIRST_JOB),
+        calendar=f"`{pipeline.triggers.calendar}` (UTC)" if pipeline.triggers.calendar else "no calendar is set",
+        approval=_approval_words(pipeline),
+    ) as dag:
+        chain(
+            job_task(FIRST_JOB, command(FIRST_JOB), settings),
+            job_task(
+                "train",
+                command("train"),
+                settings,
+                resources=pipeline.training.resources,
+                links=["MLflow run"],
+                execution_timeout=LONG,
+            ),
+            job_task("evaluate", command("evaluate"), settings, links=["Report", "MLflow run"], execution_timeout=LONG),
+            VerdictGate(task_id="gate", pipeline=pipeline.name, job="evaluate"),
+            *([_approve(pipeline)] if pipeline.gate.approval == "manual" else []),
+            job_task(
+                "promote",
+                command("promote"),
+                settings,
+                links=["MLflow model"],
+                outlets=[assets.champion(pipeline.name)],
+            ),
+        )
+    return dag
+
+
+def _schedule(pipeline: Pipeline) -> Any:
+    wishes = [assets.retrain(pipeline.name)]
+    if pipeline.triggers.calendar is None:
+        return wishes
+    calendar = CronTriggerTimetable(pipeline.triggers.calendar, timezone="UTC")
+    return AssetOrTimeSchedule(timetable=calendar, assets=wishes)
+
+
+def _approve(pipeline: Pipeline) -> BaseOperator:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    return ApprovalOperator(
+        task_id="approve",
+        subject=f"Make {pipeline.name} version {{{{ ti.xcom_pull(task_ids='gate')['version'] }}}} the champion?",
+        body=REVIEW,
+        defaults=ApprovalOperator.REJECT,  # no answer is a rejection
+        response_timeout=timedelta(hours=pipeline.gate.approval_timeout_hours),
+        execution_timeout=None,
+    )
+
+
+def _approval_words(pipeline: Pipeline) -> str:
+    if pipeline.gate.approval == "automatic":
+        return "A challenger that passes the gate is promoted without asking anybody (`gate.approval: automatic`)."
+    return (
+        "A challenger that passes the gate waits in **approve** for a reviewer (*Required actions* in the menu); "
+        f"no answer within {pipeline.gate.approval_timeout_hours:g} hours is a rejection."
+    )
