@@ -1,0 +1,1 @@
+"""How a model answers: the BentoML service, self-contained, built with the contract of one model version inside."""

@@ -143,5 +143,8 @@ def stage_to_json(stage: Stage) -> dict[str, Any]:
 
 def stage_from_json(document: dict[str, Any]) -> Stage:
     """The stage that `stage_to_json` wrote."""
-    fields = {key: Colour(value) if key == "colour" else value for key, value in document.items() if key != "stage"}
-    return _BY_NAME[document["stage"]](**fields)
+    fields: dict[str, Any] = dict(document)
+    stage = _BY_NAME[fields.pop("stage")]
+    if "colour" in fields:
+        fields["colour"] = Colour(fields["colour"])
+    return stage(**fields)

@@ -1,0 +1,204 @@
+"""A compiled model: how columns become numbers, and numbers a prediction.
+
+Three forms, by `format`: `onnx` and `treelite` are a zip of `encoding.json` and the estimator alone; `native` is the
+scikit-learn pipeline itself, pickled, for whatever the other two cannot say exactly.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+Values = Sequence[Any] | np.ndarray[Any, Any]
+Columns = Mapping[str, Values]
+Predictions = np.ndarray[Any, np.dtype[np.float64]]
+Matrix = np.ndarray[Any, Any]
+
+ENCODING = "encoding.json"
+MODEL = "model"
+
+
+class UnknownCategory(ValueError):
+    """The model was made so that it cannot take a category it has not seen."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric column: each of its outputs is `factor * value + offset`, or `missing` where there is no value."""
+
+    name: str
+    positions: tuple[int, ...]
+    factors: tuple[float, ...]
+    offsets: tuple[float, ...]
+    missing: tuple[float, ...]
+
+    def fill(self, matrix: Matrix, values: Values) -> None:
+        """Write this column's outputs."""
+        numbers = np.asarray(values, dtype=np.float64)  # None becomes NaN
+        unknown = np.isnan(numbers)
+        for position, factor, offset, missing in zip(
+            self.positions, self.factors, self.offsets, self.missing, strict=True
+        ):
+            output = numbers if factor == 1.0 and offset == 0.0 else factor * numbers + offset
+            matrix[:, position] = output if missing != missing else np.where(unknown, missing, output)
+
+
+@dataclass(frozen=True)
+class Category:
+    """A categorical column: its outputs by category, for an unknown one and for none.
+
+    `unknown` or `missing` is None where the model cannot take such a value.
+    """
+
+    name: str
+    positions: tuple[int, ...]
+    table: Mapping[str, tuple[float, ...]]
+    unknown: tuple[float, ...] | None
+    missing: tuple[float, ...] | None
+
+    def fill(self, matrix: Matrix, values: Values) -> None:
+        """Write this column's outputs.
+
+        Raises:
+            UnknownCategory: a value that the model cannot take.
+        """
+        rows = [self.missing if value is None else self.table.get(value, self.unknown) for value in values]
+        if None in rows:
+            value = values[rows.index(None)]
+            raise UnknownCategory(f"column {self.name!r}: the model cannot take {value!r}")
+        if self.positions:
+            matrix[:, self.positions] = rows
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a frame's columns become the matrix that the estimator takes."""
+
+    base: tuple[float, ...]
+    numbers: tuple[Number, ...]
+    categories: tuple[Category, ...]
+
+    def matrix(self, columns: Columns) -> Matrix:
+        """The float64 matrix of these columns, one row a row."""
+        rows = len(next(iter(columns.values())))
+        matrix = np.empty((rows, len(self.base)))
+        matrix[:] = self.base
+        for number in self.numbers:
+            number.fill(matrix, columns[number.name])
+        for category in self.categories:
+            category.fill(matrix, columns[category.name])
+        return matrix
+
+    def to_json(self) -> bytes:
+        """As `from_json` reads it."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Encoding:
+        """Read what `to_json` wrote."""
+        found = json.loads(content)
+        return cls(
+            base=tuple(found["base"]),
+            numbers=tuple(Number(**number) for number in found["numbers"]),
+            categories=tuple(Category(**category) for category in found["categories"]),
+        )
+
+
+Predictor = Callable[[Columns], Predictions]
+
+
+def load(format: str, content: bytes) -> Predictor:
+    """Make a compiled model ready to answer, on one thread.
+
+    Args:
+        format: `onnx`, `treelite` or `native`.
+        content: what the compiler made.
+
+    Returns:
+        A function from columns (numbers with NaN or None, categories with None) to one float64 a row.
+    """
+    match format:
+        case "onnx":
+            return _onnx(*_unpack(content))
+        case "treelite":
+            return _treelite(*_unpack(content))
+        case "native":
+            return _native(content)
+        case _:
+            raise ValueError(f"model format {format!r}: expected onnx, treelite or native")
+
+
+def pack(encoding: Encoding, model: bytes) -> bytes:
+    """Put encoding and estimator into one zip, the same bytes for the same parts."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in ((ENCODING, encoding.to_json()), (MODEL, model)):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)  # ZipInfo: no clock in it
+    return buffer.getvalue()
+
+
+def _unpack(content: bytes) -> tuple[Encoding, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return Encoding.from_json(archive.read(ENCODING)), archive.read(MODEL)
+
+
+def _onnx(encoding: Encoding, model: bytes) -> Predictor:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    output = session.get_outputs()[-1].name  # a classifier's first output is the label
+
+    def predict(columns: Columns) -> Predictions:
+        matrix = encoding.matrix(columns).astype(np.float32)
+        return _last_column(session.run([output], {"X": matrix})[0])
+
+    return predict
+
+
+def _treelite(encoding: Encoding, model: bytes) -> Predictor:
+    import treelite
+
+    forest = treelite.Model.deserialize_bytes(model)
+    kind = np.float32 if forest.input_type == "float32" else np.float64
+
+    def predict(columns: Columns) -> Predictions:
+        matrix = encoding.matrix(columns).astype(kind, copy=False)
+        return _last_column(treelite.gtil.predict(forest, matrix, nthread=1))
+
+    return predict
+
+
+def _native(content: bytes) -> Predictor:
+    import pandas as pd
+
+    # Pickle runs code: this one was written by our own compiler, beside the service that reads it.
+    model, task, names = pickle.loads(content)  # noqa: S301
+
+    def predict(columns: Columns) -> Predictions:
+        frame = pd.DataFrame({name: _series(columns[name], number) for name, number in names.items()})
+        answer = model.predict_proba(frame)[:, 1] if task == "classification" else model.predict(frame)
+        return np.asarray(answer, dtype=np.float64)
+
+    return predict
+
+
+def _series(values: Values, number: bool) -> Matrix:
+    if number:
+        return np.asarray(values, dtype=np.float64)
+    text = np.empty(len(values), dtype=object)
+    text[:] = values
+    return text
+
+
+def _last_column(answer: Matrix) -> Predictions:
+    """Probability of the last class, or the value: the last number of each row."""
+    return np.asarray(answer, dtype=np.float64).reshape(len(answer), -1)[:, -1]
