@@ -1,0 +1,103 @@
+"""Two models on the same rows: how much worse is one, and how sure is that?
+
+Rows of one day are not independent (one storm delays them all), so the bootstrap draws whole days. With few days a
+percentile interval is too narrow; the quantile is moved outwards as in Hesterberg, "What Teachers Should Know About the
+Bootstrap" (The American Statistician 69, 2015: the expanded percentile interval).
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from jobs.metrics import log_losses
+from jobs.prediction import Array
+
+RESAMPLES = 2000
+Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+def loss_difference(
+    metric: str,
+    truth: Array,
+    challenger: Array,
+    champion: Array,
+    days: pd.Series[str],
+    *,
+    confidence: float,
+    seed: int,
+) -> tuple[float, float]:
+    """How much worse the challenger is, and the upper confidence bound of that, by a paired bootstrap over days.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        challenger: predictions of the challenger for the same rows.
+        champion: predictions of the champion for the same rows.
+        days: day of each row.
+        confidence: one-sided confidence of the bound, such as 0.95.
+        seed: of the resampling.
+
+    Returns:
+        Difference and bound in the metric's unit; positive means that the challenger is worse. The bound is NaN with
+        fewer than two days, or where no resample could be measured.
+    """
+    codes, names = pd.factorize(days, sort=True)
+    codes = codes.astype(np.int64)
+    draws = np.random.default_rng(seed).multinomial(len(names), [1 / len(names)] * len(names), size=RESAMPLES)
+    once = np.ones((1, len(names)))
+    weights = np.vstack([once, draws.astype(np.float64)])
+    worse: Array = np.subtract(
+        _losses(metric, truth, challenger, codes, weights), _losses(metric, truth, champion, codes, weights)
+    )
+    difference, resampled = float(worse[0]), worse[1:][~np.isnan(worse[1:])]
+    if len(names) < 2 or len(resampled) == 0:
+        return difference, math.nan
+    return difference, float(np.quantile(resampled, expanded_level(confidence, len(names))))
+
+
+def expanded_level(confidence: float, days: int) -> float:
+    """The quantile to read so that a percentile bound from few blocks covers as often as it says."""
+    reach = float(stats.t.ppf(confidence, days - 1)) * math.sqrt(days / (days - 1))
+    return NormalDist().cdf(reach)
+
+
+def _losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    """The loss under each row of day weights (resamples x days); a higher-is-better figure counts negative."""
+    if metric == "roc_auc":
+        return -_weighted_auc(truth, predicted, codes, weights)
+    match metric:
+        case "log_loss":
+            loss = log_losses(truth, predicted)
+        case "brier" | "rmse":
+            loss = (predicted - truth) ** 2
+        case "mae":
+            loss = np.abs(predicted - truth)
+        case _:
+            raise ValueError(f"no loss called {metric}")
+    days = weights.shape[1]
+    rows = weights @ np.bincount(codes, minlength=days)
+    mean = (weights @ np.bincount(codes, weights=loss, minlength=days)) / rows
+    return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
+
+
+def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    """AUC of many resamples at once: pairs won are counted once for each pair of days, then weighted."""
+    days = weights.shape[1]
+    negatives = [np.sort(predicted[(codes == day) & (truth == 0)]) for day in range(days)]
+    won = np.zeros((days, days))
+    for day in range(days):
+        positives = predicted[(codes == day) & (truth == 1)]
+        for other, ranked in enumerate(negatives):
+            below = np.searchsorted(ranked, positives, "left") + np.searchsorted(ranked, positives, "right")
+            won[day, other] = below.sum() / 2  # a tie is half a win
+    pairs_won = np.einsum("rd,de,re->r", weights, won, weights)
+    positive = weights @ np.bincount(codes, weights=truth, minlength=days)
+    negative = weights @ np.bincount(codes, weights=1 - truth, minlength=days)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(positive * negative > 0, pairs_won / (positive * negative), np.nan))

@@ -1,0 +1,59 @@
+"""What a model is asked and what it answers: the one place that says so, for training, scoring and monitoring alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from tidewheel.spec.sections import Features
+
+Task = Literal["classification", "regression"]
+Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+class Model(Protocol):
+    """A fitted scikit-learn estimator that takes a frame of feature columns."""
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        """Predict one value a row."""
+        ...
+
+    def predict_proba(self, frame: pd.DataFrame) -> Any:
+        """Classifiers only: the probability of each class, one row a row."""
+        ...
+
+
+def model_frame(rows: pd.DataFrame, features: Features) -> pd.DataFrame:
+    """The feature columns as every model sees them.
+
+    Args:
+        rows: at least the feature columns, any number types and strings.
+        features: the pipeline's feature section.
+
+    Returns:
+        The feature columns in the spec's order: numbers as float64 with NaN for a missing one, categories as
+        `str` objects with None for a missing one.
+    """
+    columns: dict[str, pd.Series[Any]] = {name: rows[name].astype("float64") for name in features.numeric}
+    for name in features.categorical:
+        text = rows[name].astype(object)
+        columns[name] = text.mask(text.isna(), None)
+    return pd.DataFrame(columns, index=rows.index, columns=features.columns)
+
+
+def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
+    """Ask a model: the probability of label 1 for classification, the value for regression.
+
+    Args:
+        model: a fitted model.
+        frame: feature columns as `model_frame` makes them, one row a prediction.
+        task: the pipeline's kind of label.
+
+    Returns:
+        One float64 a row.
+    """
+    answer = model.predict_proba(frame)[:, 1] if task == "classification" else model.predict(frame)
+    return np.asarray(answer, dtype=np.float64)

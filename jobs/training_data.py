@@ -1,0 +1,179 @@
+"""Which batches a model learns from and is judged on, by hash: `assemble` decides, `train` and `evaluate` read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tidewheel.errors import DataRefused, LakeError
+from tidewheel.lake import Lake
+from tidewheel.runs import BatchReference, run_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tidewheel.spec import Pipeline
+
+PARTITION = "partition"
+
+
+class LabelledDay(BaseModel):
+    """One day of features and the labels that came to be known for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date
+    features: BatchReference
+    labels: BatchReference
+
+    @property
+    def rows(self) -> int:
+        """At most this many rows have both."""
+        return min(self.features.rows, self.labels.rows)
+
+
+class TrainingData(BaseModel):
+    """The exact data of one training run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pipeline: str
+    as_of: date = Field(description="the day the run looks back from")
+    matured_until: date = Field(description="newest day whose labels are known on that day")
+    training: tuple[LabelledDay, ...] = Field(description="days to learn from, oldest first")
+    holdout: tuple[LabelledDay, ...] = Field(description="later days, kept for the gate")
+
+    @property
+    def training_rows(self) -> int:
+        """At most this many rows to learn from."""
+        return sum(day.rows for day in self.training)
+
+    @property
+    def data_hash(self) -> str:
+        """Names the training data by content: same batches, same hash."""
+        batches = [[str(d.day), d.features.content_hash, d.labels.content_hash] for d in self.training]
+        return hashlib.sha256(json.dumps(batches).encode()).hexdigest()
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Every batch by `dataset/partition`, for the job's record."""
+        batches = [b for d in (*self.training, *self.holdout) for b in (d.features, d.labels)]
+        return {f"{b.dataset}/{b.partition}": b.content_hash for b in batches}
+
+
+def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date) -> TrainingData:
+    """Name what a training as of a day may use: published days whose labels had matured by then.
+
+    The newest `holdout_days` of them are kept for the gate; a day without published labels is unknown and left out.
+
+    Raises:
+        DataRefused: too few days, or fewer rows than `training.minimum_rows`.
+    """
+    matured_until = as_of - timedelta(days=pipeline.labels.delay_days)
+    known = set(lake.partitions("labels"))
+    days = [k for k in lake.partitions("features") if k in known and date.fromisoformat(k) <= matured_until]
+    held = pipeline.training.holdout_days
+    learned, holdout = days[:-held], days[-held:]
+    if learned and pipeline.training.window_days is not None:
+        first = date.fromisoformat(learned[-1]) - timedelta(days=pipeline.training.window_days - 1)
+        learned = [day for day in learned if date.fromisoformat(day) >= first]
+    chosen = TrainingData(
+        pipeline=pipeline.name,
+        as_of=as_of,
+        matured_until=matured_until,
+        training=tuple(_labelled_day(lake, day) for day in learned),
+        holdout=tuple(_labelled_day(lake, day) for day in holdout),
+    )
+    if chosen.training_rows < pipeline.training.minimum_rows:
+        span = f"{days[0]} to {days[-1]}" if days else "none"
+        raise DataRefused(
+            f"{pipeline.name}: {chosen.training_rows:,} rows of {len(learned)} days to train on as of {as_of}, "
+            f"training.minimum_rows asks for {pipeline.training.minimum_rows:,}. Days with features and matured labels "
+            f"(known by {matured_until}): {len(days)} ({span}), of which the newest {len(holdout)} are kept for the "
+            f"gate. Build more days with the {pipeline.name}.features DAG, or lower training.minimum_rows"
+        )
+    return chosen
+
+
+def keep_training_data(lake: Lake, run_id: str, chosen: TrainingData) -> str:
+    """Keep the list beside the run's records; returns its path relative to the lake's root."""
+    path = _path(lake, run_id)
+    lake.store.replace(path, chosen.model_dump_json(indent=2).encode())
+    return path
+
+
+def read_training_data(lake: Lake, run_id: str) -> TrainingData:
+    """The list that this run's `assemble` kept.
+
+    Raises:
+        LakeError: there is none.
+    """
+    content = lake.store.read(_path(lake, run_id))
+    if content is None:
+        raise LakeError(
+            f"{lake.store.url(_path(lake, run_id))} is missing: job assemble of run {run_id} has not finished"
+        )
+    return TrainingData.model_validate_json(content)
+
+
+def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> pd.DataFrame:
+    """Features joined with their labels by day and entity key.
+
+    A row without a label is unknown: it is left out, never taken for a negative.
+
+    Args:
+        lake: the pipeline's lake.
+        pipeline: names the key, the feature columns and the label.
+        days: batches by hash.
+
+    Returns:
+        Day (`partition`), key columns, feature columns and the label as float64, in the order of days and files.
+
+    Raises:
+        LakeError: a batch is gone.
+        DataRefused: a label is there twice, or is no label of the task.
+    """
+    import pandas as pd
+
+    label, key = pipeline.labels.column, [PARTITION, *pipeline.key]
+    features = _read(lake, [day.features for day in days], [*pipeline.key, *pipeline.features.columns])
+    labels = _read(lake, [day.labels for day in days], [*pipeline.key, label])
+    labels = labels[labels[label].notna()]
+    if (twice := labels.duplicated(key)).any():
+        example = labels.loc[twice, key].iloc[0].to_dict()
+        raise DataRefused(f"{pipeline.name}: {twice.sum()} labels are there twice, for example {example}")
+    rows = features.merge(labels, on=key, how="inner")
+    rows[label] = pd.to_numeric(rows[label]).astype("float64")
+    if pipeline.task == "classification" and not rows[label].isin((0.0, 1.0)).all():
+        found = sorted(rows.loc[~rows[label].isin((0.0, 1.0)), label].unique())[:5]
+        raise DataRefused(f"{pipeline.name}: label {label} must be 0 or 1, found {found}")
+    return rows
+
+
+def _read(lake: Lake, batches: Sequence[BatchReference], columns: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frames = []
+    for batch in batches:
+        manifest = lake.manifest(batch.dataset, batch.partition, batch.content_hash)
+        frame = lake.read(manifest, columns).to_pandas()
+        frame.insert(0, PARTITION, batch.partition)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[PARTITION, *columns])
+
+
+def _labelled_day(lake: Lake, day: str) -> LabelledDay:
+    features, labels = (
+        BatchReference(dataset=m.dataset, partition=m.partition, content_hash=m.content_hash, rows=m.rows)
+        for m in (lake.need("features", day), lake.need("labels", day))
+    )
+    return LabelledDay(day=date.fromisoformat(day), features=features, labels=labels)
+
+
+def _path(lake: Lake, run_id: str) -> str:
+    return f"{lake.pipeline}/runs/{run_folder(run_id)}/training_data.json"
