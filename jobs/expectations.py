@@ -1,0 +1,111 @@
+"""Judging one batch by a Great Expectations suite, and saying in words what it breaks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidewheel.errors import SpecError
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+    import pandas as pd
+
+NAMED = 3  # examples given in a message
+# What a suite says beside the rule itself.
+_NO_RULE = ("batch_id", "column", "column_list", "mostly")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one expectation found in one batch."""
+
+    rule: str
+    columns: tuple[str, ...]
+    expected: Mapping[str, Any]
+    passed: bool
+    found: str
+    critical: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """The finding for a person: column, rule, what was found."""
+        where = f"column {', '.join(self.columns)}: " if self.columns else ""
+        limits = ", ".join(f"{name} {value}" for name, value in self.expected.items())
+        return f"{where}{self.found}; rule: {self.rule}{f' ({limits})' if limits else ''}"
+
+
+class Judge:
+    """A suite, ready to judge batches. Making one imports Great Expectations, which takes seconds: make one a process."""
+
+    def __init__(self, suite_file: Path) -> None:
+        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+        import great_expectations as gx
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        self.suite = context.suites.add(load_suite(suite_file))
+        asset = context.data_sources.add_pandas("batch").add_dataframe_asset("batch")
+        self._batch = asset.add_batch_definition_whole_dataframe("batch")
+
+    def judge(self, frame: pd.DataFrame) -> list[Finding]:
+        """Hold a batch against the suite, broken rules first."""
+        result = self._batch.get_batch({"dataframe": frame}).validate(self.suite)
+        findings = [_finding(one.to_json_dict()) for one in result.results]
+        return sorted(findings, key=lambda finding: (finding.passed, not finding.critical))
+
+
+def load_suite(suite_file: Path) -> gx.ExpectationSuite:
+    """Read a suite as Great Expectations writes it (`suite.to_json_dict()`).
+
+    Raises:
+        SpecError: the file is missing, not JSON, or not a suite.
+    """
+    import great_expectations as gx
+
+    try:
+        return gx.ExpectationSuite(**json.loads(suite_file.read_text()))
+    except FileNotFoundError:
+        raise SpecError(f"{suite_file}: no such file; expected the suite that judges these batches") from None
+    except Exception as error:  # Great Expectations raises what its parts raise
+        raise SpecError(f"{suite_file} is not an expectation suite: {type(error).__name__}: {error}") from error
+
+
+def _finding(result: dict[str, Any]) -> Finding:
+    config = result["expectation_config"]
+    kwargs = {k: v for k, v in config["kwargs"].items() if v is not None}
+    columns = [kwargs["column"]] if "column" in kwargs else kwargs.get("column_list", [])
+    return Finding(
+        rule=config["type"],
+        columns=tuple(columns),
+        expected={k: v for k, v in kwargs.items() if k not in _NO_RULE or (k == "mostly" and v != 1)},
+        passed=bool(result["success"]),
+        found=_found(result),
+        critical=config.get("severity") == "critical",
+    )
+
+
+def _found(result: dict[str, Any]) -> str:
+    """What was found, from the parts that Great Expectations gives for the different kinds of expectations."""
+    detail = result.get("result") or {}
+    if "unexpected_count" in detail:
+        rows, wrong = detail.get("element_count", 0), detail["unexpected_count"]
+        found = f"{wrong} of {rows} rows ({100 * wrong / rows if rows else 0:.1f}%) break the rule"
+        examples = [str(value) for value in (detail.get("partial_unexpected_list") or [])[:NAMED] if value is not None]
+        return found + (f", for example {', '.join(examples)}" if examples else "")
+    if detail.get("observed_value") is not None:
+        return f"found {detail['observed_value']}"
+    if message := _exception(result.get("exception_info") or {}):
+        return f"could not be computed: {message}"
+    return "holds" if result["success"] else "does not hold"
+
+
+def _exception(info: dict[str, Any]) -> str:
+    """The first message; its place differs with how many metrics failed."""
+    if "exception_message" in info:
+        return str(info["exception_message"] or "")
+    return next((m for inner in info.values() if isinstance(inner, dict) and (m := _exception(inner))), "")

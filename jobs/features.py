@@ -1,0 +1,154 @@
+"""Computes the features of one or more days in one Spark run, and stages one batch a day."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from jobs.code_reference import resolve
+from jobs.feature_inputs import PARTITION, FeatureInputs, read_manifests
+from jobs.job import Job, Result, run
+from jobs.spark import spark_session, spark_url
+from tidewheel.errors import SpecError, did_you_mean
+from tidewheel.lake import Lake, Manifest
+from tidewheel.partitions import PartitionRange
+from tidewheel.runs import read_record
+from tidewheel.spec import Pipeline
+
+log = logging.getLogger("tidewheel.features")
+logging.getLogger("py4j").setLevel(logging.WARNING)
+
+ROWS_PER_FILE = 1_000_000
+BUCKET = "bucket"
+
+
+def work(job: Job) -> Result:
+    """Call the pipeline's transform on the published rows and labels, and stage its result day by day."""
+    days = job.partitions.clamp(job.pipeline.source.start, job.pipeline.source.end)
+    if days is None or read_record(job.lake, job.run_id, "land").figures.get("skipped"):
+        return Result(figures={"skipped": True, "rows": 0}, sentence="skipped: nothing was landed")
+    landing, labels = _inputs(job.lake, job.pipeline, days)
+    spark = spark_session(job.settings, f"{job.pipeline.name}.features", sum(m.rows for m in landing.values()))
+    try:
+        staged = build(spark, job, days, landing, labels)
+    finally:
+        spark.stop()
+    rows = sum(manifest.rows for manifest in staged)
+    return Result(
+        inputs={manifest.key: manifest.content_hash for manifest in (*landing.values(), *labels.values())},
+        outputs=staged,
+        figures={"skipped": False, "days": len(staged), "rows": rows, "look_back_days": len(landing) - len(staged)},
+        sentence=f"features of {rows} rows of {days}, from {len(landing)} days of rows and {len(labels)} of labels",
+    )
+
+
+def build(
+    spark: SparkSession,
+    job: Job,
+    days: PartitionRange,
+    landing: Mapping[str, Manifest],
+    labels: Mapping[str, Manifest],
+) -> list[Manifest]:
+    """Compute, write and stage the features of some days.
+
+    Args:
+        spark: the session.
+        job: pipeline, lake and code version.
+        days: the days to compute, all of them in `landing`.
+        landing: batches of rows by day, of these days and the look-back.
+        labels: batches of labels by day.
+
+    Returns:
+        One staged manifest a day.
+
+    Raises:
+        SpecError: the transform's result has not the declared columns, or not each row once.
+    """
+    rows = read_manifests(spark, job.lake, list(landing.values()), T.StructType([]))
+    key_and_label = [field for field in rows.schema if field.name in job.pipeline.key]
+    key_and_label.append(T.StructField(job.pipeline.labels.column, T.LongType()))
+    known = read_manifests(spark, job.lake, list(labels.values()), T.StructType(key_and_label))
+    transform = resolve(job.pipeline.features.transform)
+    frame = transform(FeatureInputs(spark, job.pipeline, days, rows, known))
+    folder = job.lake.fresh_folder("features")
+    _write(_declared(frame, job.pipeline), spark_url(job.lake.store.url(folder)), landing, job.pipeline.key)
+    return _stage(job, folder, days, landing, labels)
+
+
+def _inputs(lake: Lake, pipeline: Pipeline, days: PartitionRange) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
+    """Published rows and labels by day. The asked days must be there; of the look-back, whatever is."""
+    reach = days.look_back(pipeline.features.look_back_days)
+    landing = {key: lake.published("landing", key) for key in reach.keys}
+    for key in days.keys:
+        landing[key] = landing[key] or lake.need("landing", key)
+    last_known = days.last - timedelta(days=pipeline.labels.delay_days)
+    matured = [key for key in reach.keys if key <= str(last_known)]
+    labels = {key: lake.published("labels", key) for key in matured}
+    return {k: m for k, m in landing.items() if m}, {k: m for k, m in labels.items() if m}
+
+
+def _declared(frame: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """Exactly the columns that the pipeline declares, numbers as doubles, categories as strings."""
+    wanted = [*pipeline.key, pipeline.source.event_time, *pipeline.features.columns, PARTITION]
+    if missing := [column for column in wanted if column not in frame.columns]:
+        hints = "".join(did_you_mean(column, frame.columns) for column in missing[:1])
+        raise SpecError(
+            f"{pipeline.features.transform} returned no column {', '.join(missing)}{hints}; expected the key, the event "
+            f"time, {PARTITION!r} and every column under features of {pipeline.name}"
+        )
+    kinds = {
+        **dict.fromkeys(pipeline.features.numeric, "double"),
+        **dict.fromkeys(pipeline.features.categorical, "string"),
+    }
+    return frame.select(*(F.col(c).cast(kinds[c]).alias(c) if c in kinds else F.col(c) for c in wanted))
+
+
+def _write(frame: DataFrame, url: str, landing: Mapping[str, Manifest], key: list[str]) -> None:
+    """Write one file a day, or several of a large day, sorted by key: the same rows give the same bytes."""
+    large = {
+        day: -(-manifest.rows // ROWS_PER_FILE) for day, manifest in landing.items() if manifest.rows > ROWS_PER_FILE
+    }
+    bucket = F.lit(0)
+    for files in sorted(set(large.values())):
+        of_size = F.col(PARTITION).isin([day for day, count in large.items() if count == files])
+        bucket = F.when(of_size, F.pmod(F.xxhash64(*key), F.lit(files))).otherwise(bucket)
+    places = [PARTITION, BUCKET]
+    (
+        frame.withColumn(BUCKET, bucket.cast("int"))
+        .repartition(*places)
+        .sortWithinPartitions(*places, *key)
+        .write.partitionBy(*places)
+        .parquet(url)
+    )
+
+
+def _stage(
+    job: Job, folder: str, days: PartitionRange, landing: Mapping[str, Manifest], labels: Mapping[str, Manifest]
+) -> list[Manifest]:
+    look_back, delay = job.pipeline.features.look_back_days, job.pipeline.labels.delay_days
+    written: dict[str, list[str]] = {}
+    for path in job.lake.store.find(folder, ".parquet"):
+        written.setdefault(path.split(f"{PARTITION}=")[1].split("/")[0], []).append(path)
+    staged = []
+    for day, key in zip(days.days, days.keys, strict=True):
+        seen = PartitionRange(day, day).look_back(look_back).keys
+        matured = [k for k in seen if k <= str(day - timedelta(days=delay))]
+        used = [*(landing[k] for k in seen if k in landing), *(labels[k] for k in matured if k in labels)]
+        inputs = {manifest.key: manifest.content_hash for manifest in used}
+        found = job.lake.stage("features", key, written[key], inputs, job.code_version) if key in written else None
+        if found is None or found.rows != landing[key].rows:
+            raise SpecError(
+                f"{job.pipeline.features.transform} returned {found.rows if found else 0} rows for {key}, landed were "
+                f"{landing[key].rows}; expected each row once"
+            )
+        staged.append(found)
+    return staged
+
+
+if __name__ == "__main__":
+    run("features", work)

@@ -1,0 +1,120 @@
+"""Copies what the source has for a day into the lake: the rows to predict, and the labels that have matured."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from jobs.job import Job, Result, run
+from jobs.readers import SourceDay, UnreadableFile, read_day
+from jobs.structure import labels_of_day, rows_of_day
+from tidewheel.errors import DataRefused, SourceError
+from tidewheel.lake import Manifest
+from tidewheel.spec.sections import Reader
+
+log = logging.getLogger("tidewheel.land")
+
+
+@dataclass(frozen=True)
+class _Landing:
+    """What was staged, and what was refused, of one dataset."""
+
+    staged: tuple[Manifest, ...]
+    refused: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def work(job: Job) -> Result:
+    """Stage the rows of the asked days and the labels that are known by then; what cannot be read goes to quarantine."""
+    source, labels = job.pipeline.source, job.pipeline.labels
+    days = job.partitions.clamp(source.start, source.end)
+    if days is None:
+        return Result(
+            figures={"skipped": True, "rows": 0},
+            sentence=f"skipped: the source of {job.pipeline.name} has {source.start or 'anything'} to "
+            f"{source.end or 'today'}, nothing for {job.partitions}",
+        )
+    rows = _land(
+        job,
+        "landing",
+        source.reader,
+        days.days,
+        lambda day, found: rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name),
+    )
+    matured = days.back(labels.delay_days).clamp(source.start, source.end)
+    known = _land(
+        job,
+        "labels",
+        labels.reader,
+        matured.days if matured else [],
+        lambda _, found: labels_of_day(found.table, job.pipeline.key, labels.column, found.name),
+    )
+    staged = [*rows.staged, *known.staged]
+    refused = [*rows.refused, *known.refused]
+    if rows.absent:
+        raise SourceError("; ".join(rows.absent))
+    counts = {
+        "skipped": False,
+        "days": len(rows.staged),
+        "rows": sum(manifest.rows for manifest in rows.staged),
+        "labels": sum(manifest.rows for manifest in known.staged),
+        "label_days_without_labels": len(known.absent),
+    }
+    return Result(
+        inputs=_inputs(staged),
+        outputs=staged,
+        figures=counts,
+        sentence=f"{counts['rows']} rows of {days} and {counts['labels']} labels of {matured or 'no day'}",
+        refused=f"{job.pipeline.name}: " + "\n".join(refused) if refused else None,
+    )
+
+
+def _land(
+    job: Job, dataset: str, reader: Reader, days: list[date], check: Callable[[date, SourceDay], pa.Table]
+) -> _Landing:
+    staged: list[Manifest] = []
+    refused: list[str] = []
+    absent: list[str] = []
+    for day in days:
+        try:
+            found = read_day(reader, day, job.settings.project)
+        except UnreadableFile as error:
+            place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
+            refused.append(f"{error} (kept in {place})")
+            continue
+        except SourceError as error:
+            absent.append(str(error))
+            continue
+        try:
+            table = check(day, found)
+        except DataRefused as error:
+            refused.append(f"{error} (kept in {_keep(job, dataset, day, found, str(error))})")
+            continue
+        if table.num_rows == 0:  # only labels can be empty: nobody knows yet
+            absent.append(f"{found.name}: no label of {day} is known")
+            continue
+        staged.append(job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version))
+        if len(days) > 1:
+            log.info("%s %s: %d rows", dataset, day, table.num_rows)
+    return _Landing(tuple(staged), tuple(refused), tuple(absent))
+
+
+def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> str:
+    """Put what was refused into quarantine: the source's own files where there are any, else the rows. Returns the URL."""
+    if found.files:
+        kept = [job.lake.quarantine_raw(dataset, str(day), file.name, file.content, reason) for file in found.files]
+        return ", ".join(kept)
+    manifest = job.lake.write_table(dataset, str(day), found.table, {}, job.code_version)
+    return job.lake.quarantine(manifest, reason, {"source": found.name})
+
+
+def _inputs(staged: list[Manifest]) -> Mapping[str, str]:
+    return {name: content for manifest in staged for name, content in manifest.inputs.items()}
+
+
+if __name__ == "__main__":
+    run("land", work)

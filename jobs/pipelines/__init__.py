@@ -1,0 +1,1 @@
+"""What each pipeline brings along: its readers and its transform."""

@@ -1,0 +1,45 @@
+"""What the model sees of a flight: the schedule, the weather before it left, and who has been late lately."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from jobs.feature_inputs import PARTITION, FeatureInputs
+from jobs.lookback import add_trailing_rates
+
+MINUTES_A_DAY = 24 * 60
+WIND_LIMIT = 150.0  # mph; the station at Newark once reported 1,048
+GROUPS = {
+    "": [],
+    "carrier_": ["carrier"],
+    "origin_": ["origin"],
+    "route_": ["origin", "dest"],
+    "hour_": ["origin", "hour"],
+}
+
+
+def features(inputs: FeatureInputs) -> DataFrame:
+    """The features of the asked days. Weather comes with the rows, as the reader joined it."""
+    departure = F.col("scheduled_departure")
+    rows = inputs.rows.withColumns(
+        {
+            "month": F.month(departure),
+            "day_of_week": F.weekday(departure),  # Monday is 0
+            "hour": F.hour(departure),
+            "minute_of_day": F.hour(departure) * 60 + F.minute(departure),
+        }
+    ).withColumns({"scheduled_minutes": _minutes_until_arrival(), "wind_speed": _plausible("wind_speed", WIND_LIMIT)})
+    rows = add_trailing_rates(inputs, rows, GROUPS, windows=(28, 7, 2), name="late_rate", smoothing=20)
+    same_hour = Window.partitionBy(PARTITION, "origin", "hour")
+    return rows.withColumn("departures_in_hour", F.count(F.lit(1)).over(same_hour))
+
+
+def _minutes_until_arrival() -> Column:
+    """From take-off on New York's clock to landing on the destination's; it may be after midnight."""
+    arrival = F.floor(F.col("scheduled_arrival") / 100) * 60 + F.col("scheduled_arrival") % 100
+    return (arrival - F.col("minute_of_day") + MINUTES_A_DAY) % MINUTES_A_DAY
+
+
+def _plausible(column: str, limit: float) -> Column:
+    return F.when(F.col(column) <= limit, F.col(column))

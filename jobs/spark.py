@@ -1,0 +1,79 @@
+"""The one place that makes a Spark session."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from pyspark.sql import SparkSession
+
+from tidewheel.settings import Settings
+
+ROWS_PER_TASK = 500_000
+
+
+def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
+    """A session on the master that the settings name; in UTC, quiet, and with as many shuffle partitions as rows ask for.
+
+    Args:
+        settings: master, memory of a local driver, and options of the lake.
+        name: shown in Spark's own pages.
+        rows: about how many rows will be shuffled.
+    """
+    if settings.spark_master.startswith("sc://"):
+        session = SparkSession.builder.appName(name).remote(settings.spark_master).getOrCreate()
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        return session
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    partitions = max(os.cpu_count() or 1, -(-rows // ROWS_PER_TASK))
+    builder = SparkSession.builder.appName(name).master(settings.spark_master)
+    for key, value in {**_common(partitions), **_local(settings), **_s3a(settings)}.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def spark_url(url: str) -> str:
+    """A lake URL as Spark's file system layer names it."""
+    return f"s3a://{url.removeprefix('s3://')}" if url.startswith("s3://") else url
+
+
+def _common(partitions: int) -> Mapping[str, str]:
+    return {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(partitions),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # what Arrow and everybody else reads
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",  # the manifest says so
+        "spark.log.level": "ERROR",
+    }
+
+
+def _local(settings: Settings) -> Mapping[str, str]:
+    if not settings.spark_master.startswith("local"):
+        return {}
+    return {
+        "spark.driver.memory": settings.spark_memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.warehouse.dir": (settings.home / "spark-warehouse").as_uri(),
+    }
+
+
+def _s3a(settings: Settings) -> Mapping[str, str]:
+    """The lake's fsspec options in Hadoop's words; `hadoop-aws` must be among Spark's jars."""
+    if not settings.lake_root.startswith("s3://"):
+        return {}
+    options = settings.lake_options
+    client = options.get("client_kwargs")
+    endpoint = options.get("endpoint_url") or (client.get("endpoint_url") if isinstance(client, dict) else None)
+    named = {
+        "spark.hadoop.fs.s3a.access.key": options.get("key"),
+        "spark.hadoop.fs.s3a.secret.key": options.get("secret"),
+        "spark.hadoop.fs.s3a.endpoint": endpoint,
+        "spark.hadoop.fs.s3a.path.style.access": "true" if endpoint else None,
+    }
+    return {key: str(value) for key, value in named.items() if value is not None}

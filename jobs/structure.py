@@ -1,0 +1,143 @@
+"""What every batch must have before anything can be said about its values: key, event time, label, and only its day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidewheel.errors import DataRefused, did_you_mean
+
+EVENT_TIME_TYPE = pa.timestamp("us", tz="UTC")
+NAMED = 3  # examples given in a message
+
+
+def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, source: str) -> pa.Table:
+    """Check and put in order the rows to predict of one day.
+
+    Args:
+        table: what the source had.
+        day: the partition; every event time must lie inside it, in UTC.
+        key: columns that name a row.
+        event_time: name of the timestamp column; times without a zone are taken as UTC.
+        source: file, query or function the rows came from, for the message.
+
+    Returns:
+        The table sorted by key, event time as UTC microseconds, without Arrow or pandas metadata.
+
+    Raises:
+        DataRefused: a rule is broken; source, column and rule are named.
+    """
+    if table.num_rows == 0:
+        raise DataRefused(f"{source}: no rows for {day}; rule: a day to predict has at least one row")
+    _need_columns(table, [*key, event_time], source)
+    table = _set(table, event_time, _as_time(table[event_time], event_time, source))
+    _inside(table[event_time], day, event_time, source)
+    return _tidy(table, key, source)
+
+
+def labels_of_day(table: pa.Table, key: list[str], label: str, source: str) -> pa.Table:
+    """Check and put in order the labels of one day. Rows without a label are left out: unknown is not negative.
+
+    Args:
+        table: what the source had.
+        key: columns that name a row.
+        label: name of the label column, a number or a boolean.
+        source: file, query or function the labels came from, for the message.
+
+    Raises:
+        DataRefused: a rule is broken; source, column and rule are named.
+    """
+    _need_columns(table, [*key, label], source)
+    column = table[label]
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int64())
+    elif pa.types.is_null(column.type):
+        column = column.cast(pa.float64())
+    elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        raise DataRefused(f"{source}: column {label!r} holds {column.type}; rule: a label is a number or a boolean")
+    table = _set(table, label, column)
+    return _tidy(table.filter(pc.invert(pc.is_null(table[label], nan_is_null=True))), key, source)
+
+
+def _need_columns(table: pa.Table, needed: list[str], source: str) -> None:
+    for name in needed:
+        if name not in table.column_names:
+            raise DataRefused(
+                f"{source}: column {name!r} is missing{did_you_mean(name, table.column_names)} "
+                f"(found: {', '.join(table.column_names)}); rule: key, event time and label must be there"
+            )
+
+
+def _as_time(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray:
+    try:
+        if pa.types.is_date(column.type):
+            column = column.cast(pa.timestamp("us"))
+        if _is_text(column.type):
+            column = _parsed(column)
+        if pa.types.is_timestamp(column.type):
+            return column.cast(EVENT_TIME_TYPE, safe=False)
+    except pa.ArrowInvalid as error:
+        raise DataRefused(f"{source}: column {name!r}: {error}; rule: the event time is a timestamp") from error
+    raise DataRefused(f"{source}: column {name!r} holds {column.type}; rule: the event time is a timestamp (UTC)")
+
+
+def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times written as ISO 8601, all with a zone or all without."""
+    try:
+        return column.cast(EVENT_TIME_TYPE)
+    except pa.ArrowInvalid:
+        return column.cast(pa.timestamp("us"))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
+    if times.null_count:
+        raise DataRefused(
+            f"{source}: column {name!r} is empty in {times.null_count} rows; rule: every row has its time"
+        )
+    start = datetime.combine(day, time(), tzinfo=UTC)
+    bounds = [pa.scalar(moment, type=EVENT_TIME_TYPE) for moment in (start, start + timedelta(days=1))]
+    outside = times.filter(pc.or_(pc.less(times, bounds[0]), pc.greater_equal(times, bounds[1])))
+    if len(outside):
+        found = ", ".join(str(moment) for moment in outside.slice(0, NAMED).to_pylist())
+        raise DataRefused(
+            f"{source}: column {name!r}: {len(outside)} of {len(times)} rows lie outside {day} (for example {found}); "
+            "rule: a partition holds its own day (UTC)"
+        )
+
+
+def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
+    table = pa.table({field.name: _plain(table[field.name]) for field in table.schema})
+    names = ", ".join(key)
+    for column in key:
+        if nulls := table[column].null_count:
+            raise DataRefused(f"{source}: column {column!r} is empty in {nulls} rows; rule: every row has a key")
+    counted = table.group_by(key, use_threads=False).aggregate([([], "count_all")])
+    twice = counted.filter(pc.greater(counted["count_all"], 1))
+    if twice.num_rows:
+        found = ", ".join(str(tuple(row[c] for c in key)) for row in twice.slice(0, NAMED).to_pylist())
+        raise DataRefused(
+            f"{source}: column {names}: {twice.num_rows} keys occur more than once (for example {found}); "
+            "rule: a key names one row"
+        )
+    return table.sort_by([(column, "ascending") for column in key])
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A type that Spark reads too: no dictionaries, no nanoseconds."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        return column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
+    if pa.types.is_large_string(column.type):
+        return column.cast(pa.string())
+    return column
+
+
+def _set(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column)
