@@ -61,6 +61,21 @@ class Contract(_Part):
     columns: tuple[Column, ...]
     golden_rows: tuple[GoldenRow, ...]
 
+    @property
+    def numeric(self) -> list[str]:
+        """Names of the numeric columns, in order."""
+        return [column.name for column in self.columns if column.type == "number"]
+
+    @property
+    def categorical(self) -> list[str]:
+        """Names of the categorical columns, in order."""
+        return [column.name for column in self.columns if column.type == "category"]
+
+    def lacking(self, features: Features) -> list[str]:
+        """Columns that this model wants and that the pipeline's features have no more, or as another type."""
+        there = {*((n, "number") for n in features.numeric), *((n, "category") for n in features.categorical)}
+        return [column.name for column in self.columns if (column.name, column.type) not in there]
+
 
 def write_contract(pipeline: str, task: Task, features: Features, frame: pd.DataFrame, model: Model) -> Contract:
     """Describe a model by the rows it was trained on.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from tidewheel.spec.sections import Features
 
 Task = Literal["classification", "regression"]
 Array = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -26,22 +23,36 @@ class Model(Protocol):
         ...
 
 
-def model_frame(rows: pd.DataFrame, features: Features) -> pd.DataFrame:
+class FeatureColumns(Protocol):
+    """Whatever names numeric and categorical columns: a pipeline's features, or a model's contract."""
+
+    @property
+    def numeric(self) -> list[str]:
+        """Numeric columns, in order."""
+        ...
+
+    @property
+    def categorical(self) -> list[str]:
+        """Categorical columns, in order."""
+        ...
+
+
+def model_frame(rows: pd.DataFrame, features: FeatureColumns) -> pd.DataFrame:
     """The feature columns as every model sees them.
 
     Args:
         rows: at least the feature columns, any number types and strings.
-        features: the pipeline's feature section.
+        features: names them.
 
     Returns:
-        The feature columns in the spec's order: numbers as float64 with NaN for a missing one, categories as
+        The feature columns, numeric first: numbers as float64 with NaN for a missing one, categories as
         `str` objects with None for a missing one.
     """
     columns: dict[str, pd.Series[Any]] = {name: rows[name].astype("float64") for name in features.numeric}
     for name in features.categorical:
         text = rows[name].astype(object)
         columns[name] = text.mask(text.isna(), None)
-    return pd.DataFrame(columns, index=rows.index, columns=features.columns)
+    return pd.DataFrame(columns, index=rows.index)
 
 
 def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.contract import Contract
 from jobs.model_file import open_model
 from tidewheel.errors import RegistryError
 
@@ -122,9 +123,14 @@ def load_model(settings: Settings, pipeline: str, version: str) -> Model:
         return open_model(Path(download_artifacts(f"models:/{pipeline}/{version}", dst_path=folder)))
 
 
-def contract(settings: Settings, pipeline: str, version: str) -> dict[str, Any]:
-    """The contract of a version: its columns, and golden rows with their predictions (see `jobs.contract`)."""
-    return read_artifact(settings, model_version(settings, pipeline, version), CONTRACT_FILE)
+def contract(settings: Settings, pipeline: str, version: str) -> Contract:
+    """The contract of a version: its columns, and golden rows with their predictions.
+
+    Raises:
+        RegistryError: there is no such version, or it was not made by `jobs.train`.
+    """
+    content = read_artifact(settings, model_version(settings, pipeline, version), CONTRACT_FILE)
+    return Contract.model_validate(content)
 
 
 def read_artifact(settings: Settings, version: ModelVersion, name: str) -> dict[str, Any]:
@@ -152,9 +158,14 @@ def tag_version(settings: Settings, version: ModelVersion, tags: Mapping[str, st
             client.update_model_version(version.pipeline, version.version, description)
 
 
-def version_url(settings: Settings, pipeline: str, version: str) -> str:
-    """Page of a version in MLflow."""
-    return f"{settings.mlflow_url}/#/models/{pipeline}/versions/{version}"
+def pages(settings: Settings, version: ModelVersion) -> dict[str, str]:
+    """Title and URL of a version's pages in MLflow, as a job's record links them."""
+    with asking(settings) as client:
+        experiment = client.get_run(version.mlflow_run).info.experiment_id
+    return {
+        "MLflow run": f"{settings.mlflow_url}/#/experiments/{experiment}/runs/{version.mlflow_run}",
+        "MLflow model": f"{settings.mlflow_url}/#/models/{version.pipeline}/versions/{version.version}",
+    }
 
 
 def _by_alias(settings: Settings, pipeline: str, alias: str) -> ModelVersion | None:

@@ -41,7 +41,6 @@ def work(job: Job) -> Result:
     with registry.asking(job.settings) as client:
         logged = client.get_run(done.mlflow_run).data
     rows = int(logged.params["rows"])
-    page = registry.version_url(job.settings, job.pipeline.name, done.version)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if name.split("/")[1] <= str(_last_day(chosen))},
         figures={
@@ -51,7 +50,7 @@ def work(job: Job) -> Result:
             "device": logged.params["device"],
             **dict(logged.metrics),
         },
-        links={"Model version in MLflow": page},
+        links=registry.pages(job.settings, done),
         sentence=f"version {done.version} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
         f"{_last_day(chosen)}",
     )

@@ -176,6 +176,11 @@ class Triggers(Section):
     """When a model is trained again."""
 
     calendar: Cron | None = Field(default="0 6 * * 1", description="cron (UTC); null: only by hand or on request")
+    maximum_age_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="monitoring asks for a training when the champion was trained longer ago; null: it never does",
+    )
 
 
 class Gate(Section):
@@ -185,7 +190,12 @@ class Gate(Section):
         default=None, description="figure compared; default log_loss for classification, rmse for regression"
     )
     margin: float = Field(
-        default=0.0, ge=0, description="the challenger may be worse by this much, with confidence (non-inferiority)"
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="non-inferiority: the challenger may be worse than the champion by at most this share of the "
+        "champion's figure, with confidence (0.01 allows a log-loss of 0.505 against 0.5). With 0 a challenger that is "
+        "exactly as good would fail nearly every time, and the model would grow old",
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
     floors: dict[Literal["roc_auc", "r2"], float] = Field(
