@@ -44,9 +44,10 @@ class JobProcess:
     def lines(self) -> Iterator[str]:
         """What the job prints, line by line, until it has ended."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if text := line.rstrip():
-                yield text
+        with self._process.stdout as lines:
+            for line in lines:
+                if text := line.rstrip():
+                    yield text
 
     def wait(self) -> int:
         """Exit code; whatever the job started and left behind is killed."""
