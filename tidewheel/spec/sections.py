@@ -221,6 +221,9 @@ class Serving(Section):
         default=1.0, ge=0, le=1, description="share of requests whose prediction is logged to the lake"
     )
     maximum_rows: int = Field(default=10_000, ge=1, description="most rows in one request")
+    unknown_categories: Literal["flag", "refuse"] = Field(
+        default="flag", description="a category that training never saw is answered and flagged, or refused"
+    )
 
 
 class Release(Section):
@@ -229,7 +232,11 @@ class Release(Section):
     strategy: Literal["blue_green"] = Field(
         default="blue_green", description="all traffic moves at once to the proven colour"
     )
-    parity_tolerance: float = Field(default=1e-5, ge=0, description="largest |served - offline| on golden rows")
+    parity_tolerance: float = Field(
+        default=1e-5,
+        ge=0,
+        description="largest |served - offline| on golden rows; relative where the prediction is beyond 1",
+    )
     ready_timeout_seconds: float = Field(
         default=60, gt=0, description="a colour not ready within this is a failed release"
     )

@@ -1,0 +1,116 @@
+"""What a model accepts: the contract and the facts that were packaged beside this service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+CONTRACT, FACTS, MODEL = "contract.json", "service.json", "model.bin"
+FORMAT = 1
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field of a row.
+
+    Attributes:
+        number: a number; otherwise a category, which is text.
+        nullable: may be null or left out.
+        minimum: smallest number in training.
+        maximum: largest number in training.
+        categories: the categories in training.
+    """
+
+    name: str
+    number: bool
+    nullable: bool
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] = ()
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The categories, to look one up."""
+        return frozenset(self.categories)
+
+    @property
+    def expected(self) -> str:
+        """What may stand in this field, in words."""
+        kind = "a number" if self.number else "text"
+        return f"{kind} or null" if self.nullable else kind
+
+
+@dataclass(frozen=True)
+class GoldenRow:
+    """A real row, and what the model said to it offline."""
+
+    row: Row
+    prediction: float
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Everything that was packaged with the model.
+
+    Attributes:
+        pipeline: its name.
+        description: what the model predicts, in a sentence.
+        task: classification or regression.
+        version: version in the registry.
+        format: form of the compiled model.
+        maximum_rows: most rows in one request.
+        refuse_unknown: an unknown category is an error; otherwise it is answered and flagged.
+        columns: the fields of a row.
+        golden_rows: rows with their right answers.
+    """
+
+    pipeline: str
+    description: str
+    task: str
+    version: str
+    format: str
+    maximum_rows: int
+    refuse_unknown: bool
+    columns: tuple[Column, ...]
+    golden_rows: tuple[GoldenRow, ...]
+
+    @property
+    def meaning(self) -> str:
+        """What a prediction is."""
+        return "probability, from 0 to 1" if self.task == "classification" else "predicted value"
+
+    @classmethod
+    def read(cls, folder: Path) -> Packaged:
+        """Read the files of a packaged model.
+
+        Raises:
+            ValueError: the contract is of another format than this service reads.
+        """
+        contract = json.loads((folder / CONTRACT).read_text(encoding="utf-8"))
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if contract["format"] != FORMAT:
+            raise ValueError(f"{folder / CONTRACT} has format {contract['format']}, this service reads {FORMAT}")
+        return cls(
+            pipeline=contract["pipeline"],
+            description=facts["description"],
+            task=contract["task"],
+            version=facts["version"],
+            format=facts["format"],
+            maximum_rows=facts["maximum_rows"],
+            refuse_unknown=facts["unknown_categories"] == "refuse",
+            columns=tuple(_column(column) for column in contract["columns"]),
+            golden_rows=tuple(GoldenRow(golden["row"], golden["prediction"]) for golden in contract["golden_rows"]),
+        )
+
+
+def _column(described: Mapping[str, Any]) -> Column:
+    name, nullable = described["name"], described["nullable"]
+    if described["type"] == "number":
+        return Column(name, True, nullable, described["minimum"], described["maximum"])
+    return Column(name, False, nullable, categories=tuple(described["categories"]))

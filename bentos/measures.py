@@ -1,0 +1,61 @@
+"""The figures at /metrics: no label whose values a caller can invent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
+
+if TYPE_CHECKING:
+    from bentos.served import Served
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+ROWS = (1, 10, 100, 1000, 10_000)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Measures:
+    """What one process counts about its predictions."""
+
+    def __init__(self, served: Served) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "tidewheel_requests", "Requests to /predict by status.", ["status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "tidewheel_request_seconds",
+            "Seconds from the request's last byte to its answer.",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._rows = Histogram(
+            "tidewheel_request_rows", "Rows of an answered request.", buckets=ROWS, registry=self._registry
+        )
+        self._flags = Counter(
+            "tidewheel_flagged_values", "Values unlike any that training saw.", registry=self._registry
+        )
+        packaged = served.packaged
+        Info("tidewheel_model", "The model that answers.", registry=self._registry).info(
+            {
+                "pipeline": packaged.pipeline,
+                "version": packaged.version,
+                "colour": served.colour,
+                "format": packaged.format,
+            }
+        )
+
+    def answered(self, rows: int, flags: int, seconds: float) -> None:
+        """Count an answer."""
+        self._requests.labels("200").inc()
+        self._seconds.observe(seconds)
+        self._rows.observe(rows)
+        if flags:
+            self._flags.inc(flags)
+
+    def refused(self, status: int) -> None:
+        """Count a request that was not answered."""
+        self._requests.labels(str(status)).inc()
+
+    def text(self) -> bytes:
+        """The page that Prometheus reads."""
+        return generate_latest(self._registry)

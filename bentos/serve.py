@@ -1,0 +1,43 @@
+"""Serve the Bento in this folder with one process: `python -m bentos.serve --port 3000`.
+
+`bentoml serve` does the same with a second process that watches the first. Under supervision of our own that second
+one only costs memory, and outlives or orphans the first when one of them is killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+import uvicorn
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the router keeps an idle connection: else it sends a request into one that is being closed."""
+DRAIN_SECONDS = 30
+
+
+def main() -> None:
+    """Serve until SIGTERM; requests in flight are answered first."""
+    parser = argparse.ArgumentParser(prog="python -m bentos.serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    from bentos.service import application
+
+    config = uvicorn.Config(
+        application.to_asgi(),
+        host=options.host,
+        port=options.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    uvicorn.Server(config).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The model that this process serves: loaded once, warmed up, and asked."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bentos.contract import MODEL, Packaged
+from bentos.predictor import Predictor, UnknownCategory, load
+from bentos.request import Reader, RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bentos.contract import Row
+
+FOLDER = Path(__file__).resolve().parent.parent
+"""Where the Bento keeps what was packaged beside the code."""
+WARM_UP_CALLS = 20
+
+
+@dataclass(frozen=True)
+class Served:
+    """A packaged model, ready to answer.
+
+    Attributes:
+        packaged: its contract and facts.
+        reader: checks requests for it.
+        predictor: the compiled model.
+        colour: blue or green, `none` where nobody said.
+    """
+
+    packaged: Packaged
+    reader: Reader
+    predictor: Predictor
+    colour: str
+
+    @classmethod
+    def open(cls, folder: Path = FOLDER) -> Served:
+        """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
+        packaged = Packaged.read(folder)
+        predictor = load(packaged.format, (folder / MODEL).read_bytes())
+        served = cls(packaged, Reader(packaged), predictor, os.environ.get("TIDEWHEEL_COLOUR", "none"))
+        golden = [golden.row for golden in packaged.golden_rows]
+        for _ in range(WARM_UP_CALLS):
+            served.answer(served.reader.from_rows(golden[:1]), "warm-up")
+        served.answer(served.reader.from_rows(golden), "warm-up")
+        return served
+
+    def answer(self, rows: Sequence[Row], request_id: str) -> dict[str, Any]:
+        """Answer rows that the reader has checked; see `bentos.answer.Answer`.
+
+        Raises:
+            RequestRefused: the model cannot take an unknown category.
+        """
+        columns = self.reader.columns(rows)
+        try:
+            predictions = self.predictor(columns)
+        except UnknownCategory as error:
+            raise RequestRefused(422, str(error)) from error
+        return {
+            "predictions": predictions.tolist(),
+            "model_version": self.packaged.version,
+            "colour": self.colour,
+            "request_id": request_id,
+            "flags": self.reader.flags(columns),
+        }
+
+    def answers_a_golden_row(self) -> bool:
+        """Whether the model answers at all, asked the way a request would."""
+        rows = self.reader.from_rows([self.packaged.golden_rows[0].row])
+        return all(math.isfinite(value) for value in self.answer(rows, "ready")["predictions"])

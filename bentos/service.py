@@ -1,0 +1,48 @@
+"""The BentoML service of one model version. Self-contained: it reads what was packaged beside it, and nothing else."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import bentoml
+
+from bentos.answer import Answer
+from bentos.contract import Packaged
+from bentos.endpoint import Endpoint
+from bentos.served import FOLDER, Served
+
+
+@cache
+def served() -> Served:
+    """The model of this process."""
+    return Served.open()
+
+
+@bentoml.service(
+    name=Packaged.read(FOLDER).pipeline,
+    workers=1,  # a dead worker of several is never replaced, while the others hide it: one process a colour
+    threads=2,
+    metrics={"enabled": False},  # the raw path is a label there: our own are in `bentos.measures`
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": [".*"]},  # its middleware costs a third of the throughput even at sample rate 0
+)
+class Model:
+    """Predicts rows with one version of one pipeline's model."""
+
+    def __init__(self) -> None:
+        self._served = served()
+
+    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
+    def predict(self, rows: list[dict[str, Any]]) -> Answer:
+        """Predict one row or many; a request over HTTP is answered by `bentos.endpoint` in the same way."""
+        checked = self._served.reader.from_rows(rows)
+        return Answer.model_validate(self._served.answer(checked, "in-process"))
+
+    def __is_ready__(self) -> bool:
+        return self._served.answers_a_golden_row()
+
+
+# The decorator made a bentoml.Service of the class, which its types do not say.
+application: bentoml.Service[Any] = Model
+application.add_asgi_middleware(Endpoint, served=served)

@@ -1,0 +1,47 @@
+"""Build the Bento of a registered model version, the same content for the same version; built already is built."""
+
+from __future__ import annotations
+
+import argparse
+
+from jobs import registry
+from jobs.bento import bento_of
+from jobs.job import Job, Result, run
+from tidewheel.errors import UsageError
+
+
+def work(job: Job) -> Result:
+    """Package a version, by default the champion."""
+    version = job.options.version
+    if not version:
+        champion = registry.champion(job.settings, job.pipeline.name)
+        if champion is None:
+            raise UsageError(f"{job.pipeline.name} has no champion yet: train and promote one, or name a --version")
+        version = champion.version
+    built = bento_of(job.settings, job.pipeline, version)
+    how = "was built already" if built.reused else f"built in {built.seconds:.1f} s"
+    return Result(
+        figures={
+            "version": version,
+            "tag": built.artifact.tag,
+            "path": built.artifact.path,
+            "content_hash": built.artifact.content_hash,
+            "format": built.model_format,
+            "max_difference": built.max_difference,
+            "milliseconds": built.milliseconds,
+            "build_seconds": built.seconds,
+            "reused": built.reused,
+            **{f"refused_{form}": why for form, why in built.refused_forms.items()},
+        },
+        sentence=f"Bento {built.artifact.tag} {how}: {built.model_format}, "
+        f"{built.milliseconds:.3f} ms a row, differs by {built.max_difference:.1g} at most",
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What only this job can be told."""
+    parser.add_argument("--version", help="registered model version; default: the champion")
+
+
+if __name__ == "__main__":
+    run("package", work, add_options)
