@@ -1,4 +1,4 @@
-"""Airflow's four processes, its configuration file and its database."""
+"""Airflow's processes, its configuration file and its database."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 
     from infra.embedded.credentials import Credentials
     from infra.embedded.layout import Layout
+    from infra.embedded.ports import Ports
     from infra.embedded.steps import Waiting
     from tidewheel.settings import Settings
 
 USERNAME = "admin"
-API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER = (
-    f"airflow-{process}" for process in ("api-server", "scheduler", "dag-processor", "triggerer")
+API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER, LOG_SERVER = (
+    f"airflow-{process}" for process in ("api-server", "scheduler", "dag-processor", "triggerer", "log-server")
 )
 COMMANDS = {
     API_SERVER: ("api-server",),
-    # The log servers would listen on every interface; the API server reads the same files from disk.
+    # Their own log servers would listen on every interface: ours, for both, listens on this machine only.
     SCHEDULER: ("scheduler", "--skip-serve-logs"),
     DAG_PROCESSOR: ("dag-processor",),
     TRIGGERER: ("triggerer", "--skip-serve-logs"),
@@ -43,9 +44,10 @@ MIGRATION_SECONDS = 600.0
 
 
 def configuration(
-    layout: Layout, settings: Settings, credentials: Credentials, database_url: str, port: int
+    layout: Layout, settings: Settings, credentials: Credentials, database_url: str, ports: Ports
 ) -> dict[str, dict[str, object]]:
     """Airflow's configuration, by section: what differs from its defaults, and why."""
+    address = f"http://{HOST}:{ports.airflow}"
     return {
         "core": {
             "dags_folder": settings.project / "dags",
@@ -58,17 +60,21 @@ def configuration(
             "fernet_key": credentials.airflow_fernet_key,
             "simple_auth_manager_users": f"{USERNAME}:admin",
             "simple_auth_manager_passwords_file": password_file(layout),
-            "execution_api_server_url": f"http://{HOST}:{port}/execution/",
-            "hostname_callable": "socket.gethostname",
+            "execution_api_server_url": f"{address}/execution/",
+            "hostname_callable": "infra.embedded.loopback.hostname",
             # A changed DAG shows as soon as it is parsed.
             "min_serialized_dag_update_interval": 5,
         },
         "database": {"sql_alchemy_conn": database_url},
-        "logging": {"base_log_folder": layout.airflow / "logs"},
+        "logging": {
+            "base_log_folder": layout.airflow / "logs",
+            "worker_log_server_port": ports.airflow_logs,
+            "trigger_log_server_port": ports.airflow_logs,
+        },
         "api": {
             "host": HOST,
-            "port": port,
-            "base_url": f"http://{HOST}:{port}",
+            "port": ports.airflow,
+            "base_url": address,
             "workers": 1,
             "secret_key": credentials.airflow_secret_key,
             "expose_config": False,
@@ -108,25 +114,22 @@ def write_files(layout: Layout, sections: Mapping[str, Mapping[str, object]], pa
     write_private(password_file(layout), json.dumps({USERNAME: password}) + "\n")
 
 
-def programs(layout: Layout, variables: Mapping[str, str]) -> list[Program]:
-    """The four processes.
+def programs(layout: Layout, variables: Mapping[str, str], ports: Ports) -> list[Program]:
+    """The processes.
 
     Args:
         layout: the installation.
         variables: what jobs need to find the project; Airflow passes them on.
+        ports: where the log server listens.
     """
     airflow = str(Path(sys.executable).with_name("airflow"))
+    commands = {name: (airflow, *arguments) for name, arguments in COMMANDS.items()}
+    log_server = ("-m", "uvicorn", "--factory", "airflow.utils.serve_logs.log_server:get_app", "--no-access-log")
+    commands[LOG_SERVER] = (sys.executable, *log_server, "--host", HOST, "--port", str(ports.airflow_logs))
     env = {**variables, "AIRFLOW_HOME": str(layout.airflow)}
     return [
-        Program(
-            name,
-            (airflow, *arguments),
-            env,
-            directory=layout.airflow,
-            autostart=False,
-            stop_seconds=20,
-        )
-        for name, arguments in COMMANDS.items()
+        Program(name, command, env, directory=layout.airflow, autostart=False, stop_seconds=20)
+        for name, command in commands.items()
     ]
 
 

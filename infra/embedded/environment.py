@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from infra.embedded.private_files import write_private
 
 if TYPE_CHECKING:
-    from infra.embedded.layout import Layout
     from tidewheel.settings import Settings
 
 # Settings of other installations of the same software, and of the supervisord above us, if there is one.
 FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "MLFLOW_", "_MLFLOW", "SUPERVISOR_", "PG", "PYSPARK_", "SPARK_HOME", "FLASK_")
 FOREIGN_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS"}
 LOCAL = "127.0.0.1,localhost"
+# The folder that holds `infra` and `tidewheel`, also where the project is elsewhere.
+CODE = Path(__file__).resolve().parents[2]
 
 
 def inherited(environment: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
@@ -48,17 +49,17 @@ def project_variables(settings: Settings, java_home: Path) -> dict[str, str]:
     return {
         "TIDEWHEEL_HOME": str(settings.home),
         "TIDEWHEEL_PROJECT": str(settings.project),
-        "PYTHONPATH": str(settings.project),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(settings.project), str(CODE)])),
         "PYSPARK_PYTHON": sys.executable,
         "JAVA_HOME": str(java_home),
     }
 
 
-def write_platform_env(layout: Layout, name: str, variables: Mapping[str, str]) -> None:
-    """Write `<home>/<name>`, readable by its owner only, in the form that `tidewheel.settings` reads."""
+def write_platform_env(path: Path, variables: Mapping[str, str]) -> None:
+    """Write platform.env, readable by its owner only, in the form that `tidewheel.settings` reads."""
     lines = [f"{variable}={_quoted(value)}" for variable, value in variables.items()]
     heading = "# Written by `tidewheel up`. A variable of the same name in the environment wins."
-    write_private(layout.home / name, "\n".join([heading, *lines, ""]))
+    write_private(path, "\n".join([heading, *lines, ""]))
 
 
 def read_platform_env(path: Path) -> dict[str, str]:

@@ -22,7 +22,7 @@ URLS = (DATABASE, MLFLOW, AIRFLOW, ENDPOINT, ENVOY_ADMIN)
 PORTS_OF = {
     DATABASE: ("postgres",),
     MLFLOW: ("mlflow",),
-    AIRFLOW: ("airflow",),
+    AIRFLOW: ("airflow", "airflow_logs"),
     ENDPOINT: ("endpoint", "envoy_admin"),
 }
 LOGINS = {

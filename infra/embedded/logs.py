@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded.supervise import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 POLL_SECONDS = 0.3
 
 
-def tail(path: str, lines: int, *, follow: bool) -> Iterator[str]:
+def tail(log: Path, lines: int, *, follow: bool) -> Iterator[str]:
     """Yield the last lines of a log, and with `follow` whatever is written to it, across its rotation, without end."""
-    log = Path(path)
     with log.open(encoding="utf-8", errors="replace") as file:
         file.seek(0, 2)
         yield from last_lines(log, lines).splitlines()
         while follow:
             if line := file.readline():
                 yield line.rstrip("\n")
-            elif not log.exists() or log.stat().st_ino == Path(f"/proc/self/fd/{file.fileno()}").stat().st_ino:
+            elif not log.exists() or log.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 time.sleep(POLL_SECONDS)
             else:
                 break
     if follow:
-        yield from tail(path, 10**6, follow=True)
+        yield from tail(log, 10**6, follow=True)

@@ -24,6 +24,7 @@ class Ports:
     endpoint: int = 8000
     envoy_admin: int = 9901
     postgres: int = 5433
+    airflow_logs: int = 8793
 
     def variables(self) -> dict[str, str]:
         """The ports as `TIDEWHEEL_<SERVICE>_PORT` variables."""

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from infra.embedded import airflow_services, mlflow_server, postgres, router
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, MLFLOW, Installation
+from infra.embedded.ports import HOST
 
 if TYPE_CHECKING:
     from infra.embedded.supervise import ProgramStatus
 
+NOT_FOUND = 404
 # Traffic stops first; Airflow's API server outlives the workers that report to it, PostgreSQL outlives everybody.
 STOP_ORDER = (
     (router.NAME,),
     (airflow_services.SCHEDULER, airflow_services.DAG_PROCESSOR, airflow_services.TRIGGERER),
-    (airflow_services.API_SERVER, mlflow_server.NAME),
+    (airflow_services.API_SERVER, airflow_services.LOG_SERVER, mlflow_server.NAME),
     (postgres.NAME,),
 )
 NAMES = tuple(name for stage in STOP_ORDER for name in stage)
@@ -43,14 +48,13 @@ def services(installation: Installation) -> list[Service]:
     found = []
     if not installation.is_external(DATABASE):
         url = installation.own[DATABASE]
-        found.append(
-            Service(postgres.NAME, f"127.0.0.1:{installation.ports.postgres}", lambda _: postgres.refusal(url))
-        )
+        found.append(Service(postgres.NAME, f"{HOST}:{installation.ports.postgres}", lambda _: postgres.refusal(url)))
     if not installation.is_external(MLFLOW):
         address = installation.own[MLFLOW]
         found.append(Service(mlflow_server.NAME, address, lambda _: _unanswered(f"{address}/health")))
     if not installation.is_external(AIRFLOW):
-        found += _airflow(installation.own[AIRFLOW])
+        logs = f"http://{HOST}:{installation.ports.airflow_logs}"
+        found += _airflow(installation.own[AIRFLOW], logs)
     if not installation.is_external(ENDPOINT):
         endpoint, admin = installation.own[ENDPOINT], installation.own[ENVOY_ADMIN]
         found.append(
@@ -63,7 +67,7 @@ def services(installation: Installation) -> list[Service]:
     return found
 
 
-def _airflow(address: str) -> list[Service]:
+def _airflow(address: str, logs: str) -> list[Service]:
     health = f"{address}/api/v2/monitor/health"
     asked = {
         airflow_services.SCHEDULER: "scheduler",
@@ -72,6 +76,8 @@ def _airflow(address: str) -> list[Service]:
     }
     return [
         Service(airflow_services.API_SERVER, address, lambda _: _unanswered(health)),
+        # It has no page for us, and to say so is an answer.
+        Service(airflow_services.LOG_SERVER, logs, lambda _: _unanswered(logs, expected=NOT_FOUND)),
         *(
             Service(name, "", lambda status, part=part: _no_heartbeat(health, part, status.since))  # type: ignore[misc]
             for name, part in asked.items()
@@ -91,20 +97,24 @@ def _no_heartbeat(health: str, part: str, since: float) -> str:
     return "" if found.get("status") == "healthy" else f"{found.get('status')}, last heartbeat {heartbeat}"
 
 
-def _unanswered(url: str) -> str:
-    answer = _get(url)
+def _unanswered(url: str, expected: int = 200) -> str:
+    answer = _get(url, expected)
     return answer if isinstance(answer, str) else ""
 
 
-def _get(url: str) -> dict[str, Any] | str:
-    """JSON of a page, an empty object where it is no JSON, or in words why there is no answer."""
-    import httpx
+@functools.cache
+def _client() -> httpx.Client:
+    # One for all: making a client costs more than an answer. No proxy: the services are on this machine.
+    return httpx.Client(timeout=5.0, trust_env=False)
 
+
+def _get(url: str, expected: int = 200) -> dict[str, Any] | str:
+    """JSON of a page, an empty object where it is no JSON, or in words why there is no answer."""
     try:
-        answer = httpx.get(url, timeout=5.0, trust_env=False)
+        answer = _client().get(url)
     except httpx.TransportError as error:
         return f"{url}: {str(error) or type(error).__name__}"
-    if answer.is_error:
+    if answer.status_code != expected:
         return f"{url}: HTTP {answer.status_code}"
     if "json" not in answer.headers.get("content-type", ""):
         return {}

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tidewheel.errors import PlatformError
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.4
 
 
 class Report(Protocol):

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tidewheel.cli import platform
+from tidewheel.cli import pipelines, platform
 from tidewheel.errors import TidewheelError
 
 INTERRUPTED = 130
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 platform.register(app)
+pipelines.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,132 @@
+"""`tidewheel new`, `validate`, `schema`, `pipelines`: the pipelines of this project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tidewheel.errors import PlatformError, SpecError, UsageError
+from tidewheel.settings import Settings, load_settings
+from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GROUP = "Pipelines"
+# A team's module may hang while it is imported.
+LONGEST_CHECK_SECONDS = 300
+
+
+def register(app: typer.Typer) -> None:
+    """Add the pipelines' commands to the command line."""
+    for command in (new, validate, schema, pipelines):
+        app.command(rich_help_panel=GROUP)(command)
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="the new pipeline's name: lower-case letters, digits and _")],
+) -> None:
+    """Make a new pipeline that runs as it is, on sample data, for you to replace piece by piece."""
+    from tidewheel.scaffold import plan_pipeline, write_pipeline
+
+    settings = load_settings()
+    written = write_pipeline(plan_pipeline(name), settings.project)
+    console = Console(highlight=False)
+    console.print(f"Pipeline [bold]{name}[/] is there, on sample data:")
+    for path in written:
+        console.print(f"  {escape(str(path))}", style="cyan")
+    console.print(
+        f"\nIts DAGs appear in Airflow by themselves and run from tonight on. Next:\n"
+        f"  [bold]tidewheel validate {name}[/]   check declaration, code and expectations\n"
+        f"  edit [cyan]jobs/pipelines/{name}/reader.py[/], so that it reads your rows and your labels"
+    )
+
+
+def validate(
+    name: Annotated[str | None, typer.Argument(help="the pipeline to check; default: all of them")] = None,
+) -> None:
+    """Check pipelines: the file, the functions it names, expectations and columns. Exit code 2 where one is wrong."""
+    settings = load_settings()
+    folder = settings.pipelines_folder
+    if name is not None:
+        find_pipeline(folder, name)  # a misspelled name gets a hint, a wrong file its errors
+    asked = [folder / f"{name}.yaml"] if name is not None else pipeline_files(folder)
+    if not asked:
+        raise UsageError(f"there are no pipelines in {folder}; make one with `tidewheel new NAME`")
+    wrong = {path.stem: _wrong_file(path) for path in asked}
+    console = Console(highlight=False, soft_wrap=True)
+    with console.status("Importing the pipelines' code and expectations"):
+        wrong.update(_check([pipeline for pipeline, found in wrong.items() if not found], settings))
+    for pipeline, found in wrong.items():
+        console.print(f"[bold red]wrong[/]  {pipeline}" if found else f"[bold green]ok[/]     {pipeline}")
+        for sentence in found:
+            console.print(f"       {escape(sentence)}")
+    if any(wrong.values()):
+        raise typer.Exit(SpecError.exit_code)
+
+
+def schema() -> None:
+    """Print the JSON Schema of a pipeline file, for editors; kept in docs/pipeline.schema.json."""
+    typer.echo(pipeline_schema(), nl=False)
+
+
+def pipelines() -> None:
+    """List the pipelines of this project; a file that is wrong is listed with its first error."""
+    from rich.table import Table
+
+    settings = load_settings()
+    files = pipeline_files(settings.pipelines_folder)
+    console = Console(highlight=False)
+    if not files:
+        console.print(f"No pipelines in {settings.pipelines_folder}; make one with `tidewheel new NAME`.")
+        return
+    table = Table("pipeline", "owner", "schedule", "description")
+    for path in files:
+        try:
+            pipeline = load_pipeline(path)
+        except SpecError as error:
+            table.add_row(path.stem, "", "", escape(_first_error(error)), style="red")
+        else:
+            table.add_row(
+                pipeline.name, escape(pipeline.owner.team), f"{pipeline.schedule} UTC", escape(pipeline.description)
+            )
+    console.print(table)
+
+
+def _wrong_file(path: Path) -> list[str]:
+    try:
+        load_pipeline(path)
+    except SpecError as error:
+        return [str(error)]
+    return []
+
+
+def _first_error(error: SpecError) -> str:
+    first, *others = str(error).splitlines()
+    return others[0].strip() if others else first
+
+
+def _check(names: list[str], settings: Settings) -> dict[str, list[str]]:
+    """What is wrong with the code and expectations of pipelines whose files are right."""
+    if not names:
+        return {}
+    # A process of its own: it imports a team's code and heavy libraries, which the core never does.
+    command = [sys.executable, "-m", "jobs.check", *names]
+    try:
+        ran = subprocess.run(  # noqa: S603
+            command, cwd=settings.project, capture_output=True, text=True, check=False, timeout=LONGEST_CHECK_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise SpecError(
+            f"the code of {', '.join(names)} could not be imported within {LONGEST_CHECK_SECONDS} s: "
+            "a module does more than define functions when it is imported"
+        ) from None
+    if ran.returncode:
+        raise PlatformError(f"the code of {', '.join(names)} could not be checked: {ran.stderr.strip()}")
+    return dict(json.loads(ran.stdout))
