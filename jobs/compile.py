@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.contract import Contract
 
 TOLERANCE = 1e-5
-"""Largest difference of compiled and offline of a form that counts as exact: a decision tree is either right or far off."""
+"""Largest difference of a form that counts as exact: a decision tree is either right or far off."""
 MUCH_FASTER = 2.0
 """A later form is taken over an earlier one only where it is this many times faster, so that noise decides nothing."""
 TIMED_CALLS, TIMED_SECONDS = 200, 0.3
