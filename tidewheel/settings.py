@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     )
     job_image: str = Field(default="tidewheel:latest", description="container image of the jobs")
     job_namespace: str = Field(default="tidewheel", description="Kubernetes namespace of the jobs")
+    release_backend: str = Field(
+        default="infra.local:LocalBackend", description="where models are served, as module:class"
+    )
 
     @cached_property
     def lake_root(self) -> str:

@@ -1,0 +1,147 @@
+"""The local backend: `<pipeline>-blue` and `<pipeline>-green` under supervisord, behind Envoy."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.embedded.layout import Layout
+from infra.embedded.ports import HOST, can_bind
+from infra.embedded.program import Program
+from infra.embedded.supervise import State, Supervisor, last_lines
+from infra.envoy.admin import EnvoyAdmin
+from infra.local.endpoints import Endpoint, Endpoints, Place
+from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.release import Colour
+
+if TYPE_CHECKING:
+    from tidewheel.release.artifact import Artifact
+    from tidewheel.settings import Settings
+
+FIRST_PORT, PORTS = 21_000, 2_000
+"""Below the range that the system takes for outgoing connections."""
+START_SECONDS = 10
+"""A service that ends sooner than this has failed to start; importing what it needs takes seconds."""
+STOP_SECONDS = 40
+RUNS = frozenset({State.STARTING, State.RUNNING})
+SECRETS = ("TIDEWHEEL_DATABASE_URL", "TIDEWHEEL_MLFLOW_PASSWORD", "TIDEWHEEL_AIRFLOW_PASSWORD")
+
+
+class LocalBackend:
+    """One pipeline's colours on this machine; see `tidewheel.release.backend.Backend`.
+
+    Args:
+        settings: of an installation whose platform is up.
+        pipeline: name of the pipeline.
+    """
+
+    def __init__(self, settings: Settings, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._layout = Layout(settings.home)
+        self._supervisor = Supervisor(self._layout)
+        self._endpoints = Endpoints(self._layout)
+        self._envoy = EnvoyAdmin(settings.require("envoy_admin_url"))
+        self._router_url = settings.require("endpoint_url").rstrip("/")
+
+    def start(self, colour: Colour, artifact: Artifact) -> None:
+        """Have this artifact, and nothing else, run in a colour; do not wait until it is ready."""
+        name = self._name(colour)
+        place = self._endpoints.get(self._pipeline).places.get(colour)
+        if place and place.content_hash == artifact.content_hash and self._supervisor.status(name).state in RUNS:
+            return
+        self._refuse_routed(colour)
+        self._supervisor.remove(name, STOP_SECONDS)
+        free = Place(artifact.version, artifact.content_hash, self._free_port())
+        self._endpoints.change(self._pipeline, lambda endpoint: endpoint.with_place(colour, free))
+        self._supervisor.add(self._program(colour, artifact, free.port))
+
+    def stop(self, colour: Colour) -> None:
+        """Have nothing run in a colour, to which nothing is routed."""
+        self._refuse_routed(colour)
+        self._endpoints.change(self._pipeline, lambda endpoint: endpoint.without(colour))
+        self._supervisor.remove(self._name(colour), STOP_SECONDS)
+
+    def version(self, colour: Colour) -> str | None:
+        """Which version was started in a colour, None where none was."""
+        place = self._endpoints.get(self._pipeline).places.get(colour)
+        return place.version if place else None
+
+    def problem(self, colour: Colour) -> str:
+        """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
+        status = self._supervisor.status(self._name(colour))
+        if status.state in RUNS:
+            return ""
+        log = self._layout.log(status.name)
+        return f"{status.name} is {status.state}; the end of {log}:\n{last_lines(log) or '(empty)'}"
+
+    def address(self, colour: Colour) -> str:
+        """URL of a colour itself, past the router.
+
+        Raises:
+            ReleaseError: nothing was started there.
+        """
+        place = self._endpoints.get(self._pipeline).places.get(colour)
+        if place is None:
+            raise ReleaseError(f"nothing was started as {self._name(colour)}")
+        return f"http://{HOST}:{place.port}"
+
+    def endpoint(self) -> str:
+        """URL of the pipeline through the router."""
+        return f"{self._router_url}/{self._pipeline}"
+
+    def route_to(self, colour: Colour | None) -> None:
+        """Tell Envoy to send all requests to a colour, or to none."""
+
+        def routed(endpoint: Endpoint) -> Endpoint:
+            if colour is not None and colour not in endpoint.places:
+                raise ReleaseError(f"nothing was started as {self._name(colour)}: it cannot be routed to")
+            return replace(endpoint, live=colour)
+
+        self._endpoints.change(self._pipeline, routed)
+
+    def routed(self) -> Colour | None:
+        """Where Envoy says it sends requests, by the routes it has accepted."""
+        cluster = self._envoy.cluster_of(self._pipeline)
+        return Colour(cluster.rpartition("-")[2]) if cluster else None
+
+    def in_flight(self, colour: Colour) -> int:
+        """Requests that Envoy waits for a colour to answer."""
+        return self._envoy.active_requests(self._name(colour))
+
+    def _name(self, colour: Colour) -> str:
+        """Name of the program, of its log and of its cluster."""
+        return f"{self._pipeline}-{colour}"
+
+    def _refuse_routed(self, colour: Colour) -> None:
+        # A service that is told to stop resets what comes in meanwhile: nothing may be routed to it.
+        if self._endpoints.get(self._pipeline).live is colour or self.routed() is colour:
+            raise ReleaseError(f"requests are routed to {self._name(colour)}: it must not be stopped")
+
+    def _program(self, colour: Colour, artifact: Artifact, port: int) -> Program:
+        return Program(
+            name=self._name(colour),
+            command=(sys.executable, "-m", "bentos.serve", "--port", str(port)),
+            env={
+                "TIDEWHEEL_COLOUR": str(colour),
+                "BENTOML_DO_NOT_TRACK": "True",
+                "OMP_NUM_THREADS": "1",  # one request, one thread: more only fight over the cores
+            },
+            unset=("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", *SECRETS),
+            directory=Path(artifact.path),
+            start_seconds=START_SECONDS,
+            start_retries=100,  # what is live is never given up
+            stop_seconds=STOP_SECONDS - 5,
+        )
+
+    def _free_port(self) -> int:
+        taken = {place.port for endpoint in self._endpoints.all() for place in endpoint.places.values()}
+        # Two installations on one machine begin at different places, so that they do not race for the same port.
+        offset = zlib.crc32(str(self._layout.home).encode())
+        for step in range(PORTS):
+            port = FIRST_PORT + (offset + step) % PORTS
+            if port not in taken and can_bind(port):
+                return port
+        raise PlatformError(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {HOST}")

@@ -1,0 +1,115 @@
+"""What runs where, a file a pipeline below `<home>/endpoints`, and the Envoy files that follow from all of them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from infra.embedded.private_files import write_private
+from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
+from infra.envoy.routing import Target, clusters, routes
+from tidewheel.release import Colour
+
+if TYPE_CHECKING:
+    from infra.embedded.layout import Layout
+
+
+@dataclass(frozen=True)
+class Place:
+    """What was started in a colour."""
+
+    version: str
+    content_hash: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One pipeline's colours.
+
+    Attributes:
+        live: the colour that requests shall go to.
+        places: what was started, by colour.
+    """
+
+    pipeline: str
+    live: Colour | None = None
+    places: Mapping[Colour, Place] = field(default_factory=dict)
+
+    def with_place(self, colour: Colour, place: Place) -> Endpoint:
+        """The same with something started in a colour."""
+        return replace(self, places={**self.places, colour: place})
+
+    def without(self, colour: Colour) -> Endpoint:
+        """The same with nothing in a colour."""
+        return replace(self, places={c: place for c, place in self.places.items() if c is not colour})
+
+    def targets(self) -> list[Target]:
+        """What can be routed to."""
+        return [
+            Target(self.pipeline, colour, place.version, place.port, live=colour is self.live)
+            for colour, place in sorted(self.places.items())
+        ]
+
+    def to_json(self) -> str:
+        """As `from_json` reads it."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Endpoint:
+        """Read what `to_json` wrote."""
+        found: dict[str, Any] = json.loads(text)
+        return cls(
+            pipeline=found["pipeline"],
+            live=Colour(found["live"]) if found["live"] else None,
+            places={Colour(colour): Place(**place) for colour, place in found["places"].items()},
+        )
+
+
+class Endpoints:
+    """The endpoints of an installation."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._folder = layout.home / "endpoints"
+        self._lock = layout.run / "endpoints.lock"
+        self._envoy = EnvoyFiles(layout.envoy)
+
+    def get(self, pipeline: str) -> Endpoint:
+        """One pipeline's colours; empty before its first release."""
+        path = self._folder / f"{pipeline}.json"
+        return Endpoint.from_json(path.read_text(encoding="utf-8")) if path.exists() else Endpoint(pipeline)
+
+    def all(self) -> list[Endpoint]:
+        """All of them, by name."""
+        return [Endpoint.from_json(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
+
+    def change(self, pipeline: str, changed: Callable[[Endpoint], Endpoint]) -> Endpoint:
+        """Change one pipeline's colours, and tell Envoy.
+
+        Args:
+            pipeline: its name.
+            changed: from what is, to what shall be; nobody else changes anything meanwhile.
+
+        Returns:
+            What is now.
+        """
+        with self._alone():
+            endpoint = changed(self.get(pipeline))
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            write_private(self._folder / f"{pipeline}.json", endpoint.to_json())
+            targets = [target for each in self.all() for target in each.targets()]
+            # A route must never name a cluster that is not there yet; a cluster leaves only after its route has.
+            publish(self._envoy.clusters, CLUSTER, clusters(targets))
+            publish(self._envoy.routes, ROUTES, [routes(targets)])
+            return endpoint
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # Envoy's files hold all pipelines: two releases at once would each undo the other's half.
+        with self._lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

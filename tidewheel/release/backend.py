@@ -1,0 +1,62 @@
+"""What a release needs of the place it releases to. One backend object serves one pipeline."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from tidewheel.errors import SettingsError
+
+if TYPE_CHECKING:
+    from tidewheel.release.artifact import Artifact
+    from tidewheel.release.stages import Colour
+    from tidewheel.settings import Settings
+
+
+class Backend(Protocol):
+    """Two colours and a router. Every change may be asked for twice."""
+
+    def start(self, colour: Colour, artifact: Artifact) -> None:
+        """Have this artifact, and nothing else, run in a colour; do not wait until it is ready."""
+
+    def stop(self, colour: Colour) -> None:
+        """Have nothing run in a colour, to which nothing is routed."""
+
+    def version(self, colour: Colour) -> str | None:
+        """Which version was started in a colour, None where none was."""
+
+    def problem(self, colour: Colour) -> str:
+        """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
+
+    def address(self, colour: Colour) -> str:
+        """URL of a colour itself, past the router."""
+
+    def endpoint(self) -> str:
+        """URL of the pipeline through the router."""
+
+    def route_to(self, colour: Colour | None) -> None:
+        """Tell the router to send all requests to a colour, or to none."""
+
+    def routed(self) -> Colour | None:
+        """Where the router says it sends requests, by what it has accepted and not by what it was told."""
+
+    def in_flight(self, colour: Colour) -> int:
+        """Requests that the router waits for a colour to answer."""
+
+
+def open_backend(settings: Settings, pipeline: str) -> Backend:
+    """The backend that the settings name.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    # By name, so that the core never depends on where it runs.
+    module, _, name = settings.release_backend.partition(":")
+    try:
+        opened = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"TIDEWHEEL_RELEASE_BACKEND is {settings.release_backend!r}: {error}; expected module:class, such as "
+            "infra.local:LocalBackend"
+        ) from error
+    return cast("Backend", opened(settings, pipeline))

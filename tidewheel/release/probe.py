@@ -1,0 +1,75 @@
+"""Asking a model service over HTTP, the way a caller would."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from tidewheel.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answer of a service."""
+
+    predictions: list[float]
+    version: str
+    colour: str
+    milliseconds: float
+
+
+class Probe:
+    """One kept connection to a service.
+
+    Args:
+        address: URL of a colour, or of the pipeline through the router.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        # No proxy: these are our own processes.
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def unready(self) -> str:
+        """Why the service is not ready, empty where it is."""
+        try:
+            answer = self._client.get(f"{self.address}/readyz")
+        except httpx.TransportError as error:
+            return f"{self.address} does not answer ({error})"
+        return "" if answer.is_success else f"{self.address}/readyz says {answer.status_code}: {answer.text[:300]}"
+
+    def predict(self, rows: Sequence[dict[str, Any]]) -> Answered:
+        """Ask for predictions.
+
+        Raises:
+            ReleaseError: there is no answer, or not a good one.
+        """
+        started = time.perf_counter()
+        try:
+            answer = self._client.post(f"{self.address}/predict", json={"rows": list(rows)})
+        except httpx.TransportError as error:
+            raise ReleaseError(
+                f"{self.address}/predict does not answer: {str(error) or type(error).__name__}"
+            ) from error
+        milliseconds = (time.perf_counter() - started) * 1000
+        if not answer.is_success:
+            raise ReleaseError(f"{self.address}/predict says {answer.status_code}: {answer.text[:500]}")
+        found = answer.json()
+        return Answered(found["predictions"], found["model_version"], found["colour"], milliseconds)
