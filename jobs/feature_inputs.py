@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -40,9 +41,9 @@ class FeatureInputs:
     labels: DataFrame
 
     @property
-    def asked_rows(self) -> DataFrame:
-        """The rows of the asked days alone."""
-        return self.rows.where(F.col(PARTITION).between(str(self.partitions.first), str(self.partitions.last)))
+    def is_asked(self) -> Column:
+        """True for the rows of the asked days, false for those of the look-back."""
+        return F.col(PARTITION).between(str(self.partitions.first), str(self.partitions.last))
 
 
 def read_manifests(spark: SparkSession, lake: Lake, manifests: Sequence[Manifest], empty: T.StructType) -> DataFrame:
@@ -68,7 +69,8 @@ def read_manifests(spark: SparkSession, lake: Lake, manifests: Sequence[Manifest
 
 def _read_alike(spark: SparkSession, lake: Lake, manifests: list[Manifest]) -> DataFrame:
     urls = [spark_url(url) for manifest in manifests for url in lake.urls(manifest)]
-    day_of_file = [(file.path, manifest.partition) for manifest in manifests for file in manifest.files]
+    files = [(file.path, manifest.partition) for manifest in manifests for file in manifest.files]
+    day_of_file = pa.table({"_path": [path for path, _ in files], PARTITION: [day for _, day in files]})
     # A day of which nothing is known has columns of Arrow's type null, which is no type in Spark.
     columns = [
         F.lit(None).cast("double").alias(name) if kind == "null" else F.col(name)
@@ -77,5 +79,4 @@ def _read_alike(spark: SparkSession, lake: Lake, manifests: list[Manifest]) -> D
     # Hadoop writes a URL's beginning in its own ways (file:/ for file:///), so the path below the dataset is compared.
     path = F.concat(F.lit(f"{DATA}/"), F.substring_index("_metadata.file_path", f"/{DATA}/", -1))
     frame = spark.read.parquet(*urls).select(*columns, path.alias("_path"))
-    days = spark.createDataFrame(day_of_file, f"_path string, {PARTITION} string")
-    return frame.join(F.broadcast(days), "_path").drop("_path")
+    return frame.join(F.broadcast(spark.createDataFrame(day_of_file)), "_path").drop("_path")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.feature_inputs import PARTITION, FeatureInputs
 from tidewheel.errors import SpecError
 
-DAY = "_day"
+OVERALL = ""
 
 
 def add_trailing_rates(
@@ -24,18 +24,18 @@ def add_trailing_rates(
     """Add, for each group and window, the share of positive labels among the matured rows of that group.
 
     On day P with a label delay of d days, a window of w days covers the labels of P-d-w+1 to P-d. The rate is drawn
-    towards that of all rows of the same window, `(positives + smoothing * overall) / (known + smoothing)`, the
+    towards that of all rows of the same window, `(positive + smoothing * overall) / (known + smoothing)`, the
     posterior mean under a Beta prior; it is null while no label at all is known. Counts are integers, so that the same
     day gives the same bits whatever else is computed beside it. The cost is linear in the rows: labels are counted
-    once per day and value of all groups together, and the windows run over these counts.
+    once per day and combination of group values, and the windows are sums of these counts.
 
     Args:
         inputs: what the transform was given.
         rows: `inputs.rows`, with the columns that the groups name.
-        groups: prefix of the new columns to the columns that form the group, which have some thousands of values at
-            most together; `{"carrier_": ["carrier"], "": []}` adds `carrier_<name>_28d` and `<name>_28d`.
+        groups: prefix of the new columns to the columns that form the group; `{"carrier_": ["carrier"]}` adds
+            `carrier_<name>_28d`. A group should have at most some ten thousand values: they are sent to every executor.
         windows: lengths in days.
-        name: name of the rate, `late_rate` for example.
+        name: name of the rate, `late_rate` for example; the rate of all rows is added under this name alone.
         smoothing: how many rows the overall rate counts as.
 
     Returns:
@@ -47,56 +47,71 @@ def add_trailing_rates(
     delay, reach = inputs.pipeline.labels.delay_days, inputs.pipeline.features.look_back_days
     if max(windows) + delay - 1 > reach:
         raise SpecError(
-            f"{inputs.pipeline.name}: a window of {max(windows)} days of labels that are known after {delay} days needs "
-            f"features.look_back_days of at least {max(windows) + delay - 1}, found {reach}"
+            f"{inputs.pipeline.name}: a window of {max(windows)} days of labels that are known after {delay} days "
+            f"needs features.look_back_days of at least {max(windows) + delay - 1}, found {reach}"
         )
-    rows = rows.withColumn(DAY, F.unix_date(F.to_date(PARTITION)))
-    first, last = (F.unix_date(F.lit(day)) for day in (inputs.partitions.first, inputs.partitions.last))
-    asked = rows.where(F.col(DAY).between(first, last))
-    columns = sorted({column for group in groups.values() for column in group})
-    counts = _counts_of_days(inputs, rows, columns)
-
-    overall = _windows(counts, asked, [], windows, delay)
-    enriched = asked.join(F.broadcast(overall.select(DAY, *_renamed(windows, "overall"))), DAY, "left")
-    for prefix, group in groups.items():
-        trailing = _windows(counts, asked, list(group), windows, delay)
-        trailing = trailing.select(DAY, *group, *_renamed(windows, "group"))
-        enriched = enriched.join(F.broadcast(trailing), [DAY, *group], "left")
-        rates = {f"{prefix}{name}_{w}d": _rate(w, smoothing if group else 0.0) for w in windows}
-        enriched = enriched.withColumns(rates).drop(*(f"group_{what}_{w}" for what in "np" for w in windows))
-    return enriched.drop(DAY, *(f"overall_{what}_{w}" for what in "np" for w in windows))
+    counts = _trailing_counts(inputs, rows, groups, windows).persist()  # read once by each group
+    enriched = rows.where(inputs.is_asked)
+    enriched = _join(enriched, counts, OVERALL, [], windows)
+    enriched = enriched.withColumns({f"{name}_{w}d": _overall(w) for w in windows})
+    for prefix, columns in groups.items():
+        enriched = _join(enriched, counts, prefix, columns, windows)
+        enriched = enriched.withColumns({f"{prefix}{name}_{w}d": _smoothed(prefix, w, smoothing) for w in windows})
+    return enriched.drop(*(_count(prefix, what, w) for prefix in (OVERALL, *groups) for what in "np" for w in windows))
 
 
-def _counts_of_days(inputs: FeatureInputs, rows: DataFrame, columns: list[str]) -> DataFrame:
-    """How many labels are known (n) and positive (p), by day and group columns."""
+def _trailing_counts(
+    inputs: FeatureInputs, rows: DataFrame, groups: Mapping[str, Sequence[str]], windows: Sequence[int]
+) -> DataFrame:
+    """Known (n) and positive (p) labels of each window, by asked day (`partition`), group and value of the group."""
     label, key = inputs.pipeline.labels.column, inputs.pipeline.key
-    known = rows.select(DAY, PARTITION, *dict.fromkeys([*key, *columns])).join(
-        inputs.labels.select(PARTITION, *key, F.col(label).cast("int").alias("_label")), [PARTITION, *key]
-    )
-    counts = known.groupBy(DAY, *columns).agg(F.count("_label").alias("n"), F.sum("_label").alias("p"))
-    return counts.persist()  # each group reads it again
+    columns = sorted({column for group in groups.values() for column in group})
+    labels = inputs.labels.select(PARTITION, *key, F.col(label).cast("long").alias("_label"))
+    known = rows.select(PARTITION, *dict.fromkeys([*key, *columns])).join(labels, [PARTITION, *key])
+    daily = known.groupBy(PARTITION, *columns).agg(F.count("_label").alias("n"), F.sum("_label").alias("p"))
+
+    values = F.array(*(F.struct(F.lit(g).alias("group"), _value(c).alias("value")) for g, c in _all(groups).items()))
+    grouped = daily.select(F.to_date(PARTITION).alias("day"), F.explode(values).alias("of"), "n", "p")
+    grouped = grouped.groupBy("day", "of.group", "of.value").agg(F.sum("n").alias("n"), F.sum("p").alias("p"))
+
+    delay = inputs.pipeline.labels.delay_days
+    first = F.greatest(F.date_add("day", delay), F.lit(inputs.partitions.first))
+    last = F.least(F.date_add("day", delay + max(windows) - 1), F.lit(inputs.partitions.last))
+    days = F.when(first <= last, F.sequence(first, last))  # on which these labels count
+    age = F.date_diff("on", "day") - delay
+    sums = [F.sum(F.when(age < w, F.col(what))).alias(f"{what}_{w}") for what in "np" for w in windows]
+    counted = grouped.select("*", F.explode(days).alias("on")).groupBy("on", "group", "value").agg(*sums)
+    return counted.withColumn(PARTITION, F.date_format("on", "yyyy-MM-dd")).drop("on")
 
 
-def _windows(counts: DataFrame, asked: DataFrame, group: list[str], windows: Sequence[int], delay: int) -> DataFrame:
-    """n and p of each window, for every day and group value that is asked for."""
-    wanted = asked.select(DAY, *group, F.lit(0).alias("n"), F.lit(0).alias("p"), F.lit(True).alias("_asked")).distinct()
-    daily = counts.select(DAY, *group, "n", "p", F.lit(False).alias("_asked")).unionByName(wanted)
-    daily = daily.groupBy(DAY, *group).agg(
-        F.sum("n").alias("n"), F.sum("p").alias("p"), F.max("_asked").alias("_asked")
-    )
-    by_day = Window.partitionBy(*(group or [F.lit(0)])).orderBy(DAY)
-    for w in windows:
-        frame = by_day.rangeBetween(-(delay + w - 1), -delay)
-        daily = daily.withColumns({f"n_{w}": F.sum("n").over(frame), f"p_{w}": F.sum("p").over(frame)})
-    return daily.where("_asked")
+def _join(
+    rows: DataFrame, counts: DataFrame, prefix: str, columns: Sequence[str], windows: Sequence[int]
+) -> DataFrame:
+    """Add the counts of one group; a value that nothing is known of has zeros."""
+    named = [F.col(f"{what}_{w}").alias(_count(prefix, what, w)) for what in "np" for w in windows]
+    of_group = counts.where(F.col("group") == prefix).select(PARTITION, F.col("value").alias("_value"), *named)
+    joined = rows.withColumn("_value", _value(columns)).join(F.broadcast(of_group), [PARTITION, "_value"], "left")
+    return joined.drop("_value").fillna(0, [_count(prefix, what, w) for what in "np" for w in windows])
 
 
-def _renamed(windows: Sequence[int], prefix: str) -> list[Column]:
-    return [F.col(f"{what}_{w}").alias(f"{prefix}_{what}_{w}") for what in "np" for w in windows]
+def _all(groups: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    return {OVERALL: [], **groups}
 
 
-def _rate(window: int, smoothing: float) -> Column:
-    known, positive = (F.coalesce(F.col(f"group_{what}_{window}"), F.lit(0)) for what in "np")
-    all_known, all_positive = (F.coalesce(F.col(f"overall_{what}_{window}"), F.lit(0)) for what in "np")
-    overall = all_positive / all_known
-    return F.when(all_known > 0, (positive + F.lit(smoothing) * overall) / (known + F.lit(smoothing)))
+def _value(columns: Sequence[str]) -> Column:
+    """The group's columns as one string; JSON keeps apart what a separator could run together."""
+    return F.to_json(F.array(*(F.col(column).cast("string") for column in columns))) if columns else F.lit("")
+
+
+def _count(prefix: str, what: str, window: int) -> str:
+    return f"_{prefix}{what}_{window}"
+
+
+def _overall(window: int) -> Column:
+    known, positive = (F.col(_count(OVERALL, what, window)) for what in "np")
+    return F.when(known > 0, positive / known)
+
+
+def _smoothed(prefix: str, window: int, smoothing: float) -> Column:
+    known, positive = (F.col(_count(prefix, what, window)) for what in "np")
+    return (positive + F.lit(smoothing) * _overall(window)) / (known + F.lit(smoothing))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.feature_inputs import PARTITION, FeatureInputs
@@ -11,7 +11,6 @@ from jobs.lookback import add_trailing_rates
 MINUTES_A_DAY = 24 * 60
 WIND_LIMIT = 150.0  # mph; the station at Newark once reported 1,048
 GROUPS = {
-    "": [],
     "carrier_": ["carrier"],
     "origin_": ["origin"],
     "route_": ["origin", "dest"],
@@ -30,9 +29,9 @@ def features(inputs: FeatureInputs) -> DataFrame:
             "minute_of_day": F.hour(departure) * 60 + F.minute(departure),
         }
     ).withColumns({"scheduled_minutes": _minutes_until_arrival(), "wind_speed": _plausible("wind_speed", WIND_LIMIT)})
+    hourly = rows.groupBy(PARTITION, "origin", "hour").agg(F.count(F.lit(1)).alias("departures_in_hour"))
     rows = add_trailing_rates(inputs, rows, GROUPS, windows=(28, 7, 2), name="late_rate", smoothing=20)
-    same_hour = Window.partitionBy(PARTITION, "origin", "hour")
-    return rows.withColumn("departures_in_hour", F.count(F.lit(1)).over(same_hour))
+    return rows.join(F.broadcast(hourly), [PARTITION, "origin", "hour"])
 
 
 def _minutes_until_arrival() -> Column:
