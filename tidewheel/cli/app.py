@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tidewheel.cli import pipelines, platform
+from tidewheel.cli import demo, pipelines, platform, release
 from tidewheel.errors import TidewheelError
 
 INTERRUPTED = 130
@@ -19,8 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+demo.register(app)
 platform.register(app)
 pipelines.register(app)
+release.register(app)
 
 
 def main() -> None:
