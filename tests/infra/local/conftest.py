@@ -1,0 +1,145 @@
+"""A home with a real supervisord and a real Envoy, and Bentos of three versions: two good ones and one that crashes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.embedded import router
+from infra.embedded.daemon import start_supervisord
+from infra.embedded.layout import Layout
+from infra.embedded.supervise import Supervisor
+from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.files import EnvoyFiles
+from infra.local import LocalBackend
+from jobs.bento import BentoStore
+from tests import small_models
+from tests.conftest import wait_until
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.releases import Releases
+from tidewheel.release.artifact import Artifact
+from tidewheel.release.executor import Executor
+from tidewheel.release.stages import Colour
+from tidewheel.settings import Settings
+from tidewheel.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class House:
+    """What stands while these tests run."""
+
+    layout: Layout
+    supervisor: Supervisor
+    endpoint_url: str
+    admin_url: str
+    pipeline: Pipeline
+    artifacts: dict[str, Artifact]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One pipeline of a test of its own, with an empty ledger."""
+
+    pipeline: Pipeline
+    settings: Settings
+    releases: Releases
+    backend: LocalBackend
+    executor: Executor
+
+    def predict(self, client: httpx.Client | None = None) -> dict[str, object]:
+        """Ask the endpoint for a golden row."""
+        row = {"weight": 1.0, "distance": 100.0, "carrier": "fast"}
+        post = (client or httpx).post
+        answer = post(f"{self.backend.endpoint()}/predict", json={"rows": [row]}, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    layout = Layout(tmp_path_factory.mktemp("local") / "home")
+    layout.create()
+    pipeline = small_models.pipeline(tmp_path_factory.mktemp("pipelines"))
+    ports = free_ports(2)
+    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
+    try:
+        files = EnvoyFiles(layout.envoy)
+        write_initial_state(files, endpoint_port=ports[0], admin_port=ports[1])
+        supervisor.add(router.program(files))
+        supervisor.start(router.NAME)
+        endpoint_url, admin_url = (f"http://127.0.0.1:{port}" for port in ports)
+        wait_until(lambda: answers(f"{endpoint_url}/healthz"), "Envoy answers")
+        yield House(layout, supervisor, endpoint_url, admin_url, pipeline, build_artifacts(layout.home, pipeline))
+    finally:
+        supervisor.shutdown()
+
+
+def build_artifacts(home: Path, pipeline: Pipeline) -> dict[str, Artifact]:
+    """Bentos of versions 1 and 2; version 3 lacks a library, version 4 answers otherwise than offline."""
+    store = BentoStore(home / "bentos")
+    artifacts = {}
+    for version, weight in (("1", 1.0), ("2", 3.0)):
+        trained = small_models.train(weight=weight)
+        artifacts[version] = store.build(pipeline, version, "run", trained.contract, trained.model).artifact
+    artifacts["3"] = broken(artifacts["1"], "3", {"bentos/service.py": "import a_library_that_is_missing\n"})
+    wrong_model = (Path(artifacts["2"].path) / "model.bin").read_bytes()
+    artifacts["4"] = broken(artifacts["1"], "4", {"model.bin": wrong_model})
+    return artifacts
+
+
+def broken(good: Artifact, version: str, files: dict[str, str | bytes]) -> Artifact:
+    """A copy of a Bento with other files."""
+    folder = Path(good.path).parent.with_name(f"{version}-broken") / "src"
+    shutil.copytree(good.path, folder)
+    facts = folder / "service.json"
+    facts.write_text(facts.read_text().replace(f'"version": "{good.version}"', f'"version": "{version}"'))
+    for name, content in files.items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return replace(good, version=version, path=str(folder), content_hash=f"broken {version}")
+
+
+@pytest.fixture
+def place(house: House, database_url: str, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A pipeline named after the test, so that tests share the house without meeting."""
+    name = f"p{abs(hash(request.node.name)) % 10**8}"
+    pipeline = house.pipeline.model_copy(update={"name": name})
+    settings = Settings(
+        home=house.layout.home,
+        endpoint_url=house.endpoint_url,
+        envoy_admin_url=house.admin_url,
+        database_url=database_url,
+    )
+    releases = Releases(Ledger(database_url))
+    backend = LocalBackend(settings, name)
+    build: Callable[[str], Artifact] = house.artifacts.__getitem__
+    yield Place(pipeline, settings, releases, backend, Executor(pipeline, backend, releases, build))
+    backend.route_to(None)
+    wait_until(lambda: backend.routed() is None, "nothing is routed")
+    for colour in Colour:
+        backend.stop(colour)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def answers(url: str) -> bool:
+    """Whether a page is there."""
+    try:
+        return httpx.get(url, timeout=5).is_success
+    except httpx.TransportError:
+        return False
