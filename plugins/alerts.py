@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.configuration import conf
+from plugins.operators.links import airflow_address
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -46,7 +46,6 @@ class FailureAlert:
 
     def _describe(self, context: Context) -> dict[str, Any]:
         task = context["ti"]
-        address = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
         return {
             "pipeline": self.pipeline,
             "owner": self.owner,
@@ -55,7 +54,7 @@ class FailureAlert:
             "run_id": task.run_id,
             "try_number": task.try_number,
             "error": str(context.get("exception") or "unknown"),
-            "url": f"{address}/dags/{task.dag_id}/runs/{task.run_id}/tasks/{task.task_id}",
+            "url": f"{airflow_address()}/dags/{task.dag_id}/runs/{task.run_id}/tasks/{task.task_id}",
         }
 
     def _post(self, url: str, alert: dict[str, Any]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
-from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
-from plugins.operators.links import browser_address
+from plugins.operators.links import airflow_address, browser_address
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class TriggeredRun(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Address of the run, empty where none was started."""
         run_id = getattr(operator, "started", None)
-        address = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
-        return f"{address}/dags/{operator.dag_to_start}/runs/{run_id}" if run_id else ""  # type: ignore[attr-defined]
+        dag = getattr(operator, "dag_to_start", "")
+        return f"{airflow_address()}/dags/{dag}/runs/{quote(run_id)}" if run_id else ""
 
 
 class RequestTraining(BaseOperator):

@@ -11,11 +11,15 @@ from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
 LAKE_ROUTE = "/tidewheel/lake"
+RECORD_ROUTE = "/tidewheel/record"
 RECORD = "Record"
+REPORT = "Report"
 
 
 @attrs.define
@@ -40,14 +44,32 @@ class JobLink(BaseOperatorLink):
         if outcome is None or outcome.record is None:
             return ""
         if self.title == RECORD:
-            return browser_address(outcome.path)
-        target = outcome.record.links.get(self.title)
+            return f"{airflow_path()}{RECORD_ROUTE}/{quote(outcome.path)}"
+        target = outcome.record.links.get(self.title) or (self.title == REPORT and _first_report(outcome.record.links))
         return browser_address(target) if target else ""
 
 
 def browser_address(target: str) -> str:
     """Where a browser finds a link of a record: a URL as it is, a path of the lake through Airflow's API server."""
-    if urlsplit(target).scheme in ("http", "https"):
+    if _is_url(target):
         return target
-    mounted_at = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    return f"{mounted_at}{LAKE_ROUTE}/{quote(target)}"
+    return f"{airflow_path()}{LAKE_ROUTE}/{quote(target)}"
+
+
+def airflow_address() -> str:
+    """Address of Airflow's API server, as a browser knows it."""
+    return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
+def airflow_path() -> str:
+    """The path below which Airflow is mounted; empty where it has a host of its own."""
+    return urlsplit(airflow_address()).path
+
+
+def _first_report(links: Mapping[str, str]) -> str:
+    """Jobs that judge several batches name each report after its batch: the button opens the first."""
+    return next((target for target in links.values() if not _is_url(target)), "")
+
+
+def _is_url(target: str) -> bool:
+    return urlsplit(target).scheme in ("http", "https")

@@ -91,10 +91,10 @@ def _settled(pipeline: str, run_id: str, first_job: str) -> str:
 
 
 def _newest(lake: Lake) -> str:
-    published = lake.partitions("features")
-    if not published:
+    newest = lake.newest("features")
+    if newest is None:
         raise AirflowFailException(
             f"{lake.pipeline} has no published features yet: run {lake.pipeline}.features first, "
             "or name a day in the form"
         )
-    return published[-1]
+    return newest

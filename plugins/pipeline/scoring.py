@@ -31,7 +31,7 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         partition=newest_features(pipeline.name, "score"),
     ) as dag:
         chain(
-            job_task("score", score, settings, execution_timeout=LONG),
+            job_task("score", score, settings, links=["MLflow model"], execution_timeout=LONG),
             job_task("validate_predictions", validate, settings, links=["Report"]),
             AnnouncePartition(
                 task_id="announce",

@@ -54,13 +54,13 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         approval=_approval_words(pipeline),
     ) as dag:
         chain(
-            job_task(FIRST_JOB, command(FIRST_JOB), settings),
+            job_task(FIRST_JOB, command(FIRST_JOB), settings, links=["Training data, by hash"]),
             job_task(
                 "train",
                 command("train"),
                 settings,
                 resources=pipeline.training.resources,
-                links=["MLflow run"],
+                links=["MLflow run", "MLflow model"],
                 execution_timeout=LONG,
             ),
             job_task("evaluate", command("evaluate"), settings, links=["Report", "MLflow run"], execution_timeout=LONG),

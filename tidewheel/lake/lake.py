@@ -156,6 +156,15 @@ class Lake:
         names = [name for name in self.store.list_folder(folder) if not name.startswith("_")]
         return [name for name in names if self.store.fs.exists(self.store.local(f"{folder}/{name}/{PUBLISHED}"))]
 
+    def newest(self, dataset: str) -> str | None:
+        """Key of the newest published partition; looks at no more of them than it must."""
+        folder = self._dataset(dataset)
+        names = [name for name in self.store.list_folder(folder) if not name.startswith("_")]
+        published = (
+            name for name in reversed(names) if self.store.fs.exists(self.store.local(f"{folder}/{name}/{PUBLISHED}"))
+        )
+        return next(published, None)
+
     def urls(self, manifest: Manifest) -> list[str]:
         """URLs of a batch's files, for Spark."""
         return [self.store.url(f"{self._dataset(manifest.dataset)}/{file.path}") for file in manifest.files]

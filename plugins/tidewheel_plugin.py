@@ -1,0 +1,28 @@
+"""The Airflow plugin: the one module of this folder that Airflow imports by itself (see `.airflowignore`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+
+class TidewheelPlugin(AirflowPlugin):
+    """Pages under `/tidewheel`, and the way to them in Airflow's menu."""
+
+    name = "tidewheel"
+    external_views = [  # noqa: RUF012  Airflow wants a plain list
+        {
+            "name": "Tidewheel",
+            "href": "/tidewheel/",
+            "destination": "nav",
+            "nav_top_level": True,
+        }
+    ]
+
+    @property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The application; made when the API server asks, since every task loads this plugin too."""
+        from plugins.web.app import app
+
+        return [{"app": app, "url_prefix": "/tidewheel", "name": "tidewheel"}]

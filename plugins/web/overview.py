@@ -1,0 +1,144 @@
+"""What the overview page shows of each pipeline. A part that does not answer is said to be silent, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tidewheel.errors import SpecError, TidewheelError
+from tidewheel.lake import Lake
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.releases import Releases
+from tidewheel.spec import load_pipeline, pipeline_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tidewheel.ledger.tables import EndpointRow, VerdictRow
+    from tidewheel.settings import Settings
+
+PURPOSES = ("features", "scoring", "monitoring", "training", "release")
+VERDICTS = 4
+REGISTRY_TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Card:
+    """One pipeline.
+
+    Attributes:
+        name: of the pipeline.
+        description: what its model predicts.
+        owner: the team that answers for it.
+        error: why its file cannot be read; nothing else is known then.
+        champion: the registered version that shall serve.
+        challenger: the registered version that wants to.
+        live_version: the version that the last release put behind the endpoint.
+        live_colour: and the colour it runs in.
+        newest_day: the newest day with published features.
+        verdicts: the newest decisions, newest first.
+        docs: address of the endpoint's documentation; empty while nothing serves.
+        registered_model: address of the model in the registry.
+    """
+
+    name: str
+    description: str = ""
+    owner: str = ""
+    error: str = ""
+    champion: str | None = None
+    challenger: str | None = None
+    live_version: str | None = None
+    live_colour: str | None = None
+    newest_day: str | None = None
+    verdicts: Sequence[VerdictRow] = ()
+    docs: str = ""
+    registered_model: str = ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole page.
+
+    Attributes:
+        cards: one a pipeline, by name.
+        silent: parts of the platform that did not answer, with the reason.
+    """
+
+    cards: Sequence[Card]
+    silent: Sequence[str]
+
+
+def overview(settings: Settings) -> Overview:
+    """Look at every pipeline once."""
+    silent: list[str] = []
+
+    def ask(what: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        try:
+            return what()
+        except (TidewheelError, httpx.HTTPError) as error:
+            silent.append(str(error))
+            return {}
+
+    files = pipeline_files(settings.pipelines_folder)
+    names = [file.stem for file in files]
+    aliases = ask(lambda: registered_aliases(settings))
+    ledger = ask(lambda: {"open": Ledger.open(settings)}).get("open")
+    live = ask(lambda: _endpoints(ledger)) if ledger else {}
+    verdicts = ask(lambda: {name: ledger.verdicts(name, limit=VERDICTS) for name in names}) if ledger else {}
+    cards = [_card(file, settings, aliases, live, verdicts) for file in files]
+    if ledger:
+        ledger.engine.dispose()
+    return Overview(cards, silent)
+
+
+def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
+    """The aliases of every registered model with their versions, in one request.
+
+    Raises:
+        SettingsError: no registry is configured.
+        HTTPError: the registry does not answer as it should.
+    """
+    password = settings.mlflow_password
+    response = httpx.get(
+        f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/registered-models/search",
+        params={"max_results": 1000},
+        auth=(settings.mlflow_username, password.get_secret_value()) if password else None,
+        timeout=REGISTRY_TIMEOUT_SECONDS,
+    )
+    models = response.raise_for_status().json().get("registered_models", [])
+    return {model["name"]: {a["alias"]: a["version"] for a in model.get("aliases", [])} for model in models}
+
+
+def _endpoints(ledger: Ledger) -> dict[str, EndpointRow]:
+    return {row.pipeline: row for row in Releases(ledger).endpoints()}
+
+
+def _card(
+    file: Path,
+    settings: Settings,
+    aliases: Mapping[str, Mapping[str, str]],
+    live: Mapping[str, EndpointRow],
+    verdicts: Mapping[str, Sequence[VerdictRow]],
+) -> Card:
+    try:
+        pipeline = load_pipeline(file)
+    except SpecError as error:
+        return Card(file.stem, error=str(error))
+    name, serving = pipeline.name, live.get(pipeline.name)
+    return Card(
+        name=name,
+        description=pipeline.description,
+        owner=pipeline.owner.team,
+        champion=aliases.get(name, {}).get("champion"),
+        challenger=aliases.get(name, {}).get("challenger"),
+        live_version=serving.version if serving else None,
+        live_colour=serving.colour if serving else None,
+        newest_day=Lake.open(name, settings).newest("features"),
+        verdicts=verdicts.get(name, ()),
+        docs=f"{settings.endpoint_url.rstrip('/')}/{name}/" if serving and settings.endpoint_url else "",
+        registered_model=f"{settings.mlflow_url.rstrip('/')}/#/models/{name}" if settings.mlflow_url else "",
+    )
