@@ -1,0 +1,150 @@
+"""Has a day's data moved away from the days before it? Measured by effect size, and drawn by Evidently.
+
+The reference is the trailing 28 days, not the champion's training data: what a night can still repair (a broken
+source, a changed unit, a vanished category) stands out against last month, while the seasons, which part any day from
+a model's training data, do not alarm every night; a model that slowly goes stale shows in its performance and its age.
+
+Effect sizes, not p-values: with enough rows every difference is significant.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from tidewheel.lake import Lake, Manifest
+    from tidewheel.spec import Pipeline
+
+REFERENCE_DAYS = 28
+MOST_ROWS = 50_000
+"""Rows drawn, evenly, from the day and from the reference: more move no effect size, and cost minutes."""
+NUMERIC, NUMERIC_THRESHOLD = "wasserstein", 0.3
+"""Wasserstein distance in standard deviations of the reference; below 0.3 a shift is small."""
+CATEGORICAL, CATEGORICAL_THRESHOLD = "jensenshannon", 0.15
+"""Jensen-Shannon distance, 0 (same shares) to 1 (no category in common)."""
+PREDICTION = "prediction"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far a day has moved.
+
+    Attributes:
+        scores: effect size by column; `prediction` is the model's output.
+        drifted: columns beyond their threshold, farthest first.
+        left_out: columns that could not be compared, with the reason.
+        missing: why nothing was compared, for a person; empty where something was.
+        page: Evidently's report, HTML.
+        inputs: the batches looked at, `dataset/partition` to content hash.
+    """
+
+    scores: Mapping[str, float]
+    drifted: Sequence[str]
+    left_out: Mapping[str, str]
+    missing: str
+    page: str
+    inputs: Mapping[str, str]
+
+
+def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
+    """Compare a day's features and predictions with those of the trailing 28 days.
+
+    Args:
+        lake: the pipeline's lake.
+        pipeline: names the features.
+        day: the day.
+
+    Returns:
+        Scores, and the page; a day without features, or without any day before it, says so.
+    """
+    before = [(day - timedelta(days=n)).isoformat() for n in range(REFERENCE_DAYS, 0, -1)]
+    features = {key: lake.published("features", key) for key in (*before, day.isoformat())}
+    today = features.pop(day.isoformat())
+    earlier = [manifest for manifest in features.values() if manifest is not None]
+    if today is None or not earlier:
+        missing = f"no features of {day}" if today is None else f"no features of the {REFERENCE_DAYS} days before {day}"
+        return Drift({}, (), {}, missing, "", {})
+    current = _rows(lake, pipeline, [today])
+    reference = _rows(lake, pipeline, earlier)
+    if PREDICTION in current and PREDICTION in reference:
+        # another version's predictions differ because the version does, which is no drift
+        version = current["model_version"].mode().iloc[0]
+        reference[PREDICTION] = reference[PREDICTION].where(reference["model_version"] == version)
+    comparable, left_out = _comparable(pipeline, current, reference)
+    scores, page = _compare(pipeline, comparable, current, reference)
+    limits = {
+        name: CATEGORICAL_THRESHOLD if name in pipeline.features.categorical else NUMERIC_THRESHOLD for name in scores
+    }
+    drifted = sorted((n for n in scores if scores[n] > limits[n]), key=lambda n: -scores[n] / limits[n])
+    inputs = {manifest.key: manifest.content_hash for manifest in (*earlier, today)}
+    return Drift(scores, drifted, left_out, "", page, inputs)
+
+
+def _rows(lake: Lake, pipeline: Pipeline, manifests: Sequence[Manifest]) -> pd.DataFrame:
+    """Features of some days, an even share of each, with their published predictions where there are any."""
+    wanted, most = [*pipeline.key, *pipeline.features.columns], math.ceil(MOST_ROWS / len(manifests))
+    frames: list[pd.DataFrame] = []
+    for manifest in manifests:
+        table = lake.read(manifest, [name for name in wanted if name in manifest.columns])
+        frame = table.take(list(range(0, table.num_rows, math.ceil(table.num_rows / most) or 1))).to_pandas()
+        if predictions := lake.published("predictions", manifest.partition):
+            said = lake.read(predictions, [*pipeline.key, PREDICTION, "model_version"]).to_pandas()
+            frame = frame.merge(said, on=pipeline.key, how="left")
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _comparable(pipeline: Pipeline, current: pd.DataFrame, reference: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+    """Columns that have values on both sides; and why the others have not."""
+    found, left_out = [], {}
+    for name in (*pipeline.features.columns, PREDICTION):
+        empty = [side for side, frame in (("the day", current), ("the reference", reference)) if _is_empty(frame, name)]
+        if empty:
+            left_out[name] = f"no values in {' and '.join(empty)}"
+        else:
+            found.append(name)
+    return found, left_out
+
+
+def _is_empty(frame: pd.DataFrame, name: str) -> bool:
+    return name not in frame or bool(frame[name].isna().all())
+
+
+def _compare(
+    pipeline: Pipeline, columns: list[str], current: pd.DataFrame, reference: pd.DataFrame
+) -> tuple[dict[str, float], str]:
+    """Evidently's effect sizes and its page."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries about themselves, and of constant columns
+        from evidently import DataDefinition, Dataset, Report
+        from evidently.presets import DataDriftPreset
+
+        categorical = [name for name in columns if name in pipeline.features.categorical]
+        numeric = [name for name in columns if name not in categorical]
+        definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+        preset = DataDriftPreset(
+            num_method=NUMERIC,
+            num_threshold=NUMERIC_THRESHOLD,
+            cat_method=CATEGORICAL,
+            cat_threshold=CATEGORICAL_THRESHOLD,
+        )
+        sides = [Dataset.from_pandas(_typed(f[columns], numeric), definition) for f in (current, reference)]
+        snapshot = Report([preset]).run(*sides)
+        return _scores(snapshot.dict()), str(snapshot.get_html_str(as_iframe=False))
+
+
+def _typed(frame: pd.DataFrame, numeric: list[str]) -> pd.DataFrame:
+    return frame.astype(dict.fromkeys(numeric, "float64"))
+
+
+def _scores(result: Mapping[str, Any]) -> dict[str, float]:
+    """Effect size by column, from Evidently's list of metrics."""
+    drifts = [metric for metric in result["metrics"] if metric["config"]["type"].endswith(":ValueDrift")]
+    return {metric["config"]["column"]: float(metric["value"]) for metric in drifts}
