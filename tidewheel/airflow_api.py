@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 30.0
 POLL_SECONDS = 1.0
+QUESTION_TRIES = 5
 ENDED = frozenset({"success", "failed"})
 
 
@@ -246,17 +247,26 @@ class AirflowApi:
         return self._content(self._send(method, path, **request))
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            if "authorization" not in self._http.headers:
-                self._log_in()
+        # A question may be asked again where a busy machine was too slow to answer; a command must not.
+        tries = QUESTION_TRIES if method == "GET" else 1
+        while True:
+            tries -= 1
+            try:
+                return self._send_once(method, path, **request)
+            except httpx.HTTPError as error:
+                if not tries:
+                    raise PlatformError(
+                        f"Airflow at {self.url} does not answer ({error}); is the platform up (`tidewheel status`)?"
+                    ) from error
+                time.sleep(POLL_SECONDS)
+
+    def _send_once(self, method: str, path: str, **request: Any) -> httpx.Response:
+        if "authorization" not in self._http.headers:
+            self._log_in()
+        response = self._http.request(method, f"/api/v2{path}", **request)
+        if response.status_code == httpx.codes.UNAUTHORIZED:  # tokens live a day
+            self._log_in()
             response = self._http.request(method, f"/api/v2{path}", **request)
-            if response.status_code == httpx.codes.UNAUTHORIZED:  # tokens live a day
-                self._log_in()
-                response = self._http.request(method, f"/api/v2{path}", **request)
-        except httpx.HTTPError as error:
-            raise PlatformError(
-                f"Airflow at {self.url} does not answer ({error}); is the platform up (`tidewheel status`)?"
-            ) from error
         return response
 
     def _log_in(self) -> None:
