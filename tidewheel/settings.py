@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     airflow_username: str = Field(default="admin", description="Airflow user the command line acts as")
     airflow_password: SecretStr | None = Field(default=None, description="password of the Airflow user")
     endpoint_url: str = Field(default="", description="the router in front of the model services")
+    endpoint_host: str = Field(
+        default="127.0.0.1", description="address the embedded router listens on; 0.0.0.0 lets other machines in"
+    )
     envoy_admin_url: str = Field(default="", description="Envoy's admin address")
     spark_master: str = Field(default="local[*]", description="local[*], spark://, k8s:// or sc://")
     spark_memory: str = Field(default="2g", description="heap of the Spark driver in local mode")

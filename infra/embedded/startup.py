@@ -52,7 +52,12 @@ def prepare(installation: Installation) -> dict[str, Program]:
         found += airflow_services.programs(layout, variables, ports)
     if not installation.is_external(ENDPOINT):
         files = EnvoyFiles(layout.envoy)
-        write_initial_state(files, endpoint_port=ports.endpoint, admin_port=ports.envoy_admin)
+        write_initial_state(
+            files,
+            endpoint_port=ports.endpoint,
+            admin_port=ports.envoy_admin,
+            endpoint_host=installation.settings.endpoint_host,
+        )
         found.append(router.program(files))
     return {program.name: program for program in found}
 

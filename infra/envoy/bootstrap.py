@@ -14,10 +14,10 @@ ROUTE_TABLE = "endpoint"
 HEALTH = {"name": ":path", "string_match": {"exact": "/healthz"}}
 
 
-def write_initial_state(files: EnvoyFiles, *, endpoint_port: int, admin_port: int) -> None:
+def write_initial_state(files: EnvoyFiles, *, endpoint_port: int, admin_port: int, endpoint_host: str = HOST) -> None:
     """Write bootstrap and listener; routes and clusters only where there are none yet, for they belong to releases."""
     move_into_place(files.bootstrap, bootstrap(files, admin_port))
-    publish(files.listeners, LISTENER, [listener(files, endpoint_port)])
+    publish(files.listeners, LISTENER, [listener(files, endpoint_port, endpoint_host)])
     if not files.clusters.exists():
         publish(files.clusters, CLUSTER, [])
     if not files.routes.exists():
@@ -42,7 +42,7 @@ def bootstrap(files: EnvoyFiles, admin_port: int) -> dict[str, Any]:
     }
 
 
-def listener(files: EnvoyFiles, port: int) -> dict[str, Any]:
+def listener(files: EnvoyFiles, port: int, host: str = HOST) -> dict[str, Any]:
     """The endpoint: answers /healthz itself, routes by the route table, and says in JSON what it cannot do."""
     health = {
         "name": "envoy.filters.http.health_check",
@@ -66,7 +66,7 @@ def listener(files: EnvoyFiles, port: int) -> dict[str, Any]:
         "local_reply_config": _local_replies(),
     }
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connection}]}
-    return {"name": ROUTE_TABLE, "address": _address(port), "filter_chains": [chain]}
+    return {"name": ROUTE_TABLE, "address": _address(port, host), "filter_chains": [chain]}
 
 
 def _local_replies() -> dict[str, Any]:
@@ -88,8 +88,8 @@ def _local_replies() -> dict[str, Any]:
     }
 
 
-def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": HOST, "port_value": port}}
+def _address(port: int, host: str = HOST) -> dict[str, Any]:
+    return {"socket_address": {"address": host, "port_value": port}}
 
 
 def _watched(path: Path) -> dict[str, Any]:
