@@ -10,10 +10,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from jobs.batch_writer import PLACE, BatchWriter
 from jobs.code_reference import resolve
 from jobs.feature_inputs import PARTITION, FeatureInputs, read_manifests
 from jobs.job import Job, Result, run
-from jobs.spark import spark_session, spark_url
+from jobs.spark import spark_session
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange
@@ -24,7 +25,6 @@ log = logging.getLogger("tidewheel.features")
 logging.getLogger("py4j").setLevel(logging.WARNING)
 
 ROWS_PER_FILE = 1_000_000
-BUCKET = "bucket"
 
 
 def work(job: Job) -> Result:
@@ -75,9 +75,8 @@ def build(
     known = read_manifests(spark, job.lake, list(labels.values()), T.StructType(key_and_label))
     transform = resolve(job.pipeline.features.transform)
     frame = transform(FeatureInputs(spark, job.pipeline, days, rows, known))
-    folder = job.lake.fresh_folder("features")
-    _write(_declared(frame, job.pipeline), spark_url(job.lake.store.url(folder)), landing, job.pipeline.key)
-    return _stage(job, folder, days, landing, labels)
+    paths = _written(job, _declared(frame, job.pipeline), landing)
+    return _staged(job, paths, days, landing, labels)
 
 
 def _inputs(lake: Lake, pipeline: Pipeline, days: PartitionRange) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
@@ -98,8 +97,8 @@ def _declared(frame: DataFrame, pipeline: Pipeline) -> DataFrame:
     if missing := [column for column in wanted if column not in frame.columns]:
         hints = "".join(did_you_mean(column, frame.columns) for column in missing[:1])
         raise SpecError(
-            f"{pipeline.features.transform} returned no column {', '.join(missing)}{hints}; expected the key, the event "
-            f"time, {PARTITION!r} and every column under features of {pipeline.name}"
+            f"{pipeline.features.transform} returned no column {', '.join(missing)}{hints}; expected the key, the "
+            f"event time, {PARTITION!r} and every column under features of {pipeline.name}"
         )
     kinds = {
         **dict.fromkeys(pipeline.features.numeric, "double"),
@@ -108,39 +107,43 @@ def _declared(frame: DataFrame, pipeline: Pipeline) -> DataFrame:
     return frame.select(*(F.col(c).cast(kinds[c]).alias(c) if c in kinds else F.col(c) for c in wanted))
 
 
-def _write(frame: DataFrame, url: str, landing: Mapping[str, Manifest], key: list[str]) -> None:
-    """Write one file a day, or several of a large day, sorted by key: the same rows give the same bytes."""
-    large = {
-        day: -(-manifest.rows // ROWS_PER_FILE) for day, manifest in landing.items() if manifest.rows > ROWS_PER_FILE
-    }
-    bucket = F.lit(0)
-    for files in sorted(set(large.values())):
-        of_size = F.col(PARTITION).isin([day for day, count in large.items() if count == files])
-        bucket = F.when(of_size, F.pmod(F.xxhash64(*key), F.lit(files))).otherwise(bucket)
-    places = [PARTITION, BUCKET]
-    (
-        frame.withColumn(BUCKET, bucket.cast("int"))
-        .repartition(*places)
-        .sortWithinPartitions(*places, *key)
-        .write.partitionBy(*places)
-        .parquet(url)
-    )
+def _written(job: Job, frame: DataFrame, landing: Mapping[str, Manifest]) -> dict[str, list[str]]:
+    """Write one file a day, or several of a large day, sorted by key: the same rows give the same bytes.
+
+    Returns:
+        Paths of the files, by day.
+    """
+    key = job.pipeline.key
+    files = {day: -(-manifest.rows // ROWS_PER_FILE) for day, manifest in landing.items()}
+    number = F.lit(0)
+    for count in sorted(set(files.values()) - {1}):
+        days = [day for day, needed in files.items() if needed == count]
+        number = F.when(F.col(PARTITION).isin(days), F.pmod(F.xxhash64(*key), F.lit(count))).otherwise(number)
+    placed = frame.withColumn(PLACE, F.concat_ws("-", PARTITION, F.format_string("%05d", number.cast("int"))))
+    in_order = placed.repartition(PLACE).sortWithinPartitions(PLACE, *key).drop(PARTITION)
+    folder = job.lake.fresh_folder("features")
+    writer = BatchWriter(job.settings.lake_root, job.settings.lake_options, folder)
+    paths: dict[str, list[str]] = {}
+    for row in in_order.mapInArrow(writer.__call__, "place string, path string, rows long").sort("place").collect():
+        paths.setdefault(row.place.rsplit("-", 1)[0], []).append(row.path)
+    return paths
 
 
-def _stage(
-    job: Job, folder: str, days: PartitionRange, landing: Mapping[str, Manifest], labels: Mapping[str, Manifest]
+def _staged(
+    job: Job,
+    paths: Mapping[str, list[str]],
+    days: PartitionRange,
+    landing: Mapping[str, Manifest],
+    labels: Mapping[str, Manifest],
 ) -> list[Manifest]:
     look_back, delay = job.pipeline.features.look_back_days, job.pipeline.labels.delay_days
-    written: dict[str, list[str]] = {}
-    for path in job.lake.store.find(folder, ".parquet"):
-        written.setdefault(path.split(f"{PARTITION}=")[1].split("/")[0], []).append(path)
     staged = []
     for day, key in zip(days.days, days.keys, strict=True):
         seen = PartitionRange(day, day).look_back(look_back).keys
         matured = [k for k in seen if k <= str(day - timedelta(days=delay))]
         used = [*(landing[k] for k in seen if k in landing), *(labels[k] for k in matured if k in labels)]
         inputs = {manifest.key: manifest.content_hash for manifest in used}
-        found = job.lake.stage("features", key, written[key], inputs, job.code_version) if key in written else None
+        found = job.lake.stage("features", key, paths[key], inputs, job.code_version) if key in paths else None
         if found is None or found.rows != landing[key].rows:
             raise SpecError(
                 f"{job.pipeline.features.transform} returned {found.rows if found else 0} rows for {key}, landed were "

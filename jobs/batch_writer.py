@@ -1,0 +1,82 @@
+"""What one Spark executor does to write batches: sorted rows in, one Parquet file for each place out.
+
+Spark's own writer orders the encodings in a file's footer by chance, so the same rows would give other bytes on each
+run. Here Arrow writes, as it does everywhere else in the lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, groupby
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tidewheel.lake import Store
+
+PLACE = "_place"
+"""Column that says which file a row belongs to; the rows of a place come one after the other."""
+RESULT = pa.schema([("place", pa.string()), ("path", pa.string()), ("rows", pa.int64())])
+ROWS_PER_GROUP = 200_000
+
+
+@dataclass(frozen=True)
+class BatchWriter:
+    """Writes files; Spark sends it to the executors.
+
+    Attributes:
+        lake_root: URL of the lake's root.
+        lake_options: fsspec options of the lake.
+        folder: where the files go, relative to the lake's root.
+    """
+
+    lake_root: str
+    lake_options: Mapping[str, object]
+    folder: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Write the rows of one task, sorted by place; answers where each place's file is (see `RESULT`).
+
+        A task that Spark tries again writes other files; only what is answered is ever staged.
+        """
+        store = Store(self.lake_root, self.lake_options)
+        for place, pieces in groupby(_by_place(batches), key=lambda found: found[0]):
+            path, rows = self._write(store, place, (piece for _, piece in pieces))
+            yield pa.RecordBatch.from_pylist([{"place": place, "path": path, "rows": rows}], RESULT)
+
+    def _write(self, store: Store, place: str, pieces: Iterator[pa.Table]) -> tuple[str, int]:
+        path, rows = f"{self.folder}/{place}-{uuid4().hex}.parquet", 0
+        first = next(pieces)
+        # Whether Spark can prove that a column has no nulls differs with what is computed beside it.
+        schema = pa.schema([pa.field(field.name, field.type) for field in first.schema])
+        with store.open(path, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for group in _row_groups(chain([first], pieces)):
+                writer.write_table(group.cast(schema).combine_chunks())
+                rows += group.num_rows
+        return path, rows
+
+
+def _by_place(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each place within each batch, in order, without the place."""
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        places = table[PLACE]
+        for place in pc.unique(places).to_pylist():
+            yield place, table.filter(pc.equal(places, place)).drop_columns(PLACE)
+
+
+def _row_groups(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROWS_PER_GROUP` rows, wherever Spark has cut its batches."""
+    waiting: list[pa.Table] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if sum(table.num_rows for table in waiting) >= ROWS_PER_GROUP:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, ROWS_PER_GROUP)
+            waiting = [whole.slice(ROWS_PER_GROUP)]
+    rest = pa.concat_tables(waiting)
+    if rest.num_rows:
+        yield rest
