@@ -1,0 +1,17 @@
+"""Prints the passwords and keys that docker-compose.yaml asks for: `python -m infra.images.env_file > .env`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+from infra.embedded.credentials import Credentials
+
+
+def variables() -> dict[str, str]:
+    """Fresh credentials by the name of their variable."""
+    return {f"TIDEWHEEL_{name.upper()}": value for name, value in asdict(Credentials()).items()}
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{name}={value}\n" for name, value in variables().items())

@@ -1,0 +1,116 @@
+"""docker-compose.yaml and the image, held against the embedded platform. No container is started here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from infra.embedded import airflow_services
+from infra.embedded.credentials import Credentials
+from infra.embedded.layout import Layout
+from infra.embedded.ports import Ports
+from infra.images.env_file import variables
+from tidewheel.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
+DOCKERFILE = (ROOT / "infra" / "images" / "Dockerfile").read_text(encoding="utf-8")
+# One log folder is shared, so there are no log servers; names are the containers' own.
+EMBEDDED_ONLY = {
+    "AIRFLOW__CORE__HOSTNAME_CALLABLE",
+    "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
+    "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
+}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    return dict(YAML(typ="safe").load(COMPOSE)["services"])
+
+
+def embedded_options(home: Path) -> dict[str, str]:
+    settings = Settings(home=home, project=Path("/opt/tidewheel"))
+    sections = airflow_services.configuration(Layout(home), settings, Credentials(), "url", Ports())
+    return {
+        f"AIRFLOW__{section}__{option}".upper(): str(value)
+        for section, options in sections.items()
+        for option, value in options.items()
+    }
+
+
+def test_airflow_is_configured_as_in_the_embedded_platform(services: dict[str, Any]) -> None:
+    embedded = embedded_options(Path("/state"))
+    for name in ("airflow", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "airflow-init"):
+        found = {k: v for k, v in services[name]["environment"].items() if k.startswith("AIRFLOW__")}
+
+        assert found.keys() == embedded.keys() - EMBEDDED_ONLY
+        # Addresses and secrets differ; what is a choice does not.
+        for option, value in found.items():
+            if "://" not in value and "${" not in value and option != "AIRFLOW__API__HOST":
+                assert value == embedded[option], option
+
+
+def test_every_port_is_published_on_this_machine_alone(services: dict[str, Any]) -> None:
+    published = [port for service in services.values() for port in service.get("ports", [])]
+
+    assert sorted(published) == ["127.0.0.1:5000:5000", "127.0.0.1:8000:8000", "127.0.0.1:8080:8080"]
+
+
+def test_every_secret_is_asked_for_and_generated(services: dict[str, Any]) -> None:
+    asked = set(re.findall(r"\$\{(\w+):\?\}", COMPOSE))
+
+    assert asked == variables().keys()
+    assert not re.findall(r"\$\{\w+\}", COMPOSE), "a secret that is not set must stop compose, not be empty"
+    assert variables() != variables()
+
+
+def test_all_services_but_the_database_run_from_the_one_image(services: dict[str, Any]) -> None:
+    images = {name: service["image"] for name, service in services.items()}
+
+    assert images.pop("postgres") == "postgres:18"
+    assert set(images.values()) == {"tidewheel:latest"}
+    assert {service["build"]["dockerfile"] for name, service in services.items() if name in images} == {
+        "infra/images/Dockerfile"
+    }
+
+
+def test_jobs_share_the_network_and_the_state_of_the_model_services_they_release(services: dict[str, Any]) -> None:
+    scheduler = services["airflow-scheduler"]
+
+    assert scheduler["network_mode"] == "service:endpoint"
+    assert "ports" not in scheduler
+    assert scheduler["volumes"] == services["endpoint"]["volumes"]
+
+
+def test_what_a_service_waits_for_exists_and_tells_its_health(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for other, wanted in service.get("depends_on", {}).items():
+            assert other in services, f"{name} waits for {other}"
+            if wanted["condition"] == "service_healthy":
+                assert "healthcheck" in services[other]
+
+
+def test_the_commands_are_there_and_known(services: dict[str, Any]) -> None:
+    commands = {"airflow-scheduler": "scheduler", "airflow-dag-processor": "dag-processor", "airflow": "api-server"}
+    embedded = {command[0] for command in airflow_services.COMMANDS.values()}
+
+    for name, command in commands.items():
+        assert services[name]["command"][:2] == ["airflow", command]
+        assert command in embedded
+    script = ROOT / services["endpoint"]["command"][0]
+    assert script.stat().st_mode & 0o100
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_image_copies_what_is_there_and_the_context_holds_it() -> None:
+    copied = [word for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()]
+    context = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+    assert set(copied) == {line.removeprefix("!") for line in context if line.startswith("!")}
+    for name in copied:
+        assert (ROOT / name).exists(), name
