@@ -1,0 +1,149 @@
+"""What a pipeline file says is what its DAGs do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronPartitionTimetable, PartitionedAssetTimetable, TriggerRule
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
+
+from tests.pipelines import PIPELINE_FILE
+from tidewheel.release import STAGE_NAMES
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.dags.conftest import ReadDags
+
+
+def chain_of(dag: DAG) -> list[str]:
+    """The tasks in order; fails where the DAG is not one chain."""
+    order, task = [], next(task for task in dag.tasks if not task.upstream_task_ids)
+    while True:
+        order.append(task.task_id)
+        if not task.downstream_task_ids:
+            assert len(order) == len(dag.tasks)
+            return order
+        (following,) = task.downstream_task_ids
+        task = dag.get_task(following)
+
+
+def watched(dag: DAG) -> list[str]:
+    condition = dag.timetable.asset_condition
+    return [asset.name for asset in getattr(condition, "objects", [condition])]
+
+
+def outlets(dag: DAG) -> dict[str, str]:
+    return {task.task_id: asset.name for task in dag.tasks for asset in task.outlets if isinstance(asset, Asset)}
+
+
+def arguments(dag: DAG, task: str) -> list[str]:
+    found: list[str] = dag.get_task(task).arguments  # type: ignore[attr-defined]
+    return found
+
+
+def test_features_are_landed_judged_made_judged_and_announced(read_dags: ReadDags) -> None:
+    dag = read_dags().dags["orders.features"]
+    assert chain_of(dag) == ["land", "validate_raw", "features", "validate_features", "announce"]
+    assert outlets(dag) == {"announce": "orders.features"}
+    assert "--stage=raw" in arguments(dag, "validate_raw")
+    assert "--stage=features" in arguments(dag, "validate_features")
+
+
+def test_every_job_gets_the_same_days_and_the_runs_own_id(read_dags: ReadDags) -> None:
+    for dag in read_dags().dags.values():
+        for task in dag.tasks:
+            if getattr(task, "arguments", None):
+                assert "--run-id={{ run_id }}" in arguments(dag, task.task_id)
+                assert "--pipeline=orders" in arguments(dag, task.task_id)
+        days = {a for task in dag.tasks for a in getattr(task, "arguments", []) if a.startswith("--partition=")}
+        assert len(days) == 1, dag.dag_id
+
+
+def test_the_nightly_run_is_for_the_day_before(read_dags: ReadDags) -> None:
+    dag = read_dags('schedule: "30 23 * * *"\n').dags["orders.features"]
+    assert isinstance(dag.timetable, CronPartitionTimetable)
+    scheduled = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    night = scheduled.next_dagrun_info_v2(
+        last_dagrun_info=None,
+        restriction=TimeRestriction(earliest=datetime(2030, 3, 1, tzinfo=UTC), latest=None, catchup=True),
+    )
+    assert night is not None
+    assert (night.run_after.isoformat(), night.partition_key) == ("2030-03-01T23:30:00+00:00", "2030-02-28")
+
+
+def test_scoring_follows_features_and_monitoring_follows_scoring(read_dags: ReadDags) -> None:
+    dags = read_dags().dags
+    scoring, monitoring = dags["orders.scoring"], dags["orders.monitoring"]
+    assert isinstance(scoring.timetable, PartitionedAssetTimetable)
+    assert isinstance(monitoring.timetable, PartitionedAssetTimetable)
+    assert (watched(scoring), watched(monitoring)) == (["orders.features"], ["orders.predictions"])
+    assert chain_of(scoring) == ["score", "validate_predictions", "announce"]
+    assert outlets(scoring) == {"announce": "orders.predictions"}
+    assert chain_of(monitoring) == ["monitor", "request_training"]
+
+
+def test_a_day_that_could_not_be_scored_for_want_of_a_champion_is_still_announced(read_dags: ReadDags) -> None:
+    announce = read_dags().dags["orders.scoring"].get_task("announce")
+    assert announce.trigger_rule == TriggerRule.NONE_FAILED
+
+
+def test_without_scoring_monitoring_follows_features_and_scoring_is_by_hand(read_dags: ReadDags) -> None:
+    dags = read_dags("scoring: {enabled: false}\n").dags
+    assert watched(dags["orders.monitoring"]) == ["orders.features"]
+    assert not dags["orders.scoring"].timetable.can_be_scheduled
+
+
+def test_training_runs_on_the_calendar_or_on_a_wish(read_dags: ReadDags) -> None:
+    dag = read_dags('triggers: {calendar: "15 4 * * 2"}\n').dags["orders.training"]
+    assert isinstance(dag.timetable, AssetOrTimeSchedule)
+    assert "15 4 * * 2" in str(dag.timetable.timetable)
+    assert watched(dag) == ["orders.retrain"]
+    assert chain_of(dag) == ["assemble", "train", "evaluate", "gate", "promote"]
+    assert outlets(dag) == {"promote": "orders.champion"}
+
+
+def test_without_a_calendar_training_waits_for_a_wish(read_dags: ReadDags) -> None:
+    dag = read_dags("triggers: {calendar: null}\n").dags["orders.training"]
+    assert not isinstance(dag.timetable, AssetOrTimeSchedule)
+    assert watched(dag) == ["orders.retrain"]
+
+
+def test_a_reviewer_is_asked_only_where_the_gate_says_so_and_silence_is_a_no(read_dags: ReadDags) -> None:
+    dag = read_dags("gate: {approval: manual, approval_timeout_hours: 1.5}\n").dags["orders.training"]
+    assert chain_of(dag) == ["assemble", "train", "evaluate", "gate", "approve", "promote"]
+    approve: Any = dag.get_task("approve")
+    assert (approve.defaults, approve.response_timeout.total_seconds()) == (["Reject"], 5400)
+    assert dag.doc_md is not None
+    assert "1.5 hours" in dag.doc_md
+
+
+def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: ReadDags) -> None:
+    dag = read_dags().dags["orders.release"]
+    assert watched(dag) == ["orders.champion"]
+    assert chain_of(dag) == list(STAGE_NAMES)
+
+
+def test_a_wrong_pipeline_file_breaks_only_its_own_dags_and_says_what_is_wrong(read_dags: ReadDags) -> None:
+    wrong = PIPELINE_FILE.replace("name: orders", "name: broken").replace("numeric", "numerik")
+    bag = read_dags(broken=wrong)
+    assert {dag_id.split(".")[0] for dag_id in bag.dags} == {"orders"}
+    ((file, reason),) = bag.import_errors.items()
+    assert file.endswith("broken.py")
+    assert "numerik" in reason
+    assert "numeric" in reason
+
+
+def test_a_gpu_runs_training_in_a_pod_and_nothing_else(read_dags: ReadDags) -> None:
+    dags = read_dags("training: {resources: {gpu: 1}}\n").dags
+    pods = {task.task_id for dag in dags.values() for task in dag.tasks if type(task).__name__ == "PodJobOperator"}
+    assert pods == {"train"}
+
+
+def test_one_setting_runs_every_job_in_a_pod(read_dags: ReadDags, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEWHEEL_JOB_RUNNER", "kubernetes")
+    kinds = {type(task).__name__ for dag in read_dags().dags.values() for task in dag.tasks}
+    assert "PodJobOperator" in kinds
+    assert "JobOperator" not in kinds
