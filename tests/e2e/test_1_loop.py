@@ -1,0 +1,121 @@
+"""The demo closes the loop on real flights, and what it leaves is what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Installation, Played, play
+from tidewheel.demo.story import HISTORY, NIGHTS, PIPELINE
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.releases import Releases, Status
+from tidewheel.policies.verdict import Kind
+
+pytestmark = [pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
+
+DATASETS = ("landing", "labels", "features", "predictions")
+
+
+def test_two_models_are_judged_and_the_second_answers_without_a_lost_request(played: Played) -> None:
+    first, second = played.ending.judged
+    assert [first.figures["outcome"], second.figures["outcome"]] == ["passed", "passed"]
+    assert played.ending.live_version == second.figures["version"] != first.figures["version"]
+    traffic = played.ending.traffic
+    assert traffic is not None
+    assert traffic.failures == {}
+    assert set(traffic.versions) == {first.figures["version"], second.figures["version"]}
+
+
+def test_both_models_were_judged_on_days_that_they_had_not_seen(played: Played) -> None:
+    for judged in played.ending.judged:
+        assert judged.figures["days"] == 7
+        assert judged.sentence.startswith("passed: ")
+
+
+def test_history_is_one_run_and_every_night_is_scored_and_monitored(installation: Installation, played: Played) -> None:
+    lake = installation.lake(PIPELINE)
+    assert lake.partitions("features") == [*HISTORY.keys, *NIGHTS.keys]
+    assert lake.partitions("predictions") == NIGHTS.keys
+    runs = {run.run_id for run in installation.api.runs(f"{PIPELINE}.features") if run.run_type == "manual"}
+    assert runs == {"demo__history", *(f"demo__night_{key}" for key in NIGHTS.keys)}
+    monitored = {run.partition_key: run.state for run in installation.api.runs(f"{PIPELINE}.monitoring")}
+    assert {key: monitored.get(key) for key in NIGHTS.keys} == dict.fromkeys(NIGHTS.keys, "success")
+
+
+def test_every_verdict_of_the_demo_stands_in_the_ledger_with_a_sentence(
+    installation: Installation, played: Played
+) -> None:
+    ledger = Ledger.open(installation.settings)
+    assert len(ledger.verdicts(PIPELINE, Kind.GATE)) == 2
+    assert len(ledger.verdicts(PIPELINE, Kind.TRIGGER)) == len(NIGHTS.keys)
+    assert all(verdict.sentence for verdict in ledger.verdicts(PIPELINE, limit=500))
+    released = Releases(ledger).newest(PIPELINE)
+    assert [release.status for release in released] == [Status.DONE, Status.DONE]
+
+
+def test_the_endpoint_answers_like_the_batch_scored_offline(installation: Installation, played: Played) -> None:
+    api, lake = installation.api, installation.lake(PIPELINE)
+    api.trigger(f"{PIPELINE}.scoring", "e2e__score_again", partition_key=NIGHTS.last.isoformat())
+    run, _ = installation.finish(f"{PIPELINE}.scoring", "e2e__score_again")
+    assert run.state == "success"
+    day = NIGHTS.last.isoformat()
+    features = lake.read(lake.need("features", day)).to_pandas().set_index("flight_id")
+    offline = lake.read(lake.need("predictions", day)).to_pandas().set_index("flight_id")
+    asked = features.loc[features.index[:100], played.ending.example.keys()]
+    rows = json.loads(asked.to_json(orient="records"))
+    url = f"{installation.settings.endpoint_url}/{PIPELINE}/predict"
+    answer = httpx.post(url, json={"rows": rows}, timeout=30).raise_for_status().json()
+    assert answer["model_version"] == played.ending.live_version
+    assert answer["predictions"] == pytest.approx(list(offline.loc[asked.index, "prediction"]), abs=1e-5)
+
+
+def test_playing_the_demo_again_changes_nothing(installation: Installation, played: Played) -> None:
+    before = installation.hashes(PIPELINE, *DATASETS)
+    again = play(installation)
+    assert installation.hashes(PIPELINE, *DATASETS) == before
+    assert again.ending.judged == played.ending.judged
+    assert again.ending.live_version == played.ending.live_version
+
+
+def test_a_night_run_again_publishes_the_same_bytes(installation: Installation, played: Played) -> None:
+    before = installation.hashes(PIPELINE, "landing", "labels", "features")
+    key = NIGHTS.last.isoformat()
+    installation.api.trigger(f"{PIPELINE}.features", "e2e__night_again", partition_key=key)
+    run, _ = installation.finish(f"{PIPELINE}.features", "e2e__night_again")
+    assert run.state == "success"
+    assert installation.hashes(PIPELINE, "landing", "labels", "features") == before
+
+
+def test_a_day_after_the_source_has_ended_is_skipped_and_fails_nothing(installation: Installation) -> None:
+    installation.api.wait_for_dag(f"{PIPELINE}.features")
+    installation.api.trigger(f"{PIPELINE}.features", "e2e__after_the_end", partition_key="2014-06-01")
+    run, tasks = installation.finish(f"{PIPELINE}.features", "e2e__after_the_end")
+    assert run.state == "success"
+    assert set(tasks.values()) == {"skipped"}
+
+
+def test_secrets_are_for_their_owner_and_in_no_log(installation: Installation, played: Played) -> None:
+    home = installation.settings.home
+    assert (home / "platform.env").stat().st_mode & 0o077 == 0
+    secrets = [installation.settings.require(name) for name in ("airflow_password", "mlflow_password", "database_url")]
+    words = [secret.encode() for secret in [*secrets[:2], secrets[2].split(":")[2].split("@")[0]]]
+    logs = [path for path in Path(home).rglob("*.log*") if path.is_file()]
+    assert logs
+    told = {str(path.relative_to(home)) for path in logs for word in words if word in path.read_bytes()}
+    assert told == set()
+
+
+def test_tasks_link_to_reports_that_open_behind_the_login(installation: Installation, played: Played) -> None:
+    links = installation.api.links(f"{PIPELINE}.features", "demo__history", "validate_raw")
+    address = links["Report"]
+    assert httpx.get(address, follow_redirects=False).status_code in {302, 303, 307, 401, 403}
+    token = httpx.post(
+        f"{installation.settings.airflow_url}/auth/token",
+        json={"username": "admin", "password": installation.settings.require("airflow_password")},
+    ).json()["access_token"]
+    page = httpx.get(address, headers={"authorization": f"Bearer {token}"}, follow_redirects=True)
+    assert page.status_code == 200
+    assert "<html" in page.text
