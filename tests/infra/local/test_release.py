@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
+from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place
+from tests.infra.local.deadly import release_and_die
+from tests.infra.local.traffic import Traffic
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
-from tidewheel.release.stages import Colour
+from tidewheel.release.stages import STAGE_NAMES, Colour
 
 pytestmark = [pytest.mark.platform]
 
@@ -47,3 +52,37 @@ def test_a_version_that_answers_otherwise_than_offline_is_refused(place: Place) 
     with pytest.raises(ReleaseError, match="offline it was"):
         release(place, "4")
     assert place.predict()["model_version"] == "1"
+
+
+def test_two_switches_under_traffic_lose_no_request(place: Place) -> None:
+    release(place, "1")
+    with Traffic(place) as traffic:
+        wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
+        release(place, "2")
+        wait_until(lambda: traffic.versions["2"] > 50, "version 2 answers")
+        assert place.backend.version(Colour.BLUE) is None
+        first = traffic.versions["1"]
+        release(place, "1")
+        wait_until(lambda: traffic.versions["1"] > first + 50, "version 1 answers again")
+    assert traffic.failures == []
+    endpoint = place.releases.endpoint(place.pipeline.name)
+    assert endpoint is not None
+    assert (endpoint.version, endpoint.colour, endpoint.previous_version) == ("1", "blue", "2")
+
+
+def test_a_release_killed_in_every_stage_resumes_where_it_was_and_loses_no_request(place: Place, house: House) -> None:
+    release(place, "1")
+    with Traffic(place, kept=1) as traffic:
+        for stage in STAGE_NAMES[1:]:
+            code = release_and_die(place.settings, place.pipeline, house.artifacts, "2", stage)
+            assert code == -signal.SIGKILL
+            halted = place.releases.newest(place.pipeline.name)[0]
+            assert halted.status == Status.RUNNING
+            assert place.releases.stages(halted.id)[-1].name == stage
+        resumed = place.executor.begin("2", "somebody else")
+        assert resumed.number == halted.id
+        place.executor.run(resumed.number)
+    assert traffic.failures == []
+    assert place.predict()["model_version"] == "2"
+    assert place.backend.version(Colour.BLUE) is None
+    assert [row.status for row in place.releases.newest(place.pipeline.name)] == [Status.DONE, Status.DONE]
