@@ -7,6 +7,7 @@ import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from plugins.operators.links import airflow_address
 
@@ -54,7 +55,7 @@ class FailureAlert:
             "run_id": task.run_id,
             "try_number": task.try_number,
             "error": str(context.get("exception") or "unknown"),
-            "url": f"{airflow_address()}/dags/{task.dag_id}/runs/{task.run_id}/tasks/{task.task_id}",
+            "url": f"{airflow_address()}/dags/{task.dag_id}/runs/{quote(task.run_id)}/tasks/{task.task_id}",
         }
 
     def _post(self, url: str, alert: dict[str, Any]) -> None:

@@ -49,6 +49,7 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                         "release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=f"release-{stage}"
                     ),
                     settings,
+                    links=["Endpoint"],
                 )
                 for stage in STAGE_NAMES
             )

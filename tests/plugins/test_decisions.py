@@ -1,0 +1,114 @@
+"""What a verdict makes Airflow do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+
+from plugins.operators.decisions import AnnouncePartition, RequestTraining, VerdictGate
+from tidewheel.lake import Lake
+from tidewheel.runs import JobRecord, write_record
+
+if TYPE_CHECKING:
+    from tests.plugins.conftest import Project
+
+Context = Callable[..., dict[str, Any]]
+DAYS = Asset("orders.features", "tidewheel://orders/features")
+
+
+class Event:
+    """Stands for the accessor of an asset's outgoing event."""
+
+    def __init__(self) -> None:
+        self.days: list[str] = []
+
+    def add_partitions(self, days: str) -> None:
+        self.days.append(days)
+
+
+@pytest.fixture
+def verdict(project: Project) -> Callable[..., None]:
+    """Leaves the record of a job that decided something."""
+
+    def leave(job: str, outcome: str, **figures: Any) -> None:
+        record = JobRecord(
+            pipeline="orders",
+            job=job,
+            run_id="run-1",
+            partition="2026-01-05",
+            figures={"outcome": outcome, **figures},
+            links={"Report": "orders/reports/2026-01-05/gate.html", "MLflow run": "http://mlflow.example/1"},
+            sentence=f"it is {outcome}, because",
+        )
+        write_record(Lake.open("orders"), record)
+
+    return leave
+
+
+def announce(context: dict[str, Any], partition: str) -> list[str]:
+    events: dict[Asset, Event] = defaultdict(Event)
+    task = AnnouncePartition(task_id="announce", asset=DAYS, partition=partition)
+    task.execute(context | {"outlet_events": events})
+    return events[DAYS].days
+
+
+def test_a_single_day_is_announced(context: Context) -> None:
+    assert announce(context(), "2026-01-05") == ["2026-01-05"]
+
+
+def test_a_backfill_starts_nothing_by_itself(context: Context) -> None:
+    with pytest.raises(AirflowSkipException, match=r"2026-01-05\.\.2026-02-01 is more than one day"):
+        announce(context(), "2026-01-05..2026-02-01")
+
+
+def test_a_challenger_that_passed_goes_on_and_the_reviewer_sees_why(
+    verdict: Callable[..., None], context: Context
+) -> None:
+    verdict("evaluate", "passed", version="3")
+    assert VerdictGate(task_id="gate", pipeline="orders", job="evaluate").execute(context("run-1")) == {
+        "version": "3",
+        "sentence": "it is passed, because",
+        "links": {
+            "Report": "/tidewheel/lake/orders/reports/2026-01-05/gate.html",
+            "MLflow run": "http://mlflow.example/1",
+        },
+    }
+
+
+@pytest.mark.parametrize("outcome", ["refused", "inconclusive", None])
+def test_any_other_outcome_keeps_the_champion(
+    verdict: Callable[..., None], context: Context, outcome: str | None
+) -> None:
+    verdict("evaluate", outcome)
+    with pytest.raises(AirflowSkipException, match=f"it is {outcome}, because"):
+        VerdictGate(task_id="gate", pipeline="orders", job="evaluate").execute(context("run-1"))
+
+
+def request(context: dict[str, Any]) -> RequestTraining:
+    task = RequestTraining(task_id="request_training", pipeline="orders", job="monitor", dag_to_start="orders.training")
+    task.execute(context)
+    return task
+
+
+def test_monitoring_that_asks_for_a_model_starts_training_once_with_the_reason(
+    verdict: Callable[..., None], context: Context
+) -> None:
+    verdict("monitor", "fired")
+    asked = []
+    for _ in range(2):  # a run that is cleared asks again
+        with pytest.raises(DagRunTriggerException) as found:
+            request(context("run-1"))
+        asked.append((found.value.trigger_dag_id, found.value.dag_run_id, found.value.conf))
+        assert found.value.skip_when_already_exists
+    assert asked == [("orders.training", "asked_by__run-1", {"reason": "it is fired, because"})] * 2
+
+
+def test_monitoring_that_is_content_starts_nothing_and_says_why(verdict: Callable[..., None], context: Context) -> None:
+    verdict("monitor", "suppressed")
+    with pytest.raises(AirflowSkipException, match="it is suppressed, because"):
+        request(context("run-1"))

@@ -1,0 +1,162 @@
+"""In Kubernetes a job is a pod with the same arguments, and its end is judged by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from kubernetes.client import models as k8s
+
+from plugins.operators.command import JobCommand
+from plugins.operators.job_operator import JobOperator
+from plugins.operators.job_task import job_task
+from plugins.operators.pod_operator import PodJobOperator
+from tidewheel.lake import Lake
+from tidewheel.runs import JobRecord, write_record
+from tidewheel.settings import load_settings
+from tidewheel.spec.sections import Resources
+
+if TYPE_CHECKING:
+    from tests.plugins.conftest import Project
+
+Context = Callable[..., dict[str, Any]]
+COMMAND = JobCommand("train", "flight_delay", "2026-01-05", {"note": ""})
+
+
+@pytest.fixture
+def installation(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation with a lake and an image of its own."""
+    monkeypatch.setenv("TIDEWHEEL_LAKE_URL", (project.folder / "lake").as_uri())
+    monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", "http://mlflow.example")
+    monkeypatch.setenv("TIDEWHEEL_MLFLOW_PASSWORD", "secret")
+    monkeypatch.setenv("TIDEWHEEL_JOB_IMAGE", "registry.example/tidewheel:1")
+    monkeypatch.setenv("TIDEWHEEL_JOB_NAMESPACE", "models")
+
+
+def task(resources: Resources | None = None) -> PodJobOperator:
+    made = job_task("train", COMMAND, load_settings(), resources=resources or Resources(gpu=1), links=["MLflow run"])
+    assert isinstance(made, PodJobOperator)
+    return made
+
+
+def pod_of(operator: PodJobOperator) -> k8s.V1Pod:
+    return operator.build_pod_request_obj(dry_run=True)
+
+
+def test_a_process_and_a_pod_run_the_same_command(installation: None) -> None:
+    process = job_task("train", COMMAND, load_settings(), resources=Resources(gpu=0))
+    assert isinstance(process, JobOperator)
+    pod = pod_of(task())
+    assert pod.spec.containers[0].command == ["python"]
+    assert pod.spec.containers[0].args == process.arguments
+
+
+def test_the_pod_asks_for_what_the_pipeline_file_says(installation: None) -> None:
+    pod = pod_of(task(Resources(cpu=3.5, memory="12Gi", gpu=2)))
+    asked = {"cpu": "3.5", "memory": "12Gi", "nvidia.com/gpu": "2"}
+    (container,) = pod.spec.containers
+    assert (container.resources.requests, container.resources.limits) == (asked, asked)
+    assert [(t.key, t.operator, t.effect) for t in pod.spec.tolerations] == [("nvidia.com/gpu", "Exists", "NoSchedule")]
+
+
+def test_a_pod_without_gpu_keeps_off_the_gpu_nodes(installation: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEWHEEL_JOB_RUNNER", "kubernetes")
+    pod = pod_of(task(Resources()))
+    assert pod.spec.containers[0].resources.limits == {"cpu": "1", "memory": "2Gi"}
+    assert not pod.spec.tolerations
+
+
+def test_the_pod_runs_this_installations_image_in_its_namespace_and_finds_its_lake(
+    installation: None, project: Project
+) -> None:
+    pod = pod_of(task())
+    (container,) = pod.spec.containers
+    assert (container.image, pod.metadata.namespace) == ("registry.example/tidewheel:1", "models")
+    assert pod.metadata.name.startswith("flight-delay-train")
+    assert pod.metadata.labels["tidewheel/pipeline"] == "flight_delay"
+    environment = {variable.name: variable.value for variable in container.env}
+    assert environment["TIDEWHEEL_LAKE_URL"] == (project.folder / "lake").as_uri()
+    assert environment["TIDEWHEEL_MLFLOW_URL"] == "http://mlflow.example"
+
+
+def test_no_password_stands_in_the_pods_specification(installation: None) -> None:
+    pod = pod_of(task())
+    assert "secret" not in str(pod.spec.containers[0].env)
+    assert pod.spec.containers[0].env_from[0].secret_ref.name == "tidewheel"
+
+
+def test_a_waiting_task_holds_no_worker_and_nothing_comes_back_through_a_sidecar(installation: None) -> None:
+    operator = task()
+    assert (operator.deferrable, operator.do_xcom_push, operator.logging_interval) == (True, False, 15)
+    assert len(pod_of(operator).spec.containers) == 1
+
+
+class Ended:
+    """A pod that has ended, as the operator finds it when the trigger calls it back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+        self.pushed: dict[str, Any] = {}
+
+    def come_back(self, context: dict[str, Any], exit_code: int | None) -> PodJobOperator:
+        operator = task()
+
+        def reentry(self: PodJobOperator, context: Any, event: Any) -> None:
+            terminated = k8s.V1ContainerStateTerminated(exit_code=exit_code) if exit_code is not None else None
+            status = k8s.V1ContainerStatus(
+                name="job",
+                image="i",
+                image_id="i",
+                ready=False,
+                restart_count=0,
+                state=k8s.V1ContainerState(terminated=terminated),
+            )
+            self.pod = k8s.V1Pod(status=k8s.V1PodStatus(container_statuses=[status]))
+            if exit_code != 0:
+                raise AirflowException("Pod flight-delay-train returned a failure.")
+
+        self._patch.setattr(KubernetesPodOperator, "trigger_reentry", reentry)
+        ti = SimpleNamespace(xcom_push=lambda key, value: self.pushed.update({key: value}))
+        operator.trigger_reentry(context | {"ti": ti}, {})
+        return operator
+
+
+@pytest.fixture
+def ended(installation: None, monkeypatch: pytest.MonkeyPatch) -> Ended:
+    return Ended(monkeypatch)
+
+
+def leave_record(**facts: Any) -> None:
+    record = JobRecord(pipeline="flight_delay", job="train", run_id="run-1", partition="2026-01-05", **facts)
+    write_record(Lake.open("flight_delay"), record)
+
+
+def test_what_the_pod_made_is_read_from_the_lake(ended: Ended, context: Context) -> None:
+    leave_record(figures={"rows": 7}, sentence="trained")
+    operator = ended.come_back(context("run-1"), exit_code=0)
+    assert ended.pushed["return_value"]["figures"] == {"rows": 7}
+    assert operator.outcome is not None
+    assert operator.outcome.record is not None
+
+
+def test_a_pod_that_ended_well_but_left_nothing_is_not_believed(ended: Ended, context: Context) -> None:
+    with pytest.raises(AirflowException, match="left no record"):
+        ended.come_back(context("run-1"), exit_code=0)
+
+
+def test_a_pod_that_refused_its_data_is_not_retried(ended: Ended, context: Context) -> None:
+    leave_record(refused="too few rows: 12 of 1000")
+    with pytest.raises(AirflowFailException, match="too few rows: 12 of 1000"):
+        ended.come_back(context("run-1"), exit_code=3)
+
+
+@pytest.mark.parametrize("exit_code", [1, 137, None])
+def test_a_pod_that_died_is_retried(ended: Ended, context: Context, exit_code: int | None) -> None:
+    leave_record(sentence="of an earlier try")
+    with pytest.raises(AirflowException) as found:
+        ended.come_back(context("run-1"), exit_code=exit_code)
+    assert not isinstance(found.value, AirflowFailException)
