@@ -110,7 +110,7 @@ def write_files(layout: Layout, sections: Mapping[str, Mapping[str, object]], pa
     text = io.StringIO()
     text.write("# Written by `tidewheel up`; changes here are lost.\n")
     parser.write(text)
-    write_private(layout.airflow / "airflow.cfg", text.getvalue())
+    write_private(configuration_file(layout), text.getvalue())
     write_private(password_file(layout), json.dumps({USERNAME: password}) + "\n")
 
 
@@ -127,8 +127,9 @@ def programs(layout: Layout, variables: Mapping[str, str], ports: Ports) -> list
     log_server = ("-m", "uvicorn", "--factory", "airflow.utils.serve_logs.log_server:get_app", "--no-access-log")
     commands[LOG_SERVER] = (sys.executable, *log_server, "--host", HOST, "--port", str(ports.airflow_logs))
     env = {**variables, "AIRFLOW_HOME": str(layout.airflow)}
+    reads = (configuration_file(layout), password_file(layout))
     return [
-        Program(name, command, env, directory=layout.airflow, autostart=False, stop_seconds=20)
+        Program(name, command, env, directory=layout.airflow, reads=reads, autostart=False, stop_seconds=20)
         for name, command in commands.items()
     ]
 
@@ -156,6 +157,11 @@ def migrate(layout: Layout, env: Mapping[str, str], database_url: str, waiting: 
     if process.returncode:
         raise PlatformError(f"`airflow db migrate` failed; the end of {log}:\n{last_lines(log)}")
     write_private(stamp, json.dumps(_stamp(database_url)) + "\n")
+
+
+def configuration_file(layout: Layout) -> Path:
+    """Airflow's configuration file."""
+    return layout.airflow / "airflow.cfg"
 
 
 def password_file(layout: Layout) -> Path:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
-import psutil
-
 from infra.embedded import launch, postgres
+from infra.embedded.supervise import POLL_SECONDS, has_process
 
 if TYPE_CHECKING:
     from infra.embedded.layout import Layout
@@ -24,25 +24,27 @@ def end_leftovers(layout: Layout) -> int:
         How many processes were ended.
     """
     server = postgres.postmaster(layout)
-    found = []
-    for pid in launch.of_supervisor(f"unix://{layout.supervisor_socket}"):
-        # PostgreSQL waits for its clients when asked by this signal.
-        if pid != server:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                found.append(psutil.Process(pid))
+    # By SIGTERM PostgreSQL would wait for its clients to leave.
+    found = [pid for pid in launch.of_supervisor(f"unix://{layout.supervisor_socket}") if pid != server]
     _end(found, signal.SIGTERM)
-    if server is not None:
-        found.append(psutil.Process(server))
-        _end(found[-1:], signal.SIGINT)
-    return len(found)
+    if server is None:
+        return len(found)
+    _end([server], signal.SIGINT)
+    return len(found) + 1
 
 
-def _end(processes: list[psutil.Process], how: signal.Signals) -> None:
-    for process in processes:
+def _end(pids: list[int], how: signal.Signals) -> None:
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, how)
-    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=PATIENCE)
+            os.kill(pid, how)
+    for pid in _alive_after(PATIENCE, pids):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _alive_after(PATIENCE, pids)
+
+
+def _alive_after(seconds: float, pids: list[int]) -> list[int]:
+    deadline = time.monotonic() + seconds
+    while (alive := [pid for pid in pids if has_process(pid)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return alive

@@ -33,7 +33,14 @@ def program(layout: Layout, credentials: Credentials, database_url: str, port: i
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     return Program(
-        NAME, tuple(command), env, directory=layout.mlflow, autostart=False, stop_children=True, stop_seconds=15
+        NAME,
+        tuple(command),
+        env,
+        directory=layout.mlflow,
+        reads=(login_file(layout),),
+        autostart=False,
+        stop_children=True,
+        stop_seconds=15,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import sys
@@ -30,6 +31,7 @@ class Program:
         env: variables set for it, on top of supervisord's environment.
         unset: variables it must not inherit.
         directory: folder it runs in.
+        reads: files it reads when it starts; it is another program once one of them has changed.
         user: account to switch to, for a program that refuses to run as root.
         autostart: start it as soon as supervisord starts.
         start_seconds: how long it must live to count as started.
@@ -44,6 +46,7 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     directory: Path = Path("/")
+    reads: tuple[Path, ...] = ()
     user: str = ""
     autostart: bool = True
     start_seconds: int = 1
@@ -68,6 +71,7 @@ class Program:
             "unset": self.unset,
             "directory": str(self.directory),
             "user": self.user,
+            "reads": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in self.reads},
         }
         return json.dumps(description, indent=1, sort_keys=True) + "\n"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xmlrpc.client import Fault, ServerProxy
 
+import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from infra.embedded.private_files import write_private
@@ -209,7 +210,7 @@ class Supervisor:
         pid = int(self._call("getPID"))
         self._call("shutdown")
         deadline = time.monotonic() + timeout
-        while Path(f"/proc/{pid}").exists() and self.pid() == pid:
+        while has_process(pid):
             if time.monotonic() > deadline:
                 raise PlatformError(f"supervisord (pid {pid}) did not end within {timeout:.0f} s")
             time.sleep(POLL_SECONDS)
@@ -259,6 +260,14 @@ class _AlreadyStarted(PlatformError):
 
 class _NotRunning(PlatformError):
     """It does not run."""
+
+
+def has_process(pid: int) -> bool:
+    """Whether a process lives; one that has ended counts as gone, also where nobody collects its exit status."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def last_lines(log: Path, count: int = 15) -> str:

@@ -1,0 +1,66 @@
+"""The real platform, brought up once a session in a fresh home on free ports; import `platform` into a conftest."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra.embedded.platform import Platform
+from infra.embedded.ports import SERVICES, variable
+from tidewheel.settings import Settings, load_settings
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class RunningPlatform:
+    """A platform that is up.
+
+    Attributes:
+        environment: for commands that shall act on it.
+    """
+
+    platform: Platform
+    settings: Settings
+    environment: dict[str, str]
+
+
+def free_ports() -> dict[str, str]:
+    """Variables that give each service a port that was free a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in SERVICES]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return {variable(name): str(one.getsockname()[1]) for name, one in zip(SERVICES, sockets, strict=True)}
+
+
+def environment_of(home: Path, project: Path = PROJECT) -> dict[str, str]:
+    """The environment of a command that acts on an installation of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWHEEL_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return {**kept, **free_ports(), "TIDEWHEEL_HOME": str(home), "TIDEWHEEL_PROJECT": str(project)}
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    """The whole platform of this project, with an empty state."""
+    environment = environment_of(tmp_path_factory.mktemp("platform") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name not in environment]:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        running = Platform(load_settings())
+        try:
+            running.up()
+            settings = load_settings()
+            patch.undo()
+            yield RunningPlatform(running, settings, environment)
+        finally:
+            running.down()
