@@ -72,6 +72,7 @@ def run(
     """
     imported = max(0.0, time.time() - psutil.Process().create_time())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request
     parser = argparse.ArgumentParser(prog=f"python -m jobs.{name}", description=(work.__doc__ or "").strip())
     parser.add_argument("--pipeline", required=True, help="name of the pipeline, as in dags/<name>.yaml")
     parser.add_argument("--partition", required=True, help="a day YYYY-MM-DD, or a range FIRST..LAST")

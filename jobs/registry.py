@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.contract import Contract
+from jobs.mlflow_api import NotInRegistry, ask
 from jobs.model_file import open_model
 from tidewheel.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 
     from jobs.prediction import Model
     from tidewheel.settings import Settings
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 CONTRACT_FILE = "contract.json"
+MODEL_FOLDER = "model"
 
 RUN_ID = "tidewheel.run_id"
 DATA_HASH = "tidewheel.data_hash"
@@ -100,28 +100,23 @@ def model_version(settings: Settings, pipeline: str, version: str) -> ModelVersi
     Raises:
         RegistryError: there is none.
     """
-    with asking(settings) as client:
-        return _ours(client.get_model_version(pipeline, version))
+    return _ours(ask(settings, "GET", "model-versions/get", name=pipeline, version=version)["model_version"])
 
 
 def version_of_run(settings: Settings, pipeline: str, run_id: str, data_hash: str) -> ModelVersion | None:
     """The version that a run has registered for that data already; None where it has not got so far."""
-    with asking(settings) as client:
-        query = f"name = '{pipeline}' and tag.`{RUN_ID}` = '{run_id}' and tag.`{DATA_HASH}` = '{data_hash}'"
-        found = client.search_model_versions(query)
-    return _ours(max(found, key=lambda v: int(v.version))) if found else None
+    query = f"name = '{pipeline}' and tag.`{RUN_ID}` = '{run_id}' and tag.`{DATA_HASH}` = '{data_hash}'"
+    found = ask(settings, "GET", "model-versions/search", filter=query).get("model_versions", [])
+    return _ours(max(found, key=lambda v: int(v["version"]))) if found else None
 
 
 def load_model(settings: Settings, pipeline: str, version: str) -> Model:
-    """Download and open a version.
+    """Open a version; it is downloaded once a machine.
 
     Raises:
         RegistryError: there is none, or its file cannot be trusted.
     """
-    with asking(settings), tempfile.TemporaryDirectory() as folder:
-        from mlflow.artifacts import download_artifacts
-
-        return open_model(Path(download_artifacts(f"models:/{pipeline}/{version}", dst_path=folder)))
+    return open_model(_downloaded(settings, model_version(settings, pipeline, version)) / MODEL_FOLDER)
 
 
 def contract(settings: Settings, pipeline: str, version: str) -> Contract:
@@ -130,39 +125,33 @@ def contract(settings: Settings, pipeline: str, version: str) -> Contract:
     Raises:
         RegistryError: there is no such version, or it was not made by `jobs.train`.
     """
-    content = read_artifact(settings, model_version(settings, pipeline, version), CONTRACT_FILE)
-    return Contract.model_validate(content)
-
-
-def read_artifact(settings: Settings, version: ModelVersion, name: str) -> dict[str, Any]:
-    """A JSON artifact of the MLflow run that made a version."""
-    with asking(settings), tempfile.TemporaryDirectory() as folder:
-        from mlflow.artifacts import download_artifacts
-
-        path = download_artifacts(run_id=version.mlflow_run, artifact_path=name, dst_path=folder)
-        return json.loads(Path(path).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    folder = _downloaded(settings, model_version(settings, pipeline, version))
+    return Contract.model_validate_json((folder / CONTRACT_FILE).read_bytes())
 
 
 def set_alias(settings: Settings, pipeline: str, alias: str, version: str) -> None:
     """Point an alias at a version; it points there alone."""
-    with asking(settings) as client:
-        client.set_registered_model_alias(pipeline, alias, version)
+    ask(settings, "POST", "registered-models/alias", name=pipeline, alias=alias, version=version)
 
 
 def tag_version(settings: Settings, version: ModelVersion, tags: Mapping[str, str], description: str = "") -> None:
     """Write tags on a version and on the MLflow run that made it, and the version's description where one is given."""
-    with asking(settings) as client:
-        for name, value in tags.items():
-            client.set_model_version_tag(version.pipeline, version.version, name, value)
-            client.set_tag(version.mlflow_run, name, value)
-        if description:
-            client.update_model_version(version.pipeline, version.version, description)
+    named = {"name": version.pipeline, "version": version.version}
+    for key, value in tags.items():
+        ask(settings, "POST", "model-versions/set-tag", **named, key=key, value=value)
+        ask(settings, "POST", "runs/set-tag", run_id=version.mlflow_run, key=key, value=value)
+    if description:
+        ask(settings, "PATCH", "model-versions/update", **named, description=description)
+
+
+def training_run(settings: Settings, version: ModelVersion) -> dict[str, Any]:
+    """The MLflow run that made a version, as MLflow tells it: `info`, and `data` with metrics, params and tags."""
+    return dict(ask(settings, "GET", "runs/get", run_id=version.mlflow_run)["run"])
 
 
 def pages(settings: Settings, version: ModelVersion) -> dict[str, str]:
     """Title and URL of a version's pages in MLflow, as a job's record links them."""
-    with asking(settings) as client:
-        experiment = client.get_run(version.mlflow_run).info.experiment_id
+    experiment = training_run(settings, version)["info"]["experiment_id"]
     return {
         "MLflow run": f"{settings.mlflow_url}/#/experiments/{experiment}/runs/{version.mlflow_run}",
         "MLflow model": f"{settings.mlflow_url}/#/models/{version.pipeline}/versions/{version.version}",
@@ -170,17 +159,33 @@ def pages(settings: Settings, version: ModelVersion) -> dict[str, str]:
 
 
 def _by_alias(settings: Settings, pipeline: str, alias: str) -> ModelVersion | None:
-    client = connect(settings)
-    from mlflow.exceptions import MlflowException
-
     try:
-        return _ours(client.get_model_version_by_alias(pipeline, alias))
-    except MlflowException as error:
-        # a model or an alias that does not exist yet; the server words the second as a wrong parameter
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST" or f"alias {alias} not found" in error.message:
-            return None
-        raise RegistryError(f"MLflow at {settings.mlflow_url}: {error.message}") from error
+        return _ours(ask(settings, "GET", "registered-models/alias", name=pipeline, alias=alias)["model_version"])
+    except NotInRegistry:
+        return None
 
 
-def _ours(found: MlflowVersion) -> ModelVersion:
-    return ModelVersion(found.name, str(found.version), found.run_id or "", dict(found.tags))
+def _downloaded(settings: Settings, version: ModelVersion) -> Path:
+    """Folder with a version's model and contract. A version never changes, so it is downloaded once a machine."""
+    kept = settings.home / "cache" / "models" / version.pipeline / f"{version.version}-{version.mlflow_run}"
+    if kept.exists():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with asking(settings), tempfile.TemporaryDirectory(dir=kept.parent) as fresh:
+        from mlflow.artifacts import download_artifacts
+
+        download_artifacts(f"models:/{version.pipeline}/{version.version}", dst_path=f"{fresh}/{MODEL_FOLDER}")
+        download_artifacts(run_id=version.mlflow_run, artifact_path=CONTRACT_FILE, dst_path=fresh)
+        try:
+            Path(fresh).rename(kept)
+        except OSError:
+            if not kept.exists():  # another process was faster
+                raise
+        else:
+            Path(fresh).mkdir()  # so that the temporary folder can be removed
+    return kept
+
+
+def _ours(found: Mapping[str, Any]) -> ModelVersion:
+    tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", ())}
+    return ModelVersion(found["name"], str(found["version"]), found.get("run_id", ""), tags)

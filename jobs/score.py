@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from jobs import registry
 from jobs.job import Job, Result, run
 from jobs.scorer import Scorer, packed
-from jobs.spark import spark_session
 from tidewheel.errors import LakeError
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from tidewheel.lake import Manifest
 
 log = logging.getLogger("tidewheel.score")
+ROWS_BEFORE_SPARK_PAYS = 500_000
+"""One core scores about 200,000 rows a second, and Spark takes several seconds to start."""
 
 
 def work(job: Job) -> Result:
@@ -41,7 +42,8 @@ def work(job: Job) -> Result:
         lake_options=job.settings.lake_options,
         folder=folder,
     )
-    written = score_files(job, scorer, [path for manifest in features for path in _paths(manifest)])
+    sources = [path for manifest in features for path in _paths(manifest)]
+    written = score_files(job, scorer, sources, rows=sum(manifest.rows for manifest in features))
     staged = [
         job.lake.stage(
             "predictions",
@@ -62,17 +64,24 @@ def work(job: Job) -> Result:
     )
 
 
-def score_files(job: Job, scorer: Scorer, sources: Sequence[str]) -> dict[str, str]:
-    """Score files on Spark's executors.
+def score_files(job: Job, scorer: Scorer, sources: Sequence[str], rows: int) -> dict[str, str]:
+    """Score files on Spark's executors, or, where they are fewer than Spark takes to start, in this process.
+
+    Either way the same code scores the same files, so the predictions are the same bytes.
 
     Args:
         job: names the Spark master.
-        scorer: what each executor does.
+        scorer: what scores a file.
         sources: files of features, relative to the lake's root.
+        rows: in all files.
 
     Returns:
         Path of the predictions by path of the features.
     """
+    if rows <= ROWS_BEFORE_SPARK_PAYS:
+        return {source: scorer.score_file(source)[0] for source in sources}
+    from jobs.spark import spark_session
+
     spark = spark_session(job.settings, f"{job.pipeline.name} score {job.partitions}")
     files = spark.createDataFrame([(source,) for source in sources], "source string")
     found = files.mapInArrow(scorer.__call__, "source string, path string, rows long").collect()

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import mlflow
+import pandas as pd
 from mlflow.entities import Dataset, DatasetInput
 from mlflow.models import infer_signature
 
@@ -20,7 +21,6 @@ from jobs.training_data import labelled_rows, read_training_data
 from tidewheel.errors import DataRefused
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
 
     from jobs.training_data import TrainingData
@@ -38,17 +38,17 @@ def work(job: Job) -> Result:
     else:
         log.info("version %s of this run and this data is registered already", done.version)
     registry.set_alias(job.settings, job.pipeline.name, registry.CHALLENGER, done.version)
-    with registry.asking(job.settings) as client:
-        logged = client.get_run(done.mlflow_run).data
-    rows = int(logged.params["rows"])
+    logged = registry.training_run(job.settings, done)["data"]
+    parameters = {parameter["key"]: parameter["value"] for parameter in logged["params"]}
+    rows = int(parameters["rows"])
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if name.split("/")[1] <= str(_last_day(chosen))},
         figures={
             "version": done.version,
             "rows": rows,
             "data_hash": chosen.data_hash,
-            "device": logged.params["device"],
-            **dict(logged.metrics),
+            "device": parameters["device"],
+            **{metric["key"]: metric["value"] for metric in logged["metrics"]},
         },
         links=registry.pages(job.settings, done),
         sentence=f"version {done.version} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
@@ -81,11 +81,13 @@ def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
             mlflow.log_dict(chosen.model_dump(mode="json"), "training_data.json")
             contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
             mlflow.log_dict(contract.model_dump(mode="json"), registry.CONTRACT_FILE)
+            golden = pd.DataFrame([golden.row for golden in contract.golden_rows], columns=frame.columns)
             example = frame.head(EXAMPLE_ROWS)
             logged = mlflow.sklearn.log_model(
                 model,
                 name="model",
-                signature=infer_signature(frame, predict(model, example, pipeline.task)),
+                # of the golden rows: they show which columns may be empty, and are quick to look through
+                signature=infer_signature(golden.astype(frame.dtypes), predict(model, example, pipeline.task)),
                 input_example=example,
                 pip_requirements=requirements(),
                 pyfunc_predict_fn="predict_proba" if pipeline.task == "classification" else "predict",
