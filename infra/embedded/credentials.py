@@ -8,6 +8,8 @@ import secrets
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter, ValidationError
+
 from infra.embedded.private_files import write_private
 from tidewheel.errors import SettingsError
 
@@ -50,16 +52,13 @@ def load_or_generate(path: Path) -> Credentials:
     found: dict[str, str] = {}
     if path.exists():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            known = {name.name: str(found[name.name]) for name in fields(Credentials) if name.name in found}
-        except (OSError, ValueError, TypeError) as error:
+            found = TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
             raise SettingsError(
-                f"{path} holds this installation's passwords and cannot be read ({error}); "
+                f"{path} holds this installation's passwords and cannot be read; "
                 "restore it, or remove TIDEWHEEL_HOME to start afresh"
             ) from error
-        credentials = Credentials(**known)
-    else:
-        credentials = Credentials()
+    credentials = Credentials(**{key.name: found[key.name] for key in fields(Credentials) if key.name in found})
     if asdict(credentials) != found:
         write_private(path, json.dumps(asdict(credentials), indent=1) + "\n")
     return credentials

@@ -1,0 +1,65 @@
+"""Airflow's configuration, as Airflow itself reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.embedded import airflow_services
+from infra.embedded.credentials import Credentials
+from infra.embedded.layout import Layout
+from infra.embedded.ports import Ports
+from tidewheel.settings import Settings
+
+URL = "postgresql+psycopg2://u:p%40ss@127.0.0.1:5433/airflow"
+READ = """
+import json, sys
+from configparser import ConfigParser
+parser = ConfigParser()
+parser.read(sys.argv[1])
+print(json.dumps({section: dict(parser[section]) for section in parser.sections()}))
+"""
+
+
+def test_values_with_percent_signs_survive_its_interpolation_and_the_files_are_private(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    sections = airflow_services.configuration(layout, Settings(home=layout.home), Credentials(), URL, Ports())
+    airflow_services.write_files(layout, sections, "secret")
+    file = airflow_services.configuration_file(layout)
+    read = json.loads(subprocess.run([sys.executable, "-c", READ, file], capture_output=True, check=True).stdout)
+    assert read["database"]["sql_alchemy_conn"] == URL
+    assert read["core"]["execution_api_server_url"] == "http://127.0.0.1:8080/execution/"
+    for path in (file, airflow_services.password_file(layout)):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_process_finds_the_project_and_none_gets_a_secret_by_its_environment(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    credentials = Credentials()
+    sections = airflow_services.configuration(layout, Settings(home=layout.home), credentials, URL, Ports())
+    airflow_services.write_files(layout, sections, credentials.airflow_password)
+    programs = airflow_services.programs(layout, {"TIDEWHEEL_HOME": os.fspath(layout.home)}, Ports())
+    assert len(programs) == 5
+    for program in programs:
+        assert program.env["TIDEWHEEL_HOME"] == str(layout.home)
+        assert program.env["AIRFLOW_HOME"] == str(layout.airflow)
+        assert not [value for value in vars(credentials).values() if value in program.launch_json()]
+
+
+def test_a_changed_configuration_makes_another_program(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    launches = []
+    for url in (URL, URL, f"{URL}_2"):
+        sections = airflow_services.configuration(layout, Settings(home=layout.home), CREDENTIALS, url, Ports())
+        airflow_services.write_files(layout, sections, "secret")
+        launches.append(airflow_services.programs(layout, {}, Ports())[0].launch_json())
+    assert launches[0] == launches[1] != launches[2]
+
+
+CREDENTIALS = Credentials()

@@ -1,0 +1,85 @@
+"""Envoy before the first release, asked itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.embedded import router
+from infra.envoy.bootstrap import route_table, write_initial_state
+from infra.envoy.files import ROUTES, EnvoyFiles, publish
+from tests.conftest import wait_until
+from tests.platform_fixture import free_ports
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> EnvoyFiles:
+    return EnvoyFiles(tmp_path_factory.mktemp("envoy"))
+
+
+@pytest.fixture(scope="module")
+def endpoint(files: EnvoyFiles) -> Iterator[httpx.Client]:
+    """A client of a running Envoy."""
+    ports = {name: int(port) for name, port in free_ports().items()}
+    endpoint, admin = ports["TIDEWHEEL_ENDPOINT_PORT"], ports["TIDEWHEEL_ENVOY_ADMIN_PORT"]
+    write_initial_state(files, endpoint_port=endpoint, admin_port=admin)
+    process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)
+    with httpx.Client(base_url=f"http://127.0.0.1:{endpoint}", trust_env=False) as client:
+        wait_until(lambda: answers(client), "Envoy answers")
+        yield client
+    process.terminate()
+    process.wait(10)
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_it_answers_for_its_own_health(endpoint: httpx.Client) -> None:
+    assert endpoint.get("/healthz").json() == {"status": "ok"}
+
+
+def test_a_path_without_a_model_is_a_404_in_json_that_names_the_path(endpoint: httpx.Client) -> None:
+    answer = endpoint.get('/delays/predict?day="today"')
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "status": 404,
+        "error": "no model answers at this path",
+        "path": "/delays/predict?day=%22today%22",
+    }
+
+
+def test_routes_moved_into_place_are_followed_and_an_answer_is_passed_on_as_it_is(
+    endpoint: httpx.Client, files: EnvoyFiles
+) -> None:
+    hello = {"match": {"path": "/hello"}, "direct_response": {"status": 200, "body": {"inline_string": "hello"}}}
+    publish(files.routes, ROUTES, [route_table([hello])])
+    wait_until(lambda: endpoint.get("/hello").is_success, "the new route is followed")
+    assert endpoint.get("/hello").text == "hello"
+    assert endpoint.get("/healthz").json() == {"status": "ok"}
+
+
+def test_the_version_is_a_digest_of_the_content(files: EnvoyFiles, tmp_path: Path) -> None:
+    first = publish(tmp_path / "rds.json", ROUTES, [route_table([])])
+    assert publish(tmp_path / "rds.json", ROUTES, [route_table([])]) == first
+    assert json.loads((tmp_path / "rds.json").read_text())["version_info"] == first
+    assert publish(tmp_path / "rds.json", ROUTES, [route_table([{"match": {"prefix": "/"}}])]) != first
+    assert [path.name for path in tmp_path.iterdir()] == ["rds.json"]
+
+
+def test_a_restart_keeps_the_routes_and_clusters_of_releases(tmp_path: Path) -> None:
+    files = EnvoyFiles(tmp_path)
+    write_initial_state(files, endpoint_port=1, admin_port=2)
+    publish(files.routes, ROUTES, [route_table([{"match": {"prefix": "/"}}])])
+    routes = files.routes.read_text()
+    write_initial_state(files, endpoint_port=3, admin_port=4)
+    assert files.routes.read_text() == routes
+    assert '"port_value": 3' in files.listeners.read_text()
