@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
 from jobs.readers import SourceDay, UnreadableFile, read_day
@@ -15,6 +14,9 @@ from jobs.structure import labels_of_day, rows_of_day
 from tidewheel.errors import DataRefused, SourceError
 from tidewheel.lake import Manifest
 from tidewheel.spec.sections import Reader
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger("tidewheel.land")
 
@@ -29,7 +31,7 @@ class _Landing:
 
 
 def work(job: Job) -> Result:
-    """Stage the rows of the asked days and the labels that are known by then; what cannot be read goes to quarantine."""
+    """Stage the rows of the asked days and the labels known by then; what cannot be read goes to quarantine."""
     source, labels = job.pipeline.source, job.pipeline.labels
     days = job.partitions.clamp(source.start, source.end)
     if days is None:
@@ -104,7 +106,7 @@ def _land(
 
 
 def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> str:
-    """Put what was refused into quarantine: the source's own files where there are any, else the rows. Returns the URL."""
+    """Quarantine what was refused: the source's own files where there are any, else the rows. Returns the URL."""
     if found.files:
         kept = [job.lake.quarantine_raw(dataset, str(day), file.name, file.content, reason) for file in found.files]
         return ", ".join(kept)
