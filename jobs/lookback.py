@@ -84,9 +84,7 @@ def _trailing_counts(
     return counted.withColumn(PARTITION, F.date_format("on", "yyyy-MM-dd")).drop("on")
 
 
-def _join(
-    rows: DataFrame, counts: DataFrame, prefix: str, columns: Sequence[str], windows: Sequence[int]
-) -> DataFrame:
+def _join(rows: DataFrame, counts: DataFrame, prefix: str, columns: Sequence[str], windows: Sequence[int]) -> DataFrame:
     """Add the counts of one group; a value that nothing is known of has zeros."""
     named = [F.col(f"{what}_{w}").alias(_count(prefix, what, w)) for what in "np" for w in windows]
     of_group = counts.where(F.col("group") == prefix).select(PARTITION, F.col("value").alias("_value"), *named)
