@@ -72,13 +72,17 @@ class AirflowApi:
         url: of the API server.
         username: who acts.
         password: of that user.
+        transport: carries the requests; default: the network, past any proxy.
     """
 
-    def __init__(self, url: str, username: str, password: str) -> None:
+    def __init__(self, url: str, username: str, password: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
         self._credentials = {"username": username, "password": password}
         self._http = httpx.Client(
-            base_url=self.url, timeout=TIMEOUT_SECONDS, transport=httpx.HTTPTransport(retries=3), trust_env=False
+            base_url=self.url,
+            timeout=TIMEOUT_SECONDS,
+            transport=transport or httpx.HTTPTransport(retries=3),
+            trust_env=False,
         )
 
     @classmethod

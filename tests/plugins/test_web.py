@@ -1,0 +1,206 @@
+"""Pages behind Airflow's login: who may see them, what they hand out, and what they show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import httpx
+import pyarrow as pa
+import pytest
+from airflow import settings
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.revoked_token import RevokedToken
+
+from plugins.web.app import app
+from tidewheel.lake import Lake
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.releases import Releases
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.runs import JobRecord, write_record
+
+if TYPE_CHECKING:
+    from tests.plugins.conftest import Project
+
+NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
+BROWSER = {"accept": "text/html,application/xhtml+xml"}
+Get = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def get(project: Project, monkeypatch: pytest.MonkeyPatch) -> Get:
+    """Asks the application for a page, as nobody or as a user with a role."""
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "x" * 64)
+    RevokedToken.__table__.create(settings.get_engine(), checkfirst=True)
+    users = create_auth_manager()
+
+    def ask(path: str, role: str | None = "ADMIN", headers: dict[str, str] | None = None) -> httpx.Response:
+        token = users.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role)) if role else None
+        cookie = {"cookie": f"_token={token}"} if token else {}
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://airflow.example") as client:
+                return await client.get(path, headers=cookie | (headers or {}))
+
+        return asyncio.run(send())
+
+    return ask
+
+
+@pytest.fixture
+def lake(project: Project) -> Lake:
+    """A lake with a report, a record, published rows and a quarantined file."""
+    lake = Lake.open("orders")
+    lake.store.replace("orders/reports/2026-01-05/raw.html", b"<h1>Report</h1>")
+    record = JobRecord(
+        pipeline="orders",
+        job="land",
+        run_id="run 1",
+        partition="2026-01-05",
+        sentence="7 rows <of> orders",
+        figures={"rows": 7},
+        links={"Validation": "orders/reports/2026-01-05/raw.html"},
+    )
+    write_record(lake, record)
+    lake.publish(lake.write_table("features", "2026-01-05", pa.table({"amount": [1.0]}), {}, "test"))
+    lake.quarantine_raw("landing", "2026-01-06", "customers.json", b'{"name": "somebody"}', "no such column")
+    lake.store.replace("secret.json", b"{}")
+    return lake
+
+
+class Registry(BaseHTTPRequestHandler):
+    """Answers as MLflow's registry does."""
+
+    def do_GET(self) -> None:
+        aliases = [{"alias": "champion", "version": "4"}, {"alias": "challenger", "version": "5"}]
+        body = json.dumps({"registered_models": [{"name": "orders", "aliases": aliases}]}).encode()
+        self.send_response(200 if self.path.startswith("/api/2.0/mlflow/registered-models/search") else 404)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Registry)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", url)
+    yield url
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+PAGES = ["/", "/lake/orders/reports/2026-01-05/raw.html", "/record/orders/runs/run-1/land.json", "/openapi.json"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nobody_sees_a_page_without_a_login(get: Get, lake: Lake, path: str) -> None:
+    found = get(path, role=None)
+    assert found.status_code in (401, 404)
+    assert "orders" not in found.text
+
+
+def test_a_browser_without_a_login_is_led_through_it_and_back(get: Get, lake: Lake) -> None:
+    found = get(PAGES[1], role=None, headers=BROWSER)
+    assert found.status_code == 307
+    assert found.headers["location"].endswith(
+        "/auth/login?next=http%3A%2F%2Fairflow.example%2Flake%2Forders%2Freports%2F2026-01-05%2Fraw.html"
+    )
+
+
+def test_every_role_may_read_and_a_forged_token_may_not(get: Get, lake: Lake) -> None:
+    assert get(PAGES[1], role="VIEWER").status_code == 200
+    assert get(PAGES[1], role=None, headers={"authorization": "Bearer forged"}).status_code == 403
+
+
+def test_a_report_is_handed_out_as_it_is_in_an_origin_of_its_own(get: Get, lake: Lake) -> None:
+    found = get("/lake/orders/reports/2026-01-05/raw.html")
+    assert (found.status_code, found.text) == (200, "<h1>Report</h1>")
+    assert found.headers["content-type"] == "text/html; charset=utf-8"
+    assert found.headers["content-security-policy"].startswith("sandbox ")
+    assert "allow-same-origin" not in found.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "orders/reports/2026-01-05/missing.html",
+        "orders/features/2026-01-05/manifest.json",
+        "orders/landing/_quarantine/2026-01-06/customers.json",
+        "orders/reports/../landing/_quarantine/2026-01-06/customers.json",
+        "orders/reports/%2e%2e/%2e%2e/secret.json",
+        "orders/reports/..%5c..%5csecret.json",
+        "%2fetc/reports/passwd.json",
+        "orders//reports/x.json",
+        "secret.json",
+        "orders/reports/%00.json",
+    ],
+)
+def test_nothing_but_reports_and_records_leaves_the_lake(get: Get, lake: Lake, path: str) -> None:
+    for page in ("lake", "record"):
+        found = get(f"/{page}/{path}")
+        assert found.status_code == 404
+        assert "somebody" not in found.text
+
+
+def test_a_record_is_a_page_for_a_person(get: Get, lake: Lake) -> None:
+    page = get("/record/orders/runs/run-1/land.json").text
+    assert "7 rows &lt;of&gt; orders" in page
+    assert 'href="/tidewheel/lake/orders/reports/2026-01-05/raw.html"' in page
+
+
+def test_the_overview_shows_who_answers_what_is_newest_and_what_was_decided(
+    get: Get, lake: Lake, registry: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", database_url)
+    monkeypatch.setenv("TIDEWHEEL_ENDPOINT_URL", "http://router.example")
+    ledger = Ledger(database_url)
+    verdict = Verdict(Kind.GATE, Outcome.REFUSED, "version 5 is no better than <4>")
+    ledger.record("orders", "version 5", "run-1", verdict, NOW)
+    Releases(ledger).point("orders", "green", "4", None, NOW)
+    ledger.engine.dispose()
+    page = get("/").text
+    for shown in (
+        "version 4, green",
+        "2026-01-05",
+        "version 5 is no better than &lt;4&gt;",
+        "Will an order be sent back?",
+        'href="http://router.example/orders/"',
+        f'href="{registry}/#/models/orders"',
+        "/dags/orders.training",
+    ):
+        assert shown in page
+
+
+def test_the_overview_stands_when_the_registry_and_the_ledger_are_silent(
+    get: Get, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", "postgresql+psycopg2://nobody:geheim@127.0.0.1:1/ledger")
+    found = get("/")
+    assert found.status_code == 200
+    assert "2026-01-05" in found.text
+    assert "cannot be reached" in found.text
+    assert "geheim" not in found.text
+
+
+def test_a_wrong_pipeline_file_is_shown_with_its_error_beside_the_others(
+    get: Get, lake: Lake, project: Project
+) -> None:
+    (project.folder / "dags" / "broken.yaml").write_text("name: broken\nsauce: {}\n")
+    page = get("/").text
+    assert "sauce" in page
+    assert "Will an order be sent back?" in page
