@@ -28,13 +28,11 @@ def print_summary(console: Console, settings: Settings, pipeline: str, ending: E
     last = ending.judged[-1]
     console.print(f"\n[bold]Verdict[/]  {escape(last.sentence)}")
     if ending.traffic is not None:
-        console.print(
-            f"[bold]Traffic[/]  {ending.traffic.sent:,} requests while version {ending.live_version} took over: "
-            f"{ending.traffic.failed} failed"
-        )
+        console.print(f"[bold]Traffic[/]  {ending.traffic.sent:,} requests meanwhile: {ending.traffic.failed} failed")
     console.print()
-    console.print(_addresses(settings, endpoint))
-    body = json.dumps({"rows": [ending.example]}, default=str)
+    _print_addresses(console, settings, endpoint)
+    row = {name: round(value, 4) if isinstance(value, float) else value for name, value in ending.example.items()}
+    body = json.dumps({"rows": [row]})
     console.print("\n[bold]Ask the model[/]")
     console.print(f"curl -s {endpoint}/predict -H 'content-type: application/json' -d '{body}'", markup=False)
     console.print("\n[bold]Try next[/]")
@@ -66,17 +64,17 @@ def _number(judged: JobRecord, name: str) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "-"
 
 
-def _addresses(settings: Settings, endpoint: str) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("[bold]Airflow[/]", settings.airflow_url, *_login(settings, "airflow"))
-    table.add_row("[bold]MLflow[/]", settings.mlflow_url, *_login(settings, "mlflow"))
-    table.add_row("[bold]Endpoint[/]", f"{endpoint}/predict", "", "")
-    table.add_row("[bold]Its docs[/]", f"{endpoint}/docs", "", "")
-    return table
+def _print_addresses(console: Console, settings: Settings, endpoint: str) -> None:
+    addresses = {
+        "Airflow": f"{settings.airflow_url}  {_login(settings, 'airflow')}",
+        "MLflow": f"{settings.mlflow_url}  {_login(settings, 'mlflow')}",
+        "Endpoint": f"{endpoint}/predict",
+        "Its docs": f"{endpoint}/docs",
+    }
+    for name, address in addresses.items():
+        console.print(f"[bold]{name:8}[/]  {escape(address)}")
 
 
-def _login(settings: Settings, service: str) -> tuple[str, str]:
+def _login(settings: Settings, service: str) -> str:
     username = getattr(settings, f"{service}_username")
-    if not username:
-        return "", ""
-    return f"user {username}", f"password {settings.require(f'{service}_password')}"
+    return f"(user {username}, password {settings.require(f'{service}_password')})" if username else ""
