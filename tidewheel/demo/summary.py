@@ -69,7 +69,7 @@ def _print_addresses(console: Console, settings: Settings, endpoint: str) -> Non
         "Airflow": f"{settings.airflow_url}  {_login(settings, 'airflow')}",
         "MLflow": f"{settings.mlflow_url}  {_login(settings, 'mlflow')}",
         "Endpoint": f"{endpoint}/predict",
-        "Its docs": f"{endpoint}/docs",
+        "Its docs": f"{endpoint}/",
     }
     for name, address in addresses.items():
         console.print(f"[bold]{name:8}[/]  {escape(address)}")
