@@ -33,7 +33,7 @@ ROUTER_SECONDS = 10.0
 """How long the router may take to accept new routes."""
 QUIET_SECONDS = 0.5
 """A colour that has had no request in flight for this long is drained."""
-WARM_UP_REQUESTS, JUDGED_REQUESTS = 40, 20
+WARM_UP_REQUESTS, JUDGED_REQUESTS = 30, 15
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""A packaged model and its endpoint, asked in this process over ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bentos.endpoint import Endpoint
+from bentos.served import Served
+from jobs.bento import BentoStore
+from tests import small_models
+from tidewheel.release.artifact import Artifact
+
+Application = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A Bento of the pipeline `orders`, built by BentoML."""
+    spec = small_models.pipeline(tmp_path_factory.mktemp("pipeline"))
+    limited = spec.model_copy(update={"serving": spec.serving.model_copy(update={"maximum_rows": 1000})})
+    trained = small_models.train()
+    store = BentoStore(tmp_path_factory.mktemp("home") / "bentos")
+    return store.build(limited, "7", "run", trained.contract, trained.model).artifact
+
+
+@pytest.fixture(scope="session")
+def served(artifact: Artifact) -> Served:
+    return Served.open(Path(artifact.path))
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Asks an endpoint."""
+
+    endpoint: Endpoint
+    golden: list[dict[str, Any]]
+
+    def predict(self, rows: Any, **headers: str) -> httpx.Response:
+        """POST rows as JSON."""
+        return self.send("POST", "/predict", json.dumps({"rows": rows}), **headers)
+
+    def send(self, method: str, path: str, content: str | bytes = b"", **headers: str) -> httpx.Response:
+        """Send a request as it is."""
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.endpoint)  # type: ignore[arg-type]
+            async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
+                named = {name.replace("_", "-"): value for name, value in headers.items()}
+                named = {"content-type": "application/json", **named}
+                return await client.request(method, path, content=content, headers=named)
+
+        return asyncio.run(send())
+
+
+@pytest.fixture(scope="session")
+def caller(served: Served) -> Caller:
+    return Caller(Endpoint(unknown, lambda: served), [dict(golden.row) for golden in served.packaged.golden_rows])
+
+
+async def unknown(scope: Any, receive: Any, send: Any) -> None:
+    """Stands where BentoML's own application would."""
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b"BentoML's"})
