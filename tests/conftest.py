@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 from infra.embedded import launch, postgres
 from infra.embedded.layout import Layout
 from infra.embedded.private_files import write_private
+from tests.platform_fixture import platform  # noqa: F401  a fixture
 from tidewheel.ledger import migrate
 
 TEMPLATE = "migrated"
