@@ -76,9 +76,12 @@ class Progress:
 def print_addresses(console: Console, settings: Settings) -> None:
     """Print where the platform is and how to log in; no password, but where it stands."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("Airflow", settings.airflow_url, f"user {settings.airflow_username}")
-    table.add_row("MLflow", settings.mlflow_url, f"user {settings.mlflow_username}" if settings.mlflow_username else "")
-    table.add_row("Endpoint", settings.endpoint_url, "")
+    for name, url, user in (
+        ("Airflow", settings.airflow_url, settings.airflow_username),
+        ("MLflow", settings.mlflow_url, settings.mlflow_username),
+        ("Endpoint", settings.endpoint_url, ""),
+    ):
+        table.add_row(name, url, f"user {user}" if user else "")
     console.print(table)
     console.print(f"[dim]The passwords are in {settings.home / 'platform.env'}, for your eyes only.[/]")
 
