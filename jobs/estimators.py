@@ -43,6 +43,8 @@ class Family:
     def build(self, task: Task, parameters: Mapping[str, Any]) -> Any:
         """An estimator that is not fitted yet."""
         chosen = getattr(import_module(self.module), self.classifier if task == "classification" else self.regressor)
+        if unknown := sorted(set(parameters) - set(chosen().get_params())):  # XGBoost would take them, and ignore them
+            raise TypeError(f"{chosen.__name__} knows no {', '.join(unknown)}")
         defaults = {**self.defaults, **(self.classifier_defaults if task == "classification" else {})}
         return chosen(**{**defaults, **parameters})
 
@@ -95,8 +97,6 @@ def build_model(training: Training, features: Features, task: Task) -> Any:
     except TypeError as error:
         raise SpecError(f"training.parameters do not fit {training.estimator}: {error}") from error
     known = estimator.get_params()
-    if unknown := sorted(set(training.parameters) - set(known)) if family else []:
-        raise SpecError(f"training.parameters: {training.estimator} knows no {', '.join(unknown)}")
     settings: dict[str, Any] = {n: training.seed for n in known if n.split("__")[-1] == "random_state"}
     if training.estimator == "xgboost" and "device" not in training.parameters:
         settings["device"] = xgboost_device()

@@ -70,6 +70,7 @@ class Parcels:
         shift: float = 0.0,
         unlabelled: int = 0,
         labels: bool = True,
+        always_late: bool = False,
     ) -> Manifest:
         """Publish a day of features and (unless told otherwise) labels; `signal` is how much weight matters."""
         rng = np.random.default_rng(day.toordinal())
@@ -87,7 +88,7 @@ class Parcels:
                 "carrier": pa.array(carrier, mask=rng.random(rows) < 0.05),
             }
         )
-        late = (rng.random(rows) < chance).astype("int64")
+        late = (rng.random(rows) < (1 if always_late else chance)).astype("int64")
         manifest = self._publish("features", day, features)
         if labels:
             known = rows - unlabelled

@@ -6,20 +6,23 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import httpx
+import mlflow
+import pandas as pd
 import pytest
 
 from jobs import registry
-from jobs.prediction import model_frame, predict
-from jobs.training_data import labelled_rows, read_training_data
-from tidewheel.errors import ExitCode
+from jobs.prediction import predict
+from tidewheel.errors import ExitCode, RegistryError
 from tidewheel.policies.verdict import Kind
-from tidewheel.runs import JobRecord
-from tidewheel.spec import find_pipeline
 
 if TYPE_CHECKING:
     from conftest import Parcels
 
-RunJob = Callable[..., JobRecord]
+    from tidewheel.runs import JobRecord
+
+RunJob = Callable[..., "JobRecord"]
+MakeParcels = Callable[..., "Parcels"]
 
 
 def train(run_job: RunJob, parcels: Parcels, day: date, run_id: str) -> JobRecord:
@@ -28,8 +31,18 @@ def train(run_job: RunJob, parcels: Parcels, day: date, run_id: str) -> JobRecor
     return run_job(parcels, "evaluate", day, run_id)
 
 
+def champion(parcels: Parcels) -> registry.ModelVersion:
+    found = registry.champion(parcels.settings, parcels.name)
+    assert found is not None
+    return found
+
+
+def gate_sentences(parcels: Parcels) -> dict[str, str]:
+    return {v.subject: v.sentence for v in parcels.ledger.verdicts(parcels.name, Kind.GATE)}
+
+
 def test_the_first_challenger_passes_on_floors_alone_and_becomes_champion(
-    registered_parcels: Callable[..., Parcels], run_job: RunJob
+    registered_parcels: MakeParcels, run_job: RunJob
 ) -> None:
     parcels = registered_parcels()
     day = parcels.publish_days(12)[-1]
@@ -37,35 +50,170 @@ def test_the_first_challenger_passes_on_floors_alone_and_becomes_champion(
 
     evaluated = train(run_job, parcels, day, "first")
     assert evaluated.figures["outcome"] == "passed"
-    assert "no champion" in evaluated.sentence
+    assert "there is no champion to compare with" in evaluated.sentence
     assert registry.champion(parcels.settings, parcels.name) is None
-    assert parcels.ledger.open_request(parcels.name) is None
+    assert parcels.ledger.open_request(parcels.name) is None  # the wish is answered
 
     promoted = run_job(parcels, "promote", day, "first")
-    champion = registry.champion(parcels.settings, parcels.name)
-    assert champion is not None
-    assert (promoted.figures["promoted"], champion.version) == (True, "1")
-    assert champion.tags[registry.VERDICT] == "passed"
-    assert champion.tags[registry.RUN_ID] == "first"
-    assert champion.tags[registry.TRAIN_END] == "2024-01-07"  # twelve days, two to mature, three held out
+    assert promoted.figures["promoted"] is True
+    tags = champion(parcels).tags
+    assert tags[registry.VERDICT] == "passed"
+    assert tags[registry.VERDICT_SENTENCE] == evaluated.sentence
+    assert tags[registry.RUN_ID] == "first"
+    assert tags[registry.TRAIN_END] == "2024-01-07"  # twelve days, two to mature, three held out
 
 
-def test_running_every_job_of_a_run_twice_changes_nothing(
-    registered_parcels: Callable[..., Parcels], run_job: RunJob
+def test_a_version_carries_its_lineage_and_answers_its_golden_rows(
+    registered_parcels: MakeParcels, run_job: RunJob
 ) -> None:
+    parcels = registered_parcels()
+    day = parcels.publish_days(12)[-1]
+    assembled = run_job(parcels, "assemble", day, "one")
+    trained = run_job(parcels, "train", day, "one")
+
+    assert trained.figures["data_hash"] == assembled.figures["data_hash"]
+    version = registry.challenger(parcels.settings, parcels.name)
+    assert version is not None
+    logged = registry.connect(parcels.settings).get_run(version.mlflow_run)
+    assert logged.data.tags["tidewheel.code_version"] == trained.code_version
+    assert logged.data.params["device"] == "cpu"
+    assert logged.inputs.dataset_inputs[0].dataset.digest == str(assembled.figures["data_hash"])[:32]
+    data = mlflow.artifacts.load_dict(f"runs:/{version.mlflow_run}/training_data.json")
+    assert [d["day"] for d in data["training"]] == [f"2024-01-0{n}" for n in range(1, 8)]
+
+    contract = registry.contract(parcels.settings, parcels.name, version.version)
+    model = registry.load_model(parcels.settings, parcels.name, version.version)
+    golden = mlflow.pyfunc.load_model(f"models:/{parcels.name}/{version.version}")
+    rows = golden.metadata.get_input_schema().input_names()
+    assert rows == [column.name for column in contract.columns]
+    frame = pd.DataFrame([g.row for g in contract.golden_rows], columns=rows)
+    assert predict(model, frame, "classification").tolist() == [g.prediction for g in contract.golden_rows]
+
+
+def test_running_every_job_of_a_run_twice_changes_nothing(registered_parcels: MakeParcels, run_job: RunJob) -> None:
     parcels = registered_parcels()
     days = parcels.publish_days(15)
     for day, run_id in ((days[11], "one"), (days[14], "two")):
         train(run_job, parcels, day, run_id)
         run_job(parcels, "promote", day, run_id)
-    before = {v.subject: v.sentence for v in parcels.ledger.verdicts(parcels.name, Kind.GATE)}
+    before = gate_sentences(parcels)
+    assert "against" in before["version 2"]
 
     again = train(run_job, parcels, days[14], "two")
     promoted = run_job(parcels, "promote", days[14], "two")
 
     assert again.figures["version"] == "2"
     assert promoted.figures["promoted"] is False
-    assert {v.subject: v.sentence for v in parcels.ledger.verdicts(parcels.name, Kind.GATE)} == before
-    champion = registry.champion(parcels.settings, parcels.name)
-    assert champion is not None
-    assert (champion.version, champion.tags[registry.PREVIOUS_VERSION]) == ("2", "1")
+    assert gate_sentences(parcels) == before
+    assert (champion(parcels).version, champion(parcels).tags[registry.PREVIOUS_VERSION]) == ("2", "1")
+
+
+def test_a_worse_challenger_is_refused_and_promoted_only_with_a_reason(
+    registered_parcels: MakeParcels, run_job: RunJob
+) -> None:
+    parcels = registered_parcels(floors="{}")
+    days = parcels.publish_days(12)
+    train(run_job, parcels, days[-1], "good")
+    run_job(parcels, "promote", days[-1], "good")
+    # a broken source: in what the next challenger learns from, weight says nothing
+    broken = parcels.publish_days(12, first=days[-1] + timedelta(days=1), signal=0.0, rows=400)
+    later = parcels.publish_days(5, first=broken[-1] + timedelta(days=1))
+
+    evaluated = train(run_job, parcels, later[-1], "bad")
+    assert evaluated.figures["outcome"] == "refused"
+    assert gate_sentences(parcels)["version 2"] == evaluated.sentence
+    with pytest.raises(SystemExit) as refused:
+        run_job(parcels, "promote", later[-1], "bad")
+    assert refused.value.code == ExitCode.WRONG_USAGE
+    assert champion(parcels).version == "1"
+
+    run_job(parcels, "promote", later[-1], "bad", "--override-reason", "the old one cannot be kept")
+    assert champion(parcels).version == "2"
+    assert champion(parcels).tags[registry.OVERRIDE_REASON] == "the old one cannot be kept"
+    assert "the old one cannot be kept" in gate_sentences(parcels)["version 2 by hand"]
+
+
+def test_days_the_champion_has_learned_from_do_not_count(registered_parcels: MakeParcels, run_job: RunJob) -> None:
+    parcels = registered_parcels()
+    days = parcels.publish_days(16)
+    train(run_job, parcels, days[13], "one")  # learns until day 8
+    run_job(parcels, "promote", days[13], "one")
+    evaluated = train(run_job, parcels, days[12], "earlier")  # holds out days 8, 9 and 10
+    assert evaluated.figures["days"] == 2
+    assert evaluated.figures["outcome"] == "inconclusive"
+    assert "only 2 days to compare on, 3 are needed" in evaluated.sentence
+
+
+def test_corrected_data_under_the_same_run_id_is_a_new_version(
+    registered_parcels: MakeParcels, run_job: RunJob
+) -> None:
+    parcels = registered_parcels()
+    day = parcels.publish_days(12)[-1]
+    run_job(parcels, "assemble", day, "one")
+    first = run_job(parcels, "train", day, "one").figures["version"]
+    parcels.publish_day(date(2024, 1, 3), rows=130)
+    run_job(parcels, "assemble", day, "one")
+    assert run_job(parcels, "train", day, "one").figures["version"] != first
+
+
+def test_labels_of_one_kind_are_refused(registered_parcels: MakeParcels, run_job: RunJob) -> None:
+    parcels = registered_parcels()
+    day = parcels.publish_days(12, always_late=True)[-1]
+    run_job(parcels, "assemble", day, "one")
+    with pytest.raises(SystemExit) as refused:
+        run_job(parcels, "train", day, "one")
+    assert refused.value.code == ExitCode.DATA_REFUSED
+    assert registry.challenger(parcels.settings, parcels.name) is None
+
+
+def test_a_champion_whose_columns_are_gone_stays_and_the_verdict_says_why(
+    registered_parcels: MakeParcels, run_job: RunJob
+) -> None:
+    parcels = registered_parcels()
+    days = parcels.publish_days(15)
+    train(run_job, parcels, days[11], "one")
+    run_job(parcels, "promote", days[11], "one")
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    file.write_text(file.read_text().replace("[weight, distance]", "[weight]"))
+
+    evaluated = train(run_job, parcels, days[14], "two")
+    assert evaluated.figures["outcome"] == "inconclusive"
+    assert "columns that the features have no more (distance)" in evaluated.sentence
+
+
+def test_regression_is_judged_by_its_own_figures(registered_parcels: MakeParcels, run_job: RunJob) -> None:
+    parcels = registered_parcels(task="regression", floors="{r2: 0.05}", estimator="xgboost")
+    days = parcels.publish_days(15)
+    train(run_job, parcels, days[11], "one")
+    run_job(parcels, "promote", days[11], "one")
+    evaluated = train(run_job, parcels, days[14], "two")
+    assert {"rmse", "mae", "r2", "champion_rmse"} <= set(evaluated.figures)
+    assert "RMSE" in evaluated.sentence
+
+
+def test_the_report_is_one_page_that_loads_nothing(registered_parcels: MakeParcels, run_job: RunJob) -> None:
+    parcels = registered_parcels()
+    days = parcels.publish_days(15)
+    train(run_job, parcels, days[11], "one")
+    run_job(parcels, "promote", days[11], "one")
+    evaluated = train(run_job, parcels, days[14], "two")
+    page = (parcels.lake.store.read(evaluated.links["Report"]) or b"").decode()
+    assert evaluated.sentence in page
+    assert page.count("<tr><td>2024-01-") == 3
+    assert "http" not in page
+
+
+def test_a_registry_that_is_down_is_one_sentence(
+    registered_parcels: MakeParcels,
+) -> None:
+    parcels = registered_parcels()
+    down = parcels.settings.model_copy(update={"mlflow_url": "http://127.0.0.1:9"})
+    with pytest.raises(RegistryError, match=r"127\.0\.0\.1:9 cannot be reached.*tidewheel status"):
+        registry.champion(down, parcels.name)
+
+
+def test_a_version_that_does_not_exist_is_named(registered_parcels: MakeParcels, mlflow_url: str) -> None:
+    parcels = registered_parcels()
+    assert httpx.get(f"{mlflow_url}/health").is_success
+    with pytest.raises(RegistryError, match=parcels.name):
+        registry.model_version(parcels.settings, parcels.name, "7")

@@ -1,0 +1,115 @@
+"""Every estimator a pipeline can name: it learns, repeats itself exactly, and takes what it has never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from jobs.estimators import FAMILIES, build_model, device_used, settle_for_prediction
+from jobs.metrics import measure
+from jobs.model_file import open_model, serialization
+from jobs.prediction import Task, model_frame, predict
+from tidewheel.errors import RegistryError, SpecError
+from tidewheel.spec.sections import Features, Training
+
+FEATURES = Features(transform="a:b", numeric=["weight", "distance"], categorical=["carrier"])
+SMALL = {
+    "hist_gradient_boosting": {"max_iter": 20},
+    "logistic_regression": {},
+    "random_forest": {"n_estimators": 20},
+    "xgboost": {"n_estimators": 20},
+}
+
+
+def parcels(rows: int = 600) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows with missing values, and how late each was."""
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(
+        {
+            "weight": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)),
+            "distance": rng.gamma(2, 100, rows),
+            "carrier": rng.choice(["fast", "slow", None], rows),
+        }
+    )
+    late = frame["weight"].fillna(0) + (frame["carrier"] == "slow") + rng.normal(0, 0.3, rows)
+    return model_frame(frame, FEATURES), late.to_numpy()
+
+
+def fitted(estimator: str, task: Task, seed: int = 3) -> object:
+    training = Training(estimator=estimator, parameters=SMALL.get(estimator, {}), seed=seed)
+    frame, late = parcels()
+    truth = (late > 0.5).astype(float) if task == "classification" else late
+    return settle_for_prediction(build_model(training, FEATURES, task).fit(frame, truth))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_it_learns_and_the_same_data_give_the_same_model(estimator: str, task: Task) -> None:
+    frame, late = parcels()
+    truth = (late > 0.5).astype(float) if task == "classification" else late
+    first, second = (predict(fitted(estimator, task), frame, task) for _ in range(2))
+    assert np.array_equal(first, second)
+    figures = measure(truth, first, task)
+    assert figures["roc_auc" if task == "classification" else "r2"] > 0.75
+
+
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_an_unknown_or_missing_category_and_a_missing_number_get_an_answer(estimator: str) -> None:
+    strange = pd.DataFrame({"weight": [np.nan, 1.0], "distance": [np.nan, 5.0], "carrier": ["never seen", None]})
+    answers = predict(fitted(estimator, "classification"), model_frame(strange, FEATURES), "classification")
+    assert ((answers > 0) & (answers < 1)).all()
+
+
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_what_is_read_back_from_the_registry_answers_as_before(estimator: str, tmp_path: Path) -> None:
+    frame, _ = parcels()
+    model = fitted(estimator, "classification")
+    mlflow.sklearn.save_model(model, tmp_path / "model", pip_requirements=[], **serialization(estimator))
+    back = open_model(tmp_path / "model")
+    assert predict(back, frame, "classification") == pytest.approx(predict(model, frame, "classification"), abs=1e-12)
+
+
+def test_a_model_file_with_foreign_types_is_not_opened(tmp_path: Path) -> None:
+    import skops.io
+
+    model = fitted("logistic_regression", "classification")
+    model.steps.append(("foreign", Foreign()))  # type: ignore[attr-defined]
+    skops.io.dump(model, tmp_path / "model.skops")
+    with pytest.raises(RegistryError, match=r"does not trust: .*Foreign"):
+        open_model(tmp_path)
+
+
+class Foreign:
+    """A type that nobody has named."""
+
+
+def a_model_of_ones_own(depth: int) -> object:
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(max_depth=depth)
+
+
+def test_a_function_of_ones_own_is_called_with_the_parameters_and_seeded() -> None:
+    reference = f"{__name__}:a_model_of_ones_own"
+    model = build_model(Training(estimator=reference, parameters={"depth": 2}, seed=5), FEATURES, "classification")
+    estimator = model[-1]
+    assert (estimator.max_depth, estimator.random_state) == (2, 5)
+    with pytest.raises(SpecError, match="parameters do not fit"):
+        build_model(Training(estimator=reference, parameters={"width": 2}), FEATURES, "classification")
+
+
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_a_misspelt_parameter_is_an_error_not_a_default(estimator: str) -> None:
+    with pytest.raises(SpecError, match="max_itr"):
+        build_model(Training(estimator=estimator, parameters={"max_itr": 5}), FEATURES, "classification")
+
+
+def test_what_xgboost_trained_on_is_asked_of_xgboost_itself() -> None:
+    frame, late = parcels()
+    training = Training(estimator="xgboost", parameters={"n_estimators": 2})
+    model = build_model(training, FEATURES, "regression").fit(frame, late)
+    assert device_used(model) in {"cpu", "cuda:0"}
