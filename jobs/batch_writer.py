@@ -20,6 +20,7 @@ from tidewheel.lake import Store
 PLACE = "_place"
 """Column that says which file a row belongs to; the rows of a place come one after the other."""
 RESULT = pa.schema([("place", pa.string()), ("path", pa.string()), ("rows", pa.int64())])
+ROWS_PER_FILE = 1_000_000
 ROWS_PER_GROUP = 200_000
 
 

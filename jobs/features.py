@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from jobs.batch_writer import PLACE, BatchWriter
+from jobs.batch_writer import PLACE, ROWS_PER_FILE, BatchWriter
 from jobs.code_reference import resolve
 from jobs.feature_inputs import PARTITION, FeatureInputs, read_manifests
 from jobs.job import Job, Result, run
@@ -23,8 +23,6 @@ from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.features")
 logging.getLogger("py4j").setLevel(logging.WARNING)
-
-ROWS_PER_FILE = 1_000_000
 
 
 def work(job: Job) -> Result:

@@ -1,0 +1,145 @@
+"""Bad input: refused at the right task, with a reason that names file, column and rule, and nothing else touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.jobs.data.conftest import FIRST, Deliveries, run_job
+
+NEXT = FIRST + timedelta(days=1)
+
+Breaks = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def _nulls(orders: pd.DataFrame) -> pd.DataFrame:
+    orders.loc[orders.index < 0.3 * len(orders), "weight"] = np.nan
+    return orders
+
+
+BROKEN: dict[str, tuple[Breaks, str, list[str]]] = {
+    "missing key column": (lambda o: o.drop(columns="parcel"), "land", ["'parcel'", "missing"]),
+    "renamed key column": (
+        lambda o: o.rename(columns={"parcel": "parcels"}),
+        "land",
+        ["'parcel'", "missing", "did you mean 'parcels'"],
+    ),
+    "missing column": (lambda o: o.drop(columns="weight"), "validate", ["weight", "expect_column_to_exist"]),
+    "renamed column": (
+        lambda o: o.rename(columns={"weight": "wieght"}),
+        "validate",
+        ["weight", "expect_column_to_exist"],
+    ),
+    "changed type of the event time": (
+        lambda o: o.assign(ordered_at=range(len(o))),
+        "land",
+        ["'ordered_at'", "int64", "timestamp"],
+    ),
+    "text where times were": (lambda o: o.assign(ordered_at="soon"), "land", ["'ordered_at'", "soon", "timestamp"]),
+    "changed type": (
+        lambda o: o.assign(weight="heavy"),
+        "validate",
+        ["column weight", "expect_column_values_to_be_of_type", "float64"],
+    ),
+    "empty": (lambda o: o.iloc[:0], "land", ["no rows", "at least one row"]),
+    "duplicate keys": (
+        lambda o: pd.concat([o, o.iloc[:2]]),
+        "land",
+        ["parcel", "2 keys occur more than once", "a key names one row"],
+    ),
+    "key without a value": (lambda o: o.assign(parcel=None), "land", ["'parcel'", "every row has a key"]),
+    "dates outside the partition": (
+        lambda o: o.assign(ordered_at=o.ordered_at + timedelta(days=1)),
+        "land",
+        ["'ordered_at'", "40 of 40 rows lie outside 2024-03-02", "its own day"],
+    ),
+    "nulls where none are allowed": (
+        _nulls,
+        "validate",
+        ["column weight", "12 of 40 rows (30.0%)", "expect_column_values_to_not_be_null"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_refused_and_kept_and_its_correction_goes_through(deliveries: Deliveries, case: str) -> None:
+    breaks, task, words = BROKEN[case]
+    deliveries.put(FIRST)
+    _publish_night(deliveries, FIRST)
+    before = deliveries.hashes("landing")
+    deliveries.put(NEXT)
+    good = deliveries.source_file(NEXT).read_bytes()
+    breaks(deliveries.orders(NEXT)).to_parquet(deliveries.source_file(NEXT), index=False)
+
+    refused = _refused_at(deliveries, task)
+
+    for word in [f"orders-{NEXT}.parquet", *words]:
+        assert word in (refused or "")
+    assert deliveries.hashes("landing") == before
+    assert deliveries.quarantined("landing")
+
+    deliveries.source_file(NEXT).write_bytes(good)
+    _publish_night(deliveries, NEXT)
+    assert deliveries.lake.need("landing", str(NEXT)).rows == 40
+
+
+@pytest.mark.parametrize("length", [0, 300], ids=["no bytes at all", "cut short"])
+def test_a_truncated_file_goes_to_quarantine_as_it_is(deliveries: Deliveries, length: int) -> None:
+    deliveries.put(NEXT)
+    file = deliveries.source_file(NEXT)
+    cut = file.read_bytes()[:length]
+    file.write_bytes(cut)
+
+    record = run_job(deliveries, "land", NEXT, "n")
+
+    assert f"{file}: not a complete parquet file ({length} bytes)" in (record.refused or "")
+    kept = f"deliveries/landing/_quarantine/{NEXT}/{file.name}"
+    assert deliveries.lake.store.read(kept) == cut
+    assert b"not a complete parquet file" in (deliveries.lake.store.read(f"{kept}.reason.json") or b"")
+    assert deliveries.hashes("landing") == {}
+
+
+def test_labels_that_are_no_numbers_are_refused_when_landed(deliveries: Deliveries) -> None:
+    day = FIRST + timedelta(days=2)
+    deliveries.put(FIRST, day)
+    outcomes = deliveries.folder / "source" / f"outcomes-{FIRST}.csv"
+    outcomes.write_text(outcomes.read_text().replace(",1\n", ",yes\n"))
+    refused = run_job(deliveries, "land", day, "n").refused or ""
+    assert outcomes.name in refused
+    assert "column 'late' holds string; rule: a label is a number" in refused
+
+
+def test_a_day_that_is_landed_again_and_refused_keeps_what_was_published(deliveries: Deliveries) -> None:
+    deliveries.put(FIRST)
+    _publish_night(deliveries, FIRST)
+    before = deliveries.hashes("landing")
+    _nulls(deliveries.orders(FIRST)).to_parquet(deliveries.source_file(FIRST), index=False)
+    assert run_job(deliveries, "land", FIRST, "again").refused is None
+    assert run_job(deliveries, "validate", FIRST, "again", "--stage", "raw").refused
+    assert deliveries.hashes("landing") == before
+
+
+def test_every_bad_day_of_a_range_is_named_at_once(deliveries: Deliveries) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    deliveries.put(*days)
+    for day in days[1:]:
+        deliveries.orders(day).drop(columns="parcel").to_parquet(deliveries.source_file(day))
+    refused = run_job(deliveries, "land", f"{days[0]}..{days[2]}", "r").refused or ""
+    assert [day for day in days if f"orders-{day}" in refused] == days[1:]
+
+
+def _refused_at(deliveries: Deliveries, task: str) -> str | None:
+    landed = run_job(deliveries, "land", NEXT, "night")
+    if task == "land":
+        return landed.refused
+    assert landed.refused is None
+    return run_job(deliveries, "validate", NEXT, "night", "--stage", "raw").refused
+
+
+def _publish_night(deliveries: Deliveries, day: date) -> None:
+    assert run_job(deliveries, "land", day, "night").refused is None
+    assert run_job(deliveries, "validate", day, "night", "--stage", "raw").refused is None
