@@ -97,7 +97,6 @@ def configuration(
             "print_stats_interval": 300,
             "dag_bundle_storage_path": layout.airflow / "bundles",
         },
-        "usage_data_collection": {"enabled": False},
     }
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 NAME = "postgres"
 USER = "tidewheel"
 LEDGER, AIRFLOW, MLFLOW = "tidewheel", "airflow", "mlflow"
-DATABASES = (LEDGER, AIRFLOW, MLFLOW)
 # Accounts that PostgreSQL may run as when we are root, which it refuses; the first that exists.
 ACCOUNTS = ("postgres", "nobody")
 
