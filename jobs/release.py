@@ -7,7 +7,6 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from jobs import registry
 from jobs.job import Job, Result, run
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
@@ -19,6 +18,7 @@ from tidewheel.release.stages import PLAN, STAGE_NAMES
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
+    from jobs.registry import ModelVersion
     from tidewheel.release.artifact import Artifact
 
 ALL = "all"
@@ -48,7 +48,7 @@ def work(job: Job) -> Result:
 
 def _executor(job: Job) -> Executor:
     def build(version: str) -> Artifact:
-        from jobs.bento import bento_of  # the compiler and its libraries, for one stage of ten
+        from jobs.bento import bento_of  # the compiler and its libraries, for one step of ten
 
         return bento_of(job.settings, job.pipeline, version).artifact
 
@@ -62,6 +62,8 @@ def _wanted(job: Job) -> str:
     Raises:
         UsageError: there is none, or it may not be released.
     """
+    from jobs import registry  # and with it MLflow and pandas, for one step of ten
+
     name, options = job.pipeline.name, job.options
     if options.rollback and options.version:
         raise UsageError("--rollback and --version exclude each other: a rollback goes to the version before")
@@ -84,8 +86,10 @@ def _wanted(job: Job) -> str:
     return wanted.version
 
 
-def _check_verdict(job: Job, wanted: registry.ModelVersion) -> None:
+def _check_verdict(job: Job, wanted: ModelVersion) -> None:
     """Refuse a version that the gate has not passed, unless somebody answers for it with a reason."""
+    from jobs import registry
+
     if wanted.tags.get(registry.VERDICT) == Outcome.PASSED or wanted.tags.get(registry.OVERRIDE_REASON):
         return
     said = wanted.tags.get(registry.VERDICT_SENTENCE, "it was never judged")
