@@ -2,4 +2,4 @@
 
 import os
 
-os.environ.setdefault("DO_NOT_TRACK", "1")  # no library that a job uses may call its makers
+os.environ.setdefault("DO_NOT_TRACK", "true")  # no library that a job uses may call its makers

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobs import registry
 from jobs.job import Job, Result, run
-from jobs.scorer import Scorer, packed
+from jobs.scorer import Scorer, packed, score_files
 from tidewheel.errors import LakeError
 
 if TYPE_CHECKING:
     from jobs.contract import Contract
     from tidewheel.lake import Manifest
-
-log = logging.getLogger("tidewheel.score")
-ROWS_BEFORE_SPARK_PAYS = 500_000
-"""One core scores about 200,000 rows a second, and Spark takes several seconds to start."""
 
 
 def work(job: Job) -> Result:
@@ -43,7 +37,8 @@ def work(job: Job) -> Result:
         folder=folder,
     )
     sources = [path for manifest in features for path in _paths(manifest)]
-    written = score_files(job, scorer, sources, rows=sum(manifest.rows for manifest in features))
+    name = f"{job.pipeline.name} score {job.partitions}"
+    written = score_files(job.settings, name, scorer, sources, rows=sum(manifest.rows for manifest in features))
     staged = [
         job.lake.stage(
             "predictions",
@@ -62,30 +57,6 @@ def work(job: Job) -> Result:
         links=registry.pages(job.settings, champion),
         sentence=f"{rows:,} rows of {job.partitions} scored by version {champion.version}",
     )
-
-
-def score_files(job: Job, scorer: Scorer, sources: Sequence[str], rows: int) -> dict[str, str]:
-    """Score files on Spark's executors, or, where they are fewer than Spark takes to start, in this process.
-
-    Either way the same code scores the same files, so the predictions are the same bytes.
-
-    Args:
-        job: names the Spark master.
-        scorer: what scores a file.
-        sources: files of features, relative to the lake's root.
-        rows: in all files.
-
-    Returns:
-        Path of the predictions by path of the features.
-    """
-    if rows <= ROWS_BEFORE_SPARK_PAYS:
-        return {source: scorer.score_file(source)[0] for source in sources}
-    from jobs.spark import spark_session
-
-    spark = spark_session(job.settings, f"{job.pipeline.name} score {job.partitions}")
-    files = spark.createDataFrame([(source,) for source in sources], "source string")
-    found = files.mapInArrow(scorer.__call__, "source string, path string, rows long").collect()
-    return {row.source: row.path for row in found}
 
 
 def _days(job: Job) -> list[str]:

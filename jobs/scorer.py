@@ -1,4 +1,4 @@
-"""What one Spark executor does to score: files of features in, files of predictions out.
+"""Scoring many rows: files of features in, files of predictions out.
 
 Spark spreads *files* over its executors; the rows go from Parquet to the model and back to Parquet in small Arrow
 batches, without a way through the JVM. One file of features is always one file of predictions in the same order, so
@@ -8,7 +8,7 @@ the same features and the same model give the same bytes, on however many machin
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,11 @@ from tidewheel.lake import Store
 
 if TYPE_CHECKING:
     from jobs.prediction import Task
+    from tidewheel.settings import Settings
 
 BATCH_ROWS = 50_000
+ROWS_BEFORE_SPARK_PAYS = 500_000
+"""One core scores about 200,000 rows a second, and Spark takes several seconds to start."""
 RESULT = pa.schema([("source", pa.string()), ("path", pa.string()), ("rows", pa.int64())])
 
 
@@ -94,6 +97,31 @@ class Scorer:
     def _schema(self, features: pa.Schema) -> pa.Schema:
         kept = [pa.field(name, features.field(name).type) for name in self.kept]
         return pa.schema([*kept, ("prediction", pa.float64()), ("model_version", pa.string())])
+
+
+def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence[str], rows: int) -> dict[str, str]:
+    """Score files on Spark's executors, or, where that is done before Spark has started, in this process.
+
+    Either way the same code scores the same files, so the predictions are the same bytes.
+
+    Args:
+        settings: name the Spark master.
+        name: of the Spark application.
+        scorer: what scores a file.
+        sources: files of features, relative to the lake's root.
+        rows: in all files.
+
+    Returns:
+        Path of the predictions by path of the features.
+    """
+    if rows <= ROWS_BEFORE_SPARK_PAYS:
+        return {source: scorer.score_file(source)[0] for source in sources}
+    from jobs.spark import spark_session
+
+    spark = spark_session(settings, name)
+    files = spark.createDataFrame([(source,) for source in sources], "source string")
+    found = files.mapInArrow(scorer.__call__, "source string, path string, rows long").collect()
+    return {row.source: row.path for row in found}
 
 
 def packed(model: Any) -> bytes:

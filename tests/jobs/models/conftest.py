@@ -25,6 +25,7 @@ from tidewheel.ledger import Ledger, migrate
 from tidewheel.runs import JobRecord, read_record
 from tidewheel.settings import Settings, load_settings
 
+os.environ["DO_NOT_TRACK"] = "true"  # as `jobs` does, which a test may import after mlflow
 START = date(2024, 1, 1)
 PIPELINE = """
 name: {name}
