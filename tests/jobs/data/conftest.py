@@ -85,9 +85,9 @@ class Deliveries:
             outcomes = pd.DataFrame({"parcel": orders.parcel, "late": pd.array(late).astype("Int64")})
             outcomes.to_csv(self.folder / "source" / f"outcomes-{day}.csv", index=False)
 
-    def suite(self, name: str, expectations: list[tuple[str, dict[str, object]]]) -> None:
+    def suite(self, name: str, expectations: list[tuple[str, dict[str, object]]], severity: str = "critical") -> None:
         """Write an expectation suite."""
-        rules = [{"type": kind, "kwargs": kwargs, "severity": "critical"} for kind, kwargs in expectations]
+        rules = [{"type": kind, "kwargs": kwargs, "severity": severity} for kind, kwargs in expectations]
         file = self.folder / "expectations" / "deliveries" / f"{name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"name": name, "expectations": rules, "meta": {}}))

@@ -1,0 +1,130 @@
+"""Landing and its validation: what is staged and published, what is skipped, and what they leave for people to read."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pytest
+
+from tests.jobs.data.conftest import FIRST, Deliveries, run_job
+from tidewheel.errors import SourceError
+from tidewheel.ledger import Ledger
+
+DAYS = [FIRST + timedelta(days=n) for n in range(4)]
+
+
+def test_a_night_lands_its_rows_and_the_labels_that_have_matured(deliveries: Deliveries) -> None:
+    deliveries.put(*DAYS)
+    record = run_job(deliveries, "land", DAYS[3], "n")
+    assert [(o.dataset, o.partition) for o in record.outputs] == [
+        ("landing", str(DAYS[3])),
+        ("labels", str(DAYS[1])),
+    ]
+    assert deliveries.lake.partitions("landing") == []
+
+
+def test_rows_are_sorted_by_key_and_times_are_utc(deliveries: Deliveries) -> None:
+    deliveries.put(FIRST)
+    (output,) = run_job(deliveries, "land", FIRST, "n").outputs
+    table = deliveries.lake.read(deliveries.lake.manifest("landing", str(FIRST), output.content_hash))
+    assert table["parcel"].to_pylist() == sorted(table["parcel"].to_pylist())
+    assert table.schema.field("ordered_at").type == pa.timestamp("us", "UTC")
+
+
+def test_a_label_nobody_knows_yet_is_left_out_and_not_negative(deliveries: Deliveries) -> None:
+    deliveries.put(FIRST, DAYS[2])
+    record = run_job(deliveries, "land", DAYS[2], "n")
+    labels = deliveries.lake.read(deliveries.lake.manifest("labels", str(FIRST), record.outputs[1].content_hash))
+    assert 0 < labels.num_rows < 40
+    assert labels["late"].null_count == 0
+
+
+def test_a_day_without_any_label_publishes_no_labels(deliveries: Deliveries) -> None:
+    deliveries.put(DAYS[2])
+    record = run_job(deliveries, "land", DAYS[2], "n")
+    assert [o.dataset for o in record.outputs] == ["landing"]
+    assert record.figures["label_days_without_labels"] == 1
+
+
+@pytest.mark.parametrize("stage", [None, "raw", "features"])
+def test_a_day_beyond_the_source_is_skipped_by_every_task(deliveries: Deliveries, stage: str | None) -> None:
+    after = date(2024, 4, 1)
+    record = run_job(deliveries, "land", after, "n")
+    if stage == "features":
+        run_job(deliveries, "features", after, "n")
+    if stage:
+        record = run_job(deliveries, "validate", after, "n", "--stage", stage)
+    assert record.figures["skipped"] is True
+    assert record.outputs == ()
+    assert "2024-03-01 to 2024-03-31" in record.sentence or stage == "features"
+
+
+def test_a_file_that_is_not_there_yet_fails_the_task_so_that_it_is_tried_again(deliveries: Deliveries) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_job(deliveries, "land", FIRST, "n")
+    assert ended.value.code == SourceError.exit_code
+
+
+def test_the_same_source_gives_the_same_content(deliveries: Deliveries) -> None:
+    deliveries.put(*DAYS)
+    days = f"{DAYS[0]}..{DAYS[3]}"
+    assert run_job(deliveries, "land", days, "a").outputs == run_job(deliveries, "land", days, "b").outputs
+
+
+def test_the_manifest_names_the_source_file_by_hash(deliveries: Deliveries) -> None:
+    deliveries.put(FIRST)
+    record = run_job(deliveries, "land", FIRST, "n")
+    assert list(record.inputs) == [f"source/{deliveries.source_file(FIRST)}"]
+
+
+def test_validation_leaves_a_page_for_people(deliveries: Deliveries) -> None:
+    deliveries.put(*DAYS)
+    run_job(deliveries, "land", DAYS[3], "n")
+    record = run_job(deliveries, "validate", DAYS[3], "n", "--stage", "raw")
+    assert list(record.links) == [f"Validation of landing/{DAYS[3]}", f"Validation of labels/{DAYS[1]}"]
+    page = (deliveries.lake.store.read(next(iter(record.links.values()))) or b"").decode()
+    for word in ("Published.", "4 of 4 rules hold", "expect column values to not be null", f"orders-{DAYS[3]}.parquet"):
+        assert word in page
+
+
+def test_a_range_has_one_page_that_leads_to_each_day(deliveries: Deliveries) -> None:
+    deliveries.put(*DAYS)
+    days = f"{DAYS[0]}..{DAYS[3]}"
+    run_job(deliveries, "land", days, "n")
+    record = run_job(deliveries, "validate", days, "n", "--stage", "raw")
+    (path,) = record.links.values()
+    page = (deliveries.lake.store.read(path) or b"").decode()
+    for day in DAYS:
+        assert f'href="../{day}/validation-landing.html"' in page
+
+
+def test_a_warning_is_shown_and_refuses_nothing(deliveries: Deliveries) -> None:
+    rule = ("expect_column_mean_to_be_between", {"column": "weight", "max_value": 0.1})
+    deliveries.suite("raw", [rule], severity="warning")
+    deliveries.put(FIRST)
+    run_job(deliveries, "land", FIRST, "n")
+    record = run_job(deliveries, "validate", FIRST, "n", "--stage", "raw")
+    assert record.refused is None
+    assert "! warning" in (deliveries.lake.store.read(next(iter(record.links.values()))) or b"").decode()
+
+
+def test_a_verdict_goes_to_the_ledger(
+    deliveries: Deliveries, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", database_url)
+    deliveries.put(FIRST)
+    run_job(deliveries, "land", FIRST, "n")
+    run_job(deliveries, "validate", FIRST, "n", "--stage", "raw")
+    (verdict,) = Ledger(database_url).verdicts("deliveries")
+    assert (verdict.kind, verdict.outcome, verdict.subject) == ("validation", "passed", f"raw/{FIRST}")
+
+
+def test_a_missing_suite_is_a_wrong_declaration(deliveries: Deliveries, caplog: pytest.LogCaptureFixture) -> None:
+    (deliveries.folder / "expectations" / "deliveries" / "raw.json").unlink()
+    deliveries.put(FIRST)
+    run_job(deliveries, "land", FIRST, "n")
+    with pytest.raises(SystemExit) as ended:
+        run_job(deliveries, "validate", FIRST, "n", "--stage", "raw")
+    assert ended.value.code == 2
+    assert "raw.json: no such file" in caplog.text
