@@ -1,4 +1,4 @@
-"""Processes of this installation that have outlived the supervisord that started them."""
+"""Processes of this installation that nobody answers for: of a supervisord that was killed, or lost its home."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import signal
 import time
 from typing import TYPE_CHECKING
+
+import psutil
 
 from infra.embedded import launch, postgres
 from infra.embedded.supervise import POLL_SECONDS, has_process
@@ -18,19 +20,29 @@ PATIENCE = 10.0
 
 
 def end_leftovers(layout: Layout) -> int:
-    """End them, PostgreSQL last and gently; to be called when no supervisord of this installation runs.
+    """End them, PostgreSQL last and gently; to be called when no supervisord of this installation answers.
 
     Returns:
         How many processes were ended.
     """
+    # One whose socket was removed with its home still keeps its programs alive.
+    unreachable = [process.pid for process in psutil.process_iter() if _is_supervisord(process, layout)]
+    _end(unreachable, signal.SIGTERM)
     server = postgres.postmaster(layout)
     # By SIGTERM PostgreSQL would wait for its clients to leave.
     found = [pid for pid in launch.of_supervisor(f"unix://{layout.supervisor_socket}") if pid != server]
     _end(found, signal.SIGTERM)
-    if server is None:
-        return len(found)
-    _end([server], signal.SIGINT)
-    return len(found) + 1
+    if server is not None:
+        found.append(server)
+        _end([server], signal.SIGINT)
+    return len(unreachable) + len(found)
+
+
+def _is_supervisord(process: psutil.Process, layout: Layout) -> bool:
+    try:
+        return process.cmdline()[-2:] == ["-c", str(layout.supervisor_config)]
+    except psutil.Error:  # it has ended meanwhile, or belongs to somebody else
+        return False
 
 
 def _end(pids: list[int], how: signal.Signals) -> None:

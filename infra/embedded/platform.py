@@ -97,9 +97,7 @@ class Platform:
             PlatformError: something could not be stopped.
         """
         report = report or Quiet()
-        if not self.layout.run.exists():
-            return []
-        with self._exclusively():
+        with self._exclusively() if self.layout.run.exists() else contextlib.nullcontext():
             stopped = self._stop_all(report) if self.supervisor.pid() is not None else []
             if ended := end_leftovers(self.layout):
                 report.note(f"ended {ended} processes that had outlived their service")

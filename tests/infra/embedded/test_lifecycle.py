@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from infra.embedded.platform import Platform
 from infra.embedded.ports import can_bind
 from infra.embedded.program import Program
 from infra.embedded.steps import Quiet
-from infra.embedded.supervise import State
+from infra.embedded.supervise import State, has_process
 from tests.conftest import wait_until
 from tests.platform_fixture import environment_of
 from tidewheel.errors import PlatformError, SettingsError
@@ -163,6 +164,15 @@ def test_up_recovers_when_everything_was_killed(small: Platform) -> None:
     wait_until(lambda: not descendants(small.layout), "all are gone")
     assert small.up() == {"postgres", "envoy"}
     assert states(small)["postgres"] == "running"
+
+
+def test_down_ends_a_platform_whose_home_was_removed_while_it_ran(small: Platform) -> None:
+    small.up()
+    running = descendants(small.layout)
+    shutil.rmtree(small.layout.home)
+    assert small.down() == ["what a killed platform had left"]
+    assert not [pid for pid in running if has_process(pid)]
+    assert not small.layout.home.exists()
 
 
 def test_a_half_made_data_folder_is_made_again(small: Platform) -> None:
