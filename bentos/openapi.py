@@ -40,6 +40,7 @@ def document(served: Served) -> dict[str, Any]:
         "description": f"{packaged.description} Each prediction is a {packaged.meaning}. "
         f"At most {packaged.maximum_rows} rows in one request.",
         "operationId": "predict",
+        "tags": ["prediction"],
         "requestBody": {"required": True, "content": _json(request, example)},
         "responses": {
             "200": {"description": "predictions", "content": _json(_reference("Answer"), answer_example)},
@@ -82,6 +83,7 @@ def _probe(summary: str, also: dict[str, str]) -> dict[str, Any]:
     statuses = {"200": "yes" if summary.startswith("Whether") else "the page", **also}
     return {
         "summary": summary,
+        "tags": ["operation"],
         "responses": {
             status: {"description": meaning, "content": {"text/plain": {"schema": {"type": "string"}}}}
             for status, meaning in statuses.items()

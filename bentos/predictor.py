@@ -12,6 +12,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,16 +40,6 @@ class Number:
     offsets: tuple[float, ...]
     missing: tuple[float, ...]
 
-    def fill(self, matrix: Matrix, values: Values) -> None:
-        """Write this column's outputs."""
-        numbers = np.asarray(values, dtype=np.float64)  # None becomes NaN
-        unknown = np.isnan(numbers)
-        for position, factor, offset, missing in zip(
-            self.positions, self.factors, self.offsets, self.missing, strict=True
-        ):
-            output = numbers if factor == 1.0 and offset == 0.0 else factor * numbers + offset
-            matrix[:, position] = output if missing != missing else np.where(unknown, missing, output)
-
 
 @dataclass(frozen=True)
 class Category:
@@ -73,8 +64,8 @@ class Category:
         if None in rows:
             value = values[rows.index(None)]
             raise UnknownCategory(f"column {self.name!r}: the model cannot take {value!r}")
-        if self.positions:
-            matrix[:, self.positions] = rows
+        for place, position in enumerate(self.positions):
+            matrix[:, position] = [row[place] for row in rows]  # type: ignore[index]  # None was refused above
 
 
 @dataclass(frozen=True)
@@ -86,15 +77,25 @@ class Encoding:
     categories: tuple[Category, ...]
 
     def matrix(self, columns: Columns) -> Matrix:
-        """The float64 matrix of these columns, one row a row."""
+        """The float64 matrix of these columns, one row a row.
+
+        Raises:
+            UnknownCategory: a value that the model cannot take.
+        """
         rows = len(next(iter(columns.values())))
         matrix = np.empty((rows, len(self.base)))
         matrix[:] = self.base
-        for number in self.numbers:
-            number.fill(matrix, columns[number.name])
+        if self.numbers:
+            # All numbers at once: for one row, a call for each column would cost more than the model.
+            values = np.array([columns[number.name] for number in self.numbers], dtype=np.float64)  # None becomes NaN
+            matrix[:, self._lines.positions] = self._lines(values).T
         for category in self.categories:
             category.fill(matrix, columns[category.name])
         return matrix
+
+    @cached_property
+    def _lines(self) -> _Lines:
+        return _Lines.of(self.numbers)
 
     def to_json(self) -> bytes:
         """As `from_json` reads it."""
@@ -109,6 +110,36 @@ class Encoding:
             numbers=tuple(Number(**number) for number in found["numbers"]),
             categories=tuple(Category(**category) for category in found["categories"]),
         )
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The numeric columns' outputs as arrays, to compute all of them in one step."""
+
+    sources: Matrix
+    positions: Matrix
+    factors: Matrix
+    offsets: Matrix
+    missing: Matrix
+    as_they_are: bool
+
+    @classmethod
+    def of(cls, numbers: Sequence[Number]) -> _Lines:
+        outputs = [
+            (source, *output)
+            for source, n in enumerate(numbers)
+            for output in zip(n.positions, n.factors, n.offsets, n.missing, strict=True)
+        ]
+        sources, positions = (np.array([output[i] for output in outputs], dtype=np.intp) for i in (0, 1))
+        factors, offsets, missing = (np.array([[output[i]] for output in outputs]) for i in (2, 3, 4))
+        as_they_are = bool((factors == 1).all() and (offsets == 0).all() and np.isnan(missing).all())
+        return cls(sources, positions, factors, offsets, missing, as_they_are)
+
+    def __call__(self, values: Matrix) -> Matrix:
+        found: Matrix = values[self.sources]
+        if self.as_they_are:
+            return found
+        return np.where(np.isnan(found), self.missing, found * self.factors + self.offsets)
 
 
 Predictor = Callable[[Columns], Predictions]
