@@ -54,9 +54,12 @@ class LocalBackend:
             return
         self._refuse_routed(colour)
         self._supervisor.remove(name, STOP_SECONDS)
-        free = Place(artifact.version, artifact.content_hash, self._free_port())
-        self._endpoints.change(self._pipeline, lambda endpoint: endpoint.with_place(colour, free))
-        self._supervisor.add(self._program(colour, artifact, free.port))
+
+        def placed(endpoint: Endpoint) -> Endpoint:
+            return endpoint.with_place(colour, Place(artifact.version, artifact.content_hash, self._free_port()))
+
+        endpoint = self._endpoints.change(self._pipeline, placed)
+        self._supervisor.add(self._program(colour, artifact, endpoint.places[colour].port))
 
     def stop(self, colour: Colour) -> None:
         """Have nothing run in a colour, to which nothing is routed."""
@@ -137,6 +140,7 @@ class LocalBackend:
         )
 
     def _free_port(self) -> int:
+        """A port that is free and in no file; asked while nobody else changes a file."""
         taken = {place.port for endpoint in self._endpoints.all() for place in endpoint.places.values()}
         # Two installations on one machine begin at different places, so that they do not race for the same port.
         offset = zlib.crc32(str(self._layout.home).encode())

@@ -30,8 +30,8 @@ def test_the_documentation_works_below_the_prefix(place: Place, house: House) ->
         document = client.get(page.url.join("./docs.json")).json()
         server = page.url.join(document["servers"][0]["url"])
         example = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
-        answer = client.post(server.join("./predict"), json=example).json()
-        assert (answer["model_version"], answer["colour"]) == ("1", "blue")
+        answer = client.post(server.join("./predict"), json=example, headers={"x-request-id": "mine"}).json()
+        assert (answer["model_version"], answer["colour"], answer["request_id"]) == ("1", "blue", "mine")
         for path in ("static_content/swagger-ui-bundle.js", "static_content/swagger-ui.css", "readyz", "metrics"):
             assert client.get(page.url.join(f"./{path}")).status_code == 200, path
 

@@ -1,0 +1,74 @@
+"""The files of the endpoints, and what Envoy is told because of them; nothing runs."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.embedded.layout import Layout
+from infra.envoy.files import EnvoyFiles
+from infra.envoy.routing import Target, clusters, routes
+from infra.local.endpoints import Endpoint, Endpoints, Place
+from tidewheel.release.stages import Colour
+
+targets = st.lists(
+    st.builds(
+        Target,
+        pipeline=st.sampled_from(["flights", "flights_2", "orders"]),
+        colour=st.sampled_from(["blue", "green"]),
+        version=st.just("1"),
+        port=st.integers(1024, 65535),
+        live=st.booleans(),
+    ),
+    unique_by=lambda target: target.cluster,
+)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    return layout
+
+
+@given(targets)
+def test_every_route_names_a_cluster_that_is_there(targets: list[Target]) -> None:
+    known = {cluster["name"] for cluster in clusters(targets)}
+    table = routes(targets)["virtual_hosts"][0]["routes"]
+    assert {route["route"]["cluster"] for route in table if "route" in route} <= known
+
+
+def test_one_pipeline_never_takes_the_requests_of_another_whose_name_begins_alike() -> None:
+    table = routes([Target("flights", "blue", "1", 1, True), Target("flights_2", "green", "1", 2, True)])
+    prefixes = {
+        r["route"]["cluster"]: r["match"]["prefix"] for r in table["virtual_hosts"][0]["routes"] if "route" in r
+    }
+    assert prefixes == {"flights-blue": "/flights/", "flights_2-green": "/flights_2/"}
+
+
+def test_an_endpoint_survives_its_file(layout: Layout) -> None:
+    endpoint = Endpoint("orders", Colour.GREEN, {Colour.GREEN: Place("3", "abc", 21000)})
+    assert Endpoint.from_json(endpoint.to_json()) == endpoint
+    assert Endpoints(layout).get("orders") == Endpoint("orders")
+
+
+def test_pipelines_that_change_at_the_same_time_all_reach_envoy(layout: Layout) -> None:
+    names = [f"pipeline_{n}" for n in range(12)]
+
+    def go_live(name: str) -> None:
+        place = Place("1", "abc", 21000)
+        Endpoints(layout).change(name, lambda e: replace(e.with_place(Colour.BLUE, place), live=Colour.BLUE))
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(go_live, names))
+    written = json.loads(EnvoyFiles(layout.envoy).clusters.read_text())
+    assert sorted(cluster["name"] for cluster in written["resources"]) == sorted(f"{name}-blue" for name in names)
+    table = json.loads(EnvoyFiles(layout.envoy).routes.read_text())["resources"][0]
+    listing = json.loads(table["virtual_hosts"][0]["routes"][0]["direct_response"]["body"]["inline_string"])
+    assert [pipeline["name"] for pipeline in listing["pipelines"]] == sorted(names)
