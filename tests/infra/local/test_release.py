@@ -70,6 +70,7 @@ def test_two_switches_under_traffic_lose_no_request(place: Place) -> None:
     assert (endpoint.version, endpoint.colour, endpoint.previous_version) == ("1", "blue", "2")
 
 
+@pytest.mark.slow
 def test_a_release_killed_in_every_stage_resumes_where_it_was_and_loses_no_request(place: Place, house: House) -> None:
     release(place, "1")
     with Traffic(place, kept=1) as traffic:
