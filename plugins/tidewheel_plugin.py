@@ -16,7 +16,9 @@ class TidewheelPlugin(AirflowPlugin):
             "name": "Tidewheel",
             "href": "/tidewheel/",
             "destination": "nav",
-            "nav_top_level": True,
+            # Not at the top: there, Airflow 3.3.2 draws a link to a page outside its own as a button that does nothing.
+            # And not with a `url_route`: that is a frame which no link can leave.
+            "category": "browse",
         }
     ]
 

@@ -50,7 +50,9 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             "reason": forms.optional_text("Reason", "Why now; kept with the run."),
         },
         partition=newest_features(pipeline.name, FIRST_JOB),
-        calendar=f"`{pipeline.triggers.calendar}` (UTC)" if pipeline.triggers.calendar else "no calendar is set",
+        calendar=f"on the calendar `{pipeline.triggers.calendar}` (UTC)"
+        if pipeline.triggers.calendar
+        else "on no calendar",
         approval=_approval_words(pipeline),
     ) as dag:
         chain(
@@ -96,6 +98,11 @@ def _approve(pipeline: Pipeline) -> BaseOperator:
         response_timeout=timedelta(hours=pipeline.gate.approval_timeout_hours),
         execution_timeout=None,
     )
+
+
+def _calendar_words(pipeline: Pipeline) -> str:
+    calendar = pipeline.triggers.calendar
+    return f"on the calendar `{calendar}` (UTC)" if calendar else "on no calendar"
 
 
 def _approval_words(pipeline: Pipeline) -> str:
