@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jobs.prediction import Task
     from tidewheel.settings import Settings
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 20_000
 ROWS_BEFORE_SPARK_PAYS = 500_000
 """One core scores about 200,000 rows a second, and Spark takes several seconds to start."""
 RESULT = pa.schema([("source", pa.string()), ("path", pa.string()), ("rows", pa.int64())])
