@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from tidewheel.errors import DataRefused, LakeError
-from tidewheel.lake import Lake
+from tidewheel.lake import Lake, Manifest
 from tidewheel.runs import BatchReference, run_folder
 
 if TYPE_CHECKING:
@@ -69,35 +69,47 @@ class TrainingData(BaseModel):
 def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date) -> TrainingData:
     """Name what a training as of a day may use: published days whose labels had matured by then.
 
-    The newest `holdout_days` of them are kept for the gate; a day without published labels is unknown and left out.
+    The newest `holdout_days` of them are kept for the gate. A day without published labels is unknown and left out, and
+    so is one whose features were built before the pipeline had all its columns.
 
     Raises:
         DataRefused: too few days, or fewer rows than `training.minimum_rows`.
     """
     matured_until = as_of - timedelta(days=pipeline.labels.delay_days)
     known = set(lake.partitions("labels"))
-    days = [k for k in lake.partitions("features") if k in known and date.fromisoformat(k) <= matured_until]
+    features = [lake.need("features", k) for k in lake.partitions("features") if k in known and k <= str(matured_until)]
+    lacking = [m for m in features if not m.columns.keys() >= set(pipeline.features.columns)]
+    days = [_labelled_day(lake, manifest) for manifest in features if manifest not in lacking]
     held = pipeline.training.holdout_days
     learned, holdout = days[:-held], days[-held:]
     if learned and pipeline.training.window_days is not None:
-        first = date.fromisoformat(learned[-1]) - timedelta(days=pipeline.training.window_days - 1)
-        learned = [day for day in learned if date.fromisoformat(day) >= first]
+        first = learned[-1].day - timedelta(days=pipeline.training.window_days - 1)
+        learned = [day for day in learned if day.day >= first]
     chosen = TrainingData(
         pipeline=pipeline.name,
         as_of=as_of,
         matured_until=matured_until,
-        training=tuple(_labelled_day(lake, day) for day in learned),
-        holdout=tuple(_labelled_day(lake, day) for day in holdout),
+        training=tuple(learned),
+        holdout=tuple(holdout),
     )
     if chosen.training_rows < pipeline.training.minimum_rows:
-        span = f"{days[0]} to {days[-1]}" if days else "none"
-        raise DataRefused(
-            f"{pipeline.name}: {chosen.training_rows:,} rows of {len(learned)} days to train on as of {as_of}, "
-            f"training.minimum_rows asks for {pipeline.training.minimum_rows:,}. Days with features and matured labels "
-            f"(known by {matured_until}): {len(days)} ({span}), of which the newest {len(holdout)} are kept for the "
-            f"gate. Build more days with the {pipeline.name}.features DAG, or lower training.minimum_rows"
-        )
+        raise DataRefused(_too_few(pipeline, chosen, days, lacking))
     return chosen
+
+
+def _too_few(pipeline: Pipeline, chosen: TrainingData, days: Sequence[LabelledDay], lacking: Sequence[Manifest]) -> str:
+    span = f"{days[0].day} to {days[-1].day}" if days else "none"
+    old = ""
+    if lacking:
+        gone = sorted(set(pipeline.features.columns) - lacking[0].columns.keys())
+        old = f", and {len(lacking)} more whose features lack {', '.join(gone)} and must be built again"
+    return (
+        f"{pipeline.name}: {chosen.training_rows:,} rows of {len(chosen.training)} days to train on as of "
+        f"{chosen.as_of}, training.minimum_rows asks for {pipeline.training.minimum_rows:,}. Days with features and "
+        f"matured labels (known by {chosen.matured_until}): {len(days)} ({span}), of which the newest "
+        f"{len(chosen.holdout)} are kept for the gate{old}. "
+        f"Build more days with the {pipeline.name}.features DAG, or lower training.minimum_rows"
+    )
 
 
 def keep_training_data(lake: Lake, run_id: str, chosen: TrainingData) -> str:
@@ -167,12 +179,13 @@ def _read(lake: Lake, batches: Sequence[BatchReference], columns: list[str]) -> 
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[PARTITION, *columns])
 
 
-def _labelled_day(lake: Lake, day: str) -> LabelledDay:
-    features, labels = (
+def _labelled_day(lake: Lake, features: Manifest) -> LabelledDay:
+    labels = lake.need("labels", features.partition)
+    batches = [
         BatchReference(dataset=m.dataset, partition=m.partition, content_hash=m.content_hash, rows=m.rows)
-        for m in (lake.need("features", day), lake.need("labels", day))
-    )
-    return LabelledDay(day=date.fromisoformat(day), features=features, labels=labels)
+        for m in (features, labels)
+    ]
+    return LabelledDay(day=date.fromisoformat(features.partition), features=batches[0], labels=batches[1])
 
 
 def _path(lake: Lake, run_id: str) -> str:

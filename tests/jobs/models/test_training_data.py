@@ -91,3 +91,14 @@ def test_data_that_is_gone_is_named(make_parcels: MakeParcels) -> None:
     parcels.lake.store.remove(f"{parcels.name}/features/_data")
     with pytest.raises(LakeError, match="features/2024-01-01"):
         labelled_rows(parcels.lake, spec(parcels), chosen.training)
+
+
+def test_days_built_before_a_column_was_added_are_left_out_and_named_where_that_leaves_too_little(
+    make_parcels: MakeParcels,
+) -> None:
+    parcels = make_parcels()
+    days = parcels.publish_days(12)
+    changed = spec(parcels)
+    wider = changed.features.model_copy(update={"numeric": [*changed.features.numeric, "height"]})
+    with pytest.raises(DataRefused, match="10 more whose features lack height and must be built again"):
+        choose_training_data(parcels.lake, changed.model_copy(update={"features": wider}), as_of=days[-1])

@@ -144,6 +144,32 @@ def test_days_the_champion_has_learned_from_do_not_count(registered_parcels: Mak
     assert "only 2 days to compare on, 3 are needed" in evaluated.sentence
 
 
+def test_a_training_killed_before_it_registered_is_done_again_once(
+    registered_parcels: MakeParcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parcels = registered_parcels()
+    day = parcels.publish_days(12)[-1]
+    run_job(parcels, "assemble", day, "one")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(mlflow, "register_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_job(parcels, "train", day, "one")
+    assert registry.challenger(parcels.settings, parcels.name) is None
+    # what a kill -9 leaves: a run that is still open in MLflow
+    client = registry.connect(parcels.settings)
+    left = client.create_run(
+        client.get_experiment_by_name(parcels.name).experiment_id, tags={registry.RUN_ID: "one"}
+    ).info.run_id
+
+    assert run_job(parcels, "train", day, "one").figures["version"] == "1"
+    assert client.get_run(left).info.status == "KILLED"
+    assert len(client.search_model_versions(f"name = '{parcels.name}'")) == 1
+
+
 def test_corrected_data_under_the_same_run_id_is_a_new_version(
     registered_parcels: MakeParcels, run_job: RunJob
 ) -> None:
