@@ -4,7 +4,8 @@ The reference is the trailing 28 days, not the champion's training data: what a 
 source, a changed unit, a vanished category) stands out against last month, while the seasons, which part any day from
 a model's training data, do not alarm every night; a model that slowly goes stale shows in its performance and its age.
 
-Effect sizes, not p-values: with enough rows every difference is significant.
+Effect sizes, not p-values: with enough rows every difference is significant. A column has drifted where the day lies
+farther from the reference than any day of the reference did (see `jobs.usual_drift`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jobs.usual_drift import usual_distances
+
 if TYPE_CHECKING:
     from tidewheel.lake import Lake, Manifest
     from tidewheel.spec import Pipeline
@@ -25,11 +28,12 @@ if TYPE_CHECKING:
 REFERENCE_DAYS = 28
 MOST_ROWS = 50_000
 """Rows drawn, evenly, from the day and from the reference: more move no effect size, and cost minutes."""
-NUMERIC, NUMERIC_THRESHOLD = "wasserstein", 0.3
-"""Wasserstein distance in standard deviations of the reference; below 0.3 a shift is small."""
-CATEGORICAL, CATEGORICAL_THRESHOLD = "jensenshannon", 0.15
-"""Jensen-Shannon distance, 0 (same shares) to 1 (no category in common)."""
+NUMERIC, LEAST_NUMERIC = "wasserstein", 0.1
+"""Wasserstein distance in standard deviations of the reference; a shift below 0.1 matters to nobody."""
+CATEGORICAL, LEAST_CATEGORICAL = "jensenshannon", 0.1
+"""Jensen-Shannon distance: 0 for the same shares, 0.83 for no category in common."""
 PREDICTION = "prediction"
+DAY = "partition"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Drift:
 
     Attributes:
         scores: effect size by column; `prediction` is the model's output.
+        limits: what each score was held against.
         drifted: columns beyond their threshold, farthest first.
         left_out: columns that could not be compared, with the reason.
         missing: why nothing was compared, for a person; empty where something was.
@@ -46,6 +51,7 @@ class Drift:
     """
 
     scores: Mapping[str, float]
+    limits: Mapping[str, float]
     drifted: Sequence[str]
     left_out: Mapping[str, str]
     missing: str
@@ -70,7 +76,7 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
     earlier = [manifest for manifest in features.values() if manifest is not None]
     if today is None or not earlier:
         missing = f"no features of {day}" if today is None else f"no features of the {REFERENCE_DAYS} days before {day}"
-        return Drift({}, (), {}, missing, "", {})
+        return Drift({}, {}, (), {}, missing, "", {})
     current = _rows(lake, pipeline, [today])
     reference = _rows(lake, pipeline, earlier)
     if PREDICTION in current and PREDICTION in reference:
@@ -78,13 +84,11 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
         version = current["model_version"].mode().iloc[0]
         reference[PREDICTION] = reference[PREDICTION].where(reference["model_version"] == version)
     comparable, left_out = _comparable(pipeline, current, reference)
-    scores, page = _compare(pipeline, comparable, current, reference)
-    limits = {
-        name: CATEGORICAL_THRESHOLD if name in pipeline.features.categorical else NUMERIC_THRESHOLD for name in scores
-    }
+    limits = _limits(pipeline, comparable, reference)
+    scores, page = _compare(pipeline, limits, current, reference)
     drifted = sorted((n for n in scores if scores[n] > limits[n]), key=lambda n: -scores[n] / limits[n])
     inputs = {manifest.key: manifest.content_hash for manifest in (*earlier, today)}
-    return Drift(scores, drifted, left_out, "", page, inputs)
+    return Drift(scores, limits, drifted, left_out, "", page, inputs)
 
 
 def _rows(lake: Lake, pipeline: Pipeline, manifests: Sequence[Manifest]) -> pd.DataFrame:
@@ -97,7 +101,7 @@ def _rows(lake: Lake, pipeline: Pipeline, manifests: Sequence[Manifest]) -> pd.D
         if predictions := lake.published("predictions", manifest.partition):
             said = lake.read(predictions, [*pipeline.key, PREDICTION, "model_version"]).to_pandas()
             frame = frame.merge(said, on=pipeline.key, how="left")
-        frames.append(frame)
+        frames.append(frame.assign(**{DAY: manifest.partition}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -117,8 +121,17 @@ def _is_empty(frame: pd.DataFrame, name: str) -> bool:
     return name not in frame or bool(frame[name].isna().all())
 
 
+def _limits(pipeline: Pipeline, columns: list[str], reference: pd.DataFrame) -> dict[str, float]:
+    """Beyond which effect size each column counts as drifted."""
+    categorical = [name for name in columns if name in pipeline.features.categorical]
+    numeric = [name for name in columns if name not in categorical]
+    usual = usual_distances(reference, DAY, numeric, categorical)
+    least = {**dict.fromkeys(numeric, LEAST_NUMERIC), **dict.fromkeys(categorical, LEAST_CATEGORICAL)}
+    return {name: least[name] if math.isnan(usual[name]) else max(least[name], usual[name]) for name in columns}
+
+
 def _compare(
-    pipeline: Pipeline, columns: list[str], current: pd.DataFrame, reference: pd.DataFrame
+    pipeline: Pipeline, limits: Mapping[str, float], current: pd.DataFrame, reference: pd.DataFrame
 ) -> tuple[dict[str, float], str]:
     """Evidently's effect sizes and its page."""
     with warnings.catch_warnings():
@@ -126,16 +139,11 @@ def _compare(
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
-        categorical = [name for name in columns if name in pipeline.features.categorical]
-        numeric = [name for name in columns if name not in categorical]
+        categorical = [name for name in limits if name in pipeline.features.categorical]
+        numeric = [name for name in limits if name not in categorical]
         definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
-        preset = DataDriftPreset(
-            num_method=NUMERIC,
-            num_threshold=NUMERIC_THRESHOLD,
-            cat_method=CATEGORICAL,
-            cat_threshold=CATEGORICAL_THRESHOLD,
-        )
-        sides = [Dataset.from_pandas(_typed(f[columns], numeric), definition) for f in (current, reference)]
+        preset = DataDriftPreset(num_method=NUMERIC, cat_method=CATEGORICAL, per_column_threshold=dict(limits))
+        sides = [Dataset.from_pandas(_typed(f[list(limits)], numeric), definition) for f in (current, reference)]
         snapshot = Report([preset]).run(*sides)
         return _scores(snapshot.dict()), str(snapshot.get_html_str(as_iframe=False))
 

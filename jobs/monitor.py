@@ -100,10 +100,11 @@ def _drift_words(drift: Drift) -> str:
     if drift.missing:
         return f"drift unknown: {drift.missing}"
     words = f"{len(drift.drifted)} of {len(drift.scores)} columns drifted"
-    if not drift.drifted:
-        return words
-    named = ", ".join(f"{name} {drift.scores[name]:.2f}" for name in drift.drifted[:NAMED])
-    return f"{words} ({named}{', ...' if len(drift.drifted) > NAMED else ''})"
+    if drift.drifted:
+        named = ", ".join(f"{name} {drift.scores[name]:.2f}" for name in drift.drifted[:NAMED])
+        words = f"{words} ({named}{', ...' if len(drift.drifted) > NAMED else ''})"
+    unseen = [f"{name} ({why})" for name, why in drift.left_out.items() if name != PREDICTION]
+    return f"{words}, not compared: {', '.join(unseen)}" if unseen else words
 
 
 def _performance_words(job: Job, performance: DayPerformance) -> str:

@@ -119,6 +119,15 @@ def test_a_shifted_column_stands_out_and_the_page_is_in_the_lake(parcels: Parcel
     assert drift["weight"] > 1
 
 
+def test_a_column_that_moves_every_day_does_not_stand_out(parcels: Parcels, run_job: RunJob) -> None:
+    for n in range(1, 10):
+        parcels.publish_day(date(2024, 1, n), shift=2.0 * (-1) ** n)
+    parcels.publish_day(DAY, shift=2.0)
+    assert run_job(parcels, "monitor", DAY, "night").figures["drifted_columns"] == 0
+    parcels.publish_day(DAY, shift=6.0)
+    assert run_job(parcels, "monitor", DAY, "night").figures["drifted_columns"] == 1
+
+
 def test_another_versions_predictions_are_no_reference(parcels: Parcels, run_job: RunJob) -> None:
     for day in range(1, 10):
         predict_day(parcels, date(2024, 1, day), version="3")
@@ -138,6 +147,7 @@ def test_constant_and_empty_columns_do_not_stop_the_night(parcels: Parcels, run_
         parcels.lake.publish(parcels.lake.write_table("features", str(day), table, {}, "test"))
     record = run_job(parcels, "monitor", DAY, "night")
     assert record.figures["compared_columns"] == 2
+    assert "not compared: weight (no values in the day)" in record.sentence
 
 
 def test_an_open_wish_is_told_every_night_and_asked_for_once(parcels: Parcels, run_job: RunJob) -> None:
