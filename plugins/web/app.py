@@ -12,6 +12,7 @@ from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
 
 from plugins.operators.links import airflow_address, browser_address
 from plugins.web.overview import PURPOSES, overview
@@ -72,9 +73,10 @@ def show_record(path: str) -> HTMLResponse:
     """What a job left behind, for a person: its sentence, links, figures and batches."""
     settings = load_settings()
     report = read_report(Store(settings.lake_root, settings.lake_options), path)
-    if report is None or "/runs/" not in path:
-        raise HTTPException(NOT_FOUND, f"the lake has no record {path!r}")
-    record = JobRecord.model_validate_json(report.content)
+    try:
+        record = JobRecord.model_validate_json(report.content if report else b"")
+    except ValidationError:
+        raise HTTPException(NOT_FOUND, f"the lake has no record {path!r}") from None
     links = {title: browser_address(target) for title, target in record.links.items()}
     return _page("record.html", record=record, links=links, raw=browser_address(path))
 
