@@ -41,9 +41,9 @@ def usual_distances(
         values = reference[list(numeric)]
         spread = values.std(ddof=0).clip(lower=LEAST_SPREAD)
         by_day = days[list(numeric)].quantile(QUANTILES).sub(values.quantile(QUANTILES), level=1).abs()
-        found |= (by_day.groupby(level=0).mean() / spread).max().to_dict()
+        found = {str(k): float(v) for k, v in (by_day.groupby(level=0).mean() / spread).max().items()}
     for name in categorical:
         shares = pd.crosstab(reference[day], reference[name], normalize="index")
         whole = reference[name].value_counts(normalize=True).reindex(shares.columns)
         found[name] = max((float(jensenshannon(row, whole)) for row in shares.to_numpy()), default=np.nan)
-    return {str(name): float(distance) for name, distance in found.items()}
+    return found
