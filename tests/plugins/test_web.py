@@ -162,6 +162,12 @@ def test_a_record_is_a_page_for_a_person(get: Get, lake: Lake) -> None:
     assert 'href="/tidewheel/lake/orders/reports/2026-01-05/raw.html"' in page
 
 
+def test_a_file_beside_a_record_is_no_record(get: Get, lake: Lake) -> None:
+    lake.store.replace("orders/runs/run-1/training_data.json", b"{}")
+    assert get("/record/orders/runs/run-1/training_data.json").status_code == 404
+    assert get("/lake/orders/runs/run-1/training_data.json").status_code == 200
+
+
 def test_the_overview_shows_who_answers_what_is_newest_and_what_was_decided(
     get: Get, lake: Lake, registry: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
