@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import reduce
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.spark import spark_url
 from tidewheel.lake import Lake, Manifest
@@ -78,5 +80,12 @@ def _read_alike(spark: SparkSession, lake: Lake, manifests: list[Manifest]) -> D
     ]
     # Hadoop writes a URL's beginning in its own ways (file:/ for file:///), so the path below the dataset is compared.
     path = F.concat(F.lit(f"{DATA}/"), F.substring_index("_metadata.file_path", f"/{DATA}/", -1))
-    frame = spark.read.parquet(*urls).select(*columns, path.alias("_path"))
+    frame = spark.read.schema(_schema(lake, manifests[0])).parquet(*urls).select(*columns, path.alias("_path"))
     return frame.join(F.broadcast(spark.createDataFrame(day_of_file)), "_path").drop("_path")
+
+
+def _schema(lake: Lake, manifest: Manifest) -> T.StructType:
+    """The columns of a batch, from one footer; Spark would start a job to find them."""
+    with lake.store.open(f"{manifest.pipeline}/{manifest.dataset}/{manifest.files[0].path}") as file:
+        found = pq.read_schema(file)
+    return from_arrow_schema(pa.schema([field for field in found if not pa.types.is_null(field.type)]))

