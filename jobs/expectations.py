@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAMED = 3  # examples given in a message
 # What a suite says beside the rule itself.
-_NO_RULE = ("batch_id", "column", "column_list", "mostly")
+_NO_RULE = ("batch_id", "column", "column_list", "column_set", "exact_match", "mostly")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Finding:
     passed: bool
     found: str
     critical: bool = True
+    computed: bool = True
 
     @property
     def sentence(self) -> str:
@@ -57,7 +58,7 @@ class Judge:
         """Hold a batch against the suite, broken rules first."""
         result = self._batch.get_batch({"dataframe": frame}).validate(self.suite)
         findings = [_finding(one.to_json_dict()) for one in result.results]
-        return sorted(findings, key=lambda finding: (finding.passed, not finding.critical))
+        return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
 
 
 def load_suite(suite_file: Path) -> gx.ExpectationSuite:
@@ -92,6 +93,7 @@ def _finding(result: dict[str, Any]) -> Finding:
         passed=bool(result["success"]),
         found=_found(result),
         critical=config.get("severity") == "critical",
+        computed=bool(result.get("result")),
     )
 
 
@@ -103,6 +105,8 @@ def _found(result: dict[str, Any]) -> str:
         found = f"{wrong} of {rows} rows ({100 * wrong / rows if rows else 0:.1f}%) break the rule"
         examples = [str(value) for value in (detail.get("partial_unexpected_list") or [])[:NAMED] if value is not None]
         return found + (f", for example {', '.join(examples)}" if examples else "")
+    if mismatched := (detail.get("details") or {}).get("mismatched"):
+        return ", ".join(f"{kind} {', '.join(columns)}" for kind, columns in mismatched.items() if columns)
     if detail.get("observed_value") is not None:
         return f"found {detail['observed_value']}"
     if message := _exception(result.get("exception_info") or {}):
