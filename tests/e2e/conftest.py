@@ -42,7 +42,7 @@ class Installation:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `tidewheel ...` on this installation."""
-        line = [sys.executable, "-m", "tidewheel.cli.app", *arguments]
+        line = [str(Path(sys.executable).with_name("tidewheel")), *arguments]
         return subprocess.run(
             line, cwd=self.project, env=self.environment, capture_output=True, text=True, timeout=300, check=False
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind
 
-pytestmark = [pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
 
 DATASETS = ("landing", "labels", "features", "predictions")
 
@@ -110,7 +111,7 @@ def test_secrets_are_for_their_owner_and_in_no_log(installation: Installation, p
 
 def test_tasks_link_to_reports_that_open_behind_the_login(installation: Installation, played: Played) -> None:
     links = installation.api.links(f"{PIPELINE}.features", "demo__history", "validate_raw")
-    address = links["Report"]
+    address = urljoin(installation.settings.airflow_url, links["Report"])
     assert httpx.get(address, follow_redirects=False).status_code in {302, 303, 307, 401, 403}
     token = httpx.post(
         f"{installation.settings.airflow_url}/auth/token",

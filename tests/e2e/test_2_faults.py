@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tests.conftest import wait_until
 from tests.e2e.conftest import Installation
 
-pytestmark = [pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
 
 FIRST = date(2026, 6, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(12)]
