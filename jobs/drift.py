@@ -33,6 +33,7 @@ NUMERIC, LEAST_NUMERIC = "wasserstein", 0.1
 CATEGORICAL, LEAST_CATEGORICAL = "jensenshannon", 0.1
 """Jensen-Shannon distance: 0 for the same shares, 0.83 for no category in common."""
 PREDICTION = "prediction"
+BEYOND = 1.1
 DAY = "partition"
 
 
@@ -122,12 +123,14 @@ def _is_empty(frame: pd.DataFrame, name: str) -> bool:
 
 
 def _limits(pipeline: Pipeline, columns: list[str], reference: pd.DataFrame) -> dict[str, float]:
-    """Beyond which effect size each column counts as drifted."""
+    """Beyond which effect size each column counts as drifted: a tenth farther than any day of the reference was."""
     categorical = [name for name in columns if name in pipeline.features.categorical]
     numeric = [name for name in columns if name not in categorical]
     usual = usual_distances(reference, DAY, numeric, categorical)
     least = {**dict.fromkeys(numeric, LEAST_NUMERIC), **dict.fromkeys(categorical, LEAST_CATEGORICAL)}
-    return {name: least[name] if math.isnan(usual[name]) else max(least[name], usual[name]) for name in columns}
+    return {
+        name: least[name] if math.isnan(usual[name]) else max(least[name], BEYOND * usual[name]) for name in columns
+    }
 
 
 def _compare(

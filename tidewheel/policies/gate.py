@@ -45,7 +45,7 @@ class GatePolicy:
 
     metric: str
     lower_is_better: bool
-    margin: float = 0.01
+    margin: float = 0.02
     confidence: float = 0.95
     minimum_days: int = 3
     floors: Mapping[str, float] = field(default_factory=dict)

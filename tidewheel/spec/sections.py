@@ -190,12 +190,13 @@ class Gate(Section):
         default=None, description="figure compared; default log_loss for classification, rmse for regression"
     )
     margin: float = Field(
-        default=0.01,
+        default=0.02,
         ge=0,
         lt=1,
         description="non-inferiority: the challenger may be worse than the champion by at most this share of the "
-        "champion's figure, with confidence (0.01 allows a log-loss of 0.505 against 0.5). With 0 a challenger that is "
-        "exactly as good would fail nearly every time, and the model would grow old",
+        "champion's figure, with confidence (0.02 allows a log-loss of 0.51 against 0.5). With 0 a challenger that is "
+        "exactly as good would fail nearly every time, and the model would grow old; days differ so much that a week "
+        "of them seldom bounds a difference closer than 1 to 3 percent",
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
     floors: dict[Literal["roc_auc", "r2"], float] = Field(

@@ -20,12 +20,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import jobs  # noqa: F401  sets what every job sets, before a test imports mlflow or sklearn
 from tidewheel.lake import Lake, Manifest
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.runs import JobRecord, read_record
 from tidewheel.settings import Settings, load_settings
 
-os.environ["DO_NOT_TRACK"] = "true"  # as `jobs` does, which a test may import after mlflow
 START = date(2024, 1, 1)
 PIPELINE = """
 name: {name}

@@ -32,7 +32,7 @@ def test_a_better_challenger_passes_and_the_sentence_says_by_how_much() -> None:
     assert verdict.outcome is Outcome.PASSED
     assert verdict.sentence == (
         "passed: version 2 has log-loss 0.4812 against 0.4920 of version 1 (difference -0.0108, 95% upper bound "
-        "-0.0031, at most +0.0049 is asked) on 6,312 rows of 7 days"
+        "-0.0031, at most +0.0098 is asked) on 6,312 rows of 7 days"
     )
 
 
@@ -41,7 +41,7 @@ def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
     comparison = Comparison("1", {"roc_auc": 0.70}, loss_difference=-0.02, upper_bound=-0.01)
     verdict = policy.decide(GateMeasurement("2", {"roc_auc": 0.72}, 6312, 7, comparison))
     assert verdict.outcome is Outcome.PASSED
-    assert "(difference +0.0200, 95% lower bound +0.0100, at least -0.0070 is asked)" in verdict.sentence
+    assert "(difference +0.0200, 95% lower bound +0.0100, at least -0.0140 is asked)" in verdict.sentence
 
 
 @given(loss=LOSS)
