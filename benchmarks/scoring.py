@@ -1,7 +1,7 @@
 """Batch scoring: rows a second and peak memory of our scorer, of MLflow's `spark_udf`, and of an identity `mapInArrow`.
 
-    python benchmarks/scoring.py                      # 1M rows of each kind, then ours with 10M
-    python benchmarks/scoring.py --kind ours --rows 1000000
+    python -m benchmarks.scoring                      # 1M rows of each kind, then ours with 10M
+    python -m benchmarks.scoring --kind ours --rows 1000000
 
 Rows have the columns of the flight_delay pipeline, 100,000 to a file; the model is its estimator. Each kind runs in a
 process of its own, on local[2], after a warm-up that starts Spark's workers. What `ours` writes is on disk at the end;
@@ -59,7 +59,7 @@ def main() -> None:
     ]
     found = []
     for kind, rows in runs:
-        command = [sys.executable, __file__, "--kind", kind, "--rows", str(rows)]
+        command = [sys.executable, "-m", "benchmarks.scoring", "--kind", kind, "--rows", str(rows)]
         answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found.append(json.loads(answer.stdout.splitlines()[-1]))
     print("| kind | rows | seconds | rows a second | rows a CPU second | largest Python worker, MB |")

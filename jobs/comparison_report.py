@@ -76,7 +76,7 @@ def comparison_page(
     theirs = comparison.champion if comparison else {}
     head = ["", f"version {measured.challenger_version} (challenger)", champion]
     figures = [[NAMES[n], _number(v), _number(theirs.get(n))] for n, v in measured.challenger.items()]
-    thresholds = [[name.replace("_", " "), escape(_words(value))] for name, value in verdict.thresholds.items()]
+    thresholds = [[name.replace("_", " "), escape(_words(name, value))] for name, value in verdict.thresholds.items()]
     return PAGE.format(
         title=escape(f"{pipeline}: version {measured.challenger_version} against {champion}"),
         outcome=escape(str(verdict.outcome)),
@@ -120,7 +120,9 @@ def _number(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
-def _words(value: object) -> str:
+def _words(name: str, value: object) -> str:
+    if name == "margin":
+        return f"{value:.1%} of the champion's figure"
     if isinstance(value, dict):
         return ", ".join(f"{NAMES.get(name, name)} {limit:g}" for name, limit in value.items()) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(NAMES.get(str(value), value))
