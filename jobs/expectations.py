@@ -102,6 +102,8 @@ def _found(result: dict[str, Any]) -> str:
     detail = result.get("result") or {}
     if "unexpected_count" in detail:
         rows, wrong = detail.get("element_count", 0), detail["unexpected_count"]
+        if not wrong:
+            return f"all of {rows} rows keep it"
         found = f"{wrong} of {rows} rows ({100 * wrong / rows if rows else 0:.1f}%) break the rule"
         examples = [str(value) for value in (detail.get("partial_unexpected_list") or [])[:NAMED] if value is not None]
         return found + (f", for example {', '.join(examples)}" if examples else "")
