@@ -62,6 +62,8 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, source: str) -> p
 
 
 def _need_columns(table: pa.Table, needed: list[str], source: str) -> None:
+    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+        raise DataRefused(f"{source}: column {', '.join(twice)} is there twice; rule: a column has a name of its own")
     for name in needed:
         if name not in table.column_names:
             raise DataRefused(

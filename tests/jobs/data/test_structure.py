@@ -1,0 +1,103 @@
+"""What any batch must have: key, event time and label, whatever types they come in."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import pyarrow as pa
+import pytest
+
+from jobs.structure import EVENT_TIME_TYPE, labels_of_day, rows_of_day
+from tidewheel.errors import DataRefused
+
+DAY = date(2024, 3, 1)
+NOON = datetime(2024, 3, 1, 12)
+
+
+def _rows(times: pa.Array, **columns: object) -> pa.Table:
+    table = pa.table({"id": list(range(len(times))), "at": times, **columns})
+    return rows_of_day(table, DAY, ["id"], "at", "source.csv")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([NOON], pa.timestamp("ns")),
+        pa.array([NOON], pa.timestamp("s", "UTC")),
+        pa.array(["2024-03-01T12:00:00"]),
+        pa.array(["2024-03-01 13:00:00+01:00"]),
+        pa.array(["2024-03-01"]),
+        pa.array([DAY]),
+    ],
+    ids=str,
+)
+def test_event_times_of_any_type_become_utc(times: pa.Array) -> None:
+    column = _rows(times)["at"]
+    assert column.type == EVENT_TIME_TYPE
+    assert column[0].as_py().date() == DAY
+
+
+@pytest.mark.parametrize(
+    ("moment", "inside"),
+    [
+        (datetime(2024, 3, 1), True),
+        (datetime(2024, 3, 1, 23, 59, 59, 999999), True),
+        (datetime(2024, 3, 2), False),
+        (datetime(2024, 2, 29, 23, 59, 59), False),
+    ],
+)
+def test_a_day_goes_from_midnight_to_just_before_midnight(moment: datetime, inside: bool) -> None:
+    times = pa.array([NOON, moment], pa.timestamp("us"))
+    if inside:
+        assert _rows(times).num_rows == 2
+    else:
+        with pytest.raises(DataRefused, match=r"column 'at': 1 of 2 rows lie outside 2024-03-01"):
+            _rows(times)
+
+
+def test_a_row_without_a_time_is_refused() -> None:
+    with pytest.raises(DataRefused, match="column 'at' is empty in 1 rows"):
+        _rows(pa.array([NOON, None], pa.timestamp("us")))
+
+
+def test_columns_get_types_that_every_reader_knows() -> None:
+    times = pa.array([NOON], pa.timestamp("us"))
+    landed = _rows(
+        times,
+        kind=pa.array(["a"]).dictionary_encode(),
+        seen=pa.array([NOON], pa.timestamp("ns")),
+        text=pa.array(["long"], pa.large_string()),
+    )
+    assert [str(field.type) for field in landed.schema][2:] == ["string", "timestamp[us]", "string"]
+
+
+def test_a_column_name_occurs_once() -> None:
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([1]), pa.array([NOON])], names=["id", "id", "at"])
+    with pytest.raises(DataRefused, match="column id is there twice"):
+        rows_of_day(table, DAY, ["id"], "at", "source.csv")
+
+
+def test_the_key_may_be_of_several_columns() -> None:
+    table = pa.table({"shop": ["b", "a", "a"], "number": [1, 2, 1], "at": pa.array([NOON] * 3)})
+    landed = rows_of_day(table, DAY, ["shop", "number"], "at", "source.csv")
+    assert landed.select(["shop", "number"]).to_pylist() == [
+        {"shop": "a", "number": 1},
+        {"shop": "a", "number": 2},
+        {"shop": "b", "number": 1},
+    ]
+    again = pa.concat_tables([table, table.slice(0, 1)])
+    with pytest.raises(DataRefused, match=r"column shop, number: 1 keys occur more than once .*\('b', 1\)"):
+        rows_of_day(again, DAY, ["shop", "number"], "at", "source.csv")
+
+
+@pytest.mark.parametrize(
+    ("labels", "known"),
+    [
+        (pa.array([True, None, False]), [1, 0]),
+        (pa.array([1.0, float("nan"), 0.0]), [1.0, 0.0]),
+        (pa.array([None, None, None]), []),
+    ],
+)
+def test_unknown_labels_are_left_out(labels: pa.Array, known: list[float]) -> None:
+    table = pa.table({"id": [1, 2, 3], "late": labels})
+    assert labels_of_day(table, ["id"], "late", "labels.csv")["late"].to_pylist() == known
