@@ -14,7 +14,7 @@ from tests.jobs.data.conftest import FIRST, Deliveries, make_deliveries, project
 from tidewheel.errors import LakeError, SpecError
 from tidewheel.runs import JobRecord
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 DAYS = [FIRST + timedelta(days=n) for n in range(14)]
 RANGE = f"{DAYS[0]}..{DAYS[-1]}"

@@ -31,6 +31,7 @@ def test_a_killed_landing_leaves_nothing_visible_and_its_rerun_has_the_same_cont
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_killed_features_leave_nothing_visible_and_their_rerun_has_the_same_content(deliveries: Deliveries) -> None:
     deliveries.put(*DAYS)
     deliveries.publish(run_job(deliveries, "land", RANGE, "r"))
