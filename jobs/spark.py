@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from tidewheel.settings import Settings
 
 ROWS_PER_TASK = 500_000
-LARGE = 5_000_000  # rows
+LARGE = 1_000_000  # rows
 # A night's few thousand rows are done before the optimising compiler pays: without it a job costs half the CPU time.
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
