@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from infra.embedded import launch, postgres
+from infra.embedded.java import find_java_home
 from infra.embedded.layout import Layout
 from infra.embedded.private_files import write_private
 from tests.platform_fixture import platform  # noqa: F401  a fixture
@@ -29,6 +30,16 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = 30) -> None
     while not done():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spark finds Java as it does under the platform: the machine's own, else the one from the wheel."""
+    layout = Layout(tmp_path_factory.mktemp("java") / "home")
+    layout.create()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_HOME", str(find_java_home(layout)))
+        yield
 
 
 @pytest.fixture(scope="session")
