@@ -64,7 +64,8 @@ def _copied(year: Lake, home: Path, copies: int) -> Lake:
     lake = _lake(home)
     if len(lake.partitions("landing")) == len(YEAR.keys):
         return lake
-    spark = spark_session(load_settings(), "copies")
+    landed = sum(year.need("landing", key).rows for key in YEAR.keys)
+    spark = spark_session(load_settings(), "copies", copies * landed)
     numbers = spark.range(copies).select(F.format_string("%03d", "id").alias("copy"))
     for dataset in DATASETS:
         manifests = [year.need(dataset, key) for key in year.partitions(dataset)]

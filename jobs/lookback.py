@@ -97,8 +97,8 @@ def _all(groups: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
 
 
 def _value(columns: Sequence[str]) -> Column:
-    """The group's columns as one string; JSON keeps apart what a separator could run together."""
-    return F.to_json(F.array(*(F.col(column).cast("string") for column in columns))) if columns else F.lit("")
+    """The group's columns as one, so that groups of different columns stand in one table."""
+    return F.array(*(F.col(column).cast("string") for column in columns)).cast("array<string>")
 
 
 def _count(prefix: str, what: str, window: int) -> str:
