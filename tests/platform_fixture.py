@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +47,10 @@ def environment_of(home: Path, project: Path = PROJECT) -> dict[str, str]:
     return {**kept, **free_ports(), "TIDEWHEEL_HOME": str(home), "TIDEWHEEL_PROJECT": str(project)}
 
 
-@pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    """The whole platform of this project, with an empty state."""
-    environment = environment_of(tmp_path_factory.mktemp("platform") / "home")
+@contextmanager
+def running_platform(home: Path, project: Path = PROJECT) -> Iterator[RunningPlatform]:
+    """A platform of its own, up inside the block and down after it; this process's environment stays as it is."""
+    environment = environment_of(home, project)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name not in environment]:
             patch.delenv(name)
@@ -64,3 +64,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatfo
             yield RunningPlatform(running, settings, environment)
         finally:
             running.down()
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    """The whole platform of this project, with an empty state."""
+    with running_platform(tmp_path_factory.mktemp("platform") / "home") as running:
+        yield running

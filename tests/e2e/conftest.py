@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from infra.embedded.platform import Platform
-from tests.platform_fixture import PROJECT, environment_of
+from tests.platform_fixture import PROJECT, running_platform
 from tidewheel.airflow_api import AirflowApi, DagRun
 from tidewheel.demo.display import Display
 from tidewheel.demo.story import Demo, Ending
 from tidewheel.lake import Lake
-from tidewheel.settings import Settings, load_settings
+from tidewheel.settings import Settings
 
 COPIED = ("bentos", "dags", "expectations", "infra", "jobs", "plugins", "tidewheel")
 
@@ -43,8 +43,9 @@ class Installation:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `tidewheel ...` on this installation."""
         line = [str(Path(sys.executable).with_name("tidewheel")), *arguments]
+        environment = {**self.environment, "PYTHONPATH": str(self.project)}
         return subprocess.run(
-            line, cwd=self.project, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            line, cwd=self.project, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
     def finish(self, dag: str, run_id: str, seconds: float = 300) -> tuple[DagRun, dict[str, str | None]]:
@@ -69,19 +70,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     project = root / "project"
     for folder in COPIED:
         shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {**environment_of(root / "home", project), "PYTHONPATH": str(project)}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        platform = Platform(load_settings())
-        try:
-            platform.up()
-            settings = load_settings()
-            with AirflowApi.open(settings) as api:
-                yield Installation(settings, platform, api, environment)
-        finally:
-            platform.down()
+    with running_platform(root / "home", project) as running, AirflowApi.open(running.settings) as api:
+        yield Installation(running.settings, running.platform, api, running.environment)
 
 
 @dataclass(frozen=True)
