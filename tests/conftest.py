@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from infra.embedded import launch, postgres
 from infra.embedded.java import find_java_home
 from infra.embedded.layout import Layout
 from infra.embedded.private_files import write_private
+from tests.free_ports import free_port
 from tests.platform_fixture import platform  # noqa: F401  a fixture
 from tidewheel.ledger import migrate
 
@@ -49,9 +49,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     layout.create()
     password = secrets.token_hex(8)
     postgres.create_data_folder(layout, password)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = postgres.program(layout, port)
     launch_file = program.launch_file(layout)
     write_private(launch_file, program.launch_json())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from infra.embedded.platform import Platform
 from infra.embedded.ports import SERVICES, variable
+from tests.free_ports import free_ports
 from tidewheel.settings import Settings, load_settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -31,20 +31,16 @@ class RunningPlatform:
     environment: dict[str, str]
 
 
-def free_ports() -> dict[str, str]:
-    """Variables that give each service a port that was free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in SERVICES]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return {variable(name): str(one.getsockname()[1]) for name, one in zip(SERVICES, sockets, strict=True)}
+def port_variables() -> dict[str, str]:
+    """Variables that give each service a free port."""
+    return {variable(name): str(port) for name, port in zip(SERVICES, free_ports(len(SERVICES)), strict=True)}
 
 
 def environment_of(home: Path, project: Path = PROJECT) -> dict[str, str]:
     """The environment of a command that acts on an installation of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWHEEL_")}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return {**kept, **free_ports(), "TIDEWHEEL_HOME": str(home), "TIDEWHEEL_PROJECT": str(project)}
+    return {**kept, **port_variables(), "TIDEWHEEL_HOME": str(home), "TIDEWHEEL_PROJECT": str(project)}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 
@@ -13,6 +14,8 @@ from tidewheel.errors import SettingsError
 HOST = "127.0.0.1"
 BASE_VARIABLE = "TIDEWHEEL_PORT_BASE"
 LAST_PORT = 65535
+# For a port that was ours: a killed process can no longer be seen a moment before the system closes its sockets.
+PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def choose(
                 raise SettingsError(
                     f"{variable(service)} and {variable(taken[port])} are both {port}; give each a port of its own"
                 )
-            if port not in ours and not is_free(port):
+            patience = PATIENCE_SECONDS if port == kept.get(service) else 0.0
+            if port not in ours and not _comes_free(port, is_free, patience):
                 raise SettingsError(
                     f"port {port} of {service} is taken{holder(port)}; free it, "
                     f"or set {variable(service)} to another port"
@@ -127,6 +131,15 @@ def holder_of(port: int) -> str:
     except psutil.Error:
         return ""
     return ""
+
+
+def _comes_free(port: int, is_free: Callable[[int], bool], patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _first_free(usual: int, taken: Collection[int], is_free: Callable[[int], bool]) -> int:

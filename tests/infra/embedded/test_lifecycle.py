@@ -25,6 +25,7 @@ from infra.embedded.program import Program
 from infra.embedded.steps import Quiet
 from infra.embedded.supervise import State, has_process
 from tests.conftest import wait_until
+from tests.free_ports import free_port
 from tests.platform_fixture import environment_of
 from tidewheel.errors import PlatformError, SettingsError
 from tidewheel.settings import load_settings
@@ -244,9 +245,7 @@ def test_a_service_moves_to_the_port_that_is_asked_for_while_the_rest_runs_on(
 ) -> None:
     small.up()
     server = pids(small)["postgres"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("TIDEWHEEL_ENVOY_ADMIN_PORT", str(port))
     small.up()
     assert read_platform_env(small.layout.home / "platform.env")["TIDEWHEEL_ENVOY_ADMIN_URL"].endswith(f":{port}")

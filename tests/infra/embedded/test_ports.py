@@ -40,10 +40,17 @@ def test_an_earlier_choice_is_kept_and_a_variable_goes_before_it() -> None:
 
 @pytest.mark.parametrize(("wish", "kept"), [({"endpoint": 8000}, {}), ({}, {"endpoint": 8000})])
 def test_a_taken_port_that_was_settled_is_an_error_that_names_the_variable(
-    wish: dict[str, int], kept: dict[str, int]
+    wish: dict[str, int], kept: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ports, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(SettingsError, match=r"port 8000 of endpoint is taken by .*set TIDEWHEEL_ENDPOINT_PORT"):
         choose(wish, kept, SERVICES, (), is_free=lambda port: port != 8000, holder=lambda _: " by python (pid 9)")
+
+
+def test_a_port_that_was_ours_may_take_a_moment_to_come_free() -> None:
+    answers = iter([False, False, True])
+    chosen, _ = choose({}, {"endpoint": 8000}, ["endpoint"], (), is_free=lambda _: next(answers))
+    assert chosen.endpoint == 8000
 
 
 def test_a_port_that_our_own_service_holds_is_not_taken() -> None:

@@ -14,7 +14,7 @@ from infra.embedded import router
 from infra.envoy.bootstrap import route_table, write_initial_state
 from infra.envoy.files import ROUTES, EnvoyFiles, publish
 from tests.conftest import wait_until
-from tests.platform_fixture import free_ports
+from tests.platform_fixture import port_variables
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> EnvoyFiles:
 @pytest.fixture(scope="module")
 def endpoint(files: EnvoyFiles) -> Iterator[httpx.Client]:
     """A client of a running Envoy."""
-    ports = {name: int(port) for name, port in free_ports().items()}
+    ports = {name: int(port) for name, port in port_variables().items()}
     endpoint, admin = ports["TIDEWHEEL_ENDPOINT_PORT"], ports["TIDEWHEEL_ENVOY_ADMIN_PORT"]
     write_initial_state(files, endpoint_port=endpoint, admin_port=admin)
     process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from infra.local import LocalBackend
 from jobs.bento import BentoStore
 from tests import small_models
 from tests.conftest import wait_until
+from tests.free_ports import free_ports
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
 from tidewheel.release.artifact import Artifact
@@ -124,17 +124,6 @@ def place(house: House, database_url: str, request: pytest.FixtureRequest) -> It
     wait_until(lambda: backend.routed() is None, "nothing is routed")
     for colour in Colour:
         backend.stop(colour)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def answers(url: str) -> bool:

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pytest
 
 import jobs  # noqa: F401  sets what every job sets, before a test imports mlflow or sklearn
+from tests.free_ports import free_port
 from tidewheel.lake import Lake, Manifest
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.runs import JobRecord, read_record
@@ -115,9 +115,7 @@ class Parcels:
 def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server with a registry, on a free port."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     stores = [
