@@ -56,14 +56,19 @@ class TrainingData(BaseModel):
     @property
     def data_hash(self) -> str:
         """Names the training data by content: same batches, same hash."""
-        batches = [[str(d.day), d.features.content_hash, d.labels.content_hash] for d in self.training]
-        return hashlib.sha256(json.dumps(batches).encode()).hexdigest()
+        return data_hash(self.training)
 
     @property
     def inputs(self) -> dict[str, str]:
         """Every batch by `dataset/partition`, for the job's record."""
         batches = [b for d in (*self.training, *self.holdout) for b in (d.features, d.labels)]
         return {f"{b.dataset}/{b.partition}": b.content_hash for b in batches}
+
+
+def data_hash(days: Sequence[LabelledDay]) -> str:
+    """Names the data of some days by content."""
+    batches = [[str(d.day), d.features.content_hash, d.labels.content_hash] for d in days]
+    return hashlib.sha256(json.dumps(batches).encode()).hexdigest()
 
 
 def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date) -> TrainingData:
@@ -75,25 +80,53 @@ def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date) -> Trainin
     Raises:
         DataRefused: too few days, or fewer rows than `training.minimum_rows`.
     """
-    matured_until = as_of - timedelta(days=pipeline.labels.delay_days)
+    days, lacking = labelled_days(lake, pipeline, matured_until(pipeline, as_of))
+    return divide_days(pipeline, days, as_of, lacking)
+
+
+def matured_until(pipeline: Pipeline, as_of: date) -> date:
+    """The newest day whose labels are known on a day."""
+    return as_of - timedelta(days=pipeline.labels.delay_days)
+
+
+def labelled_days(lake: Lake, pipeline: Pipeline, until: date) -> tuple[list[LabelledDay], list[Manifest]]:
+    """The published days up to one that have labels, oldest first; and those whose features lack a column."""
     known = set(lake.partitions("labels"))
-    features = [lake.need("features", k) for k in lake.partitions("features") if k in known and k <= str(matured_until)]
+    features = [lake.need("features", k) for k in lake.partitions("features") if k in known and k <= str(until)]
     lacking = [m for m in features if not m.columns.keys() >= set(pipeline.features.columns)]
-    days = [_labelled_day(lake, manifest) for manifest in features if manifest not in lacking]
+    return [_labelled_day(lake, manifest) for manifest in features if manifest not in lacking], lacking
+
+
+def divide_days(
+    pipeline: Pipeline, days: Sequence[LabelledDay], as_of: date, lacking: Sequence[Manifest] = ()
+) -> TrainingData:
+    """Divide the days that have matured into those to learn from and the newest, which are kept for the gate.
+
+    Args:
+        pipeline: says how many, and how far back.
+        days: days with labels, oldest first; later ones than have matured are not looked at.
+        as_of: the day the training looks back from.
+        lacking: days that could not be used, for the message.
+
+    Raises:
+        DataRefused: too few days, or fewer rows than `training.minimum_rows`.
+    """
+    until = matured_until(pipeline, as_of)
+    matured = [day for day in days if day.day <= until]
     held = pipeline.training.holdout_days
-    learned, holdout = days[:-held], days[-held:]
+    learned, holdout = matured[:-held], matured[-held:]
     if learned and pipeline.training.window_days is not None:
         first = learned[-1].day - timedelta(days=pipeline.training.window_days - 1)
         learned = [day for day in learned if day.day >= first]
     chosen = TrainingData(
         pipeline=pipeline.name,
         as_of=as_of,
-        matured_until=matured_until,
+        matured_until=until,
         training=tuple(learned),
         holdout=tuple(holdout),
     )
     if chosen.training_rows < pipeline.training.minimum_rows:
-        raise DataRefused(_too_few(pipeline, chosen, days, lacking))
+        raise DataRefused(_too_few(pipeline, chosen, matured, lacking))
     return chosen
 
 
