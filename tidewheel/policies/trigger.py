@@ -1,70 +1,160 @@
-"""The trigger: is it time to train again?
+"""The trigger: is it time to train again? Reasons say that a training is due, restraints that it must wait.
 
-The calendar of `triggers.calendar` starts the training DAG by itself, so what is decided here is everything else: a
-wish somebody (or another run) has left open, and a champion that has grown too old.
+    policy = trigger_policy(pipeline)                # composed from the spec's section `triggers`
+    verdict = policy.decide(TriggerMeasurement(...)) # pure: no clock, no I/O
+
+`decide` is the one entry point, for the nightly monitoring and for a replay of history alike.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from typing import TYPE_CHECKING
 
+from tidewheel.policies.trigger_facts import TriggerMeasurement, bias, excess_loss
+from tidewheel.policies.trigger_reasons import (
+    LOSS_NAMES,
+    ByHand,
+    Calendar,
+    ConceptDrift,
+    DataAmount,
+    Drift,
+    Every,
+    FirstModel,
+    Performance,
+    Reason,
+    Staleness,
+)
+from tidewheel.policies.trigger_restraints import BackOff, Budget, CoolDown, NoRefusedData, Restraint, SingleFlight
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
-
-@dataclass(frozen=True)
-class TriggerMeasurement:
-    """What is known on a day."""
-
-    today: date
-    champion_version: str | None
-    champion_as_of: date | None
-    """The day the champion was trained as of."""
-    open_request: str | None = None
-    """Reason of the wish for training that nobody has answered yet."""
+if TYPE_CHECKING:
+    from tidewheel.spec import Pipeline
+    from tidewheel.spec.triggers import Triggers
 
 
 @dataclass(frozen=True)
 class TriggerPolicy:
-    """Trains when somebody asked for it, or when the champion is too old."""
+    """Fires when any reason sees that a training is due and no restraint holds it.
 
-    maximum_age_days: int | None = None
+    Attributes:
+        reasons: looked at in this order; the order of the words in the sentence.
+        restraints: the first that holds is named.
+    """
+
+    reasons: tuple[Reason, ...] = (ByHand(),)
+    restraints: tuple[Restraint, ...] = ()
 
     def decide(self, measured: TriggerMeasurement) -> Verdict:
         """Decide whether a training should be asked for.
 
         Args:
-            measured: the day, the champion's age and the open wish; `today` is the partition, never the clock.
+            measured: what is known on the day.
 
         Returns:
-            fired or suppressed, with the reason.
+            fired or suppressed, with a sentence that says why, what was measured (inputs) and the policy (thresholds).
         """
-        age = None
-        if measured.champion_as_of is not None:
-            age = (measured.today - measured.champion_as_of).days
-        if measured.open_request is not None:
-            return self._verdict(
-                measured, age, Outcome.FIRED, f"fired: training was asked for: {measured.open_request}"
-            )
-        if measured.champion_version is None:
-            return self._verdict(
-                measured, age, Outcome.SUPPRESSED, "suppressed: no champion yet, and nobody has asked for the first one"
-            )
-        known = f"version {measured.champion_version} was trained as of {measured.champion_as_of}"
-        if age is None or self.maximum_age_days is None:
-            why = f"suppressed: nobody has asked, and no largest age is set ({known})"
-            return self._verdict(measured, age, Outcome.SUPPRESSED, why)
-        if age > self.maximum_age_days:
-            why = f"fired: {known}, {age} days ago; at most {self.maximum_age_days} are allowed"
-            return self._verdict(measured, age, Outcome.FIRED, why)
-        why = f"suppressed: {known}, {age} of at most {self.maximum_age_days} days ago"
-        return self._verdict(measured, age, Outcome.SUPPRESSED, why)
+        seen = [(reason, said) for reason in self.reasons if (said := reason.look(measured)) is not None]
+        due = [(reason, said) for reason, said in seen if said.due]
+        if not due:
+            words = "; ".join(said.words for _, said in seen) or "nobody has asked"
+            return self._verdict(measured, Outcome.SUPPRESSED, f"nothing calls for a training ({words})")
+        why = "; ".join(said.words for _, said in due)
+        by_hand = any(isinstance(reason, ByHand) for reason, _ in due)
+        held = next(self._held(measured, by_hand), None)
+        names = [reason.name for reason, _ in due]
+        if held is None:
+            return self._verdict(measured, Outcome.FIRED, why, names)
+        restraint, clause = held
+        return self._verdict(measured, Outcome.SUPPRESSED, f"{why} but {clause}", names, restraint.name)
 
-    def _verdict(self, measured: TriggerMeasurement, age: int | None, outcome: Outcome, sentence: str) -> Verdict:
-        inputs = {
+    def _held(self, measured: TriggerMeasurement, by_hand: bool) -> Iterator[tuple[Restraint, str]]:
+        for restraint in self.restraints:
+            if (restraint.holds_people or not by_hand) and (clause := restraint.holds(measured)):
+                yield restraint, clause
+
+    def _verdict(
+        self,
+        measured: TriggerMeasurement,
+        outcome: Outcome,
+        words: str,
+        due: list[str] | None = None,
+        held_by: str | None = None,
+    ) -> Verdict:
+        days = measured.champion_days(_longest_window(self.reasons))
+        excess, off = excess_loss(days), bias(days)
+        inputs: dict[str, object] = {
             "today": measured.today.isoformat(),
             "champion_version": measured.champion_version,
-            "age_days": age,
-            "open_request": measured.open_request,
+            "age_days": measured.age_days,
+            "known_rows": measured.known_rows,
+            "new_rows": measured.new_rows,
+            "measured_days": excess.days,
+            "excess_loss": excess.value,
+            "excess_loss_t": excess.t,
+            "bias": off.value,
+            "bias_t": off.t,
+            "drifted": list(measured.drift.columns) if measured.drift else None,
+            "drifted_weight": measured.drift.weight if measured.drift else None,
+            "concept_alarms": list(measured.concept_alarms),
+            "attempts": [{"as_of": str(a.as_of), "ended": str(a.ended)} for a in measured.attempts[-5:]],
+            "request": measured.request,
+            "data_refused": measured.data_refused,
+            "due": due or [],
+            "held_by": held_by,
         }
-        return Verdict(Kind.TRIGGER, outcome, sentence, inputs, {"maximum_age_days": self.maximum_age_days})
+        thresholds = {part.name: _settings(part) for part in (*self.reasons, *self.restraints)}
+        return Verdict(Kind.TRIGGER, outcome, f"{outcome}: {words}", inputs, thresholds)
+
+
+def trigger_policy(pipeline: Pipeline) -> TriggerPolicy:
+    """The policy that a pipeline's file declares.
+
+    Args:
+        pipeline: its `triggers`, `task` and `training.minimum_rows` are read.
+
+    Returns:
+        Reasons and restraints; what the file sets to null is left out.
+    """
+    triggers = pipeline.triggers
+    return TriggerPolicy(
+        (ByHand(), FirstModel(pipeline.training.minimum_rows), *_reasons(triggers, pipeline.task)),
+        _restraints(triggers),
+    )
+
+
+def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
+    if triggers.calendar is not None:
+        yield Calendar(triggers.calendar)
+    if triggers.every_days is not None:
+        yield Every(triggers.every_days)
+    if wanted := triggers.performance:
+        yield Performance(wanted.window_days, wanted.minimum_days, wanted.minimum_excess, wanted.t, LOSS_NAMES[task])
+    if concept := triggers.concept_drift:
+        yield ConceptDrift(concept.window_days, concept.minimum_days, concept.minimum_regret, concept.t, task)
+    if triggers.drift is not None:
+        yield Drift(triggers.drift.minimum_weight)
+    if triggers.data is not None:
+        yield DataAmount(triggers.data.growth, triggers.data.rows)
+    if triggers.maximum_age_days is not None:
+        yield Staleness(triggers.maximum_age_days)
+
+
+def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
+    budget = triggers.budget
+    return (
+        NoRefusedData(),
+        SingleFlight(triggers.patience_days),
+        CoolDown(triggers.cool_down_days),
+        BackOff(triggers.cool_down_days, triggers.patience_days, triggers.back_off_maximum_days),
+        *([Budget(budget.trainings, budget.days)] if budget else []),
+    )
+
+
+def _longest_window(reasons: tuple[Reason, ...]) -> int:
+    return max((reason.window_days for reason in reasons if isinstance(reason, Performance | ConceptDrift)), default=14)
+
+
+def _settings(part: Reason | Restraint) -> dict[str, object]:
+    return {name: value for name, value in vars(part).items() if name not in ("name", "holds_people")}

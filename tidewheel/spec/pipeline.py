@@ -20,8 +20,8 @@ from tidewheel.spec.sections import (
     Serving,
     Source,
     Training,
-    Triggers,
 )
+from tidewheel.spec.triggers import Triggers
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
 METRICS = {

@@ -172,17 +172,6 @@ class Training(Section):
     resources: Resources = Field(default_factory=Resources, description="what the training job may use")
 
 
-class Triggers(Section):
-    """When a model is trained again."""
-
-    calendar: Cron | None = Field(default="0 6 * * 1", description="cron (UTC); null: only by hand or on request")
-    maximum_age_days: int | None = Field(
-        default=None,
-        ge=1,
-        description="monitoring asks for a training when the champion was trained longer ago; null: it never does",
-    )
-
-
 class Gate(Section):
     """What a challenger must show to become champion."""
 

@@ -1,0 +1,135 @@
+"""Restraints on training: each says why a training that is due must wait, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Protocol
+
+from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement
+
+
+class Restraint(Protocol):
+    """One restraint."""
+
+    @property
+    def name(self) -> str:
+        """As it is called in the ledger."""
+        ...
+
+    @property
+    def holds_people(self) -> bool:
+        """Whether a wish by hand must wait too."""
+        ...
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """The clause after "but": why a training must wait; None where it need not."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoRefusedData:
+    """Data that was refused is not trained on."""
+
+    name: str = "refused data"
+    holds_people: bool = True
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds while the newest data is refused."""
+        return measured.data_refused
+
+
+@dataclass(frozen=True)
+class SingleFlight:
+    """One training at a time.
+
+    Attributes:
+        patience_days: a training asked for and not judged after so many days is taken for lost; it is asked for again.
+    """
+
+    patience_days: int
+    name: str = "single flight"
+    holds_people: bool = True
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds while the last training may still run."""
+        last = measured.attempts[-1] if measured.attempts else None
+        if last is None or last.ended is not Ended.RUNNING:
+            return None
+        if (measured.today - last.as_of).days >= self.patience_days:
+            return None
+        return f"the training asked for on {last.as_of} is not judged yet"
+
+
+@dataclass(frozen=True)
+class CoolDown:
+    """Some days of rest between two trainings; ones that failed before the gate do not count."""
+
+    days: int
+    name: str = "cool-down"
+    holds_people: bool = False
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds during the days after a training."""
+        judged = [a.as_of for a in measured.attempts if a.ended in (Ended.PROMOTED, Ended.REJECTED)]
+        if measured.champion_as_of is not None:
+            judged.append(measured.champion_as_of)
+        if not judged:
+            return None
+        passed = (measured.today - max(judged)).days
+        return f"the last training was {passed} of {self.days} cool-down days ago" if passed < self.days else None
+
+
+@dataclass(frozen=True)
+class BackOff:
+    """After trainings in a row that changed nothing, the wait doubles each time.
+
+    Attributes:
+        rejected_days: doubled once for each rejected challenger in a row (the cool-down).
+        failed_days: the wait after a training that failed; doubled for each further one.
+        maximum_days: the longest wait.
+    """
+
+    rejected_days: int
+    failed_days: int
+    maximum_days: int
+    name: str = "back-off"
+    holds_people: bool = False
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds until the wait is over."""
+        vain = list(takewhile(lambda a: a.ended is not Ended.PROMOTED, reversed(measured.attempts)))
+        if not vain:
+            return None
+        wait, last = self._wait(vain), vain[0]
+        passed = (measured.today - last.as_of).days
+        if passed >= wait:
+            return None
+        word = "the last challenger was rejected" if last.ended is Ended.REJECTED else "the last training failed"
+        if len(vain) > 1:
+            word = f"the last {len(vain)} trainings changed nothing"
+        return f"{word}: {passed} of {wait} days of back-off have passed"
+
+    def _wait(self, vain: list[Attempt]) -> int:
+        rejected = vain[0].ended is Ended.REJECTED
+        days = (
+            self.rejected_days * 2 ** min(len(vain), 10) if rejected else self.failed_days * 2 ** min(len(vain) - 1, 10)
+        )
+        return min(days, self.maximum_days)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """At most so many trainings in a period, whatever came of them."""
+
+    trainings: int
+    days: int
+    name: str = "budget"
+    holds_people: bool = False
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds while the period's budget is used up."""
+        used = sum(0 <= (measured.today - a.as_of).days < self.days for a in measured.attempts)
+        if used < self.trainings:
+            return None
+        return f"the budget is used up ({used} of {self.trainings} trainings in {self.days} days)"

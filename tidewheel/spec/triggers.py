@@ -1,0 +1,114 @@
+"""The section `triggers` of a pipeline file: what calls for a training, and what restrains it."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from tidewheel.spec.sections import Cron, Section
+
+
+class PerformanceTrigger(Section):
+    """The champion loses more than it expected itself."""
+
+    window_days: int = Field(default=14, ge=2, le=365, description="newest measured days that are pooled")
+    minimum_days: int = Field(default=5, ge=2, le=365, description="with fewer days nothing is decided")
+    minimum_excess: float = Field(
+        default=0.02, ge=0, description="smallest excess loss that matters, as a share of the expected loss"
+    )
+    t: float = Field(default=2.5, ge=0, description="standard errors over days that the excess must lie above zero")
+
+
+class ConceptDriftTrigger(Section):
+    """The label's relation to the features has changed."""
+
+    window_days: int = Field(default=14, ge=2, le=365, description="newest measured days that are pooled")
+    minimum_days: int = Field(default=5, ge=2, le=365, description="with fewer days nothing is decided")
+    minimum_regret: float = Field(
+        default=0.01,
+        ge=0,
+        description="smallest loss that correcting the bias alone would save, as a share of the loss",
+    )
+    t: float = Field(
+        default=3.0, ge=0, description="standard errors over days that labels must differ from predictions, either way"
+    )
+
+
+class DataTrigger(Section):
+    """Enough labelled rows have come since the champion was trained."""
+
+    growth: float | None = Field(
+        default=0.25,
+        gt=0,
+        description="new rows as a share of those the champion could learn from; null: not looked at",
+    )
+    rows: int | None = Field(default=None, ge=1, description="new rows in absolute number; null: not looked at")
+
+
+class DriftTrigger(Section):
+    """Features that the model leans on have moved."""
+
+    minimum_weight: float = Field(
+        default=0.3, gt=0, le=1, description="share of the champion's feature importances that must have drifted"
+    )
+
+
+class Budget(Section):
+    """At most so many trainings in a period."""
+
+    trainings: int = Field(default=4, ge=1, description="trainings that the period may have, whatever came of them")
+    days: int = Field(default=84, ge=1, le=3660, description="length of the period, counted back from each day")
+
+
+class Triggers(Section):
+    """When a model is trained again. Monitoring decides every night; each decision is in the ledger."""
+
+    calendar: Cron | None = Field(
+        default=None,
+        description="cron (UTC) of days on which a training is due; asked at that day's monitoring, and the restraints "
+        "below hold it as any other reason; null: no calendar",
+    )
+    every_days: int | None = Field(
+        default=None, ge=1, description="a training is due so many days after the last one; null: never"
+    )
+    maximum_age_days: int | None = Field(
+        default=90, ge=1, description="a training is due when the champion was trained longer ago; null: never"
+    )
+    data: DataTrigger | None = Field(
+        default_factory=DataTrigger, description="due when the labelled data has grown enough; null: never"
+    )
+    performance: PerformanceTrigger | None = Field(
+        default_factory=PerformanceTrigger,
+        description="due when the champion's matured predictions lose more than it expected itself; null: never",
+    )
+    concept_drift: ConceptDriftTrigger | None = Field(
+        default_factory=ConceptDriftTrigger,
+        description="due when labels differ from predictions, in all rows or in a slice; null: never",
+    )
+    drift: DriftTrigger | None = Field(
+        default=None,
+        description="due when features have drifted; null (default): drift is told and alarmed but trains nothing, "
+        "since features move with the seasons and a training repairs only what labels show",
+    )
+    cool_down_days: int = Field(default=7, ge=0, le=365, description="days of rest after each training")
+    back_off_maximum_days: int = Field(
+        default=28, ge=1, le=365, description="each rejected challenger in a row doubles the cool-down, up to this"
+    )
+    patience_days: int = Field(
+        default=2,
+        ge=1,
+        le=30,
+        description="a training that was asked for and is not judged after so many days is taken for lost, and asked "
+        "for again",
+    )
+    budget: Budget | None = Field(
+        default_factory=Budget, description="most trainings in a period; null: as many as the cool-down allows"
+    )
+
+    @model_validator(mode="after")
+    def _budget_leaves_room_for_the_calendar(self) -> Triggers:
+        if self.every_days is not None and self.every_days < self.cool_down_days:
+            raise ValueError(
+                f"every_days is {self.every_days}, but cool_down_days is {self.cool_down_days} and would hold it back: "
+                "lower cool_down_days"
+            )
+        return self
