@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         return self.project / "dags"
 
     @property
+    def request_log_folder(self) -> Path:
+        """Folder that model services log their requests to, one sub-folder a pipeline."""
+        return self.home / "requests"
+
+    @property
     def expectations_folder(self) -> Path:
         """Folder of the expectation suites, one sub-folder a pipeline."""
         return self.project / "expectations"

@@ -1,0 +1,137 @@
+"""What the endpoint was asked and answered: the files its services append to, and the days published of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bentos.segments import SUFFIX, Segment, log_schema
+from tidewheel.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from tidewheel.settings import Settings
+
+DATASET = "requests"
+SEGMENT = "segment"
+"""Column of a published batch: the file that a row was in."""
+ORDER = ("time", "request_id", "row")
+
+
+@dataclass(frozen=True)
+class LoggedDay:
+    """All that is known of one day's requests.
+
+    Attributes:
+        rows: as `RequestLog.between` says, and the column `segment`.
+        segments: the files that were read, by name.
+    """
+
+    rows: pa.Table
+    segments: tuple[Segment, ...]
+
+
+class RequestLog:
+    """The logged requests of one pipeline.
+
+    Args:
+        settings: of the installation.
+        pipeline: its name.
+    """
+
+    def __init__(self, settings: Settings, pipeline: str) -> None:
+        self.folder = settings.request_log_folder / pipeline
+        self._lake = Lake.open(pipeline, settings)
+
+    def between(self, start: datetime, end: datetime, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Predictions that were made in a time, in the order of time, request and row.
+
+        A service hands its answers over twice a second: what is younger may be missing.
+
+        Args:
+            start: first moment, with a time zone.
+            end: the moment after the last.
+            columns: those that are wanted, the fewer the quicker; default: all.
+
+        Returns:
+            One row a prediction: `request_id`, `row` (its place in the request, from 0), `time` (UTC),
+            `model_version`, `colour`, `mirrored` (made for a copy of a request: nobody got this answer), `prediction`,
+            `key.<name>` (the row's identity as its caller gave it, as text) and `features.<name>`.
+        """
+        wanted = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
+        days = [self.day(key, wanted).rows for key in _days(start, end)]
+        nothing = log_schema((), (), ()).empty_table()
+        table = pa.concat_tables([nothing, *days], promote_options="permissive")
+        moment = table["time"]
+        inside = pc.and_(pc.greater_equal(moment, _moment(start)), pc.less(moment, _moment(end)))
+        table = table.filter(inside).sort_by([(name, "ascending") for name in ORDER])
+        names = columns if columns is not None else [name for name in table.column_names if name != SEGMENT]
+        return table.select([name for name in names if name in table.column_names]).to_pandas()
+
+    def day(self, key: str, columns: Sequence[str] | None = None) -> LoggedDay:
+        """One day: what its files hold, and what was published of files that are gone.
+
+        Args:
+            key: the day, YYYY-MM-DD in UTC.
+            columns: those that are wanted; default: all.
+        """
+        # The files first: one that vanishes meanwhile has been published before.
+        found = {segment: table for segment in self.segments(key) if (table := _read(segment, columns)) is not None}
+        pieces = [
+            table.append_column(SEGMENT, pa.repeat(segment.path.name, table.num_rows))
+            for segment, table in found.items()
+        ]
+        manifest = self._lake.published(DATASET, key)
+        if manifest is not None:
+            known = None if columns is None else [name for name in (*columns, SEGMENT) if name in manifest.columns]
+            published = self._lake.read(manifest, known)
+            read = pa.array([segment.path.name for segment in found], pa.string())
+            pieces.append(published.filter(pc.invert(pc.is_in(published[SEGMENT], read))))
+        if not pieces:
+            pieces = [log_schema((), (), ()).empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
+        return LoggedDay(pa.concat_tables(pieces, promote_options="permissive"), tuple(found))
+
+    def segments(self, key: str) -> list[Segment]:
+        """The files of one day, in the order they were begun."""
+        paths = (self.folder / key).glob(f"*{SUFFIX}")
+        return sorted(segment for path in paths if (segment := Segment.at(path)))
+
+
+def _read(segment: Segment, columns: Sequence[str] | None) -> pa.Table | None:
+    """The whole batches of a file that may still be appended to; None where it is gone or has none."""
+    try:
+        with pa.memory_map(str(segment.path)) as file:
+            schema = pa.ipc.open_stream(file).schema
+            fields = [n for n, name in enumerate(schema.names) if columns is None or name in columns]
+            file.seek(0)
+            stream = pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
+            batches = list(_whole_batches(stream))
+            return pa.Table.from_batches(batches, stream.schema) if batches else None
+    except (FileNotFoundError, pa.ArrowInvalid):  # Arrow calls a file invalid that is empty or has half a header
+        return None
+
+
+def _whole_batches(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    # A stream whose writer lives, or died, ends anywhere: in a batch, or without an end.
+    try:
+        yield from stream
+    except (pa.ArrowInvalid, OSError):
+        return
+
+
+def _days(start: datetime, end: datetime) -> Iterator[str]:
+    day = start.astimezone(UTC).date()
+    while datetime.combine(day, time(), UTC) < end:
+        yield day.isoformat()
+        day += timedelta(days=1)
+
+
+def _moment(at: datetime) -> pa.Scalar:
+    return pa.scalar(at.astimezone(UTC), log_schema((), (), ()).field("time").type)
