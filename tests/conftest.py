@@ -18,10 +18,22 @@ from infra.embedded.java import find_java_home
 from infra.embedded.layout import Layout
 from infra.embedded.private_files import write_private
 from tests.free_ports import free_port
-from tests.platform_fixture import platform  # noqa: F401  a fixture
+from tests.installation import installation  # noqa: F401  a fixture
 from tidewheel.ledger import migrate
 
 TEMPLATE = "migrated"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give one of pytest's workers the tests of the whole platform, first, since they take longest; a file stays whole."""
+
+    def needs_the_platform(item: pytest.Item) -> bool:
+        return "installation" in getattr(item, "fixturenames", ())
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("platform" if needs_the_platform(item) else item.nodeid.split("::")[0]))
+    items.sort(key=needs_the_platform, reverse=True)
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float = 30) -> None:

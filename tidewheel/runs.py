@@ -45,7 +45,7 @@ class JobRecord(BaseModel):
     refused: str | None = Field(default=None, description="why the data was refused, where it was")
     code_version: str = ""
     seconds: float = 0
-    import_seconds: float = Field(default=0, description="of those, spent before the job's own work began")
+    import_seconds: float = Field(default=0, description="spent before the job's own work began, beyond `seconds`")
     peak_memory_bytes: int = 0
 
 

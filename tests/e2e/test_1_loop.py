@@ -9,7 +9,8 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from tests.e2e.conftest import Installation, Played, play
+from tests.e2e.conftest import Played, play
+from tests.installation import Installation
 from tidewheel.demo.story import HISTORY, NIGHTS, PIPELINE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status

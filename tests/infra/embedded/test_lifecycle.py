@@ -26,7 +26,7 @@ from infra.embedded.steps import Quiet
 from infra.embedded.supervise import State, has_process
 from tests.conftest import wait_until
 from tests.free_ports import free_port
-from tests.platform_fixture import environment_of
+from tests.installation import environment_of
 from tidewheel.errors import PlatformError, SettingsError
 from tidewheel.settings import load_settings
 

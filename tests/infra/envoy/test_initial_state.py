@@ -14,7 +14,7 @@ from infra.embedded import router
 from infra.envoy.bootstrap import route_table, write_initial_state
 from infra.envoy.files import ROUTES, EnvoyFiles, publish
 from tests.conftest import wait_until
-from tests.platform_fixture import port_variables
+from tests.installation import port_variables
 
 
 @pytest.fixture(scope="module")
