@@ -26,7 +26,7 @@ TEMPLATE = "migrated"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give one of pytest's workers the tests of the whole platform, first, since they take longest; a file stays whole."""
+    """One worker gets the tests of the whole platform, first, since they take longest; any other file stays whole."""
 
     def needs_the_platform(item: pytest.Item) -> bool:
         return "installation" in getattr(item, "fixturenames", ())

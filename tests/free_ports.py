@@ -18,7 +18,7 @@ def free_ports(count: int) -> list[int]:
     lowest = _LOWEST + _EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     ports: list[int] = []
     while len(ports) < count:
-        port = random.randrange(lowest, lowest + _EACH)  # noqa: S311 - a port is no secret
+        port = random.randrange(lowest, lowest + _EACH)
         if port not in _given and can_bind(port):
             _given.add(port)
             ports.append(port)
