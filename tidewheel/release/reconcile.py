@@ -1,0 +1,151 @@
+"""What to do when registry, ledger and router disagree: a pure function from what each says to a list of repairs.
+
+The registry's alias says what shall serve, the ledger where it shall, the router where requests go. A process that
+died between two of them, or a person who moved the alias, leaves them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tidewheel.release.stages import Colour
+from tidewheel.release.traffic import Traffic
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What each of them says about one pipeline.
+
+    Attributes:
+        champion: version that the registry's alias names.
+        colour: where the ledger says the pipeline is answered; None before the first release.
+        version: what the ledger says answers there.
+        traffic: where the router says requests go.
+        started: what was started in the colours.
+        release: number of the release that is under way and that no process works on.
+        given_up: why the newest release of a version was taken back, by version.
+    """
+
+    champion: str | None = None
+    colour: Colour | None = None
+    version: str | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    started: Mapping[Colour, str] = field(default_factory=dict)
+    release: int | None = None
+    given_up: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a release that its process has left."""
+
+    release: int
+
+    def __str__(self) -> str:
+        return f"release {self.release} was left in the middle: go on with it"
+
+
+@dataclass(frozen=True)
+class Route:
+    """Have the router send everything to one colour, or to none where nothing runs."""
+
+    colour: Colour | None
+    found: Traffic
+
+    def __str__(self) -> str:
+        return f"the router sends requests to {self.found}: send all of them to {self.colour or 'no colour'}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """Have the ledger say what truly answers."""
+
+    colour: Colour
+    version: str
+
+    def __str__(self) -> str:
+        return f"version {self.version} answers as {self.colour}, and the ledger says otherwise: write it down"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop a colour that nothing is routed to and no release needs."""
+
+    colour: Colour
+    version: str
+
+    def __str__(self) -> str:
+        return f"version {self.version} runs as {self.colour} without a release that needs it: stop it"
+
+
+@dataclass(frozen=True)
+class ReleaseVersion:
+    """Release a version: the registry wants it, or what shall answer does not run any more."""
+
+    version: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: release version {self.version}"
+
+
+@dataclass(frozen=True)
+class MoveAlias:
+    """Have the registry's alias name what answers."""
+
+    version: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: champion is version {self.version} again"
+
+
+Repair = Resume | Route | Point | Stop | ReleaseVersion | MoveAlias
+
+
+def reconcile(found: Situation) -> list[Repair]:
+    """What brings registry, ledger and router into agreement.
+
+    Args:
+        found: what each of them says; nobody else works on the pipeline's release meanwhile.
+
+    Returns:
+        Repairs in the order they are made; none where all agree.
+    """
+    if found.release is not None:
+        # Everything else may be of that release's making: it ends first, and what then differs is repaired next time.
+        return [Resume(found.release)]
+    repairs, answers = _traffic(found)
+    return [*repairs, *_registry(found, answers)]
+
+
+def _traffic(found: Situation) -> tuple[list[Repair], str | None]:
+    """Repairs of ledger and router, and the version that answers after them."""
+    wanted, routed = found.colour, found.traffic.live
+    answering: Colour | None = None
+    if wanted is not None and found.started.get(wanted) == found.version:
+        answering = wanted
+    elif routed in found.started:
+        # What the ledger names does not run, and something else answers: that is better than nothing.
+        answering = routed
+    repairs: list[Repair] = []
+    if found.traffic != Traffic(answering):
+        repairs.append(Route(answering, found.traffic))
+    if answering is not None and (wanted, found.version) != (answering, found.started[answering]):
+        repairs.append(Point(answering, found.started[answering]))
+    repairs += [Stop(left, version) for left, version in sorted(found.started.items()) if left is not answering]
+    return repairs, found.started[answering] if answering is not None else None
+
+
+def _registry(found: Situation, answers: str | None) -> list[Repair]:
+    wanted = found.champion or found.version
+    if wanted is None or wanted == answers:
+        return []
+    if why := found.given_up.get(wanted):
+        if answers is not None:
+            return [MoveAlias(answers, f"version {wanted} is champion, but was taken back ({why})")]
+        return []
+    if answers is None:
+        return [ReleaseVersion(wanted, "nothing answers")]
+    return [ReleaseVersion(wanted, f"version {wanted} is champion, version {answers} answers")]
