@@ -49,11 +49,9 @@ def loss_difference(
     """
     codes, names = pd.factorize(days, sort=True)
     codes = codes.astype(np.int64)
-    draws = np.random.default_rng(seed).multinomial(len(names), [1 / len(names)] * len(names), size=RESAMPLES)
-    once = np.ones((1, len(names)))
-    weights = np.vstack([once, draws.astype(np.float64)])
+    weights = day_weights(len(names), seed)
     worse: Array = np.subtract(
-        _losses(metric, truth, challenger, codes, weights), _losses(metric, truth, champion, codes, weights)
+        losses(metric, truth, challenger, codes, weights), losses(metric, truth, champion, codes, weights)
     )
     difference, resampled = float(worse[0]), worse[1:][~np.isnan(worse[1:])]
     if len(names) < 2 or len(resampled) == 0:
@@ -67,8 +65,25 @@ def expanded_level(confidence: float, days: int) -> float:
     return NormalDist().cdf(reach)
 
 
-def _losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
-    """The loss under each row of day weights (resamples x days); a higher-is-better figure counts negative."""
+def day_weights(days: int, seed: int) -> Matrix:
+    """How often each day counts: once in the first row, as often as it was drawn in each of `RESAMPLES` others."""
+    draws = np.random.default_rng(seed).multinomial(days, [1 / days] * days, size=RESAMPLES)
+    return np.vstack([np.ones((1, days)), draws.astype(np.float64)])
+
+
+def losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    """The loss under each row of day weights; a higher-is-better figure counts negative.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        codes: day of each row, as a number from 0 on.
+        weights: how often each day counts, resamples x days, as `day_weights` draws them.
+
+    Returns:
+        One loss for each row of weights, in the metric's unit.
+    """
     if metric == "roc_auc":
         return -_weighted_auc(truth, predicted, codes, weights)
     match metric:
