@@ -1,0 +1,162 @@
+"""The guard as a rule: what is a breach, what proves nothing, and what a bake leads to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from tidewheel.policies.guard import Compared, GuardMeasurement, GuardPolicy, Seen, at_least, score_distance
+from tidewheel.policies.verdict import Outcome, Verdict
+
+POLICY = GuardPolicy(
+    latency_budget_ms=50,
+    minimum_requests=50,
+    maximum_error_share=0.01,
+    maximum_latency_ratio=2,
+    maximum_score_distance=0.4,
+    confidence=0.99,
+    consecutive_breaches=2,
+    when_inconclusive="roll_back",
+)
+QUIET = Compared(Seen())
+
+
+def seen(
+    requests: int = 200, *, errors: int = 0, refused: int = 0, ms: float = 3, slow: int = 0, slow_ms: float = 300
+) -> Seen:
+    times = [(ms, requests - slow), *([(slow_ms, slow)] if slow else [])]
+    return Seen(requests, errors, refused, tuple(times))
+
+
+def judge(new: Seen, old: Seen | None = None, *, same_window: bool = False) -> Verdict:
+    return POLICY.judge(GuardMeasurement("3", "2", Compared(new, old, same_window), QUIET))
+
+
+def test_a_version_that_errs_on_one_request_in_twenty_is_a_breach_and_the_sentence_says_by_how_much() -> None:
+    verdict = judge(seen(errors=10), seen())
+    assert verdict.outcome is Outcome.REFUSED
+    assert verdict.sentence == (
+        "10 of 200 requests to version 3 failed (5.0%, 0.0% of version 2), 1.0% more are allowed"
+    )
+
+
+def test_a_version_that_answers_slowly_is_a_breach() -> None:
+    verdict = judge(seen(ms=303), seen())
+    assert verdict.sentence == (
+        "version 3 answers 99% of 200 requests within 303 ms, version 2 3 ms; 50 ms are allowed"
+    )
+    assert verdict.outcome is Outcome.REFUSED
+
+
+def test_the_old_version_sets_the_pace_where_it_was_beyond_the_budget_itself() -> None:
+    assert judge(seen(ms=90), seen(ms=60)).outcome is Outcome.PASSED
+    assert judge(seen(ms=90), None).outcome is Outcome.REFUSED
+    assert judge(seen(ms=130), seen(ms=60)).outcome is Outcome.REFUSED
+
+
+def test_one_slow_or_failed_request_is_chance() -> None:
+    assert judge(seen(errors=1, slow=1), seen()).outcome is Outcome.PASSED
+
+
+def test_refused_requests_count_only_beside_the_same_callers() -> None:
+    assert judge(seen(refused=40), seen()).outcome is Outcome.PASSED
+    assert judge(seen(refused=40), seen(), same_window=True).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize(("new", "moved"), [(0.5, True), (None, False)])
+def test_a_version_that_scores_everything_alike_is_a_breach(new: float | None, moved: bool) -> None:
+    usual = tuple(np.random.default_rng(0).uniform(0.1, 0.9, 100).tolist())
+    scores = usual[::-1] if new is None else (new,) * 100
+    verdict = judge(replace(seen(), scores=scores), replace(seen(), scores=usual))
+    assert (verdict.outcome is Outcome.REFUSED) is moved
+    if moved:
+        assert "version 3 says 0.5 to all 100 rows, version 2 0.1" in verdict.sentence
+
+
+def test_scores_that_lie_elsewhere_are_a_breach_and_a_few_of_them_prove_nothing() -> None:
+    draw = np.random.default_rng(0)
+    low, high = (tuple(draw.beta(a, b, 200).tolist()) for a, b in ((2, 8), (8, 2)))
+    assert "lie 0.9" in judge(replace(seen(), scores=high), replace(seen(), scores=low)).sentence
+    assert judge(replace(seen(), scores=high[:3]), replace(seen(), scores=low[:3])).outcome is Outcome.PASSED
+
+
+def test_few_requests_are_inconclusive_and_golden_rows_may_stand_in_for_them() -> None:
+    few = GuardMeasurement("3", "2", Compared(seen(7)), QUIET)
+    assert POLICY.judge(few).sentence == (
+        "only 7 requests and 0 golden rows were answered by version 3, 50 are asked for"
+    )
+    assert POLICY.judge(replace(few, asked=Compared(seen(50), seen(50)))).outcome is Outcome.PASSED
+
+
+def test_missing_figures_are_never_good_whatever_the_golden_rows_say() -> None:
+    missing = GuardMeasurement("3", "2", None, Compared(seen(50), seen(50)))
+    verdict = POLICY.judge(missing)
+    assert (verdict.outcome, verdict.sentence) == (Outcome.INCONCLUSIVE, "the router's figures are missing")
+
+
+GOOD, BAD, UNKNOWN = judge(seen()), judge(seen(errors=50)), judge(seen(3))
+
+
+@pytest.mark.parametrize(
+    ("windows", "ends"),
+    [([BAD], False), ([BAD, GOOD, BAD], False), ([BAD, UNKNOWN, BAD], False), ([GOOD, BAD, BAD], True)],
+)
+def test_only_breaches_in_a_row_end_a_bake_early(windows: list[Verdict], ends: bool) -> None:
+    verdict = POLICY.interim(windows)
+    assert (verdict is not None) is ends
+    if verdict is not None:
+        assert verdict.outcome is Outcome.ROLLED_BACK
+        assert verdict.sentence.endswith("(2 windows in a row)")
+
+
+@pytest.mark.parametrize(
+    ("last", "whole", "outcome"),
+    [
+        (GOOD, GOOD, Outcome.PASSED),
+        (BAD, GOOD, Outcome.PASSED),  # one window alone was bad, and all together were not
+        (GOOD, BAD, Outcome.ROLLED_BACK),
+        (UNKNOWN, UNKNOWN, Outcome.ROLLED_BACK),
+        (UNKNOWN, GOOD, Outcome.ROLLED_BACK),
+    ],
+)
+def test_what_a_bake_leads_to(last: Verdict, whole: Verdict, outcome: Outcome) -> None:
+    assert POLICY.final(last, whole).outcome is outcome
+
+
+def test_a_pipeline_may_keep_a_version_that_has_proven_nothing_but_never_one_that_is_bad() -> None:
+    keeps = replace(POLICY, when_inconclusive="keep")
+    assert keeps.final(UNKNOWN, UNKNOWN).outcome is Outcome.PASSED
+    assert keeps.final(UNKNOWN, BAD).outcome is Outcome.ROLLED_BACK
+
+
+def test_windows_add_up_and_figures_from_before_the_switch_are_counted_once() -> None:
+    before = GuardMeasurement("3", "2", Compared(seen(10), seen(500)), QUIET)
+    beside = GuardMeasurement("3", "2", Compared(seen(10), seen(500), same_window=True), QUIET)
+    missing = replace(before, routed=None)
+    for window, old in ((before, 500), (beside, 1000)):
+        whole = window + missing + window
+        assert whole.routed is not None
+        assert whole.routed.old is not None
+        assert (whole.routed.new.requests, whole.routed.old.requests) == (20, old)
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.floats(0.001, 0.5))
+def test_the_binomial_tail_is_scipys(count: int, more: int, share: float) -> None:
+    of = count + more
+    right = stats.binom.sf(count - 1, of, share)
+    assert at_least(count, of, share) == (1.0 if count <= of * share else pytest.approx(right, rel=1e-6, abs=1e-300))
+
+
+@given(
+    st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.9]), min_size=4, max_size=30),
+    st.lists(st.floats(0, 1), min_size=4, max_size=30),
+)
+def test_the_distance_of_scores_is_scipys(first: list[float], second: list[float]) -> None:
+    right = stats.ks_2samp(first, second, method="asymp").statistic
+    assert math.isclose(score_distance(first, second), right, abs_tol=1e-9)

@@ -1,0 +1,294 @@
+"""The guard: while a new version bakes, is it as good as the one it replaced?
+
+Every rule is a test, not a comparison of two numbers: a share of requests that failed or were slow is a breach where
+chance would seldom bring so many (exact binomial tail), scores have moved where two samples of one distribution would
+seldom lie so far apart (Kolmogorov-Smirnov). So ten requests prove little, and ten thousand a lot.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+
+CONSTANT_SHARE, CONSTANT_SCORES = 0.01, 10
+"""Scores that vary by less than this share of the old ones' range, over at least so many, say nothing."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one version did over a window.
+
+    Attributes:
+        requests: that were answered, or were to be.
+        errors: of them, those that ended in a 5xx or were cut off.
+        refused: of them, those that were answered with a 4xx.
+        times: milliseconds to the answer, as (at most, how many), ascending.
+        scores: predictions, as far as they are known.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    times: tuple[tuple[float, int], ...] = ()
+    scores: tuple[float, ...] = ()
+
+    def __add__(self, other: Seen) -> Seen:
+        times = dict(self.times)
+        for limit, count in other.times:
+            times[limit] = times.get(limit, 0) + count
+        return Seen(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.refused + other.refused,
+            tuple(sorted(times.items())),
+            self.scores + other.scores,
+        )
+
+    @property
+    def timed(self) -> int:
+        """Requests whose time is known."""
+        return sum(count for _, count in self.times)
+
+    def slower_than(self, milliseconds: float) -> int:
+        """Requests that took longer."""
+        return sum(count for limit, count in self.times if limit > milliseconds)
+
+    def quantile(self, share: float) -> float | None:
+        """Time that this share of the requests stayed within, None where no time is known."""
+        wanted, seen = share * self.timed, 0
+        for limit, count in self.times:
+            seen += count
+            if seen >= wanted:
+                return limit
+        return None
+
+    def figures(self) -> dict[str, float | None]:
+        """The figures a person looks at."""
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "refused": self.refused,
+            "p50_ms": self.quantile(0.5),
+            "p99_ms": self.quantile(0.99),
+            "scores": len(self.scores),
+        }
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The new version beside the old one.
+
+    Attributes:
+        new: the version that bakes.
+        old: the version it replaced, None where nothing is known of it.
+        same_window: whether the old one was asked by the same callers at the same time, not before.
+    """
+
+    new: Seen
+    old: Seen | None = None
+    same_window: bool = False
+
+    def __add__(self, other: Compared) -> Compared:
+        old = self.old + other.old if self.same_window and self.old and other.old else other.old
+        return Compared(self.new + other.new, old, other.same_window)
+
+
+@dataclass(frozen=True)
+class GuardMeasurement:
+    """One window, or all windows of a bake together.
+
+    Attributes:
+        version: that bakes.
+        previous: version that it replaced.
+        routed: callers' requests by the router's figures; None where the router's figures are missing.
+        asked: golden rows that the bake itself asked for, where callers were few.
+    """
+
+    version: str
+    previous: str
+    routed: Compared | None
+    asked: Compared
+
+    def __add__(self, other: GuardMeasurement) -> GuardMeasurement:
+        routed = other.routed if self.routed is None else self.routed
+        if self.routed is not None and other.routed is not None:
+            routed = self.routed + other.routed
+        return GuardMeasurement(self.version, self.previous, routed, self.asked + other.asked)
+
+
+@dataclass(frozen=True)
+class GuardPolicy:
+    """What a version that bakes must not do.
+
+    Attributes:
+        latency_budget_ms: requests within it are never slow.
+        minimum_requests: fewer in a window prove nothing good.
+        maximum_error_share: share of failed (or refused) requests allowed beyond the old version's.
+        maximum_latency_ratio: the 99th percentile may be this many times the old version's, or within the budget.
+        maximum_score_distance: largest Kolmogorov-Smirnov distance from the old version's scores.
+        confidence: with which a breach is one.
+        consecutive_breaches: windows in a row that end the bake.
+        when_inconclusive: what a bake that has proven nothing leads to.
+    """
+
+    latency_budget_ms: float
+    minimum_requests: int
+    maximum_error_share: float
+    maximum_latency_ratio: float
+    maximum_score_distance: float
+    confidence: float
+    consecutive_breaches: int
+    when_inconclusive: Literal["roll_back", "keep"]
+
+    def judge(self, measured: GuardMeasurement) -> Verdict:
+        """Judge a window by itself.
+
+        Returns:
+            refused (a breach), passed, or inconclusive: too few requests, or figures that are missing.
+        """
+        if measured.routed is None:
+            return self._verdict(measured, Outcome.INCONCLUSIVE, "the router's figures are missing")
+        kinds = {"requests": measured.routed, "golden rows": measured.asked}
+        breaches = [breach for kind, seen in kinds.items() for breach in self._breaches(kind, seen, measured)]
+        if breaches:
+            return self._verdict(measured, Outcome.REFUSED, "; ".join(breaches))
+        volume = {kind: seen.new.requests for kind, seen in kinds.items()}
+        if max(volume.values()) < self.minimum_requests:
+            found = " and ".join(f"{count} {kind}" for kind, count in volume.items())
+            few = f"only {found} were answered by version {measured.version}, {self.minimum_requests} are asked for"
+            return self._verdict(measured, Outcome.INCONCLUSIVE, few)
+        good = ", ".join(_told(kind, seen.new) for kind, seen in kinds.items() if seen.new.requests)
+        return self._verdict(measured, Outcome.PASSED, f"version {measured.version} answered {good}")
+
+    def interim(self, windows: Sequence[Verdict]) -> Verdict | None:
+        """Whether the bake ends before its time, by its windows so far.
+
+        Returns:
+            rolled back after enough breaches in a row, None where it goes on.
+        """
+        last = windows[-self.consecutive_breaches :]
+        if len(last) < self.consecutive_breaches or any(window.outcome is not Outcome.REFUSED for window in last):
+            return None
+        row = f" ({len(last)} windows in a row)" if len(last) > 1 else ""
+        return _concluded(last[-1], Outcome.ROLLED_BACK, f"{last[-1].sentence}{row}")
+
+    def final(self, last: Verdict, whole: Verdict) -> Verdict:
+        """What a bake that came to its end leads to.
+
+        Args:
+            last: verdict of its last window.
+            whole: verdict of all windows taken together.
+
+        Returns:
+            passed or rolled back.
+        """
+        if whole.outcome is Outcome.REFUSED:
+            return _concluded(whole, Outcome.ROLLED_BACK, whole.sentence)
+        # Good figures that ended before the bake did say nothing of its end.
+        unproven = next((v for v in (whole, last) if v.outcome is Outcome.INCONCLUSIVE), None)
+        if unproven is None:
+            return _concluded(whole, Outcome.PASSED, whole.sentence)
+        if self.when_inconclusive == "keep":
+            said = f"{unproven.sentence}; kept, as release.guard.when_inconclusive asks"
+            return _concluded(unproven, Outcome.PASSED, said)
+        return _concluded(unproven, Outcome.ROLLED_BACK, f"{unproven.sentence}: it has not proven itself in its bake")
+
+    def scores_breach(self, new: Sequence[float], old: Sequence[float], version: str, previous: str) -> str:
+        """How scores have moved in a way that is a breach, in a sentence; empty where they have not."""
+        if not new or not old:
+            return ""
+        new_range, old_range = max(new) - min(new), max(old) - min(old)
+        if len(new) >= CONSTANT_SCORES and new_range < CONSTANT_SHARE * old_range:
+            return (
+                f"version {version} says {new[0]:.4g} to all {len(new)} rows, "
+                f"version {previous} {min(old):.4g} to {max(old):.4g}"
+            )
+        distance = score_distance(new, old)
+        chance = math.sqrt(-math.log((1 - self.confidence) / 2) / 2 * (len(new) + len(old)) / (len(new) * len(old)))
+        if distance <= max(self.maximum_score_distance, chance):
+            return ""
+        return (
+            f"the scores of version {version} lie {distance:.2f} apart from those of version {previous} "
+            f"(Kolmogorov-Smirnov, {len(new)} and {len(old)} rows), at most {self.maximum_score_distance:g} is allowed"
+        )
+
+    def _breaches(self, kind: str, seen: Compared, measured: GuardMeasurement) -> list[str]:
+        new, old, found = seen.new, seen.old, []
+        counted = [("failed", new.errors, old.errors if old else 0)]
+        if seen.same_window and old:  # other callers at another time may well send other nonsense
+            counted.append(("were refused", new.refused, old.refused))
+        for what, count, old_count in counted:
+            usual = old_count / old.requests if old and old.requests else 0.0
+            allowed = usual + self.maximum_error_share
+            if self._seldom(count, new.requests, allowed):
+                beside = f", {usual:.1%} of version {measured.previous}" if old and old.requests else ""
+                found.append(
+                    f"{count} of {new.requests} {kind} to version {measured.version} {what} "
+                    f"({count / new.requests:.1%}{beside}), {self.maximum_error_share:.1%} more are allowed"
+                )
+        usual_p99 = old.quantile(0.99) if old else None
+        limit = max(self.latency_budget_ms, self.maximum_latency_ratio * (usual_p99 or 0.0))
+        if self._seldom(new.slower_than(limit), new.timed, 0.01):
+            beside = f", version {measured.previous} {usual_p99:g} ms" if usual_p99 is not None else ""
+            found.append(
+                f"version {measured.version} answers 99% of {new.timed} {kind} within {new.quantile(0.99):g} ms"
+                f"{beside}; {limit:g} ms are allowed"
+            )
+        moved = self.scores_breach(new.scores, old.scores if old else (), measured.version, measured.previous)
+        return [*found, *([moved] if moved else [])]
+
+    def _seldom(self, count: int, of: int, share: float) -> bool:
+        """Whether chance would seldom bring so many where this share is right."""
+        return at_least(count, of, share) < 1 - self.confidence
+
+    def _verdict(self, measured: GuardMeasurement, outcome: Outcome, sentence: str) -> Verdict:
+        inputs: dict[str, object] = {"version": measured.version, "previous": measured.previous}
+        for name, seen in (("routed", measured.routed), ("asked", measured.asked)):
+            if seen is not None:
+                inputs[name] = {
+                    "new": seen.new.figures(),
+                    "old": seen.old.figures() if seen.old else None,
+                    "same_window": seen.same_window,
+                }
+        return Verdict(Kind.RELEASE, outcome, sentence, inputs, asdict(self))
+
+
+def at_least(count: int, of: int, share: float) -> float:
+    """Probability of `count` or more successes in `of` independent trials: the binomial distribution's upper tail."""
+    if count <= of * share:
+        return 1.0  # no less than about a half: never seldom
+    if share <= 0:
+        return 0.0
+    if share >= 1:
+        return 1.0
+    log_term = math.lgamma(of + 1) - math.lgamma(count + 1) - math.lgamma(of - count + 1)
+    log_term += count * math.log(share) + (of - count) * math.log1p(-share)
+    term = math.exp(log_term)
+    total = 0.0
+    # Beyond the mean the terms fall ever faster.
+    for n in range(count, of + 1):
+        total += term
+        if term < total * 1e-12:
+            break
+        term *= (of - n) / (n + 1) * share / (1 - share)
+    return total
+
+
+def score_distance(first: Sequence[float], second: Sequence[float]) -> float:
+    """Kolmogorov-Smirnov distance: the largest difference between the two empirical distribution functions."""
+    a, b = sorted(first), sorted(second)
+    return max(abs(bisect_right(a, x) / len(a) - bisect_right(b, x) / len(b)) for x in {*a, *b})
+
+
+def _concluded(verdict: Verdict, outcome: Outcome, sentence: str) -> Verdict:
+    return Verdict(verdict.kind, outcome, sentence, verdict.inputs, verdict.thresholds)
+
+
+def _told(kind: str, seen: Seen) -> str:
+    times = f", p50 {seen.quantile(0.5):g} ms, p99 {seen.quantile(0.99):g} ms" if seen.timed else ""
+    return f"{seen.requests} {kind} ({seen.errors} failed{times})"
