@@ -35,6 +35,13 @@ VERDICT = "tidewheel.verdict"
 VERDICT_SENTENCE = "tidewheel.verdict_sentence"
 OVERRIDE_REASON = "tidewheel.override_reason"
 PREVIOUS_VERSION = "tidewheel.previous_version"
+REVIEW = "tidewheel.review"
+REVIEWER = "tidewheel.reviewer"
+REVIEW_REASON = "tidewheel.review_reason"
+RELEASE = "tidewheel.release"
+
+APPROVED, REJECTED = "approved", "rejected"
+"""What a reviewer may say."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
-from tidewheel.errors import UsageError
+from tidewheel.errors import ReleaseError
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.releases import Releases
+from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release.backend import open_backend
 from tidewheel.release.executor import Executor, Release
@@ -18,7 +18,9 @@ from tidewheel.release.stages import PLAN, STAGE_NAMES
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
-    from jobs.registry import ModelVersion
+    from collections.abc import Callable, Mapping
+
+    from tidewheel.release.actions import Found
     from tidewheel.release.artifact import Artifact
 
 ALL = "all"
@@ -32,18 +34,69 @@ def work(job: Job) -> Result:
     if stage not in (PLAN, ALL):
         number = read_record(job.lake, job.run_id, f"release-{PLAN}").figures["release"]
         assert isinstance(number, int)
-        found = executor.run_stage(number, stage)
-        figures = {name: value for name, value in found.figures.items() if not isinstance(value, dict)}
-        return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
-    version = _wanted(job)
+        return _attempt(job, number, links, lambda: _stage_result(executor.run_stage(number, stage), number, links))
+    from jobs.wanted_version import wanted_version  # and with it pandas, for one step of ten
+
+    wish = wanted_version(job)
+    if wish.refused:
+        return Result(figures={"version": wish.version}, links=links, sentence=wish.refused, refused=wish.refused)
     if job.options.dry_run:
-        stages, sentence = executor.plan(version)
+        stages, sentence = executor.plan(wish.version)
         sys.stdout.writelines(f"{n:>2}. {step.name:<9} {step}\n" for n, step in enumerate(stages, start=1))
-        return Result(figures={"version": version, "stages": len(stages)}, sentence=f"{sentence} (dry run)")
-    release = executor.begin(version, job.run_id)
-    if stage == ALL:
+        return Result(figures={"version": wish.version, "stages": len(stages)}, sentence=f"{sentence} (dry run)")
+    release = executor.begin(wish.version, job.run_id)
+    _note_rollback(job, release)
+    planned = Result(figures=_figures(release), links=links, sentence=release.sentence)
+    if stage == PLAN:
+        return planned
+
+    def run_all() -> Result:
         executor.run(release.number)
-    return Result(figures=_figures(release), links=links, sentence=release.sentence)
+        return planned
+
+    return _attempt(job, release.number, links, run_all)
+
+
+def _attempt(job: Job, number: int, links: Mapping[str, str], act: Callable[[], Result]) -> Result:
+    """Run stages. A release that fails is over: it is not tried again, and the alias goes back to what answers.
+
+    Raises:
+        ReleaseError: a stage failed that may be tried again.
+    """
+    try:
+        return act()
+    except ReleaseError as error:
+        ended = Releases(Ledger.open(job.settings)).get(number)
+        if ended.status != Status.FAILED:
+            raise
+        from jobs.wanted_version import champion_again
+
+        answers = champion_again(job, ended.version, f"release {number} failed: {ended.reason}")
+        refused = f"{error}; {answers}. When the cause is gone, release version {ended.version} again"
+        return Result(figures={"release": number, "version": ended.version}, links=links, refused=refused)
+
+
+def _stage_result(found: Found, number: int, links: Mapping[str, str]) -> Result:
+    figures = {name: value for name, value in found.figures.items() if not isinstance(value, dict)}
+    return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
+
+
+def _note_rollback(job: Job, release: Release) -> None:
+    """Write down that an older version takes over from a newer one."""
+    if (replaced := _rolled_back_from(release)) is None:
+        return
+    asked = "by hand" if job.options.rollback or job.options.version else "the champion alias was moved back to it"
+    sentence = f"version {release.version} takes over again from version {replaced}: {asked}"
+    sentence += f" ({job.options.reason})" if job.options.reason else ""
+    verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, sentence, {"version": release.version, "instead_of": replaced})
+    subject = f"version {replaced} back to {release.version}"
+    Ledger.open(job.settings).record(job.pipeline.name, subject, job.run_id, verdict, datetime.now(UTC))
+
+
+def _rolled_back_from(release: Release) -> str | None:
+    """The newer version that a release takes out of service; None where it brings a newer one."""
+    before = release.before
+    return before.version if before and release.stages and int(before.version) > int(release.version) else None
 
 
 def _executor(job: Job) -> Executor:
@@ -56,60 +109,13 @@ def _executor(job: Job) -> Executor:
     return Executor(job.pipeline, backend, Releases(Ledger.open(job.settings)), build)
 
 
-def _wanted(job: Job) -> str:
-    """The version that shall answer: as asked, the one before the present one, or the champion.
-
-    Raises:
-        UsageError: there is none, or it may not be released.
-    """
-    from jobs import registry  # and with it MLflow and pandas, for one step of ten
-
-    name, options = job.pipeline.name, job.options
-    if options.rollback and options.version:
-        raise UsageError("--rollback and --version exclude each other: a rollback goes to the version before")
-    if options.rollback:
-        endpoint = Releases(Ledger.open(job.settings)).endpoint(name)
-        if endpoint is None or not endpoint.previous_version:
-            raise UsageError(f"{name}: no version answered before the present one, so there is no way back")
-        if not options.dry_run:
-            # The registry is the truth of what shall serve: left behind, the next release would undo this one.
-            registry.set_alias(job.settings, name, registry.CHAMPION, endpoint.previous_version)
-        return endpoint.previous_version
-    champion = registry.champion(job.settings, name)
-    if options.version:
-        wanted = registry.model_version(job.settings, name, options.version)
-    elif champion is not None:
-        wanted = champion
-    else:
-        raise UsageError(f"{name} has no champion yet: train and promote a model, or name a --version")
-    _check_verdict(job, wanted)
-    return wanted.version
-
-
-def _check_verdict(job: Job, wanted: ModelVersion) -> None:
-    """Refuse a version that the gate has not passed, unless somebody answers for it with a reason."""
-    from jobs import registry
-
-    if wanted.tags.get(registry.VERDICT) == Outcome.PASSED or wanted.tags.get(registry.OVERRIDE_REASON):
-        return
-    said = wanted.tags.get(registry.VERDICT_SENTENCE, "it was never judged")
-    subject = f"version {wanted.version}"
-    if not job.options.reason:
-        raise UsageError(
-            f"{wanted.pipeline}: {subject} has not passed the gate ({said}); give --reason to release it all the same"
-        )
-    if not job.options.dry_run:
-        sentence = f"released without a passed verdict ({said}): {job.options.reason}"
-        verdict = Verdict(Kind.RELEASE, Outcome.PASSED, sentence, {"version": wanted.version})
-        Ledger.open(job.settings).record(wanted.pipeline, subject, job.run_id, verdict, datetime.now(UTC))
-
-
-def _figures(release: Release) -> dict[str, int | str]:
+def _figures(release: Release) -> dict[str, int | str | None]:
     return {
         "release": release.number,
         "version": release.version,
         "colour": str(release.colour),
         "stages": ", ".join(stage.name for stage in release.stages),
+        "rolled_back_from": _rolled_back_from(release),
     }
 
 
@@ -118,7 +124,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", default=ALL, choices=[*STAGE_NAMES, ALL], help="one stage, or all (the default)")
     parser.add_argument("--version", help="registered model version; default: the champion")
     parser.add_argument("--rollback", nargs="?", const="yes", help="release the version that answered before")
-    parser.add_argument("--reason", help="release a version without a passed verdict; goes to the ledger")
+    parser.add_argument("--reason", help="release a version that the gate or a reviewer refused; goes to the ledger")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and do nothing")
 
 

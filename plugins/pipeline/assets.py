@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from airflow.sdk import Asset
+from collections.abc import Sequence
+
+from airflow.sdk import Asset, AssetWatcher
+
+from plugins.watcher import ChampionTrigger
 
 GROUP = "tidewheel"
 
@@ -23,9 +27,11 @@ def retrain(pipeline: str) -> Asset:
 
 
 def champion(pipeline: str) -> Asset:
-    """The champion alias has moved."""
-    return _asset(pipeline, "champion")
+    """A champion that does not answer yet, whoever made it champion: a promotion, or a reviewer in MLflow."""
+    name = f"{pipeline}.champion"
+    return _asset(pipeline, "champion", [AssetWatcher(name=name, trigger=ChampionTrigger(pipeline))])
 
 
-def _asset(pipeline: str, name: str) -> Asset:
-    return Asset(name=f"{pipeline}.{name}", uri=f"tidewheel://{pipeline}/{name}", group=GROUP)
+def _asset(pipeline: str, name: str, watchers: Sequence[AssetWatcher] = ()) -> Asset:
+    uri = f"tidewheel://{pipeline}/{name}"
+    return Asset(name=f"{pipeline}.{name}", uri=uri, group=GROUP, watchers=list(watchers))

@@ -84,7 +84,7 @@ def _headline(purpose: str, pipeline: Pipeline) -> str:
         "scoring": "Score a published day with the champion",
         "monitoring": "Drift and performance of a day, and whether it is time to train again",
         "training": "Train a challenger, judge it against the champion, promote the better",
-        "release": "Put the champion behind the endpoint, blue-green",
+        "release": "Put the champion behind the endpoint, stage by stage",
     }
     return f"{headlines[purpose]}. {pipeline.description}"
 

@@ -68,13 +68,8 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             job_task("evaluate", command("evaluate"), settings, links=["Report", "MLflow run"], execution_timeout=LONG),
             VerdictGate(task_id="gate", pipeline=pipeline.name, job="evaluate"),
             *([_approve(pipeline)] if pipeline.gate.approval == "manual" else []),
-            job_task(
-                "promote",
-                command("promote"),
-                settings,
-                links=["MLflow model"],
-                outlets=[assets.champion(pipeline.name)],
-            ),
+            # No outlet: the registry is watched, and a promotion is seen there like any other move of the alias.
+            job_task("promote", command("promote"), settings, links=["MLflow model"]),
         )
     return dag
 

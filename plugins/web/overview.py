@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from plugins.registry import CHALLENGER, CHAMPION, registered_aliases
 from tidewheel.errors import SpecError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 PURPOSES = ("features", "scoring", "monitoring", "training", "release")
 VERDICTS = 4
-REGISTRY_TIMEOUT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -95,24 +95,6 @@ def overview(settings: Settings) -> Overview:
     return Overview(cards, silent)
 
 
-def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
-    """The aliases of every registered model with their versions, in one request.
-
-    Raises:
-        SettingsError: no registry is configured.
-        HTTPError: the registry does not answer as it should.
-    """
-    password = settings.mlflow_password
-    response = httpx.get(
-        f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/registered-models/search",
-        params={"max_results": 1000},
-        auth=(settings.mlflow_username, password.get_secret_value()) if password else None,
-        timeout=REGISTRY_TIMEOUT_SECONDS,
-    )
-    models = response.raise_for_status().json().get("registered_models", [])
-    return {model["name"]: {a["alias"]: a["version"] for a in model.get("aliases", [])} for model in models}
-
-
 def _endpoints(ledger: Ledger) -> dict[str, EndpointRow]:
     return {row.pipeline: row for row in Releases(ledger).endpoints()}
 
@@ -133,8 +115,8 @@ def _card(
         name=name,
         description=pipeline.description,
         owner=pipeline.owner.team,
-        champion=aliases.get(name, {}).get("champion"),
-        challenger=aliases.get(name, {}).get("challenger"),
+        champion=aliases.get(name, {}).get(CHAMPION),
+        challenger=aliases.get(name, {}).get(CHALLENGER),
         live_version=serving.version if serving else None,
         live_colour=serving.colour if serving else None,
         newest_day=Lake.open(name, settings).newest("features"),

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronPartitionTimetable, PartitionedAssetTimetable, TriggerRule
+from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
+from plugins.watcher import ChampionTrigger
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.release import STAGE_NAMES
 
@@ -102,7 +104,7 @@ def test_training_runs_on_the_calendar_or_on_a_wish(read_dags: ReadDags) -> None
     assert "15 4 * * 2" in str(dag.timetable.timetable)
     assert watched(dag) == ["orders.retrain"]
     assert chain_of(dag) == ["assemble", "train", "evaluate", "gate", "promote"]
-    assert outlets(dag) == {"promote": "orders.champion"}
+    assert outlets(dag) == {}, "the alias is watched: a second way to start a release would release twice"
 
 
 def test_without_a_calendar_training_waits_for_a_wish(read_dags: ReadDags) -> None:
@@ -124,6 +126,18 @@ def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: Re
     dag = read_dags().dags["orders.release"]
     assert watched(dag) == ["orders.champion"]
     assert chain_of(dag) == list(STAGE_NAMES)
+
+
+def test_the_registry_is_watched_for_each_pipeline_and_the_watcher_survives_airflows_database(
+    read_dags: ReadDags,
+) -> None:
+    dag = read_dags().dags["orders.release"]
+    asset = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable.asset_condition.objects[0]
+    [watcher] = asset.watchers
+    assert watcher.name == "orders.champion"
+    trigger = import_string(watcher.trigger["classpath"])(**watcher.trigger["kwargs"])
+    assert isinstance(trigger, ChampionTrigger)
+    assert trigger.pipeline == "orders"
 
 
 def test_a_wrong_pipeline_file_breaks_only_its_own_dags_and_says_what_is_wrong(read_dags: ReadDags) -> None:

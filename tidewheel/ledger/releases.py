@@ -85,6 +85,11 @@ class Releases:
         with self._ledger.session() as session:
             return session.scalars(query).one_or_none()
 
+    def all_running(self) -> list[ReleaseRow]:
+        """The releases of all pipelines that have not ended."""
+        with self._ledger.session() as session:
+            return list(session.scalars(select(ReleaseRow).where(ReleaseRow.status == Status.RUNNING)))
+
     def newest(self, pipeline: str, limit: int = 20) -> list[ReleaseRow]:
         """The newest releases, newest first."""
         query = select(ReleaseRow).where(ReleaseRow.pipeline == pipeline).order_by(ReleaseRow.id.desc()).limit(limit)

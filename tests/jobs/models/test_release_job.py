@@ -15,6 +15,7 @@ from tests.tidewheel.release.conftest import MemoryBackend
 from tidewheel.errors import ExitCode
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind
+from tidewheel.release import Colour
 from tidewheel.runs import read_record
 from tidewheel.settings import Settings
 
@@ -29,6 +30,11 @@ RunJob = Callable[..., "JobRecord"]
 def nowhere(settings: Settings, pipeline: str) -> MemoryBackend:
     """A backend where nothing runs yet; named by TIDEWHEEL_RELEASE_BACKEND."""
     return MemoryBackend()
+
+
+def version_2_live(settings: Settings, pipeline: str) -> MemoryBackend:
+    """A backend where version 2 is routed to, and silent."""
+    return MemoryBackend("http://127.0.0.1:1", {Colour.GREEN: "2"}, Colour.GREEN)
 
 
 @pytest.fixture
@@ -48,6 +54,12 @@ def two_versions(parcels: Parcels) -> None:
         run = client.create_run("0").info.run_id
         client.create_model_version(parcels.name, f"runs:/{run}/model", run)
     client.set_model_version_tag(parcels.name, "1", registry.VERDICT, "passed")
+
+
+@pytest.fixture
+def version_2_runs(parcels: Parcels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipeline releases to `version_2_live`."""
+    monkeypatch.setenv("TIDEWHEEL_RELEASE_BACKEND", f"{__name__}:version_2_live")
 
 
 @pytest.fixture
@@ -87,17 +99,112 @@ def test_a_release_of_the_champion_is_planned_and_its_bento_built_once(
     assert drained.sentence == "drain is not part of this plan: first release: version 1 as blue"
 
 
+def champion(parcels: Parcels) -> str | None:
+    found = registry.champion(parcels.settings, parcels.name)
+    return found.version if found else None
+
+
+def make_champion(parcels: Parcels, version: str) -> None:
+    """As a reviewer does in MLflow."""
+    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, version)
+
+
+def answers(parcels: Parcels, version: str, previous: str | None = None) -> None:
+    """The ledger says that a version answers."""
+    Releases(parcels.ledger).point(parcels.name, "green", version, previous, datetime.now(UTC))
+
+
+def sentences(parcels: Parcels) -> list[tuple[str, str]]:
+    return [(row.outcome, row.sentence) for row in parcels.ledger.verdicts(parcels.name, Kind.RELEASE)]
+
+
+def tag(parcels: Parcels, version: str, key: str) -> str | None:
+    return registry.model_version(parcels.settings, parcels.name, version).tags.get(key)
+
+
 @pytest.mark.usefixtures("two_versions")
-def test_a_version_that_was_not_judged_needs_a_reason_which_the_ledger_keeps(
-    parcels: Parcels, release: Callable[..., int], caplog: pytest.LogCaptureFixture
+def test_a_version_that_was_not_judged_is_refused_and_the_alias_goes_back_to_what_answers(
+    parcels: Parcels, release: Callable[..., int]
 ) -> None:
-    assert release("r1", "--stage=plan", "--version=2") == ExitCode.WRONG_USAGE
-    assert "version 2 has not passed the gate (it was never judged); give --reason" in caplog.text
-    assert release("r1", "--stage=plan", "--version=2", "--reason=the old one is worse") == 0
-    kept = parcels.ledger.verdicts(parcels.name, Kind.RELEASE)
-    assert [verdict.sentence for verdict in kept] == [
-        "released without a passed verdict (it was never judged): the old one is worse"
+    answers(parcels, "1")
+    make_champion(parcels, "2")
+
+    assert release("r1", "--stage=plan") == ExitCode.DATA_REFUSED  # which Airflow does not try again
+
+    said = read_record(parcels.lake, "r1", "release-plan").refused or ""
+    assert "version 2 has not passed the gate (it was never judged), so it is not released" in said
+    assert "version 1 answers and is champion again" in said
+    assert f"start {parcels.name}.release with Version 2 and an Override reason" in said
+    assert f"`tidewheel release {parcels.name} --version 2 --reason ...`" in said
+    assert champion(parcels) == "1"
+    refusal = "version 2 has not passed the gate (it was never judged), so it is not released"
+    assert sentences(parcels) == [("refused", refusal)]
+    assert tag(parcels, "2", registry.RELEASE) == refusal
+    assert Releases(parcels.ledger).newest(parcels.name) == []
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_a_reason_overrules_the_gate_is_kept_and_need_not_be_given_twice(
+    parcels: Parcels, release: Callable[..., int]
+) -> None:
+    answers(parcels, "1")
+    assert release("r1", "--version=2", "--reason=the old one is worse", "--dry-run") == 0
+    assert (champion(parcels), sentences(parcels)) == (None, [])
+
+    assert release("r2", "--stage=plan", "--version=2", "--reason=the old one is worse") == 0
+    assert sentences(parcels) == [
+        (
+            "passed",
+            "version 2 has not passed the gate (it was never judged) and is released by hand: the old one is worse",
+        )
     ]
+    assert tag(parcels, "2", registry.OVERRIDE_REASON) == "the old one is worse"
+    assert champion(parcels) == "2"
+
+    assert release("r3", "--stage=plan") == 0  # joins the release that is under way
+    assert [row.version for row in Releases(parcels.ledger).newest(parcels.name)] == ["2"]
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_a_version_that_a_reviewer_rejected_is_not_released_by_moving_the_alias(
+    parcels: Parcels, release: Callable[..., int]
+) -> None:
+    rejected = registry.model_version(parcels.settings, parcels.name, "1")
+    registry.tag_version(parcels.settings, rejected, {registry.REVIEW: registry.REJECTED, registry.REVIEWER: "anna"})
+    make_champion(parcels, "1")
+    assert release("r1", "--stage=plan") == ExitCode.DATA_REFUSED
+    said = read_record(parcels.lake, "r1", "release-plan").refused or ""
+    assert "version 1 was rejected in review by anna" in said
+    assert "nothing answers yet" in said
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_a_version_that_answers_already_is_nobodys_to_refuse(parcels: Parcels, release: Callable[..., int]) -> None:
+    answers(parcels, "2")
+    make_champion(parcels, "2")
+    assert release("r1", "--dry-run") == 0
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_a_release_that_fails_is_over_and_the_alias_goes_back_to_what_answers(
+    parcels: Parcels, release: Callable[..., int]
+) -> None:
+    answers(parcels, "2")
+    make_champion(parcels, "1")
+    assert release("r1", "--stage=plan") == 0
+
+    assert release("r1", "--stage=package") == ExitCode.DATA_REFUSED  # there is no model behind version 1
+
+    said = read_record(parcels.lake, "r1", "release-package").refused or ""
+    assert "stage package failed" in said
+    assert "version 2 answers and is champion again" in said
+    assert champion(parcels) == "2"
+    assert (tag(parcels, "1", registry.RELEASE) or "").startswith("release 1 failed: package")
+    [row] = Releases(parcels.ledger).newest(parcels.name)
+    assert row.status == Status.FAILED
+    make_champion(parcels, "1")
+    assert release("r2", "--stage=plan") == 0  # asked again, it is tried again
+    assert Releases(parcels.ledger).newest(parcels.name)[0].status == Status.RUNNING
 
 
 @pytest.mark.usefixtures("two_versions")
@@ -106,15 +213,25 @@ def test_a_rollback_goes_to_the_version_before_and_makes_it_champion(
 ) -> None:
     assert release("r1", "--rollback=yes", "--stage=plan") == ExitCode.WRONG_USAGE
     assert "no version answered before the present one" in caplog.text
-    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, "2")
-    releases = Releases(parcels.ledger)
-    releases.point(parcels.name, "green", "2", "1", datetime.now(UTC))
+    make_champion(parcels, "2")
+    answers(parcels, "2", previous="1")
 
     assert release("r2", "--rollback=yes", "--dry-run") == 0
-    assert releases.newest(parcels.name) == []
+    assert (Releases(parcels.ledger).newest(parcels.name), champion(parcels)) == ([], "2")
     assert release("r2", "--rollback=yes", "--stage=plan") == 0
-    [planned] = releases.newest(parcels.name)
-    assert (planned.version, planned.status) == ("1", Status.RUNNING)
-    champion = registry.champion(parcels.settings, parcels.name)
-    assert champion is not None
-    assert champion.version == "1"
+    [planned] = Releases(parcels.ledger).newest(parcels.name)
+    assert (planned.version, planned.status, champion(parcels)) == ("1", Status.RUNNING, "1")
+
+
+@pytest.mark.usefixtures("two_versions", "version_2_runs")
+def test_moving_the_alias_back_to_an_older_version_is_a_rollback(parcels: Parcels, release: Callable[..., int]) -> None:
+    answers(parcels, "2", previous="1")
+    make_champion(parcels, "1")
+
+    assert release("r1", "--stage=plan") == 0
+
+    plan = read_record(parcels.lake, "r1", "release-plan")
+    assert (plan.figures["version"], plan.figures["rolled_back_from"]) == ("1", "2")
+    assert plan.sentence == "version 1 as blue takes over from version 2 as green, which does not answer,"
+    said = "version 1 takes over again from version 2: the champion alias was moved back to it"
+    assert sentences(parcels) == [("rolled_back", said)]

@@ -1,0 +1,76 @@
+"""What the registry, the ledger and the endpoints say of all pipelines at once; see `jobs.registry` for what jobs ask.
+
+MLflow is asked by REST: importing its client would cost the triggerer and the API server seconds and 200 MB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tidewheel.ledger.releases import Releases
+
+if TYPE_CHECKING:
+    from tidewheel.ledger import Ledger
+    from tidewheel.settings import Settings
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+TIMEOUT_SECONDS = 3.0
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Unreleased:
+    """A champion that does not answer yet.
+
+    Attributes:
+        champion: the registered version that the alias names.
+        live: the version that answers, None where none does.
+    """
+
+    champion: str
+    live: str | None
+
+
+def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
+    """The aliases of every registered model with their versions, a thousand models a request.
+
+    Raises:
+        SettingsError: no registry is configured.
+        HTTPError: the registry does not answer as it should.
+    """
+    url = f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/registered-models/search"
+    user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
+    asked: dict[str, Any] = {"max_results": PAGE}
+    found: dict[str, dict[str, str]] = {}
+    with httpx.Client(auth=user, timeout=TIMEOUT_SECONDS) as client:
+        while True:
+            page = client.get(url, params=asked).raise_for_status().json()
+            for model in page.get("registered_models", []):
+                found[model["name"]] = {a["alias"]: str(a["version"]) for a in model.get("aliases", [])}
+            if not (token := page.get("next_page_token")):
+                return found
+            asked["page_token"] = token
+
+
+def unreleased(settings: Settings, ledger: Ledger) -> dict[str, Unreleased]:
+    """The champions that neither answer nor are on their way to, by pipeline.
+
+    Raises:
+        SettingsError: no registry is configured.
+        HTTPError: the registry does not answer as it should.
+        LedgerError: the ledger cannot be reached.
+    """
+    champions = {name: found[CHAMPION] for name, found in registered_aliases(settings).items() if CHAMPION in found}
+    # The ledger last: a release that ends meanwhile is seen as ended, and never as one that nobody has begun.
+    releases = Releases(ledger)
+    coming = {row.pipeline: row.version for row in releases.all_running()}
+    live = {row.pipeline: row.version for row in releases.endpoints()}
+    return {
+        name: Unreleased(champion, live.get(name))
+        for name, champion in champions.items()
+        if champion not in (live.get(name), coming.get(name))
+    }

@@ -1,0 +1,59 @@
+"""Which champions do not answer: what a real registry and the ledger say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs import registry
+from plugins.registry import Unreleased, registered_aliases, unreleased
+from tidewheel.ledger.releases import Releases, Status
+
+if TYPE_CHECKING:
+    from conftest import Parcels
+
+NOW = datetime(2024, 1, 13, tzinfo=UTC)
+
+
+@pytest.fixture
+def parcels(registered_parcels: Callable[..., Parcels]) -> Parcels:
+    """A pipeline with three registered versions."""
+    parcels = registered_parcels()
+    client = registry.connect(parcels.settings)
+    client.create_registered_model(parcels.name)
+    for _ in range(3):
+        run = client.create_run("0").info.run_id
+        client.create_model_version(parcels.name, f"runs:/{run}/model", run)
+    return parcels
+
+
+def seen(parcels: Parcels) -> Unreleased | None:
+    return unreleased(parcels.settings, parcels.ledger).get(parcels.name)
+
+
+def test_a_moved_alias_is_seen_until_that_version_answers_or_is_on_its_way(parcels: Parcels) -> None:
+    releases = Releases(parcels.ledger)
+    assert seen(parcels) is None  # nobody is champion
+    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, "2")
+    assert seen(parcels) == Unreleased("2", None)
+    row = releases.begin(parcels.name, "2", "blue", {}, "run", NOW)
+    assert seen(parcels) is None
+    releases.point(parcels.name, "blue", "2", None, NOW)
+    releases.end(row.id, Status.DONE, "", NOW)
+    assert seen(parcels) is None
+    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, "1")
+    assert seen(parcels) == Unreleased("1", "2")
+    releases.begin(parcels.name, "3", "green", {}, "run", NOW)  # another than the one that is wanted now
+    assert seen(parcels) == Unreleased("1", "2")
+
+
+def test_the_aliases_of_many_models_are_read_page_by_page(parcels: Parcels, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.connect(parcels.settings).create_registered_model(f"{parcels.name}_other")
+    registry.set_alias(parcels.settings, parcels.name, registry.CHALLENGER, "3")
+    monkeypatch.setattr("plugins.registry.PAGE", 1)
+    found = registered_aliases(parcels.settings)
+    assert found[parcels.name] == {"challenger": "3"}
+    assert found[f"{parcels.name}_other"] == {}
