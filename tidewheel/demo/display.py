@@ -19,7 +19,6 @@ class Display:
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._began = time.monotonic()
         self._doing = ""
-        self._live: Live | None = None
 
     @contextmanager
     def step(self, number: int, of: int, title: str, why: str) -> Iterator[None]:
@@ -28,10 +27,8 @@ class Display:
         self.console.print(f"    [dim]{escape(why)}[/]")
         began = time.monotonic()
         self._doing = ""
-        with Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=4) as live:
-            self._live = live if self.console.is_terminal else None
+        with Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=4):
             yield
-            self._live = None
         self.console.print(f"    [green]✓[/] [dim]{_clock(time.monotonic() - began)}[/]")
 
     def doing(self, what: str) -> None:

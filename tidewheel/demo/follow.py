@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import PlatformError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 EVENT_SECONDS = 240.0
+FAILURE = "task failed: "
 DONE = frozenset({"success", "skipped", "removed"})
 FAILED = frozenset({"failed", "upstream_failed"})
 
@@ -41,20 +43,24 @@ class Follower:
         found = self.api.run(dag, run_id)
         if found is None:
             self.api.trigger(dag, run_id, conf=conf, partition_key=partition_key)
-        elif found.state == "failed":
-            self.display.say(f"{dag} failed in an earlier demo: what failed runs again")
-            self.api.clear(dag, run_id)
+        else:
+            self._again_if_failed(found)
         self._to_its_end(dag, run_id)
 
     def started_by_event(
-        self, dag: str, mine: Callable[[DagRun], bool] = lambda run: True, until: Callable[[], bool] = lambda: True
+        self,
+        dag: str,
+        mine: Callable[[DagRun], bool] = lambda run: True,
+        until: Callable[[], bool] = lambda: True,
+        again_from: Sequence[str] = (),
     ) -> None:
-        """Wait for a run that nothing but an event starts.
+        """Wait for a run that nothing but an event starts; one that failed in an earlier demo runs again.
 
         Args:
             dag: the DAG that the event starts.
             mine: tells the run that is waited for from others of the DAG; the newest of several counts.
             until: what must be true in the end, beside the run having ended well.
+            again_from: where a failed run begins again; by default with what failed.
 
         Raises:
             PlatformError: no such run appears, a task failed, or the run does not end.
@@ -64,6 +70,7 @@ class Follower:
         while not (followed and until()):
             found = next((run for run in self.api.runs(dag) if mine(run) and run.run_id not in followed), None)
             if found is not None:
+                self._again_if_failed(found, again_from)
                 self._to_its_end(dag, found.run_id)
                 followed.add(found.run_id)
                 deadline = time.monotonic() + EVENT_SECONDS
@@ -71,9 +78,15 @@ class Follower:
             self.display.doing(f"{dag} waits for its event")
             if time.monotonic() > deadline:
                 raise PlatformError(
-                    f"no event started {dag} within {EVENT_SECONDS:.0f} s; see {self.api.dag_page(dag)}"
+                    f"no event started {dag} within {EVENT_SECONDS:.0f} s; see {self.api.dag_page(dag)}\n"
+                    "`make demo` goes on from there"
                 )
             time.sleep(POLL_SECONDS)
+
+    def _again_if_failed(self, run: DagRun, tasks: Sequence[str] = ()) -> None:
+        if run.state == "failed":
+            self.display.say(f"{run.dag_id} failed in an earlier demo: what failed runs again")
+            self.api.clear(run.dag_id, run.run_id, tasks)
 
     def _to_its_end(self, dag: str, run_id: str) -> None:
         for run, tasks in self.api.follow(dag, run_id):
@@ -86,9 +99,14 @@ class Follower:
         page = self.api.run_page(dag, run_id)
         if task is None:
             return f"{dag} failed; see {page}"
-        log = self.api.log(dag, run_id, task.task_id, task.try_number)
-        reason = next((line for line in reversed(log) if "Error" in line or "failed" in line.lower()), "see its log")
-        return f"task {task.task_id} of {dag} failed: {reason.strip()}\n  {page}\n`make demo` goes on from there"
+        reason = _reason(self.api.log(dag, run_id, task.task_id, task.try_number))
+        return f"task {task.task_id} of {dag} failed: {reason}\n  {page}\n`make demo` goes on from there"
+
+
+def _reason(log: Sequence[str]) -> str:
+    """Why a task failed, as the failure callback (`plugins/alerts.py`) wrote it into the task's log."""
+    alert = next((line.partition(FAILURE)[2] for line in reversed(log) if FAILURE in line), None)
+    return str(json.loads(alert)["error"]) if alert else "see its log"
 
 
 def _progress(run: DagRun, tasks: list[TaskInstance]) -> str:

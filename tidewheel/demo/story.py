@@ -15,6 +15,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.release.stages import PLAN
 from tidewheel.runs import JobRecord, read_record
 from tidewheel.spec import find_pipeline
 
@@ -188,7 +189,9 @@ class Demo:
             self.display.warn("it is not promoted, so there is nothing to release: that is what a gate is for")
             return
         if not self._has_ended(run_id):
-            self.follower.started_by_event(f"{PIPELINE}.release", until=lambda: self._has_ended(run_id))
+            self.follower.started_by_event(
+                f"{PIPELINE}.release", until=lambda: self._has_ended(run_id), again_from=(PLAN,)
+            )
         endpoint = self.releases.endpoint(PIPELINE)
         if endpoint is not None:
             self.display.say(f"version {endpoint.version} answers, as {endpoint.colour}")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -34,15 +37,26 @@ def print_summary(console: Console, settings: Settings, pipeline: str, ending: E
     row = {name: round(value, 4) if isinstance(value, float) else value for name, value in ending.example.items()}
     body = json.dumps({"rows": [row]})
     console.print("\n[bold]Ask the model[/]")
-    console.print(f"curl -s {endpoint}/predict -H 'content-type: application/json' -d '{body}'", markup=False)
+    console.print(
+        f"curl -s --noproxy '*' {endpoint}/predict -H 'content-type: application/json' -d '{body}'", markup=False
+    )
+    command = _command()
     console.print("\n[bold]Try next[/]")
     for line in (
         f"in Airflow, open {pipeline}.features and trigger 2013-03-04: scoring and monitoring follow by themselves",
         "in MLflow, open the model and read each version's verdict in its description",
-        "tidewheel rollback flight_delay       the version before answers again",
-        "tidewheel new my_model                your own pipeline, with data to start from",
+        f"{command} rollback {pipeline}       the version before answers again",
+        f"{command} new my_model                your own pipeline, with data to start from",
     ):
         console.print(f"  {line}", markup=False)
+
+
+def _command() -> str:
+    """What to type for `tidewheel`, from the folder that the reader is in."""
+    if shutil.which("tidewheel"):
+        return "tidewheel"
+    program = Path(sys.argv[0])
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
 
 
 def _versions(ending: Ending) -> Table:

@@ -69,14 +69,14 @@ class Traffic:
 
     def _send(self, fresh: bool) -> None:
         headers = {"connection": "close"} if fresh else {}
-        with httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers) as client:
+        with httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers, trust_env=False) as client:
             for row in itertools.cycle(self.rows):
                 started = time.perf_counter()
                 try:
                     answer = client.post(self.url, json={"rows": [row]})
                     answer.raise_for_status()
                     outcome, failure = str(answer.json()["model_version"]), None
-                except (httpx.HTTPError, KeyError, ValueError) as error:
+                except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
                     outcome, failure = "", f"{type(error).__name__}: {error}"
                 elapsed = time.perf_counter() - started
                 self._note(outcome, failure, elapsed * 1000)
