@@ -23,7 +23,7 @@ SHOWN = ("log_loss", "roc_auc", "brier")
 
 
 def print_summary(console: Console, settings: Settings, pipeline: str, ending: Ending) -> None:
-    """Print the last page of the demo. The passwords are the reader's own, made on this machine."""
+    """Print the last page of the demo. Its example is a request to paste."""
     endpoint = f"{settings.require('endpoint_url').rstrip('/')}/{pipeline}"
     console.print()
     console.print(Panel.fit("[bold]The loop is closed.[/] The platform stays up; `make down` stops it.", style="green"))
@@ -37,9 +37,8 @@ def print_summary(console: Console, settings: Settings, pipeline: str, ending: E
     row = {name: round(value, 4) if isinstance(value, float) else value for name, value in ending.example.items()}
     body = json.dumps({"rows": [row]})
     console.print("\n[bold]Ask the model[/]")
-    console.print(
-        f"curl -s --noproxy '*' {endpoint}/predict -H 'content-type: application/json' -d '{body}'", markup=False
-    )
+    request = f"-H 'content-type: application/json' -d '{body}'"
+    console.print(f"curl -s --noproxy '*' {endpoint}/predict {request}", markup=False)
     command = _command()
     console.print("\n[bold]Try next[/]")
     for line in (
@@ -80,8 +79,8 @@ def _number(judged: JobRecord, name: str) -> str:
 
 def _print_addresses(console: Console, settings: Settings, endpoint: str) -> None:
     addresses = {
-        "Airflow": f"{settings.airflow_url}  {_login(settings, 'airflow')}",
-        "MLflow": f"{settings.mlflow_url}  {_login(settings, 'mlflow')}",
+        "Airflow": f"{settings.airflow_url}  {_login(console, settings, 'airflow')}",
+        "MLflow": f"{settings.mlflow_url}  {_login(console, settings, 'mlflow')}",
         "Endpoint": f"{endpoint}/predict",
         "Its docs": f"{endpoint}/",
     }
@@ -89,6 +88,11 @@ def _print_addresses(console: Console, settings: Settings, endpoint: str) -> Non
         console.print(f"[bold]{name:8}[/]  {escape(address)}")
 
 
-def _login(settings: Settings, service: str) -> str:
+def _login(console: Console, settings: Settings, service: str) -> str:
+    """User and password; on a screen only, since what goes to a file may go further."""
     username = getattr(settings, f"{service}_username")
-    return f"(user {username}, password {settings.require(f'{service}_password')})" if username else ""
+    if not username:
+        return ""
+    where = f"in {settings.home / 'platform.env'}"
+    password = settings.require(f"{service}_password") if console.is_terminal else where
+    return f"(user {username}, password {password})"
