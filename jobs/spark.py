@@ -33,7 +33,12 @@ def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
     for key, value in {**_common(partitions), **_local(settings, rows), **_s3a(settings)}.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    # What the builder is given stands on the JVM's command line, for every user of the machine to read.
+    hadoop = session.sparkContext._jsc.hadoopConfiguration()
+    for key, value in _s3a_secrets(settings).items():
+        hadoop.set(key, value)
+    return session
 
 
 def spark_url(url: str) -> str:
@@ -71,15 +76,16 @@ def _local(settings: Settings, rows: int) -> Mapping[str, str]:
 
 def _s3a(settings: Settings) -> Mapping[str, str]:
     """The lake's fsspec options in Hadoop's words; `hadoop-aws` must be among Spark's jars."""
-    if not settings.lake_root.startswith("s3://"):
-        return {}
-    options = settings.lake_options
+    options = settings.lake_options if settings.lake_root.startswith("s3://") else {}
     client = options.get("client_kwargs")
     endpoint = options.get("endpoint_url") or (client.get("endpoint_url") if isinstance(client, dict) else None)
-    named = {
-        "spark.hadoop.fs.s3a.access.key": options.get("key"),
-        "spark.hadoop.fs.s3a.secret.key": options.get("secret"),
-        "spark.hadoop.fs.s3a.endpoint": endpoint,
-        "spark.hadoop.fs.s3a.path.style.access": "true" if endpoint else None,
-    }
-    return {key: str(value) for key, value in named.items() if value is not None}
+    if endpoint is None:
+        return {}
+    return {"spark.hadoop.fs.s3a.endpoint": str(endpoint), "spark.hadoop.fs.s3a.path.style.access": "true"}
+
+
+def _s3a_secrets(settings: Settings) -> Mapping[str, str]:
+    """The keys among the lake's fsspec options, in Hadoop's words."""
+    named = {"key": "fs.s3a.access.key", "secret": "fs.s3a.secret.key"}
+    options = settings.lake_options if settings.lake_root.startswith("s3://") else {}
+    return {named[option]: str(value) for option, value in options.items() if option in named}

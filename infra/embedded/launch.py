@@ -13,6 +13,7 @@ import os
 import pwd
 import signal
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 CAP_DAC_OVERRIDE = 1
@@ -71,7 +72,8 @@ def main() -> None:
     """Replace this process by the program of the launch file named on the command line."""
     end_predecessors()
     launch = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    environment = {name: value for name, value in os.environ.items() if name not in launch["unset"]}
+    inherits = launch["inherits"]
+    environment = {n: v for n, v in os.environ.items() if any(fnmatchcase(n, pattern) for pattern in inherits)}
     environment.update(launch["env"])
     if launch["user"]:
         become(launch["user"])

@@ -29,7 +29,7 @@ class Program:
         name: letters, digits, `-`, `_`, `.`; also the name of its log.
         command: program and arguments, passed as they are, without a shell.
         env: variables set for it, on top of supervisord's environment.
-        unset: variables it must not inherit.
+        inherits: names of the variables it has from supervisord, as shell patterns.
         directory: folder it runs in.
         reads: files it reads when it starts; it is another program once one of them has changed.
         user: account to switch to, for a program that refuses to run as root.
@@ -44,7 +44,7 @@ class Program:
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
-    unset: tuple[str, ...] = ()
+    inherits: tuple[str, ...] = ("*",)
     directory: Path = Path("/")
     reads: tuple[Path, ...] = ()
     user: str = ""
@@ -68,7 +68,7 @@ class Program:
         description = {
             "command": self.command,
             "env": dict(self.env),
-            "unset": self.unset,
+            "inherits": self.inherits,
             "directory": str(self.directory),
             "user": self.user,
             "reads": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in self.reads},

@@ -27,7 +27,11 @@ START_SECONDS = 10
 """A service that ends sooner than this has failed to start; importing what it needs takes seconds."""
 STOP_SECONDS = 40
 RUNS = frozenset({State.STARTING, State.RUNNING})
-SECRETS = ("TIDEWHEEL_DATABASE_URL", "TIDEWHEEL_MLFLOW_PASSWORD", "TIDEWHEEL_AIRFLOW_PASSWORD")
+INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "MALLOC_*", "SUPERVISOR_*"),
+    *("TIDEWHEEL_ENDPOINT_*", "TIDEWHEEL_REQUEST_LOG", "OTEL_*"),
+)
+"""All that a model service has of the platform's environment, in which passwords and keys of other things lie."""
 
 
 class LocalBackend:
@@ -132,7 +136,7 @@ class LocalBackend:
                 "BENTOML_DO_NOT_TRACK": "True",
                 "OMP_NUM_THREADS": "1",  # one request, one thread: more only fight over the cores
             },
-            unset=("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", *SECRETS),
+            inherits=INHERITED,
             directory=Path(artifact.path),
             start_seconds=START_SECONDS,
             start_retries=100,  # what is live is never given up

@@ -66,7 +66,7 @@ def test_its_environment_and_arguments_arrive_as_they_are(supervisor: Supervisor
     )
     command = (sys.executable, "-c", script, odd)
     env = {"ODD": odd, "SEEN": str(seen)}
-    supervisor.add(Program("odd", command, env, unset=("PATH",), directory=tmp_path, start_seconds=0))
+    supervisor.add(Program("odd", command, env, inherits=("SUPERVISOR_*",), directory=tmp_path, start_seconds=0))
     wait_until(seen.exists)
     wait_until(lambda: bool(seen.read_text()))
     assert seen.read_text() == repr((odd, odd, False, str(tmp_path)))

@@ -30,6 +30,13 @@ from tidewheel.release.stages import Colour
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
 
+SECRETS = {
+    "SHOP_DATABASE_URL": "postgresql://shop:s3cret@db/shop",
+    "TIDEWHEEL_LAKE_OPTIONS": '{"secret": "s3cret"}',
+    "TIDEWHEEL_MLFLOW_PASSWORD": "s3cret",
+}
+"""What the platform's environment holds for others than a model."""
+
 
 @dataclass(frozen=True)
 class House:
@@ -68,7 +75,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     layout.create()
     pipeline = small_models.pipeline(tmp_path_factory.mktemp("pipelines"))
     ports = free_ports(2)
-    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
+    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"], **SECRETS})
     try:
         files = EnvoyFiles(layout.envoy)
         write_initial_state(files, endpoint_port=ports[0], admin_port=ports[1])

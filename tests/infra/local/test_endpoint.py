@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -70,6 +71,14 @@ def test_a_live_colour_cannot_be_stopped_or_replaced(place: Place, house: House)
     with pytest.raises(ReleaseError, match="it must not be stopped"):
         place.backend.start(Colour.BLUE, house.artifacts["2"])
     assert place.predict()["model_version"] == "1"
+
+
+def test_a_model_service_has_nobodys_secrets_in_its_environment(place: Place, house: House) -> None:
+    release(place, "1")
+    pid = house.supervisor.status(f"{place.pipeline.name}-blue").pid
+    environment = Path(f"/proc/{pid}/environ").read_text()
+    assert "TIDEWHEEL_COLOUR=blue" in environment
+    assert "s3cret" not in environment
 
 
 def test_a_live_colour_that_is_killed_comes_back_by_itself(place: Place, house: House) -> None:
