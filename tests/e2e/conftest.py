@@ -1,4 +1,4 @@
-"""The demo, played once for all end-to-end tests."""
+"""What the end-to-end tests share: the demo, played once, and a new pipeline."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from tests.e2e.shop import Shop
 from tests.installation import Installation
 from tidewheel.demo.display import Display
 from tidewheel.demo.story import Demo, Ending
@@ -33,3 +34,11 @@ def play(installation: Installation) -> Played:
 def played(installation: Installation) -> Played:
     """The demo, played once."""
     return play(installation)
+
+
+@pytest.fixture(scope="session")
+def shop(installation: Installation) -> Shop:
+    """A new pipeline with a history and a released model, which took nothing but two forms."""
+    shop = Shop(installation)
+    shop.begin()
+    return shop

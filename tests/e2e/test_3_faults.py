@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 from datetime import date, timedelta
-from pathlib import Path
 
 import psutil
 import pytest
-from ruamel.yaml import YAML
 
 from tests.conftest import wait_until
+from tests.e2e.shop import Files, Shop
 from tests.installation import Installation
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
@@ -23,64 +21,18 @@ YESTERDAY, BAD, KILLED, RESTARTED, CRASHED = (day.isoformat() for day in DAYS[1:
 DATASETS = ("landing", "labels", "features")
 
 
-class Shop:
-    """A scaffolded pipeline, changed to read Parquet files that a test may spoil."""
-
-    name = "shop"
-
-    def __init__(self, installation: Installation, files: Path) -> None:
-        self.installation = installation
-        self.files = files
-        made = installation.command("new", self.name)
-        assert made.returncode == 0, made.stderr
-        path = installation.project / "jobs/pipelines/shop/reader.py"
-        found = importlib.util.spec_from_file_location("shop_reader", path)
-        assert found is not None
-        assert found.loader is not None
-        self.reader = importlib.util.module_from_spec(found)
-        found.loader.exec_module(self.reader)
-        for day in DAYS:
-            self.deliver(day)
-        self._read_files()
-
-    def deliver(self, day: date) -> None:
-        """Put a day's good file in place."""
-        self.reader.orders(day).to_parquet(self.file(day.isoformat()))
-        self.reader.returns(day).to_parquet(self.files / f"returns-{day}.parquet")
-
-    def file(self, key: str) -> Path:
-        return self.files / f"orders-{key}.parquet"
-
-    def night(self, run_id: str, key: str) -> None:
-        self.installation.api.trigger("shop.features", run_id, partition_key=key)
-
-    def _read_files(self) -> None:
-        path, yaml = self.installation.project / "dags/shop.yaml", YAML()
-        declared = yaml.load(path)
-        for section, name in (("source", "orders"), ("labels", "returns")):
-            declared[section]["reader"] = {"kind": "parquet", "path": f"{self.files}/{name}-{{partition}}.parquet"}
-        declared["source"]["start"] = FIRST
-        declared["source"]["end"] = DAYS[-1]
-        with path.open("w") as file:
-            yaml.dump(declared, file)
-
-
 @pytest.fixture(scope="module")
-def shop(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """The shop's pipeline, with its first two days published."""
-    shop = Shop(installation, tmp_path_factory.mktemp("orders"))
-    checked = installation.command("validate", "shop")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    installation.api.wait_for_dag("shop.release")
-    conf = {"first": FIRST.isoformat(), "last": YESTERDAY}
-    installation.api.trigger("shop.features", "history", conf=conf)
-    run, tasks = installation.finish("shop.features", "history")
-    assert run.state == "success", tasks
-    return shop
+def files(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The shop reads files from now on; the first two days are published."""
+    files = Files(shop, tmp_path_factory.mktemp("orders"), DAYS)
+    shop.run("features", "files", first=FIRST.isoformat(), last=YESTERDAY)
+    return files
 
 
-def test_a_truncated_file_stops_the_night_and_corrected_data_goes_through_the_same_run(shop: Shop) -> None:
-    installation, file = shop.installation, shop.file(BAD)
+def test_a_truncated_file_stops_the_night_and_corrected_data_goes_through_the_same_run(
+    shop: Shop, files: Files
+) -> None:
+    installation, file, answered = shop.installation, files.orders(BAD), shop.ask()["predictions"]
     published = installation.hashes("shop", *DATASETS)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
@@ -98,6 +50,7 @@ def test_a_truncated_file_stops_the_night_and_corrected_data_goes_through_the_sa
     assert [path.read_bytes() for path in kept] == [whole[: len(whole) // 2]]
     assert installation.hashes("shop", *DATASETS) == published
     assert all(run.partition_key != BAD for run in installation.api.runs("shop.scoring"))
+    assert shop.ask()["predictions"] == answered
 
     file.write_bytes(whole)
     installation.api.clear("shop.features", "bad_night")
@@ -106,11 +59,13 @@ def test_a_truncated_file_stops_the_night_and_corrected_data_goes_through_the_sa
     assert installation.lake("shop").need("features", BAD).rows > 0
 
 
-def test_nulls_where_none_are_allowed_are_refused_at_validate_raw_by_column_and_rule(shop: Shop) -> None:
+def test_nulls_are_refused_at_validate_raw_by_column_and_rule_and_the_corrected_day_goes_through(
+    shop: Shop, files: Files
+) -> None:
     installation, key = shop.installation, DAYS[6].isoformat()
     orders = shop.reader.orders(DAYS[6])
     orders.loc[orders.index % 3 == 0, "amount"] = None
-    orders.to_parquet(shop.file(key))
+    orders.to_parquet(files.orders(key))
     shop.night("null_night", key)
     run, tasks = installation.finish("shop.features", "null_night")
     assert run.state == "failed"
@@ -120,8 +75,18 @@ def test_nulls_where_none_are_allowed_are_refused_at_validate_raw_by_column_and_
     assert "amount" in log
     assert installation.lake("shop").published("landing", key) is None
 
+    shop.reader.orders(DAYS[6]).to_parquet(files.orders(key))
+    installation.api.clear("shop.features", "null_night", ["land"])
+    run, tasks = installation.finish("shop.features", "null_night")
+    assert run.state == "success", tasks
 
-def test_a_job_killed_in_the_middle_is_run_again(shop: Shop) -> None:
+    shop.reader.orders(DAYS[6]).to_parquet(files.orders(key))
+    installation.api.clear("shop.features", "null_night", ["land"])
+    run, tasks = installation.finish("shop.features", "null_night")
+    assert run.state == "success", tasks
+
+
+def test_a_job_killed_in_the_middle_is_run_again(shop: Shop, files: Files) -> None:
     installation = shop.installation
     shop.night("killed_night", KILLED)
     os.kill(_job(installation, "jobs.features", "killed_night"), signal.SIGKILL)
@@ -129,7 +94,7 @@ def test_a_job_killed_in_the_middle_is_run_again(shop: Shop) -> None:
     assert run.state == "success", tasks
 
 
-def test_a_killed_scheduler_comes_back_and_the_night_ends_well(shop: Shop) -> None:
+def test_a_killed_scheduler_comes_back_and_the_night_ends_well(shop: Shop, files: Files) -> None:
     installation = shop.installation
     shop.night("restarted_night", RESTARTED)
     _job(installation, "jobs.features", "restarted_night")
@@ -138,7 +103,7 @@ def test_a_killed_scheduler_comes_back_and_the_night_ends_well(shop: Shop) -> No
     assert run.state == "success", tasks
 
 
-def test_a_killed_postgresql_comes_back_and_the_night_ends_well(shop: Shop) -> None:
+def test_a_killed_postgresql_comes_back_and_the_night_ends_well(shop: Shop, files: Files) -> None:
     installation = shop.installation
     shop.night("crashed_night", CRASHED)
     _job(installation, "jobs.features", "crashed_night")
@@ -148,7 +113,7 @@ def test_a_killed_postgresql_comes_back_and_the_night_ends_well(shop: Shop) -> N
     assert run.state == "success", tasks
 
 
-def test_disturbed_nights_have_published_what_an_undisturbed_run_does(shop: Shop) -> None:
+def test_disturbed_nights_have_published_what_an_undisturbed_run_does(shop: Shop, files: Files) -> None:
     installation = shop.installation
     disturbed = installation.hashes("shop", *DATASETS)
     assert {f"features/{key}" for key in (KILLED, RESTARTED, CRASHED)} <= disturbed.keys()

@@ -1,0 +1,105 @@
+"""A pipeline as `tidewheel new` makes it, on the platform of all end-to-end tests."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from ruamel.yaml import YAML
+
+from tests.conftest import wait_until
+from tests.installation import Installation
+from tidewheel.airflow_api import DagRun
+
+NAME = "shop"
+HISTORY_DAYS = 20
+MINUTES_TO_FIRST_NIGHT = 4
+"""Enough for history, training and release on a slow machine; the night comes while or after they run."""
+
+
+class Shop:
+    """The scaffolded pipeline. Its nightly schedule is in a few minutes, everything else is as it was made."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        made = installation.command("new", NAME)
+        assert made.returncode == 0, made.stderr
+        path = installation.project / f"jobs/pipelines/{NAME}/reader.py"
+        found = importlib.util.spec_from_file_location("shop_reader", path)
+        assert found is not None
+        assert found.loader is not None
+        self.reader = importlib.util.module_from_spec(found)
+        found.loader.exec_module(self.reader)
+        first_night = datetime.now(UTC) + timedelta(minutes=MINUTES_TO_FIRST_NIGHT)
+        self.yesterday = first_night.date() - timedelta(days=1)
+        with self.declaration() as declared:
+            declared["schedule"] = f"{first_night.minute} {first_night.hour} * * *"
+        checked = installation.command("validate", NAME)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        installation.api.wait_for_dag(f"{NAME}.release")
+
+    def begin(self) -> None:
+        """Give it a history, until the day before its first night, and a model; the release follows by itself."""
+        last = self.yesterday - timedelta(days=1)
+        first = last - timedelta(days=HISTORY_DAYS - 1)
+        self.run("features", "history", first=first.isoformat(), last=last.isoformat())
+        self.run("training", "first_model", reason="there is none yet")
+        wait_until(lambda: (run := self.newest("release")) is not None and run.ended, "the release has ended", 180)
+
+    @contextmanager
+    def declaration(self) -> Iterator[Any]:
+        """The pipeline file, to be changed."""
+        path, yaml = self.installation.project / f"dags/{NAME}.yaml", YAML()
+        declared = yaml.load(path)
+        yield declared
+        with path.open("w") as file:
+            yaml.dump(declared, file)
+
+    def run(self, purpose: str, run_id: str, **form: object) -> None:
+        """Start one of its DAGs by hand and see it through."""
+        self.installation.api.trigger(f"{NAME}.{purpose}", run_id, conf=form)
+        run, tasks = self.installation.finish(f"{NAME}.{purpose}", run_id)
+        assert run.state == "success", tasks
+
+    def night(self, run_id: str, key: str) -> None:
+        """Start a day's features, as the schedule does."""
+        self.installation.api.trigger(f"{NAME}.features", run_id, partition_key=key)
+
+    def newest(self, purpose: str, key: str | None = None) -> DagRun | None:
+        """The newest run of a DAG, of a day where one is named."""
+        runs = self.installation.api.runs(f"{NAME}.{purpose}")
+        return next((run for run in runs if key is None or run.partition_key == key), None)
+
+    def ask(self) -> dict[str, Any]:
+        """What the endpoint answers for a row of its features."""
+        lake = self.installation.lake(NAME)
+        columns = ["amount", "items", "hour", "channel_return_rate_7d", "channel"]
+        [row] = lake.read(lake.need("features", lake.partitions("features")[0]), columns).slice(0, 1).to_pylist()
+        url = f"{self.installation.settings.endpoint_url}/{NAME}/predict"
+        answer: dict[str, Any] = httpx.post(url, json={"rows": [row]}, timeout=30).raise_for_status().json()
+        return answer
+
+
+class Files:
+    """The shop's rows and labels as a file a day, which a test may spoil; the pipeline reads them from now on."""
+
+    def __init__(self, shop: Shop, folder: Path, days: list[date]) -> None:
+        self.shop = shop
+        self.folder = folder
+        for day in days:
+            shop.reader.orders(day).to_parquet(self.orders(day.isoformat()))
+            shop.reader.returns(day).to_parquet(folder / f"returns-{day}.parquet")
+        with shop.declaration() as declared:
+            for section, name in (("source", "orders"), ("labels", "returns")):
+                declared[section]["reader"] = {"kind": "parquet", "path": f"{folder}/{name}-{{partition}}.parquet"}
+            declared["source"]["start"] = days[0]
+            declared["source"]["end"] = days[-1]
+
+    def orders(self, key: str) -> Path:
+        """The file with a day's rows."""
+        return self.folder / f"orders-{key}.parquet"
