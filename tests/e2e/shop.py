@@ -18,6 +18,7 @@ from tidewheel.airflow_api import DagRun
 
 NAME = "shop"
 HISTORY_DAYS = 20
+SECONDS_TO_WAIT = 400
 MINUTES_TO_FIRST_NIGHT = 4
 """Enough for history, training and release on a slow machine; the night comes while or after they run."""
 
@@ -49,7 +50,7 @@ class Shop:
         first = last - timedelta(days=HISTORY_DAYS - 1)
         self.run("features", "history", first=first.isoformat(), last=last.isoformat())
         self.run("training", "first_model", reason="there is none yet")
-        wait_until(lambda: (run := self.newest("release")) is not None and run.ended, "the release has ended", 180)
+        self.wait_for("release")
 
     @contextmanager
     def declaration(self) -> Iterator[Any]:
@@ -69,6 +70,15 @@ class Shop:
     def night(self, run_id: str, key: str) -> None:
         """Start a day's features, as the schedule does."""
         self.installation.api.trigger(f"{NAME}.features", run_id, partition_key=key)
+
+    def wait_for(self, purpose: str, key: str | None = None) -> None:
+        """Wait for the end of a run that nobody starts by hand."""
+
+        def ended() -> bool:
+            run = self.newest(purpose, key)
+            return run is not None and run.ended
+
+        wait_until(ended, f"{purpose} of {key or NAME} has ended", SECONDS_TO_WAIT)
 
     def newest(self, purpose: str, key: str | None = None) -> DagRun | None:
         """The newest run of a DAG, of a day where one is named."""

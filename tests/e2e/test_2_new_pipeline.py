@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import wait_until
 from tests.e2e.shop import NAME, Shop
 from tests.installation import Installation
 from tidewheel.ledger import Ledger
@@ -22,17 +21,11 @@ def test_a_history_and_a_model_are_released_with_two_forms(shop: Shop) -> None:
 def test_the_schedule_plays_a_night_with_the_clocks_own_date(shop: Shop, installation: Installation) -> None:
     key = shop.yesterday.isoformat()
     for purpose in ("features", "scoring", "monitoring"):
-        wait_until(
-            lambda purpose=purpose: (run := shop.newest(purpose, key)) is not None and run.ended,  # type: ignore[misc]
-            f"{purpose} of {key} has ended",
-            400,
-        )
+        shop.wait_for(purpose, key)
         run = shop.newest(purpose, key)
         assert run is not None
         assert run.state == "success"
-    features = shop.newest("features", key)
-    assert features is not None
-    assert features.run_type == "scheduled"
+        assert run.run_type == ("scheduled" if purpose == "features" else "asset_triggered")
     lake = installation.lake(NAME)
     assert lake.need("predictions", key).rows == lake.need("features", key).rows
     assert len(Ledger.open(installation.settings).verdicts(NAME, Kind.TRIGGER)) == 1
