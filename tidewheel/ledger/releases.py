@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from tidewheel.errors import LedgerError
+from tidewheel.ledger.alone import Alone, alone
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, ReleaseStageRow
-
-POLL_SECONDS = 0.2
 
 
 class Status(StrEnum):
@@ -32,7 +30,8 @@ class Releases:
     """The releases of all pipelines."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
+        self._alone = Alone(None)
 
     # --- releases --------------------------------------------------------------------------------------------------
 
@@ -55,7 +54,7 @@ class Releases:
             started_at=at,
         )
         try:
-            with self._ledger.session() as session:
+            with self.ledger.session() as session:
                 session.add(row)
         except IntegrityError:
             raise LedgerError(f"{pipeline}: a release is running already; wait for it, or resume it") from None
@@ -63,9 +62,19 @@ class Releases:
 
     def end(self, release_id: int, status: Status, reason: str, at: datetime) -> None:
         """Close a release."""
-        with self._ledger.session() as session:
+        self._alone.verify()
+        with self.ledger.session() as session:
             row = session.get_one(ReleaseRow, release_id)
             row.status, row.reason, row.ended_at = status, reason, at
+
+    def ask_back(self, release_id: int, reason: str) -> None:
+        """Note that somebody wants a release taken back; who works on it will see."""
+        with self.ledger.session() as session:
+            session.get_one(ReleaseRow, release_id).asked_back = reason
+
+    def asked_back(self, release_id: int) -> str:
+        """Why somebody wants a release taken back, empty while nobody does."""
+        return self.get(release_id).asked_back
 
     def get(self, release_id: int) -> ReleaseRow:
         """A release by its number.
@@ -73,7 +82,7 @@ class Releases:
         Raises:
             LedgerError: there is none.
         """
-        with self._ledger.session() as session:
+        with self.ledger.session() as session:
             row = session.get(ReleaseRow, release_id)
         if row is None:
             raise LedgerError(f"there is no release {release_id} in the ledger")
@@ -82,18 +91,18 @@ class Releases:
     def running(self, pipeline: str) -> ReleaseRow | None:
         """The release that has not ended."""
         query = select(ReleaseRow).where(ReleaseRow.pipeline == pipeline, ReleaseRow.status == Status.RUNNING)
-        with self._ledger.session() as session:
+        with self.ledger.session() as session:
             return session.scalars(query).one_or_none()
 
     def all_running(self) -> list[ReleaseRow]:
         """The releases of all pipelines that have not ended."""
-        with self._ledger.session() as session:
+        with self.ledger.session() as session:
             return list(session.scalars(select(ReleaseRow).where(ReleaseRow.status == Status.RUNNING)))
 
     def newest(self, pipeline: str, limit: int = 20) -> list[ReleaseRow]:
         """The newest releases, newest first."""
         query = select(ReleaseRow).where(ReleaseRow.pipeline == pipeline).order_by(ReleaseRow.id.desc()).limit(limit)
-        with self._ledger.session() as session:
+        with self.ledger.session() as session:
             return list(session.scalars(query))
 
     # --- stages ----------------------------------------------------------------------------------------------------
@@ -109,14 +118,16 @@ class Releases:
             started_at=at,
             ended_at=None,
         )
-        with self._ledger.session() as session:
+        self._alone.verify()
+        with self.ledger.session() as session:
             session.merge(row)
 
     def stage_ended(
         self, release_id: int, position: int, status: Status, detail: Mapping[str, Any], at: datetime
     ) -> None:
         """Note how a stage ended, and what it found."""
-        with self._ledger.session() as session:
+        self._alone.verify()
+        with self.ledger.session() as session:
             row = session.get_one(ReleaseStageRow, (release_id, position))
             row.status, row.detail, row.ended_at = status, dict(detail), at
 
@@ -125,24 +136,25 @@ class Releases:
         query = (
             select(ReleaseStageRow).where(ReleaseStageRow.release_id == release_id).order_by(ReleaseStageRow.position)
         )
-        with self._ledger.session() as session:
+        with self.ledger.session() as session:
             return list(session.scalars(query))
 
     # --- endpoints -------------------------------------------------------------------------------------------------
 
     def endpoint(self, pipeline: str) -> EndpointRow | None:
         """What shall answer for a pipeline; None before the first release."""
-        with self._ledger.session() as session:
+        with self.ledger.session() as session:
             return session.get(EndpointRow, pipeline)
 
     def endpoints(self) -> list[EndpointRow]:
         """What shall answer for each pipeline, by name."""
-        with self._ledger.session() as session:
+        with self.ledger.session() as session:
             return list(session.scalars(select(EndpointRow).order_by(EndpointRow.pipeline)))
 
     def point(self, pipeline: str, colour: str, version: str, previous_version: str | None, at: datetime) -> None:
         """Say what shall answer from now on; saying it again changes nothing."""
-        with self._ledger.session() as session:
+        self._alone.verify()
+        with self.ledger.session() as session:
             row = session.get(EndpointRow, pipeline)
             if row is not None and (row.colour, row.version) == (colour, version):
                 return
@@ -158,41 +170,22 @@ class Releases:
 
     def forget_endpoint(self, pipeline: str) -> None:
         """Say that nothing answers for a pipeline."""
-        with self._ledger.session() as session:
+        self._alone.verify()
+        with self.ledger.session() as session:
             session.execute(delete(EndpointRow).where(EndpointRow.pipeline == pipeline))
 
     # --- one at a time ---------------------------------------------------------------------------------------------
 
     @contextmanager
     def exclusively(self, pipeline: str, patience_seconds: float) -> Iterator[None]:
-        """Be the only process that works on a pipeline's release.
-
-        The lock is PostgreSQL's: it ends with the connection, so with the process, however that ends. SQLite has no
-        such thing; only tests in one process use it.
+        """Be the only process that works on a pipeline's release; what is written inside is written by no one else.
 
         Raises:
-            LedgerError: another process works on it for longer than `patience_seconds`.
+            Busy: another process works on it for longer than `patience_seconds`.
+            LedgerError: the ledger is lost.
         """
-        if self._ledger.engine.dialect.name != "postgresql":
-            yield
-            return
-        key = func.hashtextextended(f"tidewheel release {pipeline}", 0)
-        deadline = time.monotonic() + patience_seconds
-        try:
-            connection = self._ledger.engine.connect()
-        except OperationalError as error:
-            raise LedgerError(f"the ledger cannot be reached: {error.orig}; is the platform up?") from error
-        try:
-            while not connection.scalar(select(func.pg_try_advisory_lock(key))):
-                connection.commit()
-                if time.monotonic() > deadline:
-                    raise LedgerError(
-                        f"{pipeline}: another process has been working on its release for {patience_seconds:.0f} s; "
-                        "see the ledger's release_stage, or end that process: the release can be resumed"
-                    )
-                time.sleep(POLL_SECONDS)
-            connection.commit()
-            yield
-        finally:
-            connection.detach()  # closed for good instead of going back to the pool, and the lock with it
-            connection.close()
+        with alone(self.ledger.engine, f"release of {pipeline}", patience_seconds) as self._alone:
+            try:
+                yield
+            finally:
+                self._alone = Alone(None)
