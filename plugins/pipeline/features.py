@@ -37,6 +37,7 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         schedule=nightly,
         params=forms.days("the day before the run"),
         partition=day_before,
+        catchup=True,  # a night that is missed is a day of rows and labels that nobody would ever land
         cron=pipeline.schedule,
     ) as dag:
         chain(

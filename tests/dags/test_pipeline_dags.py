@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronPartitionTimetable, PartitionedAssetTimetable, TriggerRule
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
-from airflow.timetables.base import TimeRestriction
+from airflow.timetables.base import DagRunInfo, TimeRestriction
+from jinja2 import Template
 
 from plugins.watcher import ChampionTrigger
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.release import STAGE_NAMES
 
 if TYPE_CHECKING:
     import pytest
@@ -76,6 +78,23 @@ def test_the_nightly_run_is_for_the_day_before(read_dags: ReadDags) -> None:
     assert (night.run_after.isoformat(), night.partition_key) == ("2030-03-01T23:30:00+00:00", "2030-02-28")
 
 
+def test_nights_that_were_missed_are_run_afterwards_and_a_new_pipeline_begins_with_its_next_night(
+    read_dags: ReadDags,
+) -> None:
+    dag = read_dags().dags["orders.features"]
+    assert (dag.catchup, dag.start_date) == (True, None)
+    scheduled = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    unbounded = TimeRestriction(earliest=None, latest=None, catchup=True)
+    first = scheduled.next_dagrun_info_v2(last_dagrun_info=None, restriction=unbounded)
+    assert first is not None
+    assert first.run_after > datetime.now(UTC)
+    long_ago = datetime(2026, 3, 1, 3, tzinfo=UTC)
+    last = DagRunInfo(run_after=long_ago, data_interval=None, partition_date=long_ago, partition_key="2026-02-28")
+    missed = scheduled.next_dagrun_info_v2(last_dagrun_info=last, restriction=unbounded)
+    assert missed is not None
+    assert missed.partition_key == "2026-03-01"
+
+
 def test_scoring_follows_features_and_monitoring_follows_scoring(read_dags: ReadDags) -> None:
     dags = read_dags().dags
     scoring, monitoring = dags["orders.scoring"], dags["orders.monitoring"]
@@ -98,19 +117,26 @@ def test_without_scoring_monitoring_follows_features_and_scoring_is_by_hand(read
     assert not dags["orders.scoring"].timetable.can_be_scheduled
 
 
-def test_training_runs_on_the_calendar_or_on_a_wish(read_dags: ReadDags) -> None:
+def test_training_runs_on_a_wish_and_its_calendar_is_for_monitoring_to_weigh(read_dags: ReadDags) -> None:
     dag = read_dags('triggers: {calendar: "15 4 * * 2"}\n').dags["orders.training"]
-    assert isinstance(dag.timetable, AssetOrTimeSchedule)
-    assert "15 4 * * 2" in str(dag.timetable.timetable)
     assert watched(dag) == ["orders.retrain"]
+    assert not isinstance(dag.timetable, AssetOrTimeSchedule)
+    assert dag.doc_md is not None
+    assert "15 4 * * 2" in dag.doc_md
     assert chain_of(dag) == ["assemble", "train", "evaluate", "gate", "promote"]
     assert outlets(dag) == {}, "the alias is watched: a second way to start a release would release twice"
 
 
-def test_without_a_calendar_training_waits_for_a_wish(read_dags: ReadDags) -> None:
-    dag = read_dags("triggers: {calendar: null}\n").dags["orders.training"]
-    assert not isinstance(dag.timetable, AssetOrTimeSchedule)
-    assert watched(dag) == ["orders.retrain"]
+def test_a_wish_from_outside_or_the_switch_of_the_form_trains_though_nothing_is_new(read_dags: ReadDags) -> None:
+    dag = read_dags().dags["orders.training"]
+    [force] = [a.removeprefix("--force=") for a in arguments(dag, "assemble") if a.startswith("--force=")]
+    template = Template(force)
+
+    def forced(run_type: str, switch: bool) -> str:
+        return template.render(params=SimpleNamespace(force=switch), dag_run=SimpleNamespace(run_type=run_type))
+
+    assert [forced("scheduled", False), forced("manual", False)] == ["", ""]
+    assert [forced(DagRunType.ASSET_TRIGGERED, False), forced("manual", True)] == ["yes", "yes"]
 
 
 def test_a_reviewer_is_asked_only_where_the_gate_says_so_and_silence_is_a_no(read_dags: ReadDags) -> None:
@@ -125,7 +151,10 @@ def test_a_reviewer_is_asked_only_where_the_gate_says_so_and_silence_is_a_no(rea
 def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: ReadDags) -> None:
     dag = read_dags().dags["orders.release"]
     assert watched(dag) == ["orders.champion"]
-    assert chain_of(dag) == list(STAGE_NAMES)
+    stages = ["package", "start", "ready", "warm_up", "parity", "switch", "confirm", "bake", "drain", "retire"]
+    assert chain_of(dag) == ["plan", *stages]
+    canary = 'release: {strategy: {kind: canary, steps: [{share: 5}, {share: 50}]}}\n'
+    assert chain_of(read_dags(canary).dags["orders.release"])[6:9] == ["canary_5", "canary_50", "switch"]
 
 
 def test_the_registry_is_watched_for_each_pipeline_and_the_watcher_survives_airflows_database(
