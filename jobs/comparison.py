@@ -8,6 +8,7 @@ Bootstrap" (The American Statistician 69, 2015: the expanded percentile interval
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -47,16 +48,92 @@ def loss_difference(
         Difference and bound in the metric's unit; positive means that the challenger is worse. The bound is NaN with
         fewer than two days, or where no resample could be measured.
     """
-    codes, names = pd.factorize(days, sort=True)
-    codes = codes.astype(np.int64)
-    weights = day_weights(len(names), seed)
+    found = resample(metric, truth, challenger, champion, days, seed=seed)
+    return found.difference, found.upper_bound(confidence)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A difference between two models, and what it would have been on other days like these.
+
+    Attributes:
+        difference: how much worse the challenger is on the rows as they are.
+        resamples: the same under each draw of days; draws under which it cannot be computed are left out.
+        days: blocks that were drawn from.
+    """
+
+    difference: float
+    resamples: Array
+    days: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the draws say anything: one day has nothing to be drawn from."""
+        return self.days >= 2 and len(self.resamples) > 0
+
+    def upper_bound(self, confidence: float) -> float:
+        """One-sided bound of the difference; NaN: unknown."""
+        if not self.is_known:
+            return math.nan
+        return float(np.quantile(self.resamples, expanded_level(confidence, self.days)))
+
+    def probability_beyond(self, allowed: float) -> float:
+        """How probable a difference this large is where the true one is `allowed` and no more; NaN: unknown.
+
+        The t test of the difference with the bootstrap's standard error, corrected for few days as the bound is.
+        """
+        if not self.is_known or math.isnan(self.difference):
+            return math.nan
+        error = float(self.resamples.std()) * math.sqrt(self.days / (self.days - 1))
+        if error == 0:
+            return 0.0 if self.difference > allowed else 1.0
+        return float(stats.t.sf((self.difference - allowed) / error, self.days - 1))
+
+
+def resample(
+    metric: str, truth: Array, challenger: Array, champion: Array, days: pd.Series[str], *, seed: int
+) -> Resampled:
+    """Draw days with replacement, many times, and take the difference of both models on each draw.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        challenger: predictions of the challenger for the same rows.
+        champion: predictions of the champion for the same rows.
+        days: day of each row.
+        seed: of the draws.
+    """
+    codes, weights = _drawn_days(days, seed)
     worse: Array = np.subtract(
         losses(metric, truth, challenger, codes, weights), losses(metric, truth, champion, codes, weights)
     )
-    difference, resampled = float(worse[0]), worse[1:][~np.isnan(worse[1:])]
-    if len(names) < 2 or len(resampled) == 0:
-        return difference, math.nan
-    return difference, float(np.quantile(resampled, expanded_level(confidence, len(names))))
+    return Resampled(float(worse[0]), worse[1:][~np.isnan(worse[1:])], weights.shape[1])
+
+
+def figure_interval(
+    metric: str, truth: Array, predicted: Array, days: pd.Series[str], *, confidence: float, seed: int
+) -> tuple[float, float]:
+    """Two-sided confidence interval of one model's figure, from the same draws of days.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        days: day of each row.
+        confidence: share of such intervals that hold the true figure, such as 0.9.
+        seed: of the draws.
+
+    Returns:
+        Lower and upper end in the metric's unit; NaN with fewer than two days.
+    """
+    codes, weights = _drawn_days(days, seed)
+    drawn = losses(metric, truth, predicted, codes, weights)[1:]
+    known, count = drawn[~np.isnan(drawn)], weights.shape[1]
+    if count < 2 or len(known) == 0:
+        return math.nan, math.nan
+    level = expanded_level((1 + confidence) / 2, count)
+    low, high = (float(end) for end in np.quantile(known, [1 - level, level]))
+    return (-high, -low) if metric == "roc_auc" else (low, high)
 
 
 def expanded_level(confidence: float, days: int) -> float:
@@ -99,6 +176,11 @@ def losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: M
     rows = weights @ np.bincount(codes, minlength=days)
     mean = (weights @ np.bincount(codes, weights=loss, minlength=days)) / rows
     return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
+
+
+def _drawn_days(days: pd.Series[str], seed: int) -> tuple[Codes, Matrix]:
+    codes, names = pd.factorize(days, sort=True)
+    return codes.astype(np.int64), day_weights(len(names), seed)
 
 
 def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobs.prediction import Task
-    from tidewheel.spec.sections import Features, Training
+    from tidewheel.spec.sections import Features
+    from tidewheel.spec.training import Training
 
 UNSEEN = -1
 """Code of a category that is missing, or that training never saw."""

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs import registry
-from jobs.comparison import loss_difference
 from jobs.comparison_report import DayLosses, comparison_page
+from jobs.footprint import footprint
 from jobs.job import Job, Result, run
+from jobs.judging import Judged, gate_policy, measure_judged
 from jobs.metrics import measure
 from jobs.prediction import Array, model_frame, predict
 from jobs.training_data import PARTITION, labelled_rows, read_training_data
 from tidewheel.ledger import Ledger
-from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
+from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
-from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from jobs.prediction import Model
     from jobs.registry import ModelVersion
     from jobs.training_data import TrainingData
+    from tidewheel.policies.gate import Footprint, GateMeasurement
     from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
 
-
-@dataclass(frozen=True)
-class Judged:
-    """What both models said to the same rows."""
-
-    rows: pd.DataFrame
-    truth: Array
-    challenger: Array
-    champion: Array | None
-    incomparable: str = ""
+REMEMBERED_VERDICTS = 500
+"""Gate verdicts looked back at for earlier uses of the same days."""
 
 
 def work(job: Job) -> Result:
@@ -45,30 +35,26 @@ def work(job: Job) -> Result:
     version = str(read_record(job.lake, job.run_id, "train").figures["version"])
     challenger = registry.model_version(job.settings, job.pipeline.name, version)
     champion = _champion_of(job, challenger)
-    judged = _judge(job, chosen, challenger, champion)
-    measured = _measure(job.pipeline, judged, challenger, champion)
+    model = registry.load_model(job.settings, job.pipeline.name, version)
+    judged = _judge(job, chosen, model, challenger, champion)
+    days = _content_of(chosen, judged)
+    ledger = Ledger.open(job.settings)
+    measured = measure_judged(
+        job.pipeline,
+        judged,
+        version,
+        footprint=_footprint(job, challenger, model, judged),
+        holdout=days,
+        holdout_uses=_uses(ledger, job.pipeline.name, version, days),
+    )
     verdict = gate_policy(job.pipeline).decide(measured)
     report = _keep_report(job, chosen, judged, measured, verdict)
-    _write_down(job, challenger, verdict)
+    _write_down(job, ledger, challenger, verdict)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_held_out(chosen, name)},
         figures=_figures(job.pipeline, measured, verdict),
         links={"Report": report, **registry.pages(job.settings, challenger)},
         sentence=verdict.sentence,
-    )
-
-
-def gate_policy(pipeline: Pipeline) -> GatePolicy:
-    """The pipeline's gate as a policy."""
-    gate = pipeline.gate
-    return GatePolicy(
-        metric=pipeline.metric,
-        lower_is_better=pipeline.metric in LOWER_IS_BETTER,
-        margin=gate.margin,
-        confidence=gate.confidence,
-        minimum_days=gate.minimum_days,
-        floors={str(name): value for name, value in gate.floors.items()},
-        ceilings={str(name): value for name, value in gate.ceilings.items()},
     )
 
 
@@ -81,58 +67,60 @@ def _champion_of(job: Job, challenger: ModelVersion) -> ModelVersion | None:
     return registry.model_version(job.settings, job.pipeline.name, previous) if previous else None
 
 
-def _judge(job: Job, chosen: TrainingData, challenger: ModelVersion, champion: ModelVersion | None) -> Judged:
+def _judge(
+    job: Job, chosen: TrainingData, model: Model, challenger: ModelVersion, champion: ModelVersion | None
+) -> Judged:
     """Ask both models about the holdout days that neither has learned from."""
     pipeline = job.pipeline
     learned_until = champion.tags.get(registry.TRAIN_END, "") if champion else ""
     days = [day for day in chosen.holdout if str(day.day) > learned_until]
     rows = labelled_rows(job.lake, pipeline, days)
     truth = rows[pipeline.labels.column].to_numpy()
+    number = champion.version if champion else ""
     if rows.empty:
-        return Judged(rows, truth, truth, truth if champion else None)
-    answers = predict(_model(job, challenger), model_frame(rows, pipeline.features), pipeline.task)
+        return Judged(rows, truth, truth, truth if champion else None, number)
+    answers = predict(model, model_frame(rows, pipeline.features), pipeline.task)
     if champion is None:
-        return Judged(rows, truth, answers, None)
-    contract = registry.contract(job.settings, pipeline.name, champion.version)
+        return Judged(rows, truth, answers)
+    contract = registry.contract(job.settings, pipeline.name, number)
     if lacking := contract.lacking(pipeline.features):
         why = (
-            f"version {champion.version}, the champion, wants columns that the features have no more "
+            f"version {number}, the champion, wants columns that the features have no more "
             f"({', '.join(lacking)}), so the two cannot be compared; put them back, or promote version "
             f"{challenger.version} with --override-reason"
         )
-        return Judged(rows, truth, answers, None, why)
-    theirs = predict(_model(job, champion), model_frame(rows, contract), pipeline.task)
-    return Judged(rows, truth, answers, theirs)
-
-
-def _model(job: Job, version: ModelVersion) -> Model:
-    return registry.load_model(job.settings, job.pipeline.name, version.version)
-
-
-def _measure(
-    pipeline: Pipeline, judged: Judged, challenger: ModelVersion, champion: ModelVersion | None
-) -> GateMeasurement:
-    comparison = None
-    if champion is not None and judged.champion is not None and len(judged.rows):
-        difference, bound = loss_difference(
-            pipeline.metric,
-            judged.truth,
-            judged.challenger,
-            judged.champion,
-            judged.rows[PARTITION],
-            confidence=pipeline.gate.confidence,
-            seed=pipeline.training.seed,
-        )
-        figures = measure(judged.truth, judged.champion, pipeline.task)
-        comparison = Comparison(champion.version, figures, difference, bound)
-    return GateMeasurement(
-        challenger_version=challenger.version,
-        challenger=measure(judged.truth, judged.challenger, pipeline.task),
-        rows=len(judged.rows),
-        days=judged.rows[PARTITION].nunique(),
-        comparison=comparison,
-        incomparable=judged.incomparable,
+        return Judged(rows, truth, answers, None, number, why)
+    theirs = predict(
+        registry.load_model(job.settings, pipeline.name, number), model_frame(rows, contract), pipeline.task
     )
+    return Judged(rows, truth, answers, theirs, number)
+
+
+def _footprint(job: Job, challenger: ModelVersion, model: Model, judged: Judged) -> Footprint | None:
+    if judged.rows.empty:
+        return None
+    frame = model_frame(judged.rows.head(1), job.pipeline.features)
+    return footprint(model, registry.model_size(job.settings, challenger), frame, job.pipeline.task)
+
+
+def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:
+    """The days judged on, each by the content of its features and labels."""
+    days = set(judged.rows[PARTITION])
+    return tuple(
+        f"{day.day} {day.features.content_hash[:12]} {day.labels.content_hash[:12]}"
+        for day in chosen.holdout
+        if str(day.day) in days
+    )
+
+
+def _uses(ledger: Ledger, pipeline: str, version: str, days: tuple[str, ...]) -> int:
+    """How many earlier challengers were judged on some of these days; this one, judged again, does not count."""
+    judged = {
+        str(row.inputs["version"])
+        for row in ledger.verdicts(pipeline, Kind.GATE, limit=REMEMBERED_VERDICTS)
+        if set(row.inputs.get("holdout", ())) & set(days)
+    }
+    return sum(int(other) < int(version) for other in judged)
 
 
 def _keep_report(job: Job, chosen: TrainingData, judged: Judged, measured: GateMeasurement, verdict: Verdict) -> str:
@@ -158,10 +146,9 @@ def _loss(pipeline: Pipeline, truth: Array, answers: Array) -> float:
     return measure(truth, answers, pipeline.task)[pipeline.metric]
 
 
-def _write_down(job: Job, challenger: ModelVersion, verdict: Verdict) -> None:
+def _write_down(job: Job, ledger: Ledger, challenger: ModelVersion, verdict: Verdict) -> None:
     """Ledger first: it is what `promote` asks."""
     now = datetime.now(UTC)
-    ledger = Ledger.open(job.settings)
     ledger.record(job.pipeline.name, f"version {challenger.version}", job.run_id, verdict, now)
     tags = {registry.VERDICT: str(verdict.outcome), registry.VERDICT_SENTENCE: verdict.sentence}
     registry.tag_version(job.settings, challenger, tags, description=verdict.sentence)

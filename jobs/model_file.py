@@ -53,25 +53,35 @@ def requirements() -> list[str]:
     return found
 
 
+def model_file(folder: Path) -> Path:
+    """The file in a downloaded MLflow model folder that holds the model.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    found = next((folder / name for name in (SKOPS_FILE, PICKLE_FILE) if (folder / name).exists()), None)
+    if found is None:
+        raise RegistryError(f"no {SKOPS_FILE} and no {PICKLE_FILE} in the model: it was not made by jobs.train")
+    return found
+
+
 def open_model(folder: Path) -> Model:
     """Open the model in a downloaded MLflow model folder.
 
     Raises:
         RegistryError: there is none, or its file holds types that are not trusted.
     """
-    skops_file, pickle_file = folder / SKOPS_FILE, folder / PICKLE_FILE
-    if skops_file.exists():
-        import skops.io
-
-        if strange := sorted(set(skops.io.get_untrusted_types(file=skops_file)) - set(TRUSTED_TYPES)):
-            raise RegistryError(
-                f"the model holds types that Tidewheel does not trust: {', '.join(strange)}; it was not made by "
-                "jobs.train, or with an estimator that jobs/model_file.py should name"
-            )
-        return skops.io.load(skops_file, trusted=list(TRUSTED_TYPES))  # type: ignore[no-any-return]
-    if pickle_file.exists():
+    file = model_file(folder)
+    if file.name == PICKLE_FILE:
         import cloudpickle
 
-        with pickle_file.open("rb") as file:
-            return cloudpickle.load(file)  # type: ignore[no-any-return]
-    raise RegistryError(f"no {SKOPS_FILE} and no {PICKLE_FILE} in the model: it was not made by jobs.train")
+        with file.open("rb") as opened:
+            return cloudpickle.load(opened)  # type: ignore[no-any-return]
+    import skops.io
+
+    if strange := sorted(set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED_TYPES)):
+        raise RegistryError(
+            f"the model holds types that Tidewheel does not trust: {', '.join(strange)}; it was not made by "
+            "jobs.train, or with an estimator that jobs/model_file.py should name"
+        )
+    return skops.io.load(file, trusted=list(TRUSTED_TYPES))  # type: ignore[no-any-return]

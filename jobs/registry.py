@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.contract import Contract
 from jobs.mlflow_api import NotInRegistry, ask
-from jobs.model_file import open_model
+from jobs.model_file import model_file, open_model
 from tidewheel.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -124,6 +124,11 @@ def load_model(settings: Settings, pipeline: str, version: str) -> Model:
         RegistryError: there is none, or its file cannot be trusted.
     """
     return open_model(_downloaded(settings, model_version(settings, pipeline, version)) / MODEL_FOLDER)
+
+
+def model_size(settings: Settings, version: ModelVersion) -> int:
+    """Bytes of the file that holds a version's model."""
+    return model_file(_downloaded(settings, version) / MODEL_FOLDER).stat().st_size
 
 
 def contract(settings: Settings, pipeline: str, version: str) -> Contract:

@@ -12,7 +12,8 @@ from jobs.estimators import build_model, settle_for_prediction
 from jobs.prediction import Task, model_frame
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.spec import load_pipeline
-from tidewheel.spec.sections import Features, Training
+from tidewheel.spec.sections import Features
+from tidewheel.spec.training import Training
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,55 +1,85 @@
 """The gate: may a challenger take the champion's place?
 
-Non-inferiority on the same later rows: the challenger passes when, with the asked confidence, it is worse by no more
-than a small share of the champion's figure. Asking it to be *better* with confidence would refuse nearly every
-retraining of a healthy model, and let the model grow old.
+By default non-inferiority on the same later rows: the challenger passes when, with the asked confidence, it is worse by
+no more than a small share of the champion's figure. Asking it to be *better* with confidence would refuse nearly every
+retraining of a healthy model, and let the model grow old; a pipeline can ask for that all the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
+from tidewheel.policies.gate_measurement import (
+    NAMES,
+    Comparison,
+    Footprint,
+    GateMeasurement,
+    GroupGap,
+    SliceComparison,
+)
+from tidewheel.policies.gate_slices import SlicePolicy
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
-NAMES = {"log_loss": "log-loss", "brier": "Brier score", "roc_auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+__all__ = [
+    "NAMES", "Comparison", "FairnessRule", "Footprint", "GateMeasurement", "GatePolicy", "GroupGap", "SliceComparison",
+    "SlicePolicy",
+]  # fmt: skip
+NAMED = 3
+"""Slices and groups that a sentence names; all of them stand in the verdict's inputs."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Challenger against champion on the same rows. Losses: positive means that the challenger is worse."""
+class FairnessRule:
+    """How far apart the groups of a column may be in one figure."""
 
-    champion_version: str
-    champion: Mapping[str, float]
-    loss_difference: float
-    upper_bound: float
+    column: str
+    figure: str
+    maximum_gap: float
 
 
 @dataclass(frozen=True)
-class GateMeasurement:
-    """What was measured on rows that neither model was trained on."""
+class Finding:
+    """What one rule says, as the rest of a sentence that begins with the version."""
 
-    challenger_version: str
-    challenger: Mapping[str, float]
-    rows: int
-    days: int
-    comparison: Comparison | None = None
-    """None: there is no champion, or it could not be judged on these rows (then `incomparable` says why)."""
-    incomparable: str = ""
+    outcome: Outcome
+    says: str
 
 
 @dataclass(frozen=True)
 class GatePolicy:
-    """Floors and ceilings, then non-inferiority to the champion."""
+    """Absolute limits first, then the comparison with the champion, on all rows and slice by slice.
+
+    Attributes:
+        metric: the figure compared.
+        lower_is_better: whether that figure is a loss.
+        superior: ask for a better challenger instead of one that is not worse.
+        margin: share of the champion's figure by which the challenger may be worse; not for `superior`.
+        confidence: one-sided, of the comparison.
+        minimum_days: fewer days are inconclusive.
+        floors: figures that must be at least this.
+        ceilings: figures that must be at most this.
+        slices: the rule for parts of the rows; None where there is none.
+        fairness: the limits between groups.
+        maximum_latency_ms: median time of one row; None: any.
+        maximum_size_mb: size of the model's file; None: any.
+        maximum_holdout_uses: challengers after which the same days judge no more; None: any number.
+    """
 
     metric: str
     lower_is_better: bool
+    superior: bool = False
     margin: float = 0.02
     confidence: float = 0.95
     minimum_days: int = 3
     floors: Mapping[str, float] = field(default_factory=dict)
     ceilings: Mapping[str, float] = field(default_factory=dict)
+    slices: SlicePolicy | None = None
+    fairness: tuple[FairnessRule, ...] = ()
+    maximum_latency_ms: float | None = None
+    maximum_size_mb: float | None = None
+    maximum_holdout_uses: int | None = None
 
     def decide(self, measured: GateMeasurement) -> Verdict:
         """Judge a challenger.
@@ -58,36 +88,56 @@ class GatePolicy:
             measured: figures of both models on the same rows, and the confident bound of their difference.
 
         Returns:
-            passed, refused (with the rule that was broken), or inconclusive (the champion stays).
+            passed, refused (with every rule that was broken), or inconclusive (the champion stays). A broken rule
+            weighs more than one that could not be judged.
         """
         on = f"on {measured.rows:,} rows of {measured.days} day{'s' if measured.days != 1 else ''}"
-        if measured.days < self.minimum_days:
-            return self._verdict(
-                measured,
-                Outcome.INCONCLUSIVE,
-                f"inconclusive: only {measured.days} days to compare on, {self.minimum_days} are needed; "
-                "the champion stays",
-            )
-        if unknown := [name for name in self._judged if math.isnan(measured.challenger.get(name, math.nan))]:
-            return self._verdict(
-                measured, Outcome.INCONCLUSIVE, f"inconclusive: {_listed(unknown)} cannot be computed {on}"
-            )
-        if broken := list(self._broken(measured.challenger)):
-            sentence = f"refused: version {measured.challenger_version} has {' and '.join(broken)}, {on}"
-            return self._verdict(measured, Outcome.REFUSED, sentence)
-        if measured.incomparable:
-            return self._verdict(measured, Outcome.INCONCLUSIVE, f"inconclusive: {measured.incomparable}")
-        if measured.comparison is None:
-            return self._verdict(measured, Outcome.PASSED, self._first_sentence(measured, on))
-        return self._against_champion(measured, measured.comparison, on)
+        if unusable := self._unusable(measured, on):
+            return self._verdict(measured, Outcome.INCONCLUSIVE, f"inconclusive: {unusable}")
+        findings = [*self._findings(measured)]
+        refused = [f.says for f in findings if f.outcome is Outcome.REFUSED]
+        undecided = [f.says for f in findings if f.outcome is Outcome.INCONCLUSIVE]
+        notes = "".join(f"; {note}" for note in self._notes(measured))
+        if refused:
+            outcome, said = Outcome.REFUSED, f"version {measured.challenger_version} {' and '.join(refused)}, {on}"
+        elif measured.incomparable:
+            outcome, said = Outcome.INCONCLUSIVE, measured.incomparable
+        elif undecided:
+            outcome, said = Outcome.INCONCLUSIVE, f"{'; '.join(undecided)}, {on}; the champion stays"
+        else:
+            passed = " and ".join(f.says for f in findings)
+            outcome, said = Outcome.PASSED, f"version {measured.challenger_version} {passed}, {on}"
+        return self._verdict(measured, outcome, f"{outcome}: {said}{notes}")
 
     def allowed(self, comparison: Comparison) -> float:
         """How much worse the challenger may be, in the metric's own unit."""
-        return self.margin * abs(comparison.champion[self.metric])
+        return 0.0 if self.superior else self.margin * abs(comparison.champion[self.metric])
 
-    @property
-    def _judged(self) -> list[str]:
-        return sorted({self.metric, *self.floors, *self.ceilings})
+    def _unusable(self, measured: GateMeasurement, on: str) -> str:
+        """Why these rows cannot judge anything; empty where they can."""
+        if measured.days < self.minimum_days:
+            return f"only {measured.days} days to compare on, {self.minimum_days} are needed; the champion stays"
+        if self.maximum_holdout_uses is not None and measured.holdout_uses >= self.maximum_holdout_uses:
+            return (
+                f"these days have judged {measured.holdout_uses} challengers before, and "
+                f"{self.maximum_holdout_uses} are allowed; the champion stays until there are newer days"
+            )
+        names = sorted({self.metric, *self.floors, *self.ceilings})
+        if unknown := [n for n in names if math.isnan(measured.challenger.get(n, math.nan))]:
+            return f"{_listed(NAMES[n] for n in unknown)} cannot be computed {on}"
+        return ""
+
+    def _findings(self, measured: GateMeasurement) -> Iterator[Finding]:
+        yield from (Finding(Outcome.REFUSED, f"has {broken}") for broken in self._broken(measured.challenger))
+        yield from self._over_budget(measured.footprint)
+        for rule in self.fairness:
+            yield from _unfair(rule, measured.gaps)
+        if measured.comparison is not None:
+            yield self._against_champion(measured, measured.comparison)
+        elif not measured.incomparable:
+            yield self._alone(measured)
+        if self.slices is not None:
+            yield from self._sliced(self.slices, measured.slices)
 
     def _broken(self, figures: Mapping[str, float]) -> Iterator[str]:
         for name, floor in sorted(self.floors.items()):
@@ -97,43 +147,83 @@ class GatePolicy:
             if figures[name] > ceiling:
                 yield f"{NAMES[name]} {figures[name]:.4g}, above the ceiling of {ceiling:g}"
 
-    def _first_sentence(self, measured: GateMeasurement, on: str) -> str:
-        limits = "; there is no champion to compare with, floors and ceilings hold"
-        if not self.floors and not self.ceilings:
-            limits = "; there is no champion to compare with, and no floor or ceiling is set"
-        return (
-            f"passed: version {measured.challenger_version} has {NAMES[self.metric]} "
-            f"{measured.challenger[self.metric]:.4g} {on}{limits}"
+    def _over_budget(self, footprint: Footprint | None) -> Iterator[Finding]:
+        latency, size = (footprint.latency_ms, footprint.size_mb) if footprint else (math.nan, math.nan)
+        for words, unit, most, found in (
+            ("needs {:.3g} ms for one row, {:g} ms are allowed", "ms", self.maximum_latency_ms, latency),
+            ("is a file of {:.3g} MB, {:g} MB are allowed", "MB", self.maximum_size_mb, size),
+        ):
+            if most is not None and math.isnan(found):
+                yield Finding(Outcome.INCONCLUSIVE, f"nobody measured whether it keeps to {most:g} {unit}")
+            elif most is not None and found > most:
+                yield Finding(Outcome.REFUSED, words.format(found, most))
+
+    def _alone(self, measured: GateMeasurement) -> Finding:
+        limits = "floors and ceilings hold" if self.floors or self.ceilings else "no floor or ceiling is set"
+        return Finding(
+            Outcome.PASSED,
+            f"has {NAMES[self.metric]} {measured.challenger[self.metric]:.4g} (there is no champion to compare with, "
+            f"{limits})",
         )
 
-    def _against_champion(self, measured: GateMeasurement, comparison: Comparison, on: str) -> Verdict:
-        allowed = self.allowed(comparison)
-        if math.isnan(comparison.upper_bound):
-            return self._verdict(
-                measured,
-                Outcome.INCONCLUSIVE,
-                f"inconclusive: the difference cannot be bounded {on}; the champion stays",
-            )
-        passed = comparison.upper_bound <= allowed
-        sign, side, relation = (1, "upper", "at most") if self.lower_is_better else (-1, "lower", "at least")
-        sentence = (
-            f"{'passed' if passed else 'refused'}: version {measured.challenger_version} has {NAMES[self.metric]} "
-            f"{measured.challenger[self.metric]:.4f} against {comparison.champion[self.metric]:.4f} "
-            f"of version {comparison.champion_version} (difference {sign * comparison.loss_difference:+.4f}, "
-            f"{self.confidence:.0%} {side} bound {sign * comparison.upper_bound:+.4f}, "
-            f"{relation} {sign * allowed:+.4f} is asked) {on}"
+    def _against_champion(self, measured: GateMeasurement, comparison: Comparison) -> Finding:
+        allowed, bound = self.allowed(comparison), comparison.upper_bound
+        if math.isnan(bound):
+            return Finding(Outcome.INCONCLUSIVE, "the difference from the champion cannot be bounded")
+        passed = bound < 0 if self.superior else bound <= allowed
+        sign, side = (1, "upper") if self.lower_is_better else (-1, "lower")
+        relation = (
+            ("below" if self.lower_is_better else "above")
+            if self.superior
+            else ("at most" if self.lower_is_better else "at least")
         )
-        return self._verdict(measured, Outcome.PASSED if passed else Outcome.REFUSED, sentence)
+        return Finding(
+            Outcome.PASSED if passed else Outcome.REFUSED,
+            f"has {NAMES[self.metric]} {measured.challenger[self.metric]:.4f} against "
+            f"{comparison.champion[self.metric]:.4f} of version {comparison.champion_version} "
+            f"(difference {sign * comparison.loss_difference:+.4f}, {self.confidence:.0%} {side} bound "
+            f"{sign * bound:+.4f}, {relation} {sign * allowed:+.4f} is asked)",
+        )
+
+    def _sliced(self, policy: SlicePolicy, slices: Sequence[SliceComparison]) -> Iterator[Finding]:
+        judged = policy.judge(slices)
+        for part in slices:
+            if judged[part.name] is Outcome.REFUSED:
+                yield Finding(
+                    Outcome.REFUSED,
+                    f"is worse where {part.name} ({NAMES[self.metric]} {part.challenger:.4f} against "
+                    f"{part.champion:.4f} on {part.rows:,} rows, {policy.margin:.0%} is allowed)",
+                )
+        undecided = [part for part in slices if judged[part.name] is Outcome.INCONCLUSIVE]
+        if undecided and policy.undecided_holds:
+            yield Finding(Outcome.INCONCLUSIVE, f"nothing can be said of {_slices(undecided)}")
+
+    def _notes(self, measured: GateMeasurement) -> Iterator[str]:
+        """What a reader should know, though it decides nothing."""
+        if self.slices is not None and measured.slices:
+            judged = self.slices.judge(measured.slices)
+            undecided = [part for part in measured.slices if judged[part.name] is Outcome.INCONCLUSIVE]
+            fine = sum(outcome is Outcome.PASSED for outcome in judged.values())
+            yield f"{fine} of {len(judged)} slices are shown to be within {self.slices.margin:.0%}" + (
+                f", inconclusive: {_slices(undecided)}" if undecided else ""
+            )
+        if measured.holdout_uses:
+            times = "challenger" if measured.holdout_uses == 1 else "challengers"
+            yield f"some of these days have judged {measured.holdout_uses} {times} before"
 
     def _verdict(self, measured: GateMeasurement, outcome: Outcome, sentence: str) -> Verdict:
+        judged = self.slices.judge(measured.slices) if self.slices else {}
         inputs: dict[str, object] = {
             "version": measured.challenger_version,
             "rows": measured.rows,
             "days": measured.days,
+            "holdout": list(measured.holdout),
+            "holdout_uses": measured.holdout_uses,
             "challenger": _known(measured.challenger),
         }
         thresholds: dict[str, object] = {
             "metric": self.metric,
+            "rule": "superior" if self.superior else "non_inferior",
             "margin": self.margin,
             "confidence": self.confidence,
             "minimum_days": self.minimum_days,
@@ -147,7 +237,42 @@ class GatePolicy:
                 **_known({"loss_difference": comparison.loss_difference, "upper_bound": comparison.upper_bound}),
             }
             thresholds |= _known({"allowed": self.allowed(comparison)})
+        if measured.footprint:
+            inputs |= _known(asdict(measured.footprint))
+        if self.slices:
+            inputs["slices"] = [{**_plain(part), "outcome": str(judged[part.name])} for part in measured.slices]
+            thresholds |= {f"slice_{name}": value for name, value in asdict(self.slices).items()}
+        if self.fairness:
+            inputs["gaps"] = [_plain(gap) for gap in measured.gaps]
+            thresholds["fairness"] = {f"{r.figure} by {r.column}": r.maximum_gap for r in self.fairness}
+        limits = ("maximum_latency_ms", "maximum_size_mb", "maximum_holdout_uses")
+        thresholds |= {name: value for name in limits if (value := getattr(self, name)) is not None}
         return Verdict(Kind.GATE, outcome, sentence, inputs, thresholds)
+
+
+def _unfair(rule: FairnessRule, gaps: Sequence[GroupGap]) -> Iterator[Finding]:
+    gap = next((g for g in gaps if (g.column, g.figure) == (rule.column, rule.figure)), None)
+    if gap is None or len(gap.groups) < 2:
+        yield Finding(
+            Outcome.INCONCLUSIVE, f"fewer than two groups of {rule.column} have rows enough to compare {rule.figure}"
+        )
+    elif gap.gap > rule.maximum_gap:
+        yield Finding(
+            Outcome.REFUSED,
+            f"has a gap in {rule.figure} of {gap.gap:.4g} between {rule.column} {gap.lowest} "
+            f"({gap.groups[gap.lowest]:.4g}) and {gap.highest} ({gap.groups[gap.highest]:.4g}), "
+            f"{rule.maximum_gap:g} is allowed",
+        )
+
+
+def _slices(parts: Sequence[SliceComparison]) -> str:
+    more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+    return _listed(f"{part.name} ({part.rows:,} rows)" for part in parts[:NAMED]) + more
+
+
+def _plain(found: SliceComparison | GroupGap) -> dict[str, object]:
+    """As JSON: NaN is unknown, and left out."""
+    return {n: v for n, v in asdict(found).items() if not (isinstance(v, float) and math.isnan(v))}
 
 
 def _known(figures: Mapping[str, float]) -> dict[str, float]:
@@ -155,5 +280,5 @@ def _known(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(NAMES[name] for name in names)
+def _listed(names: Iterator[str]) -> str:
+    return ", ".join(names)

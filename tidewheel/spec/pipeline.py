@@ -6,21 +6,22 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tidewheel.spec.gate import Gate
+from tidewheel.spec.monitoring import Monitoring
+from tidewheel.spec.release import Release
 from tidewheel.spec.sections import (
     Alerts,
     Features,
-    Gate,
     Labels,
     Name,
     Nightly,
     Owner,
-    Release,
     Scoring,
     Section,
     Serving,
     Source,
-    Training,
 )
+from tidewheel.spec.training import Training
 from tidewheel.spec.triggers import Triggers
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
@@ -28,6 +29,7 @@ METRICS = {
     "classification": ("log_loss", "brier", "roc_auc"),
     "regression": ("rmse", "mae", "r2"),
 }
+_FIGURES = frozenset(name for names in METRICS.values() for name in names)
 
 
 class Pipeline(Section):
@@ -43,6 +45,7 @@ class Pipeline(Section):
     features: Features = Field(description="what the model sees")
     training: Training = Field(default_factory=Training, description="how a challenger is made")
     triggers: Triggers = Field(default_factory=Triggers, description="when it is trained again")
+    monitoring: Monitoring = Field(default_factory=Monitoring, description="what is looked at every night")
     gate: Gate = Field(default_factory=Gate, description="what a challenger must show")
     serving: Serving = Field(default_factory=Serving, description="how it answers online")
     release: Release = Field(default_factory=Release, description="how a new version takes over")
@@ -65,6 +68,22 @@ class Pipeline(Section):
         asked = {*self.gate.floors, *self.gate.ceilings, self.metric}
         if wrong := sorted(asked - set(allowed)):
             raise ValueError(f"gate: {', '.join(wrong)} cannot judge a {self.task}; expected {', '.join(allowed)}")
+        if wrong := sorted({limit.figure for limit in self.gate.fairness} & _FIGURES - set(allowed)):
+            raise ValueError(
+                f"gate.fairness: {', '.join(wrong)} cannot judge a {self.task}; "
+                f"expected mean_prediction, bias, {', '.join(sorted(_FIGURES & set(allowed)))}"
+            )
+        if wrong := sorted(self.gate.columns - set(self.features.categorical)):
+            raise ValueError(
+                f"gate: {', '.join(wrong)} cannot make slices or groups: no categorical feature; "
+                f"expected {', '.join(self.features.categorical) or 'one under features.categorical'}"
+            )
+        watched = {*(self.monitoring.slices or ()), *self.monitoring.fairness}
+        if wrong := sorted(watched - set(self.features.categorical)):
+            raise ValueError(
+                f"monitoring: {', '.join(wrong)} cannot make slices or groups: no categorical feature; "
+                f"expected {', '.join(self.features.categorical) or 'one under features.categorical'}"
+            )
         reserved = {*self.source.entity_key, self.source.event_time, self.labels.column, "prediction"}
         if clash := sorted(reserved & set(self.features.columns)):
             raise ValueError(

@@ -151,58 +151,6 @@ class Resources(Section):
     )
 
 
-class Training(Section):
-    """How a challenger is made."""
-
-    estimator: Literal["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"] | CodeReference = (
-        Field(
-            default="hist_gradient_boosting",
-            description="a named estimator, or `module:function` that returns a scikit-learn estimator",
-        )
-    )
-    parameters: dict[str, bool | int | float | str | None] = Field(
-        default_factory=dict, description="passed to the estimator"
-    )
-    window_days: int | None = Field(
-        default=None, ge=1, description="train on this many newest days; default: all history"
-    )
-    holdout_days: int = Field(default=7, ge=1, le=365, description="newest matured days kept for the gate")
-    minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")
-    seed: int = Field(default=0, ge=0, description="seed of everything random")
-    resources: Resources = Field(default_factory=Resources, description="what the training job may use")
-
-
-class Gate(Section):
-    """What a challenger must show to become champion."""
-
-    metric: Literal["log_loss", "brier", "roc_auc", "rmse", "mae"] | None = Field(
-        default=None, description="figure compared; default log_loss for classification, rmse for regression"
-    )
-    margin: float = Field(
-        default=0.02,
-        ge=0,
-        lt=1,
-        description="non-inferiority: the challenger may be worse than the champion by at most this share of the "
-        "champion's figure, with confidence (0.02 allows a log-loss of 0.51 against 0.5). With 0 a challenger that is "
-        "exactly as good would fail nearly every time, and the model would grow old; days differ so much that a week "
-        "of them seldom bounds a difference closer than 1 to 3 percent",
-    )
-    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
-    floors: dict[Literal["roc_auc", "r2"], float] = Field(
-        default_factory=dict, description="figures that must be at least this"
-    )
-    ceilings: dict[Literal["log_loss", "brier", "rmse", "mae"], float] = Field(
-        default_factory=dict, description="figures that must be at most this"
-    )
-    minimum_days: int = Field(
-        default=3, ge=2, description="fewer holdout days than this is inconclusive: the champion stays"
-    )
-    approval: Literal["automatic", "manual"] = Field(
-        default="automatic", description="manual: a reviewer approves in Airflow before promotion"
-    )
-    approval_timeout_hours: float = Field(default=72, gt=0, description="no answer within this time is a rejection")
-
-
 class Serving(Section):
     """How the model answers online."""
 
@@ -214,23 +162,6 @@ class Serving(Section):
     unknown_categories: Literal["flag", "refuse"] = Field(
         default="flag", description="a category that training never saw is answered and flagged, or refused"
     )
-
-
-class Release(Section):
-    """How a new version takes over."""
-
-    strategy: Literal["blue_green"] = Field(
-        default="blue_green", description="all traffic moves at once to the proven colour"
-    )
-    parity_tolerance: float = Field(
-        default=1e-5,
-        ge=0,
-        description="largest |served - offline| on golden rows; relative where the prediction is beyond 1",
-    )
-    ready_timeout_seconds: float = Field(
-        default=60, gt=0, description="a colour not ready within this is a failed release"
-    )
-    drain_seconds: float = Field(default=5, ge=0, description="longest wait for the old colour's requests in flight")
 
 
 class Scoring(Section):

@@ -14,7 +14,8 @@ from jobs.metrics import measure
 from jobs.model_file import open_model, serialization
 from jobs.prediction import Task, model_frame, predict
 from tidewheel.errors import RegistryError, SpecError
-from tidewheel.spec.sections import Features, Training
+from tidewheel.spec.sections import Features
+from tidewheel.spec.training import Training
 
 FEATURES = Features(transform="a:b", numeric=["weight", "distance"], categorical=["carrier"])
 SMALL = {

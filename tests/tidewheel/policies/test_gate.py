@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
+from tidewheel.policies.gate import Comparison, FairnessRule, Footprint, GateMeasurement, GatePolicy, GroupGap
 from tidewheel.policies.verdict import Outcome
 
 POLICY = GatePolicy(metric="log_loss", lower_is_better=True, floors={"roc_auc": 0.6}, ceilings={"log_loss": 0.7})
@@ -32,7 +32,7 @@ def test_a_better_challenger_passes_and_the_sentence_says_by_how_much() -> None:
     assert verdict.outcome is Outcome.PASSED
     assert verdict.sentence == (
         "passed: version 2 has log-loss 0.4812 against 0.4920 of version 1 (difference -0.0108, 95% upper bound "
-        "-0.0031, at most +0.0098 is asked) on 6,312 rows of 7 days"
+        "-0.0031, at most +0.0098 is asked), on 6,312 rows of 7 days"
     )
 
 
@@ -117,3 +117,63 @@ def test_a_verdict_names_what_it_was_judged_by(confidence: float, bound: float) 
     verdict = dataclasses.replace(POLICY, confidence=confidence).decide(measured(bound=bound))
     assert verdict.thresholds["confidence"] == confidence
     assert verdict.inputs["upper_bound"] == bound
+
+
+def test_under_superiority_a_challenger_that_is_only_not_worse_is_refused() -> None:
+    policy = dataclasses.replace(POLICY, superior=True)
+    assert policy.decide(measured(bound=0.0)).outcome is Outcome.REFUSED
+    verdict = policy.decide(measured(loss=0.47, bound=-0.001))
+    assert verdict.outcome is Outcome.PASSED
+    assert "below +0.0000 is asked" in verdict.sentence
+
+
+@given(bound=WORSE, margin=st.floats(0, 0.99))
+def test_what_is_superior_is_not_inferior_under_any_margin(bound: float, margin: float) -> None:
+    if dataclasses.replace(POLICY, superior=True).decide(measured(bound=bound)).outcome is Outcome.PASSED:
+        assert dataclasses.replace(POLICY, margin=margin).decide(measured(bound=bound)).outcome is Outcome.PASSED
+
+
+@given(latency=st.floats(0.01, 100), size=st.floats(0.01, 100))
+def test_a_model_over_a_budget_never_passes_and_one_that_nobody_measured_neither(latency: float, size: float) -> None:
+    policy = dataclasses.replace(POLICY, maximum_latency_ms=10, maximum_size_mb=5)
+    found = dataclasses.replace(measured(), footprint=Footprint(latency, size))
+    within = latency <= 10 and size <= 5
+    assert policy.decide(found).outcome is (Outcome.PASSED if within else Outcome.REFUSED)
+    assert policy.decide(measured()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_every_broken_rule_is_named() -> None:
+    policy = dataclasses.replace(POLICY, maximum_latency_ms=10)
+    verdict = policy.decide(dataclasses.replace(measured(auc=0.55, bound=0.2), footprint=Footprint(12, 1)))
+    assert "has AUC 0.55, below the floor of 0.6" in verdict.sentence
+    assert "needs 12 ms for one row, 10 ms are allowed" in verdict.sentence
+    assert "95% upper bound +0.2000" in verdict.sentence
+
+
+def gap(**groups: float) -> GateMeasurement:
+    return dataclasses.replace(measured(), gaps=(GroupGap("origin", "bias", groups, ("XXX",)),))
+
+
+FAIR = dataclasses.replace(POLICY, fairness=(FairnessRule("origin", "bias", 0.05),))
+
+
+@given(groups=st.dictionaries(st.sampled_from("ABCDE"), st.floats(-1, 1), min_size=2))
+def test_groups_further_apart_than_the_limit_are_refused_and_the_two_are_named(groups: dict[str, float]) -> None:
+    verdict = FAIR.decide(gap(**groups))
+    apart = max(groups.values()) - min(groups.values())
+    assert (verdict.outcome is Outcome.REFUSED) == (apart > 0.05)
+    if apart > 0.05:
+        assert f"between origin {min(groups, key=lambda g: groups[g])}" in verdict.sentence
+
+
+def test_one_group_alone_cannot_show_that_it_is_treated_fairly() -> None:
+    assert FAIR.decide(gap(A=0.0)).outcome is Outcome.INCONCLUSIVE
+    assert FAIR.decide(measured()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_days_that_have_judged_before_are_counted_and_stop_judging_where_the_pipeline_says_so() -> None:
+    used = dataclasses.replace(measured(), holdout_uses=2)
+    assert POLICY.decide(used).sentence.endswith("some of these days have judged 2 challengers before")
+    verdict = dataclasses.replace(POLICY, maximum_holdout_uses=2).decide(used)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert dataclasses.replace(POLICY, maximum_holdout_uses=3).decide(used).outcome is Outcome.PASSED

@@ -1,0 +1,71 @@
+"""Slices and groups of rows: harm in one of them is seen, and missing values are a slice of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jobs.slices import MISSING, compare_slices, group_gap
+from jobs.training_data import PARTITION
+from tidewheel.policies.gate import SliceComparison, SlicePolicy
+from tidewheel.policies.verdict import Outcome
+
+
+def fortnight(each: int = 400) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Rows of 14 days with a carrier (`rare` in few, missing in some), true labels, and well calibrated predictions."""
+    rng = np.random.default_rng(0)
+    count = 14 * each
+    chance = rng.uniform(0.05, 0.95, count)
+    carrier = rng.choice(["AA", "UA", "rare", None], count, p=[0.5, 0.39, 0.01, 0.1])
+    rows = pd.DataFrame({PARTITION: np.repeat([f"2024-01-{d + 1:02}" for d in range(14)], each), "carrier": carrier})
+    return rows, (rng.random(count) < chance).astype(float), chance
+
+
+def compare(rows: pd.DataFrame, truth: np.ndarray, new: np.ndarray, old: np.ndarray) -> dict[str, SliceComparison]:
+    found = compare_slices(
+        "log_loss", truth, new, old, rows,
+        task="classification", columns=["carrier"], margin=0.05, confidence=0.95, minimum_rows=100, seed=0,
+    )  # fmt: skip
+    return {part.name: part for part in found}
+
+
+def test_harm_in_one_slice_is_found_there_and_nowhere_else() -> None:
+    rows, truth, chance = fortnight()
+    spoiled = np.where(rows["carrier"] == "UA", np.clip(chance * 0.6, 0.01, 0.99), chance)
+    judged = SlicePolicy(minimum_rows=100).judge(list(compare(rows, truth, spoiled, chance).values()))
+    assert judged == {
+        f"carrier={MISSING}": Outcome.PASSED,
+        "carrier=AA": Outcome.PASSED,
+        "carrier=UA": Outcome.REFUSED,
+        "carrier=rare": Outcome.INCONCLUSIVE,
+    }
+
+
+def test_equally_good_models_are_refused_because_of_a_slice_at_most_as_often_as_the_confidence_says() -> None:
+    rng = np.random.default_rng(1)
+    rows, truth, chance = fortnight(each=150)
+    refused = 0
+    for _ in range(100):
+        new, old = (np.clip(chance + rng.normal(0, 0.1, len(chance)), 0.01, 0.99) for _ in range(2))
+        refused += (
+            Outcome.REFUSED
+            in SlicePolicy(margin=0.0, minimum_rows=100).judge(list(compare(rows, truth, new, old).values())).values()
+        )
+    assert refused <= 10
+
+
+def test_the_gap_of_a_figure_is_told_by_group_and_small_groups_are_left_out_by_name() -> None:
+    rows, truth, chance = fortnight()
+    told = np.where(rows["carrier"] == "UA", np.clip(chance + 0.2, 0, 1), chance)
+
+    def gap(figure: str) -> dict[str, float]:
+        found = group_gap(truth, told, rows, task="classification", column="carrier", figure=figure, minimum_rows=100)
+        assert found.left_out == ("rare",)
+        assert found.highest == "UA"
+        return dict(found.groups)
+
+    assert gap("bias")["UA"] - gap("bias")["AA"] == pytest.approx(0.18, abs=0.04)
+    united = (rows["carrier"] == "UA").to_numpy()
+    assert gap("mean_prediction")["UA"] == pytest.approx(told[united].mean())
+    assert gap("brier")["UA"] == pytest.approx(((told - truth)[united] ** 2).mean())

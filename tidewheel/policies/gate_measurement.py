@@ -1,0 +1,113 @@
+"""What the gate is told about a challenger, measured on rows that neither model has learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NAMES = {"log_loss": "log-loss", "brier": "Brier score", "roc_auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Challenger against champion on the same rows. Losses: positive means that the challenger is worse."""
+
+    champion_version: str
+    champion: Mapping[str, float]
+    loss_difference: float
+    upper_bound: float
+
+
+@dataclass(frozen=True)
+class SliceComparison:
+    """The same on a part of the rows.
+
+    Attributes:
+        name: `column=value`.
+        rows: rows of the slice.
+        challenger: its figure there.
+        champion: the champion's figure there.
+        loss_difference: how much worse the challenger is there.
+        upper_bound: one-sided confidence bound of that difference.
+        harm_probability: how probable a difference as large as this one is where the challenger is worse by the
+            slices' margin and no more; a small one shows harm. NaN: unknown.
+    """
+
+    name: str
+    rows: int
+    challenger: float
+    champion: float
+    loss_difference: float
+    upper_bound: float
+    harm_probability: float
+
+
+@dataclass(frozen=True)
+class GroupGap:
+    """How far apart the groups of a column are in one figure of the challenger.
+
+    Attributes:
+        column: what the groups are made of.
+        figure: what is compared.
+        groups: the figure of each group with enough rows.
+        left_out: groups with too few rows, or where the figure cannot be computed.
+    """
+
+    column: str
+    figure: str
+    groups: Mapping[str, float]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def lowest(self) -> str:
+        """The group with the lowest figure."""
+        return min(self.groups, key=lambda group: self.groups[group])
+
+    @property
+    def highest(self) -> str:
+        """The group with the highest figure."""
+        return max(self.groups, key=lambda group: self.groups[group])
+
+    @property
+    def gap(self) -> float:
+        """Highest minus lowest; there must be two groups."""
+        return self.groups[self.highest] - self.groups[self.lowest]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What the challenger costs where it answers."""
+
+    latency_ms: float
+    size_mb: float
+
+
+@dataclass(frozen=True)
+class GateMeasurement:
+    """All that was measured of one challenger.
+
+    Attributes:
+        challenger_version: its number in the registry.
+        challenger: its figures by name.
+        rows: rows it was judged on.
+        days: days these rows are of.
+        comparison: None where there is no champion, or where it could not be judged on these rows.
+        incomparable: why it could not, empty where it could.
+        slices: parts of the rows, where the pipeline asks for them and there is a champion.
+        gaps: groups of the rows, where the pipeline limits them.
+        footprint: latency and size; None where nobody measured them.
+        holdout: the days judged on, each with the hash of its content.
+        holdout_uses: challengers that were judged before on some of the same rows.
+    """
+
+    challenger_version: str
+    challenger: Mapping[str, float]
+    rows: int
+    days: int
+    comparison: Comparison | None = None
+    incomparable: str = ""
+    slices: tuple[SliceComparison, ...] = field(default=())
+    gaps: tuple[GroupGap, ...] = field(default=())
+    footprint: Footprint | None = None
+    holdout: tuple[str, ...] = ()
+    holdout_uses: int = 0

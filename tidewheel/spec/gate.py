@@ -1,0 +1,98 @@
+"""The section `gate` of a pipeline file: what a challenger must show to become champion."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tidewheel.spec.sections import Column, Section
+
+
+class SliceRules(Section):
+    """How a challenger is held against the champion in parts of the rows."""
+
+    columns: list[Column] = Field(
+        min_length=1, description="categorical feature columns; each of their values is a slice"
+    )
+    margin: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="a slice where the challenger is worse by more than this share of the champion's figure, with the "
+        "gate's confidence (Holm's correction over all slices), refuses it",
+    )
+    minimum_rows: int = Field(
+        default=200, ge=10, description="a slice with fewer holdout rows is inconclusive, never passed"
+    )
+    undecided: Literal["report", "hold"] = Field(
+        default="report",
+        description="a slice that shows neither harm nor its absence is named in the verdict; hold: then the verdict "
+        "is inconclusive, and the champion stays",
+    )
+
+
+class FairnessLimit(Section):
+    """How far apart groups of rows may be."""
+
+    column: Column = Field(description="categorical feature column; each of its values is a group")
+    figure: Literal["mean_prediction", "bias", "log_loss", "brier", "roc_auc", "rmse", "mae"] = Field(
+        default="bias",
+        description="what is compared between groups: the mean prediction, how far it lies above the mean of the "
+        "labels (bias), or a figure of the task",
+    )
+    maximum_gap: float = Field(gt=0, description="largest allowed difference between the highest and the lowest group")
+    minimum_rows: int = Field(default=200, ge=10, description="groups with fewer holdout rows are left out, by name")
+
+
+class Gate(Section):
+    """What a challenger must show to become champion."""
+
+    metric: Literal["log_loss", "brier", "roc_auc", "rmse", "mae"] | None = Field(
+        default=None, description="figure compared; default log_loss for classification, rmse for regression"
+    )
+    rule: Literal["non_inferior", "superior"] = Field(
+        default="non_inferior",
+        description="non_inferior: with confidence not worse than the champion by more than the margin; superior: with "
+        "confidence better",
+    )
+    margin: float = Field(
+        default=0.02,
+        ge=0,
+        lt=1,
+        description="non-inferiority: the challenger may be worse than the champion by at most this share of the "
+        "champion's figure, with confidence (0.02 allows a log-loss of 0.51 against 0.5). With 0 a challenger that is "
+        "exactly as good would fail nearly every time, and the model would grow old",
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
+    floors: dict[Literal["roc_auc", "r2"], float] = Field(
+        default_factory=dict, description="figures that must be at least this"
+    )
+    ceilings: dict[Literal["log_loss", "brier", "rmse", "mae"], float] = Field(
+        default_factory=dict, description="figures that must be at most this"
+    )
+    minimum_days: int = Field(
+        default=3, ge=2, description="fewer holdout days than this is inconclusive: the champion stays"
+    )
+    slices: SliceRules | None = Field(default=None, description="parts of the rows where it must not be worse either")
+    fairness: list[FairnessLimit] = Field(default_factory=list, description="how far apart groups may be")
+    maximum_latency_ms: float | None = Field(
+        default=None, gt=0, description="median time of one row, asked of the model as trained, before it is compiled"
+    )
+    maximum_size_mb: float | None = Field(default=None, gt=0, description="size of the model's file (10^6 bytes)")
+    maximum_holdout_uses: int | None = Field(
+        default=None,
+        ge=1,
+        description="days that have judged this many challengers before judge no more: inconclusive. Every use of the "
+        "same days makes it more likely that a worse model passes by luck; the verdict counts them in any case",
+    )
+    approval: Literal["automatic", "manual"] = Field(
+        default="automatic", description="manual: a reviewer approves in Airflow before promotion"
+    )
+    approval_timeout_hours: float = Field(default=72, gt=0, description="no answer within this time is a rejection")
+
+    @property
+    def columns(self) -> set[str]:
+        """The columns that slices and groups are made of."""
+        sliced = self.slices.columns if self.slices else []
+        return {*sliced, *(limit.column for limit in self.fairness)}

@@ -1,0 +1,89 @@
+"""The section `monitoring` of a pipeline file: what is looked at every night, and when drift is an alarm."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tidewheel.spec.sections import Column, Section
+
+
+class DriftSettings(Section):
+    """When a column counts as drifted: far enough, further than it usually moves, and on several days."""
+
+    numeric: str = Field(
+        default="wasserstein",
+        description="detector of numeric columns: a method of Evidently by its name (wasserstein, psi, ks, hellinger, "
+        "jensenshannon, kl_div, ...)",
+    )
+    categorical: str = Field(
+        default="jensenshannon",
+        description="detector of categorical columns: a method of Evidently by its name (jensenshannon, psi, "
+        "chisquare, hellinger, TVD, ...)",
+    )
+    minimum_effect: float | None = Field(
+        default=None,
+        gt=0,
+        description="smallest distance that matters, in the detector's own unit; default: 0.1 for distances, and none "
+        "for tests, whose p-value says it already",
+    )
+    level: float = Field(
+        default=0.01,
+        gt=0,
+        le=0.5,
+        description="how unlikely a day must be under the column's own history, after correction over all columns",
+    )
+    correction: Literal["holm", "benjamini_hochberg"] = Field(
+        default="holm",
+        description="holm bounds the chance of any false column a day; benjamini_hochberg the share of false ones",
+    )
+    confirmations: int = Field(default=2, ge=1, le=30, description="checks that must agree ...")
+    checks: int = Field(default=3, ge=1, le=30, description="... of so many newest ones")
+    history_days: int = Field(
+        default=28, ge=7, le=365, description="days whose movements say how far a column usually moves"
+    )
+    reference_days: int = Field(default=28, ge=7, le=365, description="days before each day that it is compared with")
+    block_days: Literal[1, 7] = Field(default=1, description="compare single days, or the last seven days as one")
+    season: Literal["none", "week", "year"] = Field(
+        default="none",
+        description="what a day is compared with: the days before it; week: the same weekdays before it; year: the "
+        "days around it a year ago, too",
+    )
+
+    @model_validator(mode="after")
+    def _confirmations_are_among_the_checks(self) -> DriftSettings:
+        if self.confirmations > self.checks:
+            raise ValueError(f"{self.confirmations} of {self.checks} checks can never agree: lower confirmations")
+        return self
+
+
+class StreamSettings(Section):
+    """Detectors that watch the stream of daily excess losses."""
+
+    detectors: list[Literal["adwin", "page_hinkley"]] = Field(
+        default_factory=list, description="of the library river; each may raise a concept-drift alarm"
+    )
+
+
+class Monitoring(Section):
+    """What is measured every night."""
+
+    slices: list[Column] | None = Field(
+        default=None,
+        description="categorical feature columns; each of their larger values is looked at by itself; default: all",
+    )
+    fairness: list[Column] = Field(
+        default_factory=list, description="categorical feature columns whose groups are compared with one another"
+    )
+    minimum_slice_rows: int = Field(default=30, ge=2, description="slices with fewer labelled rows a day are left out")
+    largest_slices: int = Field(default=10, ge=1, le=1000, description="most slices of a column, the largest ones")
+    catch_up_days: int = Field(
+        default=14,
+        ge=0,
+        le=365,
+        description="matured days before the newest that are measured again when their labels or predictions changed: "
+        "late, missing and revised labels come right by themselves",
+    )
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="when columns count as drifted")
+    streams: StreamSettings = Field(default_factory=StreamSettings, description="detectors over streams of errors")
