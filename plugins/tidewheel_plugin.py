@@ -6,12 +6,15 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from plugins.nightly import NightlyTimetable
+
 
 class TidewheelPlugin(AirflowPlugin):
     """Pages under `/tidewheel`, and the way to them in Airflow's menu."""
 
     name = "tidewheel"
-    external_views = [  # noqa: RUF012  Airflow wants a plain list
+    timetables = [NightlyTimetable]  # noqa: RUF012  Airflow wants plain lists
+    external_views = [  # noqa: RUF012
         {
             "name": "Tidewheel",
             "href": "/tidewheel/",

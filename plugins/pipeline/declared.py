@@ -39,7 +39,6 @@ def declared_dag(
     schedule: Any,
     params: Mapping[str, Param],
     partition: Macro | None = None,
-    catchup: bool = False,
     **guide: str,
 ) -> DAG:
     """A DAG of a pipeline, without tasks yet.
@@ -54,7 +53,6 @@ def declared_dag(
         schedule: when it runs.
         params: its form.
         partition: the macro that says which days a run is about.
-        catchup: whether ticks that were missed, while the scheduler was down or the DAG paused, are run afterwards.
         guide: further words for the guide in `guides/<purpose>.md`.
     """
     return DAG(
@@ -65,7 +63,7 @@ def declared_dag(
         params=dict(params),
         user_defined_macros={"partition": partition} if partition else None,
         tags={"tidewheel", pipeline.name, purpose},
-        catchup=catchup,
+        catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
         default_args={

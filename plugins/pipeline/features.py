@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, CronPartitionTimetable, chain
+from airflow.sdk import DAG, chain
 
+from plugins.nightly import NightlyTimetable
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnouncePartition
 from plugins.operators.job_task import job_task
@@ -24,7 +25,7 @@ LAND_RETRIES = 5
 def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that makes features."""
     # The run of 03:00 gets the key of one tick before: the day that has just ended.
-    nightly = CronPartitionTimetable(pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+    nightly = NightlyTimetable(pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
     land = JobCommand("land", pipeline.name, PARTITION)
     validate_raw = JobCommand("validate", pipeline.name, PARTITION, {"stage": "raw"}, record="validate-raw")
     features = JobCommand("features", pipeline.name, PARTITION)
@@ -37,7 +38,6 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         schedule=nightly,
         params=forms.days("the day before the run"),
         partition=day_before,
-        catchup=True,  # a night that is missed is a day of rows and labels that nobody would ever land
         cron=pipeline.schedule,
     ) as dag:
         chain(

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronPartitionTimetable, PartitionedAssetTimetable, TriggerRule
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, PartitionedAssetTimetable, TriggerRule
 from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, TimeRestriction
 from jinja2 import Template
 
+from plugins.nightly import NightlyTimetable
 from plugins.watcher import ChampionTrigger
 from tests.pipelines import PIPELINE_FILE
 
@@ -68,7 +69,7 @@ def test_every_job_gets_the_same_days_and_the_runs_own_id(read_dags: ReadDags) -
 
 def test_the_nightly_run_is_for_the_day_before(read_dags: ReadDags) -> None:
     dag = read_dags('schedule: "30 23 * * *"\n').dags["orders.features"]
-    assert isinstance(dag.timetable, CronPartitionTimetable)
+    assert isinstance(dag.timetable, NightlyTimetable)
     scheduled = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
     night = scheduled.next_dagrun_info_v2(
         last_dagrun_info=None,
@@ -82,9 +83,8 @@ def test_nights_that_were_missed_are_run_afterwards_and_a_new_pipeline_begins_wi
     read_dags: ReadDags,
 ) -> None:
     dag = read_dags().dags["orders.features"]
-    assert (dag.catchup, dag.start_date) == (True, None)
     scheduled = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
-    unbounded = TimeRestriction(earliest=None, latest=None, catchup=True)
+    unbounded = TimeRestriction(earliest=None, latest=None, catchup=False)
     first = scheduled.next_dagrun_info_v2(last_dagrun_info=None, restriction=unbounded)
     assert first is not None
     assert first.run_after > datetime.now(UTC)
@@ -153,7 +153,7 @@ def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: Re
     assert watched(dag) == ["orders.champion"]
     stages = ["package", "start", "ready", "warm_up", "parity", "switch", "confirm", "bake", "drain", "retire"]
     assert chain_of(dag) == ["plan", *stages]
-    canary = 'release: {strategy: {kind: canary, steps: [{share: 5}, {share: 50}]}}\n'
+    canary = "release: {strategy: {kind: canary, steps: [{share: 5}, {share: 50}]}}\n"
     assert chain_of(read_dags(canary).dags["orders.release"])[6:9] == ["canary_5", "canary_50", "switch"]
 
 
