@@ -1,6 +1,6 @@
 """How long Airflow takes to read pipelines: one file, and one loop of a real DAG processor over a hundred.
 
-Run it with `python benchmarks/parsing.py [number of pipelines]`.
+    python -m benchmarks.parsing [number of pipelines]
 """
 
 from __future__ import annotations
