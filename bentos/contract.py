@@ -66,7 +66,9 @@ class Packaged:
         format: form of the compiled model.
         maximum_rows: most rows in one request.
         refuse_unknown: an unknown category is an error; otherwise it is answered and flagged.
+        log_sample: share of the requests that go to the prediction log.
         columns: the fields of a row.
+        key: fields a row may have besides, which say whose it is; they go to the prediction log, not to the model.
         golden_rows: rows with their right answers.
     """
 
@@ -77,7 +79,9 @@ class Packaged:
     format: str
     maximum_rows: int
     refuse_unknown: bool
+    log_sample: float
     columns: tuple[Column, ...]
+    key: tuple[str, ...]
     golden_rows: tuple[GoldenRow, ...]
 
     @property
@@ -104,7 +108,9 @@ class Packaged:
             format=facts["format"],
             maximum_rows=facts["maximum_rows"],
             refuse_unknown=facts["unknown_categories"] == "refuse",
+            log_sample=facts["log_sample"],
             columns=tuple(_column(column) for column in contract["columns"]),
+            key=tuple(facts["key"]),
             golden_rows=tuple(GoldenRow(golden["row"], golden["prediction"]) for golden in contract["golden_rows"]),
         )
 

@@ -8,41 +8,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pydantic_core
 
+from bentos.call import JSON, Application, Bodies, Call, Disconnected, Message, Receive, Send
 from bentos.measures import CONTENT_TYPE, Measures
 from bentos.openapi import document
+from bentos.prediction_log import Entry, PredictionLog
 from bentos.request import RequestRefused
+from bentos.settings import EndpointSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
-
     from bentos.served import Served
-
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("tidewheel.endpoint")
 
-LARGEST_BODY = 32 << 20
 IN_THREAD_FROM = 64 << 10
 """A body of this size would hold up the small ones while it is read: it is answered in a thread."""
 DOCS = Path(__file__).with_name("docs.html")
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-JSON = b"application/json"
+Page = tuple[bytes, bytes]
 
 
-class Disconnected(Exception):
-    """The caller went away before the request was complete."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back to a caller of `/predict`."""
+
+    status: int
+    content: bytes
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What it takes to answer, once the model is loaded."""
+
+    served: Served
+    log: PredictionLog | None
+    measures: Measures
 
 
 class Endpoint:
@@ -51,96 +60,111 @@ class Endpoint:
     Args:
         app: BentoML's application.
         served: gives the model, once it is loaded.
+        settings: of this process.
     """
 
-    def __init__(self, app: Application, served: Callable[[], Served]) -> None:
+    def __init__(self, app: Application, served: Callable[[], Served], settings: EndpointSettings) -> None:
         self._app = app
         self._open = served
-        self._opened: tuple[Served, Measures] | None = None
+        self._settings = settings
+        self._opened: _Desk | None = None
+        self._bodies = Bodies()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="predict")
-        self._pages: dict[str, Callable[[], tuple[bytes, bytes]]] = {
+        self._pages: dict[str, Callable[[], Page]] = {
             "/": lambda: (b"text/html; charset=utf-8", DOCS.read_bytes()),
-            "/docs.json": lambda: (JSON, pydantic_core.to_json(document(self._model[0]))),
-            "/metrics": lambda: (CONTENT_TYPE.encode(), self._model[1].text()),
+            "/docs.json": lambda: (JSON, pydantic_core.to_json(document(self._desk.served))),
+            "/metrics": lambda: (CONTENT_TYPE.encode(), self._desk.measures.text()),
         }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one connection's request, or pass it on."""
-        if scope["type"] != "http" or scope["path"] not in ("/predict", *self._pages):
-            await self._app(scope, receive, send)
-        elif scope["path"] == "/predict":
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, self._closing(send))
+        elif scope["type"] == "http" and scope["path"] == "/predict":
             await self._predict(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] in self._pages:
+            content_type, content = self._pages[scope["path"]]()
+            await _send(send, Reply(200, content, content_type))
         else:
-            content_type, body = self._pages[scope["path"]]()
-            await _send(send, 200, body, [(b"content-type", content_type)])
+            await self._app(scope, receive, send)
 
     @property
-    def _model(self) -> tuple[Served, Measures]:
+    def _desk(self) -> _Desk:
         if self._opened is None:
-            served = self._open()
-            self._opened = served, Measures(served)
+            served, folder = self._open(), self._settings.request_log
+            kept = PredictionLog(folder, served.packaged, served.colour) if folder else None
+            self._opened = _Desk(served, kept, Measures(served, kept))
         return self._opened
 
+    def _closing(self, send: Send) -> Send:
+        """Before the server hears that all is over, the prediction log is written to its end."""
+
+        async def closing(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown") and self._opened and self._opened.log:
+                await asyncio.to_thread(self._opened.log.close)
+            await send(message)
+
+        return closing
+
     async def _predict(self, scope: Message, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        asked_id = headers.get(b"x-request-id", b"")
-        request_id = asked_id.decode() if REQUEST_ID.fullmatch(asked_id) else uuid.uuid4().hex
-        extra: list[tuple[bytes, bytes]] = [(b"content-type", JSON), (b"x-request-id", request_id.encode())]
+        call = Call.of(scope)
         try:
-            body = await _body(scope["method"], headers, receive)
-            if len(body) < IN_THREAD_FROM:
-                answer = self._answer(body, request_id)
-            else:
-                loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._threads, self._answer, body, request_id)
-            await _send(send, 200, answer, extra)
+            reply = await self._reply(call, receive)
         except Disconnected:
             return
+        await _send(send, reply, (b"x-request-id", call.request_id.encode()))
+
+    async def _reply(self, call: Call, receive: Receive) -> Reply:
+        try:
+            body = await self._bodies.receive(call, receive)
+            try:
+                if len(body) < IN_THREAD_FROM:
+                    return self._answer(call, body)
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._threads, self._answer, call, body)
+            finally:
+                self._bodies.release(body)
         except RequestRefused as refusal:
-            self._model[1].refused(refusal.status)
-            if refusal.status == 405:
-                extra.append((b"allow", b"POST"))
-            problem = {"error": str(refusal), "details": refusal.details, "request_id": request_id}
-            await _send(send, refusal.status, pydantic_core.to_json(problem), extra)
+            self._desk.measures.refused(refusal.status)
+            return _refusal(refusal, call)
         except Exception:
             # Whatever else goes wrong, the caller gets an answer it can quote, and the log its traceback.
-            log.exception("request %s failed", request_id)
-            self._model[1].refused(500)
-            problem = {"error": "the model failed; see the service's log", "details": [], "request_id": request_id}
-            await _send(send, 500, pydantic_core.to_json(problem), extra)
+            log.exception("request %s failed", call.request_id)
+            self._desk.measures.refused(500)
+            return _refusal(RequestRefused(500, "the model failed; see the service's log"), call)
 
-    def _answer(self, body: bytes, request_id: str) -> bytes:
+    def _answer(self, call: Call, body: bytes) -> Reply:
         started = time.perf_counter()
-        served, measures = self._model
-        rows = served.reader.from_json(body)
-        answer = served.answer(rows, request_id)
+        desk = self._desk
+        rows = desk.served.reader.from_json(body)
+        answer = desk.served.answer(rows, call.request_id)
         content = pydantic_core.to_json(answer)
-        measures.answered(len(rows), len(answer["flags"]), time.perf_counter() - started)
-        return content
+        if desk.log and desk.log.wants(call.request_id) and not call.probing:
+            entry = Entry(
+                request_id=call.request_id,
+                at=time.time(),
+                mirrored=call.mirrored,
+                columns=rows.columns,
+                key=rows.key,
+                predictions=answer["predictions"],
+            )
+            desk.log.put(entry)
+        desk.measures.answered(len(rows), len(answer["flags"]), time.perf_counter() - started)
+        return Reply(200, content)
 
 
-async def _body(method: str, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    if method != "POST":
-        raise RequestRefused(405, f"/predict is asked with POST, not {method}")
-    content_type = headers.get(b"content-type", JSON).split(b";")[0].strip().lower()
-    if content_type != JSON:
-        found = content_type.decode(errors="replace")
-        raise RequestRefused(415, f"content type {found!r}: expected application/json")
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        part = message.get("body", b"")
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise RequestRefused(413, f"the body is larger than {LARGEST_BODY >> 20} MiB; send its rows in several")
-        parts.append(part)
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+def _refusal(refusal: RequestRefused, call: Call) -> Reply:
+    problem = {"error": str(refusal), "details": refusal.details, "request_id": call.request_id}
+    headers = {405: ((b"allow", b"POST"),), 503: ((b"retry-after", b"1"),)}
+    return Reply(refusal.status, pydantic_core.to_json(problem), headers=headers.get(refusal.status, ()))
 
 
-async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _send(send: Send, reply: Reply, *more: tuple[bytes, bytes]) -> None:
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.content)).encode()),
+        *reply.headers,
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.content})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
+    from bentos.prediction_log import PredictionLog
     from bentos.served import Served
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -14,10 +18,29 @@ ROWS = (1, 10, 100, 1000, 10_000)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+class LogFigures(Collector):
+    """What the prediction log counts itself, read when somebody asks."""
+
+    def __init__(self, log: PredictionLog) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The present figures."""
+        yield CounterMetricFamily(
+            "tidewheel_logged_requests", "Requests written to the prediction log.", value=self._log.written
+        )
+        dropped = CounterMetricFamily(
+            "tidewheel_log_dropped_requests", "Requests that the prediction log could not keep.", labels=["reason"]
+        )
+        for reason, count in self._log.dropped.items():
+            dropped.add_metric([reason], count)
+        yield dropped
+
+
 class Measures:
     """What one process counts about its predictions."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, log: PredictionLog | None = None) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "tidewheel_requests", "Requests to /predict by status.", ["status"], registry=self._registry
@@ -34,6 +57,8 @@ class Measures:
         self._flags = Counter(
             "tidewheel_flagged_values", "Values unlike any that training saw.", registry=self._registry
         )
+        if log:
+            self._registry.register(LogFigures(log))
         packaged = served.packaged
         Info("tidewheel_model", "The model that answers.", registry=self._registry).info(
             {

@@ -17,13 +17,38 @@ from typing import Any
 
 import numpy as np
 
-Values = Sequence[Any] | np.ndarray[Any, Any]
-Columns = Mapping[str, Values]
 Predictions = np.ndarray[Any, np.dtype[np.float64]]
 Matrix = np.ndarray[Any, Any]
 
 ENCODING = "encoding.json"
 MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A categorical column of many rows: for each row, which of a few values it has.
+
+    Attributes:
+        codes: place of each row's value in `values`.
+        values: distinct values, None for a missing one.
+    """
+
+    codes: np.ndarray[Any, np.dtype[np.intp]]
+    values: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def expanded(self) -> Matrix:
+        """The value of each row."""
+        values = np.empty(len(self.values), dtype=object)
+        values[:] = self.values
+        expanded: Matrix = values[self.codes]
+        return expanded
+
+
+Values = Sequence[Any] | Matrix | Coded
+Columns = Mapping[str, Values]
 
 
 class UnknownCategory(ValueError):
@@ -60,12 +85,20 @@ class Category:
         Raises:
             UnknownCategory: a value that the model cannot take.
         """
+        if isinstance(values, Coded):
+            if self.positions:
+                matrix[:, self.positions] = np.array(self._outputs(values.values))[values.codes]
+            return
+        rows = self._outputs(values)
+        for place, position in enumerate(self.positions):
+            matrix[:, position] = [row[place] for row in rows]
+
+    def _outputs(self, values: Sequence[Any] | Matrix) -> list[tuple[float, ...]]:
         rows = [self.missing if value is None else self.table.get(value, self.unknown) for value in values]
         if None in rows:
             value = values[rows.index(None)]
             raise UnknownCategory(f"column {self.name!r}: the model cannot take {value!r}")
-        for place, position in enumerate(self.positions):
-            matrix[:, position] = [row[place] for row in rows]  # type: ignore[index]  # None was refused above
+        return rows  # type: ignore[return-value]  # None was refused above
 
 
 @dataclass(frozen=True)
@@ -223,6 +256,8 @@ def _native(content: bytes) -> Predictor:
 
 
 def _series(values: Values, number: bool) -> Matrix:
+    if isinstance(values, Coded):
+        return values.expanded()
     if number:
         return np.asarray(values, dtype=np.float64)
     text = np.empty(len(values), dtype=object)

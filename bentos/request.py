@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import pydantic_core
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035  pydantic wants these before Python 3.12
+
+from bentos.predictor import Coded
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged, Row
+    from bentos.predictor import Columns, Values
 
 NAMED_PROBLEMS = 20
 NAMED_FLAGS = 100
+MOST_EXPLAINED = 2000
 LONGEST_TEXT = 1000
+KEY_EXPECTED = "a whole number or text or null"
+KeyField = Annotated[
+    int | Annotated[str, Field(max_length=LONGEST_TEXT)],
+    Field(description="says whose row it is: kept in the prediction log, not given to the model"),
+]
 
 
 class RequestRefused(Exception):
@@ -33,6 +45,22 @@ class RequestRefused(Exception):
         self.details = list(details)
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What was asked, column by column.
+
+    Attributes:
+        columns: the model's features; None, or NaN in an array, where a field was left out.
+        key: what the caller says of the rows' identity.
+    """
+
+    columns: Columns
+    key: Mapping[str, Sequence[str | None]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
 class Reader:
     """Checks requests for one model."""
 
@@ -40,27 +68,28 @@ class Reader:
         self._packaged = packaged
         self._columns = {column.name: column for column in packaged.columns}
         self.adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged))
+        self._first_row_adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged, FailFast()))
 
-    def from_json(self, body: bytes) -> list[dict[str, Any]]:
+    def from_json(self, body: bytes) -> Rows:
         """The rows of a JSON body.
 
         Raises:
             RequestRefused: it is not JSON, or not what the contract says.
         """
         try:
-            return self.adapter.validate_json(body)["rows"]  # type: ignore[no-any-return]
+            rows = self.adapter.validate_json(body)["rows"]
         except ValidationError as error:
-            raise self._refusal(error) from None
+            raise self._refusal(error, body) from None
+        return Rows(
+            columns={name: [row.get(name) for row in rows] for name in self._columns},
+            key={name: [_text(row.get(name)) for row in rows] for name in self._packaged.key},
+        )
 
-    def from_rows(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    def from_rows(self, rows: Sequence[Row]) -> Rows:
         """The same check for rows that are Python objects already."""
         return self.from_json(pydantic_core.to_json({"rows": list(rows)}, inf_nan_mode="constants"))
 
-    def columns(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
-        """Rows as the model takes them, None where a field was left out."""
-        return {name: [row.get(name) for row in rows] for name in self._columns}
-
-    def flags(self, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    def flags(self, columns: Columns) -> list[dict[str, Any]]:
         """Values that were answered although training saw none like them; `NAMED_FLAGS` of them at most."""
         found: list[dict[str, Any]] = []
         for flag in self._unusual(columns):
@@ -69,32 +98,28 @@ class Reader:
                 break
         return sorted(found, key=lambda flag: flag["row"])
 
-    def _unusual(self, columns: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    def _unusual(self, columns: Columns) -> Iterator[dict[str, Any]]:
         for name, column in self._columns.items():
-            if column.number:
-                low = -math.inf if column.minimum is None else column.minimum
-                high = math.inf if column.maximum is None else column.maximum
-                for row, value in enumerate(columns[name]):
-                    if value is not None and not low <= value <= high:
-                        yield _flag(row, name, value, f"between {low:g} and {high:g}")
-            else:
-                for row, value in enumerate(columns[name]):
-                    if value is not None and value not in column.known:
-                        yield _flag(row, name, value, "a category known from training")
+            unusual = _outside if column.number else _unknown
+            yield from (_flag(row, name, value, expected) for row, value, expected in unusual(column, columns[name]))
 
-    def _refusal(self, error: ValidationError) -> RequestRefused:
-        problems = error.errors(include_url=False, include_context=True)
-        first = problems[0]
+    def _refusal(self, error: ValidationError, body: bytes) -> RequestRefused:
+        count = error.error_count()
+        if count > MOST_EXPLAINED:
+            # To explain each of a million problems would take seconds: look no further than the first wrong row.
+            error = _failure(self._first_row_adapter, body)
+            if error.error_count() > MOST_EXPLAINED:
+                return RequestRefused(422, f"{count} problems, and more of them in one row than a row has fields")
+        problems = {problem["loc"][:3]: problem for problem in error.errors(include_url=False)}
+        first = next(iter(problems.values()))
         where = first["loc"]
         match first["type"]:
             case "json_invalid":
                 return RequestRefused(400, f"the body is not JSON: {first['ctx']['error']}")
             case "too_long" if where == ("rows",):
-                limit = self._packaged.maximum_rows
-                return RequestRefused(413, f"more than {limit} rows in one request; send them in several")
-        details = [self._explain(problem) for problem in problems[:NAMED_PROBLEMS]]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        return RequestRefused(422, f"{_sentence(details[0])}{more}", details)
+                return too_many_rows(self._packaged)
+        details = [self._explain(problem) for problem in islice(problems.values(), NAMED_PROBLEMS)]
+        return refusal(details, count if count > MOST_EXPLAINED else len(problems))
 
     def _explain(self, problem: Any) -> dict[str, Any]:
         where, found = problem["loc"], _brief(problem["input"])
@@ -107,6 +132,8 @@ class Reader:
             nearest = difflib.get_close_matches(field, self._columns, n=1)
             expected = f"no such field; did you mean {nearest[0]!r}?" if nearest else "no such field"
             return {"row": row, "field": field, "found": found, "expected": expected}
+        if field in self._packaged.key:
+            return {"row": row, "field": field, "found": found, "expected": KEY_EXPECTED}
         column = self._columns[field]
         if problem["type"] == "missing":
             return {"row": row, "field": field, "found": "nothing", "expected": column.expected}
@@ -114,14 +141,42 @@ class Reader:
         return {"row": row, "field": field, "found": found, "expected": expected}
 
 
-def _request_type(packaged: Packaged) -> Any:
+def _outside(column: Column, values: Values) -> Iterator[tuple[int, float, str]]:
+    """Numbers beyond those of training, with their rows."""
+    low = -math.inf if column.minimum is None else column.minimum
+    high = math.inf if column.maximum is None else column.maximum
+    expected = f"between {low:g} and {high:g}"
+    if isinstance(values, np.ndarray):
+        for row in np.flatnonzero((values < low) | (values > high)):
+            yield int(row), float(values[row]), expected
+    else:
+        for row, value in enumerate(values):
+            if value is not None and not low <= value <= high:
+                yield row, value, expected
+
+
+def _unknown(column: Column, values: Values) -> Iterator[tuple[int, str, str]]:
+    """Categories that training never saw, with their rows."""
+    expected = "a category known from training"
+    if isinstance(values, Coded):
+        unknown = [n for n, value in enumerate(values.values) if value is not None and value not in column.known]
+        for row in np.flatnonzero(np.isin(values.codes, unknown)) if unknown else ():
+            yield int(row), str(values.values[values.codes[row]]), expected
+    else:
+        for row, value in enumerate(values):
+            if value is not None and value not in column.known:
+                yield row, value, expected
+
+
+def _request_type(packaged: Packaged, *more: Any) -> Any:
     """The type of a request: `{"rows": [{...}]}`, with the contract's fields and no others."""
     strict = with_config(ConfigDict(extra="forbid", strict=True))
     fields = {column.name: _field_type(column, packaged.refuse_unknown) for column in packaged.columns}
+    fields |= dict.fromkeys(packaged.key, NotRequired[KeyField | None])
     row = strict(TypedDict("Row", fields))  # type: ignore[operator]
     examples = [[dict(golden.row) for golden in packaged.golden_rows[:1]]]
     limits = Field(min_length=1, max_length=packaged.maximum_rows, examples=examples)
-    return strict(TypedDict("Request", {"rows": Annotated[list[row], limits]}))  # type: ignore[operator,valid-type]
+    return strict(TypedDict("Request", {"rows": Annotated[list[row], limits, *more]}))  # type: ignore[operator,valid-type]
 
 
 def _field_type(column: Column, refuse_unknown: bool) -> Any:
@@ -135,6 +190,35 @@ def _field_type(column: Column, refuse_unknown: bool) -> Any:
         seen = f"training saw {len(column.categories)} categories, such as {', '.join(column.categories[:5])}"
         kind = Annotated[str, Field(max_length=LONGEST_TEXT, description=seen)]
     return NotRequired[kind | None] if column.nullable else kind
+
+
+def refusal(details: Sequence[dict[str, Any]], count: int) -> RequestRefused:
+    """Refuse rows for what is wrong with them.
+
+    Args:
+        details: the first problems, see `bentos.answer.Problem`.
+        count: how many there are.
+    """
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return RequestRefused(422, f"{_sentence(details[0])}{more}", details)
+
+
+def too_many_rows(packaged: Packaged) -> RequestRefused:
+    """Refuse a request for its length."""
+    return RequestRefused(413, f"more than {packaged.maximum_rows} rows in one request; send them in several")
+
+
+def _failure(adapter: TypeAdapter[Any], body: bytes) -> ValidationError:
+    """Why a body that is wrong is wrong."""
+    try:
+        adapter.validate_json(body)
+    except ValidationError as error:
+        return error
+    raise AssertionError("one adapter accepts what the other refuses")
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _known_categories(column: Column) -> str:

@@ -2,7 +2,7 @@
 
 Layout below the log's folder:
 
-    <day>/<begun>-<colour>-<version>-<random>.arrows     answers given on that day (UTC), begun at HHMMSSffffff
+    <day>/<begun>-<colour>-<version>-<random>.arrows     answers given on that day; both in UTC
 
 A stream needs no end: whatever was written before a process died can be read, up to the last whole batch.
 """
@@ -24,6 +24,7 @@ SUFFIX = ".arrows"
 SEGMENT_SECONDS = 300
 """Nothing is appended to a file that was begun longer ago than this."""
 SEGMENT_BYTES = 64 << 20
+BEGUN = "%Y%m%dT%H%M%S%f"
 TIME = pa.timestamp("us", tz="UTC")
 FEATURE, KEY = "features.", "key."
 """What stands before the names of a row's own columns, so that they never meet ours."""
@@ -58,7 +59,7 @@ class Segment:
     """One file of the log.
 
     Attributes:
-        begun: when it was begun; its rows are of this day (UTC).
+        begun: when it was begun, which may be just after the day of its rows.
         path: where it lies.
     """
 
@@ -68,11 +69,8 @@ class Segment:
     @classmethod
     def at(cls, path: Path) -> Segment | None:
         """The segment that a path names, None where it is something else."""
-        found = re.fullmatch(rf"(\d{{12}})-.+{re.escape(SUFFIX)}", path.name)
-        if not found:
-            return None
-        begun = datetime.strptime(f"{path.parent.name} {found[1]}", "%Y-%m-%d %H%M%S%f")
-        return cls(begun.replace(tzinfo=UTC), path)
+        found = re.fullmatch(rf"(\d{{8}}T\d{{12}})-.+{re.escape(SUFFIX)}", path.name)
+        return cls(datetime.strptime(found[1], BEGUN).replace(tzinfo=UTC), path) if found else None
 
 
 class SegmentWriter:
@@ -118,7 +116,7 @@ class _OpenSegment:
         self.day = day
         (folder / day).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._begun = time.monotonic()
-        name = f"{datetime.now(UTC):%H%M%S%f}-{label}-{secrets.token_hex(4)}{SUFFIX}"
+        name = f"{datetime.now(UTC):{BEGUN}}-{label}-{secrets.token_hex(4)}{SUFFIX}"
         self._path = folder / day / name
         self._file = self._path.open("xb", buffering=0)
         self._written = self._batches = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,7 @@ from bentos.predictor import Predictor, UnknownCategory, load
 from bentos.request import Reader, RequestRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bentos.contract import Row
+    from bentos.request import Rows
 
 FOLDER = Path(__file__).resolve().parent.parent
 """Where the Bento keeps what was packaged beside the code."""
@@ -39,26 +36,25 @@ class Served:
     colour: str
 
     @classmethod
-    def open(cls, folder: Path = FOLDER) -> Served:
+    def open(cls, folder: Path = FOLDER, colour: str = "none") -> Served:
         """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
         packaged = Packaged.read(folder)
         predictor = load(packaged.format, (folder / MODEL).read_bytes())
-        served = cls(packaged, Reader(packaged), predictor, os.environ.get("TIDEWHEEL_COLOUR", "none"))
+        served = cls(packaged, Reader(packaged), predictor, colour)
         golden = [golden.row for golden in packaged.golden_rows]
         for _ in range(WARM_UP_CALLS):
             served.answer(served.reader.from_rows(golden[:1]), "warm-up")
         served.answer(served.reader.from_rows(golden), "warm-up")
         return served
 
-    def answer(self, rows: Sequence[Row], request_id: str) -> dict[str, Any]:
+    def answer(self, rows: Rows, request_id: str) -> dict[str, Any]:
         """Answer rows that the reader has checked; see `bentos.answer.Answer`.
 
         Raises:
             RequestRefused: the model cannot take an unknown category.
         """
-        columns = self.reader.columns(rows)
         try:
-            predictions = self.predictor(columns)
+            predictions = self.predictor(rows.columns)
         except UnknownCategory as error:
             raise RequestRefused(422, str(error)) from error
         return {
@@ -66,7 +62,7 @@ class Served:
             "model_version": self.packaged.version,
             "colour": self.colour,
             "request_id": request_id,
-            "flags": self.reader.flags(columns),
+            "flags": self.reader.flags(rows.columns),
         }
 
     def answers_a_golden_row(self) -> bool:

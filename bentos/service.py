@@ -11,12 +11,15 @@ from bentos.answer import Answer
 from bentos.contract import Packaged
 from bentos.endpoint import Endpoint
 from bentos.served import FOLDER, Served
+from bentos.settings import EndpointSettings
+
+SETTINGS = EndpointSettings.from_environment()
 
 
 @cache
 def served() -> Served:
     """The model of this process."""
-    return Served.open()
+    return Served.open(colour=SETTINGS.colour)
 
 
 @bentoml.service(
@@ -45,4 +48,4 @@ class Model:
 
 # The decorator made a bentoml.Service of the class, which its types do not say.
 application: bentoml.Service[Any] = Model
-application.add_asgi_middleware(Endpoint, served=served)
+application.add_asgi_middleware(Endpoint, served=served, settings=SETTINGS)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 CODE = Path(bentos.__file__).parent
 BUILD_SECONDS = 300
 PACKAGES = {
-    "": ("bentoml", "numpy", "prometheus-client", "pydantic", "uvicorn"),
+    "": ("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "uvicorn"),
     "onnx": ("onnxruntime",),
     "treelite": ("treelite",),
     "native": ("pandas", "scikit-learn", "xgboost-cpu"),
@@ -147,6 +147,8 @@ def service_facts(pipeline: Pipeline, version: str) -> dict[str, Any]:
         "version": version,
         "maximum_rows": pipeline.serving.maximum_rows,
         "unknown_categories": pipeline.serving.unknown_categories,
+        "log_sample": pipeline.serving.log_sample,
+        "key": pipeline.key,
     }
 
 

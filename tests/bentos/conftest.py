@@ -14,6 +14,7 @@ import pytest
 
 from bentos.endpoint import Endpoint
 from bentos.served import Served
+from bentos.settings import EndpointSettings
 from jobs.bento import BentoStore
 from tests import small_models
 from tidewheel.release.artifact import Artifact
@@ -62,7 +63,10 @@ class Caller:
 
 @pytest.fixture(scope="session")
 def caller(served: Served) -> Caller:
-    return Caller(Endpoint(unknown, lambda: served), [dict(golden.row) for golden in served.packaged.golden_rows])
+    return Caller(
+        Endpoint(unknown, lambda: served, EndpointSettings()),
+        [dict(golden.row) for golden in served.packaged.golden_rows],
+    )
 
 
 async def unknown(scope: Any, receive: Any, send: Any) -> None:

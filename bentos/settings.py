@@ -1,0 +1,55 @@
+"""What the environment says of one endpoint process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """What differs between one process and the next that serve the same Bento.
+
+    Attributes:
+        colour: blue or green, `none` where nobody said.
+        request_log: folder of the prediction log, None where none is kept.
+        tokens: a caller must show one of these; none: everybody is let in.
+        log_requests: one line a request.
+        traces: spans are sent to where OpenTelemetry's own variables say.
+    """
+
+    colour: str = "none"
+    request_log: Path | None = None
+    tokens: tuple[bytes, ...] = field(default=(), repr=False)
+    log_requests: bool = False
+    traces: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> EndpointSettings:
+        """Read `TIDEWHEEL_COLOUR`, `TIDEWHEEL_REQUEST_LOG`, `TIDEWHEEL_ENDPOINT_...` and `OTEL_EXPORTER_OTLP_...`.
+
+        Raises:
+            ValueError: a token file holds no token.
+            OSError: a token file cannot be read.
+        """
+        folder = environment.get("TIDEWHEEL_REQUEST_LOG")
+        return cls(
+            colour=environment.get("TIDEWHEEL_COLOUR", "none"),
+            request_log=Path(folder) if folder else None,
+            tokens=_tokens(environment),
+            log_requests=environment.get("TIDEWHEEL_ENDPOINT_LOG_REQUESTS", "").lower() in ("1", "true", "yes"),
+            traces=any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT")),
+        )
+
+
+def _tokens(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """From the variable, and a line each from the file, so that an old and a new one can be good at the same time."""
+    token, path = (environment.get(f"TIDEWHEEL_ENDPOINT_TOKEN{suffix}", "") for suffix in ("", "_FILE"))
+    lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
+    found = tuple(line.strip().encode() for line in (token, *lines) if line.strip())
+    if path and not found:
+        # An empty file must not open the door.
+        raise ValueError(f"TIDEWHEEL_ENDPOINT_TOKEN_FILE: {path} holds no token; expected one a line")
+    return found

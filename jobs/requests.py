@@ -1,0 +1,63 @@
+"""Publish a day's logged requests as a batch of the lake, and drop the files that the batch now holds."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bentos.segments import SEGMENT_SECONDS
+from jobs.job import Job, Result, run
+from jobs.request_log import DATASET, ORDER, RequestLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tidewheel.lake import Manifest
+
+FINISHED = timedelta(seconds=SEGMENT_SECONDS + 60)
+"""A file that was begun longer ago than this is appended to no more."""
+
+
+def work(job: Job) -> Result:
+    """Publish what was logged on each day; a day that is not over may be published again and again."""
+    reader = RequestLog(job.settings, job.pipeline.name)
+    published = [found for day in job.partitions.keys if (found := _publish(job, reader, day))]
+    rows = sum(manifest.rows for manifest in published)
+    return Result(
+        outputs=published,
+        figures={"rows": rows, "days": len(published)},
+        sentence=f"{rows:,} logged predictions of {job.partitions} published"
+        if published
+        else f"no requests were logged on {job.partitions}",
+    )
+
+
+def _publish(job: Job, reader: RequestLog, key: str) -> Manifest | None:
+    with _alone(reader.folder):
+        now = datetime.now(UTC)
+        day = reader.day(key)
+        if not day.rows.num_rows:
+            return None
+        rows = day.rows.sort_by([(name, "ascending") for name in ORDER])
+        manifest = job.lake.write_table(DATASET, key, rows, {}, job.code_version)
+        job.lake.publish(manifest)
+        for segment in day.segments:
+            if segment.begun + FINISHED < now:
+                segment.path.unlink()
+        return manifest
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    # Two that publish a day at once would each drop files that the other's batch lacks.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "publishing.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    run("requests", work)

@@ -1,0 +1,183 @@
+"""The prediction log: nothing is lost by a stop, a second by a kill, and never an answer."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bentos.prediction_log import MOST_WAITING_ROWS, Entry, PredictionLog
+from bentos.served import Served
+from jobs.request_log import RequestLog
+from tests.bentos.service_process import Service, serving
+from tests.conftest import wait_until
+from tidewheel.release.artifact import Artifact
+from tidewheel.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def folder(settings: Settings) -> Path:
+    return settings.request_log_folder / "orders"
+
+
+def logged(settings: Settings) -> pd.DataFrame:
+    now = datetime.now(UTC)
+    return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
+
+
+def entry(served: Served, request_id: str, rows: int = 1) -> Entry:
+    golden = served.packaged.golden_rows[0]
+    found = served.reader.from_rows([golden.row] * rows)
+    return Entry(request_id, time.time(), False, found.columns, found.key, [golden.prediction] * rows)
+
+
+@pytest.mark.slow
+def test_a_stopped_service_has_logged_every_answer_as_it_was_given(
+    artifact: Artifact, served: Served, settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    environment = {"TIDEWHEEL_REQUEST_LOG": str(folder), "TIDEWHEEL_COLOUR": "green"}
+    rows = [dict(golden.row) for golden in served.packaged.golden_rows]
+    with serving(artifact.path, tmp_path / "output", environment) as service:
+        answers = {f"q{n}": service.predict(rows[: 1 + n % 3], x_request_id=f"q{n}").json() for n in range(40)}
+        service.predict(rows, x_request_id="probe", x_tidewheel_probe="1")
+        service.predict([{"weight": "wrong"}])
+        copied = service.predict([{**rows[0], "order_id": 17}], x_request_id="copy", host="endpoint-shadow:80").json()
+        assert service.stop() == -signal.SIGTERM
+    found = logged(settings)
+    assert set(found["request_id"]) == {*answers, "copy"}, "neither a release's own questions nor refused ones"
+    for request_id, answer in answers.items():
+        mine = found[found["request_id"] == request_id]
+        assert mine["prediction"].tolist() == answer["predictions"]
+        assert mine["row"].tolist() == list(range(len(mine)))
+    assert set(found["model_version"]) == {"7"}
+    assert set(found["colour"]) == {"green"}
+    one = found[found["request_id"] == "copy"].iloc[0]
+    assert (one["mirrored"], one["prediction"], one["key.order_id"]) == (True, copied["predictions"][0], "17")
+    assert not found[found["request_id"] != "copy"]["mirrored"].any()
+    for name, value in rows[0].items():
+        assert one[f"features.{name}"] == value or (value is None and pd.isna(one[f"features.{name}"]))
+
+
+@pytest.mark.slow
+def test_a_killed_service_has_lost_its_last_buffer_at_most(
+    artifact: Artifact, served: Served, settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    with serving(artifact.path, tmp_path / "output", {"TIDEWHEEL_REQUEST_LOG": str(folder)}) as service:
+        ask(service, served, "before", 20)
+        wait_until(lambda: service.figure("tidewheel_logged_requests_total") == 20, "the buffer is written")
+        ask(service, served, "after", 5)
+        service.stop(signal.SIGKILL)
+    found = logged(settings)["request_id"]
+    assert found.str.startswith("before").sum() == 20
+    assert found.str.startswith("after").sum() <= 5
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_the_log_and_not_the_answers(
+    artifact: Artifact, served: Served, settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (7000, 7000))
+
+    with serving(artifact.path, tmp_path / "output", {"TIDEWHEEL_REQUEST_LOG": str(folder)}, small_files) as service:
+        ask(service, served, "fits", 1)
+        wait_until(lambda: service.figure("tidewheel_logged_requests_total") == 1, "it is written")
+        assert service.predict([dict(served.packaged.golden_rows[0].row)] * 1000).status_code == 200
+        name = 'tidewheel_log_dropped_requests_total{reason="disk"}'
+        wait_until(lambda: service.figure(name) > 0, "it is counted")
+        ask(service, served, "still-answered", 50)
+        assert service.stop() == -signal.SIGTERM
+        assert service.output.read_text().count("the prediction log stops, the answers go on") == 1
+    assert "fits0" in set(logged(settings)["request_id"]), "what was written before can be read"
+
+
+def ask(service: Service, served: Served, name: str, count: int) -> None:
+    for n in range(count):
+        answer = service.predict([dict(served.packaged.golden_rows[0].row)], x_request_id=f"{name}{n}")
+        assert answer.status_code == 200
+
+
+class Stuck:
+    """A disk that does not answer until it is told to."""
+
+    def __init__(self, log: PredictionLog) -> None:
+        self.go_on = threading.Event()
+        self.reached = threading.Event()
+        self._write = log._writer.write
+        log._writer.write = self.write  # type: ignore[method-assign]
+
+    def write(self, day: str, batch: Any) -> None:
+        self.reached.set()
+        self.go_on.wait(30)
+        self._write(day, batch)
+
+
+def test_a_stuck_disk_costs_memory_up_to_a_bound_and_then_rows_that_are_counted(
+    served: Served, settings: Settings, folder: Path
+) -> None:
+    log = PredictionLog(folder, served.packaged, "blue")
+    disk = Stuck(log)
+    log.put(entry(served, "first"))
+    wait_until(disk.reached.is_set, "the disk is asked")
+    large = entry(served, "large", 500)
+    started = time.monotonic()
+    for _ in range(2 * MOST_WAITING_ROWS // 500):
+        log.put(large)
+    assert time.monotonic() - started < 1, "nobody waited for the disk"
+    assert log.dropped["queue"] == MOST_WAITING_ROWS // 500
+    disk.go_on.set()
+    log.close()
+    assert log.written == 1 + MOST_WAITING_ROWS // 500
+    assert len(logged(settings)) == 1 + MOST_WAITING_ROWS
+
+
+def test_a_sample_is_the_same_in_both_colours(served: Served, folder: Path) -> None:
+    part = replace(served.packaged, log_sample=0.3)
+    blue, green = (PredictionLog(folder, part, colour) for colour in ("blue", "green"))
+    ids = [f"request-{n}" for n in range(2000)]
+    wanted = [blue.wants(request_id) for request_id in ids]
+    assert wanted == [green.wants(request_id) for request_id in ids]
+    assert np.mean(wanted) == pytest.approx(0.3, abs=0.05)
+    for log in (blue, green):
+        log.close()
+
+
+def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
+    served: Served, settings: Settings, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = PredictionLog(folder, served.packaged, "blue")
+    good = entry(served, "good")
+    columns = {**good.columns, "carrier": ["\ud800"]}
+    log.put(Entry("bad", good.at, False, columns, good.key, good.predictions))
+    wait_until(lambda: log.dropped["failed"] == 1, "it is counted")
+    log.put(good)
+    log.close()
+    assert logged(settings)["request_id"].tolist() == ["good"]
+    assert "1 requests are not in the prediction log" in caplog.text
+
+
+def test_a_log_over_midnight_has_each_day_in_its_own_files(served: Served, settings: Settings, folder: Path) -> None:
+    log = PredictionLog(folder, served.packaged, "blue")
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    for n, moment in enumerate((midnight - timedelta(microseconds=1), midnight, midnight + timedelta(seconds=1))):
+        made = entry(served, f"q{n}")
+        log.put(Entry(made.request_id, moment.timestamp(), False, made.columns, made.key, made.predictions))
+    log.close()
+    reader = RequestLog(settings, "orders")
+    assert reader.between(midnight - timedelta(days=1), midnight)["request_id"].tolist() == ["q0"]
+    assert reader.between(midnight, midnight + timedelta(days=1))["request_id"].tolist() == ["q1", "q2"]
+    assert [len(reader.segments(day)) for day in ("2026-03-01", "2026-03-02")] == [1, 1]

@@ -1,0 +1,126 @@
+"""Logged requests become batches of the lake: nothing twice, nothing lost, whatever is published when."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from bentos.segments import SegmentWriter, log_schema
+from jobs.job import Job
+from jobs.request_log import RequestLog
+from jobs.requests import work
+from tests import small_models
+from tidewheel.lake import Lake
+from tidewheel.partitions import PartitionRange
+from tidewheel.settings import Settings
+
+Writers = Callable[..., SegmentWriter]
+SCHEMA = log_schema(["weight"], ["carrier"], ["order_id"])
+DAY = datetime.now(UTC).date().isoformat()
+NOON = datetime.fromisoformat(f"{DAY}T12:00Z")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    settings = Settings(home=tmp_path / "home")
+    pipeline = small_models.pipeline(tmp_path)
+    lake, days = Lake.open("orders", settings), PartitionRange.parse(DAY)
+    return Job("requests", pipeline, days, "run", settings, lake, argparse.Namespace(), "code")
+
+
+def append(writer: SegmentWriter, names: Sequence[str], at: datetime = NOON) -> None:
+    count = len(names)
+    values = [names, range(count), [at] * count, ["1"] * count, ["blue"] * count, [False] * count]
+    values += [[0.5] * count, names, [1.5] * count, ["fast"] * count]
+    arrays = [pa.array(column, field.type) for column, field in zip(values, SCHEMA, strict=True)]
+    writer.write(DAY, pa.record_batch(arrays, schema=SCHEMA))
+
+
+@pytest.fixture
+def writer(job: Job) -> Iterator[Writers]:
+    """Makes writers of the pipeline's log; called with a schema."""
+    made: list[SegmentWriter] = []
+
+    def make(schema: pa.Schema = SCHEMA) -> SegmentWriter:
+        made.append(SegmentWriter(RequestLog(job.settings, "orders").folder, "blue-1", schema))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def logged(job: Job) -> list[str]:
+    found = RequestLog(job.settings, "orders").between(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+    return found["request_id"].tolist()
+
+
+def test_published_or_not_a_request_is_read_once(job: Job, writer: Writers) -> None:
+    files = writer()
+    append(files, ["a", "b"])
+    assert logged(job) == ["a", "b"]
+    assert work(job).figures["rows"] == 2
+    assert logged(job) == ["a", "b"]
+    append(files, ["c"])
+    assert logged(job) == ["a", "b", "c"], "the file that is still written to is read, the batch of its rows is not"
+    assert work(job).figures["rows"] == 3
+    assert logged(job) == ["a", "b", "c"]
+
+
+def test_a_file_is_dropped_when_it_is_finished_and_published(job: Job, writer: Writers) -> None:
+    log = RequestLog(job.settings, "orders")
+    append(writer(), ["a"])
+    [segment] = log.segments(DAY)
+    old = segment.path.with_name(f"20260301{segment.path.name[8:]}")
+    segment.path.rename(old)
+    append(writer(), ["b"])
+    work(job)
+    assert not old.exists()
+    assert len(log.segments(DAY)) == 1, "the other was begun just now: somebody may append to it"
+    assert logged(job) == ["a", "b"]
+    assert work(job).figures["rows"] == 2, "what is published stays, although its file is gone"
+    assert logged(job) == ["a", "b"]
+
+
+def test_the_same_requests_are_the_same_batch(job: Job, writer: Writers) -> None:
+    append(writer(), ["a", "b"])
+    first, second = work(job).outputs[0], work(job).outputs[0]
+    assert first.content_hash == second.content_hash
+
+
+def test_a_file_can_be_read_wherever_its_writer_died(job: Job, writer: Writers) -> None:
+    files = writer()
+    append(files, ["a"])
+    append(files, ["b"])
+    [segment] = RequestLog(job.settings, "orders").segments(DAY)
+    whole = segment.path.read_bytes()
+    counts = []
+    for cut in range(0, len(whole), 11):
+        segment.path.write_bytes(whole[:cut])
+        counts.append(len(logged(job)))
+    assert sorted(counts) == counts
+    assert set(counts) == {0, 1}
+
+
+def test_a_day_without_requests_publishes_nothing(job: Job) -> None:
+    result = work(job)
+    assert (result.outputs, result.sentence) == ([], f"no requests were logged on {DAY}")
+
+
+def test_models_with_other_columns_share_a_day(job: Job, writer: Writers) -> None:
+    append(writer(), ["a"])
+    other = log_schema(["weight", "height"], [], ["order_id"])
+    values = [["b"], [0], [NOON], ["2"], ["green"], [True], [0.25], [None], [1.0], [2.0]]
+    arrays = [pa.array(column, field.type) for column, field in zip(values, other, strict=True)]
+    log = RequestLog(job.settings, "orders")
+    writer(other).write(DAY, pa.record_batch(arrays, schema=other))
+    work(job)
+    found = log.between(NOON, NOON + timedelta(seconds=1), ["colour", "features.height", "features.carrier"])
+    assert found["colour"].tolist() == ["blue", "green"]
+    assert found["features.height"].isna().tolist() == [True, False]
+    assert list(found.columns) == ["colour", "features.height", "features.carrier"]
