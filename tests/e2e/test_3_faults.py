@@ -46,7 +46,7 @@ def test_a_truncated_file_stops_the_night_and_corrected_data_goes_through_the_sa
     log = "\n".join(installation.api.log("shop.features", "bad_night", "land"))
     assert file.name in log
     assert "quarantine" in log
-    kept = list((installation.settings.home / "lake/shop/landing/_quarantine" / BAD).rglob(file.name))
+    kept = list((installation.settings.home / "lake/shop/landing/_quarantine" / BAD).rglob(f"*-{file.name}"))
     assert [path.read_bytes() for path in kept] == [whole[: len(whole) // 2]]
     assert installation.hashes("shop", *DATASETS) == published
     assert all(run.partition_key != BAD for run in installation.api.runs("shop.scoring"))

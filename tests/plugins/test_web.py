@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tests.plugins.conftest import Project
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
+REFUSED = b'{"name": "somebody"}'
+KEPT = f"{hashlib.sha256(REFUSED).hexdigest()[:12]}-customers.json"
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
 Get = Callable[..., httpx.Response]
 
@@ -70,7 +73,8 @@ def lake(project: Project) -> Lake:
     )
     write_record(lake, record)
     lake.publish(lake.write_table("features", "2026-01-05", pa.table({"amount": [1.0]}), {}, "test"))
-    lake.quarantine_raw("landing", "2026-01-06", "customers.json", b'{"name": "somebody"}', "no such column")
+    lake.quarantine_raw("landing", "2026-01-06", "customers.json", REFUSED, "no such column")
+    assert lake.store.read(f"orders/landing/_quarantine/2026-01-06/{KEPT}") == REFUSED
     lake.store.replace("secret.json", b"{}")
     return lake
 
@@ -139,8 +143,8 @@ def test_a_report_is_handed_out_as_it_is_in_an_origin_of_its_own(get: Get, lake:
     [
         "orders/reports/2026-01-05/missing.html",
         "orders/features/2026-01-05/manifest.json",
-        "orders/landing/_quarantine/2026-01-06/customers.json",
-        "orders/reports/../landing/_quarantine/2026-01-06/customers.json",
+        f"orders/landing/_quarantine/2026-01-06/{KEPT}",
+        f"orders/reports/../landing/_quarantine/2026-01-06/{KEPT}",
         "orders/reports/%2e%2e/%2e%2e/secret.json",
         "orders/reports/..%5c..%5csecret.json",
         "%2fetc/reports/passwd.json",

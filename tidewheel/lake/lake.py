@@ -13,6 +13,7 @@ Publishing copies that manifest over `manifest.json`. Readers read only what a p
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from os import SEEK_END
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tidewheel.errors import LakeError
-from tidewheel.lake.manifest import DataFile, Manifest, content_hash
+from tidewheel.lake.manifest import SHORT_HASH, DataFile, Manifest, content_hash
 from tidewheel.lake.store import Store
 from tidewheel.settings import Settings, load_settings
 
@@ -114,9 +115,20 @@ class Lake:
         return self._quarantine(manifest.dataset, manifest.partition, name, json.dumps(record, indent=2).encode())
 
     def quarantine_raw(self, dataset: str, partition: str, name: str, content: bytes, reason: str) -> str:
-        """Keep a source file that could not even be read, untouched, with the reason beside it. Returns its URL."""
-        self._quarantine(dataset, partition, f"{name}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
-        return self._quarantine(dataset, partition, name, content)
+        """Keep a source file that was refused, untouched, with the reason beside it. Returns its URL.
+
+        A part of its hash is in its name: a file that is delivered again, and broken again, replaces no evidence.
+        """
+        kept = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{name}"
+        self._quarantine(dataset, partition, f"{kept}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
+        return self._quarantine(dataset, partition, kept, content)
+
+    def quarantine_reason(self, dataset: str, partition: str) -> str | None:
+        """Why the batches of a day that lie in quarantine were refused; None where none lies there."""
+        folder = f"{self._dataset(dataset)}/{QUARANTINE}/{partition}"
+        records = [name for name in self.store.list_folder(folder) if name.endswith(".json")]
+        content = self.store.read(f"{folder}/{records[-1]}") if records else None
+        return str(json.loads(content)["reason"]) if content else None
 
     # --- reading ---------------------------------------------------------------------------------------------------
 

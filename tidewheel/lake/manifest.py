@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SHORT_HASH = 12
+"""Characters of a hash that are enough for people and file names."""
+
 
 class DataFile(BaseModel):
     """One Parquet file of a batch."""
@@ -48,8 +51,8 @@ class Manifest(BaseModel):
 
     @property
     def short_hash(self) -> str:
-        """The first 12 characters of the content hash, for people and file names."""
-        return self.content_hash[:12]
+        """The beginning of the content hash, for people and file names."""
+        return self.content_hash[:SHORT_HASH]
 
 
 def content_hash(columns: Mapping[str, str], files: Sequence[DataFile]) -> str:

@@ -97,20 +97,35 @@ def test_a_truncated_file_goes_to_quarantine_as_it_is(deliveries: Deliveries, le
     record = run_job(deliveries, "land", NEXT, "n")
 
     assert f"{file}: not a complete parquet file ({length} bytes)" in (record.refused or "")
-    kept = f"deliveries/landing/_quarantine/{NEXT}/{file.name}"
+    kept, reason = deliveries.quarantined("landing")
+    assert kept.startswith(f"deliveries/landing/_quarantine/{NEXT}/")
+    assert kept.endswith(f"-{file.name}")
     assert deliveries.lake.store.read(kept) == cut
-    assert b"not a complete parquet file" in (deliveries.lake.store.read(f"{kept}.reason.json") or b"")
+    assert b"not a complete parquet file" in (deliveries.lake.store.read(reason) or b"")
     assert deliveries.hashes("landing") == {}
 
 
-def test_labels_that_are_no_numbers_are_refused_when_landed(deliveries: Deliveries) -> None:
+BROKEN_LABELS: dict[str, tuple[tuple[str, str], list[str]]] = {
+    "missing column": (("late", "later"), ["'late'", "missing", "did you mean 'later'"]),
+    "text": ((",1\n", ",yes\n"), ["'late' holds string", "a label is a number"]),
+    "neither 0 nor 1": ((",1\n", ",7\n"), ["'late'", "for example 7", "a classification is 0 or 1"]),
+    "key without a value": ((f"{FIRST}-00000", ""), ["'parcel'", "every row has a key"]),
+    "duplicate keys": ((f"{FIRST}-00001", f"{FIRST}-00000"), ["parcel", "1 keys occur more than once"]),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_LABELS)
+def test_broken_labels_are_refused_when_landed_and_kept(deliveries: Deliveries, case: str) -> None:
+    change, words = BROKEN_LABELS[case]
     day = FIRST + timedelta(days=2)
     deliveries.put(FIRST, day)
     outcomes = deliveries.folder / "source" / f"outcomes-{FIRST}.csv"
-    outcomes.write_text(outcomes.read_text().replace(",1\n", ",yes\n"))
+    outcomes.write_text(outcomes.read_text().replace(*change))
     refused = run_job(deliveries, "land", day, "n").refused or ""
-    assert outcomes.name in refused
-    assert "column 'late' holds string; rule: a label is a number" in refused
+    for word in [outcomes.name, *words]:
+        assert word in refused
+    assert deliveries.quarantined("labels")
+    assert deliveries.hashes("labels") == {}
 
 
 def test_a_day_that_is_landed_again_and_refused_keeps_what_was_published(deliveries: Deliveries) -> None:

@@ -87,6 +87,18 @@ def test_an_unreadable_source_file_is_kept_untouched_with_its_reason(lake: Lake)
     assert json.loads(lake.store.read(f"{path}.reason.json") or b"")["reason"].startswith("the file ends")
 
 
+def test_a_file_that_is_refused_again_replaces_no_evidence(lake: Lake) -> None:
+    contents = [b"id,am", b"id,amo", b"id,am"]
+    urls = [lake.quarantine_raw("landing", DAY, "orders.csv", content, f"{content!r} is cut") for content in contents]
+
+    paths = [url.removeprefix(f"{lake.store.root}/") for url in urls]
+    assert [lake.store.read(path) for path in paths] == contents
+    assert paths[0] == paths[2] != paths[1]
+    reasons = [json.loads(lake.store.read(f"{path}.reason.json") or b"")["reason"] for path in paths]
+    assert reasons == [f"{content!r} is cut" for content in contents]
+    assert all(path.endswith("-orders.csv") for path in paths)
+
+
 def test_partitions_are_listed_in_order_and_only_the_published_ones(lake: Lake) -> None:
     published(lake, orders(1), NEXT)
     published(lake, orders(1), DAY)
