@@ -53,7 +53,7 @@ def work(job: Job) -> Result:
         "labels",
         labels.reader,
         matured.days if matured else [],
-        lambda _, found: labels_of_day(found.table, job.pipeline.key, labels.column, found.name),
+        lambda _, found: labels_of_day(found.table, job.pipeline.key, labels.column, job.pipeline.task, found.name),
     )
     staged = [*rows.staged, *known.staged]
     refused = [*rows.refused, *known.refused]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidewheel.errors import DataRefused, did_you_mean
 
+Task = Literal["classification", "regression"]
 EVENT_TIME_TYPE = pa.timestamp("us", tz="UTC")
 NAMED = 3  # examples given in a message
 
@@ -37,13 +39,14 @@ def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, sou
     return _tidy(table, key, source)
 
 
-def labels_of_day(table: pa.Table, key: list[str], label: str, source: str) -> pa.Table:
+def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, source: str) -> pa.Table:
     """Check and put in order the labels of one day. Rows without a label are left out: unknown is not negative.
 
     Args:
         table: what the source had.
         key: columns that name a row.
         label: name of the label column, a number or a boolean.
+        task: of a classification a label is 0 or 1, of a regression any finite number.
         source: file, query or function the labels came from, for the message.
 
     Raises:
@@ -58,7 +61,23 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, source: str) -> p
     elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         raise DataRefused(f"{source}: column {label!r} holds {column.type}; rule: a label is a number or a boolean")
     table = _set(table, label, column)
-    return _tidy(table.filter(pc.invert(pc.is_null(table[label], nan_is_null=True))), key, source)
+    known = table.filter(pc.invert(pc.is_null(table[label], nan_is_null=True)))
+    _of_the_task(known[label], label, task, source)
+    return _tidy(known, key, source)
+
+
+def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str) -> None:
+    if task == "classification":
+        allowed, rule = pc.is_in(labels, pa.array([0, 1], labels.type)), "the label of a classification is 0 or 1"
+    else:
+        allowed, rule = pc.is_finite(labels), "the label of a regression is a finite number"
+    wrong = labels.filter(pc.invert(allowed))
+    if len(wrong):
+        found = ", ".join(str(value) for value in pc.unique(wrong).slice(0, NAMED).to_pylist())
+        raise DataRefused(
+            f"{source}: column {name!r}: {len(wrong)} of {len(labels)} labels are wrong (for example "
+            f"{found}); rule: {rule}"
+        )
 
 
 def _need_columns(table: pa.Table, needed: list[str], source: str) -> None:

@@ -44,7 +44,7 @@ def test_nothing_is_in_the_rows_that_is_known_only_after_departure() -> None:
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_a_flight_that_never_arrived_has_no_label(source: pd.DataFrame, day: date) -> None:
-    known = labels_of_day(arrivals(day), ["flight_id"], "late", "arrivals")
+    known = labels_of_day(arrivals(day), ["flight_id"], "late", "classification", "arrivals")
     delays = _of(source, day).arr_delay
     assert known.num_rows == delays.notna().sum()
     assert sum(known["late"].to_pylist()) == (delays > 15).sum()
@@ -76,6 +76,6 @@ def test_the_real_days_keep_the_rules_of_their_suites() -> None:
     rows, labels = Judge(SUITES / "raw.json"), Judge(SUITES / "labels.json")
     for day in DAYS:
         landed = rows_of_day(flights(day), day, ["flight_id"], "scheduled_departure", "flights")
-        known = labels_of_day(arrivals(day), ["flight_id"], "late", "arrivals")
+        known = labels_of_day(arrivals(day), ["flight_id"], "late", "classification", "arrivals")
         findings = [*rows.judge(landed.to_pandas()), *labels.judge(known.to_pandas())]
         assert [f.sentence for f in findings if not f.passed and f.critical] == []

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pytest
 
-from jobs.structure import EVENT_TIME_TYPE, labels_of_day, rows_of_day
+from jobs.structure import EVENT_TIME_TYPE, Task, labels_of_day, rows_of_day
 from tidewheel.errors import DataRefused
 
 DAY = date(2024, 3, 1)
@@ -100,4 +100,18 @@ def test_the_key_may_be_of_several_columns() -> None:
 )
 def test_unknown_labels_are_left_out(labels: pa.Array, known: list[float]) -> None:
     table = pa.table({"id": [1, 2, 3], "late": labels})
-    assert labels_of_day(table, ["id"], "late", "labels.csv")["late"].to_pylist() == known
+    assert labels_of_day(table, ["id"], "late", "regression", "labels.csv")["late"].to_pylist() == known
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "words"),
+    [
+        ("classification", [0, 7, 1, -1], r"2 of 4 labels are wrong \(for example 7, -1\); rule: .* 0 or 1"),
+        ("classification", [0.0, 0.5, None], r"1 of 2 labels are wrong \(for example 0.5\)"),
+        ("regression", [7.0, float("inf")], r"1 of 2 labels are wrong \(for example inf\); rule: .* a finite number"),
+    ],
+)
+def test_a_label_is_one_of_the_task(task: Task, labels: list[float], words: str) -> None:
+    table = pa.table({"id": range(len(labels)), "late": labels})
+    with pytest.raises(DataRefused, match=f"labels.csv: column 'late': {words}"):
+        labels_of_day(table, ["id"], "late", task, "labels.csv")
