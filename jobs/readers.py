@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fsspec
 import pyarrow as pa
@@ -17,6 +19,10 @@ import pyarrow.parquet as pq
 from jobs.code_reference import resolve
 from tidewheel.errors import DataRefused, SettingsError, SourceError, UsageError
 from tidewheel.spec.sections import FileReader, PythonReader, Reader, SqlReader
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.exc import SQLAlchemyError
 
 # What people write into CSV files for "unknown", beside the empty field.
 CSV_NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
@@ -72,8 +78,10 @@ def read_day(reader: Reader, day: date, project: Path) -> SourceDay:
 
     Raises:
         UnreadableFile: a file is truncated or not in the declared format.
+        DataRefused: a column holds values of more than one type.
         SourceError: the source has no file for the day, or its database does not answer.
         UsageError: the reader's function or query does not give a table.
+        SettingsError: the database's URL is missing, wrong, or of a driver that is not installed.
     """
     match reader:
         case FileReader():
@@ -125,24 +133,69 @@ def _compression(name: str) -> str | None:
 
 
 def _read_sql(reader: SqlReader, day: date) -> SourceDay:
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 
-    url = os.environ.get(reader.url_variable)
-    if not url:
-        raise SettingsError(f"{reader.url_variable} is not set; expected the SQLAlchemy URL of the source's database")
+    engine = _engine(reader.url_variable)
+    name = f"the query on {reader.url_variable} for {day}"
     try:
-        engine = create_engine(url)
         with engine.connect() as connection:
             result = connection.execute(text(reader.query), {"partition": day})
             names, rows = list(result.keys()), result.fetchall()
-        engine.dispose()
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
-        raise SourceError(f"the database of {reader.url_variable} did not answer for {day}: {reason}") from error
+        if _may_answer_later(error):
+            raise SourceError(f"the database of {reader.url_variable} did not answer for {day}: {reason}") from error
+        raise UsageError(f"{name} cannot be answered: {reason}; correct `query` in the pipeline's file") from error
+    finally:
+        engine.dispose()
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    table = pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
-    return SourceDay(table, f"the query on {reader.url_variable} for {day}")
+    with _one_type_a_column(name):
+        table = pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
+    return SourceDay(table, name)
+
+
+def _engine(variable: str) -> Engine:
+    """The database that an environment variable names. No message repeats its URL: there is a password in it.
+
+    Raises:
+        SettingsError: it is not set, is no URL, or names a driver that is not installed.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    given = os.environ.get(variable)
+    if not given:
+        raise SettingsError(f"{variable} is not set; expected the SQLAlchemy URL of the source's database")
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):  # a wrong port is a ValueError, which repeats what it found
+        raise SettingsError(
+            f"{variable} is no SQLAlchemy URL; expected dialect+driver://user:password@host:port/database, where @ : / "
+            "in a password are written %40 %3A %2F"
+        ) from None
+    try:
+        return create_engine(url)
+    except NoSuchModuleError as error:
+        raise SettingsError(
+            f"{variable} begins with {url.drivername}, which SQLAlchemy does not know; expected for example "
+            "postgresql+psycopg2; some databases need a package of their own installed"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{variable} begins with {url.drivername}, whose driver is not installed (no module {error.name}): install "
+            "its package in the environment that runs the jobs, or name a driver that is there (postgresql+psycopg2)"
+        ) from error
+
+
+def _may_answer_later(error: SQLAlchemyError) -> bool:
+    """Whether it is worth asking again: the database is away or busy. A query that is wrong stays wrong."""
+    from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
+
+    if isinstance(error, OperationalError):  # also what SQLite says of a query that is wrong
+        return getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
+    return isinstance(error, InterfaceError | InternalError | TimeoutError)
 
 
 def _call(reader: PythonReader, day: date) -> SourceDay:
@@ -152,7 +205,13 @@ def _call(reader: PythonReader, day: date) -> SourceDay:
         return SourceDay(returned, name)
     if not hasattr(returned, "columns"):
         raise UsageError(f"{name} returned a {type(returned).__name__}; expected a pandas.DataFrame or a pyarrow.Table")
-    try:
+    with _one_type_a_column(name):
         return SourceDay(pa.Table.from_pandas(returned, preserve_index=False), name)
+
+
+@contextmanager
+def _one_type_a_column(name: str) -> Iterator[None]:
+    try:
+        yield
     except pa.ArrowException as error:
         raise DataRefused(f"{name}: a column holds values of more than one type: {error}") from error

@@ -93,11 +93,60 @@ def test_sql_without_rows_has_still_its_columns(database: str) -> None:
     assert (found.table.num_rows, found.table.column_names) == (0, ["day", "amount"])
 
 
-def test_a_wrong_query_names_the_variable_and_never_the_url(database: str) -> None:
-    reader = _reader(kind="sql", url_variable="SHOP_URL", query=database.replace("orders", "oders"))
-    with pytest.raises(SourceError, match=r"SHOP_URL.*no such table: oders") as caught:
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("select * from oders where day = :partition", "no such table: oders"),
+        ("selct :partition", "syntax error"),
+        ("select * from orders where day = :partition and amount = :amount", "amount"),
+        ("delete from orders where day = :partition", "does not return rows"),
+    ],
+)
+def test_a_wrong_query_names_the_variable_and_is_not_worth_another_try(database: str, query: str, reason: str) -> None:
+    reader = _reader(kind="sql", url_variable="SHOP_URL", query=query)
+    with pytest.raises(UsageError, match=rf"SHOP_URL.*{reason}.*correct `query`") as caught:
         read_day(reader, DAY, Path())
     assert "shop.db" not in str(caught.value)
+
+
+def test_a_database_that_is_away_or_busy_is_worth_another_try(
+    database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reader = _reader(kind="sql", url_variable="SHOP_URL", query=database)
+    holder = sqlite3.connect(tmp_path / "shop.db", isolation_level="EXCLUSIVE")
+    holder.execute("begin exclusive")
+    monkeypatch.setenv("SHOP_URL", f"sqlite:///{tmp_path}/shop.db?timeout=0")
+    with pytest.raises(SourceError, match="SHOP_URL did not answer for 2024-03-01: database is locked"):
+        read_day(reader, DAY, Path())
+    holder.close()
+    monkeypatch.setenv("SHOP_URL", "postgresql+psycopg2://shop:s3cret@127.0.0.1:1/shop")
+    with pytest.raises(SourceError, match=r"SHOP_URL did not answer for 2024-03-01: [\s\S]*refused") as caught:
+        read_day(reader, DAY, Path())
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql+psycopg2://me:s3c@ret:x@h:abc/d", "no SQLAlchemy URL; expected .*%40"),
+        ("s3cret", "no SQLAlchemy URL"),
+        ("postgres://me:s3cret@host/shop", "with postgres, which SQLAlchemy does not know; .*postgresql"),
+        ("mysql+pymysql://me:s3cret@host/shop", r"driver is not installed \(no module pymysql\): install"),
+    ],
+)
+def test_a_wrong_url_names_the_variable_and_nothing_of_the_password(
+    monkeypatch: pytest.MonkeyPatch, database: str, url: str, words: str
+) -> None:
+    monkeypatch.setenv("SHOP_URL", url)
+    with pytest.raises(SettingsError, match=f"SHOP_URL .*{words}") as caught:
+        read_day(_reader(kind="sql", url_variable="SHOP_URL", query=database), DAY, Path())
+    assert not any(part in str(caught.value) for part in ("s3c", "ret:x", "abc"))
+
+
+def test_a_column_of_mixed_types_in_a_database_is_refused(database: str) -> None:
+    query = "select 1 as x, :partition as day union all select 'one', :partition"
+    with pytest.raises(DataRefused, match="the query on SHOP_URL for 2024-03-01: a column holds values of more than"):
+        read_day(_reader(kind="sql", url_variable="SHOP_URL", query=query), DAY, Path())
 
 
 def test_a_database_without_a_url_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
