@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs import registry
 from jobs.drift import PREDICTION, day_drift
 from jobs.job import Job, Result, run
-from jobs.performance import day_performance
+from jobs.measured_days import measure_days
+from jobs.performance import estimate
+from jobs.trigger_measurement import day_qualities, trigger_measurement
 from tidewheel.ledger import Ledger
-from tidewheel.policies.trigger import TriggerMeasurement, TriggerPolicy
+from tidewheel.policies.trigger import trigger_policy
+from tidewheel.policies.trigger_facts import excess_loss
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -30,34 +32,44 @@ def work(job: Job) -> Result:
     now, ledger, day = datetime.now(UTC), Ledger.open(job.settings), job.partitions.last
     drift = day_drift(job.lake, job.pipeline, day)
     _keep_drift(job, ledger, drift, now)
-    matured = job.partitions.back(job.pipeline.labels.delay_days)
-    performances = [day_performance(job.lake, job.pipeline, key) for key in matured.keys]
-    for found in performances:
-        for version, figures in found.by_version.items():
-            ledger.put_figures(job.pipeline.name, found.day, figures, now, version=version)
-    verdict = _decide(job, ledger, day)
+    performances = measure_days(job, ledger, now)
+    _keep_pooled(job, ledger, day, now)
+    _keep_estimate(job, ledger, day, now)
+    verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, None, ()))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
     if verdict.outcome is Outcome.FIRED:
-        ledger.request_training(job.pipeline.name, verdict.sentence, now)
+        ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now)
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
-        figures={"outcome": str(verdict.outcome), **_figures(drift, performances[-1])},
+        figures=_figures(verdict, drift, performances[-1]),
         links=_keep_report(job, drift),
         sentence="; ".join([_drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
     )
 
 
-def _decide(job: Job, ledger: Ledger, day: date) -> Verdict:
-    champion = registry.champion(job.settings, job.pipeline.name)
-    request = ledger.open_request(job.pipeline.name)
-    as_of = champion.tags.get(registry.AS_OF) if champion else None
-    measured = TriggerMeasurement(
-        today=day,
-        champion_version=champion.version if champion else None,
-        champion_as_of=date.fromisoformat(as_of) if as_of else None,
-        open_request=request.reason if request else None,
-    )
-    return TriggerPolicy(maximum_age_days=job.pipeline.triggers.maximum_age_days).decide(measured)
+def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
+    """Keep the excess loss over the trigger's window with its error, under the newest matured day."""
+    matured = day - timedelta(days=job.pipeline.labels.delay_days)
+    qualities = day_qualities(job, ledger, day)
+    for version in {quality.version for quality in qualities if quality.day == matured}:
+        pooled = excess_loss([quality for quality in qualities if quality.version == version])
+        figures = {
+            "pooled_excess_loss": pooled.value,
+            "pooled_excess_loss_error": pooled.standard_error,
+            "pooled_excess_loss_days": float(pooled.days),
+        }
+        ledger.put_figures(job.pipeline.name, str(matured), figures, now, version=version)
+
+
+def _keep_estimate(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
+    """Keep what the day's predictions say of themselves, as long as nobody knows better."""
+    predictions = job.lake.published("predictions", str(day))
+    if predictions is None:
+        return
+    said = job.lake.read(predictions, ["prediction", "model_version"]).to_pandas()
+    for version, rows in said.groupby("model_version"):
+        figures = estimate(rows["prediction"].to_numpy(dtype="float64"), job.pipeline.task)
+        ledger.put_figures(job.pipeline.name, str(day), figures, now, version=str(version))
 
 
 def _keep_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> None:
@@ -78,22 +90,18 @@ def _keep_report(job: Job, drift: Drift) -> dict[str, str]:
     return {"Report": path}
 
 
-def _figures(drift: Drift, performance: DayPerformance) -> dict[str, Figure]:
+def _figures(verdict: Verdict, drift: Drift, performance: DayPerformance) -> dict[str, Figure]:
     figures: dict[str, Figure] = {
+        "outcome": str(verdict.outcome),
         "drifted_columns": len(drift.drifted),
         "compared_columns": len(drift.scores),
         "prediction_drift": drift.scores.get(PREDICTION),
         "performance_day": performance.day,
     }
-    if performance.by_version:
-        version = _main_version(performance)
-        known = {name: value for name, value in performance.by_version[version].items() if value == value}
-        figures |= {"version": version, **known}  # NaN is unknown
+    if main := performance.main:
+        known = {name: value for name, value in performance.figures[main].items() if value == value}
+        figures |= {"version": main.version, **known}  # NaN is unknown
     return figures
-
-
-def _main_version(performance: DayPerformance) -> str:
-    return max(performance.by_version, key=lambda version: performance.by_version[version]["rows"])
 
 
 def _drift_words(drift: Drift) -> str:
@@ -108,13 +116,13 @@ def _drift_words(drift: Drift) -> str:
 
 
 def _performance_words(job: Job, performance: DayPerformance) -> str:
-    if performance.missing:
-        return f"performance unknown: {performance.missing}"
-    version = _main_version(performance)
-    figures = performance.by_version[version]
-    metric = job.pipeline.metric
+    main = performance.main
+    if main is None:
+        return f"performance unknown: {performance.missing or f'nothing is known of {performance.day}'}"
+    figures, metric = performance.figures[main], job.pipeline.metric
     return (
-        f"{metric} of {performance.day} {figures[metric]:.4f} (version {version}, {figures['rows']:,.0f} labelled rows)"
+        f"{metric} of {performance.day} {figures[metric]:.4f} "
+        f"(version {main.version}, {figures['rows']:,.0f} labelled rows)"
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, chain
+from airflow.sdk import DAG, chain
 
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import VerdictGate
@@ -40,7 +40,8 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     with declared_dag(
         pipeline,
         "training",
-        schedule=_schedule(pipeline),
+        # The calendar is a reason among others: monitoring weighs it every night, so that its restraints hold.
+        schedule=[assets.retrain(pipeline.name)],
         params={
             "as_of": forms.optional_day(
                 "As of",
@@ -50,9 +51,7 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             "reason": forms.optional_text("Reason", "Why now; kept with the run."),
         },
         partition=newest_features(pipeline.name, FIRST_JOB),
-        calendar=f"on the calendar `{pipeline.triggers.calendar}` (UTC)"
-        if pipeline.triggers.calendar
-        else "on no calendar",
+        calendar=f"calendar `{pipeline.triggers.calendar}` (UTC)" if pipeline.triggers.calendar else "no calendar",
         approval=_approval_words(pipeline),
     ) as dag:
         chain(
@@ -74,14 +73,6 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     return dag
 
 
-def _schedule(pipeline: Pipeline) -> Any:
-    wishes = [assets.retrain(pipeline.name)]
-    if pipeline.triggers.calendar is None:
-        return wishes
-    calendar = CronTriggerTimetable(pipeline.triggers.calendar, timezone="UTC")
-    return AssetOrTimeSchedule(timetable=calendar, assets=wishes)
-
-
 def _approve(pipeline: Pipeline) -> BaseOperator:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
@@ -93,11 +84,6 @@ def _approve(pipeline: Pipeline) -> BaseOperator:
         response_timeout=timedelta(hours=pipeline.gate.approval_timeout_hours),
         execution_timeout=None,
     )
-
-
-def _calendar_words(pipeline: Pipeline) -> str:
-    calendar = pipeline.triggers.calendar
-    return f"on the calendar `{calendar}` (UTC)" if calendar else "on no calendar"
 
 
 def _approval_words(pipeline: Pipeline) -> str:

@@ -130,6 +130,13 @@ class Lake:
         content = self.store.read(f"{folder}/{records[-1]}") if records else None
         return str(json.loads(content)["reason"]) if content else None
 
+    def quarantine_reason(self, dataset: str, partition: str) -> str | None:
+        """Why the batches of a day that lie in quarantine were refused; None where none lies there."""
+        folder = f"{self._dataset(dataset)}/{QUARANTINE}/{partition}"
+        records = [name for name in self.store.list_folder(folder) if name.endswith(".json")]
+        content = self.store.read(f"{folder}/{records[-1]}") if records else None
+        return str(json.loads(content)["reason"]) if content else None
+
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def published(self, dataset: str, partition: str) -> Manifest | None:

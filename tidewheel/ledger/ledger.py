@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, Select, create_engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
@@ -18,6 +18,9 @@ from tidewheel.ledger.plain_json import to_json
 from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Verdict
 from tidewheel.settings import Settings, load_settings
+
+LOST = "lost"
+"""Who has closed a wish that no training ever answered."""
 
 
 class Ledger:
@@ -58,6 +61,7 @@ class Ledger:
         """Keep a verdict; the same run deciding again about the same subject replaces what it said before."""
         key = {"pipeline": pipeline, "kind": str(verdict.kind), "subject": subject, "run_id": run_id}
         said = {
+            **key,
             "outcome": str(verdict.outcome),
             "sentence": verdict.sentence,
             "inputs": dict(verdict.inputs),
@@ -65,7 +69,7 @@ class Ledger:
             "decided_at": at,
         }
         with self.session() as session:
-            _put(session, VerdictRow, key, said)
+            _put(session, VerdictRow, list(key), [said])
 
     def verdicts(self, pipeline: str, kind: Kind | None = None, limit: int = 20) -> list[VerdictRow]:
         """The newest verdicts, newest first."""
@@ -89,12 +93,11 @@ class Ledger:
         version: str = "",
     ) -> None:
         """Keep the figures of a day in place of what was measured before. NaN is unknown: left out."""
+        key = {"pipeline": pipeline, "partition": partition, "slice": slice, "version": version}
+        known = [(name, float(value)) for name, value in sorted(figures.items()) if not math.isnan(value)]
+        rows = [{**key, "name": name, "value": value, "measured_at": at} for name, value in known]
         with self.session() as session:
-            for name, value in sorted(figures.items()):
-                if not math.isnan(value):
-                    key = {"pipeline": pipeline, "partition": partition, "name": name}
-                    key |= {"slice": slice, "version": version}
-                    _put(session, FigureRow, key, {"value": float(value), "measured_at": at})
+            _put(session, FigureRow, [*key, "name"], rows)
 
     def figures(self, pipeline: str, name: str, *, slice: str = "") -> list[FigureRow]:
         """One figure over the days, oldest first."""
@@ -105,6 +108,27 @@ class Ledger:
         )
         with self.session() as session:
             return list(session.scalars(query))
+
+    def figures_of_days(self, pipeline: str, first: str, last: str, names: Collection[str]) -> list[FigureRow]:
+        """Some figures of the days `first` to `last`, of all slices and versions, oldest first."""
+        query = (
+            select(FigureRow)
+            .where(FigureRow.pipeline == pipeline, FigureRow.partition.between(first, last), FigureRow.name.in_(names))
+            .order_by(FigureRow.partition, FigureRow.slice, FigureRow.version, FigureRow.name)
+        )
+        with self.session() as session:
+            return list(session.scalars(query))
+
+    def forget_figures(self, pipeline: str, partition: str, names: Collection[str], *, before: datetime) -> None:
+        """Delete what was measured of a day under some names before a time, whatever its slice and version."""
+        query = delete(FigureRow).where(
+            FigureRow.pipeline == pipeline,
+            FigureRow.partition == partition,
+            FigureRow.name.in_(names),
+            FigureRow.measured_at < before,
+        )
+        with self.session() as session:
+            session.execute(query)
 
     # --- wishes for training ---------------------------------------------------------------------------------------
 
@@ -117,21 +141,38 @@ class Ledger:
             return False
         return True
 
+    def fire_request(self, pipeline: str, day: str, reason: str, at: datetime) -> None:
+        """The trigger asks for a training on a day. Asked twice on one day, it is one wish.
+
+        A wish that a person left becomes this one; an earlier day's that was never answered is closed as lost.
+        """
+        self.request_training(pipeline, reason, at)
+        with self.session() as session:
+            row = session.scalars(_open_requests(pipeline).with_for_update()).one_or_none()
+            if row is None or row.day == day:  # answered a moment ago, or asked already
+                return
+            if row.day is None:
+                row.day = day
+                return
+            row.closed_at, row.closed_by = at, LOST
+            session.flush()
+            session.add(RetrainRequestRow(pipeline=pipeline, reason=reason, day=day, asked_at=at))
+
+    def requests(self, pipeline: str, limit: int = 50) -> list[RetrainRequestRow]:
+        """The newest wishes, newest first."""
+        query = select(RetrainRequestRow).where(RetrainRequestRow.pipeline == pipeline)
+        with self.session() as session:
+            return list(session.scalars(query.order_by(RetrainRequestRow.id.desc()).limit(limit)))
+
     def open_request(self, pipeline: str) -> RetrainRequestRow | None:
         """The wish nobody has answered yet."""
-        query = select(RetrainRequestRow).where(
-            RetrainRequestRow.pipeline == pipeline, RetrainRequestRow.closed_at.is_(None)
-        )
         with self.session() as session:
-            return session.scalars(query).one_or_none()
+            return session.scalars(_open_requests(pipeline)).one_or_none()
 
     def close_request(self, pipeline: str, run_id: str, at: datetime) -> None:
         """A training run has answered the open wish, whatever came of it; nothing happens where there is none."""
-        query = select(RetrainRequestRow).where(
-            RetrainRequestRow.pipeline == pipeline, RetrainRequestRow.closed_at.is_(None)
-        )
         with self.session() as session:
-            for row in session.scalars(query.with_for_update()):
+            for row in session.scalars(_open_requests(pipeline).with_for_update()):
                 row.closed_at, row.closed_by = at, run_id
 
     def count(self, pipeline: str) -> int:
@@ -140,8 +181,17 @@ class Ledger:
             return session.scalar(select(func.count()).where(VerdictRow.pipeline == pipeline)) or 0
 
 
-def _put(session: Session, table: type[Table], key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def _open_requests(pipeline: str) -> Select[RetrainRequestRow]:
+    return select(RetrainRequestRow).where(
+        RetrainRequestRow.pipeline == pipeline, RetrainRequestRow.closed_at.is_(None)
+    )
+
+
+def _put(session: Session, table: type[Table], key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert, or replace what stands at the key: one statement, so that two writers at once do not collide."""
+    if not rows:
+        return
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    row = insert(table).values(**key, **values)
-    session.execute(row.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+    statement = insert(table).values(rows)
+    new = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=new))

@@ -51,7 +51,10 @@ class FigureRow(Table):
 
 
 class RetrainRequestRow(Table):
-    """A wish for a new challenger. A pipeline has at most one open wish."""
+    """A wish for a new challenger. A pipeline has at most one open wish.
+
+    `day` is the partition that the trigger asked on; null while a person's wish waits for it.
+    """
 
     __tablename__ = "retrain_request"
     __table_args__ = (
@@ -67,6 +70,7 @@ class RetrainRequestRow(Table):
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     pipeline: Mapped[str] = mapped_column(String(63))
     reason: Mapped[str] = mapped_column(Text)
+    day: Mapped[str | None] = mapped_column(String(30))
     asked_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[str | None] = mapped_column(String(250))

@@ -104,7 +104,8 @@ class TriggerPolicy:
             "due": due or [],
             "held_by": held_by,
         }
-        thresholds = {part.name: _settings(part) for part in (*self.reasons, *self.restraints)}
+        parts: tuple[Reason | Restraint, ...] = (*self.reasons, *self.restraints)
+        thresholds = {part.name: _settings(part) for part in parts}
         return Verdict(Kind.TRIGGER, outcome, f"{outcome}: {words}", inputs, thresholds)
 
 

@@ -112,9 +112,8 @@ class BackOff:
 
     def _wait(self, vain: list[Attempt]) -> int:
         rejected = vain[0].ended is Ended.REJECTED
-        days = (
-            self.rejected_days * 2 ** min(len(vain), 10) if rejected else self.failed_days * 2 ** min(len(vain) - 1, 10)
-        )
+        first = 2 * self.rejected_days if rejected else self.failed_days
+        days = first << min(len(vain) - 1, 10)  # more doublings are beyond any maximum
         return min(days, self.maximum_days)
 
 

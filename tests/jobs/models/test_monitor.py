@@ -12,7 +12,7 @@ import pytest
 
 from jobs import registry
 from jobs.metrics import measure
-from tidewheel.policies.verdict import Kind
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
     from conftest import Parcels
@@ -28,10 +28,19 @@ MATURED = DAY - timedelta(days=2)
 def parcels(make_parcels: Callable[..., Parcels], monkeypatch: pytest.MonkeyPatch) -> Parcels:
     """Ten days; who the champion is, is told in place of a registry's answer."""
     made = make_parcels()
+    declare(made, "triggers: {data: null}")
     made.publish_days(10)
     version = registry.ModelVersion(made.name, "4", "run", {registry.AS_OF: "2024-01-03"})
     monkeypatch.setattr(registry, "champion", lambda settings, pipeline: version)
     return made
+
+
+def declare(parcels: Parcels, section: str) -> None:
+    """Put a section into the pipeline's file, in place of the one of that name."""
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    name = section.split(":")[0]
+    kept = [line for line in file.read_text().splitlines() if not line.startswith(f"{name}:")]
+    file.write_text("\n".join([*kept, section, ""]))
 
 
 def predict_day(parcels: Parcels, day: date, version: str = "4", spread: float = 1.0) -> dict[str, float]:
@@ -150,19 +159,114 @@ def test_constant_and_empty_columns_do_not_stop_the_night(parcels: Parcels, run_
     assert "not compared: weight (no values in the day)" in record.sentence
 
 
-def test_an_open_wish_is_told_every_night_and_asked_for_once(parcels: Parcels, run_job: RunJob) -> None:
+def test_a_persons_wish_is_told_once_and_again_where_the_run_was_killed(parcels: Parcels, run_job: RunJob) -> None:
     parcels.ledger.request_training(parcels.name, "a new source", datetime.now(UTC))
+    for _ in range(2):  # the second time stands for a task that is tried again
+        record = run_job(parcels, "monitor", DAY, "night")
+        assert record.figures["outcome"] == "fired"
+        assert "training was asked for: a new source" in record.sentence
+    [request] = parcels.ledger.requests(parcels.name)
+    assert (request.reason, request.day, request.closed_at) == ("a new source", str(DAY), None)
+    next_night = run_job(parcels, "monitor", DAY + timedelta(days=1), "next")
+    assert next_night.figures["outcome"] == "suppressed"
+
+
+def test_a_training_that_never_answered_is_asked_for_again_and_then_less_and_less_often(
+    parcels: Parcels, run_job: RunJob
+) -> None:
+    declare(parcels, "triggers: {data: null, maximum_age_days: 6, budget: null}")
+    fired = []
+    for n in range(16):
+        record = run_job(parcels, "monitor", DAY + timedelta(days=n), f"night-{n}")
+        fired += [n] if record.figures["outcome"] == "fired" else []
+    assert fired == [0, 2, 6, 14]
+    assert [request.closed_by for request in parcels.ledger.requests(parcels.name)] == [None, "lost", "lost", "lost"]
+
+
+def test_a_rejected_challenger_doubles_the_wait(parcels: Parcels, run_job: RunJob) -> None:
+    declare(parcels, "triggers: {data: null, maximum_age_days: 6}")
+    run_job(parcels, "monitor", DAY, "night")
+    parcels.ledger.close_request(parcels.name, "training-1", datetime.now(UTC))
+    refused = Verdict(Kind.GATE, Outcome.REFUSED, "refused: worse")
+    parcels.ledger.record(parcels.name, "version 5", "training-1", refused, datetime.now(UTC))
+    outcomes = {}
+    for n in (1, 7, 13, 14):
+        outcomes[n] = run_job(parcels, "monitor", DAY + timedelta(days=n), f"night-{n}").sentence
+    assert "the last training was 1 of 7 cool-down days ago" in outcomes[1]
+    assert "the last challenger was rejected: 7 of 14 days of back-off" in outcomes[7]
+    assert "13 of 14 days" in outcomes[13]
+    assert "fired: version 4 was trained as of 2024-01-03, 21 days ago" in outcomes[14]
+
+
+def test_refused_labels_are_not_trained_on(parcels: Parcels, run_job: RunJob) -> None:
+    declare(parcels, "triggers: {data: null, maximum_age_days: 6}")
+    manifest = parcels.lake.need("labels", str(MATURED))
+    parcels.lake.store.remove(f"{parcels.name}/labels/{MATURED}/manifest.json")
+    parcels.lake.quarantine(manifest, "late is 7, expected 0 or 1", {})
     record = run_job(parcels, "monitor", DAY, "night")
-    assert record.figures["outcome"] == "fired"
-    assert "training was asked for: a new source" in record.sentence
-    request = parcels.ledger.open_request(parcels.name)
-    assert request is not None
-    assert request.reason == "a new source"
+    assert record.figures["outcome"] == "suppressed"
+    assert f"but labels of {MATURED} were refused (late is 7, expected 0 or 1)" in record.sentence
+
+
+def test_labels_that_come_late_are_measured_when_they_come(parcels: Parcels, run_job: RunJob) -> None:
+    days = [MATURED - timedelta(days=n) for n in (6, 5, 4)]
+    for day in days:
+        predict_day(parcels, day)
+    gone = parcels.lake.need("labels", str(days[1]))
+    parcels.lake.store.remove(f"{parcels.name}/labels/{days[1]}/manifest.json")
+    run_job(parcels, "monitor", DAY, "night")
+    assert sorted(figure(parcels, "log_loss")) == [str(days[0]), str(days[2])]
+    parcels.lake.publish(gone)
+    run_job(parcels, "monitor", DAY + timedelta(days=1), "next")
+    assert sorted(figure(parcels, "log_loss")) == [str(day) for day in days]
+
+
+def test_a_day_scored_again_by_another_version_counts_once(parcels: Parcels, run_job: RunJob) -> None:
+    predict_day(parcels, MATURED, version="3")
+    run_job(parcels, "monitor", DAY, "night")
+    predict_day(parcels, MATURED, version="4")
+    run_job(parcels, "monitor", DAY, "night")
+    assert {row.version for row in parcels.ledger.figures(parcels.name, "rows")} == {"4"}
+
+
+def test_an_older_day_monitored_after_a_newer_one_asks_for_nothing(parcels: Parcels, run_job: RunJob) -> None:
+    declare(parcels, "triggers: {maximum_age_days: 6}")
+    record = run_job(parcels, "monitor", date(2024, 1, 2), "backfill")
+    assert record.figures["outcome"] == "suppressed"
+
+
+def test_slices_and_gaps_between_groups_are_measured(parcels: Parcels, run_job: RunJob) -> None:
+    declare(parcels, "monitoring: {fairness: [carrier], minimum_slice_rows: 10}")
+    predict_day(parcels, MATURED)
+    run_job(parcels, "monitor", DAY, "night")
+    bias = {
+        name: parcels.ledger.figures(parcels.name, "bias", slice=f"carrier={name}")[0].value
+        for name in ("fast", "slow", "other")
+    }
+    assert bias["slow"] > bias["fast"]  # those of the slow carrier are late more often than their weight says
+    [gap] = parcels.ledger.figures(parcels.name, "gap_bias", slice="carrier")
+    assert gap.value == pytest.approx(max(bias.values()) - min(bias.values()))
+
+
+def test_what_the_model_expects_of_itself_is_held_against_what_came(parcels: Parcels, run_job: RunJob) -> None:
+    said = predict_day(parcels, MATURED, spread=6.0)  # much too sure
+    run_job(parcels, "monitor", DAY, "night")
+    chances = np.clip(list(said.values()), 1e-7, 1 - 1e-7)
+    entropy = -(chances * np.log(chances) + (1 - chances) * np.log(1 - chances)).mean()
+    assert figure(parcels, "expected_log_loss")[str(MATURED)] == pytest.approx(entropy, rel=1e-3)
+    assert figure(parcels, "excess_log_loss")[str(MATURED)] > 0.3
+
+
+def test_a_day_without_labels_yet_has_an_estimate(parcels: Parcels, run_job: RunJob) -> None:
+    said = predict_day(parcels, DAY, spread=2.0)
+    run_job(parcels, "monitor", DAY, "night")
+    assert figure(parcels, "mean_prediction")[str(DAY)] == pytest.approx(np.mean(list(said.values())))
+    assert 0.7 < figure(parcels, "estimated_roc_auc")[str(DAY)] < 1
+    assert str(DAY) not in figure(parcels, "log_loss")
 
 
 def test_a_champion_beyond_its_largest_age_asks_for_a_training(parcels: Parcels, run_job: RunJob) -> None:
-    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
-    file.write_text(file.read_text() + "triggers: {calendar: null, maximum_age_days: 6}\n")
+    declare(parcels, "triggers: {data: null, maximum_age_days: 6}")
     record = run_job(parcels, "monitor", DAY, "night")
     assert record.figures["outcome"] == "fired"
     request = parcels.ledger.open_request(parcels.name)

@@ -2,51 +2,228 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidewheel.policies.trigger import TriggerMeasurement, TriggerPolicy
-from tidewheel.policies.verdict import Outcome
+from tests.pipelines import PIPELINE_FILE
+from tidewheel.policies.trigger import TriggerPolicy, trigger_policy
+from tidewheel.policies.trigger_facts import (
+    Attempt,
+    DayQuality,
+    Ended,
+    FeatureDrift,
+    TriggerMeasurement,
+    bias,
+    excess_loss,
+    mean_over_days,
+)
+from tidewheel.policies.trigger_reasons import Calendar, Every, Staleness
+from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.spec import load_pipeline
 
-TODAY = date(2024, 3, 1)
+TODAY = date(2024, 3, 1)  # a Friday
 
 
-def after(days: int, request: str | None = None) -> TriggerMeasurement:
-    return TriggerMeasurement(TODAY, "3", TODAY - timedelta(days=days), request)
+def before(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def quality(excess: float, *, days: int = 10, off: float = 0.0, version: str = "3") -> tuple[DayQuality, ...]:
+    """Days with a given excess loss and bias on average, each a little off."""
+    return tuple(
+        DayQuality(before(n), version, 900, 0.5 + excess + 0.004 * (-1) ** n, 0.5, off + 0.004 * (-1) ** n, 0.17)
+        for n in range(2, 2 + days)
+    )
+
+
+CALM = TriggerMeasurement(TODAY, "3", before(12), known_rows=50_000, new_rows=2_000, quality=quality(0.001))
+
+
+def declared(triggers: str, tmp_path: Path) -> TriggerPolicy:
+    file = tmp_path / "orders.yaml"
+    file.write_text(f"{PIPELINE_FILE}\ntriggers: {triggers}\n")
+    return trigger_policy(load_pipeline(file))
+
+
+@pytest.fixture
+def default(tmp_path: Path) -> TriggerPolicy:
+    """What a pipeline file without a word about triggers gets."""
+    return declared("{}", tmp_path)
+
+
+def sentence(policy: TriggerPolicy, measured: TriggerMeasurement) -> str:
+    return policy.decide(measured).sentence
+
+
+def test_nothing_to_say_is_a_decision_too_with_all_that_was_seen(default: TriggerPolicy) -> None:
+    verdict = default.decide(CALM)
+    assert (verdict.kind, verdict.outcome) == (Kind.TRIGGER, Outcome.SUPPRESSED)
+    assert verdict.sentence == (
+        "suppressed: nothing calls for a training (excess log-loss +0.001, t 0.7, over 10 days; "
+        "bias +0.000, t 0.0, over 10 days; 4% more labelled data (2,000 rows on 50,000; 25% is enough); "
+        "version 3 was trained as of 2024-02-18, 12 of at most 90 days ago)"
+    )
+    assert verdict.inputs["excess_loss"] == pytest.approx(0.001)
+    assert verdict.thresholds["cool-down"] == {"days": 7}
+
+
+def test_a_fall_during_the_cool_down_is_told_and_waits(default: TriggerPolicy) -> None:
+    fallen = replace(CALM, quality=quality(0.031), champion_as_of=before(3))
+    assert sentence(default, fallen) == (
+        "suppressed: performance fell (excess log-loss +0.031, t 23.2, over 10 days) "
+        "but the last training was 3 of 7 cool-down days ago"
+    )
+    assert sentence(default, replace(fallen, champion_as_of=before(7))).startswith("fired: performance fell (excess")
+
+
+def test_a_fall_must_be_both_large_and_significant(tmp_path: Path) -> None:
+    policy = declared("{data: null, concept_drift: null}", tmp_path)
+    noisy = tuple(replace(q, loss=q.loss + 0.5 * (-1) ** n) for n, q in enumerate(quality(0.03)))
+    assert policy.decide(replace(CALM, quality=quality(0.005))).outcome is Outcome.SUPPRESSED  # small
+    assert policy.decide(replace(CALM, quality=noisy)).outcome is Outcome.SUPPRESSED  # chance
+    assert policy.decide(replace(CALM, quality=quality(0.03, days=4))).outcome is Outcome.SUPPRESSED  # too few days
+    assert policy.decide(replace(CALM, quality=quality(0.03, version="2"))).outcome is Outcome.SUPPRESSED
+    assert policy.decide(replace(CALM, quality=quality(0.03))).outcome is Outcome.FIRED
+
+
+@pytest.mark.parametrize("off", [-0.08, 0.08])
+def test_labels_that_are_not_what_is_predicted_fire_either_way(default: TriggerPolicy, off: float) -> None:
+    verdict = default.decide(replace(CALM, quality=quality(-0.01, off=off)))
+    assert verdict.outcome is Outcome.FIRED
+    assert f"labels are not what is predicted (bias {off:+.3f}" in verdict.sentence
+
+
+def test_an_alarm_of_a_slice_fires(default: TriggerPolicy) -> None:
+    alarm = "origin=LGA: excess log-loss +0.310"
+    assert alarm in sentence(default, replace(CALM, concept_alarms=(alarm,)))
+
+
+def test_drift_trains_only_where_the_file_says_so(default: TriggerPolicy, tmp_path: Path) -> None:
+    moved = replace(CALM, drift=FeatureDrift(("price", "channel"), 0.4))
+    assert default.decide(moved).outcome is Outcome.SUPPRESSED
+    asked = declared("{drift: {minimum_weight: 0.35}}", tmp_path)
+    assert sentence(asked, moved) == ("fired: features with 40% of the importance have drifted (price, channel)")
+    assert asked.decide(replace(moved, drift=FeatureDrift(("price",), 0.3))).outcome is Outcome.SUPPRESSED
+
+
+def test_new_data_fires_by_its_share_or_by_its_rows(default: TriggerPolicy, tmp_path: Path) -> None:
+    assert default.decide(replace(CALM, new_rows=12_499)).outcome is Outcome.SUPPRESSED
+    assert "25% more labelled data (12,500 rows on 50,000" in sentence(default, replace(CALM, new_rows=12_500))
+    by_rows = declared("{data: {growth: null, rows: 3000}}", tmp_path)
+    assert sentence(by_rows, replace(CALM, new_rows=3000)) == "fired: 3,000 new labelled rows (3,000 are enough)"
 
 
 def test_a_champion_that_is_too_old_fires() -> None:
-    verdict = TriggerPolicy(maximum_age_days=21).decide(after(22))
-    assert verdict.outcome is Outcome.FIRED
-    assert verdict.sentence == ("fired: version 3 was trained as of 2024-02-08, 22 days ago; at most 21 are allowed")
+    policy = TriggerPolicy((Staleness(21),))
+    assert sentence(policy, replace(CALM, champion_as_of=before(22))) == (
+        "fired: version 3 was trained as of 2024-02-08, 22 days ago; at most 21 are allowed"
+    )
+    assert policy.decide(replace(CALM, champion_as_of=None)).outcome is Outcome.SUPPRESSED
 
 
-@given(age=st.integers(0, 400), limits=st.tuples(st.integers(1, 400), st.integers(1, 400)))
-def test_what_fires_under_a_limit_fires_under_a_shorter_one(age: int, limits: tuple[int, int]) -> None:
-    short, long = (TriggerPolicy(maximum_age_days=limit).decide(after(age)).outcome for limit in sorted(limits))
+def test_the_calendar_is_due_until_it_was_answered_also_after_a_missed_night() -> None:
+    policy = TriggerPolicy((Calendar("0 6 * * 1"),))  # Mondays; the last was on 26 February
+    assert sentence(policy, CALM) == "fired: the calendar (0 6 * * 1) asks for one since 2024-02-26"
+    tried = replace(CALM, attempts=(Attempt(date(2024, 2, 26), Ended.REJECTED),))
+    assert policy.decide(tried).outcome is Outcome.SUPPRESSED
+
+
+def test_every_so_many_days_counts_from_the_last_training_whatever_came_of_it() -> None:
+    policy = TriggerPolicy((Every(7),))
+    attempts = (Attempt(before(12), Ended.PROMOTED), Attempt(before(6), Ended.REJECTED))
+    assert policy.decide(replace(CALM, attempts=attempts)).outcome is Outcome.SUPPRESSED
+    assert policy.decide(replace(CALM, today=TODAY + timedelta(days=1), attempts=attempts)).outcome is Outcome.FIRED
+
+
+def test_the_first_model_is_trained_when_there_are_rows_enough(default: TriggerPolicy) -> None:
+    none = TriggerMeasurement(TODAY, None, None, new_rows=999)
+    assert default.decide(none).outcome is Outcome.SUPPRESSED
+    assert sentence(default, replace(none, new_rows=1000)) == (
+        "fired: no champion yet, and 1,000 labelled rows to train on (1,000 are needed)"
+    )
+
+
+def test_the_budget_counts_what_was_rejected_too(tmp_path: Path) -> None:
+    policy = declared("{maximum_age_days: 5, budget: {trainings: 2, days: 30}}", tmp_path)
+    used = (Attempt(before(29), Ended.REJECTED), Attempt(before(12), Ended.PROMOTED))
+    assert sentence(policy, replace(CALM, attempts=used)).endswith(
+        "but the budget is used up (2 of 2 trainings in 30 days)"
+    )
+    assert policy.decide(replace(CALM, today=TODAY + timedelta(days=1), attempts=used)).outcome is Outcome.FIRED
+
+
+def test_rejections_in_a_row_double_the_wait_up_to_the_maximum(tmp_path: Path) -> None:
+    policy = declared("{maximum_age_days: 5, budget: null}", tmp_path)
+
+    def waits(rejections: int) -> int:
+        tried = tuple(Attempt(TODAY - timedelta(days=n), Ended.REJECTED) for n in reversed(range(rejections)))
+        days = (
+            n
+            for n in range(60)
+            if policy.decide(replace(CALM, today=TODAY + timedelta(days=n), attempts=tried)).outcome is Outcome.FIRED
+        )
+        return next(days)
+
+    assert [waits(n) for n in (1, 2, 3, 4)] == [14, 28, 28, 28]
+
+
+def test_one_training_at_a_time_and_a_lost_one_is_asked_for_again(tmp_path: Path) -> None:
+    policy = declared("{maximum_age_days: 5}", tmp_path)
+    running = replace(CALM, attempts=(Attempt(before(1), Ended.RUNNING),))
+    assert "but the training asked for on 2024-02-29 is not judged yet" in sentence(policy, running)
+    assert policy.decide(replace(running, today=TODAY + timedelta(days=1))).outcome is Outcome.FIRED
+
+
+def test_a_person_waits_for_good_data_and_for_a_running_training_but_for_nothing_else(default: TriggerPolicy) -> None:
+    wish = replace(
+        CALM, champion_as_of=before(1), request="new source", attempts=(Attempt(before(1), Ended.REJECTED),) * 4
+    )
+    assert sentence(default, wish) == "fired: training was asked for: new source"
+    refused = replace(wish, data_refused="labels of 2024-02-29 were refused (late is 7)")
+    assert sentence(default, refused) == (
+        "suppressed: training was asked for: new source but labels of 2024-02-29 were refused (late is 7)"
+    )
+
+
+def test_rows_of_one_day_are_not_independent() -> None:
+    few_days = mean_over_days([0.1, -0.1], [10**6, 10**6])
+    assert (few_days.value, few_days.standard_error) == (0.0, pytest.approx(0.1))
+    assert excess_loss([replace(q, expected_loss=None) for q in quality(0.1)]).days == 0
+    assert bias(quality(0.0, off=0.05)).value == pytest.approx(0.05)
+
+
+measurements = st.builds(
+    TriggerMeasurement,
+    today=st.just(TODAY),
+    champion_version=st.just("3"),
+    champion_as_of=st.integers(0, 200).map(before),
+    known_rows=st.integers(0, 10**6),
+    new_rows=st.integers(0, 10**6),
+    quality=st.builds(quality, st.floats(-0.5, 0.5), days=st.integers(0, 20), off=st.floats(-0.5, 0.5)),
+    attempts=st.lists(st.builds(Attempt, st.integers(1, 100).map(before), st.sampled_from(Ended)), max_size=6).map(
+        lambda found: tuple(sorted(found, key=lambda a: a.as_of))
+    ),
+    request=st.none() | st.just("please"),
+    data_refused=st.none() | st.just("labels were refused"),
+)
+
+
+@given(measured=measurements)
+def test_whatever_is_measured_the_sentence_says_what_was_decided(measured: TriggerMeasurement) -> None:
+    policy = TriggerPolicy((Staleness(30),), ())
+    verdict = policy.decide(measured)
+    assert verdict.sentence.startswith(f"{verdict.outcome}: ")
+
+
+@given(measured=measurements, limits=st.tuples(st.integers(1, 200), st.integers(1, 200)))
+def test_what_fires_under_a_limit_fires_under_a_shorter_one(
+    measured: TriggerMeasurement, limits: tuple[int, int]
+) -> None:
+    short, long = (TriggerPolicy((Staleness(limit),)).decide(measured).outcome for limit in sorted(limits))
     if long is Outcome.FIRED:
         assert short is Outcome.FIRED
-
-
-@given(age=st.integers(0, 400))
-def test_without_a_largest_age_nothing_fires_by_itself(age: int) -> None:
-    verdict = TriggerPolicy().decide(after(age))
-    assert verdict.outcome is Outcome.SUPPRESSED
-    assert "no largest age is set" in verdict.sentence
-
-
-def test_an_open_wish_fires_and_its_reason_is_told() -> None:
-    verdict = TriggerPolicy().decide(after(0, "new data source"))
-    assert (verdict.outcome, verdict.sentence) == (Outcome.FIRED, "fired: training was asked for: new data source")
-
-
-def test_without_a_champion_nobody_is_surprised_by_a_first_training() -> None:
-    verdict = TriggerPolicy(maximum_age_days=1).decide(TriggerMeasurement(TODAY, None, None))
-    assert verdict.outcome is Outcome.SUPPRESSED
-
-
-def test_a_champion_whose_training_day_is_unknown_is_not_called_old() -> None:
-    verdict = TriggerPolicy(maximum_age_days=1).decide(TriggerMeasurement(TODAY, "3", None))
-    assert verdict.outcome is Outcome.SUPPRESSED
