@@ -58,7 +58,7 @@ def _sentence(content: Any, broken: Sequence[_Broken]) -> str:
 def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDetails) -> _Broken:
     location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
     key, value = _written(content, location, kind), detail["input"]
-    found = f"found {_brief(value)}"
+    found = f"found {brief(value)}"
     match kind:
         case "missing":
             return _Broken(key, "missing", f"expected {_description(root, location)}")
@@ -159,6 +159,7 @@ def _tags(models: Iterable[type[BaseModel]]) -> set[str]:
     return {tag for field in kinds for tag in get_args(field.annotation)}
 
 
-def _brief(value: object) -> str:
+def brief(value: object) -> str:
+    """A value as it is written, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

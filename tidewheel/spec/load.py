@@ -12,7 +12,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
 from tidewheel.errors import SpecError, did_you_mean
-from tidewheel.spec.explain import explain
+from tidewheel.spec.explain import brief, explain
 from tidewheel.spec.pipeline import Pipeline
 
 
@@ -24,7 +24,7 @@ def load_pipeline(path: Path) -> Pipeline:
     """
     content = _read(path, "safe")
     if not isinstance(content, dict):
-        raise SpecError(f"{path}: expected keys such as name, source, labels, features; found {_brief(content)}")
+        raise SpecError(f"{path}: expected keys such as name, source, labels, features; found {brief(content)}")
     try:
         pipeline = Pipeline.model_validate(content)
     except ValidationError as error:
@@ -74,8 +74,3 @@ def _read(path: Path, loader: Literal["safe", "rt"]) -> Any:
         raise SpecError(f"{path}: {place}{error.problem}; keep one of the two") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not valid YAML: {error}") from None
-
-
-def _brief(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
