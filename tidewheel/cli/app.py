@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tidewheel.cli import demo, pipelines, platform, release
+from tidewheel.cli import demo, pipelines, platform, release, replay, why
 from tidewheel.errors import TidewheelError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ demo.register(app)
 platform.register(app)
 pipelines.register(app)
 release.register(app)
+why.register(app)
+replay.register(app)
 
 
 def main() -> None:

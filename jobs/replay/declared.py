@@ -1,0 +1,125 @@
+"""The pipeline's own policy at work: its triggers decide, its gate judges, as in jobs `monitor` and `evaluate`."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+from jobs.performance import part_figures
+from jobs.prediction import Array
+from jobs.replay.fits import Fitter
+from jobs.replay.gate import judge
+from jobs.replay.history import Known
+from jobs.replay.retraining import Champion, Decision, Training
+from jobs.training_data import TrainingData, matured_until
+from jobs.trigger_measurement import QUALITY
+from tidewheel.errors import DataRefused
+from tidewheel.policies.trigger import trigger_policy
+from tidewheel.policies.trigger_facts import Attempt, DayQuality, Ended, TriggerMeasurement
+from tidewheel.policies.verdict import Outcome, Verdict
+from tidewheel.spec import Pipeline
+
+ALARMS = ("performance", "concept drift", "drift")
+"""Reasons that say something is wrong; the others say that time or data has come."""
+
+
+class DeclaredRetraining:
+    """Does what a pipeline file says.
+
+    Args:
+        pipeline: the declaration.
+        fitter: fits the models.
+    """
+
+    def __init__(self, pipeline: Pipeline, fitter: Fitter) -> None:
+        self._pipeline = pipeline
+        self._fitter = fitter
+        self._triggers = trigger_policy(pipeline)
+        self._champion: Champion | None = None
+        self._trained = 0
+        self._attempts: list[Attempt] = []
+        self._judged_on: list[set[date]] = []
+        self._said: dict[date, tuple[str, Array]] = {}
+        self._quality: list[DayQuality] = []
+        self._expected_errors: dict[str, float] = {}
+
+    @property
+    def champion(self) -> Champion:
+        """The version that passed last."""
+        assert self._champion is not None
+        return self._champion
+
+    def predicted(self, day: date, answers: Array) -> None:
+        """Keep the answers until the day's labels are known."""
+        self._said[day] = (self.champion.version, answers)
+
+    def decide(self, known: Known) -> Decision:
+        """Measure the day that has matured, and ask the triggers."""
+        if said := self._said.pop(known.matured_until, None):
+            self._quality.append(self._measure(known, *said))
+        verdict = self._triggers.decide(self._measured(known))
+        return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
+
+    def train(self, known: Known, why: str) -> Training:
+        """Train a challenger on what is known, judge it on the newest matured days, promote it where it passes."""
+        try:
+            chosen = known.training_data(self._pipeline)
+        except DataRefused as error:
+            self._attempts.append(Attempt(known.as_of, Ended.FAILED))
+            return Training(known.as_of, why, Outcome.REFUSED, str(error), None, 0, 0, 0.0)
+        self._trained += 1
+        version = str(self._trained)
+        fit = self._fitter.fit(known, chosen.training)
+        measured, verdict = judge(self._pipeline, known, chosen, version, fit, self._champion, self._uses(chosen))
+        self._expected_errors[version] = measured.challenger.get("rmse", math.nan) ** 2
+        passed = verdict.outcome is Outcome.PASSED
+        self._attempts.append(Attempt(known.as_of, Ended.PROMOTED if passed else Ended.REJECTED))
+        if passed:
+            self._champion = Champion(version, known.as_of, fit)
+        promoted = version if passed else None
+        return Training(known.as_of, why, verdict.outcome, verdict.sentence, promoted, 1, fit.rows, fit.cpu_seconds)
+
+    def _uses(self, chosen: TrainingData) -> int:
+        """How many challengers were judged before on some of the same days."""
+        days = {day.day for day in chosen.holdout}
+        before = sum(bool(days & earlier) for earlier in self._judged_on)
+        self._judged_on.append(days)
+        return before
+
+    def _measured(self, known: Known) -> TriggerMeasurement:
+        champion, training = self.champion, self._pipeline.training
+        seen = matured_until(self._pipeline, champion.as_of)
+        matured = known.matured()
+        if training.window_days is not None:
+            reach = training.window_days + training.holdout_days
+            matured = [day for day in matured if (seen - day.day).days < reach]
+        return TriggerMeasurement(
+            today=known.as_of,
+            champion_version=champion.version,
+            champion_as_of=champion.as_of,
+            known_rows=sum(day.labels.rows for day in matured if day.day <= seen),
+            new_rows=sum(day.labels.rows for day in matured if day.day > seen),
+            quality=tuple(self._quality),
+            attempts=tuple(self._attempts),
+        )
+
+    def _measure(self, known: Known, version: str, answers: Array) -> DayQuality:
+        rows = known.labelled([known.matured_until])
+        labelled = rows.frame[[]].assign(**{"prediction": answers, self._pipeline.labels.column: rows.truth})
+        figures = part_figures(labelled, self._pipeline, self._expected_errors[version])
+        known_figures = {name: value for name, value in figures.items() if value == value}  # NaN is unknown
+        count, loss, expected, bias, variance = QUALITY[self._pipeline.task]
+        return DayQuality(
+            day=known.matured_until,
+            version=version,
+            rows=int(figures[count]),
+            loss=figures[loss],
+            expected_loss=known_figures.get(expected),
+            bias=figures[bias],
+            variance=known_figures.get(variance),
+        )
+
+
+def _alarms(verdict: Verdict) -> tuple[str, ...]:
+    due = verdict.inputs.get("due", ())
+    return tuple(name for name in ALARMS if isinstance(due, list) and name in due)

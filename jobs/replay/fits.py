@@ -1,0 +1,81 @@
+"""Fitting models for a replay: as job `train` does it, each fit done once for all policies that want the same one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib import import_module
+from typing import Any
+
+from jobs import prediction, training_data
+from jobs.estimators import build_model, settle_for_prediction
+from jobs.prediction import Model
+from jobs.replay.history import Known
+from jobs.replay.kept import Kept, content_key, fingerprint
+from jobs.training_data import LabelledDay, data_hash
+from tidewheel.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model and what it cost.
+
+    Attributes:
+        model: ready to predict.
+        learned_until: newest day it learned from.
+        rows: how many it learned from.
+        cpu_seconds: on one thread, when it was fitted.
+    """
+
+    model: Model
+    learned_until: date
+    rows: int
+    cpu_seconds: float
+
+
+class Fitter:
+    """Fits a pipeline's models with one seed.
+
+    Args:
+        pipeline: says what is fitted.
+        seed: replaces `training.seed`.
+        kept: where fits are kept.
+    """
+
+    def __init__(self, pipeline: Pipeline, seed: int, kept: Kept) -> None:
+        self.pipeline = pipeline
+        self.training = pipeline.training.model_copy(update={"seed": seed})
+        self._kept = kept
+        rooms = [prediction, training_data]
+        if ":" in self.training.estimator:
+            rooms.append(import_module(self.training.estimator.partition(":")[0]))
+        self._settings = {
+            "model": {name: repr(value) for name, value in self._unfitted().get_params().items()},
+            "features": pipeline.features.columns,
+            "code": fingerprint(*rooms),
+        }
+
+    def fit(self, known: Known, days: Sequence[LabelledDay]) -> Fit:
+        """A model of some days; the very same one has been fitted before, or is now.
+
+        Raises:
+            ValueError: a label of these days is not known yet.
+        """
+        rows = known.labelled([day.day for day in days])
+        key = content_key({**self._settings, "data": data_hash(days)})
+        if (done := self._kept.get("fits", key)) is not None:
+            return done  # type: ignore[no-any-return]
+        began = time.process_time()
+        model = self._unfitted()
+        model.fit(rows.frame, rows.truth)
+        settle_for_prediction(model)
+        fit = Fit(model, days[-1].day, len(rows), time.process_time() - began)
+        self._kept.put("fits", key, fit)
+        return fit
+
+    def _unfitted(self) -> Any:
+        model = build_model(self.training, self.pipeline.features, self.pipeline.task)
+        asked = {name: value for name, value in model.get_params().items() if name.split("__")[-1] == "n_jobs"}
+        return model.set_params(**{name: 1 for name, value in asked.items() if value is not None})  # a play's share

@@ -1,0 +1,64 @@
+"""The simple policies at work: trained on everything known, on certain days, promoted unseen."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from jobs.prediction import Array
+from jobs.replay.fits import Fitter
+from jobs.replay.history import Known
+from jobs.replay.policies import Fixed
+from jobs.replay.retraining import Champion, Decision, Training
+from tidewheel.errors import DataRefused
+from tidewheel.policies.verdict import Outcome
+
+
+class FixedRetraining:
+    """Does what a `Fixed` policy says.
+
+    Args:
+        policy: on which days.
+        fitter: fits the models.
+    """
+
+    def __init__(self, policy: Fixed, fitter: Fitter) -> None:
+        self._policy = policy
+        self._fitter = fitter
+        self._champion: Champion | None = None
+        self._trained = 0
+
+    @property
+    def champion(self) -> Champion:
+        """The model of the last training."""
+        assert self._champion is not None
+        return self._champion
+
+    def predicted(self, day: date, answers: Array) -> None:
+        """Nothing is watched."""
+
+    def decide(self, known: Known) -> Decision:
+        """Whether the day is one of the plan's."""
+        fired = known.as_of in self._policy.days
+        return Decision(known.as_of, fired, f"{self._policy.name} {'trains' if fired else 'does not train'} today")
+
+    def train(self, known: Known, why: str) -> Training:
+        """Fit all matured days of the training window, and promote.
+
+        Raises:
+            DataRefused: too few rows.
+        """
+        pipeline = self._policy.pipeline
+        days = known.matured()
+        if days and pipeline.training.window_days is not None:
+            days = [d for d in days if d.day > days[-1].day - timedelta(days=pipeline.training.window_days)]
+        rows = sum(day.rows for day in days)
+        if rows < pipeline.training.minimum_rows:
+            raise DataRefused(
+                f"{pipeline.name}: {rows:,} labelled rows are known on {known.as_of}, training.minimum_rows asks for "
+                f"{pipeline.training.minimum_rows:,}: play from a later day on (--from)"
+            )
+        fit = self._fitter.fit(known, days)
+        self._trained += 1
+        self._champion = Champion(str(self._trained), known.as_of, fit)
+        says = f"promoted unseen, learned from {fit.rows:,} rows until {fit.learned_until}"
+        return Training(known.as_of, why, Outcome.PASSED, says, self._champion.version, 1, fit.rows, fit.cpu_seconds)

@@ -1,0 +1,58 @@
+"""The gate in a replay: both models on the same matured days, measured and judged as job `evaluate` does it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jobs.judging import Judged, gate_policy, measure_judged
+from jobs.prediction import Array, Model, predict
+from jobs.replay.fits import Fit
+from jobs.replay.history import Known
+from jobs.replay.retraining import Champion
+from jobs.training_data import PARTITION, TrainingData
+from tidewheel.policies.gate_measurement import GateMeasurement
+from tidewheel.policies.verdict import Verdict
+from tidewheel.spec import Pipeline
+
+
+def judge(
+    pipeline: Pipeline,
+    known: Known,
+    chosen: TrainingData,
+    version: str,
+    challenger: Fit,
+    champion: Champion | None,
+    uses: int,
+) -> tuple[GateMeasurement, Verdict]:
+    """Hold a challenger against the champion on the holdout days that neither has learned from.
+
+    Latency and size are not limited: a replay compiles nothing, and what it shares the machine with is another matter.
+
+    Args:
+        pipeline: its gate.
+        known: what is known on the evening.
+        chosen: names the holdout.
+        version: the challenger's number.
+        challenger: the challenger.
+        champion: None for the first one.
+        uses: challengers judged before on some of the same days.
+
+    Returns:
+        What was measured, and the verdict.
+    """
+    days = [day.day for day in chosen.holdout if champion is None or day.day > champion.fit.learned_until]
+    rows = known.labelled(days)
+
+    def asked(model: Model) -> Array:
+        return predict(model, rows.frame, pipeline.task) if len(rows) else rows.truth
+
+    judged = Judged(
+        rows.frame.assign(**{PARTITION: rows.days}),
+        rows.truth,
+        asked(challenger.model),
+        asked(champion.fit.model) if champion else None,
+        champion.version if champion else "",
+    )
+    measured = measure_judged(pipeline, judged, version, holdout_uses=uses)
+    policy = replace(gate_policy(pipeline), maximum_latency_ms=None, maximum_size_mb=None)
+    return measured, policy.decide(measured)

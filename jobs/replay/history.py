@@ -1,0 +1,195 @@
+"""The history that is played, and what was known of it on each day.
+
+Nothing of a play sees the history itself: it is handed `Known`, which has no way to tomorrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobs.prediction import Array, model_frame
+from jobs.training_data import (
+    PARTITION,
+    LabelledDay,
+    TrainingData,
+    data_hash,
+    divide_days,
+    labelled_days,
+    labelled_rows,
+    matured_until,
+)
+from tidewheel.errors import DataRefused
+from tidewheel.lake import Lake
+from tidewheel.partitions import PartitionRange
+from tidewheel.spec import Pipeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows of some days: feature columns as models see them, labels, and the day of each row."""
+
+    frame: pd.DataFrame
+    truth: Array
+    days: pd.Series[str]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(frozen=True)
+class History:
+    """All days of a pipeline with their labels, in memory.
+
+    Attributes:
+        pipeline: whose history it is.
+        days: the batches by hash, oldest first.
+        rows: their labelled rows, in the order of the days.
+        spans: first row of each day, and the one after its last.
+    """
+
+    pipeline: Pipeline
+    days: tuple[LabelledDay, ...]
+    rows: Rows
+    spans: Mapping[date, tuple[int, int]]
+
+    @classmethod
+    def read(cls, lake: Lake, pipeline: Pipeline, played: PartitionRange) -> History:
+        """Read what the lake has until the last played day.
+
+        Raises:
+            DataRefused: a day to be played has no features or labels, or a label is no label.
+        """
+        days, lacking = labelled_days(lake, pipeline, played.last)
+        _check_played(pipeline, played, {day.day for day in days}, [date.fromisoformat(m.partition) for m in lacking])
+        return cls.of(pipeline, days, labelled_rows(lake, pipeline, days))
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, days: Sequence[LabelledDay], labelled: pd.DataFrame) -> History:
+        """The history of some days.
+
+        Args:
+            pipeline: names features and label.
+            days: oldest first.
+            labelled: their rows, as `jobs.training_data.labelled_rows` gives them.
+        """
+        column = labelled[PARTITION]
+        starts = np.searchsorted(column.to_numpy(dtype="U10"), [day.day.isoformat() for day in days])
+        ends = [*starts[1:], len(labelled)]
+        rows = Rows(
+            model_frame(labelled, pipeline.features),
+            labelled[pipeline.labels.column].to_numpy(dtype="float64"),
+            column.astype(str),
+        )
+        spans = {day.day: (int(a), int(b)) for day, a, b in zip(days, starts, ends, strict=True)}
+        return cls(pipeline, tuple(days), rows, spans)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the data by content."""
+        return data_hash(self.days)
+
+    def on(self, day: date) -> Known:
+        """What is known at the end of a day."""
+        return Known(self, day)
+
+    def taken(self, days: Sequence[date]) -> Rows:
+        """The labelled rows of some days, in order."""
+        spans = [self.spans[day] for day in days]
+        where: Any
+        if not spans:
+            where = slice(0, 0)
+        elif all(before[1] == after[0] for before, after in pairwise(spans)):
+            where = slice(spans[0][0], spans[-1][1])  # a view: most trainings are of consecutive days
+        else:
+            where = [row for a, b in spans for row in range(a, b)]
+        return Rows(self.rows.frame.iloc[where], self.rows.truth[where], self.rows.days.iloc[where])
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known at the end of a day: the features until then, and the labels that have matured."""
+
+    history: History
+    as_of: date
+
+    @property
+    def matured_until(self) -> date:
+        """The newest day whose labels are known."""
+        return matured_until(self.history.pipeline, self.as_of)
+
+    def training_data(self, pipeline: Pipeline) -> TrainingData:
+        """What a training would learn from and be judged on, as job `assemble` chooses it.
+
+        Raises:
+            DataRefused: too few days or rows.
+        """
+        return divide_days(pipeline, self.history.days, self.as_of)
+
+    def matured(self) -> list[LabelledDay]:
+        """The days whose labels are known, oldest first."""
+        return [day for day in self.history.days if day.day <= self.matured_until]
+
+    def labelled(self, days: Sequence[date]) -> Rows:
+        """Labelled rows of some days.
+
+        Raises:
+            ValueError: a label of these days is not known yet.
+        """
+        if early := [day for day in days if day > self.matured_until]:
+            raise ValueError(f"labels of {early[0]} are not known on {self.as_of}")
+        return self.history.taken(days)
+
+    def frame(self, day: date) -> pd.DataFrame:
+        """Feature columns of a day's rows.
+
+        Raises:
+            ValueError: the day has not come yet.
+        """
+        if day > self.as_of:
+            raise ValueError(f"{day} is not known on {self.as_of}")
+        return self.history.taken([day]).frame
+
+
+def _check_played(pipeline: Pipeline, played: PartitionRange, there: set[date], lacking: Sequence[date]) -> None:
+    missing = [day for day in played.days if day not in there]
+    if not missing:
+        return
+    spans = consecutive(missing)
+    named = ", ".join(str(span) for span in spans[:5]) + (", ..." if len(spans) > 5 else "")
+    old = " (some have features, but of other columns)" if set(lacking) & set(missing) else ""
+    whole = PartitionRange(missing[0], missing[-1])
+    raise DataRefused(
+        f"{pipeline.name}: {len(missing)} of the {len(played.days)} days to be played have no features with labels in "
+        f"the lake{old}: {named}. Make them in Airflow (trigger {pipeline.name}.features with first day {whole.first} "
+        f"and last day {whole.last}), or play days that are there, with --from and --to. Without Airflow: "
+        f"{make_command(pipeline.name, whole)}"
+    )
+
+
+def make_command(pipeline: str, days: PartitionRange) -> str:
+    """The shell command that lands, judges and publishes days, and their features, without Airflow."""
+    steps = '"land" "validate --stage raw" "features" "validate --stage features"'
+    return (
+        f"for job in {steps}; do python -m jobs.$job --pipeline {pipeline} --partition {days} --run-id history "
+        "|| break; done"
+    )
+
+
+def consecutive(days: Sequence[date]) -> list[PartitionRange]:
+    """Days in order, as ranges."""
+    spans: list[PartitionRange] = []
+    for day in days:
+        if spans and day - spans[-1].last == timedelta(days=1):
+            spans[-1] = PartitionRange(spans[-1].first, day)
+        else:
+            spans.append(PartitionRange(day, day))
+    return spans

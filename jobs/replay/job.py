@@ -1,0 +1,114 @@
+"""The job: play each policy with each seed, summarize, and leave page and JSON in the lake."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from jobs.job import Job, Result
+from jobs.replay.history import History
+from jobs.replay.page import lead, replay_page
+from jobs.replay.play import Play
+from jobs.replay.policies import EQUAL, FROZEN, SPEC, parse_policy
+from jobs.replay.series import quality_over_time
+from jobs.replay.stage import play_all
+from jobs.replay.summary import WEEKLY, PolicySummary, summarize
+from jobs.replay.troupe import Scene
+from tidewheel.errors import UsageError
+
+log = logging.getLogger("tidewheel.replay")
+DEFAULT_POLICIES = (SPEC, FROZEN, EQUAL, WEEKLY)
+SEEDS = 3
+
+
+def work(job: Job) -> Result:
+    """Play a pipeline's history under several retraining policies, and tell what each was worth and what it cost.
+
+    A play that was kept from an earlier call is not played again, as long as neither code, data nor pipeline changed.
+    """
+    policies = _asked(job)
+    history = History.read(job.lake, job.pipeline, job.partitions)
+    seeds = [job.pipeline.training.seed + number for number in range(job.options.seeds)]
+    scene = Scene(
+        job.settings, job.pipeline, job.partitions, job.settings.home / "cache" / "replay" / job.pipeline.name
+    )
+    plays = play_all(scene, history, policies, seeds, job.options.workers)
+    rows = history.taken(job.partitions.days)
+    summaries = summarize(job.pipeline, rows, plays)
+    series = {
+        one.policy: quality_over_time(job.pipeline, rows, [play for play in plays if play.policy == one.policy])
+        for one in summaries
+    }
+    folder = f"{job.pipeline.name}/reports/replay/{job.partitions.first}..{job.partitions.last}"
+    page = replay_page(job.pipeline, job.partitions, len(rows), summaries, series, plays, job.code_version)
+    job.lake.store.replace(f"{folder}/replay.html", page.encode())
+    found = _as_json(job, summaries, plays)
+    job.lake.store.replace(f"{folder}/replay.json", json.dumps(found, indent=1, default=str).encode())
+    return Result(
+        inputs={"history": history.fingerprint},
+        figures=_figures(summaries),
+        links={"Replay": f"{folder}/replay.html", "Figures": f"{folder}/replay.json"},
+        sentence=lead(job.pipeline, summaries),
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What only this job can be told."""
+    parser.add_argument(
+        "--policy",
+        action="append",
+        metavar="POLICY",
+        help="spec, frozen, equal, weekly, daily, every:<n>d or a pipeline file; may be given several times; "
+        f"default: {', '.join(DEFAULT_POLICIES)}",
+    )
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how often each policy is played, with other seeds")
+    parser.add_argument("--workers", type=int, default=None, help="plays at once; default: one a core")
+
+
+def _asked(job: Job) -> list[str]:
+    """The policies, each once, and each known.
+
+    Raises:
+        UsageError: one is not, or lacks what it is made from; or there is nothing to play.
+    """
+    if job.options.seeds < 1 or (job.options.workers or 1) < 1:
+        raise UsageError("--seeds and --workers must be at least 1")
+    named = list(job.options.policy or DEFAULT_POLICIES)
+    asked = {text: parse_policy(text, job.pipeline, job.partitions) for text in named}
+    if SPEC not in named and (waiting := [text for text in named if asked[text].waits]):
+        raise UsageError(f"policy {waiting[0]} is made from what {SPEC} did: ask for --policy {SPEC}, too")
+    return list({one.name: text for text, one in reversed(asked.items())}.values())[::-1]
+
+
+def _figures(summaries: Sequence[PolicySummary]) -> dict[str, float]:
+    return {
+        f"{one.policy} {name}": value
+        for one in summaries
+        for name, value in (("quality", one.quality.value), ("fits", one.fits))
+    }
+
+
+def _as_json(job: Job, summaries: Sequence[PolicySummary], plays: Sequence[Play]) -> dict[str, Any]:
+    return {
+        "pipeline": job.pipeline.name,
+        "metric": job.pipeline.metric,
+        "first": job.partitions.first,
+        "last": job.partitions.last,
+        "code_version": job.code_version,
+        "policies": [asdict(one) for one in summaries],
+        "plays": [
+            {
+                "policy": play.policy,
+                "seed": play.seed,
+                "seconds": play.seconds,
+                "trainings": [asdict(training) for training in play.trainings],
+                "decisions": [asdict(decision) for decision in play.decisions],
+                "versions": {str(day): version for day, version in play.versions.items()},
+            }
+            for play in plays
+        ],
+    }

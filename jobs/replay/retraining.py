@@ -1,0 +1,90 @@
+"""What every retraining policy does in a play: decide in the evening, train when it fires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from jobs.prediction import Array
+from jobs.replay.fits import Fit
+from jobs.replay.history import Known
+from tidewheel.policies.verdict import Outcome
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that predicts.
+
+    Attributes:
+        version: its number; trainings are counted from 1, as in the registry.
+        as_of: the day it was trained as of.
+        fit: the model.
+    """
+
+    version: str
+    as_of: date
+    fit: Fit
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the policy said of an evening.
+
+    Attributes:
+        day: the evening.
+        fired: whether to train.
+        sentence: why, or why not.
+        alarms: what was found wrong, if anything.
+    """
+
+    day: date
+    fired: bool
+    sentence: str
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training and what came of it.
+
+    Attributes:
+        as_of: it used what was known on the evening of this day.
+        why: the sentence that called for it.
+        outcome: the gate's, or `passed` where there is no gate.
+        says: the gate's sentence.
+        version: its number where it was promoted.
+        fits: models fitted, a refit after the gate counted too.
+        rows: rows that the promoted (or refused) model learned from.
+        cpu_seconds: what fitting cost on one thread.
+    """
+
+    as_of: date
+    why: str
+    outcome: Outcome
+    says: str
+    version: str | None
+    fits: int
+    rows: int
+    cpu_seconds: float
+
+
+class Retraining(Protocol):
+    """A policy at work in one play."""
+
+    @property
+    def champion(self) -> Champion:
+        """The version that predicts now; there is one once the first training has passed."""
+        ...
+
+    def predicted(self, day: date, answers: Array) -> None:
+        """Take note of what the champion said of a day's labelled rows."""
+        ...
+
+    def decide(self, known: Known) -> Decision:
+        """Decide in the evening of a day."""
+        ...
+
+    def train(self, known: Known, why: str) -> Training:
+        """Train in the evening of a day, and promote where that is right."""
+        ...

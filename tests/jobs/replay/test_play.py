@@ -1,0 +1,155 @@
+"""Plays: who predicts which day, and that nothing is known too early."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobs.replay.fits import Fitter
+from jobs.replay.history import History
+from jobs.replay.kept import Kept
+from jobs.replay.play import Play, play
+from jobs.replay.policies import Declared, Fixed, Policy
+from tests.jobs.replay.conftest import FIRST
+from tidewheel.errors import DataRefused
+from tidewheel.partitions import PartitionRange
+from tidewheel.spec import Pipeline
+
+PLAYED = PartitionRange(FIRST + timedelta(days=15), FIRST + timedelta(days=39))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Play]:
+    """Plays a policy; fits are kept for the test."""
+
+    def played(history: History, policy: Policy, seed: int = 0) -> Play:
+        return play(history, policy, PLAYED, Fitter(policy.pipeline, seed, Kept(tmp_path)))
+
+    return played
+
+
+def test_a_day_is_predicted_by_the_newest_version_promoted_before_it(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    played = run(make_history(), Declared("spec", parcels))
+
+    assert played.promotions >= 3
+    for day, version in played.versions.items():
+        promoted = [t for t in played.trainings if t.version and t.as_of < day]
+        assert version == promoted[-1].version
+
+
+def test_fits_are_counted_with_those_of_the_gate(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    strict = parcels.model_copy(update={"gate": parcels.gate.model_copy(update={"rule": "superior"})})
+    played = run(make_history(), Declared("spec", strict))
+
+    assert played.rejections >= 1
+    assert played.fits == sum(training.fits for training in played.trainings)
+    assert played.fits >= len(played.trainings)
+
+
+def test_a_frozen_model_is_fitted_once_and_a_calendar_as_often_as_it_says(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    history, days = make_history(), frozenset({PLAYED.first, PLAYED.first + timedelta(days=9)})
+
+    assert run(history, Fixed("frozen", parcels)).fits == 1
+    assert run(history, Fixed("some", parcels, days)).fits == 3
+
+
+def test_the_simple_policies_learn_from_every_matured_day(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    played = run(make_history(), Fixed("frozen", parcels))
+
+    matured = (PLAYED.first - timedelta(days=1)) - timedelta(days=parcels.labels.delay_days)
+    assert played.trainings[0].rows == 60 * ((matured - FIRST).days + 1)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(cut=st.integers(15, 38), other=st.integers(1, 1000))
+def test_the_future_changes_nothing_before_it(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline, cut: int, other: int
+) -> None:
+    evening = FIRST + timedelta(days=cut)
+    matured = evening - timedelta(days=parcels.labels.delay_days)
+
+    def world(seed: int) -> History:
+        # days after the evening are other parcels; those whose labels have not matured have other labels
+        return make_history(
+            seed=lambda day: seed if day > evening else 0,
+            signal=lambda day: 2.0 if day <= matured else 2.0 - seed / 100,
+        )
+
+    one, another = (run(world(seed), Declared("spec", parcels)) for seed in (0, other))
+
+    assert _until(evening, one) == _until(evening, another)
+
+
+def test_a_stationary_stream_hardly_calls_for_a_training_and_an_abrupt_shift_soon_does(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    watching = parcels.model_validate(
+        {
+            **parcels.model_dump(),
+            "triggers": {"data": None, "maximum_age_days": None, "every_days": None, "cool_down_days": 3},
+        }
+    )
+    shift = PLAYED.first + timedelta(days=8)
+    calm = run(make_history(rows=300), Declared("spec", watching))
+    shifted = run(make_history(rows=300, signal=lambda day: 2.0 if day < shift else -2.0), Declared("spec", watching))
+
+    assert len(calm.trainings) == 1
+    first = shifted.trainings[1].as_of
+    # the labels of the first shifted day come two days later, and a few days of them are asked for
+    assert shift < first <= shift + timedelta(days=2 + watching.triggers.performance.minimum_days)  # type: ignore[union-attr]
+    assert shifted.alarms >= 1
+
+
+def test_a_replay_without_a_first_model_says_what_the_gate_said(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    impossible = parcels.model_validate({**parcels.model_dump(), "gate": {"floors": {"roc_auc": 0.999}}})
+
+    with pytest.raises(DataRefused, match=r"policy spec has no model to begin with on 2024-01-16: refused: .*AUC"):
+        run(make_history(), Declared("spec", impossible))
+
+
+def test_seeds_are_the_models_own(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    boosted = parcels.model_validate(
+        {
+            **parcels.model_dump(),
+            "training": {
+                **parcels.training.model_dump(),
+                "estimator": "hist_gradient_boosting",
+                "parameters": {"max_iter": 3, "max_features": 0.5},
+            },
+        }
+    )
+    history = make_history(boosted)
+    one, same, other = (run(history, Fixed("frozen", boosted), seed) for seed in (0, 0, 1))
+
+    assert (one.answers == same.answers).all()
+    assert not (one.answers == other.answers).all()
+
+
+def _until(evening: date, played: Play) -> tuple[Sequence[object], ...]:
+    """All that was decided, trained and predicted until an evening; what a fit costs differs from run to run."""
+    decisions = [decision for decision in played.decisions if decision.day <= evening]
+    trainings = [(t.as_of, t.outcome, t.says, t.version, t.rows) for t in played.trainings if t.as_of <= evening]
+    days = (evening - PLAYED.first).days + 1
+    versions = [version for day, version in played.versions.items() if day <= evening]
+    assert not any(math.isnan(answer) for answer in played.answers)
+    return decisions, trainings, versions, list(played.answers[: 60 * days])
