@@ -12,7 +12,7 @@ WORKERS := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test lock clean
+.PHONY: help setup demo down status check test lock clean purge
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,10 +41,14 @@ lock: $(READY) ## Bring requirements.lock in line with pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --no-header --quiet pyproject.toml -o requirements.lock
 
-clean: ## Stop the platform, and delete the environment, the platform's state in .tidewheel/ and all caches
+clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi
-	rm -rf .venv .tidewheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+purge: ## Stop the platform, and delete its models, data and passwords in .tidewheel/
+	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi
+	rm -rf .tidewheel
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: Tidewheel needs Python 3.11 to 3.13"; exit 1; }
