@@ -71,12 +71,13 @@ class Ledger:
         with self.session() as session:
             _put(session, VerdictRow, list(key), [said])
 
-    def verdicts(self, pipeline: str, kind: Kind | None = None, limit: int = 20) -> list[VerdictRow]:
-        """The newest verdicts, newest first."""
+    def verdicts(self, pipeline: str, kind: Kind | Sequence[Kind] | None = None, limit: int = 20) -> list[VerdictRow]:
+        """The newest verdicts, of one kind, some, or all; newest first."""
         query = select(VerdictRow).where(VerdictRow.pipeline == pipeline).limit(limit)
         query = query.order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc())
         if kind is not None:
-            query = query.where(VerdictRow.kind == str(kind))
+            kinds = [kind] if isinstance(kind, Kind) else kind
+            query = query.where(VerdictRow.kind.in_([str(one) for one in kinds]))
         with self.session() as session:
             return list(session.scalars(query))
 

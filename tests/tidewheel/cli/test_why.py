@@ -1,0 +1,92 @@
+"""`tidewheel why` tells the last decisions in words."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines import PIPELINE_FILE
+from tidewheel.cli.app import main
+from tidewheel.ledger import Ledger, migrate
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+
+NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
+HELD = "performance fell (excess log-loss +0.031, t 2.4) but the last training was 3 of 7 cool-down days ago"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "orders.yaml").write_text(PIPELINE_FILE)
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("TIDEWHEEL_PROJECT", str(tmp_path))
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", url)
+    migrate(url)
+    return Ledger(url)
+
+
+def decide(ledger: Ledger) -> None:
+    for n, verdict in enumerate(
+        [
+            Verdict(
+                Kind.GATE, Outcome.REFUSED, "refused: version 5 is worse [by far]", {"rows": 900}, {"margin": 0.02}
+            ),
+            Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, f"suppressed: {HELD}"),
+            Verdict(Kind.VALIDATION, Outcome.PASSED, "raw: all rules are kept"),
+        ]
+    ):
+        ledger.record("orders", f"subject {n}", f"run {n}", verdict, NOW + timedelta(hours=n))
+
+
+def why(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    monkeypatch.setattr("sys.argv", ["tidewheel", "why", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    if ended.value.code:
+        raise ended.value
+
+
+def test_the_newest_decision_comes_first_and_validation_only_when_asked_for(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decide(ledger)
+    monkeypatch.setenv("COLUMNS", "160")
+    why(monkeypatch, "orders")
+    told = capsys.readouterr().out
+    assert [line.rstrip() for line in told.splitlines()] == [
+        "2026-11-22 04:00  trigger subject 1  suppressed",
+        f"  {HELD}",
+        "2026-11-22 03:00  gate subject 0  refused",
+        "  version 5 is worse [by far]",
+    ]
+    why(monkeypatch, "orders", "--kind", "validation")
+    assert "all rules are kept" in capsys.readouterr().out
+
+
+def test_a_program_gets_all_that_was_decided_from(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decide(ledger)
+    why(monkeypatch, "orders", "--json", "--last", "2")
+    newest, older = json.loads(capsys.readouterr().out)
+    assert newest["outcome"] == "suppressed"
+    assert (older["inputs"], older["thresholds"]) == ({"rows": 900}, {"margin": 0.02})
+
+
+def test_a_pipeline_without_decisions_says_so(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why(monkeypatch, "orders")
+    assert "Nothing was decided about orders yet" in capsys.readouterr().out
+
+
+def test_a_misspelled_name_gets_a_hint(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        why(monkeypatch, "order")
+    assert ended.value.code == 2
+    assert "did you mean 'orders'?" in capsys.readouterr().err
