@@ -57,7 +57,7 @@ def work(job: Job) -> Result:
     )
     staged = [*rows.staged, *known.staged]
     refused = [*rows.refused, *known.refused]
-    if rows.absent:
+    if rows.absent and not refused:
         raise SourceError("; ".join(rows.absent))
     counts = {
         "skipped": False,
@@ -71,7 +71,8 @@ def work(job: Job) -> Result:
         outputs=staged,
         figures=counts,
         sentence=f"{counts['rows']} rows of {days} and {counts['labels']} labels of {matured or 'no day'}",
-        refused=f"{job.pipeline.name}: " + "\n".join(refused) if refused else None,
+        # What is late may come by itself and is tried again; with what was refused somebody has to do something.
+        refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absent]) if refused else None,
     )
 
 
@@ -87,6 +88,9 @@ def _land(
         except UnreadableFile as error:
             place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
             refused.append(f"{error} (kept in {place})")
+            continue
+        except DataRefused as error:
+            refused.append(str(error))
             continue
         except SourceError as error:
             absent.append(str(error))

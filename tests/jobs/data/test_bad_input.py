@@ -147,6 +147,15 @@ def test_every_bad_day_of_a_range_is_named_at_once(deliveries: Deliveries) -> No
     assert [day for day in days if f"orders-{day}" in refused] == days[1:]
 
 
+def test_a_refused_day_is_told_even_where_another_is_not_there(deliveries: Deliveries) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    deliveries.put(days[0])
+    deliveries.orders(days[1]).drop(columns="parcel").to_parquet(deliveries.source_file(days[1]))
+    refused = run_job(deliveries, "land", f"{days[0]}..{days[2]}", "r").refused or ""
+    assert f"orders-{days[1]}.parquet: column 'parcel' is missing" in refused
+    assert f"orders-{days[2]}.parquet: no such file" in refused
+
+
 def _refused_at(deliveries: Deliveries, task: str) -> str | None:
     landed = run_job(deliveries, "land", NEXT, "night")
     if task == "land":
