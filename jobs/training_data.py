@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 PARTITION = "partition"
+TRAINING_DATA_FILE = "training_data.json"
 
 
 class LabelledDay(BaseModel):
@@ -180,7 +181,7 @@ def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -
         Day (`partition`), key columns, feature columns and the label as float64, in the order of days and files.
 
     Raises:
-        LakeError: a batch is gone.
+        LakeError: a batch is gone, or a byte of it is another than was assembled.
         DataRefused: a label is there twice, or is no label of the task.
     """
     import pandas as pd
@@ -206,7 +207,7 @@ def _read(lake: Lake, batches: Sequence[BatchReference], columns: list[str]) -> 
     frames = []
     for batch in batches:
         manifest = lake.manifest(batch.dataset, batch.partition, batch.content_hash)
-        frame = lake.read(manifest, columns).to_pandas()
+        frame = lake.read(manifest, columns, verify=True).to_pandas()
         frame.insert(0, PARTITION, batch.partition)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[PARTITION, *columns])
@@ -222,4 +223,4 @@ def _labelled_day(lake: Lake, features: Manifest) -> LabelledDay:
 
 
 def _path(lake: Lake, run_id: str) -> str:
-    return f"{lake.pipeline}/runs/{run_folder(run_id)}/training_data.json"
+    return f"{lake.pipeline}/runs/{run_folder(run_id)}/{TRAINING_DATA_FILE}"

@@ -130,13 +130,6 @@ class Lake:
         content = self.store.read(f"{folder}/{records[-1]}") if records else None
         return str(json.loads(content)["reason"]) if content else None
 
-    def quarantine_reason(self, dataset: str, partition: str) -> str | None:
-        """Why the batches of a day that lie in quarantine were refused; None where none lies there."""
-        folder = f"{self._dataset(dataset)}/{QUARANTINE}/{partition}"
-        records = [name for name in self.store.list_folder(folder) if name.endswith(".json")]
-        content = self.store.read(f"{folder}/{records[-1]}") if records else None
-        return str(json.loads(content)["reason"]) if content else None
-
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def published(self, dataset: str, partition: str) -> Manifest | None:
@@ -188,13 +181,18 @@ class Lake:
         """URLs of a batch's files, for Spark."""
         return [self.store.url(f"{self._dataset(manifest.dataset)}/{file.path}") for file in manifest.files]
 
-    def read(self, manifest: Manifest, columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, manifest: Manifest, columns: Sequence[str] | None = None, *, verify: bool = False) -> pa.Table:
         """Read a batch into memory, in the order its manifest names the files.
 
+        Args:
+            manifest: of the batch.
+            columns: only these; default: all.
+            verify: compare not only the files' sizes with the manifest, but every byte, by hash.
+
         Raises:
-            LakeError: a file is gone or its size is not what the manifest says.
+            LakeError: a file is gone, or is not what the manifest says.
         """
-        return self.read_all([manifest], columns)
+        return self._concatenated(self._read_file(manifest, file, columns, verify=verify) for file in manifest.files)
 
     def read_all(self, manifests: Iterable[Manifest], columns: Sequence[str] | None = None) -> pa.Table:
         """Read several batches, one after the other.
@@ -202,14 +200,19 @@ class Lake:
         Raises:
             LakeError: there are no batches, or one is not what its manifest says.
         """
+        return self._concatenated(self._read_file(batch, file, columns) for batch in manifests for file in batch.files)
+
+    def _concatenated(self, tables: Iterable[pa.Table]) -> pa.Table:
         import pyarrow as pa
 
-        tables = [self._read_file(manifest, file, columns) for manifest in manifests for file in manifest.files]
-        if not tables:
+        read = list(tables)
+        if not read:
             raise LakeError(f"{self.pipeline}: asked to read no batches at all")
-        return pa.concat_tables(tables, promote_options="permissive")
+        return pa.concat_tables(read, promote_options="permissive")
 
-    def _read_file(self, manifest: Manifest, file: DataFile, columns: Sequence[str] | None) -> pa.Table:
+    def _read_file(
+        self, manifest: Manifest, file: DataFile, columns: Sequence[str] | None, *, verify: bool = False
+    ) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -217,10 +220,13 @@ class Lake:
         try:
             with self.store.open(path) as opened:
                 size = opened.seek(0, SEEK_END)
-                if size == file.bytes:
+                if size != file.bytes:
+                    wrong = f"it has {size} bytes, not {file.bytes}"
+                elif verify and (found := self.store.sha256(path)[0]) != file.sha256:
+                    wrong = f"its sha256 is {found}, not {file.sha256}"
+                else:
                     opened.seek(0)
                     return pq.read_table(opened, columns=list(columns) if columns else None)
-                wrong = f"it has {size} bytes, not {file.bytes}"
         except (OSError, pa.ArrowInvalid) as error:
             wrong = str(error)
         raise LakeError(

@@ -93,6 +93,17 @@ def test_data_that_is_gone_is_named(make_parcels: MakeParcels) -> None:
         labelled_rows(parcels.lake, spec(parcels), chosen.training)
 
 
+def test_a_training_refuses_a_file_of_which_a_byte_has_changed(make_parcels: MakeParcels) -> None:
+    parcels = make_parcels()
+    days = parcels.publish_days(12)
+    chosen = choose_training_data(parcels.lake, spec(parcels), as_of=days[-1])
+    path = f"{parcels.name}/labels/{parcels.lake.need('labels', str(days[0])).files[0].path}"
+    content = parcels.lake.store.read(path) or b""
+    parcels.lake.store.replace(path, content.replace(b"parquet-cpp", b"parquet-cqp"))
+    with pytest.raises(LakeError, match=f"{path} is not what the manifest of labels/2024-01-01 says: its sha256 is"):
+        labelled_rows(parcels.lake, spec(parcels), chosen.training)
+
+
 def test_days_built_before_a_column_was_added_are_left_out_and_named_where_that_leaves_too_little(
     make_parcels: MakeParcels,
 ) -> None:
