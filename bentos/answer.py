@@ -1,8 +1,53 @@
-"""What the endpoint answers, as the OpenAPI page documents it."""
+"""What the endpoint answers: as it is sent, and as the OpenAPI page documents it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pydantic_core
 from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from bentos.predictor import Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer before it is written; the fields are those of `Answer`."""
+
+    predictions: Predictions
+    model_version: str
+    colour: str
+    request_id: str
+    flags: list[dict[str, Any]]
+
+    def to_json(self) -> bytes:
+        """As `Answer` says."""
+        return pydantic_core.to_json(self.fields())
+
+    def to_arrow(self) -> bytes:
+        """An Arrow IPC stream with the column `prediction`; all else is in its schema's metadata."""
+        said = {"model_version": self.model_version, "colour": self.colour, "request_id": self.request_id}
+        schema = pa.schema(
+            [pa.field("prediction", pa.float64(), nullable=False)],
+            {**said, "flags": pydantic_core.to_json(self.flags)},
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, schema) as stream:
+            stream.write_batch(pa.record_batch([pa.array(self.predictions, pa.float64())], schema=schema))
+        return sink.getvalue().to_pybytes()
+
+    def fields(self) -> dict[str, Any]:
+        """As an object of plain values."""
+        return {
+            "predictions": self.predictions.tolist(),
+            "model_version": self.model_version,
+            "colour": self.colour,
+            "request_id": self.request_id,
+            "flags": self.flags,
+        }
 
 
 class Flag(BaseModel):

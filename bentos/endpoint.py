@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pydantic_core
 
-from bentos.call import JSON, Application, Bodies, Call, Disconnected, Message, Receive, Send
+from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Call, Disconnected, Message, Receive, Send
 from bentos.measures import CONTENT_TYPE, Measures
 from bentos.openapi import document
 from bentos.prediction_log import Entry, PredictionLog
@@ -25,6 +25,7 @@ from bentos.request import RequestRefused
 from bentos.settings import EndpointSettings
 
 if TYPE_CHECKING:
+    from bentos.request import Rows
     from bentos.served import Served
 
 log = logging.getLogger("tidewheel.endpoint")
@@ -136,9 +137,8 @@ class Endpoint:
     def _answer(self, call: Call, body: bytes) -> Reply:
         started = time.perf_counter()
         desk = self._desk
-        rows = desk.served.reader.from_json(body)
+        rows = _rows(desk.served, call.content_type, body)
         answer = desk.served.answer(rows, call.request_id)
-        content = pydantic_core.to_json(answer)
         if desk.log and desk.log.wants(call.request_id) and not call.probing:
             entry = Entry(
                 request_id=call.request_id,
@@ -146,11 +146,20 @@ class Endpoint:
                 mirrored=call.mirrored,
                 columns=rows.columns,
                 key=rows.key,
-                predictions=answer["predictions"],
+                predictions=answer.predictions,
             )
             desk.log.put(entry)
-        desk.measures.answered(len(rows), len(answer["flags"]), time.perf_counter() - started)
-        return Reply(200, content)
+        reply = Reply(200, answer.to_arrow(), ARROW) if call.wants_arrow else Reply(200, answer.to_json())
+        desk.measures.answered(len(rows), len(answer.flags), time.perf_counter() - started)
+        return reply
+
+
+def _rows(served: Served, content_type: bytes, body: bytes) -> Rows:
+    if content_type == ARROW:
+        return served.tables.from_stream(body)
+    if content_type == PARQUET:
+        return served.tables.from_parquet(body)
+    return served.reader.from_json(body)
 
 
 def _refusal(refusal: RequestRefused, call: Call) -> Reply:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from bentos.predictor import Coded, Values
+from bentos.predictor import Coded, Predictions, Values
 from bentos.segments import FEATURE, KEY, SegmentWriter, log_schema
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Entry:
     mirrored: bool
     columns: Mapping[str, Values]
     key: Mapping[str, Sequence[str | None]]
-    predictions: Sequence[float]
+    predictions: Predictions
 
     @property
     def day(self) -> str:
@@ -167,7 +167,7 @@ class PredictionLog:
             "model_version": pa.repeat(self._version, rows),
             "colour": pa.repeat(self._colour, rows),
             "mirrored": np.repeat([entry.mirrored for entry in entries], counts),
-            "prediction": list(chain.from_iterable(entry.predictions for entry in entries)),
+            "prediction": np.concatenate([entry.predictions for entry in entries]),
         }
         arrays = []
         for field in self._schema:

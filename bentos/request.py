@@ -122,7 +122,7 @@ class Reader:
         return refusal(details, count if count > MOST_EXPLAINED else len(problems))
 
     def _explain(self, problem: Any) -> dict[str, Any]:
-        where, found = problem["loc"], _brief(problem["input"])
+        where, found = problem["loc"], brief(problem["input"])
         row = where[1] if len(where) > 1 else None
         if len(where) < 3:
             expected = "an object with the model's fields" if row is not None else 'an object {"rows": [{...}, ...]}'
@@ -137,7 +137,7 @@ class Reader:
         column = self._columns[field]
         if problem["type"] == "missing":
             return {"row": row, "field": field, "found": "nothing", "expected": column.expected}
-        expected = _known_categories(column) if problem["type"] == "literal_error" else column.expected
+        expected = known_categories(column) if problem["type"] == "literal_error" else column.expected
         return {"row": row, "field": field, "found": found, "expected": expected}
 
 
@@ -221,7 +221,8 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _known_categories(column: Column) -> str:
+def known_categories(column: Column) -> str:
+    """What a column that refuses unknown categories takes, in words."""
     shown = ", ".join(column.categories[:10])
     return f"one of {shown}{', ...' if len(column.categories) > 10 else ''}{' or null' if column.nullable else ''}"
 
@@ -235,6 +236,7 @@ def _sentence(detail: dict[str, Any]) -> str:
     return f"{', '.join(place) or 'the body'}: found {detail['found']}, expected {detail['expected']}"
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """A value as JSON, cut to a readable length."""
     text = pydantic_core.to_json(value, inf_nan_mode="constants", fallback=repr).decode(errors="replace")
     return text if len(text) <= 80 else f"{text[:77]}..."

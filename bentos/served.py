@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from bentos.answer import Answered
 from bentos.contract import MODEL, Packaged
 from bentos.predictor import Predictor, UnknownCategory, load
 from bentos.request import Reader, RequestRefused
+from bentos.tables import TableReader
 
 if TYPE_CHECKING:
     from bentos.request import Rows
@@ -26,12 +29,14 @@ class Served:
     Attributes:
         packaged: its contract and facts.
         reader: checks requests for it.
+        tables: checks requests that come as tables.
         predictor: the compiled model.
         colour: blue or green, `none` where nobody said.
     """
 
     packaged: Packaged
     reader: Reader
+    tables: TableReader
     predictor: Predictor
     colour: str
 
@@ -40,15 +45,15 @@ class Served:
         """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
         packaged = Packaged.read(folder)
         predictor = load(packaged.format, (folder / MODEL).read_bytes())
-        served = cls(packaged, Reader(packaged), predictor, colour)
+        served = cls(packaged, Reader(packaged), TableReader(packaged), predictor, colour)
         golden = [golden.row for golden in packaged.golden_rows]
         for _ in range(WARM_UP_CALLS):
             served.answer(served.reader.from_rows(golden[:1]), "warm-up")
         served.answer(served.reader.from_rows(golden), "warm-up")
         return served
 
-    def answer(self, rows: Rows, request_id: str) -> dict[str, Any]:
-        """Answer rows that the reader has checked; see `bentos.answer.Answer`.
+    def answer(self, rows: Rows, request_id: str) -> Answered:
+        """Answer rows that a reader has checked.
 
         Raises:
             RequestRefused: the model cannot take an unknown category.
@@ -57,15 +62,9 @@ class Served:
             predictions = self.predictor(rows.columns)
         except UnknownCategory as error:
             raise RequestRefused(422, str(error)) from error
-        return {
-            "predictions": predictions.tolist(),
-            "model_version": self.packaged.version,
-            "colour": self.colour,
-            "request_id": request_id,
-            "flags": self.reader.flags(rows.columns),
-        }
+        return Answered(predictions, self.packaged.version, self.colour, request_id, self.reader.flags(rows.columns))
 
     def answers_a_golden_row(self) -> bool:
         """Whether the model answers at all, asked the way a request would."""
         rows = self.reader.from_rows([self.packaged.golden_rows[0].row])
-        return all(math.isfinite(value) for value in self.answer(rows, "ready")["predictions"])
+        return bool(np.isfinite(self.answer(rows, "ready").predictions).all())

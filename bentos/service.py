@@ -40,7 +40,7 @@ class Model:
     def predict(self, rows: list[dict[str, Any]]) -> Answer:
         """Predict one row or many; a request over HTTP is answered by `bentos.endpoint` in the same way."""
         checked = self._served.reader.from_rows(rows)
-        return Answer.model_validate(self._served.answer(checked, "in-process"))
+        return Answer.model_validate(self._served.answer(checked, "in-process").fields())
 
     def __is_ready__(self) -> bool:
         return self._served.answers_a_golden_row()

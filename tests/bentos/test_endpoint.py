@@ -154,7 +154,7 @@ def test_a_model_that_fails_answers_500_with_the_request_id(served: Served, capl
     def broken(columns: object) -> Any:
         raise ZeroDivisionError
 
-    failing = Served(served.packaged, served.reader, broken, "blue")
+    failing = Served(served.packaged, served.reader, served.tables, broken, "blue")
     caller = Caller(Endpoint(unknown, lambda: failing, EndpointSettings()), [])
     answer = caller.predict([dict(served.packaged.golden_rows[0].row)], x_request_id="q1")
     assert (answer.status_code, answer.json()["request_id"]) == (500, "q1")

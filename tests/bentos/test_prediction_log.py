@@ -42,7 +42,7 @@ def logged(settings: Settings) -> pd.DataFrame:
 def entry(served: Served, request_id: str, rows: int = 1) -> Entry:
     golden = served.packaged.golden_rows[0]
     found = served.reader.from_rows([golden.row] * rows)
-    return Entry(request_id, time.time(), False, found.columns, found.key, [golden.prediction] * rows)
+    return Entry(request_id, time.time(), False, found.columns, found.key, np.full(rows, golden.prediction))
 
 
 @pytest.mark.slow
