@@ -15,6 +15,7 @@ from jobs.code_reference import resolve
 from jobs.feature_inputs import PARTITION, FeatureInputs, read_manifests
 from jobs.job import Job, Result, run
 from jobs.spark import spark_session
+from jobs.staleness import gaps, gaps_sentence, inputs_of
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange
@@ -37,11 +38,22 @@ def work(job: Job) -> Result:
     finally:
         spark.stop()
     rows = sum(manifest.rows for manifest in staged)
+    inputs = {manifest.key: manifest.content_hash for manifest in (*landing.values(), *labels.values())}
+    missing = gaps(job.pipeline, days, inputs)
+    if missing:
+        log.warning("%s of %s%s", job.pipeline.name, days, gaps_sentence(missing))
     return Result(
-        inputs={manifest.key: manifest.content_hash for manifest in (*landing.values(), *labels.values())},
+        inputs=inputs,
         outputs=staged,
-        figures={"skipped": False, "days": len(staged), "rows": rows, "look_back_days": len(landing) - len(staged)},
-        sentence=f"features of {rows} rows of {days}, from {len(landing)} days of rows and {len(labels)} of labels",
+        figures={
+            "skipped": False,
+            "days": len(staged),
+            "rows": rows,
+            "look_back_days": len(landing) - len(staged),
+            "look_back_batches_missing": len(missing),
+        },
+        sentence=f"features of {rows} rows of {days}, from {len(landing)} days of rows and {len(labels)} of labels"
+        + gaps_sentence(missing),
     )
 
 
@@ -134,13 +146,10 @@ def _staged(
     landing: Mapping[str, Manifest],
     labels: Mapping[str, Manifest],
 ) -> list[Manifest]:
-    look_back, delay = job.pipeline.features.look_back_days, job.pipeline.labels.delay_days
+    there = {manifest.key: manifest.content_hash for manifest in (*landing.values(), *labels.values())}
     staged = []
     for day, key in zip(days.days, days.keys, strict=True):
-        seen = PartitionRange(day, day).look_back(look_back).keys
-        matured = [k for k in seen if k <= str(day - timedelta(days=delay))]
-        used = [*(landing[k] for k in seen if k in landing), *(labels[k] for k in matured if k in labels)]
-        inputs = {manifest.key: manifest.content_hash for manifest in used}
+        inputs = {name: there[name] for name in inputs_of(job.pipeline, day) if name in there}
         found = job.lake.stage("features", key, paths[key], inputs, job.code_version) if key in paths else None
         if found is None or found.rows != landing[key].rows:
             raise SpecError(

@@ -135,6 +135,19 @@ def test_a_window_longer_than_the_look_back_is_refused(month: Deliveries, caplog
     assert "needs features.look_back_days of at least 8, found 7" in caplog.text
 
 
+def test_a_night_that_is_missing_in_the_look_back_is_told(
+    deliveries: Deliveries, caplog: pytest.LogCaptureFixture
+) -> None:
+    deliveries.put(*DAYS[:4])
+    for day in (DAYS[0], DAYS[1], DAYS[3]):
+        deliveries.publish(run_job(deliveries, "land", day, str(day)))
+    record = run_job(deliveries, "features", DAYS[3], str(DAYS[3]))
+    assert record.figures["look_back_batches_missing"] == 2
+    # The night of day 2, which failed, would also have landed the labels of day 0.
+    assert f"missing: labels/{DAYS[0]}, landing/{DAYS[2]}." in record.sentence
+    assert f"missing: labels/{DAYS[0]}, landing/{DAYS[2]}." in caplog.text
+
+
 def test_days_with_other_columns_are_brought_together_by_name(deliveries: Deliveries) -> None:
     deliveries.put(*DAYS[:3])
     odd = deliveries.orders(DAYS[1]).drop(columns="weight").assign(weight=range(40), note=None)
