@@ -16,6 +16,8 @@ WIDTH, LEFT, RIGHT, TOP = 960, 64, 16, 14
 LANE = 18
 """Height of a policy's row of marks below a chart."""
 TICKS = 5
+NAME = 60
+"""Dots closer than this have their names on different sides."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def cost_chart(dots: Sequence[Dot], across_title: str, up_title: str, title: str
     for power in range(int(across.high) + 1):
         x = across(power)
         parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{2**power}</text>')
-    for dot in dots:
+    for number, dot in enumerate(dots):
         x = across(math.log2(max(dot.x, 1)))
         parts.append(
             f'<line class="bar c{dot.colour}" x1="{x:.1f}" x2="{x:.1f}" '
@@ -130,7 +132,9 @@ def cost_chart(dots: Sequence[Dot], across_title: str, up_title: str, title: str
             f'<circle class="dot c{dot.colour}" cx="{x:.1f}" cy="{up(dot.y):.1f}" r="5">'
             f"<title>{escape(dot.name)}: {dot.y:.4f}</title></circle>"
         )
-        parts.append(f'<text class="name" x="{x + 9:.1f}" y="{up(dot.y) + 4:.1f}">{escape(dot.name)}</text>')
+        crowded = any(abs(x - across(math.log2(max(other.x, 1)))) < NAME for other in dots[:number])
+        place = f'x="{x - 9:.1f}" text-anchor="end"' if crowded else f'x="{x + 9:.1f}"'
+        parts.append(f'<text class="name" {place} y="{up(dot.y) + 4:.1f}">{escape(dot.name)}</text>')
     parts.append(
         f'<text class="tick" x="{WIDTH - RIGHT}" y="{bottom + 34}" text-anchor="end">{escape(across_title)}</text>'
     )
@@ -141,7 +145,9 @@ def cost_chart(dots: Sequence[Dot], across_title: str, up_title: str, title: str
 def _scale(values: Iterable[float], begin: float, end: float) -> Scale:
     known = np.array([value for value in values if not math.isnan(value)] or [0.0, 1.0])
     low, high = float(known.min()), float(known.max())
-    spread = (high - low) or abs(high) or 1.0
+    if low == high:
+        low, high = low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10
+    spread = high - low
     step = 10 ** math.floor(math.log10(spread / TICKS))
     step *= next(factor for factor in (1, 2, 5, 10) if spread / (step * factor) <= TICKS)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
-from typing import Any
 
-from jobs import prediction, training_data
-from jobs.estimators import build_model, settle_for_prediction
+from jobs import fitting, prediction, training_data
+from jobs.estimators import build_model
 from jobs.prediction import Model
 from jobs.replay.history import Known
 from jobs.replay.kept import Kept, content_key, fingerprint
@@ -48,11 +47,12 @@ class Fitter:
         self.pipeline = pipeline
         self.training = pipeline.training.model_copy(update={"seed": seed})
         self._kept = kept
+        unfitted = build_model(self.training, pipeline.features, pipeline.task)
         rooms = [prediction, training_data]
         if ":" in self.training.estimator:
             rooms.append(import_module(self.training.estimator.partition(":")[0]))
         self._settings = {
-            "model": {name: repr(value) for name, value in self._unfitted().get_params().items()},
+            "model": {name: repr(value) for name, value in unfitted.get_params().items()},
             "features": pipeline.features.columns,
             "code": fingerprint(*rooms),
         }
@@ -63,19 +63,12 @@ class Fitter:
         Raises:
             ValueError: a label of these days is not known yet.
         """
-        rows = known.labelled([day.day for day in days])
+        pipeline, rows = self.pipeline, known.labelled([day.day for day in days])
         key = content_key({**self._settings, "data": data_hash(days)})
         if (done := self._kept.get("fits", key)) is not None:
             return done  # type: ignore[no-any-return]
         began = time.process_time()
-        model = self._unfitted()
-        model.fit(rows.frame, rows.truth)
-        settle_for_prediction(model)
+        model = fitting.fit(self.training, pipeline.features, pipeline.task, rows.frame, rows.truth).model
         fit = Fit(model, days[-1].day, len(rows), time.process_time() - began)
         self._kept.put("fits", key, fit)
         return fit
-
-    def _unfitted(self) -> Any:
-        model = build_model(self.training, self.pipeline.features, self.pipeline.task)
-        asked = {name: value for name, value in model.get_params().items() if name.split("__")[-1] == "n_jobs"}
-        return model.set_params(**{name: 1 for name, value in asked.items() if value is not None})  # a play's share

@@ -29,7 +29,7 @@ h1 { font-size: 1.4rem; margin-bottom: .2rem } h2 { font-size: 1.05rem; margin: 
 p.lead { background: var(--well); border-left: 5px solid var(--c0); padding: .8rem 1rem }
 table { border-collapse: collapse; width: 100% } .wide { overflow-x: auto }
 th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top }
-td { font-variant-numeric: tabular-nums } th:first-child, td:first-child { text-align: left }
+td { font-variant-numeric: tabular-nums } th:first-child, td:first-child { text-align: left; white-space: nowrap }
 th { font-weight: 600; font-size: .85rem } td small, .soft { color: var(--soft) }
 .words td { text-align: left; font-size: .88rem } .words td:first-child { white-space: nowrap }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em }
@@ -37,7 +37,8 @@ svg { width: 100%; height: auto; display: block } svg text { font: 12px system-u
 .tick { fill: var(--soft) } .name { fill: var(--ink) } .grid, .lane { stroke: var(--rule) }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round } .bar { stroke-width: 2 }
 .cross { fill: none; stroke-width: 2 }
-summary { cursor: pointer } footer { color: var(--soft); margin-top: 2.5rem; font-size: .85rem }
+details { margin: .6rem 0 } summary { cursor: pointer }
+footer { color: var(--soft); margin-top: 2.5rem; font-size: .85rem }
 """
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -54,6 +55,7 @@ one to read why.</p>
 {gain}
 <h2>What quality costs</h2>
 {cost}
+<h2>Every training, and why</h2>
 {trainings}
 <h2>How it was played</h2>
 {rules}
@@ -89,7 +91,11 @@ def replay_page(
     metric = NAMES[pipeline.metric]
     shown = [next(play for play in plays if play.policy == one.policy) for one in summaries]
     lines = [Line(p.policy, colours[p.policy], series[p.policy], _marks(p)) for p in shown]
-    dots = [Dot(s.policy, colours[s.policy], s.fits, s.quality.value, s.quality.low, s.quality.high) for s in summaries]
+    costs, cost_title = _cost(metric, summaries)
+    dots = [
+        Dot(one.policy, colours[one.policy], one.fits, cost.value, cost.low, cost.high)
+        for one, cost in zip(summaries, costs, strict=True)
+    ]
     return PAGE.format(
         style=_colour_rules() + STYLE,
         title=escape(f"{pipeline.name}: {played.first} to {played.last}, replayed"),
@@ -101,7 +107,7 @@ def replay_page(
         window=TRAILING_DAYS,
         quality=time_chart(played.days, lines, f"{metric} over time, by policy"),
         gain=_gain_chart(pipeline, played, shown, series, colours),
-        cost=cost_chart(dots, "models fitted (logarithmic)", metric, f"{metric} against models fitted, by policy"),
+        cost=cost_chart(dots, "models fitted (logarithmic)", cost_title, f"{cost_title} against models fitted"),
         trainings="".join(_trainings(play) for play in shown),
         rules=_rules(pipeline, played),
         footer=escape(
@@ -109,6 +115,14 @@ def replay_page(
             f"draws whole days, the same ones for every policy. tidewheel {code_version}"
         ),
     )
+
+
+def _cost(metric: str, summaries: Sequence[PolicySummary]) -> tuple[list[Interval], str]:
+    """What is drawn against cost: the gain over the frozen model, whose interval is narrower, where that was played."""
+    gains = [one.better_than_frozen for one in summaries if one.better_than_frozen is not None]
+    if len(gains) == len(summaries):
+        return gains, f"{metric}, better than frozen"
+    return [one.quality for one in summaries], metric
 
 
 def lead(pipeline: Pipeline, summaries: Sequence[PolicySummary]) -> str:
@@ -209,7 +223,7 @@ def _trainings(play: Play) -> str:
     table = _table(["as of", "why", "what came of it", "rows", "fits"], rows, "words")
     promoted = sum(training.version is not None for training in play.trainings)
     title = f"{play.policy}: {len(play.trainings)} trainings, {promoted} promoted (seed {play.seed})"
-    return f"<h2></h2><details><summary>{escape(title)}</summary><div class=wide>{table}</div></details>"
+    return f"<details><summary>{escape(title)}</summary><div class=wide>{table}</div></details>"
 
 
 def _rules(pipeline: Pipeline, played: PartitionRange) -> str:

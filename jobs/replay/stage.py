@@ -40,7 +40,8 @@ def play_all(
         The plays, by policy as asked for, then by seed.
     """
     kept, done = Kept(scene.folder), dict[Part, Play]()
-    parts = [Part(policy, seed) for policy in policies for seed in seeds]
+    # seed by seed: what is stopped halfway has a whole picture of the first
+    parts = [Part(policy, seed) for seed in seeds for policy in policies]
     asked = {policy: parse_policy(policy, scene.pipeline, scene.played) for policy in policies}
     waiting = [part for part in parts if asked[part.policy].waits]
     ready = [part for part in parts if not asked[part.policy].waits]
@@ -69,7 +70,7 @@ def play_all(
                 kept.put("plays", play_key(scene, history, part), played)
                 take(part, played)
                 progress.end(part, played, again=True)
-    return [done[part] for part in parts]
+    return [done[Part(policy, seed)] for policy in policies for seed in seeds]
 
 
 def play_key(scene: Scene, history: History, part: Part) -> str:

@@ -130,7 +130,7 @@ _player: list[_Player] = []
 
 def _enter(scene: Scene, told: Queue[News]) -> None:
     threadpoolctl.threadpool_limits(1)
-    os.environ["OMP_NUM_THREADS"] = "1"  # for libraries that are loaded later
+    os.environ.update(OMP_NUM_THREADS="1", LOKY_MAX_CPU_COUNT="1")  # for libraries that are loaded later, and joblib
     history = History.read(Lake.open(scene.pipeline.name, scene.settings), scene.pipeline, scene.played)
     _player.append(_Player(scene, history, told))
 

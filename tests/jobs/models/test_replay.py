@@ -1,0 +1,131 @@
+"""A replay is what the jobs would have done: same decisions, same sentences, same predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jobs import registry
+from jobs.prediction import model_frame, predict
+from jobs.replay.fits import Fitter
+from jobs.replay.history import History
+from jobs.replay.kept import Kept
+from jobs.replay.play import play
+from jobs.replay.policies import Declared
+from tidewheel.errors import DataRefused
+from tidewheel.partitions import PartitionRange
+from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.spec import Pipeline, find_pipeline
+
+if TYPE_CHECKING:
+    from conftest import Parcels
+
+    from tidewheel.runs import JobRecord
+
+RunJob = Callable[..., "JobRecord"]
+TRIGGERS = "triggers: {data: {growth: 0.3}, cool_down_days: 2, budget: null}"
+
+
+@pytest.mark.slow
+def test_a_replay_decides_trains_and_predicts_as_the_jobs_did(
+    registered_parcels: Callable[..., Parcels], run_job: RunJob, tmp_path: Path
+) -> None:
+    parcels = registered_parcels(estimator="logistic_regression", floors="{}")
+    pipeline = _declared(parcels)
+    days = parcels.publish_days(14)
+    days += parcels.publish_days(7, first=date(2024, 1, 15), signal=-3.0)  # the world turns round
+    played = PartitionRange(days[13], days[-1])
+
+    _train(parcels, run_job, days[12])
+    said = []
+    for evening in played.days:
+        said.append(_score(parcels, pipeline, evening))
+        if evening < played.last and run_job(parcels, "monitor", evening, f"m{evening}").figures["outcome"] == "fired":
+            _train(parcels, run_job, evening)
+    trigger = {v.subject: v.sentence for v in parcels.ledger.verdicts(parcels.name, Kind.TRIGGER, limit=50)}
+    gate = {v.subject: v.sentence for v in parcels.ledger.verdicts(parcels.name, Kind.GATE)}
+
+    history = History.read(parcels.lake, pipeline, played)
+    replayed = play(
+        history, Declared("spec", pipeline), played, Fitter(pipeline, pipeline.training.seed, Kept(tmp_path / "kept"))
+    )
+
+    assert {str(decision.day): decision.sentence for decision in replayed.decisions} == trigger
+    assert {f"version {n}": training.says for n, training in enumerate(replayed.trainings, 1)} == gate
+    assert len(replayed.trainings) > 1
+    np.testing.assert_allclose(replayed.answers, np.concatenate(said), rtol=1e-6)
+
+
+def test_days_without_features_are_named_with_the_command_that_makes_them(
+    make_parcels: Callable[..., Parcels],
+) -> None:
+    parcels = make_parcels()
+    parcels.publish_days(5)
+    pipeline = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
+
+    with pytest.raises(DataRefused) as refused:
+        History.read(parcels.lake, pipeline, PartitionRange(date(2024, 1, 4), date(2024, 1, 9)))
+
+    said = str(refused.value)
+    assert "4 of the 6 days to be played have no features with labels in the lake: 2024-01-06..2024-01-09" in said
+    assert "trigger parcels.features with first day 2024-01-06 and last day 2024-01-09" in said
+    assert "python -m jobs.$job --pipeline parcels --partition 2024-01-06..2024-01-09" in said
+
+
+@pytest.mark.slow
+def test_the_job_leaves_a_page_and_figures_and_plays_nothing_twice(
+    make_parcels: Callable[..., Parcels], run_job: RunJob, tmp_path: Path
+) -> None:
+    parcels = make_parcels(estimator="logistic_regression", floors="{}")
+    _declared(parcels)
+    days = parcels.publish_days(20)
+    options = ("--policy", "spec", "--policy", "frozen", "--policy", "weekly", "--policy", "equal", "--seeds", "1")
+    span = f"{days[13]}..{days[-1]}"
+
+    first = run_job(parcels, "replay", span, "one", *options)
+    plays = {path.name: path.stat().st_mtime_ns for path in _kept(parcels)}
+    again = run_job(parcels, "replay", span, "two", *options)
+
+    assert first.figures == again.figures
+    assert first.figures["frozen fits"] == 1
+    assert first.figures["equal fits"] == first.figures["spec fits"]
+    assert {path.name: path.stat().st_mtime_ns for path in _kept(parcels)} == plays
+    assert len(plays) == 4
+    page = parcels.lake.store.read(first.links["Replay"])
+    assert page is not None
+    assert first.sentence in page.decode()
+
+
+def _declared(parcels: Parcels) -> Pipeline:
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    file.write_text(f"{file.read_text()}{TRIGGERS}\n")
+    return find_pipeline(parcels.settings.pipelines_folder, parcels.name)
+
+
+def _train(parcels: Parcels, run_job: RunJob, evening: date) -> None:
+    run_id = f"t{evening}"
+    for job in ("assemble", "train"):
+        run_job(parcels, job, evening, run_id)
+    if run_job(parcels, "evaluate", evening, run_id).figures["outcome"] == Outcome.PASSED:
+        run_job(parcels, "promote", evening, run_id)
+
+
+def _score(parcels: Parcels, pipeline: Pipeline, day: date) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    champion = registry.champion(parcels.settings, parcels.name)
+    assert champion is not None
+    rows = parcels.lake.read(parcels.lake.need("features", str(day))).to_pandas()
+    model = registry.load_model(parcels.settings, parcels.name, champion.version)
+    said = predict(model, model_frame(rows, pipeline.features), pipeline.task)
+    table = pa.table({"parcel": rows["parcel"], "prediction": said, "model_version": [champion.version] * len(said)})
+    parcels.lake.publish(parcels.lake.write_table("predictions", str(day), table, {}, "test"))
+    return said
+
+
+def _kept(parcels: Parcels) -> list[Path]:
+    return sorted((parcels.settings.home / "cache" / "replay" / parcels.name / "plays").glob("*.joblib"))

@@ -1,0 +1,100 @@
+"""The page: everything in one file, readable without a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
+from jobs.replay.fits import Fitter
+from jobs.replay.history import History
+from jobs.replay.kept import Kept
+from jobs.replay.page import replay_page
+from jobs.replay.play import play
+from jobs.replay.policies import parse_policy
+from jobs.replay.series import quality_over_time
+from jobs.replay.summary import summarize
+from tests.jobs.replay.conftest import FIRST
+from tidewheel.partitions import PartitionRange
+from tidewheel.spec import Pipeline
+
+PLAYED = PartitionRange(FIRST + timedelta(days=15), FIRST + timedelta(days=39))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {"folder": str(tmp_path_factory.mktemp("kept"))}
+
+
+@pytest.fixture
+def written(page: dict[str, str], make_history: Callable[..., History], parcels: Pipeline) -> str:
+    """A page of three policies, written once."""
+    if "html" not in page:
+        history, kept = make_history(), Kept(Path(page["folder"]))
+        asked = [parse_policy(name, parcels, PLAYED) for name in ("spec", "frozen", "weekly")]
+        plays = [play(history, one.make(0), PLAYED, Fitter(parcels, 0, kept)) for one in asked]
+        rows = history.taken(PLAYED.days)
+        series = {one.policy: quality_over_time(parcels, rows, [one]) for one in plays}
+        summaries = summarize(parcels, rows, plays)
+        page["html"] = replay_page(parcels, PLAYED, len(rows), summaries, series, plays, "0.1 <dirty>")
+    return page["html"]
+
+
+def test_the_page_loads_nothing(written: str) -> None:
+    assert not re.search(r"https?://|<script|<link|src=|@import|url\(", written)
+    assert "prefers-color-scheme: dark" in written
+
+
+def test_the_page_names_every_policy_its_figures_and_its_trainings(written: str) -> None:
+    for name in ("spec", "frozen", "every:7d"):
+        assert f"</span>{name}</td>" in written
+        assert re.search(rf"<summary>{name}: \d+ trainings", written)
+    assert "fired: the last training was 5 of 5 days ago" in written
+    assert "Policy spec: log-loss 0." in written
+
+
+def test_the_page_is_well_formed_and_what_others_wrote_is_text(written: str) -> None:
+    stack: list[str] = []
+
+    class Checker(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in ("meta", "br", "line", "path", "circle"):
+                stack.append(tag)
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            pass
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag not in ("line", "path", "circle"):
+                assert stack.pop() == tag
+
+    Checker().feed(written)
+    assert stack == []
+    assert "0.1 &lt;dirty&gt;" in written
+
+
+def test_a_chart_over_time_has_a_line_a_policy_and_a_row_of_marks() -> None:
+    days = [FIRST + timedelta(days=n) for n in range(90)]
+    values = np.linspace(0.5, 0.4, 90)
+    values[:6] = np.nan
+    marks = [Mark(days[9], "promoted", "why & what"), Mark(days[30], "rejected", "refused")]
+    svg = ElementTree.fromstring(time_chart(days, [Line("spec", 0, values, marks), Line("frozen", 1, values)], "title"))
+
+    assert len(svg.findall("path[@class='line c0']")) == len(svg.findall("path[@class='line c1']")) == 1
+    assert len(svg.findall("circle")) == len(svg.findall("path[@class='cross c0']")) == 1
+    assert "Feb" in [text.text for text in svg.findall("text")]
+
+
+def test_a_chart_of_one_value_has_a_scale() -> None:
+    flat = np.full(10, 0.5)
+    days = [FIRST + timedelta(days=n) for n in range(10)]
+
+    assert "NaN" not in time_chart(days, [Line("spec", 0, flat)], "flat").replace("nan", "NaN")
+    assert ElementTree.fromstring(cost_chart([Dot("spec", 0, 1, 0.5, 0.5, 0.5)], "fits", "loss", "title")) is not None
