@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
+from datetime import UTC, datetime
+
 from jobs.job import Job, Result, run
+from jobs.nothing_new import fingerprint, repeated
+from jobs.staleness import stale_days, stale_sentence
 from jobs.training_data import choose_training_data, keep_training_data
+from tidewheel.ledger import Ledger
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 
 def work(job: Job) -> Result:
-    """Name the matured days to train on and the newer ones kept for the gate."""
+    """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
     chosen = choose_training_data(job.lake, job.pipeline, as_of=job.partitions.last)
+    if sentence := repeated(job, chosen):
+        _answer_the_wish(job, str(chosen.as_of), sentence)
+        return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
     path = keep_training_data(job.lake, job.run_id, chosen)
+    stale = stale_days(job.lake, job.pipeline, chosen)
     first, last = chosen.training[0].day, chosen.training[-1].day
     return Result(
         inputs=chosen.inputs,
@@ -20,13 +31,27 @@ def work(job: Job) -> Result:
             "last_day": last.isoformat(),
             "rows": chosen.training_rows,
             "holdout_days": len(chosen.holdout),
-            "data_hash": chosen.data_hash,
+            "stale_days": len(stale),
+            **fingerprint(job, chosen),
         },
         links={"Training data, by hash": path},
         sentence=f"{chosen.training_rows:,} rows of {len(chosen.training)} days ({first} to {last}) to train on, "
-        f"{len(chosen.holdout)} later days kept for the gate",
+        f"{len(chosen.holdout)} later days kept for the gate" + stale_sentence(job.pipeline, stale),
     )
 
 
+def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:
+    """Write down why there is no training, and close the wish that asked for it."""
+    ledger, now = Ledger.open(job.settings), datetime.now(UTC)
+    verdict = Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, f"{Outcome.SUPPRESSED}: {sentence}")
+    ledger.record(job.pipeline.name, as_of, job.run_id, verdict, now)
+    ledger.close_request(job.pipeline.name, job.run_id, now)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What only this job can be told."""
+    parser.add_argument("--force", nargs="?", const="yes", help="train even where nothing is new")
+
+
 if __name__ == "__main__":
-    run("assemble", work)
+    run("assemble", work, add_options)

@@ -61,12 +61,24 @@ def wanted_version(job: Job) -> Wish:
         wanted = champion
     if endpoint is not None and endpoint.version == wanted.version:
         return _agreed(job, wanted.version)
-    if objection := _objection(wanted):
+    if against := objection(wanted):
         if not options.reason:
-            return _refused(job, wanted, objection)
+            return _refused(job, wanted, against)
         if not options.dry_run:
-            _override(job, wanted, objection)
+            _override(job, wanted, against)
     return _agreed(job, wanted.version)
+
+
+def objection(wanted: ModelVersion) -> str:
+    """What speaks against a version; empty where nothing does, or where somebody has answered for it already."""
+    tags = wanted.tags
+    if tags.get(registry.OVERRIDE_REASON):
+        return ""
+    if tags.get(registry.REVIEW) == registry.REJECTED:
+        return f"was rejected in review by {tags.get(registry.REVIEWER) or 'nobody: there was no answer in time'}"
+    if tags.get(registry.VERDICT) == Outcome.PASSED:
+        return ""
+    return f"has not passed the gate ({tags.get(registry.VERDICT_SENTENCE, 'it was never judged')})"
 
 
 def champion_again(job: Job, version: str, why: str) -> str:
@@ -100,21 +112,9 @@ def _agreed(job: Job, version: str) -> Wish:
     return Wish(version)
 
 
-def _objection(wanted: ModelVersion) -> str:
-    """What speaks against a version; empty where nothing does, or where somebody has answered for it already."""
-    tags = wanted.tags
-    if tags.get(registry.OVERRIDE_REASON):
-        return ""
-    if tags.get(registry.REVIEW) == registry.REJECTED:
-        return f"was rejected in review by {tags.get(registry.REVIEWER) or 'nobody: there was no answer in time'}"
-    if tags.get(registry.VERDICT) == Outcome.PASSED:
-        return ""
-    return f"has not passed the gate ({tags.get(registry.VERDICT_SENTENCE, 'it was never judged')})"
-
-
-def _refused(job: Job, wanted: ModelVersion, objection: str) -> Wish:
+def _refused(job: Job, wanted: ModelVersion, against: str) -> Wish:
     name, version = wanted.pipeline, wanted.version
-    why = f"version {version} {objection}, so it is not released"
+    why = f"version {version} {against}, so it is not released"
     answers = ""
     if not job.options.dry_run:
         _record(job, f"version {version}", Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}))
@@ -127,8 +127,8 @@ def _refused(job: Job, wanted: ModelVersion, objection: str) -> Wish:
     )
 
 
-def _override(job: Job, wanted: ModelVersion, objection: str) -> None:
-    sentence = f"version {wanted.version} {objection} and is released by hand: {job.options.reason}"
+def _override(job: Job, wanted: ModelVersion, against: str) -> None:
+    sentence = f"version {wanted.version} {against} and is released by hand: {job.options.reason}"
     inputs = {"version": wanted.version, "override": job.options.reason}
     _record(job, f"version {wanted.version} by hand", Verdict(Kind.RELEASE, Outcome.PASSED, sentence, inputs))
     # Whoever releases it again, after a crash or a rollback, need not answer for it again.

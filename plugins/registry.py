@@ -6,14 +6,17 @@ MLflow is asked by REST: importing its client would cost the triggerer and the A
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases
 
 if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
+    from tidewheel.ledger.tables import ReleaseRow
     from tidewheel.settings import Settings
 
 CHAMPION = "champion"
@@ -22,17 +25,23 @@ TIMEOUT_SECONDS = 3.0
 PAGE = 1000
 
 
+ABANDONED = timedelta(minutes=10)
+"""A release that began longer ago, and that no process works on, has been left by whoever ran it."""
+
+
 @dataclass(frozen=True)
 class Unreleased:
-    """A champion that does not answer yet.
+    """A champion that does not answer yet, or whose release was left in the middle.
 
     Attributes:
         champion: the registered version that the alias names.
         live: the version that answers, None where none does.
+        left: number of the release that nobody works on any more.
     """
 
     champion: str
     live: str | None
+    left: int | None = None
 
 
 def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
@@ -56,7 +65,7 @@ def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
             asked["page_token"] = token
 
 
-def unreleased(settings: Settings, ledger: Ledger) -> dict[str, Unreleased]:
+def unreleased(settings: Settings, ledger: Ledger, now: datetime) -> dict[str, Unreleased]:
     """The champions that neither answer nor are on their way to, by pipeline.
 
     Raises:
@@ -68,9 +77,20 @@ def unreleased(settings: Settings, ledger: Ledger) -> dict[str, Unreleased]:
     # The ledger last: a release that ends meanwhile is seen as ended, and never as one that nobody has begun.
     releases = Releases(ledger)
     coming = {row.pipeline: row.version for row in releases.all_running()}
+    old = releases.all_running(began_before=now - ABANDONED)
+    left = {row.pipeline: row.id for row in old if _is_left(ledger, row)}
     live = {row.pipeline: row.version for row in releases.endpoints()}
     return {
-        name: Unreleased(champion, live.get(name))
+        name: Unreleased(champion, live.get(name), left.get(name))
         for name, champion in champions.items()
-        if champion not in (live.get(name), coming.get(name))
+        if name in left or champion not in (live.get(name), coming.get(name))
     }
+
+
+def _is_left(ledger: Ledger, row: ReleaseRow) -> bool:
+    """Whether no process works on a release: then its lock is free."""
+    try:
+        with Releases(ledger).exclusively(row.pipeline, 0):
+            return True
+    except Busy:
+        return False

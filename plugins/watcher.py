@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -31,7 +32,7 @@ Look = Mapping[str, "Unreleased"]
 
 
 class ChampionTrigger(BaseEventTrigger):
-    """Fires when the champion of a pipeline does not answer and nobody is about to release it.
+    """Fires when the champion of a pipeline does not answer, or its release was left, and nobody works on it.
 
     Args:
         pipeline: name of the pipeline.
@@ -107,7 +108,7 @@ class Watch:
 
         settings = load_settings()
         self._ledger = self._ledger or Ledger.open(settings)
-        return unreleased(settings, self._ledger)
+        return unreleased(settings, self._ledger, datetime.now(UTC))
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
 from plugins.operators.links import airflow_address, browser_address
 from tidewheel.policies.verdict import Outcome
+from tidewheel.spec.pipeline import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
     from tidewheel.runs import JobRecord
+
+
+JUDGED_BY = frozenset(name for names in METRICS.values() for name in names)
 
 
 class AnnouncePartition(BaseOperator):
@@ -53,14 +57,16 @@ class VerdictGate(BaseOperator):
     Args:
         pipeline: name of the pipeline.
         job: the job that recorded the verdict.
+        trained_by: the job that made the challenger; its links are shown too.
     """
 
     ui_color = "#fdf3e1"
 
-    def __init__(self, *, pipeline: str, job: str, **kwargs: Any) -> None:
+    def __init__(self, *, pipeline: str, job: str, trained_by: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pipeline = pipeline
         self.job = job
+        self.trained_by = trained_by
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the verdict; what is returned is what a reviewer is shown."""
@@ -68,10 +74,17 @@ class VerdictGate(BaseOperator):
         if verdict.figures.get("outcome") != Outcome.PASSED:
             raise AirflowSkipException(verdict.sentence)
         self.log.info("%s", verdict.sentence)
+        trained = _record(self.pipeline, context["run_id"], self.trained_by)
         return {
             "version": verdict.figures.get("version"),
+            "champion": verdict.figures.get("champion_version"),
             "sentence": verdict.sentence,
-            "links": {title: browser_address(target) for title, target in verdict.links.items()},
+            "figures": [
+                [name, value, verdict.figures.get(f"champion_{name}")]
+                for name, value in verdict.figures.items()
+                if name in JUDGED_BY
+            ],
+            "links": {title: browser_address(target) for title, target in {**trained.links, **verdict.links}.items()},
         }
 
 

@@ -39,13 +39,14 @@ def declared_dag(
     schedule: Any,
     params: Mapping[str, Param],
     partition: Macro | None = None,
+    runs_at_once: int = 1,
     **guide: str,
 ) -> DAG:
     """A DAG of a pipeline, without tasks yet.
 
-    One run at a time: nights stay in order, and a small machine is not asked to do two at once. It is active from
-    the start, since the pipeline file in the repository is the decision to run it, and since events to a paused DAG
-    are lost.
+    One run at a time, mostly: nights stay in order, and a small machine is not asked to do two at once. It is active
+    from the start, since the pipeline file in the repository is the decision to run it, and since events to a paused
+    DAG are lost.
 
     Args:
         pipeline: the pipeline.
@@ -53,6 +54,7 @@ def declared_dag(
         schedule: when it runs.
         params: its form.
         partition: the macro that says which days a run is about.
+        runs_at_once: how many runs may be under way.
         guide: further words for the guide in `guides/<purpose>.md`.
     """
     return DAG(
@@ -64,7 +66,7 @@ def declared_dag(
         user_defined_macros={"partition": partition} if partition else None,
         tags={"tidewheel", pipeline.name, purpose},
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=runs_at_once,
         is_paused_upon_creation=False,
         default_args={
             "owner": pipeline.owner.team,

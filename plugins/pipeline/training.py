@@ -21,22 +21,37 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 FIRST_JOB = "assemble"
+# An event of the asset `retrain` is somebody's wish, as good as the switch in the form.
+FORCED = "{{ 'yes' if params.force or dag_run.run_type == 'asset_triggered' else '' }}"
 REVIEW = """\
 {% set verdict = ti.xcom_pull(task_ids='gate') %}
 {{ verdict['sentence'] }}
 
-{% for title, address in verdict['links'].items() %}- [{{ title }}]({{ address }})
+| | version {{ verdict['version'] }} | {{ 'version %s' % verdict['champion'] if verdict['champion'] else '' }} |
+|---|---|---|
+{% for name, challenger, champion in verdict['figures'] -%}
+| {{ name }} | {{ '%.4f' % challenger }} | {{ '%.4f' % champion if champion is not none else '' }} |
+{% endfor %}
+{% for title, address in verdict['links'].items() -%}
+- [{{ title }}]({{ address }})
 {% endfor %}
 Approve to make it the champion, which releases it. Reject to keep the champion.
 """
+ANSWER = "ti.xcom_pull(task_ids='approve')"
+REVIEWED = {
+    "review": f"{{{{ {ANSWER}['chosen_options'][0] | lower }}}}",
+    "reviewer": f"{{{{ ({ANSWER}['responded_by_user'] or {{}}).get('name', '') }}}}",
+    "review-reason": f"{{{{ {ANSWER}['params_input'].get('reason') or '' }}}}",
+}
 
 
 def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that trains."""
 
-    def command(job: str) -> JobCommand:
-        return JobCommand(job, pipeline.name, PARTITION)
+    def command(job: str, **options: str) -> JobCommand:
+        return JobCommand(job, pipeline.name, PARTITION, options)
 
+    reviewed = pipeline.gate.approval == "manual"
     with declared_dag(
         pipeline,
         "training",
@@ -48,6 +63,9 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 "Train with what was known on this day (UTC), for example 2013-02-28. "
                 "Empty: the newest day with published features.",
             ),
+            "force": forms.switch(
+                "Train all the same", "Train even where neither data, nor declaration, nor code have changed."
+            ),
             "reason": forms.optional_text("Reason", "Why now; kept with the run."),
         },
         partition=newest_features(pipeline.name, FIRST_JOB),
@@ -55,7 +73,7 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         approval=_approval_words(pipeline),
     ) as dag:
         chain(
-            job_task(FIRST_JOB, command(FIRST_JOB), settings, links=["Training data, by hash"]),
+            job_task(FIRST_JOB, command(FIRST_JOB, force=FORCED), settings, links=["Training data, by hash"]),
             job_task(
                 "train",
                 command("train"),
@@ -64,23 +82,32 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 links=["MLflow run", "MLflow model"],
                 execution_timeout=LONG,
             ),
-            job_task("evaluate", command("evaluate"), settings, links=["Report", "MLflow run"], execution_timeout=LONG),
-            VerdictGate(task_id="gate", pipeline=pipeline.name, job="evaluate"),
-            *([_approve(pipeline)] if pipeline.gate.approval == "manual" else []),
+            job_task(
+                "evaluate",
+                command("evaluate"),
+                settings,
+                links=["Report", "Model card", "MLflow run"],
+                execution_timeout=LONG,
+            ),
+            VerdictGate(task_id="gate", pipeline=pipeline.name, job="evaluate", trained_by="train"),
+            *([_approve(pipeline)] if reviewed else []),
             # No outlet: the registry is watched, and a promotion is seen there like any other move of the alias.
-            job_task("promote", command("promote"), settings, links=["MLflow model"]),
+            job_task("promote", command("promote", **(REVIEWED if reviewed else {})), settings, links=["MLflow model"]),
         )
     return dag
 
 
 def _approve(pipeline: Pipeline) -> BaseOperator:
-    from airflow.providers.standard.operators.hitl import ApprovalOperator
+    from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 
-    return ApprovalOperator(
+    # Not ApprovalOperator itself: it skips what follows a rejection, and `promote` is to write the rejection down.
+    return HITLOperator(
         task_id="approve",
         subject=f"Make {pipeline.name} version {{{{ ti.xcom_pull(task_ids='gate')['version'] }}}} the champion?",
         body=REVIEW,
+        options=[ApprovalOperator.APPROVE, ApprovalOperator.REJECT],
         defaults=ApprovalOperator.REJECT,  # no answer is a rejection
+        params={"reason": forms.optional_text("Reason", "Kept with the verdict, in the ledger and in MLflow.")},
         response_timeout=timedelta(hours=pipeline.gate.approval_timeout_hours),
         execution_timeout=None,
     )

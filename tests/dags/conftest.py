@@ -31,7 +31,7 @@ def read_dags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReadDags:
 
     def read(more: str = "", **others: str) -> DagBag:
         folder = tmp_path / "dags"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         for name, content in {"orders": PIPELINE_FILE + more, **others}.items():
             (folder / f"{name}.yaml").write_text(content)
             (folder / f"{name}.py").write_text(DAG_FILE)

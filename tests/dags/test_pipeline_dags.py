@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from airflow.timetables.base import DagRunInfo, TimeRestriction
 from jinja2 import Template
 
 from plugins.nightly import NightlyTimetable
+from plugins.operators.command import without_empty_options
 from plugins.watcher import ChampionTrigger
 from tests.pipelines import PIPELINE_FILE
 
@@ -55,6 +56,12 @@ def test_features_are_landed_judged_made_judged_and_announced(read_dags: ReadDag
     assert outlets(dag) == {"announce": "orders.features"}
     assert "--stage=raw" in arguments(dag, "validate_raw")
     assert "--stage=features" in arguments(dag, "validate_features")
+
+
+def test_a_range_of_years_has_the_time_it_takes(read_dags: ReadDags) -> None:
+    dag = read_dags().dags["orders.features"]
+    limits = {task.execution_timeout for task in dag.tasks if hasattr(task, "arguments")}
+    assert limits == {timedelta(hours=6)}
 
 
 def test_every_job_gets_the_same_days_and_the_runs_own_id(read_dags: ReadDags) -> None:
@@ -146,6 +153,55 @@ def test_a_reviewer_is_asked_only_where_the_gate_says_so_and_silence_is_a_no(rea
     assert (approve.defaults, approve.response_timeout.total_seconds()) == (["Reject"], 5400)
     assert dag.doc_md is not None
     assert "1.5 hours" in dag.doc_md
+
+
+def rendered(template: str, **pulled: Any) -> str:
+    """A template as Airflow fills it in, over what tasks have returned."""
+    return Template(template).render(ti=SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids]))
+
+
+def test_the_reviewer_sees_verdict_figures_and_links(read_dags: ReadDags) -> None:
+    approve: Any = read_dags("gate: {approval: manual}\n").dags["orders.training"].get_task("approve")
+    verdict = {
+        "version": "3",
+        "champion": "2",
+        "sentence": "passed: log-loss 0.4801 against 0.5002",
+        "figures": [["log_loss", 0.48012, 0.50018], ["roc_auc", 0.7, None]],
+        "links": {"Report": "/tidewheel/lake/a.html", "Model card": "http://mlflow.example/card"},
+    }
+    assert rendered(approve.subject, gate=verdict) == "Make orders version 3 the champion?"
+    body = rendered(approve.body, gate=verdict)
+    for line in (
+        "passed: log-loss 0.4801 against 0.5002",
+        "| | version 3 | version 2 |",
+        "| log_loss | 0.4801 | 0.5002 |",
+        "| roc_auc | 0.7000 |  |",
+        "- [Report](/tidewheel/lake/a.html)",
+        "- [Model card](http://mlflow.example/card)",
+    ):
+        assert line in body.splitlines(), body
+
+
+def test_what_the_reviewer_says_is_handed_to_promotion_and_silence_has_no_name(read_dags: ReadDags) -> None:
+    given = arguments(read_dags("gate: {approval: manual}\n").dags["orders.training"], "promote")
+    review = [a for a in given if a.startswith("--review")]
+    anna = {
+        "chosen_options": ["Approve"],
+        "responded_by_user": {"id": "1", "name": "anna"},
+        "params_input": {"reason": "fine"},
+    }
+    nobody = {"chosen_options": ["Reject"], "responded_by_user": None, "params_input": {"reason": None}}
+    assert [rendered(a, approve=anna) for a in review] == [
+        "--review=approve",
+        "--reviewer=anna",
+        "--review-reason=fine",
+    ]
+    said = without_empty_options([rendered(a, approve=nobody) for a in review])
+    assert said == ["--review=reject"]
+
+
+def test_promotion_waits_for_no_review_where_nobody_is_asked(read_dags: ReadDags) -> None:
+    assert not [a for a in arguments(read_dags().dags["orders.training"], "promote") if a.startswith("--review")]
 
 
 def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: ReadDags) -> None:

@@ -35,7 +35,7 @@ class Event:
 def verdict(project: Project) -> Callable[..., None]:
     """Leaves the record of a job that decided something."""
 
-    def leave(job: str, outcome: str, **figures: Any) -> None:
+    def leave(job: str, outcome: str | None, **figures: Any) -> None:
         record = JobRecord(
             pipeline="orders",
             job=job,
@@ -66,18 +66,32 @@ def test_a_backfill_starts_nothing_by_itself(context: Context) -> None:
         announce(context(), "2026-01-05..2026-02-01")
 
 
+def gate(context: dict[str, Any]) -> dict[str, Any]:
+    return VerdictGate(task_id="gate", pipeline="orders", job="evaluate", trained_by="train").execute(context)
+
+
 def test_a_challenger_that_passed_goes_on_and_the_reviewer_sees_why(
     verdict: Callable[..., None], context: Context
 ) -> None:
-    verdict("evaluate", "passed", version="3")
-    assert VerdictGate(task_id="gate", pipeline="orders", job="evaluate").execute(context("run-1")) == {
+    verdict("train", None, loss=0.1)
+    verdict("evaluate", "passed", version="3", champion_version="2", log_loss=0.48, champion_log_loss=0.5, rows=900)
+    assert gate(context("run-1")) == {
         "version": "3",
+        "champion": "2",
         "sentence": "it is passed, because",
+        "figures": [["log_loss", 0.48, 0.5]],
         "links": {
             "Report": "/tidewheel/lake/orders/reports/2026-01-05/gate.html",
             "MLflow run": "http://mlflow.example/1",
         },
     }
+
+
+def test_the_first_challenger_is_compared_with_nobody(verdict: Callable[..., None], context: Context) -> None:
+    verdict("train", None)
+    verdict("evaluate", "passed", version="1", champion_version=None, roc_auc=0.7)
+    shown = gate(context("run-1"))
+    assert (shown["champion"], shown["figures"]) == (None, [["roc_auc", 0.7, None]])
 
 
 @pytest.mark.parametrize("outcome", ["refused", "inconclusive", None])
@@ -86,7 +100,7 @@ def test_any_other_outcome_keeps_the_champion(
 ) -> None:
     verdict("evaluate", outcome)
     with pytest.raises(AirflowSkipException, match=f"it is {outcome}, because"):
-        VerdictGate(task_id="gate", pipeline="orders", job="evaluate").execute(context("run-1"))
+        gate(context("run-1"))
 
 
 def request(context: dict[str, Any]) -> RequestTraining:

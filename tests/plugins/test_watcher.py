@@ -93,7 +93,7 @@ def test_a_hundred_pipelines_share_one_look(looks: Callable[..., list[int]]) -> 
     names = [f"shop_{n}" for n in range(100)]
     made = looks({}, {name: Unreleased(str(n), None) for n, name in enumerate(names)})
     events = asyncio.run(first_events(names))
-    assert events == {name: {"champion": str(n), "live": None} for n, name in enumerate(names)}
+    assert events == {name: {"champion": str(n), "live": None, "left": None} for n, name in enumerate(names)}
     assert len(made) < 20
 
 
@@ -103,7 +103,7 @@ def test_a_registry_that_does_not_answer_is_said_once_and_watched_on(
     silent = ConnectionError("nobody listens")
     looks(silent, silent, silent, {"orders": NEW})
     with caplog.at_level(logging.WARNING, "tidewheel.watcher"):
-        assert asyncio.run(first_events(["orders"])) == {"orders": {"champion": "5", "live": "4"}}
+        assert asyncio.run(first_events(["orders"])) == {"orders": {"champion": "5", "live": "4", "left": None}}
     assert [record.message for record in caplog.records] == [
         "the champions cannot be watched at present: ConnectionError: nobody listens"
     ]

@@ -94,10 +94,13 @@ class Releases:
         with self.ledger.session() as session:
             return session.scalars(query).one_or_none()
 
-    def all_running(self) -> list[ReleaseRow]:
-        """The releases of all pipelines that have not ended."""
+    def all_running(self, began_before: datetime | None = None) -> list[ReleaseRow]:
+        """The releases of all pipelines that have not ended, or those of them that began before a moment."""
+        query = select(ReleaseRow).where(ReleaseRow.status == Status.RUNNING)
+        if began_before is not None:
+            query = query.where(ReleaseRow.started_at < began_before)
         with self.ledger.session() as session:
-            return list(session.scalars(select(ReleaseRow).where(ReleaseRow.status == Status.RUNNING)))
+            return list(session.scalars(query))
 
     def newest(self, pipeline: str, limit: int = 20) -> list[ReleaseRow]:
         """The newest releases, newest first."""

@@ -11,8 +11,10 @@ class Kind(StrEnum):
     """What was decided about."""
 
     VALIDATION = "validation"
+    DRIFT = "drift"
     TRIGGER = "trigger"
     GATE = "gate"
+    REVIEW = "review"
     RELEASE = "release"
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs import registry
-from plugins.registry import Unreleased, registered_aliases, unreleased
+from plugins.registry import ABANDONED, Unreleased, registered_aliases, unreleased
+from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def parcels(registered_parcels: Callable[..., Parcels]) -> Parcels:
 
 
 def seen(parcels: Parcels) -> Unreleased | None:
-    return unreleased(parcels.settings, parcels.ledger).get(parcels.name)
+    return unreleased(parcels.settings, parcels.ledger, NOW).get(parcels.name)
 
 
 def test_a_moved_alias_is_seen_until_that_version_answers_or_is_on_its_way(parcels: Parcels) -> None:
@@ -48,6 +50,27 @@ def test_a_moved_alias_is_seen_until_that_version_answers_or_is_on_its_way(parce
     assert seen(parcels) == Unreleased("1", "2")
     releases.begin(parcels.name, "3", "green", {}, "run", NOW)  # another than the one that is wanted now
     assert seen(parcels) == Unreleased("1", "2")
+
+
+@pytest.fixture
+def shared_ledger(parcels: Parcels, database_url: str) -> Parcels:
+    """The ledger in PostgreSQL, whose locks other processes see."""
+    return replace(parcels, ledger=Ledger(database_url))
+
+
+def test_a_release_that_nobody_works_on_any_more_is_seen_after_a_while(
+    shared_ledger: Parcels, database_url: str
+) -> None:
+    parcels, releases = shared_ledger, Releases(shared_ledger.ledger)
+    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, "2")
+    releases.point(parcels.name, "blue", "2", None, NOW)
+    row = releases.begin(parcels.name, "2", "blue", {}, "run", NOW - ABANDONED / 2)
+    assert seen(parcels) is None
+    releases.end(row.id, Status.FAILED, "", NOW)
+    row = releases.begin(parcels.name, "2", "blue", {}, "run", NOW - ABANDONED * 2)
+    with Releases(Ledger(database_url)).exclusively(parcels.name, 0):
+        assert seen(parcels) is None  # it takes long, and somebody works on it
+    assert seen(parcels) == Unreleased("2", "2", row.id)
 
 
 def test_the_aliases_of_many_models_are_read_page_by_page(parcels: Parcels, monkeypatch: pytest.MonkeyPatch) -> None:
