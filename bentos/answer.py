@@ -37,7 +37,7 @@ class Answered:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as stream:
             stream.write_batch(pa.record_batch([pa.array(self.predictions, pa.float64())], schema=schema))
-        return sink.getvalue().to_pybytes()
+        return bytes(sink.getvalue())
 
     def fields(self) -> dict[str, Any]:
         """As an object of plain values."""

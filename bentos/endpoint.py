@@ -7,6 +7,7 @@ front of it, as middleware that works under any server. The answers are the same
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import pydantic_core
 
 from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Call, Disconnected, Message, Receive, Send
+from bentos.logs import FIELDS
 from bentos.measures import CONTENT_TYPE, Measures
 from bentos.openapi import document
 from bentos.prediction_log import Entry, PredictionLog
@@ -27,11 +29,16 @@ from bentos.settings import EndpointSettings
 if TYPE_CHECKING:
     from bentos.request import Rows
     from bentos.served import Served
+    from bentos.tracing import Tracing
 
 log = logging.getLogger("tidewheel.endpoint")
 
+CLIENT_CLOSED_REQUEST = 499
+"""What proxies note where a caller went away before its request was complete."""
 IN_THREAD_FROM = 64 << 10
 """A body of this size would hold up the small ones while it is read: it is answered in a thread."""
+OPEN = frozenset({"/readyz", "/livez", "/healthz", "/metrics"})
+"""Paths that are answered without a token: whoever watches over the process needs none."""
 DOCS = Path(__file__).with_name("docs.html")
 Page = tuple[bytes, bytes]
 
@@ -44,6 +51,7 @@ class Reply:
     content: bytes
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,14 @@ class _Desk:
     served: Served
     log: PredictionLog | None
     measures: Measures
+    tracing: Tracing | None
+
+    def close(self) -> None:
+        """Bring to its end what goes on in the background."""
+        if self.log:
+            self.log.close()
+        if self.tracing:
+            self.tracing.close()
 
 
 class Endpoint:
@@ -81,6 +97,13 @@ class Endpoint:
         """Answer one connection's request, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._closing(send))
+        elif scope["type"] == "http" and self._settings.tokens and not self._let_in(scope):
+            call = Call.of(scope)
+            refusal = RequestRefused(
+                401, "this endpoint wants a token: send the header 'Authorization: Bearer <token>'"
+            )
+            self._desk.measures.refused(refusal.status)
+            await _send(send, _refusal(refusal, call))
         elif scope["type"] == "http" and scope["path"] == "/predict":
             await self._predict(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] in self._pages:
@@ -94,26 +117,49 @@ class Endpoint:
         if self._opened is None:
             served, folder = self._open(), self._settings.request_log
             kept = PredictionLog(folder, served.packaged, served.colour) if folder else None
-            self._opened = _Desk(served, kept, Measures(served, kept))
+            self._opened = _Desk(served, kept, Measures(served, kept), self._tracing(served))
         return self._opened
+
+    def _tracing(self, served: Served) -> Tracing | None:
+        if not self._settings.traces:
+            return None
+        from bentos.tracing import Tracing  # OpenTelemetry's exporter, for those who want it
+
+        return Tracing(served)
+
+    def _let_in(self, scope: Message) -> bool:
+        shown = dict(scope["headers"]).get(b"authorization", b"")
+        scheme, _, token = shown.partition(b" ")
+        # All are compared, each in constant time: how long a refusal takes says nothing.
+        right = [hmac.compare_digest(token.strip(), known) for known in self._settings.tokens]
+        return scope["path"] in OPEN or (scheme.lower() == b"bearer" and any(right))
 
     def _closing(self, send: Send) -> Send:
         """Before the server hears that all is over, the prediction log is written to its end."""
 
         async def closing(message: Message) -> None:
-            if message["type"].startswith("lifespan.shutdown") and self._opened and self._opened.log:
-                await asyncio.to_thread(self._opened.log.close)
+            if message["type"].startswith("lifespan.shutdown") and self._opened:
+                await asyncio.to_thread(self._opened.close)
             await send(message)
 
         return closing
 
     async def _predict(self, scope: Message, receive: Receive, send: Send) -> None:
-        call = Call.of(scope)
+        started = time.perf_counter()
+        call, tracing = Call.of(scope), self._desk.tracing
+        span = tracing.start(call) if tracing else None
         try:
             reply = await self._reply(call, receive)
         except Disconnected:
-            return
-        await _send(send, reply, (b"x-request-id", call.request_id.encode()))
+            reply = Reply(CLIENT_CLOSED_REQUEST, b"")
+        else:
+            await _send(send, reply, (b"x-request-id", call.request_id.encode()))
+        if tracing and span:
+            tracing.end(span, reply.status, reply.rows)
+        if log.isEnabledFor(logging.DEBUG):
+            milliseconds = round((time.perf_counter() - started) * 1000, 3)
+            said = {"request_id": call.request_id, "status": reply.status, "rows": reply.rows}
+            log.debug("answered", extra={FIELDS: {**said, "milliseconds": milliseconds}})
 
     async def _reply(self, call: Call, receive: Receive) -> Reply:
         try:
@@ -130,7 +176,7 @@ class Endpoint:
             return _refusal(refusal, call)
         except Exception:
             # Whatever else goes wrong, the caller gets an answer it can quote, and the log its traceback.
-            log.exception("request %s failed", call.request_id)
+            log.exception("request %s failed", call.request_id, extra={FIELDS: {"request_id": call.request_id}})
             self._desk.measures.refused(500)
             return _refusal(RequestRefused(500, "the model failed; see the service's log"), call)
 
@@ -149,9 +195,9 @@ class Endpoint:
                 predictions=answer.predictions,
             )
             desk.log.put(entry)
-        reply = Reply(200, answer.to_arrow(), ARROW) if call.wants_arrow else Reply(200, answer.to_json())
+        content, kind = (answer.to_arrow(), ARROW) if call.wants_arrow else (answer.to_json(), JSON)
         desk.measures.answered(len(rows), len(answer.flags), time.perf_counter() - started)
-        return reply
+        return Reply(200, content, kind, rows=len(rows))
 
 
 def _rows(served: Served, content_type: bytes, body: bytes) -> Rows:
@@ -164,7 +210,7 @@ def _rows(served: Served, content_type: bytes, body: bytes) -> Rows:
 
 def _refusal(refusal: RequestRefused, call: Call) -> Reply:
     problem = {"error": str(refusal), "details": refusal.details, "request_id": call.request_id}
-    headers = {405: ((b"allow", b"POST"),), 503: ((b"retry-after", b"1"),)}
+    headers = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),), 503: ((b"retry-after", b"1"),)}
     return Reply(refusal.status, pydantic_core.to_json(problem), headers=headers.get(refusal.status, ()))
 
 

@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from bentos.answer import Answer, Refusal
+from bentos.call import ARROW, BODY_SECONDS, PARQUET
 
 if TYPE_CHECKING:
     from bentos.served import Served
 
 REFERENCE = "#/components/schemas/{model}"
 REFUSALS = {
-    "400": "the body is not JSON",
+    "400": "the body is not what its content type says",
+    "401": "a token is wanted, and none of the right ones was shown",
+    "408": f"the body was not complete within {BODY_SECONDS:g} seconds",
     "413": "too many rows, or too many bytes",
-    "415": "the body is not declared as JSON",
+    "415": "another content type than these",
     "422": "the rows are not what the contract says",
+    "503": "too many large requests at the same time",
 }
+TABLE = "The columns are the fields of a row, under their names; numbers as any integer or float, texts as string or \
+dictionary, a missing value as null."
+ARROW_REQUEST = f"An Arrow IPC stream, uncompressed. {TABLE}"
+PARQUET_REQUEST = f"A Parquet file. {TABLE}"
+ARROW_ANSWER = "An Arrow IPC stream with the column `prediction`; `model_version`, `colour`, `request_id` and `flags` \
+(as JSON) are metadata of its schema. Sent where the request accepts it."
 
 
 def document(served: Served) -> dict[str, Any]:
@@ -41,9 +51,20 @@ def document(served: Served) -> dict[str, Any]:
         f"At most {packaged.maximum_rows} rows in one request.",
         "operationId": "predict",
         "tags": ["prediction"],
-        "requestBody": {"required": True, "content": _json(request, example)},
+        "security": [{}, {"token": []}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                **_json(request, example),
+                ARROW.decode(): _binary(ARROW_REQUEST),
+                PARQUET.decode(): _binary(PARQUET_REQUEST),
+            },
+        },
         "responses": {
-            "200": {"description": "predictions", "content": _json(_reference("Answer"), answer_example)},
+            "200": {
+                "description": "predictions",
+                "content": {**_json(_reference("Answer"), answer_example), ARROW.decode(): _binary(ARROW_ANSWER)},
+            },
             **{
                 status: {"description": meaning, "content": _json(_reference("Refusal"))}
                 for status, meaning in REFUSALS.items()
@@ -64,7 +85,10 @@ def document(served: Served) -> dict[str, Any]:
             "/livez": {"get": _probe("Whether the process lives", {})},
             "/metrics": {"get": _probe("Figures for Prometheus", {})},
         },
-        "components": {"schemas": {**schemas, **answers["$defs"]}},
+        "components": {
+            "schemas": {**schemas, **answers["$defs"]},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -73,6 +97,10 @@ def _json(schema: dict[str, Any], example: dict[str, Any] | None = None) -> dict
     if example is not None:
         content["example"] = example
     return {"application/json": content}
+
+
+def _binary(description: str) -> dict[str, Any]:
+    return {"schema": {"type": "string", "format": "binary", "description": description}}
 
 
 def _reference(name: str) -> dict[str, str]:

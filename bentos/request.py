@@ -147,9 +147,9 @@ def _outside(column: Column, values: Values) -> Iterator[tuple[int, float, str]]
     high = math.inf if column.maximum is None else column.maximum
     expected = f"between {low:g} and {high:g}"
     if isinstance(values, np.ndarray):
-        for row in np.flatnonzero((values < low) | (values > high)):
-            yield int(row), float(values[row]), expected
-    else:
+        for place in np.flatnonzero((values < low) | (values > high)):
+            yield int(place), float(values[place]), expected
+    elif not isinstance(values, Coded):
         for row, value in enumerate(values):
             if value is not None and not low <= value <= high:
                 yield row, value, expected
@@ -160,8 +160,8 @@ def _unknown(column: Column, values: Values) -> Iterator[tuple[int, str, str]]:
     expected = "a category known from training"
     if isinstance(values, Coded):
         unknown = [n for n, value in enumerate(values.values) if value is not None and value not in column.known]
-        for row in np.flatnonzero(np.isin(values.codes, unknown)) if unknown else ():
-            yield int(row), str(values.values[values.codes[row]]), expected
+        for place in np.flatnonzero(np.isin(values.codes, unknown)) if unknown else ():
+            yield int(place), str(values.values[values.codes[place]]), expected
     else:
         for row, value in enumerate(values):
             if value is not None and value not in column.known:

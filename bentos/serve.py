@@ -7,9 +7,10 @@ one only costs memory, and outlives or orphans the first when one of them is kil
 from __future__ import annotations
 
 import argparse
-import logging
 
 import uvicorn
+
+from bentos.logs import configure
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the router keeps an idle connection: else it sends a request into one that is being closed."""
@@ -22,8 +23,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    from bentos.service import application
+    from bentos.service import SETTINGS, application
+
+    configure(SETTINGS.log_level)
 
     config = uvicorn.Config(
         application.to_asgi(),

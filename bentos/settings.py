@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LEVELS = ("debug", "info", "warning", "error")
+
 
 @dataclass(frozen=True)
 class EndpointSettings:
@@ -16,14 +18,14 @@ class EndpointSettings:
         colour: blue or green, `none` where nobody said.
         request_log: folder of the prediction log, None where none is kept.
         tokens: a caller must show one of these; none: everybody is let in.
-        log_requests: one line a request.
+        log_level: of our own log lines; `debug` gives one line a request.
         traces: spans are sent to where OpenTelemetry's own variables say.
     """
 
     colour: str = "none"
     request_log: Path | None = None
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
-    log_requests: bool = False
+    log_level: str = "info"
     traces: bool = False
 
     @classmethod
@@ -31,7 +33,7 @@ class EndpointSettings:
         """Read `TIDEWHEEL_COLOUR`, `TIDEWHEEL_REQUEST_LOG`, `TIDEWHEEL_ENDPOINT_...` and `OTEL_EXPORTER_OTLP_...`.
 
         Raises:
-            ValueError: a token file holds no token.
+            ValueError: a token file holds no token, or there is no such log level.
             OSError: a token file cannot be read.
         """
         folder = environment.get("TIDEWHEEL_REQUEST_LOG")
@@ -39,9 +41,15 @@ class EndpointSettings:
             colour=environment.get("TIDEWHEEL_COLOUR", "none"),
             request_log=Path(folder) if folder else None,
             tokens=_tokens(environment),
-            log_requests=environment.get("TIDEWHEEL_ENDPOINT_LOG_REQUESTS", "").lower() in ("1", "true", "yes"),
+            log_level=_level(environment.get("TIDEWHEEL_ENDPOINT_LOG_LEVEL", "info")),
             traces=any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT")),
         )
+
+
+def _level(name: str) -> str:
+    if name.lower() not in LEVELS:
+        raise ValueError(f"TIDEWHEEL_ENDPOINT_LOG_LEVEL is {name!r}: expected one of {', '.join(LEVELS)}")
+    return name.lower()
 
 
 def _tokens(environment: Mapping[str, str]) -> tuple[bytes, ...]:

@@ -30,7 +30,7 @@ from bentos.request import (
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged
-    from bentos.predictor import Values
+    from bentos.predictor import Matrix, Values
 
 MOST_UNPACKED = 256 << 20
 Problem = dict[str, Any]
@@ -163,7 +163,7 @@ class TableReader:
 
 def _numbers(column: Column, values: pa.Array, report: Callable[[Problem], None]) -> Values:
     missing = values.is_null().to_numpy(zero_copy_only=False)
-    numbers: Any = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    numbers: Matrix = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if missing.any() and not column.nullable:
         report(_problem(int(np.argmax(missing)), column.name, "null", column.expected))
     strange = ~(np.isfinite(numbers) | missing)

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 CODE = Path(bentos.__file__).parent
 BUILD_SECONDS = 300
 PACKAGES = {
-    "": ("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "uvicorn"),
+    "": (
+        *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "uvicorn"),
+        *("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
+    ),
     "onnx": ("onnxruntime",),
     "treelite": ("treelite",),
     "native": ("pandas", "scikit-learn", "xgboost-cpu"),

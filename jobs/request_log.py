@@ -73,7 +73,8 @@ class RequestLog:
         inside = pc.and_(pc.greater_equal(moment, _moment(start)), pc.less(moment, _moment(end)))
         table = table.filter(inside).sort_by([(name, "ascending") for name in ORDER])
         names = columns if columns is not None else [name for name in table.column_names if name != SEGMENT]
-        return table.select([name for name in names if name in table.column_names]).to_pandas()
+        frame: pd.DataFrame = table.select([name for name in names if name in table.column_names]).to_pandas()
+        return frame
 
     def day(self, key: str, columns: Sequence[str] | None = None) -> LoggedDay:
         """One day: what its files hold, and what was published of files that are gone.

@@ -1,0 +1,150 @@
+"""Who is let in, what is printed, and what is traced."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from bentos.endpoint import Endpoint
+from bentos.logs import JsonLines
+from bentos.served import Served
+from bentos.settings import EndpointSettings
+from tests.bentos.conftest import Caller, unknown
+from tests.bentos.service_process import serving
+from tidewheel.release.artifact import Artifact
+
+
+def caller_of(served: Served, **settings: Any) -> Caller:
+    endpoint = Endpoint(unknown, lambda: served, EndpointSettings(**settings))
+    return Caller(endpoint, [dict(golden.row) for golden in served.packaged.golden_rows])
+
+
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic right", "Bearer", "right", "Bearer right wrong"])
+def test_without_a_right_token_nobody_is_answered(served: Served, header: str | None) -> None:
+    caller = caller_of(served, tokens=(b"right", b"older"))
+    headers = {} if header is None else {"authorization": header}
+    answer = caller.predict(caller.golden[:1], **headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.json()["error"] == "this endpoint wants a token: send the header 'Authorization: Bearer <token>'"
+    assert caller.send("GET", "/docs.json", **headers).status_code == 401, "a contract says what a model was trained on"
+    assert caller.send("GET", "/schema.json", **headers).status_code == 401
+
+
+@pytest.mark.parametrize("token", ["right", "older"])
+def test_every_known_token_lets_in(served: Served, token: str) -> None:
+    caller = caller_of(served, tokens=(b"right", b"older"))
+    assert caller.predict(caller.golden[:1], authorization=f"bearer {token}").status_code == 200
+
+
+def test_whoever_watches_needs_no_token(served: Served) -> None:
+    caller = caller_of(served, tokens=(b"right",))
+    assert caller.send("GET", "/metrics").status_code == 200
+    assert caller.send("GET", "/readyz").text == "BentoML's"
+    caller.predict(caller.golden[:1])
+    assert 'tidewheel_requests_total{status="401"} 1.0' in caller.send("GET", "/metrics").text
+
+
+def test_tokens_come_from_a_variable_and_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    path.write_text("new\n\nold\n")
+    environment = {"TIDEWHEEL_ENDPOINT_TOKEN": "one", "TIDEWHEEL_ENDPOINT_TOKEN_FILE": str(path)}
+    settings = EndpointSettings.from_environment(environment)
+    assert settings.tokens == (b"one", b"new", b"old")
+    assert "new" not in repr(settings)
+    path.write_text("\n")
+    with pytest.raises(ValueError, match="holds no token; expected one a line"):
+        EndpointSettings.from_environment({"TIDEWHEEL_ENDPOINT_TOKEN_FILE": str(path)})
+    assert EndpointSettings.from_environment({}) == EndpointSettings()
+
+
+def test_a_log_level_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="'loud': expected one of debug, info, warning, error"):
+        EndpointSettings.from_environment({"TIDEWHEEL_ENDPOINT_LOG_LEVEL": "loud"})
+
+
+def test_an_error_is_one_line_of_json_with_its_request(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(columns: object) -> Any:
+        raise ZeroDivisionError("never divide")
+
+    failing = Served(served.packaged, served.reader, served.tables, broken, "blue")
+    caller = caller_of(failing)
+    assert caller.predict(caller.golden[:1], x_request_id="q1").status_code == 500
+    line = json.loads(JsonLines().format(caplog.records[-1]))
+    assert (line["level"], line["request_id"]) == ("error", "q1")
+    assert "never divide" in line["traceback"]
+
+
+def test_one_line_a_request_where_the_level_says_so(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caller = caller_of(served)
+    caller.predict(caller.golden[:1], x_request_id="quiet")
+    with caplog.at_level(logging.DEBUG, "tidewheel.endpoint"):
+        caller.predict(caller.golden[:2], x_request_id="told")
+        caller.predict([{}], x_request_id="refused")
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records if record.name == "tidewheel.endpoint"]
+    assert [(line["request_id"], line["status"], line["rows"]) for line in lines] == [
+        ("told", 200, 2),
+        ("refused", 422, 0),
+    ]
+    assert lines[0]["milliseconds"] > 0
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
+    """Takes spans as an OpenTelemetry collector does: its URL, and what it was sent."""
+    received: list[ExportTraceServiceRequest] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "gzip":
+                import gzip
+
+                body = gzip.decompress(body)
+            received.append(ExportTraceServiceRequest.FromString(body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", received
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_spans_are_sent_where_otlp_says_below_the_callers_span(
+    artifact: Artifact,
+    served: Served,
+    tmp_path: Path,
+    collector: tuple[str, list[ExportTraceServiceRequest]],
+) -> None:
+    url, received = collector
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    row = dict(served.packaged.golden_rows[0].row)
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "TIDEWHEEL_COLOUR": "green"}
+    with serving(artifact.path, tmp_path / "output", environment) as service:
+        service.predict([row, row], traceparent=f"00-{trace}-{parent}-01", x_request_id="traced")
+        service.predict([{}])
+        service.stop()
+    resources = [resource for request in received for resource in request.resource_spans]
+    told = {a.key: a.value.string_value for a in resources[0].resource.attributes}
+    assert (told["service.name"], told["service.version"], told["tidewheel.colour"]) == ("orders", "7", "green")
+    spans = [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
+    assert [span.name for span in spans] == ["POST /predict"] * 2
+    assert (spans[0].trace_id.hex(), spans[0].parent_span_id.hex()) == (trace, parent)
+    said = {a.key: a.value for a in spans[0].attributes}
+    assert (said["http.response.status_code"].int_value, said["tidewheel.rows"].int_value) == (200, 2)
+    assert said["tidewheel.request_id"].string_value == "traced"
+    assert {a.key: a.value for a in spans[1].attributes}["http.response.status_code"].int_value == 422
