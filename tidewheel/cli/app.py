@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tidewheel.cli import demo, pipelines, platform, release, replay, why
+from tidewheel.cli import demo, lake, pipelines, platform, release, replay, why
 from tidewheel.errors import TidewheelError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 demo.register(app)
 platform.register(app)
+lake.register(app)
 pipelines.register(app)
 release.register(app)
 why.register(app)

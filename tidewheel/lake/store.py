@@ -6,7 +6,8 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO
+from datetime import UTC, datetime
+from typing import IO, Any
 from uuid import uuid4
 
 import fsspec
@@ -81,6 +82,11 @@ class Store:
         found = self.fs.find(self.local(folder))
         return sorted(str(path)[len(self._base) + 1 :] for path in found if str(path).endswith(suffix))
 
+    def find_details(self, folder: str) -> list[tuple[str, int, datetime]]:
+        """Relative path, bytes and time of the last change of each file below a folder."""
+        found = self.fs.find(self.local(folder), detail=True)
+        return [(str(path)[len(self._base) + 1 :], int(info["size"]), _changed(info)) for path, info in found.items()]
+
     def list_folder(self, folder: str) -> list[str]:
         """Names of what lies directly in a folder, sorted; empty where there is no such folder."""
         try:
@@ -94,6 +100,12 @@ class Store:
         """Delete a file or folder; nothing happens where there is none."""
         with _ignore_missing():
             self.fs.rm(self.local(path), recursive=True)
+
+
+def _changed(info: Mapping[str, Any]) -> datetime:
+    # Each kind of store has a word of its own for it.
+    changed = info["LastModified"] if "LastModified" in info else info["mtime"]
+    return changed if isinstance(changed, datetime) else datetime.fromtimestamp(changed, UTC)
 
 
 @contextmanager
