@@ -37,7 +37,7 @@ footer {{ color: #6b7885; margin-top: 2rem; font-size: .85rem }}
 {figures}
 <h2>{metric}, day by day</h2>
 {days}
-<h2>What was asked</h2>
+{slices}<h2>What was asked</h2>
 {thresholds}
 <footer>{rows:,} rows of {count} days that neither version was trained on. The bound comes from a bootstrap that draws
 whole days, because rows of one day are not independent.</footer>
@@ -87,6 +87,7 @@ def comparison_page(
             ["day", "rows", "challenger", "champion", "challenger is"],
             _day_rows(days, metric not in LOWER_IS_BETTER),
         ),
+        slices=_slices(verdict),
         thresholds=_table(["rule", "value"], thresholds),
         rows=measured.rows,
         count=measured.days,
@@ -108,6 +109,23 @@ def _day_rows(days: Sequence[DayLosses], higher_is_better: bool) -> Iterable[lis
             width = WIDEST_BAR_REM * abs(by) / widest
             bar = f'{abs(by):.4f} {word} <span class="bar {word}" style="width:{width:.2f}rem"></span>'
         yield [escape(day.day), f"{day.rows:,}", _number(day.challenger), _number(day.champion), bar]
+
+
+def _slices(verdict: Verdict) -> str:
+    parts = verdict.inputs.get("slices")
+    if not isinstance(parts, list) or not parts:
+        return ""
+    rows = [
+        [
+            escape(part["name"]),
+            f"{part['rows']:,}",
+            _number(part.get("challenger")),
+            _number(part.get("champion")),
+            escape(part["outcome"]),
+        ]
+        for part in parts
+    ]
+    return "<h2>Slices</h2>\n" + _table(["slice", "rows", "challenger", "champion", "verdict"], rows) + "\n"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -18,7 +18,7 @@ from jobs.code_reference import resolve
 from tidewheel.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from jobs.prediction import Task
     from tidewheel.spec.sections import Features
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 UNSEEN = -1
 """Code of a category that is missing, or that training never saw."""
+DEVICES = Path("/dev")
 RARE = 20
 """One-hot encoding puts categories with fewer rows than this into one column."""
 
@@ -72,7 +73,7 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 
-def build_model(training: Training, features: Features, task: Task) -> Any:
+def build_model(training: Training, features: Features, task: Task, never_seen: Collection[str] = ()) -> Any:
     """A model that is not fitted yet: columns made ready, then the estimator; everything random is seeded.
 
     A pipeline's own `module:function` is called with `training.parameters`. What it returns is put behind ordinal
@@ -82,6 +83,7 @@ def build_model(training: Training, features: Features, task: Task) -> Any:
         training: estimator, parameters and seed.
         features: the columns.
         task: kind of label.
+        never_seen: numeric columns that no training row has; every model takes them as 0, and learns nothing of them.
 
     Returns:
         A scikit-learn Pipeline that takes a frame as `jobs.prediction.model_frame` makes it.
@@ -104,7 +106,7 @@ def build_model(training: Training, features: Features, task: Task) -> Any:
     estimator.set_params(**settings)
     if isinstance(estimator, Steps):
         return estimator
-    columns = _linear_columns(features) if family and family.linear else _tree_columns(features)
+    columns = _linear_columns(features) if family and family.linear else _tree_columns(features, never_seen)
     return Steps([("columns", columns), ("estimator", estimator)])
 
 
@@ -112,7 +114,7 @@ def xgboost_device() -> str:
     """`cuda` where this build of XGBoost and this machine both have it, else `cpu`."""
     import xgboost
 
-    has_gpu = any(Path("/dev").glob("nvidia[0-9]*"))
+    has_gpu = any(DEVICES.glob("nvidia[0-9]*"))
     return "cuda" if has_gpu and xgboost.build_info().get("USE_CUDA") else "cpu"
 
 
@@ -133,18 +135,25 @@ def settle_for_prediction(model: Any) -> Any:
     return model.set_params(**one, **cpu)
 
 
-def _tree_columns(features: Features) -> ColumnTransformer:
+def _tree_columns(features: Features, never_seen: Collection[str]) -> ColumnTransformer:
     """Trees take numbers as they are, NaN included, and categories by number."""
+    seen = [name for name in features.numeric if name not in never_seen]
+    zero = SimpleImputer(strategy="constant", fill_value=0.0, keep_empty_features=True)
     ordinal = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=UNSEEN, encoded_missing_value=UNSEEN, dtype=np.float64
     )
     return ColumnTransformer(
-        [("numeric", "passthrough", features.numeric), ("categorical", ordinal, features.categorical)]
+        [
+            ("numeric", "passthrough", seen),
+            *([("never_seen", zero, sorted(never_seen))] if never_seen else []),
+            ("categorical", ordinal, features.categorical),
+        ]
     )
 
 
 def _linear_columns(features: Features) -> ColumnTransformer:
     """Linear models want complete, scaled numbers and a column for each category."""
-    numeric = Steps([("impute", SimpleImputer(strategy="median", add_indicator=True)), ("scale", StandardScaler())])
+    impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    numeric = Steps([("impute", impute), ("scale", StandardScaler())])
     one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE)
     return ColumnTransformer([("numeric", numeric, features.numeric), ("categorical", one_hot, features.categorical)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs import registry
 from jobs.comparison_report import DayLosses, comparison_page
+from jobs.evidence import CARD_FILE, keep_evidence
 from jobs.footprint import footprint
 from jobs.job import Job, Result, run
 from jobs.judging import Judged, gate_policy, measure_judged
@@ -35,7 +36,7 @@ def work(job: Job) -> Result:
     version = str(read_record(job.lake, job.run_id, "train").figures["version"])
     challenger = registry.model_version(job.settings, job.pipeline.name, version)
     champion = _champion_of(job, challenger)
-    model = registry.load_model(job.settings, job.pipeline.name, version)
+    model = registry.load_judged_model(job.settings, challenger)
     judged = _judge(job, chosen, model, challenger, champion)
     days = _content_of(chosen, judged)
     ledger = Ledger.open(job.settings)
@@ -49,11 +50,12 @@ def work(job: Job) -> Result:
     )
     verdict = gate_policy(job.pipeline).decide(measured)
     report = _keep_report(job, chosen, judged, measured, verdict)
-    _write_down(job, ledger, challenger, verdict)
+    card = keep_evidence(job.settings, job.pipeline, challenger, model, chosen, judged, measured, verdict)
+    _write_down(job, ledger, challenger, verdict, card)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_held_out(chosen, name)},
         figures=_figures(job.pipeline, measured, verdict),
-        links={"Report": report, **registry.pages(job.settings, challenger)},
+        links={"Report": report, **_pages(job, challenger)},
         sentence=verdict.sentence,
     )
 
@@ -72,7 +74,7 @@ def _judge(
 ) -> Judged:
     """Ask both models about the holdout days that neither has learned from."""
     pipeline = job.pipeline
-    learned_until = champion.tags.get(registry.TRAIN_END, "") if champion else ""
+    learned_until = registry.judged_train_end(champion) if champion else ""
     days = [day for day in chosen.holdout if str(day.day) > learned_until]
     rows = labelled_rows(job.lake, pipeline, days)
     truth = rows[pipeline.labels.column].to_numpy()
@@ -90,9 +92,7 @@ def _judge(
             f"{challenger.version} with --override-reason"
         )
         return Judged(rows, truth, answers, None, number, why)
-    theirs = predict(
-        registry.load_model(job.settings, pipeline.name, number), model_frame(rows, contract), pipeline.task
-    )
+    theirs = predict(registry.load_judged_model(job.settings, champion), model_frame(rows, contract), pipeline.task)
     return Judged(rows, truth, answers, theirs, number)
 
 
@@ -146,13 +146,18 @@ def _loss(pipeline: Pipeline, truth: Array, answers: Array) -> float:
     return measure(truth, answers, pipeline.task)[pipeline.metric]
 
 
-def _write_down(job: Job, ledger: Ledger, challenger: ModelVersion, verdict: Verdict) -> None:
-    """Ledger first: it is what `promote` asks."""
+def _write_down(job: Job, ledger: Ledger, challenger: ModelVersion, verdict: Verdict, card: str) -> None:
+    """Ledger first: the tags are what `promote` asks."""
     now = datetime.now(UTC)
     ledger.record(job.pipeline.name, f"version {challenger.version}", job.run_id, verdict, now)
     tags = {registry.VERDICT: str(verdict.outcome), registry.VERDICT_SENTENCE: verdict.sentence}
-    registry.tag_version(job.settings, challenger, tags, description=verdict.sentence)
+    registry.tag_version(job.settings, challenger, tags, description=card)
     ledger.close_request(job.pipeline.name, job.run_id, now)
+
+
+def _pages(job: Job, challenger: ModelVersion) -> dict[str, str]:
+    pages = registry.pages(job.settings, challenger)
+    return {**pages, "Model card": f"{pages['MLflow run']}/artifacts/{CARD_FILE}"}
 
 
 def _is_held_out(chosen: TrainingData, name: str) -> bool:

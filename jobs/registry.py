@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 CONTRACT_FILE = "contract.json"
+IMPORTANCES_FILE = "importances.json"
 MODEL_FOLDER = "model"
+JUDGED_FOLDER = "judged"
 
 RUN_ID = "tidewheel.run_id"
 DATA_HASH = "tidewheel.data_hash"
 AS_OF = "tidewheel.as_of"
 TRAIN_START = "tidewheel.train_start"
 TRAIN_END = "tidewheel.train_end"
+DEVICE = "tidewheel.device"
+REFIT = "tidewheel.refit"
+JUDGED_TRAIN_END = "tidewheel.judged_train_end"
+"""Of a version that was fitted again through the holdout: the last day that the model the gate judges has seen."""
 VERDICT = "tidewheel.verdict"
 VERDICT_SENTENCE = "tidewheel.verdict_sentence"
 OVERRIDE_REASON = "tidewheel.override_reason"
@@ -126,6 +132,26 @@ def load_model(settings: Settings, pipeline: str, version: str) -> Model:
     return open_model(_downloaded(settings, model_version(settings, pipeline, version)) / MODEL_FOLDER)
 
 
+def load_judged_model(settings: Settings, version: ModelVersion) -> Model:
+    """Open the model that the gate judges: the version itself, or its twin that has not seen the holdout.
+
+    Raises:
+        RegistryError: there is none, or its file cannot be trusted.
+    """
+    if JUDGED_TRAIN_END not in version.tags:
+        return load_model(settings, version.pipeline, version.version)
+    with asking(settings), tempfile.TemporaryDirectory() as folder:
+        from mlflow.artifacts import download_artifacts
+
+        download_artifacts(run_id=version.mlflow_run, artifact_path=JUDGED_FOLDER, dst_path=folder)
+        return open_model(Path(folder) / JUDGED_FOLDER)
+
+
+def judged_train_end(version: ModelVersion) -> str:
+    """The last day that the model the gate judges has learned from."""
+    return version.tags.get(JUDGED_TRAIN_END) or version.tags.get(TRAIN_END, "")
+
+
 def model_size(settings: Settings, version: ModelVersion) -> int:
     """Bytes of the file that holds a version's model."""
     return model_file(_downloaded(settings, version) / MODEL_FOLDER).stat().st_size
@@ -159,6 +185,17 @@ def tag_version(settings: Settings, version: ModelVersion, tags: Mapping[str, st
 def training_run(settings: Settings, version: ModelVersion) -> dict[str, Any]:
     """The MLflow run that made a version, as MLflow tells it: `info`, and `data` with metrics, params and tags."""
     return dict(ask(settings, "GET", "runs/get", run_id=version.mlflow_run)["run"])
+
+
+def importances(settings: Settings, version: ModelVersion) -> dict[str, float]:
+    """How much each feature matters to a version, as its evaluation left it; empty where it has left none."""
+    with asking(settings) as client:
+        names = {file.path for file in client.list_artifacts(version.mlflow_run)}
+        if IMPORTANCES_FILE not in names:
+            return {}
+        from mlflow.artifacts import load_dict
+
+        return {str(k): float(v) for k, v in load_dict(f"runs:/{version.mlflow_run}/{IMPORTANCES_FILE}").items()}
 
 
 def pages(settings: Settings, version: ModelVersion) -> dict[str, str]:

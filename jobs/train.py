@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -11,19 +12,21 @@ from mlflow.entities import Dataset, DatasetInput
 from mlflow.models import infer_signature
 
 from jobs import registry
+from jobs.challenger import Challenger, make_challenger
 from jobs.contract import write_contract
-from jobs.estimators import build_model, device_used, settle_for_prediction
 from jobs.job import Job, Result, run
+from jobs.lineage import LINEAGE_FILE, Lineage, environment
 from jobs.metrics import measure
 from jobs.model_file import requirements, serialization
-from jobs.prediction import model_frame, predict
-from jobs.training_data import labelled_rows, read_training_data
-from tidewheel.errors import DataRefused
+from jobs.prediction import predict
+from jobs.search import SEARCH_FILE
+from jobs.training_data import TRAINING_DATA_FILE, read_training_data
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from jobs.training_data import TrainingData
+    from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.train")
 EXAMPLE_ROWS = 5
@@ -40,9 +43,9 @@ def work(job: Job) -> Result:
     registry.set_alias(job.settings, job.pipeline.name, registry.CHALLENGER, done.version)
     logged = registry.training_run(job.settings, done)["data"]
     parameters = {parameter["key"]: parameter["value"] for parameter in logged["params"]}
-    rows = int(parameters["rows"])
+    rows, last_day = int(parameters["rows"]), done.tags[registry.TRAIN_END]
     return Result(
-        inputs={name: value for name, value in chosen.inputs.items() if name.split("/")[1] <= str(_last_day(chosen))},
+        inputs={name: value for name, value in chosen.inputs.items() if name.split("/")[1] <= last_day},
         figures={
             "version": done.version,
             "rows": rows,
@@ -52,33 +55,34 @@ def work(job: Job) -> Result:
         },
         links=registry.pages(job.settings, done),
         sentence=f"version {done.version} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
-        f"{_last_day(chosen)}",
+        f"{last_day}" + (f"; {refit}" if (refit := done.tags.get(registry.REFIT)) else ""),
     )
 
 
 def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
     """Fit, log and register. Registering is the last step, so a version in the registry is a whole one."""
-    pipeline = job.pipeline
-    rows = labelled_rows(job.lake, pipeline, chosen.training)
-    truth = rows[pipeline.labels.column].to_numpy()
-    _check(job, rows)
-    frame = model_frame(rows, pipeline.features)
-    del rows
-    model = build_model(pipeline.training, pipeline.features, pipeline.task)
-    log.info("fitting %s to %s rows x %s columns", pipeline.training.estimator, len(frame), frame.shape[1])
-    model.fit(frame, truth)
-    device = device_used(model)
-    settle_for_prediction(model)
-    figures = {f"train_{n}": v for n, v in measure(truth, predict(model, frame, pipeline.task), pipeline.task).items()}
-    log.info("fitted on %s", device)
+    made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
+    pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
+    said = predict(model, frame, pipeline.task)
+    figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}
+    lineage = Lineage(
+        pipeline=pipeline.model_dump(mode="json"),
+        environment=environment(job.settings.project, job.code_version),
+        device=made.device,
+    )
     with registry.asking(job.settings) as client:
         mlflow.set_experiment(pipeline.name)
         _end_unfinished(client, job)
-        with mlflow.start_run(run_name=job.run_id, tags=_tags(job, chosen)) as run_:
-            mlflow.log_params(_parameters(job, model, device, len(frame)))
+        with mlflow.start_run(run_name=job.run_id, tags=_tags(job, chosen, made)) as run_:
+            mlflow.log_params(_parameters(pipeline, model, lineage, made))
             mlflow.log_metrics({name: value for name, value in figures.items() if value == value})  # NaN is unknown
             client.log_inputs(run_.info.run_id, [_dataset(job, chosen)])
-            mlflow.log_dict(chosen.model_dump(mode="json"), "training_data.json")
+            mlflow.log_dict(chosen.model_dump(mode="json"), TRAINING_DATA_FILE)
+            mlflow.log_dict(lineage.model_dump(mode="json"), LINEAGE_FILE)
+            if made.searched:
+                mlflow.log_dict(made.searched.model_dump(mode="json"), SEARCH_FILE)
+            if made.judged is not None:
+                _log_judged(made)
             contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
             mlflow.log_dict(contract.model_dump(mode="json"), registry.CONTRACT_FILE)
             golden = pd.DataFrame([golden.row for golden in contract.golden_rows], columns=frame.columns)
@@ -93,23 +97,8 @@ def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
                 pyfunc_predict_fn="predict_proba" if pipeline.task == "classification" else "predict",
                 **serialization(pipeline.training.estimator),
             )
-        found = mlflow.register_model(logged.model_uri, pipeline.name, tags=_tags(job, chosen))
+        found = mlflow.register_model(logged.model_uri, pipeline.name, tags=_tags(job, chosen, made))
     return registry.model_version(job.settings, pipeline.name, str(found.version))
-
-
-def _check(job: Job, rows: pd.DataFrame) -> None:
-    """Refuse what cannot be learned from."""
-    training, label = job.pipeline.training, job.pipeline.labels.column
-    if len(rows) < training.minimum_rows:
-        raise DataRefused(
-            f"{job.pipeline.name}: {len(rows):,} rows have a label, training.minimum_rows asks for "
-            f"{training.minimum_rows:,}; look at why the others have none, or lower training.minimum_rows"
-        )
-    if job.pipeline.task == "classification" and rows[label].nunique() < 2:
-        raise DataRefused(
-            f"{job.pipeline.name}: label {label} is {rows[label].iloc[0]:g} in all {len(rows):,} rows; "
-            "a classifier needs rows of both kinds"
-        )
 
 
 def _end_unfinished(client: MlflowClient, job: Job) -> None:
@@ -120,30 +109,50 @@ def _end_unfinished(client: MlflowClient, job: Job) -> None:
         client.set_terminated(left.info.run_id, "KILLED")
 
 
-def _last_day(chosen: TrainingData) -> str:
-    return chosen.training[-1].day.isoformat()
+def _log_judged(made: Challenger) -> None:
+    """Keep the model that the gate judges, in the version's run."""
+    with tempfile.TemporaryDirectory() as folder:
+        how = serialization(made.pipeline.training.estimator)
+        mlflow.sklearn.save_model(made.judged, f"{folder}/model", pip_requirements=requirements(), **how)
+        mlflow.log_artifacts(f"{folder}/model", registry.JUDGED_FOLDER)
 
 
-def _tags(job: Job, chosen: TrainingData) -> dict[str, str]:
+def _tags(job: Job, chosen: TrainingData, made: Challenger) -> dict[str, str]:
+    twin = {registry.JUDGED_TRAIN_END: chosen.training[-1].day.isoformat()} if made.judged is not None else {}
     return {
         registry.RUN_ID: job.run_id,
         registry.AS_OF: chosen.as_of.isoformat(),
         registry.TRAIN_START: chosen.training[0].day.isoformat(),
-        registry.TRAIN_END: _last_day(chosen),
+        registry.TRAIN_END: made.last_day.isoformat(),
         registry.DATA_HASH: chosen.data_hash,
         "tidewheel.code_version": job.code_version,
         "tidewheel.estimator": job.pipeline.training.estimator,
+        registry.DEVICE: made.device,
+        **({registry.REFIT: made.refit} if made.refit else {}),
+        **twin,
     }
 
 
-def _parameters(job: Job, model: Any, device: str, rows: int) -> dict[str, Any]:
-    estimator = model[-1].get_params(deep=False)
+def _parameters(pipeline: Pipeline, model: Any, lineage: Lineage, made: Challenger) -> dict[str, Any]:
+    estimator, made_by, searched = model[-1].get_params(deep=False), lineage.environment, made.searched
+    looked = {}
+    if searched:
+        looked = {
+            "search.trials": len(searched.trials) - 1,
+            "search.pruned": sum(trial.pruned for trial in searched.trials),
+            "search.declared_loss": searched.trials[0].loss,
+            "search.best_loss": searched.best.loss,
+        }
     return {
-        "estimator": job.pipeline.training.estimator,
-        "seed": job.pipeline.training.seed,
-        "window_days": job.pipeline.training.window_days,
-        "rows": rows,
-        "device": device,
+        "estimator": pipeline.training.estimator,
+        "seed": pipeline.training.seed,
+        "window_days": pipeline.training.window_days,
+        "rows": len(made.lesson.frame),
+        "device": lineage.device,
+        "code_version": made_by.code_version,
+        "lock_hash": made_by.lock_hash,
+        "python": made_by.python,
+        **looked,
         **{f"estimator.{name}": value for name, value in estimator.items()},
     }
 

@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     WRONG_USAGE = 2
     DATA_REFUSED = 3
+    DIFFERENT = 4
 
 
 class TidewheelError(Exception):

@@ -4,9 +4,42 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tidewheel.spec.sections import CodeReference, Resources, Section
+
+
+class Range(Section):
+    """Numbers that a parameter is drawn from."""
+
+    low: float = Field(description="smallest value")
+    high: float = Field(description="largest value")
+    log: bool = Field(default=False, description="draw the logarithm evenly, for values that span powers of ten")
+    whole: bool = Field(default=False, description="whole numbers only")
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError(f"low is {self.low:g}, which is not below high, {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low is {self.low:g}, but only numbers above 0 have a logarithm")
+        return self
+
+
+class Search(Section):
+    """How better parameters are looked for, each time a challenger is trained."""
+
+    trials: int = Field(default=20, ge=2, le=1000, description="parameters tried, beside those of the declaration")
+    minutes: float | None = Field(
+        default=None, gt=0, description="no new trial begins after this time; default: as long as it takes"
+    )
+    validation_days: int = Field(default=7, ge=1, le=90, description="days of one fold, judged by what came before")
+    folds: int = Field(default=3, ge=1, le=10, description="folds, one after the other at the end of the training days")
+    space: dict[str, Range | list[bool | int | float | str | None]] = Field(
+        default_factory=dict,
+        description="parameter to a range or a list of values; default: a space of the named estimator's own",
+        examples=[{"learning_rate": {"low": 0.02, "high": 0.2, "log": True}, "max_leaf_nodes": [15, 31, 63]}],
+    )
 
 
 class Training(Section):
@@ -21,10 +54,25 @@ class Training(Section):
     parameters: dict[str, bool | int | float | str | None] = Field(
         default_factory=dict, description="passed to the estimator"
     )
+    search: Search | None = Field(
+        default=None, description="look for better parameters before fitting; null: take those declared"
+    )
     window_days: int | None = Field(
         default=None, ge=1, description="train on this many newest days; default: all history"
     )
     holdout_days: int = Field(default=7, ge=1, le=365, description="newest matured days kept for the gate")
+    refit: bool = Field(
+        default=False,
+        description="fit a second time, through the newest matured day: the gate judges the first fit on the holdout, "
+        "and the second one, of the same declaration, serves. It makes long holdouts cost no freshness, and doubles "
+        "the fits",
+    )
     minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")
     seed: int = Field(default=0, ge=0, description="seed of everything random")
     resources: Resources = Field(default_factory=Resources, description="what the training job may use")
+
+    @model_validator(mode="after")
+    def _own_estimators_bring_their_space(self) -> Training:
+        if self.search and not self.search.space and ":" in self.estimator:
+            raise ValueError(f"search.space is empty; nobody but you knows what {self.estimator} can be told")
+        return self

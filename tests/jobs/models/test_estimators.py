@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs import estimators
 from jobs.estimators import FAMILIES, build_model, device_used, settle_for_prediction
+from jobs.fitting import fit
 from jobs.metrics import measure
 from jobs.model_file import open_model, serialization
 from jobs.prediction import Task, model_frame, predict
@@ -114,3 +116,38 @@ def test_what_xgboost_trained_on_is_asked_of_xgboost_itself() -> None:
     training = Training(estimator="xgboost", parameters={"n_estimators": 2})
     model = build_model(training, FEATURES, "regression").fit(frame, late)
     assert device_used(model) in {"cpu", "cuda:0"}
+
+
+@pytest.mark.parametrize(
+    ("card", "built_for_cuda", "device"), [(True, True, "cuda"), (True, False, "cpu"), (False, True, "cpu")]
+)
+def test_xgboost_is_sent_to_a_gpu_where_machine_and_build_have_one_and_always_answers_on_the_cpu(
+    card: bool, built_for_cuda: bool, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import xgboost
+
+    if card:
+        (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(estimators, "DEVICES", tmp_path)
+    monkeypatch.setattr(xgboost, "build_info", lambda: {"USE_CUDA": built_for_cuda})
+    training = Training(estimator="xgboost", parameters={"n_estimators": 2})
+    model = build_model(training, FEATURES, "classification")
+    assert model[-1].device == device
+    assert settle_for_prediction(model)[-1].device == "cpu"
+    forced = training.model_copy(update={"parameters": {"n_estimators": 2, "device": "cpu"}})
+    assert build_model(forced, FEATURES, "classification")[-1].device == "cpu"
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_a_column_that_is_constant_or_that_no_row_has_teaches_nothing_and_breaks_nothing(
+    estimator: str, task: Task
+) -> None:
+    frame, late = parcels()
+    truth = (late > 0.5).astype(float) if task == "classification" else late
+    odd = Features(transform="a:b", numeric=["weight", "distance", "always", "never"], categorical=["carrier", "none"])
+    rows = model_frame(frame.assign(always=1.0, never=np.nan, none=None), odd)
+    model = fit(Training(estimator=estimator, parameters=SMALL[estimator]), odd, task, rows, truth).model
+    answers = predict(model, rows, task)
+    assert measure(truth, answers, task)["roc_auc" if task == "classification" else "r2"] > 0.75
+    assert np.array_equal(predict(model, rows.assign(never=5.0), task), answers) or estimator == "logistic_regression"

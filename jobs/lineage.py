@@ -1,0 +1,88 @@
+"""What a version was made of, kept with it, so that it can be made again and a difference be explained."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tidewheel.spec import Pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINEAGE_FILE = "lineage.json"
+LOCK_FILE = "requirements.lock"
+PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "xgboost", "xgboost-cpu")
+"""Packages whose version can change a model; the lock's hash stands for all others."""
+
+
+class Environment(BaseModel):
+    """Where a model was fitted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code_version: str = Field(description="the commit of the project")
+    lock_hash: str = Field(description="sha256 of requirements.lock; empty where the project has none")
+    python: str
+    machine: str
+    cores: int
+    packages: dict[str, str]
+
+    def differences(self, other: Environment) -> list[str]:
+        """What differs, in sentences: ours first, then the other's."""
+        mine, theirs = (_flat(environment.model_dump()) for environment in (self, other))
+        names = sorted(mine.keys() | theirs.keys())
+        return [
+            f"{name}: {mine.get(name) or 'none'}, now {theirs.get(name) or 'none'}"
+            for name in names
+            if mine.get(name) != theirs.get(name)
+        ]
+
+
+class Lineage(BaseModel):
+    """Everything but the data, which `training_data.json` names by hash."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pipeline: dict[str, Any] = Field(description="the declaration, with the parameters that were used")
+    environment: Environment
+    device: str
+
+    def declaration(self) -> Pipeline:
+        """The pipeline as it was declared."""
+        return Pipeline.model_validate(self.pipeline)
+
+
+def environment(project: Path, code_version: str) -> Environment:
+    """The environment of this process.
+
+    Args:
+        project: folder that holds `requirements.lock`.
+        code_version: the commit of the project.
+    """
+    lock = project / LOCK_FILE
+    return Environment(
+        code_version=code_version,
+        lock_hash=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
+        python=platform.python_version(),
+        machine=platform.machine(),
+        cores=len(os.sched_getaffinity(0)),
+        packages={name: found for name in PACKAGES if (found := _version(name))},
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _flat(values: dict[str, Any]) -> dict[str, str]:
+    packages = values.pop("packages")
+    return {name.replace("_", " "): str(value) for name, value in {**values, **packages}.items()}

@@ -1,0 +1,63 @@
+"""Where a search looks: the pipeline's own space, or one that suits the named estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tidewheel.spec.training import Range
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+    from tidewheel.spec.training import Training
+
+SPACES: Mapping[str, Mapping[str, Range]] = {
+    "hist_gradient_boosting": {
+        "learning_rate": Range(low=0.02, high=0.2, log=True),
+        "max_iter": Range(low=50, high=400, log=True, whole=True),
+        "max_leaf_nodes": Range(low=7, high=63, log=True, whole=True),
+        "min_samples_leaf": Range(low=20, high=1000, log=True, whole=True),
+        "l2_regularization": Range(low=0.1, high=100, log=True),
+        "max_features": Range(low=0.2, high=1.0),
+    },
+    "xgboost": {
+        "learning_rate": Range(low=0.02, high=0.2, log=True),
+        "n_estimators": Range(low=50, high=400, log=True, whole=True),
+        "max_depth": Range(low=3, high=9, whole=True),
+        "min_child_weight": Range(low=1, high=200, log=True),
+        "reg_lambda": Range(low=0.1, high=100, log=True),
+        "colsample_bytree": Range(low=0.2, high=1.0),
+    },
+    "random_forest": {
+        "max_depth": Range(low=6, high=18, whole=True),
+        "min_samples_leaf": Range(low=5, high=200, log=True, whole=True),
+        "max_features": Range(low=0.1, high=0.8),
+    },
+    "logistic_regression": {"C": Range(low=0.001, high=100, log=True)},
+}
+REGRESSION_NAMES = {"logistic_regression": {"C": "alpha"}}
+"""Where the regressor of a family calls a parameter otherwise."""
+
+
+def distributions(training: Training, task: str) -> dict[str, BaseDistribution]:
+    """The space as Optuna takes it.
+
+    Args:
+        training: estimator and search.
+        task: kind of label.
+    """
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    names = REGRESSION_NAMES.get(training.estimator, {}) if task == "regression" else {}
+    default = {names.get(name, name): asked for name, asked in SPACES.get(training.estimator, {}).items()}
+    space = (training.search.space if training.search else {}) or default
+    found: dict[str, BaseDistribution] = {}
+    for name, asked in space.items():
+        if not isinstance(asked, Range):
+            found[name] = CategoricalDistribution(asked)
+        elif asked.whole:
+            found[name] = IntDistribution(round(asked.low), round(asked.high), log=asked.log)
+        else:
+            found[name] = FloatDistribution(asked.low, asked.high, log=asked.log)
+    return found

@@ -1,0 +1,118 @@
+"""A registered version is trained again from the same bytes: the same model comes out, or it is said what differs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+from typer.testing import CliRunner
+
+from jobs import registry
+from jobs.reproduce import reproduce
+from tidewheel.cli.app import app
+from tidewheel.errors import ExitCode, LakeError, RegistryError, UsageError
+
+if TYPE_CHECKING:
+    from conftest import Parcels
+
+    from tidewheel.runs import JobRecord
+
+RunJob = Callable[..., "JobRecord"]
+MakeParcels = Callable[..., "Parcels"]
+
+
+class Unrepeatable(DecisionTreeClassifier):
+    """A tree that does not take the seed it is given."""
+
+    def fit(self, frame: object, truth: object) -> Unrepeatable:
+        seed = int.from_bytes(os.urandom(4))
+        self.set_params(max_features=1, random_state=seed)
+        return super().fit(frame, truth)  # type: ignore[no-any-return]
+
+
+def unrepeatable() -> object:
+    return Unrepeatable()
+
+
+@pytest.fixture
+def trained(registered_parcels: MakeParcels, run_job: RunJob) -> Callable[..., Parcels]:
+    """A pipeline with one registered version, trained by its jobs."""
+
+    def train(**keys: str) -> Parcels:
+        parcels = registered_parcels(**keys)
+        day = parcels.publish_days(12)[-1]
+        for job in ("assemble", "train"):
+            run_job(parcels, job, day, "one")
+        return parcels
+
+    return train
+
+
+def test_the_same_model_comes_out_though_the_days_were_corrected_since(
+    trained: Callable[..., Parcels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parcels = trained()
+    parcels.publish_day(date(2024, 1, 3), rows=150)  # what is published now is not what it was trained on
+    monkeypatch.setenv("TIDEWHEEL_CODE_VERSION", "a-later-commit")
+
+    found = reproduce(parcels.settings, parcels.name, "1")
+    assert (found.same, found.max_difference, found.rows) == (True, 0.0, 840)
+    assert found.golden_rows >= 20
+    assert found.holdout_rows == 360
+    assert [d for d in found.differences if not d.endswith("now a-later-commit")] == []
+
+    shown = CliRunner().invoke(app, ["reproduce", parcels.name, "--version", "1"])
+    assert shown.exit_code == ExitCode.DONE
+    assert "the same model" in shown.output
+    assert "to the last bit" in shown.output
+    assert "code version" in shown.output
+
+
+def test_another_model_is_said_to_be_one(trained: Callable[..., Parcels]) -> None:
+    parcels = trained(estimator=f"{__name__}:unrepeatable", floors="{}")
+    found = reproduce(parcels.settings, parcels.name, "1")
+    assert not found.same
+    assert found.max_difference > 0.1
+
+
+def test_days_of_the_holdout_that_are_gone_are_a_note_and_training_days_an_error(
+    trained: Callable[..., Parcels],
+) -> None:
+    parcels = trained()
+    chosen = json.loads(parcels.lake.store.read(f"{parcels.name}/runs/one/training_data.json") or b"")
+
+    def lose(day: dict[str, dict[str, str]]) -> None:
+        batch = day["features"]
+        manifest = parcels.lake.manifest("features", batch["partition"], batch["content_hash"])
+        for file in manifest.files:
+            parcels.lake.store.fs.rm(parcels.lake.store.local(f"{parcels.name}/features/{file.path}"))
+
+    lose(chosen["holdout"][0])
+    found = reproduce(parcels.settings, parcels.name, "1")
+    assert (found.same, found.holdout_rows) == (True, 0)
+    assert "could not be read" in found.notes[0]
+
+    lose(chosen["training"][2])
+    with pytest.raises(LakeError, match="features/2024-01-03"):
+        reproduce(parcels.settings, parcels.name, "1")
+    shown = CliRunner().invoke(app, ["reproduce", parcels.name, "--version", "1", "--json"])
+    assert (shown.exit_code, shown.stdout) == (ExitCode.FAILED, "")
+
+
+def test_a_version_that_is_not_there_or_was_registered_by_hand_cannot_be_reproduced(
+    trained: Callable[..., Parcels],
+) -> None:
+    parcels = trained()
+    with pytest.raises(RegistryError):
+        reproduce(parcels.settings, parcels.name, "7")
+    client = registry.connect(parcels.settings)
+    experiment = client.get_experiment_by_name(parcels.name).experiment_id
+    by_hand = client.create_run(experiment).info
+    client.create_model_version(parcels.name, f"{by_hand.artifact_uri}/model", by_hand.run_id)
+    with pytest.raises(UsageError, match=r"version 2 has no lineage\.json.*registered by hand"):
+        reproduce(parcels.settings, parcels.name, "2")

@@ -1,0 +1,142 @@
+"""The search for parameters: judged on later days, within its budget, and after a kill as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jobs import search as room
+from jobs.estimators import build_model
+from jobs.fitting import Lesson
+from jobs.prediction import model_frame
+from jobs.search import SearchResult, search, time_ordered_folds, with_parameters
+from jobs.search_space import SPACES, distributions
+from tests.small_models import pipeline as small_pipeline
+from tidewheel.errors import DataRefused
+from tidewheel.lake import Lake
+from tidewheel.lake.store import Store
+from tidewheel.spec.sections import Features
+from tidewheel.spec.training import Search, Training
+
+if TYPE_CHECKING:
+    from tidewheel.spec import Pipeline
+
+FEATURES = Features(transform="a:b", numeric=["weight", "noise"])
+TREES = {"max_iter": 5, "min_samples_leaf": 400}
+SPACE = {"min_samples_leaf": {"low": 5, "high": 400, "whole": True}, "learning_rate": [0.1, 0.3]}
+
+
+@pytest.fixture
+def lesson() -> Lesson:
+    """Thirty days of sixty rows, where small leaves pay."""
+    rng = np.random.default_rng(0)
+    raw = pd.DataFrame({"weight": rng.normal(size=1800), "noise": rng.normal(size=1800)})
+    truth = (np.sin(3 * raw["weight"]) + rng.normal(0, 0.3, 1800) > 0).to_numpy("float64")
+    days = pd.Series(np.repeat([f"2024-01-{d:02}" for d in range(1, 31)], 60))
+    return Lesson(model_frame(raw, FEATURES), truth, days)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake("orders", Store(f"file://{tmp_path}/lake", {}))
+
+
+def declared(tmp_path: Path, **asked: Any) -> Pipeline:
+    budget = {"trials": 8, "validation_days": 5, "folds": 2, "space": SPACE, **asked}
+    training = Training(parameters=TREES, search=Search.model_validate(budget))
+    return small_pipeline(tmp_path).model_copy(update={"features": FEATURES, "training": training})
+
+
+def test_what_it_finds_is_never_worse_than_the_declaration_on_the_days_it_looked_at(
+    lake: Lake, lesson: Lesson, tmp_path: Path
+) -> None:
+    pipeline = declared(tmp_path)
+    found = search(lake, "run", pipeline, lesson, "data")
+    assert found.trials[0].parameters == {}
+    assert len(found.trials) == 9
+    assert found.best.loss < found.trials[0].loss
+    training = with_parameters(pipeline.training, found.best)
+    assert training.parameters == {**TREES, **found.best.parameters}
+    assert training.search is None
+
+
+def test_a_killed_search_goes_on_exactly_as_it_would_have(
+    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, asked = declared(tmp_path), []
+    whole = search(lake, "whole", pipeline, lesson, "data")
+    fit = room.fit
+
+    def killed(training: Training, *rest: Any) -> Any:
+        asked.append(training)
+        if len(asked) == 9:
+            raise KeyboardInterrupt
+        return fit(training, *rest)
+
+    with monkeypatch.context() as context:
+        context.setattr(room, "fit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(lake, "killed", pipeline, lesson, "data")
+    again = search(lake, "killed", pipeline, lesson, "data")
+    told = [[(trial.parameters, trial.losses) for trial in result.trials] for result in (whole, again)]
+    assert told[0] == told[1]
+
+
+def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
+    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = declared(tmp_path, trials=2)
+    first = search(lake, "run", pipeline, lesson, "data")
+    monkeypatch.setattr(room, "fit", None)
+    assert search(lake, "run", pipeline, lesson, "data") == first
+    with pytest.raises(TypeError):
+        search(lake, "run", pipeline, lesson, "other data")
+
+
+def test_no_trial_begins_after_the_time_and_the_declaration_is_judged_in_any_case(
+    lake: Lake, lesson: Lesson, tmp_path: Path
+) -> None:
+    found = search(lake, "run", declared(tmp_path, minutes=1e-9), lesson, "data")
+    assert [trial.parameters for trial in found.trials] == [{}]
+
+
+def test_a_hopeless_trial_is_given_up_before_its_last_fold(lake: Lake, lesson: Lesson, tmp_path: Path) -> None:
+    hopeless = {"min_samples_leaf": {"low": 5, "high": 900, "whole": True}}
+    found = search(lake, "run", declared(tmp_path, trials=12, folds=3, space=hopeless), lesson, "data")
+    given_up = [trial for trial in found.trials if trial.pruned]
+    assert given_up
+    assert all(len(trial.losses) < 3 for trial in given_up)
+    assert not found.best.pruned
+    assert SearchResult.model_validate_json(found.model_dump_json()) == found
+
+
+def test_every_fold_learns_only_from_days_before_those_it_is_judged_on(lesson: Lesson) -> None:
+    folds = list(time_ordered_folds(lesson, Search(validation_days=4, folds=3)))
+    assert len(folds) == 3
+    for learned, judged in folds:
+        assert lesson.days.iloc[learned].max() < lesson.days.iloc[judged].min()
+        assert lesson.days.iloc[judged].nunique() == 4
+    with pytest.raises(DataRefused, match="3 folds of 10 days, but there are 30 days in all"):
+        list(time_ordered_folds(lesson, Search(validation_days=10, folds=3)))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("estimator", SPACES)
+def test_every_named_estimator_knows_the_parameters_of_its_own_space(estimator: str, task: str) -> None:
+    space = distributions(Training(estimator=estimator), task)
+    lowest = {name: getattr(values, "low", None) for name, values in space.items()}
+    assert lowest
+    build_model(Training(estimator=estimator, parameters=lowest), FEATURES, task)  # type: ignore[arg-type]
+
+
+def test_a_space_that_cannot_be_is_refused_where_it_is_written() -> None:
+    with pytest.raises(ValueError, match="not below high"):
+        Search.model_validate({"space": {"max_iter": {"low": 5, "high": 5}}})
+    with pytest.raises(ValueError, match="logarithm"):
+        Search.model_validate({"space": {"max_iter": {"low": 0, "high": 5, "log": True}}})
+    with pytest.raises(ValueError, match="nobody but you knows"):
+        Training.model_validate({"estimator": "a.b:c", "search": {}})

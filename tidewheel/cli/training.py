@@ -1,0 +1,70 @@
+"""`tidewheel reproduce`: trains a registered version again and compares."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tidewheel.errors import ExitCode
+from tidewheel.settings import load_settings
+from tidewheel.spec import find_pipeline
+
+GROUP = "Models"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands about models to the command line."""
+    app.command(rich_help_panel=GROUP)(reproduce)
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(help="the pipeline")],
+    version: Annotated[int, typer.Option(min=1, help="the registered version to train again")],
+    as_json: Annotated[bool, typer.Option("--json", help="print what was found as JSON")] = False,
+) -> None:
+    """Train a version again from the very same batches, and say whether the same model comes out.
+
+    Nothing is registered and nothing changes. Exit code 0: the same model; 4: another one; 1 or 2: nobody can say, for
+    example because a batch is gone.
+    """
+    settings = load_settings()
+    find_pipeline(settings.pipelines_folder, name)  # a misspelled name gets a hint
+    # A process of its own: it imports a team's code and heavy libraries, which the core never does.
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "jobs.reproduce", name, str(version)],
+        cwd=settings.project,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise typer.Exit(ran.returncode)
+    found = json.loads(ran.stdout)
+    if as_json:
+        typer.echo(ran.stdout, nl=False)
+    else:
+        _show(found)
+    if not found["same"]:
+        raise typer.Exit(ExitCode.DIFFERENT)
+
+
+def _show(found: dict[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    asked = f"{found['golden_rows']} golden rows and {found['holdout_rows']:,} holdout rows"
+    if found["same"]:
+        exactly = "to the last bit" if found["max_difference"] == 0 else f"to within {found['max_difference']:.2g}"
+        console.print(f"[bold green]the same model[/]  it predicts {asked} {exactly}")
+    else:
+        console.print(
+            f"[bold red]another model[/]  its predictions of {asked} differ by up to {found['max_difference']:.3g}"
+        )
+    console.print(f"trained again on {found['rows']:,} rows, each batch by its hash")
+    for key, title in (("differences", "not as it was"), ("notes", "note")):
+        for sentence in found[key]:
+            console.print(f"  {title}: {escape(sentence)}")
