@@ -20,7 +20,8 @@ from pathlib import Path
 import psutil
 
 import tidewheel
-from tidewheel.errors import DataRefused, TidewheelError
+from tidewheel.disk import disk_sentence
+from tidewheel.errors import DataRefused, ExitCode, TidewheelError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import BatchReference, Figure, JobRecord, write_record
@@ -84,6 +85,11 @@ def run(
     except TidewheelError as error:
         log.error("%s", error)  # noqa: TRY400  the message is for a person; a traceback would hide it
         sys.exit(error.exit_code)
+    except OSError as error:
+        if not (told := disk_sentence(error)):
+            raise
+        log.error("%s", told)  # noqa: TRY400
+        sys.exit(ExitCode.FAILED)
 
 
 def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, imported: float) -> int:

@@ -127,6 +127,14 @@ def test_an_error_of_ours_is_one_sentence_and_leaves_no_record(probe: Probe) -> 
     assert not probe.lake.store.find("shop/runs", ".json")
 
 
+def test_a_full_disk_is_one_sentence_that_names_the_file(probe: Probe) -> None:
+    ran = probe.run("    raise OSError(28, 'No space left on device', '/lake/x.parquet')")
+
+    assert ran.returncode == ExitCode.FAILED
+    assert "ERROR /lake/x.parquet cannot be used: the disk is full: free some space" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_an_error_nobody_expected_shows_where_it_happened(probe: Probe) -> None:
     ran = probe.run("    return 1 / 0")
 

@@ -49,7 +49,7 @@ class Store:
         self.fs.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH120  an fsspec path, not a Path
         beside = f"{target}.{uuid4().hex}.tmp"
         try:
-            with open(beside, "wb") as file:  # noqa: PTH123
+            with _named(target), open(beside, "wb") as file:  # noqa: PTH123
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -65,7 +65,7 @@ class Store:
         target = self.local(path)
         if "w" in mode:
             self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        with self.fs.open(target, mode) as file:
+        with _named(target), self.fs.open(target, mode) as file:
             yield file
 
     def sha256(self, path: str) -> tuple[str, int]:
@@ -106,6 +106,16 @@ def _changed(info: Mapping[str, Any]) -> datetime:
     # Each kind of store has a word of its own for it.
     changed = info["LastModified"] if "LastModified" in info else info["mtime"]
     return changed if isinstance(changed, datetime) else datetime.fromtimestamp(changed, UTC)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Where a disk is full, the system does not say which file was written."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, create_engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from tidewheel.errors import LedgerError
@@ -43,7 +43,7 @@ class Ledger:
         """One transaction.
 
         Raises:
-            LedgerError: the database cannot be reached.
+            LedgerError: the database cannot be reached, or has not the tables of this version.
         """
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
@@ -51,9 +51,18 @@ class Ledger:
         except OperationalError as error:
             said = " ".join(str(error.orig).split())
             raise LedgerError(
-                f"the ledger at {self.engine.url.render_as_string(hide_password=True)} cannot be reached: "
-                f"{said}; is the platform up (`tidewheel status`)?"
+                f"{self._name} cannot be reached: {said}; is the platform up (`tidewheel status`)?"
             ) from error
+        except ProgrammingError as error:
+            said = str(error.orig).partition("\n")[0]
+            raise LedgerError(
+                f"{self._name} has not the tables of this version: {said}; start the platform again, which brings them "
+                "up to date (`tidewheel down`, then `tidewheel up`)"
+            ) from error
+
+    @property
+    def _name(self) -> str:
+        return f"the ledger at {self.engine.url.render_as_string(hide_password=True)}"
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 

@@ -217,6 +217,15 @@ def test_a_reader_sees_what_another_process_has_written_since(lake: Lake) -> Non
     assert other.read(manifest).equals(orders(1))
 
 
+def test_a_file_that_cannot_be_written_is_named() -> None:
+    with (
+        pytest.raises(OSError, match="No space left on device") as full,
+        Store("file:///dev", {}).open("full", "wb") as f,
+    ):
+        f.write(b"x" * 1_000_000)
+    assert full.value.filename == "/dev/full"
+
+
 def test_removing_what_is_not_there_is_no_error(lake: Lake) -> None:
     lake.store.remove("shop/nothing/at/all")
 

@@ -165,6 +165,11 @@ def test_an_unreachable_ledger_is_named_without_its_password() -> None:
     assert "sesame" not in str(caught.value)
 
 
+def test_a_ledger_without_its_tables_says_how_to_get_them(postgres_url: Callable[[str], str]) -> None:
+    with pytest.raises(LedgerError, match=r'not the tables of this version: relation "verdict" does not exist; .* up'):
+        Ledger(postgres_url("postgres")).verdicts("shop")
+
+
 def test_without_a_platform_the_ledger_says_what_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TIDEWHEEL_HOME", str(tmp_path))
 
