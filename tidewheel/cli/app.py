@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
 from tidewheel.cli import demo, lake, pipelines, platform, release, replay, why
-from tidewheel.errors import TidewheelError
+from tidewheel.disk import disk_sentence
+from tidewheel.errors import ExitCode, TidewheelError
 
 app = typer.Typer(
     name="tidewheel",
@@ -27,9 +29,17 @@ replay.register(app)
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one sentence on stderr, never a traceback; Ctrl-C exits with 130."""
+    """Run the command line; an error of ours, or a full disk, is one sentence on stderr; Ctrl-C exits with 130."""
     try:
         app(standalone_mode=True)
     except TidewheelError as error:
-        sys.stderr.write(f"tidewheel: {error}\n")
-        sys.exit(int(error.exit_code))
+        _end(str(error), error.exit_code)
+    except OSError as error:
+        if not (told := disk_sentence(error)):
+            raise
+        _end(told, ExitCode.FAILED)
+
+
+def _end(sentence: str, code: ExitCode) -> NoReturn:
+    sys.stderr.write(f"tidewheel: {sentence}\n")
+    sys.exit(int(code))
