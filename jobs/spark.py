@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
+from tidewheel.errors import SettingsError
 from tidewheel.settings import Settings
 
 ROWS_PER_TASK = 500_000
@@ -28,6 +30,7 @@ def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
         session = SparkSession.builder.appName(name).remote(settings.spark_master).getOrCreate()
         session.conf.set("spark.sql.session.timeZone", "UTC")
         return session
+    find_java(settings)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     partitions = max(os.cpu_count() or 1, -(-rows // ROWS_PER_TASK))
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
@@ -39,6 +42,23 @@ def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
     for key, value in _s3a_secrets(settings).items():
         hadoop.set(key, value)
     return session
+
+
+def find_java(settings: Settings) -> None:
+    """See that Spark finds a Java runtime: JAVA_HOME, else the one that the platform uses, else one on the PATH.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if os.environ.get("JAVA_HOME"):
+        return
+    if settings.java_home:
+        os.environ["JAVA_HOME"] = settings.java_home
+    elif shutil.which("java") is None:
+        raise SettingsError(
+            "Spark needs Java 17 or newer, but JAVA_HOME is not set and there is no `java` on the PATH; `tidewheel up` "
+            "brings one that every job finds, or set JAVA_HOME"
+        )
 
 
 def spark_url(url: str) -> str:

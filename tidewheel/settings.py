@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     )
     envoy_admin_url: str = Field(default="", description="Envoy's admin address")
     spark_master: str = Field(default="local[*]", description="local[*], spark://, k8s:// or sc://")
+    java_home: str = Field(default="", description="Java for Spark, where JAVA_HOME is not set")
     spark_memory: str = Field(default="2g", description="heap of the Spark driver in local mode")
     job_runner: Literal["process", "kubernetes"] = Field(
         default="process", description="where jobs run: beside Airflow's worker, or in pods"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "MLFLOW_", "_MLFLOW", "SUPERVISOR_", "PG", "PYSPARK_", "SPARK_HOME", "FLASK_")
 FOREIGN_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS"}
 LOCAL = "127.0.0.1,localhost"
+JAVA = "TIDEWHEEL_JAVA_HOME"
 # The folder that holds `infra` and `tidewheel`, also where the project is elsewhere.
 CODE = Path(__file__).resolve().parents[2]
 

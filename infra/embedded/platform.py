@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from infra.embedded import airflow_services, mlflow_server, ports, postgres, prerequisites, router
 from infra.embedded.credentials import load_or_generate
 from infra.embedded.daemon import start_supervisord
-from infra.embedded.environment import inherited, read_platform_env, write_platform_env
-from infra.embedded.installation import Installation, kept_ports, ports_from
+from infra.embedded.environment import JAVA, inherited, read_platform_env, write_platform_env
+from infra.embedded.installation import AIRFLOW, Installation, kept_ports, ports_from
+from infra.embedded.java import find_java_home
 from infra.embedded.layout import Layout
 from infra.embedded.leftovers import end_leftovers
 from infra.embedded.services import NAMES, STOP_ORDER
@@ -72,6 +73,8 @@ class Platform:
                 report.note(f"ended {ended} processes that a killed platform had left")
             installation = self._plan(running, report)
             programs, variables = prepare(installation), installation.variables()
+            if not installation.is_external(AIRFLOW):  # jobs run here, and a person may start one at a terminal
+                variables[JAVA] = str(find_java_home(self.layout))
             write_platform_env(self.layout.home / PLATFORM_ENV, variables)
             environment = inherited(os.environ, variables)
             try:

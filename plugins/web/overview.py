@@ -19,7 +19,7 @@ from tidewheel.spec import load_pipeline, pipeline_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tidewheel.ledger.tables import EndpointRow, VerdictRow
+    from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RetrainRequestRow, VerdictRow
     from tidewheel.settings import Settings
 
 PURPOSES = ("features", "scoring", "monitoring", "training", "release")
@@ -39,6 +39,8 @@ class Card:
         challenger: the registered version that wants to.
         live_version: the version that the last release put behind the endpoint.
         live_colour: and the colour it runs in.
+        release: the newest release, on its way or ended.
+        request: the wish for a training that nobody has answered yet.
         newest_day: the newest day with published features.
         verdicts: the newest decisions, newest first.
         docs: address of the endpoint's documentation; empty while nothing serves.
@@ -53,10 +55,22 @@ class Card:
     challenger: str | None = None
     live_version: str | None = None
     live_colour: str | None = None
+    release: ReleaseRow | None = None
+    request: RetrainRequestRow | None = None
     newest_day: str | None = None
     verdicts: Sequence[VerdictRow] = ()
     docs: str = ""
     registered_model: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knows of one pipeline; see `Card`."""
+
+    endpoint: EndpointRow | None = None
+    release: ReleaseRow | None = None
+    request: RetrainRequestRow | None = None
+    verdicts: Sequence[VerdictRow] = ()
 
 
 @dataclass(frozen=True)
@@ -87,40 +101,41 @@ def overview(settings: Settings) -> Overview:
     names = [file.stem for file in files]
     aliases = ask(lambda: registered_aliases(settings))
     ledger = ask(lambda: {"open": Ledger.open(settings)}).get("open")
-    live = ask(lambda: _endpoints(ledger)) if ledger else {}
-    verdicts = ask(lambda: {name: ledger.verdicts(name, limit=VERDICTS) for name in names}) if ledger else {}
-    cards = [_card(file, settings, aliases, live, verdicts) for file in files]
+    known = ask(lambda: {name: _known(ledger, name) for name in names}) if ledger else {}
+    cards = [_card(file, settings, aliases.get(file.stem, {}), known.get(file.stem, Known())) for file in files]
     if ledger:
         ledger.engine.dispose()
     return Overview(cards, silent)
 
 
-def _endpoints(ledger: Ledger) -> dict[str, EndpointRow]:
-    return {row.pipeline: row for row in Releases(ledger).endpoints()}
+def _known(ledger: Ledger, pipeline: str) -> Known:
+    releases = Releases(ledger)
+    return Known(
+        endpoint=releases.endpoint(pipeline),
+        release=next(iter(releases.newest(pipeline, limit=1)), None),
+        request=ledger.open_request(pipeline),
+        verdicts=ledger.verdicts(pipeline, limit=VERDICTS),
+    )
 
 
-def _card(
-    file: Path,
-    settings: Settings,
-    aliases: Mapping[str, Mapping[str, str]],
-    live: Mapping[str, EndpointRow],
-    verdicts: Mapping[str, Sequence[VerdictRow]],
-) -> Card:
+def _card(file: Path, settings: Settings, aliases: Mapping[str, str], known: Known) -> Card:
     try:
         pipeline = load_pipeline(file)
     except SpecError as error:
         return Card(file.stem, error=str(error))
-    name, serving = pipeline.name, live.get(pipeline.name)
+    name, serving = pipeline.name, known.endpoint
     return Card(
         name=name,
         description=pipeline.description,
         owner=pipeline.owner.team,
-        champion=aliases.get(name, {}).get(CHAMPION),
-        challenger=aliases.get(name, {}).get(CHALLENGER),
+        champion=aliases.get(CHAMPION),
+        challenger=aliases.get(CHALLENGER),
         live_version=serving.version if serving else None,
         live_colour=serving.colour if serving else None,
+        release=known.release,
+        request=known.request,
         newest_day=Lake.open(name, settings).newest("features"),
-        verdicts=verdicts.get(name, ()),
+        verdicts=known.verdicts,
         docs=f"{settings.endpoint_url.rstrip('/')}/{name}/" if serving and settings.endpoint_url else "",
         registered_model=f"{settings.mlflow_url.rstrip('/')}/#/models/{name}" if settings.mlflow_url else "",
     )

@@ -1,4 +1,4 @@
-"""The Spark session: what it is told, and where that can be read."""
+"""The Spark session: what it is told, where that can be read, and on which Java it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.spark import spark_session
+from jobs.spark import find_java, spark_session
+from tidewheel.errors import SettingsError
 from tidewheel.settings import Settings
 
 
@@ -27,3 +28,29 @@ def test_keys_of_the_lake_reach_hadoop_and_stand_on_no_command_line(tmp_path: Pa
         assert [used.get(f"fs.s3a.{name}.key") for name in ("access", "secret")] == ["an-access-key", "a-secret"]
     finally:
         spark.stop()
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A shell without any Java."""
+    monkeypatch.setenv("JAVA_HOME", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_job_at_a_terminal_takes_the_java_that_the_platform_found() -> None:
+    find_java(Settings(java_home="/opt/java"))
+    assert os.environ["JAVA_HOME"] == "/opt/java"
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_the_shell_says_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/my/java")
+    find_java(Settings(java_home="/opt/java"))
+    assert os.environ["JAVA_HOME"] == "/my/java"
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_any_java_the_message_says_what_brings_one() -> None:
+    with pytest.raises(SettingsError, match="`tidewheel up` brings one"):
+        find_java(Settings())

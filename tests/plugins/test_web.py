@@ -22,7 +22,7 @@ from airflow.models.revoked_token import RevokedToken
 from plugins.web.app import app
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.releases import Releases
+from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.runs import JobRecord, write_record
 
@@ -180,11 +180,19 @@ def test_the_overview_shows_who_answers_what_is_newest_and_what_was_decided(
     ledger = Ledger(database_url)
     verdict = Verdict(Kind.GATE, Outcome.REFUSED, "version 5 is no better than <4>")
     ledger.record("orders", "version 5", "run-1", verdict, NOW)
-    Releases(ledger).point("orders", "green", "4", None, NOW)
+    releases = Releases(ledger)
+    releases.point("orders", "green", "4", None, NOW)
+    failed = releases.begin("orders", "5", "blue", {}, "run-1", NOW)
+    releases.end(failed.id, Status.FAILED, "parity: blue answers <otherwise>", NOW)
+    ledger.request_training("orders", "the shop moved", NOW)
     ledger.engine.dispose()
     page = get("/").text
     for shown in (
         "version 4, green",
+        f'<a href="{registry}/#/models/orders/versions/4">version 4</a>',
+        "version 5, failed",
+        "Release of version 5 failed: parity: blue answers &lt;otherwise&gt;",
+        "A training is asked for since 2026-11-22 03:30: the shop moved",
         "2026-01-05",
         "version 5 is no better than &lt;4&gt;",
         "Will an order be sent back?",
