@@ -13,8 +13,9 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release.backend import open_backend
-from tidewheel.release.executor import Executor, Release
-from tidewheel.release.stages import PLAN, STAGE_NAMES
+from tidewheel.release.executor import Executor
+from tidewheel.release.record import Release
+from tidewheel.release.stages import PLAN
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
 
 ALL = "all"
+NEWEST_SCORES = 5_000
+"""As many of a version's predictions tell where its scores lie."""
 
 
 def work(job: Job) -> Result:
@@ -35,8 +38,14 @@ def work(job: Job) -> Result:
         number = read_record(job.lake, job.run_id, f"release-{PLAN}").figures["release"]
         assert isinstance(number, int)
         return _attempt(job, number, links, lambda: _stage_result(executor.run_stage(number, stage), number, links))
-    from jobs.wanted_version import wanted_version  # and with it pandas, for one step of ten
+    from jobs.wanted_version import champion_again, wanted_version  # and with it pandas, for one step of ten
 
+    if job.options.rollback and not job.options.dry_run:
+        taken_back = executor.roll_back(job.options.reason or "by hand")
+        if taken_back is not None and taken_back.answers:
+            champion_again(job, taken_back.release.version, str(taken_back))
+            release = executor.begin(taken_back.answers, job.run_id)
+            return Result(figures=_figures(release), links=links, sentence=str(taken_back))
     wish = wanted_version(job)
     if wish.refused:
         return Result(figures={"version": wish.version}, links=links, sentence=wish.refused, refused=wish.refused)
@@ -105,8 +114,15 @@ def _executor(job: Job) -> Executor:
 
         return bento_of(job.settings, job.pipeline, version).artifact
 
+    def scores(version: str, since: datetime, until: datetime) -> list[float]:
+        from jobs.request_log import RequestLog
+
+        log = RequestLog(job.settings, job.pipeline.name)
+        answers = log.between(since, until, ["prediction", "model_version"])
+        return answers.loc[answers["model_version"] == version, "prediction"].tolist()[-NEWEST_SCORES:]
+
     backend = open_backend(job.settings, job.pipeline.name)
-    return Executor(job.pipeline, backend, Releases(Ledger.open(job.settings)), build)
+    return Executor(job.pipeline, backend, Releases(Ledger.open(job.settings)), build, scores)
 
 
 def _figures(release: Release) -> dict[str, int | str | None]:
@@ -121,7 +137,7 @@ def _figures(release: Release) -> dict[str, int | str | None]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What only this job can be told."""
-    parser.add_argument("--stage", default=ALL, choices=[*STAGE_NAMES, ALL], help="one stage, or all (the default)")
+    parser.add_argument("--stage", default=ALL, help="one stage by its name, `plan`, or `all` (the default)")
     parser.add_argument("--version", help="registered model version; default: the champion")
     parser.add_argument("--rollback", nargs="?", const="yes", help="release the version that answered before")
     parser.add_argument("--reason", help="release a version that the gate or a reviewer refused; goes to the ledger")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from infra.envoy.bootstrap import ROUTE_TABLE
 from infra.envoy.routing import prefix
 from tidewheel.errors import PlatformError
+from tidewheel.release.counted import Counted
 
 TIMEOUT_SECONDS = 5.0
 
@@ -24,8 +26,11 @@ class EnvoyAdmin:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
-    def cluster_of(self, pipeline: str) -> str | None:
-        """The cluster that requests of a pipeline go to, by the route table that is in force; None where none does.
+    def action_of(self, pipeline: str) -> dict[str, Any] | None:
+        """What becomes of a pipeline's requests, by the route table that is in force; None where it has no route.
+
+        Returns:
+            The route action, as `infra.envoy.routing` wrote it.
 
         Raises:
             PlatformError: Envoy does not answer.
@@ -38,7 +43,7 @@ class EnvoyAdmin:
             for host in config.get("virtual_hosts", []):
                 for route in host.get("routes", []):
                     if route["match"].get("prefix") == prefix(pipeline):
-                        return str(route["route"]["cluster"])
+                        return dict(route["route"])
         return None
 
     def active_requests(self, cluster: str) -> int:
@@ -47,9 +52,34 @@ class EnvoyAdmin:
         Raises:
             PlatformError: Envoy does not answer.
         """
-        name = f"cluster.{cluster}.upstream_rq_active"
-        found = self._get("/stats", {"filter": f"^{re.escape(name)}$", "format": "json"}).get("stats", [])
-        return sum(int(stat["value"]) for stat in found if stat.get("name") == name)
+        return int(self._counters(cluster, ["upstream_rq_active"])["upstream_rq_active"])
+
+    def counted(self, cluster: str) -> Counted:
+        """What Envoy has counted of a cluster since it knows it.
+
+        Times are Envoy's own: whole milliseconds from passing a request on to the end of its answer.
+
+        Raises:
+            PlatformError: Envoy does not answer.
+        """
+        names = ["upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_4xx", "upstream_rq_rx_reset"]
+        found = self._counters(cluster, [*names, "upstream_rq_time"])
+        completed, failed, refused, reset = (int(found[name]) for name in names)
+        times = tuple(
+            (bin_["lower_bound"] + max(bin_["width"], 1), bin_["count"]) for bin_ in found["upstream_rq_time"]
+        )
+        return Counted(completed, failed + reset, refused, times)
+
+    def _counters(self, cluster: str, names: Sequence[str]) -> dict[str, Any]:
+        """Counters as numbers, histograms as lists of bins; what never happened is not there in Envoy, and 0 here."""
+        prefix_ = f"cluster.{cluster}."
+        pattern = f"^{re.escape(prefix_)}({'|'.join(map(re.escape, names))})$"
+        asked = {"filter": pattern, "format": "json", "histogram_buckets": "detailed"}
+        found: dict[str, Any] = {name: [] if name.endswith("_time") else 0 for name in names}
+        for stat in self._get("/stats", asked).get("stats", []):
+            for each in [stat] if "name" in stat else stat["histograms"]["details"]:
+                found[each["name"].removeprefix(prefix_)] = each["value"] if "value" in each else each["totals"]
+        return found
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
         try:

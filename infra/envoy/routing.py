@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,9 @@ class Target:
         colour: blue or green.
         version: of the model.
         port: where it listens.
-        live: whether all requests of the pipeline go to it.
+        live: whether the requests of the pipeline go to it.
+        share: percent of them that go to it although it is not live.
+        mirrored: whether it gets a copy of every request, although it is not live.
     """
 
     pipeline: str
@@ -34,6 +36,8 @@ class Target:
     version: str
     port: int
     live: bool
+    share: int = 0
+    mirrored: bool = False
 
     @property
     def cluster(self) -> str:
@@ -49,7 +53,8 @@ def clusters(targets: Sequence[Target]) -> list[dict[str, Any]]:
 def routes(targets: Sequence[Target]) -> dict[str, Any]:
     """The route table: the listing at `/`, and `/<pipeline>/` for each pipeline that has a live colour."""
     live = [target for target in targets if target.live]
-    table = route_table([_listing(live), *(route for target in live for route in _routes(target))])
+    others = {target.pipeline: target for target in targets if not target.live}
+    table = route_table([_listing(live), *(r for target in live for r in _routes(target, others.get(target.pipeline)))])
     return {**table, "max_direct_response_body_size_bytes": LONGEST_LISTING}
 
 
@@ -79,15 +84,30 @@ def _cluster(target: Target) -> dict[str, Any]:
     }
 
 
-def _routes(target: Target) -> list[dict[str, Any]]:
+def split(action: Mapping[str, Any]) -> tuple[str, int, bool]:
+    """What a route action says, as Envoy gives it back: the live cluster, the other one's percent, whether mirrored."""
+    mirrored = bool(action.get("request_mirror_policies"))
+    if "cluster" in action:
+        return str(action["cluster"]), 0, mirrored
+    live, other = action["weighted_clusters"]["clusters"]
+    return str(live["name"]), int(other["weight"]), mirrored
+
+
+def _routes(target: Target, other: Target | None) -> list[dict[str, Any]]:
     below = prefix(target.pipeline)
+    to: dict[str, Any] = {"cluster": target.cluster}
+    if other is not None and other.share:
+        weights = {target.cluster: 100 - other.share, other.cluster: other.share}
+        to = {"weighted_clusters": {"clusters": [{"name": name, "weight": n} for name, n in weights.items()]}}
+    if other is not None and other.mirrored:
+        to["request_mirror_policies"] = [{"cluster": other.cluster}]
     return [
         # The slash at the end makes the documentation's relative addresses right.
         {"match": {"path": below.rstrip("/")}, "redirect": {"path_redirect": below}},
         {
             "match": {"prefix": below},
             "route": {
-                "cluster": target.cluster,
+                **to,
                 "prefix_rewrite": "/",
                 "timeout": ANSWER_TIMEOUT,
                 "retry_policy": {"retry_on": RETRIED, "num_retries": 2},

@@ -8,17 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from infra.embedded.layout import Layout
 from infra.embedded.ports import HOST, can_bind
 from infra.embedded.program import Program
 from infra.embedded.supervise import State, Supervisor, last_lines
 from infra.envoy.admin import EnvoyAdmin
+from infra.envoy.routing import split
 from infra.local.endpoints import Endpoint, Endpoints, Place
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.release import Colour
+from tidewheel.release.traffic import Traffic
 
 if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
+    from tidewheel.release.counted import Counted
     from tidewheel.settings import Settings
 
 FIRST_PORT, PORTS = 21_000, 2_000
@@ -29,7 +34,7 @@ STOP_SECONDS = 40
 RUNS = frozenset({State.STARTING, State.RUNNING})
 INHERITED = (
     *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "MALLOC_*", "SUPERVISOR_*"),
-    *("TIDEWHEEL_ENDPOINT_*", "TIDEWHEEL_REQUEST_LOG", "OTEL_*"),
+    *("TIDEWHEEL_ENDPOINT_*", "OTEL_*"),
 )
 """All that a model service has of the platform's environment, in which passwords and keys of other things lie."""
 
@@ -49,6 +54,7 @@ class LocalBackend:
         self._endpoints = Endpoints(self._layout)
         self._envoy = EnvoyAdmin(settings.require("envoy_admin_url"))
         self._router_url = settings.require("endpoint_url").rstrip("/")
+        self._request_log = settings.request_log_folder.absolute() / pipeline
 
     def start(self, colour: Colour, artifact: Artifact) -> None:
         """Have this artifact, and nothing else, run in a colour; do not wait until it is ready."""
@@ -84,6 +90,18 @@ class LocalBackend:
         log = self._layout.log(status.name)
         return f"{status.name} is {status.state}; the end of {log}:\n{last_lines(log) or '(empty)'}"
 
+    def memory_mb(self, colour: Colour) -> float:
+        """Resident memory of a colour's process, in MiB.
+
+        Raises:
+            ReleaseError: none runs.
+        """
+        status = self._supervisor.status(self._name(colour))
+        try:
+            return psutil.Process(status.pid or -1).memory_info().rss / 2**20
+        except (psutil.NoSuchProcess, ValueError) as error:
+            raise ReleaseError(f"{status.name} is {status.state}: {self.problem(colour)}") from error
+
     def address(self, colour: Colour) -> str:
         """URL of a colour itself, past the router.
 
@@ -99,24 +117,32 @@ class LocalBackend:
         """URL of the pipeline through the router."""
         return f"{self._router_url}/{self._pipeline}"
 
-    def route_to(self, colour: Colour | None) -> None:
-        """Tell Envoy to send all requests to a colour, or to none."""
+    def route(self, traffic: Traffic) -> None:
+        """Tell Envoy where requests go."""
 
         def routed(endpoint: Endpoint) -> Endpoint:
-            if colour is not None and colour not in endpoint.places:
-                raise ReleaseError(f"nothing was started as {self._name(colour)}: it cannot be routed to")
-            return replace(endpoint, live=colour)
+            if missing := sorted(traffic.reached - endpoint.places.keys()):
+                names = " and ".join(self._name(colour) for colour in missing)
+                raise ReleaseError(f"nothing was started as {names}: it cannot be routed to")
+            return replace(endpoint, traffic=traffic)
 
         self._endpoints.change(self._pipeline, routed)
 
-    def routed(self) -> Colour | None:
+    def traffic(self) -> Traffic:
         """Where Envoy says it sends requests, by the routes it has accepted."""
-        cluster = self._envoy.cluster_of(self._pipeline)
-        return Colour(cluster.rpartition("-")[2]) if cluster else None
+        action = self._envoy.action_of(self._pipeline)
+        if action is None:
+            return Traffic()
+        cluster, share, mirrored = split(action)
+        return Traffic(Colour(cluster.rpartition("-")[2]), share, mirrored)
 
     def in_flight(self, colour: Colour) -> int:
         """Requests that Envoy waits for a colour to answer."""
         return self._envoy.active_requests(self._name(colour))
+
+    def counted(self, colour: Colour) -> Counted:
+        """What Envoy has counted of a colour so far."""
+        return self._envoy.counted(self._name(colour))
 
     def _name(self, colour: Colour) -> str:
         """Name of the program, of its log and of its cluster."""
@@ -124,7 +150,7 @@ class LocalBackend:
 
     def _refuse_routed(self, colour: Colour) -> None:
         # A service that is told to stop resets what comes in meanwhile: nothing may be routed to it.
-        if self._endpoints.get(self._pipeline).live is colour or self.routed() is colour:
+        if colour in self._endpoints.get(self._pipeline).traffic.reached | self.traffic().reached:
             raise ReleaseError(f"requests are routed to {self._name(colour)}: it must not be stopped")
 
     def _program(self, colour: Colour, artifact: Artifact, port: int) -> Program:
@@ -133,6 +159,7 @@ class LocalBackend:
             command=(sys.executable, "-m", "bentos.serve", "--port", str(port)),
             env={
                 "TIDEWHEEL_COLOUR": str(colour),
+                "TIDEWHEEL_REQUEST_LOG": str(self._request_log),
                 "BENTOML_DO_NOT_TRACK": "True",
                 "OMP_NUM_THREADS": "1",  # one request, one thread: more only fight over the cores
             },

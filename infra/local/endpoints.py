@@ -13,6 +13,7 @@ from infra.embedded.private_files import write_private
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from tidewheel.release import Colour
+from tidewheel.release.traffic import Traffic
 
 if TYPE_CHECKING:
     from infra.embedded.layout import Layout
@@ -32,12 +33,12 @@ class Endpoint:
     """One pipeline's colours.
 
     Attributes:
-        live: the colour that requests shall go to.
+        traffic: where requests shall go.
         places: what was started, by colour.
     """
 
     pipeline: str
-    live: Colour | None = None
+    traffic: Traffic = field(default_factory=Traffic)
     places: Mapping[Colour, Place] = field(default_factory=dict)
 
     def with_place(self, colour: Colour, place: Place) -> Endpoint:
@@ -50,10 +51,12 @@ class Endpoint:
 
     def targets(self) -> list[Target]:
         """What can be routed to."""
-        return [
-            Target(self.pipeline, colour, place.version, place.port, live=colour is self.live)
-            for colour, place in sorted(self.places.items())
-        ]
+        found = []
+        for colour, place in sorted(self.places.items()):
+            live = colour is self.traffic.live
+            share, mirrored = (0, False) if live else (self.traffic.share, self.traffic.mirrored)
+            found.append(Target(self.pipeline, colour, place.version, place.port, live, share, mirrored))
+        return found
 
     def to_json(self) -> str:
         """As `from_json` reads it."""
@@ -65,7 +68,7 @@ class Endpoint:
         found: dict[str, Any] = json.loads(text)
         return cls(
             pipeline=found["pipeline"],
-            live=Colour(found["live"]) if found["live"] else None,
+            traffic=Traffic(Colour(live) if (live := found["traffic"].pop("live")) else None, **found["traffic"]),
             places={Colour(colour): Place(**place) for colour, place in found["places"].items()},
         )
 

@@ -10,7 +10,7 @@ from plugins.operators.command import JobCommand
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import declared_dag
-from tidewheel.release import STAGE_NAMES
+from tidewheel.release import stage_names
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -31,6 +31,8 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         pipeline,
         "release",
         schedule=[assets.champion(pipeline.name)],
+        # A rollback must not wait for the release that it takes back; two of one pipeline exclude each other by a lock.
+        runs_at_once=2,
         params={
             "version": forms.optional_text(
                 "Version", "Registered model version to release. Empty: the champion.", pattern="^[1-9][0-9]*$"
@@ -51,7 +53,7 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                     settings,
                     links=["Endpoint"],
                 )
-                for stage in STAGE_NAMES
+                for stage in stage_names(pipeline)
             )
         )
     return dag

@@ -209,8 +209,11 @@ def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: Re
     assert watched(dag) == ["orders.champion"]
     stages = ["package", "start", "ready", "warm_up", "parity", "switch", "confirm", "bake", "drain", "retire"]
     assert chain_of(dag) == ["plan", *stages]
-    canary = "release: {strategy: {kind: canary, steps: [{share: 5}, {share: 50}]}}\n"
-    assert chain_of(read_dags(canary).dags["orders.release"])[6:9] == ["canary_5", "canary_50", "switch"]
+
+
+def test_each_step_of_a_canary_is_a_task(read_dags: ReadDags) -> None:
+    dag = read_dags("release: {strategy: {kind: canary, steps: [{share: 5}, {share: 50}]}}\n").dags["orders.release"]
+    assert chain_of(dag)[5:9] == ["parity", "canary_5", "canary_50", "switch"]
 
 
 def test_the_registry_is_watched_for_each_pipeline_and_the_watcher_survives_airflows_database(

@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
+from tidewheel.errors import ReleaseError
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.releases import Releases
+from tidewheel.release.artifact import Artifact
+from tidewheel.release.backend import open_backend
+from tidewheel.release.executor import Executor, TakenBack
 from tidewheel.settings import load_settings
+from tidewheel.spec import find_pipeline
 
 Name = Annotated[str, typer.Argument(help="name of the pipeline")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and do nothing")]
@@ -31,9 +38,31 @@ def release(
     _run(name, dry_run, *(["--version", version] if version else []), *(["--reason", reason] if reason else []))
 
 
-def rollback(name: Name, dry_run: DryRun = False) -> None:
+def rollback(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="why; goes to the ledger")] = "",
+    dry_run: DryRun = False,
+) -> None:
     """Go back to the version that answered before, and make it the champion again."""
-    _run(name, dry_run, "--rollback")
+    asked = [*(["--reason", reason] if reason else [])]
+    if dry_run or (taken_back := _take_back(name, reason)) is None:
+        _run(name, dry_run, "--rollback", *asked)
+        return
+    typer.echo(str(taken_back))
+    if taken_back.answers:
+        _run(name, dry_run, "--version", taken_back.answers, *asked)  # the alias follows
+
+
+def _take_back(name: str, reason: str) -> TakenBack | None:
+    """Take back the release that is under way, in this process: the release job would first import for seconds."""
+    settings = load_settings()
+    pipeline = find_pipeline(settings.pipelines_folder, name)
+
+    def build(version: str) -> Artifact:
+        raise ReleaseError(f"a rollback builds nothing, and version {version} is not built")
+
+    executor = Executor(pipeline, open_backend(settings, name), Releases(Ledger.open(settings)), build)
+    return executor.roll_back(reason or "by hand")
 
 
 def _run(name: str, dry_run: bool, *options: str) -> None:

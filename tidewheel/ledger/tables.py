@@ -109,6 +109,7 @@ class ReleaseRow(Table):
     plan: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(Text, default="")
+    asked_back: Mapped[str] = mapped_column(Text, default="", server_default="")
     run_id: Mapped[str] = mapped_column(String(250))
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

@@ -28,7 +28,7 @@ class Seen:
         errors: of them, those that ended in a 5xx or were cut off.
         refused: of them, those that were answered with a 4xx.
         times: milliseconds to the answer, as (at most, how many), ascending.
-        scores: predictions, as far as they are known.
+        scores: predictions since the bake began, as far as they are known.
     """
 
     requests: int = 0
@@ -46,7 +46,7 @@ class Seen:
             self.errors + other.errors,
             self.refused + other.refused,
             tuple(sorted(times.items())),
-            self.scores + other.scores,
+            other.scores or self.scores,
         )
 
     @property
@@ -133,7 +133,8 @@ class GuardPolicy:
         maximum_score_distance: largest Kolmogorov-Smirnov distance from the old version's scores.
         confidence: with which a breach is one.
         consecutive_breaches: windows in a row that end the bake.
-        when_inconclusive: what a bake that has proven nothing leads to.
+        patience_seconds: how much longer a bake that has proven nothing may take.
+        when_inconclusive: what it then leads to.
     """
 
     latency_budget_ms: float
@@ -143,6 +144,7 @@ class GuardPolicy:
     maximum_score_distance: float
     confidence: float
     consecutive_breaches: int
+    patience_seconds: float
     when_inconclusive: Literal["roll_back", "keep"]
 
     def judge(self, measured: GuardMeasurement) -> Verdict:
@@ -177,26 +179,28 @@ class GuardPolicy:
         row = f" ({len(last)} windows in a row)" if len(last) > 1 else ""
         return _concluded(last[-1], Outcome.ROLLED_BACK, f"{last[-1].sentence}{row}")
 
-    def final(self, last: Verdict, whole: Verdict) -> Verdict:
-        """What a bake that came to its end leads to.
+    def final(self, last: GuardMeasurement, whole: GuardMeasurement) -> Verdict:
+        """What a bake that has lasted its time leads to.
 
         Args:
-            last: verdict of its last window.
-            whole: verdict of all windows taken together.
+            last: its last window.
+            whole: all its windows taken together.
 
         Returns:
-            passed or rolled back.
+            passed, rolled back, or inconclusive: then another window may still prove something.
         """
-        if whole.outcome is Outcome.REFUSED:
-            return _concluded(whole, Outcome.ROLLED_BACK, whole.sentence)
+        verdict = self.judge(whole)
+        if verdict.outcome is Outcome.REFUSED:
+            return _concluded(verdict, Outcome.ROLLED_BACK, verdict.sentence)
         # Good figures that ended before the bake did say nothing of its end.
-        unproven = next((v for v in (whole, last) if v.outcome is Outcome.INCONCLUSIVE), None)
-        if unproven is None:
-            return _concluded(whole, Outcome.PASSED, whole.sentence)
+        return self.judge(last) if last.routed is None else verdict
+
+    def unproven(self, verdict: Verdict) -> Verdict:
+        """What an inconclusive verdict counts as where nobody waits any longer."""
         if self.when_inconclusive == "keep":
-            said = f"{unproven.sentence}; kept, as release.guard.when_inconclusive asks"
-            return _concluded(unproven, Outcome.PASSED, said)
-        return _concluded(unproven, Outcome.ROLLED_BACK, f"{unproven.sentence}: it has not proven itself in its bake")
+            said = f"{verdict.sentence}; kept, as release.guard.when_inconclusive asks"
+            return _concluded(verdict, Outcome.PASSED, said)
+        return _concluded(verdict, Outcome.ROLLED_BACK, f"{verdict.sentence}: it has not proven itself in its bake")
 
     def scores_breach(self, new: Sequence[float], old: Sequence[float], version: str, previous: str) -> str:
         """How scores have moved in a way that is a breach, in a sentence; empty where they have not."""

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidewheel.errors import ReleaseError
+from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.policies.verdict import Outcome
+from tidewheel.release.artifact import Artifact
+from tidewheel.release.counted import Counted
 from tidewheel.release.probe import Probe
 from tidewheel.release.stages import (
     AwaitReady,
+    Bake,
+    Canary,
+    Colour,
     Confirm,
     Drain,
+    Mirror,
     Package,
     Retire,
     Stage,
@@ -21,12 +29,15 @@ from tidewheel.release.stages import (
     Switch,
     VerifyParity,
     WarmUp,
+    Watched,
 )
+from tidewheel.release.traffic import Traffic
+from tidewheel.release.watch import Scores, Usual, Watch
 
 if TYPE_CHECKING:
-    from tidewheel.release.artifact import Artifact
+    from tidewheel.policies.verdict import Verdict
+    from tidewheel.release.artifact import GoldenRow
     from tidewheel.release.backend import Backend
-    from tidewheel.release.stages import Colour
 
 POLL_SECONDS = 0.1
 ROUTER_SECONDS = 10.0
@@ -36,12 +47,40 @@ QUIET_SECONDS = 0.5
 WARM_UP_REQUESTS, JUDGED_REQUESTS = 30, 15
 
 
+class GuardBreach(ReleaseError):
+    """The guard takes the release back.
+
+    Attributes:
+        verdict: why.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.sentence)
+        self.verdict = verdict
+
+
 @dataclass(frozen=True)
 class Found:
-    """What a stage did: a sentence for a person, figures for the ledger."""
+    """What a stage did: a sentence for a person, figures for the ledger, and the guard's verdict where it gave one."""
 
     sentence: str
     figures: dict[str, Any]
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the ledger remembers of a release; each may be asked by another process than the one that wrote it.
+
+    Attributes:
+        detail: what a stage has found, by its name; empty where it is not done.
+        point: says what shall answer.
+        asked_back: why an operator wants the old version back, empty while nobody does.
+    """
+
+    detail: Callable[[str], Mapping[str, Any]]
+    point: Callable[[Colour, str], None]
+    asked_back: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -51,14 +90,14 @@ class Actions:
     Attributes:
         backend: where it happens.
         build: makes the artifact of a version.
-        artifact: gives the artifact that the release's first stage has built.
-        point: says in the ledger what shall answer.
+        memory: what earlier stages have found.
+        scores: reads what callers were answered; None where nobody keeps that.
     """
 
     backend: Backend
     build: Callable[[str], Artifact]
-    artifact: Callable[[], Artifact]
-    point: Callable[[Colour, str], None]
+    memory: Memory
+    scores: Scores | None
 
     def perform(self, stage: Stage) -> Found:
         """Run one stage.
@@ -73,10 +112,16 @@ class Actions:
                 return self._start(colour, version)
             case AwaitReady(colour, timeout_seconds):
                 return self._await_ready(colour, timeout_seconds)
-            case WarmUp(colour, latency_budget_ms):
-                return self._warm_up(colour, latency_budget_ms)
-            case VerifyParity(colour, tolerance):
-                return self._verify_parity(colour, tolerance)
+            case WarmUp(colour, latency_budget_ms, memory_budget_mb):
+                return self._warm_up(colour, latency_budget_ms, memory_budget_mb)
+            case VerifyParity():
+                return self._verify_parity(stage)
+            case Mirror(colour, against):
+                return self._beside(stage, Traffic(against, mirrored=True))
+            case Canary(colour, against, share):
+                return self._beside(stage, Traffic(against, share=share))
+            case Bake(colour, against):
+                return self._bake(stage)
             case Switch(colour, version):
                 return self._switch(colour, version)
             case Confirm(colour, version):
@@ -92,10 +137,11 @@ class Actions:
         return Found(f"Bento {artifact.tag}, content {artifact.content_hash[:12]}", {"artifact": asdict(artifact)})
 
     def _start(self, colour: Colour, version: str) -> Found:
-        if self.backend.routed() is colour:
+        if colour in self.backend.traffic().reached:
             raise ReleaseError(f"{colour} is live: nothing may be started in its place")
-        self.backend.start(colour, self.artifact())
-        return Found(f"version {version} is starting as {colour} at {self.backend.address(colour)}", {})
+        figures = self._counted_of(colour.other)
+        self.backend.start(colour, self._artifact())
+        return Found(f"version {version} is starting as {colour} at {self.backend.address(colour)}", figures)
 
     def _await_ready(self, colour: Colour, timeout_seconds: float) -> Found:
         started = time.monotonic()
@@ -109,21 +155,35 @@ class Actions:
         seconds = round(time.monotonic() - started, 2)
         return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
 
-    def _warm_up(self, colour: Colour, latency_budget_ms: float) -> Found:
-        rows = [golden.row for golden in self.artifact().golden_rows()]
+    def _warm_up(self, colour: Colour, latency_budget_ms: float, memory_budget_mb: float) -> Found:
+        rows = [golden.row for golden in self._golden()]
         with Probe(self.backend.address(colour)) as probe:
             times = [probe.predict([rows[n % len(rows)]]).milliseconds for n in range(WARM_UP_REQUESTS)]
-        median = round(statistics.median(times[-JUDGED_REQUESTS:]), 3)
-        figures = {"first_ms": round(times[0], 3), "median_ms": median, "worst_ms": round(max(times[1:]), 3)}
+        median, memory = round(statistics.median(times[-JUDGED_REQUESTS:]), 3), round(self.backend.memory_mb(colour), 1)
+        figures = {
+            "first_ms": round(times[0], 3),
+            "median_ms": median,
+            "worst_ms": round(max(times[1:]), 3),
+            "memory_mb": memory,
+        }
         if median > latency_budget_ms:
             raise ReleaseError(
                 f"{colour} answers a golden row in {median:g} ms (median of {JUDGED_REQUESTS}), "
                 f"more than the {latency_budget_ms:g} ms of serving.latency_budget_ms"
             )
-        return Found(f"{colour} answers a golden row in {median:g} ms, {latency_budget_ms:g} ms are allowed", figures)
+        if memory > memory_budget_mb:
+            raise ReleaseError(
+                f"{colour} holds {memory:g} MiB of memory, more than the {memory_budget_mb:g} MiB of "
+                "release.memory_budget_mb"
+            )
+        sentence = (
+            f"{colour} answers a golden row in {median:g} ms, {latency_budget_ms:g} ms are allowed; "
+            f"it holds {memory:g} of {memory_budget_mb:g} MiB"
+        )
+        return Found(sentence, figures)
 
-    def _verify_parity(self, colour: Colour, tolerance: float) -> Found:
-        artifact = self.artifact()
+    def _verify_parity(self, stage: VerifyParity) -> Found:
+        colour, tolerance, artifact = stage.colour, stage.tolerance, self._artifact()
         golden = artifact.golden_rows()
         with Probe(self.backend.address(colour)) as probe:
             answer = probe.predict([row.row for row in golden])
@@ -143,21 +203,43 @@ class Actions:
                 f"{golden[worst].prediction:g}: apart by {difference:.2g}, allowed are {tolerance:g}"
             )
         figures = {"rows": len(golden), "max_difference": difference}
-        return Found(f"{len(golden)} golden rows answered as offline, apart by {difference:.1g} at most", figures)
+        beside = self._compare_scores(stage, golden, answer.predictions) if stage.against else ""
+        return Found(
+            f"{len(golden)} golden rows answered as offline, apart by {difference:.1g} at most{beside}", figures
+        )
+
+    def _compare_scores(self, stage: VerifyParity, golden: list[GoldenRow], scores: list[float]) -> str:
+        """See that the scores have not moved away from the live version's; returns what was compared.
+
+        Raises:
+            ReleaseError: they have.
+        """
+        assert stage.against is not None
+        with Probe(self.backend.address(stage.against)) as probe:
+            try:
+                live = probe.predict([row.row for row in golden])
+            except ReleaseError:
+                # With another contract than the new version's it refuses the rows, and there is nothing to compare.
+                return f"; {stage.against} does not take these rows, so its scores are not compared"
+        version = self._artifact().version
+        if breach := stage.guard.scores_breach(scores, live.predictions, version, live.version):
+            raise ReleaseError(breach)
+        return f", and spread like those of version {live.version}"
 
     def _switch(self, colour: Colour, version: str) -> Found:
         with Probe(self.backend.address(colour)) as probe:
             if why := probe.unready():
                 raise ReleaseError(f"{colour} is no longer ready, nothing was switched: {why}")
+        figures = self._counted_of(colour.other)
         # The ledger says what is wanted, the router follows: killed in between, the stage runs again.
-        self.point(colour, version)
-        self.backend.route_to(colour)
-        return Found(f"all requests are routed to {colour}", {})
+        self.memory.point(colour, version)
+        self.backend.route(Traffic(colour))
+        return Found(f"all requests are routed to {colour}", figures)
 
     def _confirm(self, colour: Colour, version: str) -> Found:
         started = time.monotonic()
-        self.await_routed(colour)
-        row = self.artifact().golden_rows()[0].row
+        self.await_traffic(Traffic(colour))
+        row = self._golden()[0].row
         with Probe(self.backend.endpoint()) as probe:
             while True:
                 answer = probe.predict([row])
@@ -172,19 +254,49 @@ class Actions:
         sentence = f"{self.backend.endpoint()} is answered by version {version} as {colour}"
         return Found(sentence, {"seconds": seconds, "through_router_ms": round(answer.milliseconds, 3)})
 
-    def await_routed(self, colour: Colour | None) -> None:
+    def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> Found:
+        """Let the new colour have requests beside the old one, and watch both."""
+        self.backend.route(traffic)
+        self.await_traffic(traffic)
+        return self._watch(stage, None)
+
+    def _bake(self, stage: Bake) -> Found:
+        started, switched = self.memory.detail("start"), self.memory.detail("switch")
+        seen = None
+        if "counted" in started and "counted" in switched:
+            seen = Counted.from_json(switched["counted"]).since(Counted.from_json(started["counted"]))
+        scores: tuple[float, ...] = ()
+        if self.scores and seen is not None:
+            times = (datetime.fromisoformat(detail["at"]) for detail in (started, switched))
+            scores = tuple(self.scores(self._version(stage.against), *times))
+        return self._watch(stage, Usual(seen, scores))
+
+    def _watch(self, stage: Watched, usual: Usual | None) -> Found:
+        versions = (self._version(stage.colour), self._version(stage.against))
+        watch = Watch(stage, self.backend, versions, self._golden(), usual, self.scores, self.memory.asked_back)
+        verdict = watch.run()
+        if verdict.outcome is not Outcome.PASSED:
+            raise GuardBreach(verdict)
+        return Found(verdict.sentence, dict(verdict.inputs), verdict)
+
+    def await_traffic(self, wanted: Traffic) -> None:
         """Wait until the router has accepted where requests go.
 
         Raises:
             ReleaseError: it has not within `ROUTER_SECONDS`.
         """
         deadline = time.monotonic() + ROUTER_SECONDS
-        while (routed := self.backend.routed()) is not colour:
+        while (traffic := self._traffic_now()) != wanted:
             if time.monotonic() > deadline:
-                raise ReleaseError(
-                    f"the router still sends requests to {routed or 'no colour'}, it was told {colour or 'no colour'}"
-                )
+                found = traffic if traffic is not None else "it does not say where"
+                raise ReleaseError(f"the router still sends requests to {found}; it was told {wanted}")
             time.sleep(POLL_SECONDS)
+
+    def _traffic_now(self) -> Traffic | None:
+        try:
+            return self.backend.traffic()
+        except PlatformError:
+            return None  # a router that is being started again will say it in a moment
 
     def drain(self, colour: Colour, timeout_seconds: float) -> Found:
         """Wait until a colour that nothing is routed to has answered what it had begun.
@@ -192,7 +304,7 @@ class Actions:
         Raises:
             ReleaseError: requests are still routed to it.
         """
-        if self.backend.routed() is colour:
+        if colour in self.backend.traffic().reached:
             raise ReleaseError(f"requests are still routed to {colour}: it cannot be drained")
         started = quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < min(QUIET_SECONDS, timeout_seconds):
@@ -203,3 +315,19 @@ class Actions:
                 quiet_since = time.monotonic()
             time.sleep(POLL_SECONDS)
         return Found(f"{colour} has no request in flight", {"left": 0})
+
+    def _artifact(self) -> Artifact:
+        """What the release's first stage has built."""
+        return Artifact(**self.memory.detail(Package.kind)["artifact"])
+
+    def _golden(self) -> list[GoldenRow]:
+        return self._artifact().golden_rows()
+
+    def _version(self, colour: Colour) -> str:
+        return self.backend.version(colour) or "unknown"
+
+    def _counted_of(self, colour: Colour) -> dict[str, Any]:
+        """What the router has counted of a colour by now, for the guard to compare with later."""
+        if self.backend.version(colour) is None:
+            return {}
+        return {"counted": asdict(self.backend.counted(colour)), "at": datetime.now(UTC).isoformat()}

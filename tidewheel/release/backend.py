@@ -9,7 +9,9 @@ from tidewheel.errors import SettingsError
 
 if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
+    from tidewheel.release.counted import Counted
     from tidewheel.release.stages import Colour
+    from tidewheel.release.traffic import Traffic
     from tidewheel.settings import Settings
 
 
@@ -28,20 +30,30 @@ class Backend(Protocol):
     def problem(self, colour: Colour) -> str:
         """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
 
+    def memory_mb(self, colour: Colour) -> float:
+        """Resident memory of what runs in a colour, in MiB."""
+
     def address(self, colour: Colour) -> str:
         """URL of a colour itself, past the router."""
 
     def endpoint(self) -> str:
         """URL of the pipeline through the router."""
 
-    def route_to(self, colour: Colour | None) -> None:
-        """Tell the router to send all requests to a colour, or to none."""
+    def route(self, traffic: Traffic) -> None:
+        """Tell the router where requests go."""
 
-    def routed(self) -> Colour | None:
+    def traffic(self) -> Traffic:
         """Where the router says it sends requests, by what it has accepted and not by what it was told."""
 
     def in_flight(self, colour: Colour) -> int:
         """Requests that the router waits for a colour to answer."""
+
+    def counted(self, colour: Colour) -> Counted:
+        """What the router has counted of a colour so far.
+
+        Raises:
+            PlatformError: the router does not say.
+        """
 
 
 def open_backend(settings: Settings, pipeline: str) -> Backend:

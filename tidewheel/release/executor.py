@@ -7,38 +7,35 @@ crash. So nothing is kept in memory between two stages, and one process at a tim
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import LedgerError, ReleaseError
+from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases, Status
-from tidewheel.release.actions import Actions, Found
+from tidewheel.policies.verdict import Verdict
+from tidewheel.release.actions import Actions, Found, GuardBreach, Memory
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.plan import Live, State, explain, plan
+from tidewheel.release.plan import Live, State, explain, plan, stage_names
 from tidewheel.release.probe import Probe
-from tidewheel.release.stages import (
-    STAGE_NAMES,
-    Colour,
-    Drain,
-    Package,
-    Retire,
-    Stage,
-    Switch,
-    stage_from_json,
-    stage_to_json,
-)
+from tidewheel.release.reconcile import Point, Repair, Resume, Route, Situation, Stop, reconcile
+from tidewheel.release.record import Release, plan_to_json
+from tidewheel.release.stages import Colour, Drain, Package, Retire, Stage, Switch
+from tidewheel.release.traffic import Traffic
+from tidewheel.release.watch import Scores
 
 if TYPE_CHECKING:
-    from tidewheel.ledger.tables import ReleaseRow
     from tidewheel.release.backend import Backend
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.release")
 
 PATIENCE_SECONDS = 300.0
-"""How long to wait for another process that works on the same pipeline's release."""
+"""How long to wait for another process that works on the same pipeline's release, beyond what it may bake."""
+POLL_SECONDS = 0.1
 
 
 def _now() -> datetime:
@@ -46,28 +43,25 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Release:
-    """A release as the ledger has it.
+class TakenBack:
+    """A release that somebody has taken back.
 
     Attributes:
-        number: in the ledger.
-        version: that shall answer.
-        colour: it goes to.
-        stages: what there is to do.
-        before: what answered when it was planned.
-        previous_version: what had answered before that.
-        status: how far it is.
-        sentence: the plan in a sentence, or why it ended otherwise.
+        release: what was under way.
+        seconds: from the wish until the router had acknowledged.
     """
 
-    number: int
-    version: str
-    colour: Colour
-    stages: tuple[Stage, ...]
-    before: Live | None
-    previous_version: str | None
-    status: Status
-    sentence: str
+    release: Release
+    seconds: float
+
+    @property
+    def answers(self) -> str | None:
+        """The version that answers again."""
+        return self.release.before.version if self.release.before else None
+
+    def __str__(self) -> str:
+        now = f"version {self.answers} answers" if self.answers else "nothing answers"
+        return f"version {self.release.version} is taken back: {now} after {self.seconds:.1f} s"
 
 
 class Executor:
@@ -78,19 +72,26 @@ class Executor:
         backend: where it is released to.
         releases: the ledger.
         build: makes the artifact of a version; called by the first stage.
+        scores: reads what callers were answered, for the guard; None where nobody keeps that.
     """
 
     def __init__(
-        self, pipeline: Pipeline, backend: Backend, releases: Releases, build: Callable[[str], Artifact]
+        self,
+        pipeline: Pipeline,
+        backend: Backend,
+        releases: Releases,
+        build: Callable[[str], Artifact],
+        scores: Scores | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._backend = backend
         self._releases = releases
         self._build = build
+        self._scores = scores
 
     def observe(self) -> State:
         """What answers now, by the router and the colour itself."""
-        colour = self._backend.routed()
+        colour = self._backend.traffic().live
         version = self._backend.version(colour) if colour else None
         if colour is None or version is None:
             return State()
@@ -107,7 +108,7 @@ class Executor:
         """Plan a release and write it into the ledger, or join the one of the same version that is under way.
 
         A running release of another version has been overtaken: before its switch it is taken back, after it
-        it is brought to its end first.
+        it is brought to its end first. What ledger and router disagree about is repaired.
 
         Raises:
             ReleaseError: that other release cannot be ended.
@@ -115,25 +116,21 @@ class Executor:
         with self._alone():
             running = self._releases.running(self._pipeline.name)
             if running is not None:
-                release = _release(running)
+                release = Release.from_row(running)
                 if release.version == wanted:
                     return release
                 self._overtake(release, wanted)
+            self._repair(reconcile(self._situation(champion=None)))
             state = self.observe()
             stages = plan(state, wanted, self._pipeline)
             sentence = explain(state, wanted, stages)
             endpoint = self._releases.endpoint(self._pipeline.name)
-            document = {
-                "stages": [stage_to_json(stage) for stage in stages],
-                "before": asdict(state.live) if state.live else None,
-                "previous_version": endpoint.previous_version if endpoint else None,
-                "sentence": sentence,
-            }
+            document = plan_to_json(stages, state.live, endpoint.previous_version if endpoint else None, sentence)
             colour = state.idle if stages else _live_colour(state)
             row = self._releases.begin(self._pipeline.name, wanted, colour, document, run_id, _now())
             if not stages:
                 self._releases.end(row.id, Status.DONE, sentence, _now())
-            return _release(self._releases.get(row.id))
+            return Release.from_row(self._releases.get(row.id))
 
     def run(self, number: int) -> None:
         """Run what is left of a release.
@@ -141,7 +138,7 @@ class Executor:
         Raises:
             ReleaseError: a stage fails; the colour that was live before is live.
         """
-        for stage in _release(self._releases.get(number)).stages:
+        for stage in Release.from_row(self._releases.get(number)).stages:
             self.run_stage(number, stage.name)
 
     def run_stage(self, number: int, name: str) -> Found:
@@ -150,14 +147,13 @@ class Executor:
         Raises:
             ReleaseError: it fails, the release has failed before, or an earlier stage is not done.
         """
-        if name not in STAGE_NAMES:
-            raise ReleaseError(f"no stage {name!r}; expected one of {', '.join(STAGE_NAMES)}")
         with self._alone():
-            release = _release(self._releases.get(number))
-            names = [stage.name for stage in release.stages]
-            if name not in names:
+            release = Release.from_row(self._releases.get(number))
+            position = release.position(name)
+            if position is None:
+                if name not in (known := stage_names(self._pipeline)):
+                    raise ReleaseError(f"no stage {name!r}; expected one of {', '.join(known)}")
                 return Found(f"{name} is not part of this plan: {release.sentence}", {})
-            position = names.index(name)
             done = self._done(number)
             if position in done:
                 return Found(f"{name} was done before", {})
@@ -168,9 +164,64 @@ class Executor:
                     raise ReleaseError(
                         f"release {number} is {release.status}: {release.sentence}; begin again with its plan"
                     )
-            if missing := [earlier for n, earlier in enumerate(names[:position]) if n not in done]:
+            if missing := [stage.name for n, stage in enumerate(release.stages[:position]) if n not in done]:
                 raise ReleaseError(f"{name} of release {number} comes after {', '.join(missing)}, not yet done")
             return self._run(release, position)
+
+    def roll_back(self, reason: str) -> TakenBack | None:
+        """Take back the release that is under way: all requests to the old colour, which is still warm.
+
+        The process that works on the release does it as soon as it sees the wish; where there is none, this one does.
+
+        Args:
+            reason: for the ledger; who asks and why.
+
+        Returns:
+            What answers again, as soon as the router sends requests there; None where no release is under way, or it
+            stops the old colour already: then a release of the version before is the way back.
+        """
+        running = self._releases.running(self._pipeline.name)
+        if running is None:
+            return None
+        release, asked = Release.from_row(running), time.monotonic()
+        self._releases.ask_back(release.number, reason)
+        wanted = Traffic(release.before.colour if release.before else None)
+        while True:
+            row = self._releases.get(release.number)
+            if row.status == Status.DONE:
+                return None
+            if row.status == Status.FAILED or (self._reached(release, Switch) and self._backend.traffic() == wanted):
+                break
+            try:
+                with self._releases.exclusively(self._pipeline.name, 0):
+                    self._take_back_by_hand(release, reason)
+            except Busy:
+                time.sleep(POLL_SECONDS)
+        return TakenBack(release, time.monotonic() - asked)
+
+    def reconcile(self, champion: str | None) -> list[Repair]:
+        """Bring registry, ledger and router into agreement, as far as ledger, router and a release left behind go.
+
+        Args:
+            champion: version that the registry's alias names.
+
+        Returns:
+            All repairs. `ReleaseVersion` and `MoveAlias` are the caller's to make; the others are made. Nothing where
+            another process works on the pipeline's release.
+
+        Raises:
+            ReleaseError: a release that was left behind fails; it is taken back.
+        """
+        try:
+            with self._releases.exclusively(self._pipeline.name, 0):
+                repairs = reconcile(self._situation(champion))
+                self._repair(repairs)
+        except Busy:
+            return []
+        for repair in repairs:
+            if isinstance(repair, Resume):
+                self.run(repair.release)
+        return repairs
 
     # --- inside the lock -------------------------------------------------------------------------------------------
 
@@ -184,6 +235,8 @@ class Executor:
         except Exception as error:
             self._failed(release, position, error)
             raise ReleaseError(f"{self._pipeline.name}: stage {stage.name} failed: {error}") from error
+        if found.verdict is not None:
+            self._record(release, stage, found.verdict)
         self._releases.stage_ended(
             release.number, position, Status.DONE, {"sentence": found.sentence, **found.figures}, _now()
         )
@@ -193,50 +246,101 @@ class Executor:
         return found
 
     def _failed(self, release: Release, position: int, error: Exception) -> None:
-        stage = release.stages[position]
+        stage, detail = release.stages[position], {"sentence": str(error), "error": type(error).__name__}
         log.error("%s: %s", stage.name, error)
-        detail = {"sentence": str(error), "error": type(error).__name__}
-        self._releases.stage_ended(release.number, position, Status.FAILED, detail, _now())
-        if isinstance(stage, Drain | Retire):
-            return  # the new colour has proven itself and stays: this stage is only tried again
-        sentence = self._take_back(release)
-        self._releases.end(release.number, Status.FAILED, f"{stage.name}: {error} ({sentence})", _now())
+        if isinstance(stage, Drain | Retire):  # the new colour has proven itself and stays: only tried again
+            self._releases.stage_ended(release.number, position, Status.FAILED, detail, _now())
+            return
+        # Requests first: nothing that could fail by itself, such as the ledger, comes before them.
+        seconds = {"back_after_seconds": self._route_back(release)}
+        self._releases.stage_ended(release.number, position, Status.FAILED, {**detail, **seconds}, _now())
+        self._end_taken_back(release, f"{stage.name}: {error}")
+        if isinstance(error, GuardBreach):
+            self._record(release, stage, error.verdict)
 
-    def _take_back(self, release: Release) -> str:
-        """Make it as it was before the release; returns what was done, in a sentence."""
-        before, name, actions = release.before, self._pipeline.name, self._actions(release)
+    def _route_back(self, release: Release) -> float:
+        """Send all requests where they went before; returns the seconds until the router had acknowledged."""
+        began, wanted = time.monotonic(), Traffic(release.before.colour if release.before else None)
+        self._backend.route(wanted)
+        self._actions(release).await_traffic(wanted)
+        return round(time.monotonic() - began, 3)
+
+    def _end_taken_back(self, release: Release, reason: str, status: Status = Status.FAILED) -> None:
+        """Make ledger and colours as they were before the release, to which requests are no longer routed."""
+        before, name = release.before, self._pipeline.name
         endpoint = self._releases.endpoint(name)
-        switched = endpoint is not None and (endpoint.colour, endpoint.version) == (release.colour, release.version)
-        if switched or self._backend.routed() is release.colour:
-            self._backend.route_to(before.colour if before else None)
+        if endpoint is not None and (endpoint.colour, endpoint.version) == (release.colour, release.version):
             if before:
                 self._releases.point(name, before.colour, before.version, release.previous_version, _now())
             else:
                 self._releases.forget_endpoint(name)
-            actions.await_routed(before.colour if before else None)
-            actions.drain(release.colour, self._pipeline.release.drain_seconds)
+        self._actions(release).drain(release.colour, self._pipeline.release.drain_seconds)
         self._backend.stop(release.colour)
-        if before is None:
-            return f"{release.colour} is stopped; nothing answers yet"
-        return f"{release.colour} is stopped; version {before.version} answers as {before.colour}"
+        now = f"version {before.version} answers as {before.colour}" if before else "nothing answers yet"
+        self._releases.end(release.number, status, f"{reason} ({release.colour} is stopped; {now})", _now())
+
+    def _take_back_by_hand(self, release: Release, reason: str) -> None:
+        """As an operator asks, where no process works on the release."""
+        if self._releases.get(release.number).status != Status.RUNNING:
+            return
+        if self._reached(release, Drain):  # the old colour is no longer whole: it is too late for this way
+            self._run_rest(release)
+            return
+        self._route_back(release)
+        self._end_taken_back(release, f"taken back by hand: {reason}")
 
     def _overtake(self, release: Release, wanted: str) -> None:
-        done = self._done(release.number)
-        switched = any(isinstance(stage, Switch) and n in done for n, stage in enumerate(release.stages))
-        if switched:
+        if self._reached(release, Switch):
             log.info("release %s has switched already: it is brought to its end first", release.number)
-            for position in range(len(release.stages)):
-                if position not in done:
-                    self._run(release, position)
+            try:
+                self._run_rest(release)
+            except ReleaseError as error:
+                if self._releases.get(release.number).status == Status.RUNNING:
+                    raise
+                log.warning("release %s is taken back, and version %s comes next: %s", release.number, wanted, error)
             return
-        sentence = self._take_back(release)
-        reason = f"overtaken by version {wanted} ({sentence})"
-        self._releases.end(release.number, Status.SUPERSEDED, reason, _now())
+        self._route_back(release)
+        self._end_taken_back(release, f"overtaken by version {wanted}", Status.SUPERSEDED)
+
+    def _run_rest(self, release: Release) -> None:
+        done = self._done(release.number)
+        for position in range(len(release.stages)):
+            if position not in done:
+                self._run(release, position)
+
+    def _situation(self, champion: str | None) -> Situation:
+        name = self._pipeline.name
+        endpoint, running = self._releases.endpoint(name), self._releases.running(name)
+        newest = {row.version: row for row in reversed(self._releases.newest(name))}
+        return Situation(
+            champion=champion,
+            colour=Colour(endpoint.colour) if endpoint else None,
+            version=endpoint.version if endpoint else None,
+            traffic=self._backend.traffic(),
+            started={colour: version for colour in Colour if (version := self._backend.version(colour)) is not None},
+            release=running.id if running else None,
+            given_up={version: row.reason for version, row in newest.items() if row.status == Status.FAILED},
+        )
+
+    def _repair(self, repairs: list[Repair]) -> None:
+        name = self._pipeline.name
+        for repair in repairs:
+            match repair:
+                case Route(colour):
+                    self._backend.route(Traffic(colour))
+                case Point(colour, version):
+                    endpoint = self._releases.endpoint(name)
+                    self._releases.point(name, colour, version, endpoint.version if endpoint else None, _now())
+                case Stop(colour):
+                    self._backend.stop(colour)
+                case _:
+                    continue
+            log.warning("%s: %s", name, repair)
 
     def _actions(self, release: Release) -> Actions:
-        def artifact() -> Artifact:
-            stage = self._releases.stages(release.number)[0]
-            return Artifact(**stage.detail["artifact"])
+        def detail(stage: str) -> Mapping[str, Any]:
+            rows = self._releases.stages(release.number)
+            return next((row.detail for row in rows if row.name == stage and row.status == Status.DONE), {})
 
         def point(colour: Colour, version: str) -> None:
             replaced = release.before.version if release.before else None
@@ -245,29 +349,29 @@ class Executor:
             self._releases.point(self._pipeline.name, colour, version, previous, _now())
 
         assert isinstance(release.stages[0], Package)  # every plan begins with it: later stages read what it made
-        return Actions(self._backend, self._build, artifact, point)
+        memory = Memory(detail, point, lambda: self._releases.asked_back(release.number))
+        return Actions(self._backend, self._build, memory, self._scores)
+
+    def _record(self, release: Release, stage: Stage, verdict: Verdict) -> None:
+        subject = f"version {release.version} in {stage.name}"
+        self._releases.ledger.record(self._pipeline.name, subject, f"release {release.number}", verdict, _now())
+
+    def _reached(self, release: Release, kind: type[Stage]) -> bool:
+        """Whether a stage of this kind has begun."""
+        begun = {row.position for row in self._releases.stages(release.number)}
+        return any(isinstance(stage, kind) and n in begun for n, stage in enumerate(release.stages))
 
     def _done(self, number: int) -> set[int]:
         return {stage.position for stage in self._releases.stages(number) if stage.status == Status.DONE}
 
     def _alone(self) -> Any:
-        return self._releases.exclusively(self._pipeline.name, PATIENCE_SECONDS)
+        strategy = self._pipeline.release.strategy
+        bakes = [self._pipeline.release.bake_seconds]
+        bakes += [step.bake_seconds for step in strategy.steps] if strategy.kind == "canary" else []
+        bakes += [strategy.seconds] if strategy.kind == "shadow" else []
+        return self._releases.exclusively(self._pipeline.name, PATIENCE_SECONDS + sum(bakes))
 
 
 def _live_colour(state: State) -> Colour:
     assert state.live is not None  # a plan is empty only where the wanted version is live
     return state.live.colour
-
-
-def _release(row: ReleaseRow) -> Release:
-    before = row.plan["before"]
-    return Release(
-        number=row.id,
-        version=row.version,
-        colour=Colour(row.colour),
-        stages=tuple(stage_from_json(stage) for stage in row.plan["stages"]),
-        before=Live(Colour(before["colour"]), before["version"], before["healthy"]) if before else None,
-        previous_version=row.plan["previous_version"],
-        status=Status(row.status),
-        sentence=row.reason or row.plan["sentence"],
-    )

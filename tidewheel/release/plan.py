@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidewheel.policies.guard import GuardPolicy
 from tidewheel.release.stages import (
+    PLAN,
     AwaitReady,
+    Bake,
+    Canary,
     Colour,
     Confirm,
     Drain,
+    Mirror,
     Package,
     Retire,
     Stage,
@@ -21,6 +26,7 @@ from tidewheel.release.stages import (
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
+    from tidewheel.spec.release import Strategy
 
 
 @dataclass(frozen=True)
@@ -64,19 +70,51 @@ def plan(state: State, wanted: str, spec: Pipeline) -> list[Stage]:
     live = state.live
     if live is not None and live.version == wanted and live.healthy:
         return []
-    idle = state.idle
+    idle, guard = state.idle, guard_policy(spec)
+    # There is no way back to a version that does not answer, nor anything to compare with.
+    against = live.colour if live is not None and live.healthy else None
+    release = spec.release
     stages: list[Stage] = [
         Package(wanted),
         StartIdle(idle, wanted),
-        AwaitReady(idle, spec.release.ready_timeout_seconds),
-        WarmUp(idle, spec.serving.latency_budget_ms),
-        VerifyParity(idle, spec.release.parity_tolerance),
-        Switch(idle, wanted),
-        Confirm(idle, wanted),
+        AwaitReady(idle, release.ready_timeout_seconds),
+        WarmUp(idle, spec.serving.latency_budget_ms, release.memory_budget_mb),
+        VerifyParity(idle, release.parity_tolerance, against, guard),
     ]
+    if against:
+        stages += _before_the_switch(idle, against, release.strategy, release.guard.window_seconds, guard)
+    stages += [Switch(idle, wanted), Confirm(idle, wanted)]
+    if against and release.bake_seconds:
+        stages.append(Bake(idle, against, release.bake_seconds, release.guard.window_seconds, guard))
     if live is not None:
-        stages += [Drain(live.colour, spec.release.drain_seconds), Retire(live.colour)]
+        stages += [Drain(live.colour, release.drain_seconds), Retire(live.colour)]
     return stages
+
+
+def stage_names(spec: Pipeline) -> tuple[str, ...]:
+    """Every step that a release of this pipeline may have, in the order they run; a plan holds a part of them."""
+    fullest = plan(State(Live(Colour.BLUE, "old")), "new", spec)
+    return (PLAN, *(stage.name for stage in fullest))
+
+
+def guard_policy(spec: Pipeline) -> GuardPolicy:
+    """The guard as the spec declares it."""
+    declared = spec.release.guard.model_dump(exclude={"window_seconds"})
+    return GuardPolicy(latency_budget_ms=spec.serving.latency_budget_ms, **declared)
+
+
+def _before_the_switch(
+    idle: Colour, against: Colour, strategy: Strategy, window_seconds: float, guard: GuardPolicy
+) -> list[Stage]:
+    match strategy.kind:
+        case "shadow":
+            return [Mirror(idle, against, strategy.seconds, window_seconds, guard)]
+        case "canary":
+            return [
+                Canary(idle, against, step.share, step.bake_seconds, window_seconds, guard) for step in strategy.steps
+            ]
+        case "blue_green":
+            return []
 
 
 def explain(state: State, wanted: str, stages: list[Stage]) -> str:

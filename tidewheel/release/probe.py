@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TIMEOUT_SECONDS = 10.0
+PROBE = {"x-tidewheel-probe": "1"}
+"""Sent with every request of a release, which is no caller's: the prediction log leaves such requests out."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,13 @@ class Probe:
 
     Args:
         address: URL of a colour, or of the pipeline through the router.
+        timeout_seconds: for each answer.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.address = address.rstrip("/")
         # No proxy: these are our own processes.
-        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=_trusted())
+        self._client = httpx.Client(timeout=timeout_seconds, trust_env=False, verify=_trusted(), headers=_headers())
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +80,14 @@ class Probe:
             raise ReleaseError(f"{self.address}/predict says {answer.status_code}: {answer.text[:500]}")
         found = answer.json()
         return Answered(found["predictions"], found["model_version"], found["colour"], milliseconds)
+
+
+def _headers() -> dict[str, str]:
+    """What marks a release's requests, and the token where the services ask for one, found where they find it."""
+    token, path = (os.environ.get(f"TIDEWHEEL_ENDPOINT_TOKEN{suffix}", "") for suffix in ("", "_FILE"))
+    known = [token, *(Path(path).read_text(encoding="utf-8").splitlines() if path else [])]
+    found = next((line.strip() for line in known if line.strip()), "")
+    return {**PROBE, "authorization": f"Bearer {found}"} if found else PROBE
 
 
 @cache

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, get_args
 
+from tidewheel.policies.guard import GuardPolicy
+
 
 class Colour(StrEnum):
     """One of the two places a version can run in; live and idle are roles, not colours."""
@@ -19,11 +21,22 @@ class Colour(StrEnum):
         return Colour.GREEN if self is Colour.BLUE else Colour.BLUE
 
 
+class _Named:
+    """What every stage has."""
+
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """What the stage is called; no two stages of a plan are called alike."""
+        return self.kind
+
+
 @dataclass(frozen=True)
-class Package:
+class Package(_Named):
     """Build the Bento of the version; one that is built already is used again."""
 
-    name: ClassVar[str] = "package"
+    kind: ClassVar[str] = "package"
     version: str
 
     def __str__(self) -> str:
@@ -31,10 +44,10 @@ class Package:
 
 
 @dataclass(frozen=True)
-class StartIdle:
+class StartIdle(_Named):
     """Start the version in the idle colour; nothing is routed to it."""
 
-    name: ClassVar[str] = "start"
+    kind: ClassVar[str] = "start"
     colour: Colour
     version: str
 
@@ -43,10 +56,10 @@ class StartIdle:
 
 
 @dataclass(frozen=True)
-class AwaitReady:
+class AwaitReady(_Named):
     """Wait until the idle colour answers its golden row."""
 
-    name: ClassVar[str] = "ready"
+    kind: ClassVar[str] = "ready"
     colour: Colour
     timeout_seconds: float
 
@@ -55,34 +68,78 @@ class AwaitReady:
 
 
 @dataclass(frozen=True)
-class WarmUp:
-    """Ask the idle colour for golden rows, and hold its latency against the budget."""
+class WarmUp(_Named):
+    """Ask the idle colour for golden rows, and hold its latency and its memory against the budgets."""
 
-    name: ClassVar[str] = "warm_up"
+    kind: ClassVar[str] = "warm_up"
     colour: Colour
     latency_budget_ms: float
+    memory_budget_mb: float
 
     def __str__(self) -> str:
-        return f"warm {self.colour} up; a golden row must be answered within {self.latency_budget_ms:g} ms"
+        return (
+            f"warm {self.colour} up; a golden row must be answered within {self.latency_budget_ms:g} ms, "
+            f"with at most {self.memory_budget_mb:g} MiB of memory"
+        )
 
 
 @dataclass(frozen=True)
-class VerifyParity:
-    """Compare what the idle colour answers for the golden rows with the offline predictions."""
+class VerifyParity(_Named):
+    """Compare what the idle colour answers with the golden rows' offline predictions, and with the live colour."""
 
-    name: ClassVar[str] = "parity"
+    kind: ClassVar[str] = "parity"
     colour: Colour
     tolerance: float
+    against: Colour | None
+    guard: GuardPolicy
 
     def __str__(self) -> str:
-        return f"compare {self.colour} with the offline predictions of the golden rows, within {self.tolerance:g}"
+        beside = f", and its scores with those of {self.against}" if self.against else ""
+        offline = f"compare {self.colour} with the offline predictions of the golden rows, within {self.tolerance:g}"
+        return f"{offline}{beside}"
 
 
 @dataclass(frozen=True)
-class Switch:
+class Mirror(_Named):
+    """Send copies of all requests to the idle colour, whose answers nobody gets, under the guard."""
+
+    kind: ClassVar[str] = "shadow"
+    colour: Colour
+    against: Colour
+    seconds: float
+    window_seconds: float
+    guard: GuardPolicy
+
+    def __str__(self) -> str:
+        return f"mirror all requests to {self.colour} for {self.seconds:g} s under the guard; {self.against} answers"
+
+
+@dataclass(frozen=True)
+class Canary(_Named):
+    """Let the idle colour answer a share of the requests, under the guard."""
+
+    kind: ClassVar[str] = "canary"
+    colour: Colour
+    against: Colour
+    share: int
+    seconds: float
+    window_seconds: float
+    guard: GuardPolicy
+
+    @property
+    def name(self) -> str:
+        """The kind and the share, for a canary has several steps."""
+        return f"{self.kind}_{self.share}"
+
+    def __str__(self) -> str:
+        return f"route {self.share}% of the requests to {self.colour} for {self.seconds:g} s under the guard"
+
+
+@dataclass(frozen=True)
+class Switch(_Named):
     """Route all traffic to the new colour."""
 
-    name: ClassVar[str] = "switch"
+    kind: ClassVar[str] = "switch"
     colour: Colour
     version: str
 
@@ -91,10 +148,10 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class Confirm:
+class Confirm(_Named):
     """See that the router has accepted the new routes, and that a real request is answered by the new colour."""
 
-    name: ClassVar[str] = "confirm"
+    kind: ClassVar[str] = "confirm"
     colour: Colour
     version: str
 
@@ -103,10 +160,25 @@ class Confirm:
 
 
 @dataclass(frozen=True)
-class Drain:
+class Bake(_Named):
+    """Watch the new colour under the guard, while the old one stands by."""
+
+    kind: ClassVar[str] = "bake"
+    colour: Colour
+    against: Colour
+    seconds: float
+    window_seconds: float
+    guard: GuardPolicy
+
+    def __str__(self) -> str:
+        return f"watch {self.colour} under the guard for {self.seconds:g} s; {self.against} stays warm"
+
+
+@dataclass(frozen=True)
+class Drain(_Named):
     """Wait until the old colour has answered what it had begun."""
 
-    name: ClassVar[str] = "drain"
+    kind: ClassVar[str] = "drain"
     colour: Colour
     timeout_seconds: float
 
@@ -115,36 +187,52 @@ class Drain:
 
 
 @dataclass(frozen=True)
-class Retire:
+class Retire(_Named):
     """Stop the old colour, to which nothing is routed any more."""
 
-    name: ClassVar[str] = "retire"
+    kind: ClassVar[str] = "retire"
     colour: Colour
 
     def __str__(self) -> str:
         return f"stop {self.colour}"
 
 
-Stage = Package | StartIdle | AwaitReady | WarmUp | VerifyParity | Switch | Confirm | Drain | Retire
+Watched = Mirror | Canary | Bake
+"""Stages that the guard judges."""
+
+Stage = (
+    Package
+    | StartIdle
+    | AwaitReady
+    | WarmUp
+    | VerifyParity
+    | Mirror
+    | Canary
+    | Switch
+    | Confirm
+    | Bake
+    | Drain
+    | Retire
+)
 
 PLAN = "plan"
 """The step before all stages: decide what to do, and write it into the ledger."""
 
-STAGE_NAMES: tuple[str, ...] = (PLAN, *(stage.name for stage in get_args(Stage)))
-"""Every step a release may have, in the order they run; a plan holds a part of them."""
-
-_BY_NAME: dict[str, type[Stage]] = {stage.name: stage for stage in get_args(Stage)}
+_BY_KIND: dict[str, type[Stage]] = {stage.kind: stage for stage in get_args(Stage)}
 
 
 def stage_to_json(stage: Stage) -> dict[str, Any]:
     """A stage as the ledger keeps it."""
-    return {"stage": stage.name, **asdict(stage)}
+    return {"stage": stage.kind, **asdict(stage)}
 
 
 def stage_from_json(document: dict[str, Any]) -> Stage:
     """The stage that `stage_to_json` wrote."""
     fields: dict[str, Any] = dict(document)
-    stage = _BY_NAME[fields.pop("stage")]
-    if "colour" in fields:
-        fields["colour"] = Colour(fields["colour"])
+    stage = _BY_KIND[fields.pop("stage")]
+    for name in ("colour", "against"):
+        if fields.get(name) is not None:
+            fields[name] = Colour(fields[name])
+    if "guard" in fields:
+        fields["guard"] = GuardPolicy(**fields["guard"])
     return stage(**fields)

@@ -53,7 +53,7 @@ class Guard(Section):
     minimum_requests: int = Field(
         default=50,
         ge=1,
-        description="fewer requests prove nothing good; where callers are few in a window, golden rows are asked instead",
+        description="fewer requests prove nothing good; where callers are few, golden rows are asked as well",
     )
     maximum_error_share: float = Field(
         default=0.01, ge=0, lt=1, description="share of requests that may fail beyond the old version's share"

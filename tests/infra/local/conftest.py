@@ -22,13 +22,16 @@ from jobs.bento import BentoStore
 from tests import small_models
 from tests.conftest import wait_until
 from tests.free_ports import free_ports
+from tests.infra.local import ill
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.executor import Executor
 from tidewheel.release.stages import Colour
+from tidewheel.release.traffic import Traffic
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
+from tidewheel.spec.release import Release
 
 SECRETS = {
     "SHOP_DATABASE_URL": "postgresql://shop:s3cret@db/shop",
@@ -59,6 +62,11 @@ class Place:
     releases: Releases
     backend: LocalBackend
     executor: Executor
+    build: Callable[[str], Artifact]
+
+    def executor_for(self, pipeline: Pipeline) -> Executor:
+        """One that releases by another declaration."""
+        return Executor(pipeline, self.backend, self.releases, self.build)
 
     def predict(self, client: httpx.Client | None = None) -> dict[str, object]:
         """Ask the endpoint for a golden row."""
@@ -89,7 +97,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def build_artifacts(home: Path, pipeline: Pipeline) -> dict[str, Artifact]:
-    """Bentos of versions 1 and 2; version 3 lacks a library, version 4 answers otherwise than offline."""
+    """Bentos of versions 1 and 2; version 3 lacks a library, version 4 answers otherwise than offline.
+
+    The others are ill in the way their name says.
+    """
     store = BentoStore(home / "bentos")
     artifacts = {}
     for version, weight in (("1", 1.0), ("2", 3.0)):
@@ -98,6 +109,9 @@ def build_artifacts(home: Path, pipeline: Pipeline) -> dict[str, Artifact]:
     artifacts["3"] = broken(artifacts["1"], "3", {"bentos/service.py": "import a_library_that_is_missing\n"})
     wrong_model = (Path(artifacts["2"].path) / "model.bin").read_bytes()
     artifacts["4"] = broken(artifacts["1"], "4", {"model.bin": wrong_model})
+    for illness in ill.VERSIONS:
+        files = ill.files(illness, Path(artifacts["1"].path))
+        artifacts[illness] = broken(artifacts["1"], illness, files)
     return artifacts
 
 
@@ -116,7 +130,7 @@ def broken(good: Artifact, version: str, files: dict[str, str | bytes]) -> Artif
 def place(house: House, database_url: str, request: pytest.FixtureRequest) -> Iterator[Place]:
     """A pipeline named after the test, so that tests share the house without meeting."""
     name = f"p{abs(hash(request.node.name)) % 10**8}"
-    pipeline = house.pipeline.model_copy(update={"name": name})
+    pipeline = released_by(house.pipeline.model_copy(update={"name": name}), bake_seconds=0.5)
     settings = Settings(
         home=house.layout.home,
         endpoint_url=house.endpoint_url,
@@ -126,11 +140,19 @@ def place(house: House, database_url: str, request: pytest.FixtureRequest) -> It
     releases = Releases(Ledger(database_url))
     backend = LocalBackend(settings, name)
     build: Callable[[str], Artifact] = house.artifacts.__getitem__
-    yield Place(pipeline, settings, releases, backend, Executor(pipeline, backend, releases, build))
-    backend.route_to(None)
-    wait_until(lambda: backend.routed() is None, "nothing is routed")
+    yield Place(pipeline, settings, releases, backend, Executor(pipeline, backend, releases, build), build)
+    backend.route(Traffic())
+    wait_until(lambda: backend.traffic() == Traffic(), "nothing is routed")
     for colour in Colour:
         backend.stop(colour)
+
+
+def released_by(pipeline: Pipeline, **release: object) -> Pipeline:
+    """The same pipeline with another section `release`, its windows short and its latency no matter of this machine."""
+    guard = {"window_seconds": 0.5, "minimum_requests": 10}
+    serving = pipeline.serving.model_copy(update={"latency_budget_ms": 200})
+    update = {"release": Release.model_validate({"guard": guard, **release}), "serving": serving}
+    return pipeline.model_copy(update=update)
 
 
 def answers(url: str) -> bool:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from infra.embedded.layout import Layout
 from infra.envoy.files import EnvoyFiles
-from infra.envoy.routing import Target, clusters, routes
+from infra.envoy.routing import Target, clusters, routes, split
 from infra.local.endpoints import Endpoint, Endpoints, Place
 from tidewheel.release.stages import Colour
+from tidewheel.release.traffic import Traffic
 
 targets = st.lists(
     st.builds(
@@ -25,6 +26,8 @@ targets = st.lists(
         version=st.just("1"),
         port=st.integers(1024, 65535),
         live=st.booleans(),
+        share=st.sampled_from([0, 10]),
+        mirrored=st.booleans(),
     ),
     unique_by=lambda target: target.cluster,
 )
@@ -41,7 +44,13 @@ def layout(tmp_path: Path) -> Layout:
 def test_every_route_names_a_cluster_that_is_there(targets: list[Target]) -> None:
     known = {cluster["name"] for cluster in clusters(targets)}
     table = routes(targets)["virtual_hosts"][0]["routes"]
-    assert {route["route"]["cluster"] for route in table if "route" in route} <= known
+    actions = [route["route"] for route in table if "route" in route]
+    named = {split(action)[0] for action in actions}
+    named |= {
+        cluster["name"] for action in actions for cluster in action.get("weighted_clusters", {}).get("clusters", [])
+    }
+    named |= {mirror["cluster"] for action in actions for mirror in action.get("request_mirror_policies", [])}
+    assert named <= known
 
 
 def test_one_pipeline_never_takes_the_requests_of_another_whose_name_begins_alike() -> None:
@@ -53,7 +62,7 @@ def test_one_pipeline_never_takes_the_requests_of_another_whose_name_begins_alik
 
 
 def test_an_endpoint_survives_its_file(layout: Layout) -> None:
-    endpoint = Endpoint("orders", Colour.GREEN, {Colour.GREEN: Place("3", "abc", 21000)})
+    endpoint = Endpoint("orders", Traffic(Colour.GREEN, share=5), {Colour.GREEN: Place("3", "abc", 21000)})
     assert Endpoint.from_json(endpoint.to_json()) == endpoint
     assert Endpoints(layout).get("orders") == Endpoint("orders")
 
@@ -63,7 +72,9 @@ def test_pipelines_that_change_at_the_same_time_all_reach_envoy(layout: Layout) 
 
     def go_live(name: str) -> None:
         place = Place("1", "abc", 21000)
-        Endpoints(layout).change(name, lambda e: replace(e.with_place(Colour.BLUE, place), live=Colour.BLUE))
+        Endpoints(layout).change(
+            name, lambda e: replace(e.with_place(Colour.BLUE, place), traffic=Traffic(Colour.BLUE))
+        )
 
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(go_live, names))

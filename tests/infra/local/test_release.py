@@ -12,7 +12,7 @@ from tests.infra.local.deadly import release_and_die
 from tests.infra.local.traffic import Traffic
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
-from tidewheel.release.stages import STAGE_NAMES, Colour
+from tidewheel.release import Colour, stage_names
 
 pytestmark = [pytest.mark.platform]
 
@@ -74,7 +74,7 @@ def test_two_switches_under_traffic_lose_no_request(place: Place) -> None:
 def test_a_release_killed_in_every_stage_resumes_where_it_was_and_loses_no_request(place: Place, house: House) -> None:
     release(place, "1")
     with Traffic(place, kept=1) as traffic:
-        for stage in STAGE_NAMES[1:]:
+        for stage in stage_names(place.pipeline)[1:]:
             code = release_and_die(place.settings, place.pipeline, house.artifacts, "2", stage)
             assert code == -signal.SIGKILL
             halted = place.releases.newest(place.pipeline.name)[0]

@@ -16,6 +16,7 @@ from tidewheel.errors import ExitCode
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind
 from tidewheel.release import Colour
+from tidewheel.release.traffic import Traffic
 from tidewheel.runs import read_record
 from tidewheel.settings import Settings
 
@@ -34,7 +35,7 @@ def nowhere(settings: Settings, pipeline: str) -> MemoryBackend:
 
 def version_2_live(settings: Settings, pipeline: str) -> MemoryBackend:
     """A backend where version 2 is routed to, and silent."""
-    return MemoryBackend("http://127.0.0.1:1", {Colour.GREEN: "2"}, Colour.GREEN)
+    return MemoryBackend("http://127.0.0.1:1", {Colour.GREEN: "2"}, Traffic(Colour.GREEN))
 
 
 @pytest.fixture

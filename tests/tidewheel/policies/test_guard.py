@@ -22,6 +22,7 @@ POLICY = GuardPolicy(
     maximum_score_distance=0.4,
     confidence=0.99,
     consecutive_breaches=2,
+    patience_seconds=30,
     when_inconclusive="roll_back",
 )
 QUIET = Compared(Seen())
@@ -115,24 +116,29 @@ def test_only_breaches_in_a_row_end_a_bake_early(windows: list[Verdict], ends: b
         assert verdict.sentence.endswith("(2 windows in a row)")
 
 
+def whole(new: Seen, *, missing: bool = False) -> GuardMeasurement:
+    return GuardMeasurement("3", "2", None if missing else Compared(new, seen()), QUIET)
+
+
 @pytest.mark.parametrize(
-    ("last", "whole", "outcome"),
+    ("last", "together", "outcome"),
     [
-        (GOOD, GOOD, Outcome.PASSED),
-        (BAD, GOOD, Outcome.PASSED),  # one window alone was bad, and all together were not
-        (GOOD, BAD, Outcome.ROLLED_BACK),
-        (UNKNOWN, UNKNOWN, Outcome.ROLLED_BACK),
-        (UNKNOWN, GOOD, Outcome.ROLLED_BACK),
+        (whole(seen()), whole(seen()), Outcome.PASSED),
+        (whole(seen(errors=50)), whole(seen(10_000, errors=50)), Outcome.PASSED),  # all together were not bad
+        (whole(seen(3)), whole(seen()), Outcome.PASSED),
+        (whole(seen()), whole(seen(errors=50)), Outcome.ROLLED_BACK),
+        (whole(seen(3)), whole(seen(6)), Outcome.INCONCLUSIVE),
+        (whole(seen(), missing=True), whole(seen()), Outcome.INCONCLUSIVE),
     ],
 )
-def test_what_a_bake_leads_to(last: Verdict, whole: Verdict, outcome: Outcome) -> None:
-    assert POLICY.final(last, whole).outcome is outcome
+def test_what_a_bake_leads_to(last: GuardMeasurement, together: GuardMeasurement, outcome: Outcome) -> None:
+    assert POLICY.final(last, together).outcome is outcome
 
 
-def test_a_pipeline_may_keep_a_version_that_has_proven_nothing_but_never_one_that_is_bad() -> None:
-    keeps = replace(POLICY, when_inconclusive="keep")
-    assert keeps.final(UNKNOWN, UNKNOWN).outcome is Outcome.PASSED
-    assert keeps.final(UNKNOWN, BAD).outcome is Outcome.ROLLED_BACK
+def test_a_version_that_has_proven_nothing_is_rolled_back_unless_the_pipeline_keeps_it() -> None:
+    verdict = POLICY.final(whole(seen(3)), whole(seen(6)))
+    assert POLICY.unproven(verdict).outcome is Outcome.ROLLED_BACK
+    assert replace(POLICY, when_inconclusive="keep").unproven(verdict).outcome is Outcome.PASSED
 
 
 def test_windows_add_up_and_figures_from_before_the_switch_are_counted_once() -> None:
@@ -140,10 +146,10 @@ def test_windows_add_up_and_figures_from_before_the_switch_are_counted_once() ->
     beside = GuardMeasurement("3", "2", Compared(seen(10), seen(500), same_window=True), QUIET)
     missing = replace(before, routed=None)
     for window, old in ((before, 500), (beside, 1000)):
-        whole = window + missing + window
-        assert whole.routed is not None
-        assert whole.routed.old is not None
-        assert (whole.routed.new.requests, whole.routed.old.requests) == (20, old)
+        together = (window + missing + window).routed
+        assert together is not None
+        assert together.old is not None
+        assert (together.new.requests, together.old.requests) == (20, old)
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.floats(0.001, 0.5))

@@ -13,16 +13,20 @@ from pathlib import Path
 import pytest
 
 from tests.small_models import pipeline
-from tidewheel.errors import ReleaseError
+from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.releases import Releases
 from tidewheel.release.actions import Actions, Found
 from tidewheel.release.artifact import Artifact
+from tidewheel.release.counted import Counted
 from tidewheel.release.executor import Executor
 from tidewheel.release.stages import Colour, Stage
+from tidewheel.release.traffic import Traffic
 from tidewheel.spec import Pipeline
+from tidewheel.spec.release import Release
 
-GOLDEN = {"golden_rows": [{"row": {"amount": 1.0}, "prediction": 0.5}]}
+SCORES = [n / 20 for n in range(20)]
+GUARD = {"window_seconds": 0.2, "minimum_requests": 20, "patience_seconds": 20}
 
 
 @dataclass
@@ -31,8 +35,10 @@ class MemoryBackend:
 
     url: str = ""
     running: dict[Colour, str] = field(default_factory=dict)
-    live: Colour | None = None
+    routes: Traffic = field(default_factory=Traffic)
     ill: set[Colour] = field(default_factory=set)
+    scores: dict[str, list[float]] = field(default_factory=dict)
+    figures: bool = True
     happened: list[str] = field(default_factory=list)
 
     def start(self, colour: Colour, artifact: Artifact) -> None:
@@ -40,7 +46,7 @@ class MemoryBackend:
         self.running[colour] = artifact.version
 
     def stop(self, colour: Colour) -> None:
-        assert self.live is not colour, "a colour must not be stopped while it is routed to"
+        assert colour not in self.routes.reached, "a colour must not be stopped while it is routed to"
         self.happened.append(f"stop {colour}")
         self.running.pop(colour, None)
 
@@ -56,12 +62,20 @@ class MemoryBackend:
     def endpoint(self) -> str:
         return f"{self.url}/endpoint"
 
-    def route_to(self, colour: Colour | None) -> None:
-        self.happened.append(f"route to {colour}")
-        self.live = colour
+    def memory_mb(self, colour: Colour) -> float:
+        return 100.0
 
-    def routed(self) -> Colour | None:
-        return self.live
+    def route(self, traffic: Traffic) -> None:
+        self.happened.append(f"route to {traffic}")
+        self.routes = traffic
+
+    def traffic(self) -> Traffic:
+        return self.routes
+
+    def counted(self, colour: Colour) -> Counted:
+        if not self.figures:
+            raise PlatformError("the router is silent")
+        return Counted()
 
     def in_flight(self, colour: Colour) -> int:
         return 0
@@ -69,13 +83,17 @@ class MemoryBackend:
 
 @dataclass
 class Stand:
-    """What a test needs; `fails_at` names a stage that fails when it has done its work."""
+    """What a test needs.
+
+    `fails_at` names a stage that fails when it has done its work, `falls_ill_after` one that the new colour errs after.
+    """
 
     backend: MemoryBackend
     releases: Releases
     pipeline: Pipeline
     folder: Path
     fails_at: str = ""
+    falls_ill_after: str = ""
     failure: Exception = field(default_factory=lambda: ReleaseError("as told"))
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -89,24 +107,38 @@ class Stand:
         self.executor().run(number)
         return number
 
+    def bakes_for(self, seconds: float) -> None:
+        """From the next plan on."""
+        release = self.pipeline.release.model_copy(update={"bake_seconds": seconds})
+        self.pipeline = self.pipeline.model_copy(update={"release": release})
+
+    def write_golden(self, predictions: list[float]) -> None:
+        """What the versions that are built from now on said offline."""
+        rows = [{"row": {"amount": score}, "prediction": p} for score, p in zip(SCORES, predictions, strict=True)]
+        (self.folder / "contract.json").write_text(json.dumps({"golden_rows": rows}), encoding="utf-8")
+
     def _build(self, version: str) -> Artifact:
         return Artifact(version, f"orders:{version}", str(self.folder), f"content of {version}")
 
 
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
-    (tmp_path / "contract.json").write_text(json.dumps(GOLDEN), encoding="utf-8")
     url = f"sqlite:///{tmp_path}/ledger.db"
     migrate(url)
     spec = pipeline(tmp_path)
-    spec = spec.model_copy(update={"release": spec.release.model_copy(update={"drain_seconds": 0})})
+    release = {"drain_seconds": 0, "bake_seconds": 0.3, "guard": GUARD}
+    serving = spec.serving.model_copy(update={"latency_budget_ms": 5000})  # this is no test of speed
+    spec = spec.model_copy(update={"release": Release.model_validate(release), "serving": serving})
     stand = Stand(MemoryBackend(), Releases(Ledger(url)), spec, tmp_path)
+    stand.write_golden(SCORES)
     perform = Actions.perform
 
     def perform_or_fail(actions: Actions, stage: Stage) -> Found:
         found = perform(actions, stage)
         if stage.name == stand.fails_at:
             raise stand.failure
+        if stage.name == stand.falls_ill_after:
+            stand.backend.ill.add(stage.colour)
         return found
 
     monkeypatch.setattr(Actions, "perform", perform_or_fail)
@@ -130,16 +162,19 @@ def handler(backend: MemoryBackend) -> type[BaseHTTPRequestHandler]:
             self._answer(503 if self._colour() in backend.ill else 200, {})
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
+            rows = json.loads(self.rfile.read(int(self.headers["content-length"])))["rows"]
             colour = self._colour()
             if colour is None:
                 return self._answer(404, {})
+            if colour in backend.ill:
+                return self._answer(500, {})
             version = backend.running[colour]
-            return self._answer(200, {"predictions": [0.5], "model_version": version, "colour": str(colour)})
+            predictions = backend.scores.get(version, [row["amount"] for row in rows])[: len(rows)]
+            return self._answer(200, {"predictions": predictions, "model_version": version, "colour": str(colour)})
 
         def _colour(self) -> Colour | None:
             name = self.path.split("/")[1]
-            return backend.live if name == "endpoint" else Colour(name)
+            return backend.routes.live if name == "endpoint" else Colour(name)
 
         def _answer(self, status: int, document: dict[str, object]) -> None:
             body = json.dumps(document).encode()

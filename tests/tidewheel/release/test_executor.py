@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.tidewheel.release.conftest import Stand
 from tidewheel.errors import LedgerError, ReleaseError
 from tidewheel.ledger.releases import Status
-from tidewheel.release.stages import STAGE_NAMES, Colour
+from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.release import Colour, stage_names
+from tidewheel.release.reconcile import MoveAlias, ReleaseVersion, Resume
+from tidewheel.release.traffic import Traffic
+from tidewheel.spec.release import Release
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
 
@@ -15,7 +22,7 @@ BLUE, GREEN = Colour.BLUE, Colour.GREEN
 def test_a_release_writes_down_each_stage_with_a_sentence(stand: Stand) -> None:
     number = stand.release("1")
     stages = stand.releases.stages(number)
-    assert [stage.name for stage in stages] == list(STAGE_NAMES[1:-2])
+    assert [stage.name for stage in stages] == list(stage_names(stand.pipeline)[1:-3])
     assert all(stage.status == Status.DONE and stage.detail["sentence"] for stage in stages)
     assert stand.releases.get(number).status == Status.DONE
 
@@ -23,9 +30,9 @@ def test_a_release_writes_down_each_stage_with_a_sentence(stand: Stand) -> None:
 def test_each_stage_may_be_run_by_another_process(stand: Stand) -> None:
     stand.release("1")
     number = stand.executor().begin("2", "run").number
-    for name in STAGE_NAMES:
+    for name in stage_names(stand.pipeline):
         stand.executor().run_stage(number, name)
-    assert stand.backend.routed() is GREEN
+    assert stand.backend.traffic() == Traffic(GREEN)
     assert stand.backend.running == {GREEN: "2"}
 
 
@@ -43,7 +50,7 @@ def test_a_stage_never_runs_before_those_in_front_of_it(stand: Stand) -> None:
         stand.executor().run_stage(number, "switch")
 
 
-@pytest.mark.parametrize("stage", ["package", "start", "ready", "warm_up", "parity", "switch", "confirm"])
+@pytest.mark.parametrize("stage", ["package", "start", "ready", "warm_up", "parity", "switch", "confirm", "bake"])
 def test_a_failure_before_the_drain_leaves_the_old_version_live_and_nothing_else_running(
     stand: Stand, stage: str
 ) -> None:
@@ -52,7 +59,7 @@ def test_a_failure_before_the_drain_leaves_the_old_version_live_and_nothing_else
     stand.fails_at = stage
     with pytest.raises(ReleaseError, match=f"stage {stage} failed: as told"):
         stand.release("3")
-    assert stand.backend.routed() is GREEN
+    assert stand.backend.traffic() == Traffic(GREEN)
     assert stand.backend.running == {GREEN: "2"}
     endpoint = stand.releases.endpoint("orders")
     assert endpoint is not None
@@ -71,7 +78,7 @@ def test_a_first_release_that_fails_leaves_nothing(stand: Stand) -> None:
     stand.fails_at = "confirm"
     with pytest.raises(ReleaseError):
         stand.release("1")
-    assert stand.backend.routed() is None
+    assert stand.backend.traffic() == Traffic()
     assert stand.backend.running == {}
     assert stand.releases.endpoint("orders") is None
 
@@ -84,7 +91,7 @@ def test_a_failure_after_the_new_version_has_proven_itself_is_tried_again_and_ne
     stand.fails_at = stage
     with pytest.raises(ReleaseError):
         stand.release("2")
-    assert stand.backend.routed() is GREEN
+    assert stand.backend.traffic() == Traffic(GREEN)
     stand.fails_at = ""
     stand.release("2")
     assert stand.backend.running == {GREEN: "2"}
@@ -109,7 +116,8 @@ def test_a_newer_wish_takes_back_a_release_that_has_not_switched(stand: Stand) -
 def test_a_newer_wish_brings_a_release_that_has_switched_to_its_end_first(stand: Stand) -> None:
     stand.release("1")
     first = stand.executor().begin("2", "one").number
-    for name in STAGE_NAMES[: STAGE_NAMES.index("switch") + 1]:
+    names = stage_names(stand.pipeline)
+    for name in names[: names.index("switch") + 1]:
         stand.executor().run_stage(first, name)
     stand.release("3")
     assert stand.releases.get(first).status == Status.DONE
@@ -145,3 +153,128 @@ def test_one_release_a_pipeline(stand: Stand) -> None:
     stand.executor().begin("1", "run")
     with pytest.raises(LedgerError, match="a release is running already"):
         stand.releases.begin("orders", "2", "blue", {}, "run", stand.now)
+
+
+def test_scores_that_are_all_alike_are_refused_before_anybody_gets_them(stand: Stand) -> None:
+    stand.release("1")
+    stand.write_golden([0.5] * 20)
+    stand.backend.scores["2"] = [0.5] * 20
+    with pytest.raises(ReleaseError, match=r"version 2 says 0\.5 to all 20 rows, version 1 0 to 0\.95"):
+        stand.release("2")
+    assert "route to green" not in stand.backend.happened
+
+
+def test_a_version_that_errs_while_it_bakes_is_taken_back_and_the_ledger_says_why(stand: Stand) -> None:
+    stand.release("1")
+    stand.falls_ill_after = "confirm"
+    with pytest.raises(ReleaseError, match="golden rows to version 2 failed"):
+        stand.release("2")
+    assert stand.backend.traffic() == Traffic(BLUE)
+    assert stand.backend.running == {BLUE: "1"}
+    [verdict] = stand.releases.ledger.verdicts("orders", Kind.RELEASE)
+    assert (verdict.outcome, verdict.subject) == (Outcome.ROLLED_BACK, "version 2 in bake")
+    assert verdict.sentence.endswith("1.0% more are allowed (2 windows in a row)")
+    bake = next(row for row in stand.releases.stages(2) if row.name == "bake")
+    assert bake.detail["back_after_seconds"] < 1
+    again = stand.executor().begin("2", "again")
+    assert again.number == 3, "a person may try again"
+
+
+@pytest.mark.parametrize(("choice", "ends"), [("roll_back", Status.FAILED), ("keep", Status.DONE)])
+def test_figures_that_are_missing_count_as_the_pipeline_says(stand: Stand, choice: str, ends: Status) -> None:
+    guard = stand.pipeline.release.guard.model_copy(update={"when_inconclusive": choice, "patience_seconds": 0})
+    release = stand.pipeline.release.model_copy(update={"guard": guard})
+    stand.pipeline = stand.pipeline.model_copy(update={"release": release})
+    stand.release("1")
+    number = stand.executor().begin("2", "run").number
+    for name in ("package", "start", "ready", "warm_up", "parity", "switch", "confirm"):
+        stand.executor().run_stage(number, name)
+    stand.backend.figures = False
+    with contextlib.suppress(ReleaseError):
+        stand.executor().run(number)
+    assert stand.releases.get(number).status == ends
+    [verdict] = stand.releases.ledger.verdicts("orders", Kind.RELEASE)
+    assert "the router's figures are missing" in verdict.sentence
+
+
+@pytest.mark.parametrize("strategy", [{"kind": "shadow", "seconds": 0.2}, {"kind": "canary", "steps": [{"share": 10}]}])
+def test_a_version_that_is_bad_beside_the_old_one_never_gets_all_requests(
+    stand: Stand, strategy: dict[str, object]
+) -> None:
+    stand.release("1")
+    release = stand.pipeline.release.model_dump() | {"strategy": strategy}
+    stand.pipeline = stand.pipeline.model_copy(update={"release": Release.model_validate(release)})
+    stand.falls_ill_after = "parity"
+    with pytest.raises(ReleaseError, match="golden rows to version 2 failed"):
+        stand.release("2")
+    assert "route to green" not in stand.backend.happened
+    assert any(event.startswith("route to blue, mirr") or "10%" in event for event in stand.backend.happened)
+    assert stand.backend.traffic() == Traffic(BLUE)
+
+
+def test_an_operator_takes_a_bake_back_that_another_process_watches(stand: Stand) -> None:
+    stand.release("1")
+    stand.bakes_for(30)
+    number = stand.executor().begin("2", "run").number
+    for name in ("package", "start", "ready", "warm_up", "parity", "switch", "confirm"):
+        stand.executor().run_stage(number, name)
+    with ThreadPoolExecutor(1) as thread:
+        baking = thread.submit(stand.executor().run, number)
+        stand.releases.ask_back(number, "anna: complaints")
+        with pytest.raises(ReleaseError, match="anna: complaints"):
+            baking.result(10)
+    assert stand.backend.traffic() == Traffic(BLUE)
+    assert stand.releases.get(number).reason.startswith("bake: anna: complaints (green is stopped")
+
+
+def test_an_operator_takes_a_release_back_that_no_process_works_on(stand: Stand) -> None:
+    stand.release("1")
+    number = stand.executor().begin("2", "run").number
+    for name in ("package", "start", "ready", "warm_up", "parity", "switch"):
+        stand.executor().run_stage(number, name)
+    assert str(stand.executor().roll_back("no")).startswith("version 2 is taken back: version 1 answers after ")
+    assert stand.backend.running == {BLUE: "1"}
+    endpoint = stand.releases.endpoint("orders")
+    assert endpoint is not None
+    assert (endpoint.version, endpoint.colour) == ("1", "blue")
+    assert stand.executor().roll_back("no") is None, "nothing is under way any more"
+
+
+def test_it_is_too_late_to_take_back_what_drains_the_old_colour(stand: Stand) -> None:
+    stand.release("1")
+    stand.fails_at = "drain"
+    with pytest.raises(ReleaseError):
+        stand.release("2")
+    stand.fails_at = ""
+    assert stand.executor().roll_back("no") is None
+    assert stand.backend.running == {GREEN: "2"}
+
+
+def test_a_release_that_its_process_left_is_brought_to_its_end_by_a_reconcile(stand: Stand) -> None:
+    stand.release("1")
+    number = stand.executor().begin("2", "run").number
+    stand.executor().run_stage(number, "package")
+    assert stand.executor().reconcile("2") == [Resume(number)]
+    assert stand.backend.running == {GREEN: "2"}
+    assert stand.executor().reconcile("2") == []
+    assert stand.executor().reconcile("1") == [ReleaseVersion("1", "version 1 is champion, version 2 answers")]
+
+
+def test_ledger_and_router_are_repaired_by_a_reconcile_and_by_the_next_release(stand: Stand) -> None:
+    stand.release("1")
+    for repair in (lambda: stand.executor().reconcile("1"), lambda: stand.executor().begin("1", "run")):
+        stand.backend.routes = Traffic(BLUE, share=10)
+        stand.backend.running[GREEN] = "9"
+        repair()
+        assert stand.backend.traffic() == Traffic(BLUE)
+        assert stand.backend.running == {BLUE: "1"}
+
+
+def test_a_version_that_was_taken_back_is_not_released_again_by_itself(stand: Stand) -> None:
+    stand.release("1")
+    stand.fails_at = "parity"
+    with pytest.raises(ReleaseError):
+        stand.release("2")
+    [repair] = stand.executor().reconcile("2")
+    assert isinstance(repair, MoveAlias)
+    assert repair.version == "1"

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.small_models import pipeline
-from tidewheel.release.plan import Live, State, explain, plan
+from tidewheel.release.plan import Live, State, explain, guard_policy, plan, stage_names
 from tidewheel.release.stages import (
     PLAN,
-    STAGE_NAMES,
     AwaitReady,
+    Bake,
     Colour,
     Confirm,
     Drain,
@@ -25,6 +25,7 @@ from tidewheel.release.stages import (
     stage_to_json,
 )
 from tidewheel.spec import Pipeline
+from tidewheel.spec.release import Release
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
 
@@ -34,30 +35,63 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return pipeline(tmp_path_factory.mktemp("pipeline"))
 
 
-def test_a_first_release_goes_to_blue_and_has_nothing_to_drain(spec: Pipeline) -> None:
+def test_a_first_release_goes_to_blue_and_has_nothing_to_compare_with_or_to_drain(spec: Pipeline) -> None:
     assert plan(State(), "1", spec) == [
         Package("1"),
         StartIdle(BLUE, "1"),
         AwaitReady(BLUE, 60),
-        WarmUp(BLUE, 50),
-        VerifyParity(BLUE, 1e-5),
+        WarmUp(BLUE, 50, 1024),
+        VerifyParity(BLUE, 1e-5, None, guard_policy(spec)),
         Switch(BLUE, "1"),
         Confirm(BLUE, "1"),
     ]
 
 
-def test_a_new_version_goes_to_the_idle_colour_and_the_old_one_is_drained_before_it_is_stopped(spec: Pipeline) -> None:
+def test_a_new_version_bakes_beside_the_old_one_which_is_then_drained_and_stopped(spec: Pipeline) -> None:
     assert plan(State(Live(BLUE, "1")), "2", spec) == [
         Package("2"),
         StartIdle(GREEN, "2"),
         AwaitReady(GREEN, 60),
-        WarmUp(GREEN, 50),
-        VerifyParity(GREEN, 1e-5),
+        WarmUp(GREEN, 50, 1024),
+        VerifyParity(GREEN, 1e-5, BLUE, guard_policy(spec)),
         Switch(GREEN, "2"),
         Confirm(GREEN, "2"),
+        Bake(GREEN, BLUE, 6, 2, guard_policy(spec)),
         Drain(BLUE, 5),
         Retire(BLUE),
     ]
+
+
+def released_by(spec: Pipeline, **release: object) -> Pipeline:
+    return spec.model_copy(update={"release": Release.model_validate(release)})
+
+
+def test_a_canary_moves_the_traffic_in_steps_before_the_switch(spec: Pipeline) -> None:
+    steps = [{"share": 5, "bake_seconds": 10}, {"share": 50}]
+    canary = released_by(spec, strategy={"kind": "canary", "steps": steps})
+    stages = plan(State(Live(BLUE, "1")), "2", canary)
+    assert [str(stage) for stage in stages[5:8]] == [
+        "route 5% of the requests to green for 10 s under the guard",
+        "route 50% of the requests to green for 60 s under the guard",
+        "route all traffic to green (version 2)",
+    ]
+    assert stage_names(canary)[5:9] == ("parity", "canary_5", "canary_50", "switch")
+    assert [stage_from_json(stage_to_json(stage)) for stage in stages] == stages
+
+
+def test_a_shadow_is_compared_before_it_answers_anybody(spec: Pipeline) -> None:
+    shadow = released_by(spec, strategy={"kind": "shadow", "seconds": 30})
+    stages = plan(State(Live(BLUE, "1")), "2", shadow)
+    assert str(stages[5]) == "mirror all requests to green for 30 s under the guard; blue answers"
+    assert [stage_from_json(stage_to_json(stage)) for stage in stages] == stages
+
+
+@pytest.mark.parametrize("state", [State(), State(Live(BLUE, "1", healthy=False))])
+def test_beside_nothing_or_a_version_that_does_not_answer_there_is_no_bake_and_no_canary(
+    spec: Pipeline, state: State
+) -> None:
+    canary = released_by(spec, strategy={"kind": "canary", "steps": [{"share": 5}]})
+    assert not {"bake", "canary_5"} & {stage.name for stage in plan(state, "2", canary)}
 
 
 def test_what_is_live_and_healthy_needs_nothing(spec: Pipeline) -> None:
@@ -85,11 +119,11 @@ def test_no_plan_touches_the_live_colour_before_all_requests_have_left_it(
 ) -> None:
     stages = plan(State(live), wanted, spec)
     names = [stage.name for stage in stages]
-    assert [name for name in STAGE_NAMES if name in names] == names, "stages run in the order of STAGE_NAMES"
+    assert [name for name in stage_names(spec) if name in names] == names, "stages run in the order of their names"
     if live is not None and stages:
-        confirmed = names.index("confirm")
+        proven = max(names.index("confirm"), names.index("bake") if "bake" in names else 0)
         touched = [n for n, stage in enumerate(stages) if getattr(stage, "colour", None) is live.colour]
-        assert touched == [confirmed + 1, confirmed + 2]
+        assert touched == [proven + 1, proven + 2]
 
 
 @given(live=lives, wanted=st.sampled_from(["1", "2"]))
@@ -98,8 +132,8 @@ def test_stages_survive_the_ledger(spec: Pipeline, live: Live | None, wanted: st
     assert [stage_from_json(stage_to_json(stage)) for stage in stages] == stages
 
 
-def test_the_steps_of_a_release_are_named_in_order() -> None:
-    assert STAGE_NAMES == (
+def test_the_steps_of_a_release_are_named_in_order(spec: Pipeline) -> None:
+    assert stage_names(spec) == (
         PLAN,
         "package",
         "start",
@@ -108,6 +142,7 @@ def test_the_steps_of_a_release_are_named_in_order() -> None:
         "parity",
         "switch",
         "confirm",
+        "bake",
         "drain",
         "retire",
     )

@@ -1,0 +1,69 @@
+"""Versions that are ill, each in the way its name says; in most of them only callers notice, and no probe does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ONLY_CALLERS = 'b"x-tidewheel-probe" not in dict(scope["headers"])'
+EVERYBODY = "True"
+CONSTANT = 0.5
+
+VERSIONS = {
+    "errs": (ONLY_CALLERS, "if n % 20 == 0:\n            return await _say(send, 500, {})"),
+    "slow": (ONLY_CALLERS, "await asyncio.sleep(0.3)"),
+    "slow from the start": (EVERYBODY, "await asyncio.sleep(0.3)"),
+    "crashes": (ONLY_CALLERS, "if n % 150 == 0:\n            os._exit(1)"),
+    "constant": (EVERYBODY, "return await _constant(receive, send)"),
+    "constant to callers": (ONLY_CALLERS, "return await _constant(receive, send)"),
+}
+
+WRAPPER = """
+
+import asyncio, itertools, json, os
+
+_well, _numbers = Endpoint.__call__, itertools.count(1)
+
+
+async def _ill(self, scope, receive, send):
+    if scope["type"] == "http" and scope["path"] == "/predict" and {who}:
+        n = next(_numbers)
+        {illness}
+    await _well(self, scope, receive, send)
+
+
+async def _constant(receive, send):
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    rows = len(json.loads(body)["rows"])
+    colour = os.environ["TIDEWHEEL_COLOUR"]
+    await _say(send, 200, {{"predictions": [{constant}] * rows, "model_version": "{version}", "colour": colour}})
+
+
+async def _say(send, status, document):
+    body = json.dumps(document).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({{"type": "http.response.start", "status": status, "headers": headers}})
+    await send({{"type": "http.response.body", "body": body}})
+
+
+Endpoint.__call__ = _ill
+"""
+
+
+def files(version: str, good: Path) -> dict[str, str | bytes]:
+    """What an ill version has otherwise than a good one."""
+    who, illness = VERSIONS[version]
+    endpoint = (good / "bentos" / "endpoint.py").read_text(encoding="utf-8")
+    changed = {
+        "bentos/endpoint.py": endpoint + WRAPPER.format(who=who, illness=illness, constant=CONSTANT, version=version)
+    }
+    if version == "constant":  # a model that was trained so: offline it says the same
+        contract = json.loads((good / "contract.json").read_text(encoding="utf-8"))
+        contract["golden_rows"] = [{**row, "prediction": CONSTANT} for row in contract["golden_rows"]]
+        changed["contract.json"] = json.dumps(contract)
+    return dict(changed)

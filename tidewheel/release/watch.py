@@ -1,0 +1,191 @@
+"""Watching a new version beside the old one: window after window, measured here and judged by the guard."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.policies.guard import Compared, GuardMeasurement, Seen
+from tidewheel.policies.verdict import Outcome
+from tidewheel.release.probe import Probe
+
+if TYPE_CHECKING:
+    from tidewheel.policies.verdict import Verdict
+    from tidewheel.release.artifact import GoldenRow
+    from tidewheel.release.backend import Backend
+    from tidewheel.release.counted import Counted
+    from tidewheel.release.stages import Colour, Watched
+
+log = logging.getLogger("tidewheel.release")
+
+ASKED_TIMEOUT_SECONDS = 2.0
+"""A colour that hangs must not keep the window from closing."""
+POLL_SECONDS = 0.2
+"""How long an operator who asks for a rollback waits at most until it is seen."""
+
+Scores = Callable[[str, datetime, datetime], Sequence[float]]
+"""Predictions that a version has answered callers with, between two moments; such as the prediction log gives them."""
+
+
+class AskedBack(ReleaseError):
+    """An operator asked for the old version."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What the old version did before the switch, when callers' requests were its own.
+
+    Attributes:
+        seen: by the router's figures; None where they are not known.
+        scores: that callers got from it.
+    """
+
+    seen: Seen | None
+    scores: tuple[float, ...] = ()
+
+
+@dataclass
+class Asked:
+    """Golden rows that one colour was asked for, over the whole watch and in the present window."""
+
+    probe: Probe
+    rows: Sequence[GoldenRow]
+    times: list[int] = field(default_factory=list)
+    errors: int = 0
+    scores: dict[int, float] = field(default_factory=dict)
+    failure: str = ""
+
+    def ask(self, row: int) -> None:
+        """Ask for one golden row and note what came."""
+        started = time.perf_counter()
+        try:
+            self.scores[row] = self.probe.predict([self.rows[row].row]).predictions[0]
+        except ReleaseError as error:
+            self.errors += 1
+            self.failure = str(error)
+        self.times.append(math.ceil((time.perf_counter() - started) * 1000))
+
+    def close_window(self) -> Seen:
+        """What happened since the last call; scores are those of the whole watch, one a golden row."""
+        counts = tuple(sorted((float(ms), self.times.count(ms)) for ms in set(self.times)))
+        seen = Seen(len(self.times), self.errors, times=counts, scores=tuple(self.scores.values()))
+        self.times, self.errors = [], 0
+        return seen
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One stage under the guard.
+
+    Attributes:
+        stage: which colours, how long, and by which rules.
+        backend: where it happens.
+        versions: the new one and the old one.
+        golden: rows to ask for where callers are few.
+        usual: what the old version did before it lost its traffic; None while it has traffic of its own.
+        scores: reads what callers were answered; None where nobody keeps that.
+        asked_back: why an operator wants the old version back, empty while nobody does.
+    """
+
+    stage: Watched
+    backend: Backend
+    versions: tuple[str, str]
+    golden: Sequence[GoldenRow]
+    usual: Usual | None
+    scores: Scores | None
+    asked_back: Callable[[], str]
+
+    def run(self) -> Verdict:
+        """Watch until the guard has seen enough.
+
+        Returns:
+            passed or rolled back.
+
+        Raises:
+            AskedBack: an operator wants the old version back.
+        """
+        policy, end = self.stage.guard, time.monotonic() + self.stage.seconds
+        since, verdicts = datetime.now(UTC), []
+        whole: GuardMeasurement | None = None
+        quiet = True
+        with ExitStack() as stack:
+            new, old = (self._asked(stack, colour) for colour in (self.stage.colour, self.stage.against))
+            while True:
+                window = self._window(new, old, since, quiet=quiet)
+                whole = window if whole is None else whole + window
+                verdicts.append(policy.judge(window))
+                log.info("window %s: %s", len(verdicts), verdicts[-1].sentence)
+                if (ended := policy.interim(verdicts)) is not None:
+                    return ended
+                if time.monotonic() >= end:
+                    verdict = policy.final(window, whole)
+                    if verdict.outcome is not Outcome.INCONCLUSIVE:
+                        return verdict
+                    if time.monotonic() >= end + policy.patience_seconds:
+                        return policy.unproven(verdict)
+                quiet = window.routed is None or window.routed.new.requests < policy.minimum_requests
+
+    def _asked(self, stack: ExitStack, colour: Colour) -> Asked:
+        probe = Probe(self.backend.address(colour), ASKED_TIMEOUT_SECONDS)
+        return Asked(stack.enter_context(probe), self.golden)
+
+    def _window(self, new: Asked, old: Asked, since: datetime, *, quiet: bool) -> GuardMeasurement:
+        opened = self._counted()
+        self._ask_and_wait(new, old, quiet=quiet)
+        routed = self._routed(opened, self._counted(), since)
+        new_asked, old_asked = new.close_window(), old.close_window()
+        # A contract that has changed makes the old version refuse the new one's rows: it cannot be compared with.
+        comparable = None if old.failure else old_asked
+        return GuardMeasurement(*self.versions, routed, Compared(new_asked, comparable, same_window=True))
+
+    def _ask_and_wait(self, new: Asked, old: Asked, *, quiet: bool) -> None:
+        """Let a window pass, asking both colours for golden rows where callers are few."""
+        started = time.monotonic()
+        closes = started + self.stage.window_seconds
+        pace = self.stage.window_seconds / self.stage.guard.minimum_requests if quiet else POLL_SECONDS
+        polled = -math.inf
+        for turn in itertools.count():
+            now = time.monotonic()
+            if now - polled >= POLL_SECONDS:
+                if reason := self.asked_back():
+                    raise AskedBack(reason)
+                polled = now
+            if now >= closes:
+                return
+            if quiet:
+                new.ask(turn % len(self.golden))
+                if not old.failure:
+                    old.ask(turn % len(self.golden))
+            time.sleep(max(0.0, min(started + (turn + 1) * pace, closes) - time.monotonic()))
+
+    def _counted(self) -> tuple[Counted, Counted] | None:
+        try:
+            return self.backend.counted(self.stage.colour), self.backend.counted(self.stage.against)
+        except PlatformError as error:
+            log.warning("the router's figures are missing: %s", error)
+            return None
+
+    def _routed(
+        self, opened: tuple[Counted, Counted] | None, closed: tuple[Counted, Counted] | None, since: datetime
+    ) -> Compared | None:
+        if opened is None or closed is None:
+            return None
+        new, beside = (now.since(before) for now, before in zip(closed, opened, strict=True))
+        if new is None:
+            return None
+        until = datetime.now(UTC)
+        new_scores, old_scores = (
+            tuple(self.scores(version, since, until)) if self.scores else () for version in self.versions
+        )
+        new = replace(new, scores=new_scores)
+        if self.usual is None:
+            return Compared(new, replace(beside, scores=old_scores) if beside else None, same_window=True)
+        return Compared(new, replace(self.usual.seen, scores=self.usual.scores) if self.usual.seen else None)
