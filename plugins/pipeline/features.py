@@ -40,11 +40,12 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         partition=day_before,
         cron=pipeline.schedule,
     ) as dag:
+        # A run may be about a range of years: its tasks have the time for it.
         chain(
-            job_task("land", land, settings, retries=LAND_RETRIES),
-            job_task("validate_raw", validate_raw, settings, links=["Report"]),
+            job_task("land", land, settings, retries=LAND_RETRIES, execution_timeout=LONG),
+            job_task("validate_raw", validate_raw, settings, links=["Report"], execution_timeout=LONG),
             job_task("features", features, settings, execution_timeout=LONG),
-            job_task("validate_features", validate_features, settings, links=["Report"]),
+            job_task("validate_features", validate_features, settings, links=["Report"], execution_timeout=LONG),
             AnnouncePartition(task_id="announce", asset=assets.features(pipeline.name), partition=PARTITION),
         )
     return dag

@@ -36,10 +36,10 @@ def test_a_file_gives_the_five_dags_of_its_pipeline(file: Path, dags: list[DAG])
     assert {dag.dag_id for dag in dags} == {f"{file.stem}.{purpose}" for purpose in PURPOSES}
 
 
-def test_a_file_is_read_within_a_second(file: Path, dags: list[DAG]) -> None:
-    started = time.perf_counter()
+def test_a_file_is_read_within_a_second_of_computing(file: Path, dags: list[DAG]) -> None:
+    started = time.process_time()  # what else the machine does meanwhile is not counted
     DagBag(file)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_each_dag_survives_the_way_into_airflows_database_and_back(dags: list[DAG]) -> None:
