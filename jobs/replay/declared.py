@@ -69,15 +69,18 @@ class DeclaredRetraining:
             return Training(known.as_of, why, Outcome.REFUSED, str(error), None, 0, 0, 0.0)
         self._trained += 1
         version = str(self._trained)
-        fit = self._fitter.fit(known, chosen.training)
-        measured, verdict = judge(self._pipeline, known, chosen, version, fit, self._champion, self._uses(chosen))
+        made = self._fitter.challenger(known, chosen)
+        uses = self._uses(chosen)
+        measured, verdict = judge(self._pipeline, known, chosen, version, made.judged, self._champion, uses)
         self._expected_errors[version] = measured.challenger.get("rmse", math.nan) ** 2
         passed = verdict.outcome is Outcome.PASSED
         self._attempts.append(Attempt(known.as_of, Ended.PROMOTED if passed else Ended.REJECTED))
         if passed:
-            self._champion = Champion(version, known.as_of, fit)
+            self._champion = Champion(version, known.as_of, made.serving, made.judged)
         promoted = version if passed else None
-        return Training(known.as_of, why, verdict.outcome, verdict.sentence, promoted, 1, fit.rows, fit.cpu_seconds)
+        says = f"{verdict.sentence}; {made.refit}" if made.refit else verdict.sentence
+        rows, cost = made.serving.rows, made.cpu_seconds
+        return Training(known.as_of, why, verdict.outcome, says, promoted, made.fits, rows, cost)
 
     def _uses(self, chosen: TrainingData) -> int:
         """How many challengers were judged before on some of the same days."""

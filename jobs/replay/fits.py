@@ -9,11 +9,12 @@ from datetime import date
 from importlib import import_module
 
 from jobs import fitting, prediction, training_data
+from jobs.challenger import refit_objection
 from jobs.estimators import build_model
 from jobs.prediction import Model
 from jobs.replay.history import Known
 from jobs.replay.kept import Kept, content_key, fingerprint
-from jobs.training_data import LabelledDay, data_hash
+from jobs.training_data import LabelledDay, TrainingData, data_hash
 from tidewheel.spec import Pipeline
 
 
@@ -32,6 +33,25 @@ class Fit:
     learned_until: date
     rows: int
     cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """What one training made.
+
+    Attributes:
+        serving: would serve.
+        judged: is judged by the gate; another one where the pipeline asks for a refit.
+        fits: models fitted.
+        cpu_seconds: what they cost on one thread.
+        refit: what came of the refit, in a sentence; empty where none was asked for.
+    """
+
+    serving: Fit
+    judged: Fit
+    fits: int
+    cpu_seconds: float
+    refit: str = ""
 
 
 class Fitter:
@@ -56,6 +76,25 @@ class Fitter:
             "features": pipeline.features.columns,
             "code": fingerprint(*rooms),
         }
+
+    def challenger(self, known: Known, chosen: TrainingData) -> Challenger:
+        """What job `train` would make of the days that were chosen; parameters are not searched for.
+
+        Raises:
+            ValueError: a label of these days is not known yet.
+        """
+        first = self.fit(known, chosen.training)
+        if not (self.training.refit and chosen.holdout):
+            return Challenger(first, first, 1, first.cpu_seconds)
+        again = self.fit(known, [*chosen.training, *chosen.holdout])
+        cost = first.cpu_seconds + again.cpu_seconds
+        rows = known.labelled([day.day for day in chosen.training])
+        tail = rows.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
+        lesson = fitting.Lesson(rows.frame, rows.truth, rows.days)
+        wrong = refit_objection(self.pipeline, first.model, again.model, lesson, tail.to_numpy())
+        if wrong:
+            return Challenger(first, first, 2, cost, f"the refit through {again.learned_until} is not used: {wrong}")
+        return Challenger(again, first, 2, cost, f"fitted again through {again.learned_until}")
 
     def fit(self, known: Known, days: Sequence[LabelledDay]) -> Fit:
         """A model of some days; the very same one has been fitted before, or is now.

@@ -59,6 +59,6 @@ class FixedRetraining:
             )
         fit = self._fitter.fit(known, days)
         self._trained += 1
-        self._champion = Champion(str(self._trained), known.as_of, fit)
+        self._champion = Champion(str(self._trained), known.as_of, fit, fit)
         says = f"promoted unseen, learned from {fit.rows:,} rows until {fit.learned_until}"
         return Training(known.as_of, why, Outcome.PASSED, says, self._champion.version, 1, fit.rows, fit.cpu_seconds)

@@ -40,7 +40,7 @@ def judge(
     Returns:
         What was measured, and the verdict.
     """
-    days = [day.day for day in chosen.holdout if champion is None or day.day > champion.fit.learned_until]
+    days = [day.day for day in chosen.holdout if champion is None or day.day > champion.judged.learned_until]
     rows = known.labelled(days)
 
     def asked(model: Model) -> Array:
@@ -50,7 +50,7 @@ def judge(
         rows.frame.assign(**{PARTITION: rows.days}),
         rows.truth,
         asked(challenger.model),
-        asked(champion.fit.model) if champion else None,
+        asked(champion.judged.model) if champion else None,
         champion.version if champion else "",
     )
     measured = measure_judged(pipeline, judged, version, holdout_uses=uses)

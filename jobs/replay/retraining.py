@@ -20,11 +20,13 @@ class Champion:
         version: its number; trainings are counted from 1, as in the registry.
         as_of: the day it was trained as of.
         fit: the model.
+        judged: what the gate holds later challengers against: `fit`, or its twin from before a refit.
     """
 
     version: str
     as_of: date
     fit: Fit
+    judged: Fit
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 import tidewheel.policies
-from jobs import comparison, estimators, metrics, prediction, training_data
+from jobs import (
+    challenger,
+    comparison,
+    estimators,
+    fitting,
+    judging,
+    metrics,
+    performance,
+    prediction,
+    slices,
+    training_data,
+)
 from jobs.replay import declared, fits, fixed, gate, history, play, policies
 from jobs.replay.history import History
 from jobs.replay.kept import Kept, content_key, fingerprint
@@ -18,7 +29,8 @@ from jobs.replay.troupe import Part, Scene, Troupe, policy_of
 
 CODE = (
     *(declared, fits, fixed, gate, history, play, policies),
-    *(comparison, estimators, metrics, prediction, training_data, tidewheel.policies),
+    *(challenger, comparison, estimators, fitting, judging, metrics, performance, prediction, slices, training_data),
+    tidewheel.policies,
 )
 """What a play depends on; when it changes, plays are played again."""
 LOOK_SECONDS = 0.5

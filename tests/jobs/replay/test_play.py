@@ -65,6 +65,20 @@ def test_a_frozen_model_is_fitted_once_and_a_calendar_as_often_as_it_says(
     assert run(history, Fixed("some", parcels, days)).fits == 3
 
 
+def test_a_refit_serves_through_the_newest_matured_day_and_counts_as_a_fit(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    refitted = parcels.model_copy(update={"training": parcels.training.model_copy(update={"refit": True})})
+    once, twice = (run(make_history(), Declared("spec", pipeline)) for pipeline in (parcels, refitted))
+
+    assert [training.fits for training in twice.trainings] == [2] * len(twice.trainings)
+    held = parcels.training.holdout_days
+    assert twice.trainings[0].rows == once.trainings[0].rows + 60 * held
+    # the gate judges the twin that has not seen its days
+    assert twice.trainings[0].says.startswith(once.trainings[0].says)
+    assert "fitted again through 2024-01-13" in twice.trainings[0].says
+
+
 def test_the_simple_policies_learn_from_every_matured_day(
     run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
