@@ -16,6 +16,7 @@ from typing import Any
 from jobs.code_reference import resolve
 from jobs.estimators import build_model
 from jobs.expectations import load_suite
+from jobs.search_space import first_values
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
@@ -65,6 +66,20 @@ def _estimator(pipeline: Pipeline) -> Iterator[str]:
         yield f"training.estimator: {error}"
     except Exception as error:  # as above: the estimator may be a function of the team's own
         yield f"training.estimator: {pipeline.training.estimator} cannot be built: {_said(error)}"
+    else:
+        yield from _search_space(pipeline)
+
+
+def _search_space(pipeline: Pipeline) -> Iterator[str]:
+    """An estimator that does not know a parameter of the space would fail in the middle of a night."""
+    training = pipeline.training
+    if training.search is None:
+        return
+    drawn = {**training.parameters, **first_values(training, pipeline.task)}
+    try:
+        build_model(training.model_copy(update={"parameters": drawn}), pipeline.features, pipeline.task)
+    except Exception as error:  # as above
+        yield f"training.search.space: {_said(error)}"
 
 
 def _suites(pipeline: Pipeline, settings: Settings) -> Iterator[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tidewheel.spec.training import Range
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-
     from tidewheel.spec.training import Training
 
 SPACES: Mapping[str, Mapping[str, Range]] = {
@@ -40,19 +40,30 @@ REGRESSION_NAMES = {"logistic_regression": {"C": "alpha"}}
 """Where the regressor of a family calls a parameter otherwise."""
 
 
-def distributions(training: Training, task: str) -> dict[str, BaseDistribution]:
+def first_values(training: Training, task: str) -> dict[str, Any]:
+    """One value of each parameter that a search would draw, to see whether the estimator takes them at all.
+
+    Args:
+        training: estimator and search.
+        task: kind of label.
+    """
+    space = distributions(training, task)
+    return {name: values.choices[0] if hasattr(values, "choices") else values.low for name, values in space.items()}
+
+
+def distributions(
+    training: Training, task: str
+) -> dict[str, FloatDistribution | IntDistribution | CategoricalDistribution]:
     """The space as Optuna takes it.
 
     Args:
         training: estimator and search.
         task: kind of label.
     """
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
     names = REGRESSION_NAMES.get(training.estimator, {}) if task == "regression" else {}
     default = {names.get(name, name): asked for name, asked in SPACES.get(training.estimator, {}).items()}
     space = (training.search.space if training.search else {}) or default
-    found: dict[str, BaseDistribution] = {}
+    found: dict[str, FloatDistribution | IntDistribution | CategoricalDistribution] = {}
     for name, asked in space.items():
         if not isinstance(asked, Range):
             found[name] = CategoricalDistribution(asked)

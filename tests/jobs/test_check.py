@@ -113,6 +113,13 @@ def test_an_estimator_and_its_parameters_are_tried(project: Project) -> None:
     assert "max_itre" in parameter
 
 
+def test_what_a_search_would_try_is_tried(project: Project) -> None:
+    assert project.check(training={"search": {}}) == []
+    [unknown] = project.check(training={"search": {"space": {"max_leafs": [15, 31]}}})
+    assert unknown.startswith("training.search.space: ")
+    assert "max_leafs" in unknown
+
+
 def test_a_missing_or_broken_suite_is_named(project: Project) -> None:
     (project.suites / "raw.json").unlink()
     (project.suites / "features.json").write_text("{")

@@ -14,7 +14,7 @@ from jobs.estimators import build_model
 from jobs.fitting import Lesson
 from jobs.prediction import model_frame
 from jobs.search import SearchResult, search, time_ordered_folds, with_parameters
-from jobs.search_space import SPACES, distributions
+from jobs.search_space import SPACES, first_values
 from tests.small_models import pipeline as small_pipeline
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
@@ -127,10 +127,9 @@ def test_every_fold_learns_only_from_days_before_those_it_is_judged_on(lesson: L
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("estimator", SPACES)
 def test_every_named_estimator_knows_the_parameters_of_its_own_space(estimator: str, task: str) -> None:
-    space = distributions(Training(estimator=estimator), task)
-    lowest = {name: getattr(values, "low", None) for name, values in space.items()}
-    assert lowest
-    build_model(Training(estimator=estimator, parameters=lowest), FEATURES, task)  # type: ignore[arg-type]
+    drawn = first_values(Training(estimator=estimator), task)
+    assert drawn
+    build_model(Training(estimator=estimator, parameters=drawn), FEATURES, task)  # type: ignore[arg-type]
 
 
 def test_a_space_that_cannot_be_is_refused_where_it_is_written() -> None:

@@ -1,0 +1,50 @@
+"""The sections `gate` and `training`: what they refuse, in words that help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tidewheel.spec.test_load import SMALLEST, write
+from tidewheel.errors import SpecError
+from tidewheel.spec import load_pipeline
+
+CATEGORIES = SMALLEST + "  categorical: [channel]\n"
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        (
+            "gate: {slices: {columns: [amount]}}",
+            "cannot make slices or groups: no categorical feature; expected channel",
+        ),
+        ("gate: {fairness: [{column: amount, maximum_gap: 0.1}]}", "amount cannot make slices or groups"),
+        ("gate: {fairness: [{column: channel, figure: rmse, maximum_gap: 0.1}]}", "rmse cannot judge a classification"),
+        ("gate: {slices: {columns: []}}", "gate.slices.columns"),
+        ("gate: {rule: superor}", "did you mean 'superior'"),
+        ("training: {search: {space: {max_iter: {low: 9, high: 3}}}}", "low is 9, which is not below high, 3"),
+        ("training: {estimator: 'a.b:c', search: {}}", "search.space is empty"),
+    ],
+)
+def test_what_cannot_be_judged_or_searched_is_refused_where_it_is_written(
+    section: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError) as refused:
+        load_pipeline(write(tmp_path, CATEGORIES + section + "\n"))
+    assert words in str(refused.value)
+
+
+def test_slices_groups_and_a_search_are_read(tmp_path: Path) -> None:
+    section = """\
+gate:
+  slices: {columns: [channel]}
+  fairness: [{column: channel, maximum_gap: 0.1}]
+training:
+  search: {space: {max_iter: {low: 9, high: 90, log: true, whole: true}, max_leaf_nodes: [15, 31]}}
+"""
+    pipeline = load_pipeline(write(tmp_path, CATEGORIES + section))
+    assert pipeline.gate.columns == {"channel"}
+    assert pipeline.training.search
+    assert pipeline.training.search.space["max_leaf_nodes"] == [15, 31]
