@@ -24,7 +24,7 @@ from tidewheel.disk import disk_sentence
 from tidewheel.errors import DataRefused, ExitCode, TidewheelError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange
-from tidewheel.runs import BatchReference, Figure, JobRecord, write_record
+from tidewheel.runs import BatchReference, Figure, JobRecord, run_folder, write_record
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
@@ -93,6 +93,7 @@ def run(
 
 
 def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, imported: float) -> int:
+    run_folder(options.run_id)  # the record could not be kept: refused before any work is done
     settings = load_settings()
     pipeline = find_pipeline(settings.pipelines_folder, options.pipeline)
     job = Job(

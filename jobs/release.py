@@ -45,7 +45,9 @@ def work(job: Job) -> Result:
         if taken_back is not None and taken_back.answers:
             champion_again(job, taken_back.release.version, str(taken_back))
             release = executor.begin(taken_back.answers, job.run_id)
-            return Result(figures=_figures(release), links=links, sentence=str(taken_back))
+            _note_rollback(job, taken_back.answers, taken_back.release.version)
+            figures = _figures(release, rolled_back_from=taken_back.release.version)
+            return Result(figures=figures, links=links, sentence=str(taken_back))
     wish = wanted_version(job)
     if wish.refused:
         return Result(figures={"version": wish.version}, links=links, sentence=wish.refused, refused=wish.refused)
@@ -54,8 +56,9 @@ def work(job: Job) -> Result:
         sys.stdout.writelines(f"{n:>2}. {step.name:<9} {step}\n" for n, step in enumerate(stages, start=1))
         return Result(figures={"version": wish.version, "stages": len(stages)}, sentence=f"{sentence} (dry run)")
     release = executor.begin(wish.version, job.run_id)
-    _note_rollback(job, release)
-    planned = Result(figures=_figures(release), links=links, sentence=release.sentence)
+    if replaced := _rolled_back_from(release):
+        _note_rollback(job, release.version, replaced)
+    planned = Result(figures=_figures(release, rolled_back_from=replaced), links=links, sentence=release.sentence)
     if stage == PLAN:
         return planned
 
@@ -90,15 +93,13 @@ def _stage_result(found: Found, number: int, links: Mapping[str, str]) -> Result
     return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
 
 
-def _note_rollback(job: Job, release: Release) -> None:
+def _note_rollback(job: Job, version: str, replaced: str) -> None:
     """Write down that an older version takes over from a newer one."""
-    if (replaced := _rolled_back_from(release)) is None:
-        return
     asked = "by hand" if job.options.rollback or job.options.version else "the champion alias was moved back to it"
-    sentence = f"version {release.version} takes over again from version {replaced}: {asked}"
+    sentence = f"version {version} takes over again from version {replaced}: {asked}"
     sentence += f" ({job.options.reason})" if job.options.reason else ""
-    verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, sentence, {"version": release.version, "instead_of": replaced})
-    subject = f"version {replaced} back to {release.version}"
+    verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, sentence, {"version": version, "instead_of": replaced})
+    subject = f"version {replaced} back to {version}"
     Ledger.open(job.settings).record(job.pipeline.name, subject, job.run_id, verdict, datetime.now(UTC))
 
 
@@ -125,13 +126,13 @@ def _executor(job: Job) -> Executor:
     return Executor(job.pipeline, backend, Releases(Ledger.open(job.settings)), build, scores)
 
 
-def _figures(release: Release) -> dict[str, int | str | None]:
+def _figures(release: Release, rolled_back_from: str | None) -> dict[str, int | str | None]:
     return {
         "release": release.number,
         "version": release.version,
         "colour": str(release.colour),
         "stages": ", ".join(stage.name for stage in release.stages),
-        "rolled_back_from": _rolled_back_from(release),
+        "rolled_back_from": rolled_back_from,
     }
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, chain
 
+from plugins.alerts import RollbackAlert
 from plugins.operators.command import JobCommand
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import declared_dag
+from plugins.pipeline.declared import declared_dag, team
 from tidewheel.release import stage_names
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
@@ -27,6 +30,11 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         "rollback": "{{ 'yes' if params.rollback else '' }}",
         "reason": "{{ params.reason or '' }}",
     }
+
+    def task(stage: str, **arguments: Any) -> BaseOperator:
+        command = JobCommand("release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=_record(stage))
+        return job_task(stage, command, settings, links=["Endpoint"], **arguments)
+
     with declared_dag(
         pipeline,
         "release",
@@ -43,17 +51,11 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             ),
         },
     ) as dag:
-        chain(
-            *(
-                job_task(
-                    stage,
-                    JobCommand(
-                        "release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=f"release-{stage}"
-                    ),
-                    settings,
-                    links=["Endpoint"],
-                )
-                for stage in stage_names(pipeline)
-            )
-        )
+        plan, *stages = stage_names(pipeline)
+        told = RollbackAlert(team(pipeline), _record(plan))
+        chain(task(plan, on_success_callback=told), *(task(stage) for stage in stages))
     return dag
+
+
+def _record(stage: str) -> str:
+    return f"release-{stage}"

@@ -158,6 +158,7 @@ def test_wrong_usage_has_its_own_exit_code(probe: Probe, option: str, value: str
     assert ran.returncode == ExitCode.WRONG_USAGE
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
+    assert probe.lake.partitions("landing") == [], "nothing was done"
 
 
 def test_a_job_may_take_options_and_leave_one_record_for_each(probe: Probe) -> None:
