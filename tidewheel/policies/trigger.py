@@ -31,7 +31,12 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
+    from tidewheel.spec.triggers import Budget as BudgetRules
     from tidewheel.spec.triggers import Triggers
+
+ALARMING = (Performance, ConceptDrift, Drift)
+"""Reasons that say something is wrong; the others say that time or data has come."""
+UNTOLD = ("name", "holds_people", "holds_alarms")
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,18 @@ class TriggerPolicy:
             return self._verdict(measured, Outcome.SUPPRESSED, f"nothing calls for a training ({words})")
         why = "; ".join(said.words for _, said in due)
         by_hand = any(isinstance(reason, ByHand) for reason, _ in due)
-        held = next(self._held(measured, by_hand), None)
+        alarmed = any(isinstance(reason, ALARMING) for reason, _ in due)
+        held = next(self._held(measured, by_hand, alarmed), None)
         names = [reason.name for reason, _ in due]
         if held is None:
             return self._verdict(measured, Outcome.FIRED, why, names)
         restraint, clause = held
         return self._verdict(measured, Outcome.SUPPRESSED, f"{why} but {clause}", names, restraint.name)
 
-    def _held(self, measured: TriggerMeasurement, by_hand: bool) -> Iterator[tuple[Restraint, str]]:
+    def _held(self, measured: TriggerMeasurement, by_hand: bool, alarmed: bool) -> Iterator[tuple[Restraint, str]]:
         for restraint in self.restraints:
-            if (restraint.holds_people or not by_hand) and (clause := restraint.holds(measured)):
+            asked = (restraint.holds_people or not by_hand) and (restraint.holds_alarms or not alarmed)
+            if asked and (clause := restraint.holds(measured)):
                 yield restraint, clause
 
     def _verdict(
@@ -149,8 +156,14 @@ def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
         SingleFlight(triggers.patience_days),
         CoolDown(triggers.cool_down_days),
         BackOff(triggers.cool_down_days, triggers.patience_days, triggers.back_off_maximum_days),
-        *([Budget(budget.trainings, budget.days)] if budget else []),
+        *(_budgets(budget) if budget else ()),
     )
+
+
+def _budgets(budget: BudgetRules) -> tuple[Budget, Budget]:
+    """What time and data call for has a share of its own, so that it cannot starve an alarm."""
+    routine = Budget(budget.trainings, budget.days, holds_alarms=False)
+    return routine, Budget(budget.trainings + budget.reserve, budget.days, name="budget with its reserve")
 
 
 def _longest_window(reasons: tuple[Reason, ...]) -> int:
@@ -158,4 +171,4 @@ def _longest_window(reasons: tuple[Reason, ...]) -> int:
 
 
 def _settings(part: Reason | Restraint) -> dict[str, object]:
-    return {name: value for name, value in vars(part).items() if name not in ("name", "holds_people")}
+    return {name: value for name, value in vars(part).items() if name not in UNTOLD}

@@ -22,6 +22,11 @@ class Restraint(Protocol):
         """Whether a wish by hand must wait too."""
         ...
 
+    @property
+    def holds_alarms(self) -> bool:
+        """Whether a training must wait too that an alarm calls for."""
+        ...
+
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """The clause after "but": why a training must wait; None where it need not."""
         ...
@@ -33,6 +38,7 @@ class NoRefusedData:
 
     name: str = "refused data"
     holds_people: bool = True
+    holds_alarms: bool = True
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while the newest data is refused."""
@@ -50,6 +56,7 @@ class SingleFlight:
     patience_days: int
     name: str = "single flight"
     holds_people: bool = True
+    holds_alarms: bool = True
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while the last training may still run."""
@@ -68,6 +75,7 @@ class CoolDown:
     days: int
     name: str = "cool-down"
     holds_people: bool = False
+    holds_alarms: bool = True
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds during the days after a training."""
@@ -95,6 +103,7 @@ class BackOff:
     maximum_days: int
     name: str = "back-off"
     holds_people: bool = False
+    holds_alarms: bool = True
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds until the wait is over."""
@@ -119,12 +128,20 @@ class BackOff:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most so many trainings in a period, whatever came of them."""
+    """At most so many trainings in a period, whatever came of them.
+
+    Attributes:
+        trainings: those that the period may have.
+        days: length of the period, counted back from each day.
+        holds_alarms: False for a budget of what time and data call for; else a burst of such trainings would leave a
+            model that has just failed waiting for weeks.
+    """
 
     trainings: int
     days: int
     name: str = "budget"
     holds_people: bool = False
+    holds_alarms: bool = True
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while the period's budget is used up."""

@@ -56,6 +56,12 @@ class Budget(Section):
     """At most so many trainings in a period."""
 
     trainings: int = Field(default=4, ge=1, description="trainings that the period may have, whatever came of them")
+    reserve: int = Field(
+        default=3,
+        ge=0,
+        description="further ones for alarms (performance, concept drift, drift), so that a model that has just failed "
+        "need not wait because new data has used the budget up",
+    )
     days: int = Field(default=84, ge=1, le=3660, description="length of the period, counted back from each day")
 
 

@@ -157,6 +157,17 @@ def test_the_budget_counts_what_was_rejected_too(tmp_path: Path) -> None:
     assert policy.decide(replace(CALM, today=TODAY + timedelta(days=1), attempts=used)).outcome is Outcome.FIRED
 
 
+def test_new_data_cannot_use_up_what_an_alarm_may_need(tmp_path: Path) -> None:
+    policy = declared("{data: {growth: 0.1}, budget: {trainings: 2, reserve: 1, days: 60}}", tmp_path)
+    grown = replace(CALM, new_rows=40_000, attempts=(Attempt(before(29), Ended.PROMOTED),) * 2)
+
+    assert sentence(policy, grown).endswith("but the budget is used up (2 of 2 trainings in 60 days)")
+    fallen = replace(grown, quality=quality(0.1))
+    assert policy.decide(fallen).outcome is Outcome.FIRED
+    spent = replace(fallen, attempts=(*fallen.attempts, Attempt(before(13), Ended.PROMOTED)))
+    assert sentence(policy, spent).endswith("but the budget is used up (3 of 3 trainings in 60 days)")
+
+
 def test_rejections_in_a_row_double_the_wait_up_to_the_maximum(tmp_path: Path) -> None:
     policy = declared("{maximum_age_days: 5, budget: null}", tmp_path)
 
