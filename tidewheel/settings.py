@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     endpoint_host: str = Field(
         default="127.0.0.1", description="address the embedded router listens on; 0.0.0.0 lets other machines in"
     )
+    endpoint_certificate: Path | None = Field(
+        default=None, description="certificate of the embedded router (PEM, with its chain): other machines get TLS"
+    )
+    endpoint_key: Path | None = Field(default=None, description="private key of that certificate (PEM)")
+    endpoint_tls_port: int = Field(default=8443, ge=1, le=65535, description="port of the encrypted endpoint")
     envoy_admin_url: str = Field(default="", description="Envoy's admin address")
     spark_master: str = Field(default="local[*]", description="local[*], spark://, k8s:// or sc://")
     java_home: str = Field(default="", description="Java for Spark, where JAVA_HOME is not set")

@@ -12,10 +12,10 @@ from infra.embedded.java import find_java_home
 from infra.embedded.services import services
 from infra.embedded.steps import Step
 from infra.embedded.supervise import State, last_lines
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Tls, write_initial_state
 from infra.envoy.files import EnvoyFiles
 from tidewheel import ledger
-from tidewheel.errors import PlatformError
+from tidewheel.errors import PlatformError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from infra.embedded.services import Service
     from infra.embedded.steps import Waiting
     from infra.embedded.supervise import Supervisor
+    from tidewheel.settings import Settings
 
 # Generous: a slow disk must not fail a start; one that cannot succeed is noticed sooner, by its deaths.
 ANSWER_SECONDS = 300.0
@@ -57,9 +58,29 @@ def prepare(installation: Installation) -> dict[str, Program]:
             endpoint_port=ports.endpoint,
             admin_port=ports.envoy_admin,
             endpoint_host=installation.settings.endpoint_host,
+            tls=_tls(installation.settings),
         )
         found.append(router.program(files))
     return {program.name: program for program in found}
+
+
+def _tls(settings: Settings) -> Tls | None:
+    """The encrypted endpoint, where the settings name a certificate.
+
+    Raises:
+        SettingsError: certificate and key are not both there.
+    """
+    named = {"CERTIFICATE": settings.endpoint_certificate, "KEY": settings.endpoint_key}
+    if not any(named.values()):
+        return None
+    for name, path in named.items():
+        if path is None or not path.is_file():
+            raise SettingsError(
+                f"TIDEWHEEL_ENDPOINT_{name} is {path}: no such file; TLS needs both, "
+                "TIDEWHEEL_ENDPOINT_CERTIFICATE and TIDEWHEEL_ENDPOINT_KEY, as files in PEM"
+            )
+    certificate, key = (path.absolute() for path in named.values() if path is not None)
+    return Tls(settings.endpoint_tls_port, certificate, key)
 
 
 @dataclass(frozen=True)

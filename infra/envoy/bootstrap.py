@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, move_into_place, publish
@@ -14,10 +15,33 @@ ROUTE_TABLE = "endpoint"
 HEALTH = {"name": ":path", "string_match": {"exact": "/healthz"}}
 
 
-def write_initial_state(files: EnvoyFiles, *, endpoint_port: int, admin_port: int, endpoint_host: str = HOST) -> None:
-    """Write bootstrap and listener; routes and clusters only where there are none yet, for they belong to releases."""
+@dataclass(frozen=True)
+class Tls:
+    """The endpoint for other machines, encrypted.
+
+    Attributes:
+        port: where it listens.
+        certificate: file with the certificate, and those that lead to a known authority, in PEM.
+        key: file with its private key, in PEM.
+    """
+
+    port: int
+    certificate: Path
+    key: Path
+
+
+def write_initial_state(
+    files: EnvoyFiles, *, endpoint_port: int, admin_port: int, endpoint_host: str = HOST, tls: Tls | None = None
+) -> None:
+    """Write bootstrap and listeners; routes and clusters only where there are none yet, for they belong to releases.
+
+    With TLS only the encrypted listener is on `endpoint_host`: the plain one stays for this machine's own processes.
+    """
     move_into_place(files.bootstrap, bootstrap(files, admin_port))
-    publish(files.listeners, LISTENER, [listener(files, endpoint_port, endpoint_host)])
+    listeners = [listener(files, endpoint_port, HOST if tls else endpoint_host)]
+    if tls:
+        listeners.append(listener(files, tls.port, endpoint_host, tls))
+    publish(files.listeners, LISTENER, listeners)
     if not files.clusters.exists():
         publish(files.clusters, CLUSTER, [])
     if not files.routes.exists():
@@ -44,7 +68,7 @@ def bootstrap(files: EnvoyFiles, admin_port: int) -> dict[str, Any]:
     }
 
 
-def listener(files: EnvoyFiles, port: int, host: str = HOST) -> dict[str, Any]:
+def listener(files: EnvoyFiles, port: int, host: str = HOST, tls: Tls | None = None) -> dict[str, Any]:
     """The endpoint: answers /healthz itself, routes by the route table, and says in JSON what it cannot do."""
     health = {
         "name": "envoy.filters.http.health_check",
@@ -67,8 +91,24 @@ def listener(files: EnvoyFiles, port: int, host: str = HOST) -> dict[str, Any]:
         "http_filters": [health, router],
         "local_reply_config": _local_replies(),
     }
-    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connection}]}
-    return {"name": ROUTE_TABLE, "address": _address(port, host), "filter_chains": [chain]}
+    chain: dict[str, Any] = {
+        "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connection}]
+    }
+    if tls:
+        chain["transport_socket"] = _transport(tls)
+    name = f"{ROUTE_TABLE}-tls" if tls else ROUTE_TABLE
+    return {"name": name, "address": _address(port, host), "filter_chains": [chain]}
+
+
+def _transport(tls: Tls) -> dict[str, Any]:
+    kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+    files = {"certificate_chain": {"filename": str(tls.certificate)}, "private_key": {"filename": str(tls.key)}}
+    context = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "tls_certificates": [files],
+        "alpn_protocols": ["h2", "http/1.1"],
+    }
+    return {"name": "envoy.transport_sockets.tls", "typed_config": {"@type": kind, "common_tls_context": context}}
 
 
 def _local_replies() -> dict[str, Any]:

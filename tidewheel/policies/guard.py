@@ -106,7 +106,7 @@ class GuardMeasurement:
         version: that bakes.
         previous: version that it replaced.
         routed: callers' requests by the router's figures; None where the router's figures are missing.
-        asked: golden rows that the bake itself asked for, where callers were few.
+        asked: golden rows that the bake itself asked both for: more of them where callers are few.
     """
 
     version: str
@@ -227,21 +227,23 @@ class GuardPolicy:
         if seen.same_window and old:  # other callers at another time may well send other nonsense
             counted.append(("were refused", new.refused, old.refused))
         for what, count, old_count in counted:
-            usual = old_count / old.requests if old and old.requests else 0.0
-            allowed = usual + self.maximum_error_share
+            their_share = old_count / old.requests if old and old.requests else 0.0
+            allowed = their_share + self.maximum_error_share
             if self._seldom(count, new.requests, allowed):
-                beside = f", {usual:.1%} of version {measured.previous}" if old and old.requests else ""
+                beside = f", {their_share:.1%} of version {measured.previous}" if old and old.requests else ""
                 found.append(
                     f"{count} of {new.requests} {kind} to version {measured.version} {what} "
                     f"({count / new.requests:.1%}{beside}), {self.maximum_error_share:.1%} more are allowed"
                 )
-        usual_p99 = old.quantile(0.99) if old else None
+        # Golden rows that the old version answered meanwhile tell the machine's bad seconds from the new version's.
+        usual = [each.quantile(0.99) for each in (old, measured.asked.old) if each]
+        usual_p99 = max((p99 for p99 in usual if p99 is not None), default=None)
         limit = max(self.latency_budget_ms, self.maximum_latency_ratio * (usual_p99 or 0.0))
         if self._seldom(new.slower_than(limit), new.timed, 0.01):
-            beside = f", version {measured.previous} {usual_p99:g} ms" if usual_p99 is not None else ""
+            theirs = f", version {measured.previous} {usual_p99:g} ms" if usual_p99 is not None else ""
             found.append(
                 f"version {measured.version} answers 99% of {new.timed} {kind} within {new.quantile(0.99):g} ms"
-                f"{beside}; {limit:g} ms are allowed"
+                f"{theirs}; {limit:g} ms are allowed"
             )
         moved = self.scores_breach(new.scores, old.scores if old else (), measured.version, measured.previous)
         return [*found, *([moved] if moved else [])]

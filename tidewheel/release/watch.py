@@ -28,6 +28,8 @@ log = logging.getLogger("tidewheel.release")
 
 ASKED_TIMEOUT_SECONDS = 2.0
 """A colour that hangs must not keep the window from closing."""
+ASKED_BESIDE_CALLERS = 20
+"""Golden rows a window where there are callers: they show whether it is the machine that is slow."""
 POLL_SECONDS = 0.2
 """How long an operator who asks for a rollback waits at most until it is seen."""
 
@@ -89,7 +91,7 @@ class Watch:
         stage: which colours, how long, and by which rules.
         backend: where it happens.
         versions: the new one and the old one.
-        golden: rows to ask for where callers are few.
+        golden: rows to ask for.
         usual: what the old version did before it lost its traffic; None while it has traffic of its own.
         scores: reads what callers were answered; None where nobody keeps that.
         asked_back: why an operator wants the old version back, empty while nobody does.
@@ -147,10 +149,10 @@ class Watch:
         return GuardMeasurement(*self.versions, routed, Compared(new_asked, comparable, same_window=True))
 
     def _ask_and_wait(self, new: Asked, old: Asked, *, quiet: bool) -> None:
-        """Let a window pass, asking both colours for golden rows where callers are few."""
+        """Let a window pass, asking both colours for golden rows: as many as make a judgement where callers are few."""
         started = time.monotonic()
         closes = started + self.stage.window_seconds
-        pace = self.stage.window_seconds / self.stage.guard.minimum_requests if quiet else POLL_SECONDS
+        pace = self.stage.window_seconds / (self.stage.guard.minimum_requests if quiet else ASKED_BESIDE_CALLERS)
         polled = -math.inf
         for turn in itertools.count():
             now = time.monotonic()
@@ -160,10 +162,9 @@ class Watch:
                 polled = now
             if now >= closes:
                 return
-            if quiet:
-                new.ask(turn % len(self.golden))
-                if not old.failure:
-                    old.ask(turn % len(self.golden))
+            new.ask(turn % len(self.golden))
+            if not old.failure:
+                old.ask(turn % len(self.golden))
             time.sleep(max(0.0, min(started + (turn + 1) * pace, closes) - time.monotonic()))
 
     def _counted(self) -> tuple[Counted, Counted] | None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from infra.embedded import router
-from infra.envoy.bootstrap import route_table, write_initial_state
+from infra.envoy.bootstrap import Tls, route_table, write_initial_state
 from infra.envoy.files import ROUTES, EnvoyFiles, publish
 from tests.conftest import wait_until
+from tests.free_ports import free_port
 from tests.installation import port_variables
 
 
@@ -23,11 +30,25 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> EnvoyFiles:
 
 
 @pytest.fixture(scope="module")
-def endpoint(files: EnvoyFiles) -> Iterator[httpx.Client]:
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate for `localhost` that signs itself."""
+    folder, key = tmp_path_factory.mktemp("tls"), ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    made = Tls(free_port(), folder / "certificate.pem", folder / "key.pem")
+    made.certificate.write_bytes(built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    private = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    made.key.write_bytes(key.private_bytes(*private))
+    return made
+
+
+@pytest.fixture(scope="module")
+def endpoint(files: EnvoyFiles, tls: Tls) -> Iterator[httpx.Client]:
     """A client of a running Envoy."""
     ports = {name: int(port) for name, port in port_variables().items()}
     endpoint, admin = ports["TIDEWHEEL_ENDPOINT_PORT"], ports["TIDEWHEEL_ENVOY_ADMIN_PORT"]
-    write_initial_state(files, endpoint_port=endpoint, admin_port=admin)
+    write_initial_state(files, endpoint_port=endpoint, admin_port=admin, tls=tls)
     process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)
     with httpx.Client(base_url=f"http://127.0.0.1:{endpoint}", trust_env=False) as client:
         wait_until(lambda: answers(client), "Envoy answers")
@@ -45,6 +66,14 @@ def answers(client: httpx.Client) -> bool:
 
 def test_it_answers_for_its_own_health(endpoint: httpx.Client) -> None:
     assert endpoint.get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_with_a_certificate_it_also_answers_encrypted(tls: Tls) -> None:
+    context = ssl.create_default_context(cafile=str(tls.certificate))
+    with httpx.Client(base_url=f"https://localhost:{tls.port}", verify=context, trust_env=False) as client:
+        assert client.get("/healthz").json() == {"status": "ok"}
+    assert not answers(httpx.Client(base_url=f"http://localhost:{tls.port}", trust_env=False))
 
 
 def test_a_path_without_a_model_is_a_404_in_json_that_names_the_path(endpoint: httpx.Client) -> None:

@@ -61,6 +61,11 @@ def test_the_old_version_sets_the_pace_where_it_was_beyond_the_budget_itself() -
     assert judge(seen(ms=130), seen(ms=60)).outcome is Outcome.REFUSED
 
 
+def test_a_machine_that_is_slow_for_the_old_version_too_is_no_breach() -> None:
+    measured = GuardMeasurement("3", "2", Compared(seen(ms=90), seen()), Compared(seen(20, ms=80), seen(20, ms=70)))
+    assert POLICY.judge(measured).outcome is Outcome.PASSED
+
+
 def test_one_slow_or_failed_request_is_chance() -> None:
     assert judge(seen(errors=1, slow=1), seen()).outcome is Outcome.PASSED
 
