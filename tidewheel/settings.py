@@ -19,6 +19,7 @@ from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 from tidewheel.errors import SettingsError
 
 PLATFORM_ENV = "platform.env"
+HOME = ".tidewheel"
 
 
 class Settings(BaseSettings):
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TIDEWHEEL_", extra="ignore", frozen=True)
 
-    home: Path = Field(default=Path(".tidewheel"), description="folder of all state of this installation")
+    home: Path = Field(default=Path(HOME), description="folder of all state of this installation")
     project: Path = Field(default=Path(), description="folder that holds dags/, jobs/, expectations/, bentos/")
     lake_url: str = Field(default="", description="root of the lake, file:// or s3://; default <home>/lake")
     lake_options: dict[str, object] = Field(
@@ -99,14 +100,34 @@ class Settings(BaseSettings):
         return str(revealed)
 
 
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds pipelines and the jobs that make them run."""
+    return all((folder / room).is_dir() for room in ("dags", "jobs"))
+
+
+def no_project(folder: Path) -> str:
+    """What to say where a project is needed and none is there."""
+    return (
+        f"{folder} is no Tidewheel project, which has the folders dags/ and jobs/, and none lies above it; "
+        "go to the project's folder, or set TIDEWHEEL_PROJECT to it"
+    )
+
+
 def load_settings() -> Settings:
     """Read the settings of this process afresh: environment first, then `<home>/platform.env`.
 
+    The project is TIDEWHEEL_PROJECT, or else this folder or the nearest above it that is one; the home is
+    TIDEWHEEL_HOME, or else the project's.
+
     Raises:
-        SettingsError: a variable has a value that cannot be.
+        SettingsError: a variable has a value that cannot be, or there is neither a project nor a home.
     """
-    home = Path(os.environ.get("TIDEWHEEL_HOME") or ".tidewheel").expanduser().resolve()
-    project = Path(os.environ.get("TIDEWHEEL_PROJECT") or ".").expanduser().resolve()
+    project, home = _project(), _folder("TIDEWHEEL_HOME")
+    if home is None:
+        if project is None:
+            raise SettingsError(no_project(Path.cwd()))
+        home = project / HOME
+    project = project or Path.cwd()
     try:
         return Settings(_env_file=home / PLATFORM_ENV, home=home, project=project)
     except ValidationError as error:
@@ -115,3 +136,15 @@ def load_settings() -> Settings:
         raise SettingsError(f"wrong setting in the environment or {home / PLATFORM_ENV}: {wrong}") from None
     except UnreadableSetting:
         raise SettingsError("wrong setting: TIDEWHEEL_LAKE_OPTIONS is not a JSON object") from None
+
+
+def _folder(variable: str) -> Path | None:
+    given = os.environ.get(variable)
+    return Path(given).expanduser().resolve() if given else None
+
+
+def _project() -> Path | None:
+    here = Path.cwd()
+    return _folder("TIDEWHEEL_PROJECT") or next(
+        (folder for folder in (here, *here.parents) if is_project(folder)), None
+    )

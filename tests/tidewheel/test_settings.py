@@ -47,6 +47,24 @@ def test_paths_are_absolute_wherever_a_process_starts(monkeypatch: pytest.Monkey
     assert settings.lake_root == f"file://{tmp_path}/state/lake"
 
 
+def test_the_project_is_found_from_any_folder_inside_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder in ("shop/dags", "shop/jobs/pipelines/shop", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    for variable in ("TIDEWHEEL_HOME", "TIDEWHEEL_PROJECT"):
+        monkeypatch.delenv(variable, raising=False)
+    shop = tmp_path / "shop"
+
+    monkeypatch.chdir(shop / "jobs" / "pipelines" / "shop")
+    assert (load_settings().project, load_settings().home) == (shop, shop / ".tidewheel")
+
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(SettingsError, match=r"elsewhere is no Tidewheel project, .* or set TIDEWHEEL_PROJECT to it"):
+        load_settings()
+
+    monkeypatch.setenv("TIDEWHEEL_PROJECT", str(shop))
+    assert (load_settings().project, load_settings().home) == (shop, shop / ".tidewheel")
+
+
 def test_a_home_with_a_space_holds_its_lake_inside(settings: Settings) -> None:
     Lake.open("shop", settings).store.replace("shop/x", b"y")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+import tidewheel
 from tidewheel.cli import demo, lake, pipelines, platform, release, replay, why
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import ExitCode, TidewheelError
@@ -17,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 demo.register(app)
@@ -26,6 +28,22 @@ pipelines.register(app)
 release.register(app)
 why.register(app)
 replay.register(app)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tidewheel {tidewheel.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="show the version and exit", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
+    """What may stand before a command."""
 
 
 def main() -> None:

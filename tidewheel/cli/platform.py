@@ -6,8 +6,11 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-from tidewheel.settings import load_settings
+from tidewheel.errors import SettingsError
+from tidewheel.settings import is_project, load_settings, no_project
 
 if TYPE_CHECKING:
     from infra.embedded.platform import Platform
@@ -25,6 +28,9 @@ def up() -> None:
     """Start the platform: PostgreSQL, MLflow, Airflow and Envoy, and wait until each of them answers."""
     from tidewheel.cli.progress import Progress, print_addresses
 
+    settings = load_settings()
+    if not is_project(settings.project):
+        raise SettingsError(no_project(settings.project))
     platform = _platform()
     began = time.monotonic()
     with Progress() as progress:
@@ -49,8 +55,15 @@ def status() -> None:
     """Show every service: whether it answers, where, since when, and its memory. Exit code 1 unless all do."""
     from tidewheel.cli.progress import print_services
 
+    settings = load_settings()
     services = _platform().status()
-    print_services(services)
+    console = Console(highlight=False)
+    print_services(services, console)
+    if any(service.pid for service in services):
+        told = f"[dim]The platform of {escape(str(settings.home))}[/]"
+    else:
+        told = f"Nothing runs in {escape(str(settings.home))}. Start it with [bold]tidewheel up[/]."
+    console.print(told, soft_wrap=True)
     if not all(service.ok for service in services):
         raise typer.Exit(1)
 
