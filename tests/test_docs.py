@@ -36,6 +36,13 @@ def test_every_command_exists(page: Path) -> None:
         assert (ROOT / f"{name.replace('.', '/')}.py").exists(), f"python -m {name}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_to_type_from_says_how_to_get_the_commands(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    if re.search(r"^\$ (tidewheel|python) ", text, re.MULTILINE):
+        assert "source .venv/bin/activate" in text
+
+
 def test_the_readme_names_every_command() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
 
