@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs.drift import PREDICTION, day_drift
+from jobs import registry
+from jobs.concept import slice_alarms
+from jobs.daily_rows import PREDICTION
+from jobs.drift import day_drift
+from jobs.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.job import Job, Result, run
 from jobs.measured_days import measure_days
 from jobs.performance import estimate
@@ -18,10 +23,9 @@ from tidewheel.policies.verdict import Outcome
 if TYPE_CHECKING:
     from jobs.drift import Drift
     from jobs.performance import DayPerformance
+    from tidewheel.policies.trigger_facts import FeatureDrift
     from tidewheel.policies.verdict import Verdict
     from tidewheel.runs import Figure
-
-NAMED = 3
 
 
 def work(job: Job) -> Result:
@@ -32,10 +36,12 @@ def work(job: Job) -> Result:
     now, ledger, day = datetime.now(UTC), Ledger.open(job.settings), job.partitions.last
     drift = day_drift(job.lake, job.pipeline, day)
     _keep_drift(job, ledger, drift, now)
+    moved = _judge_drift(job, ledger, drift, now)
     performances = measure_days(job, ledger, now)
     _keep_pooled(job, ledger, day, now)
     _keep_estimate(job, ledger, day, now)
-    verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, None, ()))
+    alarms = slice_alarms(ledger, job.pipeline, day)
+    verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
     if verdict.outcome is Outcome.FIRED:
         ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now)
@@ -43,7 +49,7 @@ def work(job: Job) -> Result:
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
         figures=_figures(verdict, drift, performances[-1]),
         links=_keep_report(job, drift),
-        sentence="; ".join([_drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
+        sentence="; ".join([drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
     )
 
 
@@ -73,12 +79,26 @@ def _keep_estimate(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
 
 
 def _keep_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> None:
-    key = str(job.partitions.last)
-    for column, score in drift.scores.items():
-        name = "prediction_drift" if column == PREDICTION else "feature_drift"
-        ledger.put_figures(job.pipeline.name, key, {name: score}, now, slice="" if column == PREDICTION else column)
-    if drift.scores:
-        ledger.put_figures(job.pipeline.name, key, {"drifted_columns": float(len(drift.drifted))}, now)
+    name, key = job.pipeline.name, str(job.partitions.last)
+    for column, finding in drift.findings.items():
+        figure, part = ("prediction_drift", "") if column == PREDICTION else ("feature_drift", column)
+        measured = {figure: finding.value, f"{figure}_limit": finding.limit}
+        known = {figure: value for figure, value in measured.items() if math.isfinite(value)}
+        ledger.put_figures(name, key, known, now, slice=part)
+    for column, figures in drift.quality.items():
+        ledger.put_figures(name, key, figures, now, slice=column)
+    if drift.findings:
+        ledger.put_figures(name, key, {"drifted_columns": float(len(drift.drifted))}, now)
+
+
+def _judge_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> FeatureDrift | None:
+    """Weigh what has moved by what the champion leans on, and write the verdict down."""
+    champion = registry.champion(job.settings, job.pipeline.name) if drift.drifted else None
+    importances = champion_importances(job.settings, champion)
+    moved = feature_drift(drift, importances, job.pipeline.features.columns)
+    verdict = drift_verdict(job.pipeline, drift, moved)
+    ledger.record(job.pipeline.name, str(job.partitions.last), job.run_id, verdict, now)
+    return moved
 
 
 def _keep_report(job: Job, drift: Drift) -> dict[str, str]:
@@ -94,25 +114,15 @@ def _figures(verdict: Verdict, drift: Drift, performance: DayPerformance) -> dic
     figures: dict[str, Figure] = {
         "outcome": str(verdict.outcome),
         "drifted_columns": len(drift.drifted),
-        "compared_columns": len(drift.scores),
-        "prediction_drift": drift.scores.get(PREDICTION),
+        "suspected_columns": len(drift.suspected),
+        "compared_columns": len(drift.findings),
+        "prediction_drift": drift.findings[PREDICTION].value if PREDICTION in drift.findings else None,
         "performance_day": performance.day,
     }
     if main := performance.main:
         known = {name: value for name, value in performance.figures[main].items() if value == value}
         figures |= {"version": main.version, **known}  # NaN is unknown
     return figures
-
-
-def _drift_words(drift: Drift) -> str:
-    if drift.missing:
-        return f"drift unknown: {drift.missing}"
-    words = f"{len(drift.drifted)} of {len(drift.scores)} columns drifted"
-    if drift.drifted:
-        named = ", ".join(f"{name} {drift.scores[name]:.2f}" for name in drift.drifted[:NAMED])
-        words = f"{words} ({named}{', ...' if len(drift.drifted) > NAMED else ''})"
-    unseen = [f"{name} ({why})" for name, why in drift.left_out.items() if name != PREDICTION]
-    return f"{words}, not compared: {', '.join(unseen)}" if unseen else words
 
 
 def _performance_words(job: Job, performance: DayPerformance) -> str:

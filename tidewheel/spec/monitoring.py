@@ -8,19 +8,31 @@ from pydantic import Field, model_validator
 
 from tidewheel.spec.sections import Column, Section
 
+NumericDetector = Literal[
+    "wasserstein",
+    "jensenshannon",
+    "psi",
+    "hellinger",
+    "kl_div",
+    "ed",
+    "ks",
+    "anderson",
+    "cramer_von_mises",
+    "es",
+    "mannw",
+    "t_test",
+]
+CategoricalDetector = Literal["jensenshannon", "psi", "hellinger", "kl_div", "TVD", "chisquare", "g_test"]
+
 
 class DriftSettings(Section):
     """When a column counts as drifted: far enough, further than it usually moves, and on several days."""
 
-    numeric: str = Field(
-        default="wasserstein",
-        description="detector of numeric columns: a method of Evidently by its name (wasserstein, psi, ks, hellinger, "
-        "jensenshannon, kl_div, ...)",
+    numeric: NumericDetector = Field(
+        default="wasserstein", description="detector of numeric columns: a method of Evidently, by its name there"
     )
-    categorical: str = Field(
-        default="jensenshannon",
-        description="detector of categorical columns: a method of Evidently by its name (jensenshannon, psi, "
-        "chisquare, hellinger, TVD, ...)",
+    categorical: CategoricalDetector = Field(
+        default="jensenshannon", description="detector of categorical columns: a method of Evidently, by its name there"
     )
     minimum_effect: float | None = Field(
         default=None,
@@ -49,6 +61,14 @@ class DriftSettings(Section):
         default="none",
         description="what a day is compared with: the days before it; week: the same weekdays before it; year: the "
         "days around it a year ago, too",
+    )
+
+    minimum_weight: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="share of the champion's feature importances that must have drifted to make the day an alarm; "
+        "drifted predictions always do",
     )
 
     @model_validator(mode="after")

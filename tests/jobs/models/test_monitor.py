@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from jobs import registry
@@ -26,12 +27,14 @@ MATURED = DAY - timedelta(days=2)
 
 @pytest.fixture
 def parcels(make_parcels: Callable[..., Parcels], monkeypatch: pytest.MonkeyPatch) -> Parcels:
-    """Ten days; who the champion is, is told in place of a registry's answer."""
+    """Twenty days; what the registry knows of the champion is told in place of a registry's answer."""
     made = make_parcels()
     declare(made, "triggers: {data: null}")
-    made.publish_days(10)
+    made.publish_days(20, first=DAY - timedelta(days=19))
     version = registry.ModelVersion(made.name, "4", "run", {registry.AS_OF: "2024-01-03"})
     monkeypatch.setattr(registry, "champion", lambda settings, pipeline: version)
+    weights = {"weight": 0.02, "distance": 0.01, "carrier": 0.01}
+    monkeypatch.setattr(registry, "importances", lambda settings, version: weights)
     return made
 
 
@@ -85,7 +88,7 @@ def test_monitoring_twice_counts_nothing_twice_and_revised_labels_replace_the_fi
     before = figure(parcels, "log_loss")
     run_job(parcels, "monitor", DAY, "night")
     assert figure(parcels, "log_loss") == before
-    assert parcels.ledger.count(parcels.name) == 1
+    assert [v.kind for v in parcels.ledger.verdicts(parcels.name)] == [Kind.TRIGGER, Kind.DRIFT]
     parcels.publish_day(MATURED, signal=-2.0)
     run_job(parcels, "monitor", DAY, "night")
     assert figure(parcels, "log_loss")[str(MATURED)] > before[str(MATURED)]
@@ -115,26 +118,72 @@ def test_each_version_has_figures_of_its_own(parcels: Parcels, run_job: RunJob) 
     assert [row.version for row in rows] == ["4"]
 
 
-def test_a_shifted_column_stands_out_and_the_page_is_in_the_lake(parcels: Parcels, run_job: RunJob) -> None:
+def test_a_shifted_column_stands_out_at_once_and_is_an_alarm_when_confirmed(parcels: Parcels, run_job: RunJob) -> None:
     quiet = run_job(parcels, "monitor", DAY, "quiet")
-    assert quiet.figures["drifted_columns"] == 0
+    assert (quiet.figures["drifted_columns"], quiet.figures["suspected_columns"]) == (0, 0)
     parcels.publish_day(DAY, shift=2.0)
-    record = run_job(parcels, "monitor", DAY, "night")
-    assert record.figures["drifted_columns"] == 1
-    assert "1 of 3 columns drifted (weight " in record.sentence
-    page = parcels.lake.store.read(record.links["Report"]) or b""
+    first = run_job(parcels, "monitor", DAY, "night")
+    assert first.figures["suspected_columns"] == 1
+    assert "0 of 3 columns drifted, weight " in first.sentence
+    parcels.publish_day(DAY + timedelta(days=1), shift=2.0)
+    second = run_job(parcels, "monitor", DAY + timedelta(days=1), "next")
+    assert second.figures["drifted_columns"] == 1
+    assert "1 of 3 columns drifted (weight " in second.sentence
+    verdict = parcels.ledger.verdicts(parcels.name, Kind.DRIFT)[0]
+    assert (verdict.outcome, verdict.inputs["drifted"]) == ("fired", ["weight"])
+    assert "50% of the importance" in verdict.sentence
+    page = parcels.lake.store.read(second.links["Report"]) or b""
     assert b"<html" in page
-    drift = {row.slice: row.value for row in parcels.ledger.figures(parcels.name, "feature_drift", slice="weight")}
-    assert drift["weight"] > 1
+    [measured] = [
+        r for r in parcels.ledger.figures(parcels.name, "feature_drift", slice="weight") if r.partition == str(DAY)
+    ]
+    [limit] = [
+        r
+        for r in parcels.ledger.figures(parcels.name, "feature_drift_limit", slice="weight")
+        if r.partition == str(DAY)
+    ]
+    assert measured.value > max(1, limit.value)
 
 
 def test_a_column_that_moves_every_day_does_not_stand_out(parcels: Parcels, run_job: RunJob) -> None:
-    for n in range(1, 10):
-        parcels.publish_day(date(2024, 1, n), shift=2.0 * (-1) ** n)
+    for n in range(1, 20):
+        parcels.publish_day(DAY - timedelta(days=n), shift=2.0 * (-1) ** n)
     parcels.publish_day(DAY, shift=2.0)
-    assert run_job(parcels, "monitor", DAY, "night").figures["drifted_columns"] == 0
-    parcels.publish_day(DAY, shift=6.0)
-    assert run_job(parcels, "monitor", DAY, "night").figures["drifted_columns"] == 1
+    assert run_job(parcels, "monitor", DAY, "night").figures["suspected_columns"] == 0
+    parcels.publish_day(DAY, shift=15.0)
+    assert run_job(parcels, "monitor", DAY, "night").figures["suspected_columns"] == 1
+
+
+def test_a_category_that_was_always_there_is_missed(parcels: Parcels, run_job: RunJob) -> None:
+    for day in (DAY, DAY + timedelta(days=1)):
+        parcels.publish_day(day)
+        table = parcels.lake.read(parcels.lake.need("features", str(day)))
+        table = table.filter(pc.not_equal(table["carrier"], "slow"))
+        parcels.lake.publish(parcels.lake.write_table("features", str(day), table, {}, "test"))
+        record = run_job(parcels, "monitor", day, f"night {day}")
+    assert "slow gone" in record.sentence
+    assert record.figures["drifted_columns"] == 1
+
+
+def test_a_slice_whose_labels_turn_round_is_an_alarm_within_three_days(parcels: Parcels, run_job: RunJob) -> None:
+    declare(parcels, "monitoring: {minimum_slice_rows: 10}")
+    parcels.publish_days(18)
+    for day in range(1, 19):
+        predict_day(parcels, date(2024, 1, day), spread=2.0)
+    for day in (date(2024, 1, 17), date(2024, 1, 18)):
+        labels = parcels.lake.read(parcels.lake.need("labels", str(day)))
+        carrier = parcels.lake.read(parcels.lake.need("features", str(day)))["carrier"]
+        turned = pc.if_else(
+            pc.fill_null(pc.equal(carrier, "fast"), False), pc.subtract(1, labels["late"]), labels["late"]
+        )
+        labels = labels.set_column(labels.column_names.index("late"), "late", turned)
+        parcels.lake.publish(parcels.lake.write_table("labels", str(day), labels, {}, "test"))
+    outcomes = {}
+    for day in range(4, 21):  # the labels of a day are known two days later
+        parcels.publish_day(date(2024, 1, day), labels=False)
+        outcomes[day] = run_job(parcels, "monitor", date(2024, 1, day), f"night {day}").sentence
+    assert not any("relation" in outcomes[day] for day in range(4, 20))
+    assert "the label's relation to the features has changed (carrier=fast: excess log-loss +" in outcomes[20]
 
 
 def test_another_versions_predictions_are_no_reference(parcels: Parcels, run_job: RunJob) -> None:
@@ -143,20 +192,29 @@ def test_another_versions_predictions_are_no_reference(parcels: Parcels, run_job
     predict_day(parcels, DAY, version="4", spread=9.0)
     record = run_job(parcels, "monitor", DAY, "night")
     assert record.figures["prediction_drift"] is None
-    predict_day(parcels, DAY - timedelta(days=1), version="4", spread=0.1)
+    for day in range(7, 10):
+        predict_day(parcels, date(2024, 1, day), version="4", spread=0.1)
     record = run_job(parcels, "monitor", DAY, "night")
     assert record.figures["prediction_drift"] > 0.3  # type: ignore[operator]
 
 
 def test_constant_and_empty_columns_do_not_stop_the_night(parcels: Parcels, run_job: RunJob) -> None:
-    for day, rows in ((DAY - timedelta(days=1), 120), (DAY, 10)):
-        table = parcels.lake.read(parcels.lake.need("features", str(day))).slice(0, rows)
+    for day in (DAY - timedelta(days=1), DAY):
+        table = parcels.lake.read(parcels.lake.need("features", str(day)))
+        rows = table.num_rows
         table = table.set_column(table.column_names.index("weight"), "weight", pa.nulls(rows, pa.float64()))
         table = table.set_column(table.column_names.index("distance"), "distance", pa.array([1.0] * rows))
         parcels.lake.publish(parcels.lake.write_table("features", str(day), table, {}, "test"))
     record = run_job(parcels, "monitor", DAY, "night")
-    assert record.figures["compared_columns"] == 2
-    assert "not compared: weight (no values in the day)" in record.sentence
+    assert (record.figures["compared_columns"], record.figures["drifted_columns"]) == (3, 2)
+    missing = parcels.ledger.figures(parcels.name, "missing_share", slice="weight")
+    assert [row.value for row in missing] == [1.0]
+
+
+def test_ten_rows_are_too_few_to_say_that_anything_moved(parcels: Parcels, run_job: RunJob) -> None:
+    parcels.publish_day(DAY, rows=10, shift=3.0)
+    record = run_job(parcels, "monitor", DAY, "night")
+    assert "drift unknown: 10 rows" in record.sentence
 
 
 def test_a_persons_wish_is_told_once_and_again_where_the_run_was_killed(parcels: Parcels, run_job: RunJob) -> None:

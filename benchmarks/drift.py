@@ -1,0 +1,177 @@
+"""How often the drift alarm cries wolf, and how soon it sees what is wrong: on a year of flights.
+
+    python -m benchmarks.drift --home FOLDER [--seeds 3] [--days 300] [--starts 4]
+
+FOLDER holds the lake that `benchmarks.quality` has made. The settings are the defaults of a pipeline file: nothing is
+chosen on the days that are judged.
+
+False alarms: the same days in a random order, so that nothing drifts; an alarm is a day with any column confirmed.
+Shifts: a change is injected into a column from some day on, in the days' own order; seen is what is confirmed on one of
+the first three nights. A night on which that column was confirmed before the change is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jobs.daily_rows import rows_of_days
+from jobs.detectors import Comparison
+from jobs.drift import Moved, judge_columns, measure_column, planned_comparisons
+from tidewheel.lake import Lake
+from tidewheel.partitions import PartitionRange
+from tidewheel.settings import load_settings
+from tidewheel.spec import Pipeline, find_pipeline
+
+YEAR = PartitionRange(date(2013, 1, 1), date(2013, 12, 31))
+NIGHTS = 3
+Rows = dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A change injected into one column."""
+
+    kind: str
+    column: str
+    change: Callable[[pd.Series], pd.Series]
+
+
+def main() -> None:
+    """Print the figures of one run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, default=Path("build/quality"), help="folder with the year's features")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--days", type=int, default=300, help="shuffled days judged a seed")
+    parser.add_argument("--starts", type=int, default=4, help="days that each shift begins on, a seed")
+    options = parser.parse_args()
+    os.environ["TIDEWHEEL_HOME"] = str(options.home.resolve())
+    settings = load_settings()
+    pipeline = find_pipeline(settings.pipelines_folder, "flight_delay")
+    started = time.process_time()
+    rows = rows_of_days(Lake.open(pipeline.name, settings), pipeline, YEAR.keys)
+    print(
+        f"{len(rows)} days, {sum(map(len, rows.values())):,} rows, read in {time.process_time() - started:.0f} s of CPU"
+    )
+    alarms, judged = false_alarms(pipeline, rows, options.seeds, options.days)
+    print(f"shuffled days: {alarms} alarms on {judged} days, {interval(alarms, judged)}")
+    for kind, found in detections(pipeline, rows, options.seeds, options.starts).items():
+        seen = sum(found)
+        print(f"{kind}: seen within {NIGHTS} nights in {seen} of {len(found)}, {interval(seen, len(found))}")
+    print(f"{time.process_time() - started:.0f} s of CPU")
+
+
+def false_alarms(pipeline: Pipeline, rows: Rows, seeds: int, days: int) -> tuple[int, int]:
+    """Days with an alarm among shuffled days."""
+    settings = pipeline.monitoring.drift
+    alarms = judged = 0
+    for seed in range(seeds):
+        order = np.random.default_rng(seed).permutation(sorted(rows))
+        shuffled = dict(zip(sorted(rows), (rows[key] for key in order), strict=True))
+        moved = measure_year(pipeline, shuffled)
+        for last in range(len(YEAR.keys) - days, len(YEAR.keys)):
+            judged += 1
+            alarms += any(
+                finding.confirmed for finding in judge_columns(settings, night(pipeline, moved, last)).values()
+            )
+    return alarms, judged
+
+
+def detections(pipeline: Pipeline, rows: Rows, seeds: int, starts: int) -> Mapping[str, list[bool]]:
+    """By kind of shift, whether each was seen; all columns are judged, and corrected for, as in a night."""
+    settings, moved = pipeline.monitoring.drift, measure_year(pipeline, rows)
+    found: dict[str, list[bool]] = {}
+    for seed in range(seeds):
+        for first in np.random.default_rng(1000 + seed).choice(
+            np.arange(90, len(YEAR.keys) - NIGHTS), starts, replace=False
+        ):
+            before = judge_columns(settings, night(pipeline, moved, int(first) - 1))
+            for shift in shifts(pipeline, rows):
+                if before[shift.column].confirmed:
+                    continue
+                days = YEAR.keys[first : first + NIGHTS]
+                changed = {**rows, **{key: with_change(rows[key], shift) for key in days}}
+                again = measure_column(pipeline, changed, shift.column, [comparison(pipeline, key) for key in days])
+                seen = any(
+                    judge_columns(settings, night(pipeline, moved, int(first) + n, again, n + 1))[
+                        shift.column
+                    ].confirmed
+                    for n in range(NIGHTS)
+                )
+                found.setdefault(shift.kind, []).append(seen)
+    return found
+
+
+def measure_year(pipeline: Pipeline, rows: Rows) -> list[Moved]:
+    """Every column's distance of every day to the days before it, as each night would measure it."""
+    comparisons = [comparison(pipeline, key) for key in YEAR.keys]
+    return [measure_column(pipeline, rows, name, comparisons) for name in pipeline.features.columns]
+
+
+def comparison(pipeline: Pipeline, key: str) -> Comparison:
+    """What a day is held against."""
+    return planned_comparisons(pipeline.monitoring.drift, date.fromisoformat(key))[-1]
+
+
+def night(
+    pipeline: Pipeline, moved: Sequence[Moved], last: int, again: Moved | None = None, newest: int = 0
+) -> list[Moved]:
+    """What a night sees of the year: history and checks that end with a day, the newest of a column measured again."""
+    settings = pipeline.monitoring.drift
+    first = last + 1 - settings.history_days - settings.checks
+    seen = []
+    for one in moved:
+        distances, gone = list(one.distances[first : last + 1]), list(one.gone[first : last + 1])
+        if again is not None and again.column == one.column:
+            distances[-newest:] = again.distances[:newest]
+            gone[-newest:] = again.gone[:newest]
+        seen.append(Moved(one.column, one.method, distances, gone))
+    return seen
+
+
+def shifts(pipeline: Pipeline, rows: Rows) -> Iterator[Shift]:
+    """One of each kind for the columns it makes sense for."""
+    whole = pd.concat(rows.values())
+    schedule = ("hour", "minute_of_day", "scheduled_minutes", "distance", "departures_in_hour")
+    weather = ("temperature", "humidity", "wind_speed", "pressure", "visibility")
+    for name, columns in (("schedule", schedule), ("weather", weather)):
+        for column in columns:
+            step = 0.5 * whole[column].std()
+            yield Shift(f"+0.5 sd, {name}", column, lambda values, step=step: values + step)
+    for column, factor, offset in (
+        ("temperature", 5 / 9, -32 * 5 / 9),
+        ("pressure", 0.02953, 0.0),
+        ("visibility", 1.609, 0.0),
+        ("wind_speed", 1.609, 0.0),
+        ("distance", 1.609, 0.0),
+    ):
+        yield Shift("unit change", column, lambda values, f=factor, o=offset: values * f + o)
+    for column, value in (("origin", "LGA"), ("carrier", "UA"), ("carrier", "MQ"), ("dest", "ATL")):
+        yield Shift("category vanishing", column, lambda values, value=value: values[values != value])
+
+
+def with_change(frame: pd.DataFrame, shift: Shift) -> pd.DataFrame:
+    """A day with the change; rows of a category that vanishes are gone."""
+    values = shift.change(frame[shift.column])
+    return frame.loc[values.index].assign(**{shift.column: values})
+
+
+def interval(count: int, of: int) -> str:
+    """A share with its 95% interval by Wilson's score."""
+    z, share = 1.96, count / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return f"{share:.1%} (95% interval {max(middle - half, 0):.1%} to {min(middle + half, 1):.1%})"
+
+
+if __name__ == "__main__":
+    main()

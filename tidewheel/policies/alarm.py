@@ -1,0 +1,198 @@
+"""When a figure that moves every day has moved too far: effect and significance against its own history, confirmed.
+
+Days are the units, however many rows they have: with a million rows every difference is significant, and weather moves
+every night. So each series is held against how far *it* has moved from day to day before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+from typing import Literal
+
+LEAST_HISTORY = 5
+"""With fewer days nobody knows how far a series usually moves."""
+SMALLEST = 1e-6
+LEAST_LOG_SPREAD = 0.15
+"""A few days may agree by luck: no series is taken for steadier than 15% from day to day."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One figure over days.
+
+    Attributes:
+        name: whose figure it is.
+        history: days before the checks, oldest first; NaN where a day was not measured.
+        checks: the newest days, oldest first; all series of a family have equally many.
+        least: the smallest effect that matters, in the series' own unit.
+        certain: by check, whether it is beyond doubt without a comparison (a category that is always there is gone).
+    """
+
+    name: str
+    history: tuple[float, ...]
+    checks: tuple[float, ...]
+    least: float = 0.0
+    certain: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one series.
+
+    Attributes:
+        name: whose figure it is.
+        value: at the newest check; NaN where it was not measured.
+        limit: what the newest check must exceed to stand out, as if it were tested alone with its share of the level.
+        probability: of so large a value under the series' own history, corrected over the family; 1 where unknown.
+        beyond: by check, oldest first, whether it stands out in effect and significance.
+        confirmed: whether enough of the checks do, the newest or the one before among them.
+    """
+
+    name: str
+    value: float
+    limit: float
+    probability: float
+    beyond: tuple[bool, ...]
+    confirmed: bool
+
+
+@dataclass(frozen=True)
+class AlarmPolicy:
+    """Judges a family of series at once.
+
+    Attributes:
+        level: of a check, after correction over the family.
+        confirmations: checks that must stand out.
+        correction: holm bounds the chance of any false finding a check, benjamini_hochberg the false share.
+        scale: log for distances, which are positive and skewed, and for which an effect is the value itself; linear for
+            figures around a mean, for which an effect is the rise above that mean.
+    """
+
+    level: float = 0.01
+    confirmations: int = 2
+    correction: Literal["holm", "benjamini_hochberg"] = "holm"
+    scale: Literal["log", "linear"] = "log"
+
+    def judge(self, family: Sequence[Series]) -> tuple[Finding, ...]:
+        """Judge each check of each series against the history before the first check.
+
+        Args:
+            family: series that are corrected for together; those with too little history find nothing.
+
+        Returns:
+            One finding a series, in their order.
+        """
+        usual = {one.name: self._usual(one) for one in family}
+        known = [one for one in family if usual[one.name] is not None]
+        checks = max((len(one.checks) for one in family), default=0)
+        corrected: list[dict[str, float]] = []
+        for n in range(checks):
+            raw = {one.name: self._probability(one.checks[n], usual[one.name]) for one in known}
+            corrected.append(correct({k: p for k, p in raw.items() if not math.isnan(p)}, self.correction))
+        return tuple(self._finding(one, usual[one.name], corrected, len(known)) for one in family)
+
+    def _usual(self, one: Series) -> _Usual | None:
+        values = [self._scaled(value) for value in one.history if not math.isnan(value)]
+        if len(values) < LEAST_HISTORY:
+            return None
+        floor = LEAST_LOG_SPREAD if self.scale == "log" else 0.0
+        return _Usual(fmean(values), max(stdev(values), floor), len(values))
+
+    def _probability(self, value: float, usual: _Usual | None) -> float:
+        if usual is None or math.isnan(value):
+            return math.nan
+        return usual.upper_tail(self._scaled(value))
+
+    def _finding(
+        self, one: Series, usual: _Usual | None, corrected: Sequence[Mapping[str, float]], size: int
+    ) -> Finding:
+        beyond = tuple(
+            (bool(one.certain) and one.certain[n])
+            or (self._effect(value, usual) >= one.least and by_name.get(one.name, 1.0) <= self.level)
+            for n, (value, by_name) in enumerate(zip(one.checks, corrected, strict=False))
+        )
+        confirmed = sum(beyond) >= self.confirmations and any(beyond[-2:])
+        value = one.checks[-1] if one.checks else math.nan
+        probability = corrected[-1].get(one.name, 1.0) if corrected else 1.0
+        return Finding(one.name, value, self._limit(one, usual, size), probability, beyond, confirmed)
+
+    def _effect(self, value: float, usual: _Usual | None) -> float:
+        if math.isnan(value) or usual is None:
+            return -math.inf
+        return value if self.scale == "log" else value - usual.mean
+
+    def _limit(self, one: Series, usual: _Usual | None, size: int) -> float:
+        if usual is None:
+            return math.inf
+        bound = usual.quantile(1 - self.level / max(size, 1))
+        return max(one.least, math.exp(bound)) if self.scale == "log" else max(usual.mean + one.least, bound)
+
+    def _scaled(self, value: float) -> float:
+        return math.log(max(value, SMALLEST)) if self.scale == "log" else value
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """How a series usually is: a further day is then Student-t distributed around the mean of the days before."""
+
+    mean: float
+    spread: float
+    days: int
+
+    @property
+    def error(self) -> float:
+        return self.spread * math.sqrt(1 + 1 / self.days)
+
+    def upper_tail(self, value: float) -> float:
+        if self.error == 0:
+            return 0.0 if value > self.mean else 1.0
+        return student_upper_tail((value - self.mean) / self.error, self.days - 1)
+
+    def quantile(self, probability: float) -> float:
+        return self.mean + self.error * student_quantile(probability, self.days - 1)
+
+
+def student_upper_tail(t: float, freedom: int) -> float:
+    """Chance of a Student t above `t`, by Wallace's approximation (Annals of Mathematical Statistics 30, 1959)."""
+    z = math.copysign(_wallace(freedom) * math.sqrt(freedom * math.log1p(t * t / freedom)), t)
+    return 0.5 * math.erfc(z / math.sqrt(2))
+
+
+def student_quantile(probability: float, freedom: int) -> float:
+    """The inverse of `student_upper_tail`: the value with `probability` below it."""
+    z = NormalDist().inv_cdf(probability) / _wallace(freedom)
+    return math.copysign(math.sqrt(freedom * math.expm1(z * z / freedom)), z)
+
+
+def correct(probabilities: Mapping[str, float], method: Literal["holm", "benjamini_hochberg"]) -> dict[str, float]:
+    """Correct a family of probabilities, so that each can be held against the level alone.
+
+    Args:
+        probabilities: by name.
+        method: Holm's step-down procedure (Scandinavian Journal of Statistics 6, 1979), or Benjamini's and Hochberg's
+            step-up procedure (Journal of the Royal Statistical Society B 57, 1995).
+
+    Returns:
+        Corrected probabilities by name, at most 1.
+    """
+    ordered = sorted(probabilities.items(), key=lambda item: item[1])
+    size = len(ordered)
+    corrected: dict[str, float] = {}
+    if method == "holm":
+        highest = 0.0
+        for rank, (name, p) in enumerate(ordered):
+            highest = max(highest, min(1.0, (size - rank) * p))
+            corrected[name] = highest
+        return corrected
+    lowest = 1.0
+    for rank, (name, p) in reversed(list(enumerate(ordered))):
+        lowest = min(lowest, p * size / (rank + 1))
+        corrected[name] = lowest
+    return corrected
+
+
+def _wallace(freedom: int) -> float:
+    return (8 * freedom + 1) / (8 * freedom + 3)
