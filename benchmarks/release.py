@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -107,6 +108,32 @@ def _ask(url: str, number: int, fresh: bool, over: threading.Event, lock: thread
             sys.stdout.write(f"{line}\n")
 
 
+class Asking:
+    """The process that asks, until it is left.
+
+    Args:
+        url: of the pipeline.
+        file: for the answers.
+    """
+
+    def __init__(self, url: str, file: Path) -> None:
+        self._file = file
+        command = [sys.executable, "-m", "benchmarks.release", "load", url]
+        with file.open("w") as output:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.communicate()
+
+    def answers(self) -> list[Answer]:
+        """What came, in the order of sending; complete once it is left."""
+        with self._file.open() as lines:
+            return sorted((Answer(*json.loads(line)) for line in lines), key=lambda answer: answer.at)
+
+
 @dataclass(frozen=True)
 class Stage:
     """What is released to."""
@@ -119,10 +146,13 @@ class Stage:
 
     def executor(self, bake_seconds: float) -> Executor:
         """An executor that bakes so long."""
+        return Executor(self.baking(bake_seconds), self.backend, self.releases, self.artifacts.__getitem__)
+
+    def baking(self, seconds: float) -> Pipeline:
+        """The pipeline, its versions baking so long."""
         guard = {"window_seconds": 1, "minimum_requests": 50}
-        release = Release.model_validate({"bake_seconds": bake_seconds, "guard": guard})
-        pipeline = self.pipeline.model_copy(update={"release": release})
-        return Executor(pipeline, self.backend, self.releases, self.artifacts.__getitem__)
+        release = Release.model_validate({"bake_seconds": seconds, "guard": guard})
+        return self.pipeline.model_copy(update={"release": release})
 
 
 @contextmanager
@@ -173,20 +203,14 @@ def main(switches: int) -> None:
     """Play, and print what came of it."""
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as found:
         release(found.executor(1), "1")
-        answers = Path(folder) / "answers.jsonl"
-        with answers.open("w") as output:
-            command = [sys.executable, "-m", "benchmarks.release", "load", found.backend.endpoint()]
-            asking = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output)
-            try:
-                time.sleep(QUIET_SECONDS)
-                quiet = (time.time() - QUIET_SECONDS + SETTLING_SECONDS, time.time())
-                numbers = [release(found.executor(1), "2" if n % 2 == 0 else "1") for n in range(switches)]
-                over = time.time()
-                breach = failing_release(found)
-                by_hand = rollback_by_hand(found)
-            finally:
-                asking.communicate()
-        report(found, [Answer(*json.loads(line)) for line in answers.open()], quiet, over, numbers)
+        with Asking(found.backend.endpoint(), Path(folder) / "answers.jsonl") as asking:
+            time.sleep(QUIET_SECONDS)
+            quiet = (time.time() - QUIET_SECONDS + SETTLING_SECONDS, time.time())
+            numbers = [release(found.executor(1), "2" if n % 2 == 0 else "1") for n in range(switches)]
+            over = time.time()
+            breach = failing_release(found)
+            by_hand = rollback_by_hand(found)
+        report(found, asking.answers(), quiet, over, numbers)
         sys.stdout.write(f"\n{breach}\n{by_hand}\n")
 
 

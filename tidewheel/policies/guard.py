@@ -15,6 +15,8 @@ from typing import Literal
 
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
+TIMED_REQUESTS = 20
+"""Fewer say nothing of slowness: a machine that pauses for a moment delays several requests at once."""
 CONSTANT_SHARE, CONSTANT_SCORES = 0.01, 10
 """Scores that vary by less than this share of the old ones' range, over at least so many, say nothing."""
 
@@ -129,7 +131,9 @@ class GuardPolicy:
         latency_budget_ms: requests within it are never slow.
         minimum_requests: fewer in a window prove nothing good.
         maximum_error_share: share of failed (or refused) requests allowed beyond the old version's.
-        maximum_latency_ratio: the 99th percentile may be this many times the old version's, or within the budget.
+        maximum_latency_ratio: slow is what takes longer than this many times the old version's 99th percentile, and
+            longer than the budget.
+        maximum_slow_share: share of requests that may be slow.
         maximum_score_distance: largest Kolmogorov-Smirnov distance from the old version's scores.
         confidence: with which a breach is one.
         consecutive_breaches: windows in a row that end the bake.
@@ -141,6 +145,7 @@ class GuardPolicy:
     minimum_requests: int
     maximum_error_share: float
     maximum_latency_ratio: float
+    maximum_slow_share: float
     maximum_score_distance: float
     confidence: float
     consecutive_breaches: int
@@ -239,11 +244,15 @@ class GuardPolicy:
         usual = [each.quantile(0.99) for each in (old, measured.asked.old) if each]
         usual_p99 = max((p99 for p99 in usual if p99 is not None), default=None)
         limit = max(self.latency_budget_ms, self.maximum_latency_ratio * (usual_p99 or 0.0))
-        if self._seldom(new.slower_than(limit), new.timed, 0.01):
-            theirs = f", version {measured.previous} {usual_p99:g} ms" if usual_p99 is not None else ""
+        slow = new.slower_than(limit)
+        enough = new.timed >= min(TIMED_REQUESTS, self.minimum_requests)
+        if enough and self._seldom(slow, new.timed, self.maximum_slow_share):
+            theirs = (
+                f"; version {measured.previous} answered 99% within {usual_p99:g} ms" if usual_p99 is not None else ""
+            )
             found.append(
-                f"version {measured.version} answers 99% of {new.timed} {kind} within {new.quantile(0.99):g} ms"
-                f"{theirs}; {limit:g} ms are allowed"
+                f"{slow} of {new.timed} {kind} to version {measured.version} took longer than {limit:g} ms "
+                f"({slow / new.timed:.1%}, {self.maximum_slow_share:.1%} are allowed{theirs})"
             )
         moved = self.scores_breach(new.scores, old.scores if old else (), measured.version, measured.previous)
         return [*found, *([moved] if moved else [])]

@@ -261,6 +261,8 @@ class Actions:
         return self._watch(stage, None)
 
     def _bake(self, stage: Bake) -> Found:
+        if (traffic := self._known_traffic()) != Traffic(stage.colour):
+            raise ReleaseError(f"requests go to {traffic}, not to {stage.colour} alone: it has been taken back")
         started, switched = self.memory.detail("start"), self.memory.detail("switch")
         seen = None
         if "counted" in started and "counted" in switched:
@@ -286,17 +288,25 @@ class Actions:
             ReleaseError: it has not within `ROUTER_SECONDS`.
         """
         deadline = time.monotonic() + ROUTER_SECONDS
-        while (traffic := self._traffic_now()) != wanted:
+        while (traffic := self._known_traffic()) != wanted:
             if time.monotonic() > deadline:
-                found = traffic if traffic is not None else "it does not say where"
-                raise ReleaseError(f"the router still sends requests to {found}; it was told {wanted}")
+                raise ReleaseError(f"the router still sends requests to {traffic}; it was told {wanted}")
             time.sleep(POLL_SECONDS)
 
-    def _traffic_now(self) -> Traffic | None:
-        try:
-            return self.backend.traffic()
-        except PlatformError:
-            return None  # a router that is being started again will say it in a moment
+    def _known_traffic(self) -> Traffic:
+        """Where requests go, once the router says it: one that is being started again does so in a moment.
+
+        Raises:
+            PlatformError: it has not within `ROUTER_SECONDS`.
+        """
+        deadline = time.monotonic() + ROUTER_SECONDS
+        while True:
+            try:
+                return self.backend.traffic()
+            except PlatformError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     def drain(self, colour: Colour, timeout_seconds: float) -> Found:
         """Wait until a colour that nothing is routed to has answered what it had begun.

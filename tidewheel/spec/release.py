@@ -61,8 +61,15 @@ class Guard(Section):
     maximum_latency_ratio: float = Field(
         default=2,
         ge=1,
-        description="the 99th percentile may be this many times the old version's; within serving.latency_budget_ms "
-        "it is never too slow",
+        description="a request is slow that takes longer than this many times the old version's 99th percentile, and "
+        "longer than serving.latency_budget_ms",
+    )
+    maximum_slow_share: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="share of requests that may be slow; 0.01 holds the 99th percentile, where no other work makes the "
+        "machine pause",
     )
     maximum_score_distance: float = Field(
         default=0.4,

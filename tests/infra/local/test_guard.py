@@ -46,7 +46,7 @@ def test_a_version_that_shows_its_illness_to_golden_rows_never_gets_a_request(
     ("version", "why"),
     [
         ("errs", r"\d+ of \d+ requests to version errs failed \(\d+\.\d%, 0\.0% of version 1\)"),
-        ("slow", r"version slow answers 99% of \d+ requests within 3\d\d ms, version 1 \d+ ms"),
+        ("slow", r"\d+ of \d+ requests to version slow took longer than 2\d\d"),
         ("crashes", r"\d+ of \d+ (requests|golden rows) to version crashes failed|reset before headers"),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_slow_version_is_caught_beside_the_old_one(place: Place, strategy: dic
     executor = place.executor_for(released_by(place.pipeline, NO_SLOW_ONES, strategy=strategy))
     with Traffic(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
-        with pytest.raises(ReleaseError, match="version slow answers 99% of"):
+        with pytest.raises(ReleaseError, match="requests to version slow took longer than"):
             executor.run(executor.begin("slow", "run").number)
     assert traffic.failures == []
     assert ("slow" in traffic.versions) is (strategy["kind"] == "canary"), "a shadow answers nobody"
