@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from datetime import date
 
-from jobs.performance import part_figures
 from jobs.prediction import Array
 from jobs.replay.fits import Fitter
 from jobs.replay.gate import judge
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion, Decision, Training
+from jobs.replay.watch import Watch
 from jobs.training_data import TrainingData, matured_until
-from jobs.trigger_measurement import QUALITY
 from tidewheel.errors import DataRefused
 from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import Attempt, DayQuality, Ended, TriggerMeasurement
+from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement
 from tidewheel.policies.verdict import Outcome, Verdict
 from tidewheel.spec import Pipeline
 
@@ -40,7 +39,7 @@ class DeclaredRetraining:
         self._attempts: list[Attempt] = []
         self._judged_on: list[set[date]] = []
         self._said: dict[date, tuple[str, Array]] = {}
-        self._quality: list[DayQuality] = []
+        self._watch = Watch(pipeline)
         self._expected_errors: dict[str, float] = {}
 
     @property
@@ -56,7 +55,8 @@ class DeclaredRetraining:
     def decide(self, known: Known) -> Decision:
         """Measure the day that has matured, and ask the triggers."""
         if said := self._said.pop(known.matured_until, None):
-            self._quality.append(self._measure(known, *said))
+            version, answers = said
+            self._watch.measure(known, version, answers, self._expected_errors[version])
         verdict = self._triggers.decide(self._measured(known))
         return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
 
@@ -102,24 +102,9 @@ class DeclaredRetraining:
             champion_as_of=champion.as_of,
             known_rows=sum(day.labels.rows for day in matured if day.day <= seen),
             new_rows=sum(day.labels.rows for day in matured if day.day > seen),
-            quality=tuple(self._quality),
+            quality=tuple(self._watch.qualities),
+            concept_alarms=self._watch.concept_alarms(known.as_of),
             attempts=tuple(self._attempts),
-        )
-
-    def _measure(self, known: Known, version: str, answers: Array) -> DayQuality:
-        rows = known.labelled([known.matured_until])
-        labelled = rows.frame[[]].assign(**{"prediction": answers, self._pipeline.labels.column: rows.truth})
-        figures = part_figures(labelled, self._pipeline, self._expected_errors[version])
-        known_figures = {name: value for name, value in figures.items() if value == value}  # NaN is unknown
-        count, loss, expected, bias, variance = QUALITY[self._pipeline.task]
-        return DayQuality(
-            day=known.matured_until,
-            version=version,
-            rows=int(figures[count]),
-            loss=figures[loss],
-            expected_loss=known_figures.get(expected),
-            bias=figures[bias],
-            variance=known_figures.get(variance),
         )
 
 

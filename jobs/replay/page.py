@@ -228,7 +228,8 @@ def _trainings(play: Play) -> str:
 
 def _rules(pipeline: Pipeline, played: PartitionRange) -> str:
     delay, held = pipeline.labels.delay_days, pipeline.training.holdout_days
-    searched = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
+    left_out = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
+    left_out += ["Feature drift trains nothing here: triggers.drift is not played."] if pipeline.triggers.drift else []
     rules = [
         f"Every policy begins with a model trained on what was known on the evening before {played.first}.",
         "A day is predicted by the version that is champion then. In the evening the policy decides; what it trains "
@@ -238,7 +239,7 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> str:
         "The other policies train on every matured day and promote unseen.",
         "equal trains as often as spec fits a model, evenly spread: the same cost, without looking.",
         "Approvals by people are taken for given at once, and a training takes no time.",
-        *searched,
+        *left_out,
         "Labels and features are those the lake holds today; what was corrected since is played as corrected.",
     ]
     return f"<ul>{''.join(f'<li>{escape(rule)}</li>' for rule in rules)}</ul>"

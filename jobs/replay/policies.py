@@ -123,7 +123,7 @@ def _of_file(text: str, pipeline: Pipeline) -> Asked:
             f"policy {text}: its {' and '.join(differ)} differ from those of {pipeline.name}, whose history is played; "
             "only training, triggers, gate and monitoring may"
         )
-    name = Path(text).stem
+    name = Path(text).parent.name or text
     return Asked(name, lambda _: Declared(name, other))
 
 

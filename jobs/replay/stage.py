@@ -10,6 +10,7 @@ import tidewheel.policies
 from jobs import (
     challenger,
     comparison,
+    concept,
     estimators,
     fitting,
     judging,
@@ -19,7 +20,7 @@ from jobs import (
     slices,
     training_data,
 )
-from jobs.replay import declared, fits, fixed, gate, history, play, policies
+from jobs.replay import declared, fits, fixed, gate, history, play, policies, watch
 from jobs.replay.history import History
 from jobs.replay.kept import Kept, content_key, fingerprint
 from jobs.replay.play import Play
@@ -28,8 +29,20 @@ from jobs.replay.progress import Progress
 from jobs.replay.troupe import Part, Scene, Troupe, policy_of
 
 CODE = (
-    *(declared, fits, fixed, gate, history, play, policies),
-    *(challenger, comparison, estimators, fitting, judging, metrics, performance, prediction, slices, training_data),
+    *(declared, fits, fixed, gate, history, play, policies, watch),
+    *(
+        challenger,
+        comparison,
+        concept,
+        estimators,
+        fitting,
+        judging,
+        metrics,
+        performance,
+        prediction,
+        slices,
+        training_data,
+    ),
     tidewheel.policies,
 )
 """What a play depends on; when it changes, plays are played again."""

@@ -1,0 +1,87 @@
+"""What monitoring would have measured and found in a play: the same figures, kept in memory instead of the ledger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from jobs.concept import slice_alarms
+from jobs.labelled_predictions import BATCH, LabelledPredictions
+from jobs.performance import VERSION, Part, day_performance, sliced_columns
+from jobs.prediction import Array
+from jobs.replay.history import Known
+from jobs.trigger_measurement import QUALITY
+from tidewheel.policies.trigger_facts import DayQuality
+from tidewheel.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure as the ledger's rows have it."""
+
+    partition: str
+    version: str
+    slice: str
+    name: str
+    value: float
+
+
+class Watch:
+    """Watches the champions of one play.
+
+    Args:
+        pipeline: says what is looked at.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._figures: dict[str, Mapping[Part, Mapping[str, float]]] = {}
+        self.qualities: list[DayQuality] = []
+
+    def measure(self, known: Known, version: str, answers: Array, expected_error: float) -> None:
+        """Measure the day that has matured.
+
+        Args:
+            known: what is known on the evening.
+            version: who predicted the day.
+            answers: what it said of the day's labelled rows.
+            expected_error: its mean squared error on its gate's holdout; regression only.
+        """
+        day, label = known.matured_until, self._pipeline.labels.column
+        rows = known.labelled([day])
+        said = rows.frame[sliced_columns(self._pipeline)].assign(
+            **{"prediction": answers, VERSION: version, "source": BATCH, label: rows.truth}
+        )
+        found = day_performance(self._pipeline, LabelledPredictions(str(day), said), {version: expected_error})
+        self._figures[str(day)] = {
+            part: {name: value for name, value in figures.items() if not math.isnan(value)}
+            for part, figures in found.figures.items()
+        }
+        self.qualities.append(self._quality(day, version))
+
+    def concept_alarms(self, evening: date) -> tuple[str, ...]:
+        """Slices whose labels have come to mean something else, as job `monitor` finds them."""
+        return tuple(slice_alarms(self, self._pipeline, evening))
+
+    def figures_of_days(self, pipeline: str, first: str, last: str, names: set[str]) -> Iterator[Figure]:
+        """Figures as `Ledger.figures_of_days` gives them; there is no other pipeline here."""
+        for day, parts in self._figures.items():
+            if first <= day <= last:
+                for part, figures in parts.items():
+                    for name in names & figures.keys():
+                        yield Figure(day, part.version, part.slice, name, figures[name])
+
+    def _quality(self, day: date, version: str) -> DayQuality:
+        figures = self._figures[str(day)][Part(version)]
+        rows, loss, expected, bias, variance = QUALITY[self._pipeline.task]
+        return DayQuality(
+            day=day,
+            version=version,
+            rows=int(figures[rows]),
+            loss=figures[loss],
+            expected_loss=figures.get(expected),
+            bias=figures[bias],
+            variance=figures.get(variance),
+        )
