@@ -10,10 +10,9 @@ import numpy as np
 
 from jobs.fitting import Lesson, fit, read_lesson
 from jobs.metrics import measure
-from jobs.prediction import predict
+from jobs.prediction import Array, Task, predict
 from jobs.search import SearchResult, search, with_parameters
 from tidewheel.policies.gate import NAMES
-from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from datetime import date
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
 
+LOSSES: dict[Task, str] = {"classification": "log_loss", "regression": "rmse"}
+REFIT_KEEPS = 0.5
+"""Share of the first fit's advantage over a constant that a refit must keep."""
 log = logging.getLogger("tidewheel.challenger")
 
 
@@ -72,7 +74,7 @@ def _refit(lake: Lake, made: Challenger, chosen: TrainingData) -> Challenger:
     everything = read_lesson(lake, pipeline, (*chosen.training, *chosen.holdout))
     again = fit(pipeline.training, pipeline.features, pipeline.task, everything.frame, everything.truth)
     tail = made.lesson.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
-    if wrong := refit_objection(pipeline, made.model, again.model, made.lesson, tail.to_numpy()):
+    if wrong := refit_objection(pipeline.task, made.model, again.model, made.lesson, tail.to_numpy()):
         sentence = f"the refit through {chosen.holdout[-1].day} is not used: {wrong}"
         log.warning("%s", sentence)
         return Challenger(**{**vars(made), "refit": sentence})
@@ -89,28 +91,34 @@ def _refit(lake: Lake, made: Challenger, chosen: TrainingData) -> Challenger:
     )
 
 
-def refit_objection(pipeline: Pipeline, before: Any, after: Any, lesson: Lesson, tail: Any) -> str:
+def refit_objection(task: Task, before: Any, after: Any, lesson: Lesson, tail: Any) -> str:
     """Why a refit must not be used; empty where it may.
 
-    More days must not make a model worse on days that both have learned from: where they do, the new days are unlike
-    the others, or broken.
+    It must keep most of what the first fit knew about days that both have learned from. A loss compared directly would
+    not do: with more rows a model fits each of them a little less closely, and that is no fault.
 
     Args:
-        pipeline: names task, figure and the gate's margin.
+        task: kind of label.
         before: the model that the gate judges.
         after: the same, fitted to more days.
         lesson: what `before` has learned from.
         tail: which of these rows to look at.
     """
     frame, truth = lesson.frame.loc[tail], lesson.truth[tail]
-    old, new = (predict(model, frame, pipeline.task) for model in (before, after))
+    old, new = (predict(model, frame, task) for model in (before, after))
     if not np.isfinite(new).all():
         return "it predicts what is no number"
-    was, now = (measure(truth, answers, pipeline.task)[pipeline.metric] for answers in (old, new))
-    sign = 1 if pipeline.metric in LOWER_IS_BETTER else -1
-    if sign * (now - was) > pipeline.gate.margin * abs(was):
+    had, has = (_skill(task, truth, answers) for answers in (old, new))
+    if has < REFIT_KEEPS * had:
         return (
-            f"on the last {lesson.days[tail].nunique()} days that both have learned from, {NAMES[pipeline.metric]} is "
-            f"{now:.4f} instead of {was:.4f}, worse by more than gate.margin, {pipeline.gate.margin:.0%}"
+            f"on the last {lesson.days[tail].nunique()} days that both have learned from, it is better than a constant "
+            f"by {has:.1%} in {NAMES[LOSSES[task]]}, and the first fit by {had:.1%}; the new days are unlike the others"
         )
     return ""
+
+
+def _skill(task: Task, truth: Array, answers: Array) -> float:
+    """Share of the loss of a constant prediction that a model saves."""
+    constant = np.full_like(truth, truth.mean())
+    loss, useless = (measure(truth, said, task)[LOSSES[task]] for said in (answers, constant))
+    return 1 - loss / useless if useless > 0 else 0.0

@@ -70,7 +70,7 @@ class GatePolicy:
     metric: str
     lower_is_better: bool
     superior: bool = False
-    margin: float = 0.02
+    margin: float = 0.05
     confidence: float = 0.95
     minimum_days: int = 3
     floors: Mapping[str, float] = field(default_factory=dict)

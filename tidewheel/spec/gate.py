@@ -57,12 +57,13 @@ class Gate(Section):
         "confidence better",
     )
     margin: float = Field(
-        default=0.02,
+        default=0.05,
         ge=0,
         lt=1,
         description="non-inferiority: the challenger may be worse than the champion by at most this share of the "
-        "champion's figure, with confidence (0.02 allows a log-loss of 0.51 against 0.5). With 0 a challenger that is "
-        "exactly as good would fail nearly every time, and the model would grow old",
+        "champion's figure, with confidence (0.05 allows a log-loss of 0.525 against 0.5). A week of days bounds a "
+        "difference no closer than that: of challengers exactly as good, 0.02 refuses every second one, and the model "
+        "grows old. With a longer holdout a smaller margin will do (0.03 with 28 days, see training.refit)",
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
     floors: dict[Literal["roc_auc", "r2"], float] = Field(
@@ -77,7 +78,7 @@ class Gate(Section):
     slices: SliceRules | None = Field(default=None, description="parts of the rows where it must not be worse either")
     fairness: list[FairnessLimit] = Field(default_factory=list, description="how far apart groups may be")
     maximum_latency_ms: float | None = Field(
-        default=None, gt=0, description="median time of one row, asked of the model as trained, before it is compiled"
+        default=None, gt=0, description="median processor time of one row, by the model as trained (not compiled)"
     )
     maximum_size_mb: float | None = Field(default=None, gt=0, description="size of the model's file (10^6 bytes)")
     maximum_holdout_uses: int | None = Field(

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from tidewheel.policies.gate import Comparison, FairnessRule, Footprint, GateMeasurement, GatePolicy, GroupGap
 from tidewheel.policies.verdict import Outcome
 
-POLICY = GatePolicy(metric="log_loss", lower_is_better=True, floors={"roc_auc": 0.6}, ceilings={"log_loss": 0.7})
+POLICY = GatePolicy(
+    metric="log_loss", lower_is_better=True, margin=0.02, floors={"roc_auc": 0.6}, ceilings={"log_loss": 0.7}
+)
 LOSS = st.floats(0.01, 0.7)
 WORSE = st.floats(-0.5, 0.5)
 
@@ -37,7 +39,7 @@ def test_a_better_challenger_passes_and_the_sentence_says_by_how_much() -> None:
 
 
 def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
-    policy = GatePolicy(metric="roc_auc", lower_is_better=False)
+    policy = GatePolicy(metric="roc_auc", lower_is_better=False, margin=0.02)
     comparison = Comparison("1", {"roc_auc": 0.70}, loss_difference=-0.02, upper_bound=-0.01)
     verdict = policy.decide(GateMeasurement("2", {"roc_auc": 0.72}, 6312, 7, comparison))
     assert verdict.outcome is Outcome.PASSED
