@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import tidewheel
-from tidewheel.cli import demo, lake, pipelines, platform, release, replay, why
+from tidewheel.cli import demo, lake, pipelines, platform, release, replay, training, why
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import ExitCode, TidewheelError
 
@@ -26,6 +26,7 @@ platform.register(app)
 lake.register(app)
 pipelines.register(app)
 release.register(app)
+training.register(app)
 why.register(app)
 replay.register(app)
 
