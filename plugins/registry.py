@@ -5,8 +5,10 @@ MLflow is asked by REST: importing its client would cost the triggerer and the A
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -55,7 +57,7 @@ def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
     user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
     asked: dict[str, Any] = {"max_results": PAGE}
     found: dict[str, dict[str, str]] = {}
-    with httpx.Client(auth=user, timeout=TIMEOUT_SECONDS) as client:
+    with httpx.Client(auth=user, timeout=TIMEOUT_SECONDS, verify=_trusted()) as client:
         while True:
             page = client.get(url, params=asked).raise_for_status().json()
             for model in page.get("registered_models", []):
@@ -85,6 +87,12 @@ def unreleased(settings: Settings, ledger: Ledger, now: datetime) -> dict[str, U
         for name, champion in champions.items()
         if name in left or champion not in (live.get(name), coming.get(name))
     }
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The system's certificates, read once: reading them for each look would cost more than the look."""
+    return ssl.create_default_context()
 
 
 def _is_left(ledger: Ledger, row: ReleaseRow) -> bool:

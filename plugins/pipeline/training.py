@@ -41,7 +41,7 @@ ANSWER = "ti.xcom_pull(task_ids='approve')"
 REVIEWED = {
     "review": f"{{{{ {ANSWER}['chosen_options'][0] | lower }}}}",
     "reviewer": f"{{{{ ({ANSWER}['responded_by_user'] or {{}}).get('name', '') }}}}",
-    "review-reason": f"{{{{ {ANSWER}['params_input'].get('reason') or '' }}}}",
+    "review-reason": f"{{{{ {ANSWER}['params_input'].get('review_reason') or '' }}}}",
 }
 
 
@@ -107,7 +107,8 @@ def _approve(pipeline: Pipeline) -> BaseOperator:
         body=REVIEW,
         options=[ApprovalOperator.APPROVE, ApprovalOperator.REJECT],
         defaults=ApprovalOperator.REJECT,  # no answer is a rejection
-        params={"reason": forms.optional_text("Reason", "Kept with the verdict, in the ledger and in MLflow.")},
+        # Not `reason`: what the run's own form holds under that name would be put into this one.
+        params={"review_reason": forms.optional_text("Reason", "Kept with the verdict, in the ledger and in MLflow.")},
         response_timeout=timedelta(hours=pipeline.gate.approval_timeout_hours),
         execution_timeout=None,
     )

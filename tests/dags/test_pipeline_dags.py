@@ -182,15 +182,22 @@ def test_the_reviewer_sees_verdict_figures_and_links(read_dags: ReadDags) -> Non
         assert line in body.splitlines(), body
 
 
+def test_the_reviewers_form_shares_no_field_with_the_runs(read_dags: ReadDags) -> None:
+    dag = read_dags("gate: {approval: manual}\n").dags["orders.training"]
+    approve: Any = dag.get_task("approve")
+    assert set(approve.params) - set(dag.params) == {"review_reason"}
+    assert list(approve.serialized_params) == ["review_reason"]
+
+
 def test_what_the_reviewer_says_is_handed_to_promotion_and_silence_has_no_name(read_dags: ReadDags) -> None:
     given = arguments(read_dags("gate: {approval: manual}\n").dags["orders.training"], "promote")
     review = [a for a in given if a.startswith("--review")]
     anna = {
         "chosen_options": ["Approve"],
         "responded_by_user": {"id": "1", "name": "anna"},
-        "params_input": {"reason": "fine"},
+        "params_input": {"review_reason": "fine"},
     }
-    nobody = {"chosen_options": ["Reject"], "responded_by_user": None, "params_input": {"reason": None}}
+    nobody = {"chosen_options": ["Reject"], "responded_by_user": None, "params_input": {"review_reason": None}}
     assert [rendered(a, approve=anna) for a in review] == [
         "--review=approve",
         "--reviewer=anna",
