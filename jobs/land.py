@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
 from jobs.readers import SourceDay, UnreadableFile, read_day
-from jobs.structure import labels_of_day, rows_of_day
+from jobs.structure import labels_of_day, like_rows, rows_of_day
 from tidewheel.errors import DataRefused, SourceError
 from tidewheel.lake import Manifest
 from tidewheel.spec.sections import Reader
@@ -53,7 +53,13 @@ def work(job: Job) -> Result:
         "labels",
         labels.reader,
         matured.days if matured else [],
-        lambda _, found: labels_of_day(found.table, job.pipeline.key, labels.column, job.pipeline.task, found.name),
+        lambda day, found: labels_of_day(
+            like_rows(found.table, _landed_key(job, day, rows), found.name),
+            job.pipeline.key,
+            labels.column,
+            job.pipeline.task,
+            found.name,
+        ),
     )
     staged = [*rows.staged, *known.staged]
     refused = [*rows.refused, *known.refused]
@@ -84,7 +90,7 @@ def _land(
     absent: list[str] = []
     for day in days:
         try:
-            found = read_day(reader, day, job.settings.project)
+            found = read_day(reader, day, job.settings.project, job.pipeline.key)
         except UnreadableFile as error:
             place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
             refused.append(f"{error} (kept in {place})")
@@ -107,6 +113,13 @@ def _land(
         if len(days) > 1:
             log.info("%s %s: %d rows", dataset, day, table.num_rows)
     return _Landing(tuple(staged), tuple(refused), tuple(absent))
+
+
+def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, str]:
+    """Types of the key in the rows of a day, by column: those that this run has staged, else the published ones."""
+    staged = {manifest.partition: manifest for manifest in rows.staged}
+    landed = staged.get(str(day)) or job.lake.published("landing", str(day))
+    return {column: landed.columns[column] for column in job.pipeline.key} if landed else {}
 
 
 def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> str:

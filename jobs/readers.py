@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -68,13 +68,15 @@ class UnreadableFile(DataRefused):
         self.file = file
 
 
-def read_day(reader: Reader, day: date, project: Path) -> SourceDay:
+def read_day(reader: Reader, day: date, project: Path, key: Sequence[str] = ()) -> SourceDay:
     """Read the rows of one day.
 
     Args:
         reader: the `reader` section of a pipeline's source or labels.
         day: the partition to read.
         project: folder that relative paths start at.
+        key: columns that name a row. In a CSV file they are text, whatever they look like: 00123 is not 123, and a day
+            of digits alone has the same type as any other.
 
     Raises:
         UnreadableFile: a file is truncated or not in the declared format.
@@ -85,14 +87,14 @@ def read_day(reader: Reader, day: date, project: Path) -> SourceDay:
     """
     match reader:
         case FileReader():
-            return _read_files(reader, day, project)
+            return _read_files(reader, day, project, key)
         case SqlReader():
             return _read_sql(reader, day)
         case PythonReader():
             return _call(reader, day)
 
 
-def _read_files(reader: FileReader, day: date, project: Path) -> SourceDay:
+def _read_files(reader: FileReader, day: date, project: Path, key: Sequence[str]) -> SourceDay:
     pattern = reader.path.replace("{partition}", day.isoformat())
     located = pattern if "://" in pattern else str(project / pattern)
     filesystem, path = fsspec.core.url_to_fs(located)
@@ -100,7 +102,7 @@ def _read_files(reader: FileReader, day: date, project: Path) -> SourceDay:
     if not found:
         raise SourceError(f"{located}: no such file; expected the rows of {day}. Is the source late?")
     files = tuple(SourceFile(url=str(one), content=filesystem.cat_file(one)) for one in found)
-    tables = [_parse(file, reader.kind) for file in files]
+    tables = [_parse(file, reader.kind, key) for file in files]
     for file, table in zip(files, tables, strict=True):
         if table.column_names != tables[0].column_names:
             raise UnreadableFile(
@@ -115,12 +117,13 @@ def _read_files(reader: FileReader, day: date, project: Path) -> SourceDay:
     return SourceDay(table, ", ".join(file.url for file in files), files)
 
 
-def _parse(file: SourceFile, kind: str) -> pa.Table:
+def _parse(file: SourceFile, kind: str, key: Sequence[str]) -> pa.Table:
     try:
         if kind == "parquet":
             return pq.read_table(pa.BufferReader(file.content))
         with pa.input_stream(pa.py_buffer(file.content), compression=_compression(file.name)) as stream:
-            options = pa.csv.ConvertOptions(null_values=CSV_NULLS, strings_can_be_null=True)
+            types = dict.fromkeys(key, pa.string())
+            options = pa.csv.ConvertOptions(null_values=CSV_NULLS, strings_can_be_null=True, column_types=types)
             return pa.csv.read_csv(stream, convert_options=options)
     except (pa.ArrowException, OSError, EOFError) as error:
         raise UnreadableFile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
@@ -12,6 +13,8 @@ from tidewheel.errors import DataRefused, did_you_mean
 
 Task = Literal["classification", "regression"]
 EVENT_TIME_TYPE = pa.timestamp("us", tz="UTC")
+# A number in one format, text in another: the same key.
+WRITTEN_DIFFERENTLY = {str(kind): kind for kind in (pa.string(), pa.int64(), pa.int32(), pa.int16(), pa.uint64())}
 NAMED = 3  # examples given in a message
 
 
@@ -64,6 +67,31 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, sourc
     known = table.filter(pc.invert(pc.is_null(table[label], nan_is_null=True)))
     _of_the_task(known[label], label, task, source)
     return _tidy(known, key, source)
+
+
+def like_rows(table: pa.Table, types: Mapping[str, str], source: str) -> pa.Table:
+    """Labels with their key in the types that the rows have it in, so that the two can be joined.
+
+    Args:
+        table: what the source of the labels had.
+        types: Arrow types of the rows' key, by column; empty where no rows are known.
+        source: file, query or function the labels came from, for the message.
+
+    Raises:
+        DataRefused: a key cannot be one of the rows.
+    """
+    for name, kind in types.items():
+        wanted = WRITTEN_DIFFERENTLY.get(kind)
+        if wanted is None or name not in table.column_names or _plain(table[name]).type == wanted:
+            continue
+        try:
+            table = _set(table, name, table[name].cast(wanted))
+        except pa.ArrowException as error:
+            raise DataRefused(
+                f"{source}: column {name!r} holds {table[name].type}, in the rows it holds {kind}: {error}; "
+                "rule: labels have the key of the rows"
+            ) from error
+    return table
 
 
 def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str) -> None:

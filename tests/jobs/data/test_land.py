@@ -40,6 +40,18 @@ def test_a_label_nobody_knows_yet_is_left_out_and_not_negative(deliveries: Deliv
     assert labels["late"].null_count == 0
 
 
+def test_labels_in_csv_meet_rows_whose_key_is_a_number(deliveries: Deliveries) -> None:
+    deliveries.put(FIRST, DAYS[2])
+    for day in (FIRST, DAYS[2]):
+        orders = deliveries.orders(day).assign(parcel=range(40))
+        orders.to_parquet(deliveries.source_file(day), index=False)
+    outcomes = deliveries.folder / "source" / f"outcomes-{FIRST}.csv"
+    outcomes.write_text("parcel,late\n00007,1\n8,0\n")
+    deliveries.publish(run_job(deliveries, "land", FIRST, "n"))
+    deliveries.publish(run_job(deliveries, "land", DAYS[2], "n"))
+    assert deliveries.lake.read(deliveries.lake.need("labels", str(FIRST)))["parcel"].to_pylist() == [7, 8]
+
+
 def test_a_day_without_any_label_publishes_no_labels(deliveries: Deliveries) -> None:
     deliveries.put(DAYS[2])
     record = run_job(deliveries, "land", DAYS[2], "n")

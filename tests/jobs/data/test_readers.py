@@ -55,6 +55,12 @@ def test_csv_may_be_compressed_and_knows_the_usual_signs_of_unknown(tmp_path: Pa
     assert table.to_pydict() == {"n": [1, None], "s": ["a", None]}
 
 
+def test_a_key_in_a_csv_file_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,n\n00123,1\n4,2\n")
+    table = read_day(_reader(kind="csv", path="x.csv"), DAY, tmp_path, key=["id"]).table
+    assert table.to_pydict() == {"id": ["00123", "4"], "n": [1, 2]}
+
+
 @pytest.mark.parametrize(
     ("kind", "content"),
     [("csv", b"a,b\n1,2\n3"), ("csv", b""), ("parquet", b"PAR1"), ("csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:30])],

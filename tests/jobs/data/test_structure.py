@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pytest
 
-from jobs.structure import EVENT_TIME_TYPE, Task, labels_of_day, rows_of_day
+from jobs.structure import EVENT_TIME_TYPE, Task, labels_of_day, like_rows, rows_of_day
 from tidewheel.errors import DataRefused
 
 DAY = date(2024, 3, 1)
@@ -101,6 +101,16 @@ def test_the_key_may_be_of_several_columns() -> None:
 def test_unknown_labels_are_left_out(labels: pa.Array, known: list[float]) -> None:
     table = pa.table({"id": [1, 2, 3], "late": labels})
     assert labels_of_day(table, ["id"], "late", "regression", "labels.csv")["late"].to_pylist() == known
+
+
+def test_labels_get_their_key_in_the_type_of_the_rows() -> None:
+    labels = pa.table({"id": ["007", "8"], "shop": ["a", "b"], "late": [0, 1]})
+    types = {"id": "int64", "shop": "string"}
+    assert like_rows(labels, types, "labels.csv").to_pydict() == {"id": [7, 8], "shop": ["a", "b"], "late": [0, 1]}
+    assert like_rows(labels, {}, "labels.csv").equals(labels)
+    other = pa.table({"id": ["order-1"], "late": [0]})
+    with pytest.raises(DataRefused, match=r"labels.csv: column 'id' holds string, in the rows it holds int64.*rule"):
+        like_rows(other, types, "labels.csv")
 
 
 @pytest.mark.parametrize(
