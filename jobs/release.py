@@ -14,6 +14,7 @@ from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release.backend import open_backend
 from tidewheel.release.executor import Executor
+from tidewheel.release.reconcile import MoveAlias, ReleaseVersion
 from tidewheel.release.record import Release
 from tidewheel.release.stages import PLAN
 from tidewheel.runs import read_record
@@ -48,6 +49,10 @@ def work(job: Job) -> Result:
             _note_rollback(job, taken_back.answers, taken_back.release.version)
             figures = _figures(release, rolled_back_from=taken_back.release.version)
             return Result(figures=figures, links=links, sentence=str(taken_back))
+    if job.options.reconcile:
+        repaired = _reconcile(job, executor)
+        if repaired is not None:
+            return Result(links=links, sentence=repaired)
     wish = wanted_version(job)
     if wish.refused:
         return Result(figures={"version": wish.version}, links=links, sentence=wish.refused, refused=wish.refused)
@@ -67,6 +72,24 @@ def work(job: Job) -> Result:
         return planned
 
     return _attempt(job, release.number, links, run_all)
+
+
+def _reconcile(job: Job, executor: Executor) -> str | None:
+    """Bring registry, ledger and router into agreement; None where that takes a release of the champion."""
+    from jobs import registry
+    from jobs.wanted_version import champion_again
+
+    found = registry.champion(job.settings, job.pipeline.name)
+    champion = found.version if found else None
+    repairs = executor.differences(champion) if job.options.dry_run else executor.reconcile(champion)
+    sys.stdout.writelines(f"{repair}\n" for repair in repairs)
+    for repair in repairs:
+        match repair:
+            case MoveAlias(_, reason) if champion is not None and not job.options.dry_run:
+                champion_again(job, champion, reason)
+            case ReleaseVersion(version) if version == champion:
+                return None
+    return "; ".join(map(str, repairs)) or "registry, ledger and router agree"
 
 
 def _attempt(job: Job, number: int, links: Mapping[str, str], act: Callable[[], Result]) -> Result:
@@ -142,6 +165,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", help="registered model version; default: the champion")
     parser.add_argument("--rollback", nargs="?", const="yes", help="release the version that answered before")
     parser.add_argument("--reason", help="release a version that the gate or a reviewer refused; goes to the ledger")
+    parser.add_argument(
+        "--reconcile", action="store_true", help="repair what registry, ledger and router disagree about"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and do nothing")
 
 

@@ -32,10 +32,14 @@ def release(
     name: Name,
     version: Annotated[str, typer.Option(help="registered model version; default: the champion")] = "",
     reason: Annotated[str, typer.Option(help="why to release a version that the gate has not passed")] = "",
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="repair what registry, ledger and router disagree about, no more")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Put a version behind the endpoint, blue-green; one that was interrupted goes on where it was."""
-    _run(name, dry_run, *(["--version", version] if version else []), *(["--reason", reason] if reason else []))
+    """Put a version behind the endpoint; a release that was interrupted goes on where it was."""
+    asked = [*(["--version", version] if version else []), *(["--reason", reason] if reason else [])]
+    _run(name, dry_run, *asked, *(["--reconcile"] if reconcile else []))
 
 
 def rollback(

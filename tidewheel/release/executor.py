@@ -199,6 +199,10 @@ class Executor:
                 time.sleep(POLL_SECONDS)
         return TakenBack(release, time.monotonic() - asked)
 
+    def differences(self, champion: str | None) -> list[Repair]:
+        """What `reconcile` would repair now; nothing is done."""
+        return reconcile(self._situation(champion))
+
     def reconcile(self, champion: str | None) -> list[Repair]:
         """Bring registry, ledger and router into agreement, as far as ledger, router and a release left behind go.
 

@@ -236,3 +236,25 @@ def test_moving_the_alias_back_to_an_older_version_is_a_rollback(parcels: Parcel
     assert plan.sentence == "version 1 as blue takes over from version 2 as green, which does not answer,"
     said = "version 1 takes over again from version 2: the champion alias was moved back to it"
     assert sentences(parcels) == [("rolled_back", said)]
+
+
+@pytest.mark.usefixtures("two_versions", "version_2_runs")
+def test_a_reconcile_says_what_it_repairs_and_gives_the_alias_back(
+    parcels: Parcels, release: Callable[..., int]
+) -> None:
+    releases = Releases(parcels.ledger)
+    row = releases.begin(parcels.name, "1", "blue", {"sentence": ""}, "r0", datetime.now(UTC))
+    releases.end(row.id, Status.FAILED, "bake: it errs", datetime.now(UTC))
+    make_champion(parcels, "1")
+    answers(parcels, "1")
+
+    assert release("r1", "--reconcile", "--dry-run") == 0
+    assert (champion(parcels), releases.endpoint(parcels.name).version) == ("1", "1")  # type: ignore[union-attr]
+    assert release("r2", "--reconcile") == 0
+    assert read_record(parcels.lake, "r2", "release-all").sentence == (
+        "version 2 answers as green, and the ledger says otherwise: write it down; "
+        "version 1 is champion, but was taken back (bake: it errs): champion is version 2 again"
+    )
+    assert champion(parcels) == "2"
+    assert release("r3", "--reconcile") == 0
+    assert read_record(parcels.lake, "r3", "release-all").sentence == "registry, ledger and router agree"
