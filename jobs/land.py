@@ -119,7 +119,7 @@ def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, str]:
     """Types of the key in the rows of a day, by column: those that this run has staged, else the published ones."""
     staged = {manifest.partition: manifest for manifest in rows.staged}
     landed = staged.get(str(day)) or job.lake.published("landing", str(day))
-    return {column: landed.columns[column] for column in job.pipeline.key} if landed else {}
+    return {column: landed.columns[column] for column in job.pipeline.key if column in landed.columns} if landed else {}
 
 
 def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> str:

@@ -82,7 +82,7 @@ def like_rows(table: pa.Table, types: Mapping[str, str], source: str) -> pa.Tabl
     """
     for name, kind in types.items():
         wanted = WRITTEN_DIFFERENTLY.get(kind)
-        if wanted is None or name not in table.column_names or _plain(table[name]).type == wanted:
+        if wanted is None or table.column_names.count(name) != 1 or _plain(table[name]).type == wanted:
             continue
         try:
             table = _set(table, name, table[name].cast(wanted))

@@ -108,6 +108,8 @@ def test_labels_get_their_key_in_the_type_of_the_rows() -> None:
     types = {"id": "int64", "shop": "string"}
     assert like_rows(labels, types, "labels.csv").to_pydict() == {"id": [7, 8], "shop": ["a", "b"], "late": [0, 1]}
     assert like_rows(labels, {}, "labels.csv").equals(labels)
+    twice = pa.Table.from_arrays([pa.array(["1"]), pa.array(["1"])], names=["id", "id"])
+    assert like_rows(twice, types, "labels.csv") is twice, "told by labels_of_day"
     other = pa.table({"id": ["order-1"], "late": [0]})
     with pytest.raises(DataRefused, match=r"labels.csv: column 'id' holds string, in the rows it holds int64.*rule"):
         like_rows(other, types, "labels.csv")
