@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-TIMEOUT_SECONDS = 3.0
+PATIENCE_SECONDS = 15.0
 PAGE = 1000
 
 
@@ -46,8 +46,12 @@ class Unreleased:
     left: int | None = None
 
 
-def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
+def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SECONDS) -> dict[str, dict[str, str]]:
     """The aliases of every registered model with their versions, a thousand models a request.
+
+    Args:
+        settings: address and password of the server.
+        timeout_seconds: how long to wait for an answer.
 
     Raises:
         SettingsError: no registry is configured.
@@ -57,7 +61,7 @@ def registered_aliases(settings: Settings) -> dict[str, dict[str, str]]:
     user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
     asked: dict[str, Any] = {"max_results": PAGE}
     found: dict[str, dict[str, str]] = {}
-    with httpx.Client(auth=user, timeout=TIMEOUT_SECONDS, verify=_trusted()) as client:
+    with httpx.Client(auth=user, timeout=timeout_seconds, verify=_trusted()) as client:
         while True:
             page = client.get(url, params=asked).raise_for_status().json()
             for model in page.get("registered_models", []):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PURPOSES = ("features", "scoring", "monitoring", "training", "release")
 VERDICTS = 4
+PAGE_PATIENCE_SECONDS = 3.0
+"""A page shows what it knows rather than wait for a registry that is silent."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def overview(settings: Settings) -> Overview:
 
     files = pipeline_files(settings.pipelines_folder)
     names = [file.stem for file in files]
-    aliases = ask(lambda: registered_aliases(settings))
+    aliases = ask(lambda: registered_aliases(settings, PAGE_PATIENCE_SECONDS))
     ledger = ask(lambda: {"open": Ledger.open(settings)}).get("open")
     known = ask(lambda: {name: _known(ledger, name) for name in names}) if ledger else {}
     cards = [_card(file, settings, aliases.get(file.stem, {}), known.get(file.stem, Known())) for file in files]
