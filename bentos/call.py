@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +47,7 @@ class Call:
         """The call of an ASGI scope."""
         headers = dict(scope["headers"])
         asked = headers.get(b"x-request-id", b"")
-        return cls(scope["method"], headers, asked.decode() if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex)
+        return cls(scope["method"], headers, asked.decode() if REQUEST_ID.fullmatch(asked) else os.urandom(16).hex())
 
     @property
     def content_type(self) -> bytes:

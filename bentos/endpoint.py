@@ -190,8 +190,7 @@ class Endpoint:
                 request_id=call.request_id,
                 at=time.time(),
                 mirrored=call.mirrored,
-                columns=rows.columns,
-                key=rows.key,
+                asked=rows.records or rows,
                 predictions=answer.predictions,
             )
             desk.log.put(entry)

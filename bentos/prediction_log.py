@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, groupby
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from bentos.predictor import Coded, Predictions, Values
+from bentos.predictor import Coded, Predictions
+from bentos.request import Rows
 from bentos.segments import FEATURE, KEY, SegmentWriter, log_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bentos.contract import Packaged
+    from bentos.contract import Packaged, Row
 
 log = logging.getLogger("tidewheel.prediction_log")
 
@@ -45,26 +46,19 @@ class Entry:
     Attributes:
         at: when it was answered, seconds since 1970.
         mirrored: a copy of a request, whose answer nobody gets.
-        columns: its features, as the model was asked.
-        key: what its caller said of the rows' identity.
+        asked: the records of a JSON request, the columns of a table.
     """
 
     request_id: str
     at: float
     mirrored: bool
-    columns: Mapping[str, Values]
-    key: Mapping[str, Sequence[str | None]]
+    asked: Sequence[Row] | Rows
     predictions: Predictions
 
     @property
     def day(self) -> str:
         """The day it was answered on, in UTC."""
         return datetime.fromtimestamp(self.at, UTC).date().isoformat()
-
-    @property
-    def columnar(self) -> bool:
-        """Came as arrays, which are worth a batch of their own."""
-        return any(not isinstance(values, list) for values in self.columns.values())
 
 
 class PredictionLog:
@@ -79,6 +73,7 @@ class PredictionLog:
     def __init__(self, folder: Path, packaged: Packaged, colour: str) -> None:
         numbers = [column.name for column in packaged.columns if column.number]
         categories = [column.name for column in packaged.columns if not column.number]
+        self._features, self._key = (*numbers, *categories), packaged.key
         self._schema = log_schema(numbers, categories, packaged.key)
         self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}", self._schema)
         self._folder, self._version, self._colour = folder, packaged.version, colour
@@ -160,7 +155,7 @@ class PredictionLog:
     def _batch(self, entries: Sequence[Entry]) -> pa.RecordBatch:
         counts = [len(entry.predictions) for entry in entries]
         rows = sum(counts)
-        columns = {
+        columns: dict[str, Any] = {
             "request_id": np.repeat(np.array([entry.request_id for entry in entries], dtype=object), counts),
             "row": np.concatenate([np.arange(count, dtype=np.int32) for count in counts]),
             "time": np.repeat(np.array([round(entry.at * 1e6) for entry in entries], "datetime64[us]"), counts),
@@ -169,26 +164,35 @@ class PredictionLog:
             "mirrored": np.repeat([entry.mirrored for entry in entries], counts),
             "prediction": np.concatenate([entry.predictions for entry in entries]),
         }
-        arrays = []
-        for field in self._schema:
-            if field.name.startswith(FEATURE):
-                values: Any = _joined([entry.columns[field.name.removeprefix(FEATURE)] for entry in entries])
-            elif field.name.startswith(KEY):
-                values = _joined([entry.key[field.name.removeprefix(KEY)] for entry in entries])
-            else:
-                values = columns[field.name]
-            is_arrow = isinstance(values, pa.Array)
-            arrays.append(values.cast(field.type) if is_arrow else pa.array(values, field.type, from_pandas=True))
+        first = entries[0].asked
+        if isinstance(first, Rows):
+            columns |= _columns_of_table(first)
+        else:
+            records = list(chain.from_iterable(entry.asked for entry in entries))
+            columns |= {f"{FEATURE}{name}": [record.get(name) for record in records] for name in self._features}
+            columns |= {f"{KEY}{name}": [_text(record.get(name)) for record in records] for name in self._key}
+        arrays = [_array(columns[field.name], field.type) for field in self._schema]
         return pa.record_batch(arrays, schema=self._schema)
 
 
 def _batch_of(entry: Entry) -> tuple[str, int]:
-    return entry.day, id(entry) if entry.columnar else 0
+    """Entries that go into one batch: records of one day; a table is worth one of its own."""
+    return entry.day, id(entry) if isinstance(entry.asked, Rows) else 0
 
 
-def _joined(pieces: Sequence[Any]) -> Any:
-    """One column of a batch: many short lists, or the one array of a request that came as arrays."""
-    if len(pieces) > 1 or isinstance(pieces[0], list):
-        return list(chain.from_iterable(pieces))
-    [values] = pieces
-    return values.expanded() if isinstance(values, Coded) else values
+def _columns_of_table(rows: Rows) -> dict[str, Any]:
+    features = {
+        f"{FEATURE}{name}": values.expanded() if isinstance(values, Coded) else values
+        for name, values in rows.columns.items()
+    }
+    return {**features, **{f"{KEY}{name}": values for name, values in rows.key.items()}}
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values.cast(kind)
+    return pa.array(values, kind, from_pandas=True)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

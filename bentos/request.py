@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from bentos.predictor import Coded
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged, Row
-    from bentos.predictor import Columns, Values
+    from bentos.predictor import Columns
 
 NAMED_PROBLEMS = 20
 NAMED_FLAGS = 100
@@ -51,11 +51,13 @@ class Rows:
 
     Attributes:
         columns: the model's features; None, or NaN in an array, where a field was left out.
-        key: what the caller says of the rows' identity.
+        key: what the caller says of the rows' identity, where it came as a table.
+        records: the rows as they came, where they came as JSON.
     """
 
     columns: Columns
-    key: Mapping[str, Sequence[str | None]]
+    key: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    records: Sequence[Row] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -67,6 +69,10 @@ class Reader:
     def __init__(self, packaged: Packaged) -> None:
         self._packaged = packaged
         self._columns = {column.name: column for column in packaged.columns}
+        self._names = tuple(self._columns)
+        numbers = [column for column in packaged.columns if column.number]
+        self._bounds = [(column.name, *_bounds(column)) for column in numbers]
+        self._known = [(column.name, column.known) for column in packaged.columns if not column.number]
         self.adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged))
         self._first_row_adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged, FailFast()))
 
@@ -80,28 +86,49 @@ class Reader:
             rows = self.adapter.validate_json(body)["rows"]
         except ValidationError as error:
             raise self._refusal(error, body) from None
-        return Rows(
-            columns={name: [row.get(name) for row in rows] for name in self._columns},
-            key={name: [_text(row.get(name)) for row in rows] for name in self._packaged.key},
-        )
+        names = self._names
+        values = zip(*[[row.get(name) for name in names] for row in rows], strict=True)
+        return Rows(dict(zip(names, values, strict=True)), records=rows)
 
     def from_rows(self, rows: Sequence[Row]) -> Rows:
         """The same check for rows that are Python objects already."""
         return self.from_json(pydantic_core.to_json({"rows": list(rows)}, inf_nan_mode="constants"))
 
-    def flags(self, columns: Columns) -> list[dict[str, Any]]:
+    def flags(self, rows: Rows) -> list[dict[str, Any]]:
         """Values that were answered although training saw none like them; `NAMED_FLAGS` of them at most."""
-        found: list[dict[str, Any]] = []
-        for flag in self._unusual(columns):
-            found.append(flag)
-            if len(found) == NAMED_FLAGS:
-                break
+        unusual = self._unusual_in_records(rows.records) if rows.records else self._unusual_in_columns(rows.columns)
+        found = [_flag(row, name, value, self._usual(name)) for row, name, value in islice(unusual, NAMED_FLAGS)]
         return sorted(found, key=lambda flag: flag["row"])
 
-    def _unusual(self, columns: Columns) -> Iterator[dict[str, Any]]:
-        for name, column in self._columns.items():
-            unusual = _outside if column.number else _unknown
-            yield from (_flag(row, name, value, expected) for row, value, expected in unusual(column, columns[name]))
+    def _unusual_in_records(self, records: Sequence[Row]) -> Iterator[tuple[int, str, float | str]]:
+        for row, record in enumerate(records):
+            for name, low, high in self._bounds:
+                number = record.get(name)
+                if number is not None and not low <= number <= high:
+                    yield row, name, number
+            for name, known in self._known:
+                text = record.get(name)
+                if text is not None and text not in known:
+                    yield row, name, text
+
+    def _unusual_in_columns(self, columns: Columns) -> Iterator[tuple[int, str, float | str]]:
+        for name, low, high in self._bounds:
+            numbers = np.asarray(columns[name])
+            for row in np.flatnonzero((numbers < low) | (numbers > high)):
+                yield int(row), name, float(numbers[row])
+        for name, known in self._known:
+            texts = columns[name]
+            assert isinstance(texts, Coded)
+            unknown = [code for code, text in enumerate(texts.values) if text is not None and text not in known]
+            for row in np.flatnonzero(np.isin(texts.codes, unknown)) if unknown else ():
+                yield int(row), name, str(texts.values[texts.codes[row]])
+
+    def _usual(self, name: str) -> str:
+        column = self._columns[name]
+        if not column.number:
+            return "a category known from training"
+        low, high = _bounds(column)
+        return f"between {low:g} and {high:g}"
 
     def _refusal(self, error: ValidationError, body: bytes) -> RequestRefused:
         count = error.error_count()
@@ -141,31 +168,10 @@ class Reader:
         return {"row": row, "field": field, "found": found, "expected": expected}
 
 
-def _outside(column: Column, values: Values) -> Iterator[tuple[int, float, str]]:
-    """Numbers beyond those of training, with their rows."""
+def _bounds(column: Column) -> tuple[float, float]:
+    """Smallest and largest number in training."""
     low = -math.inf if column.minimum is None else column.minimum
-    high = math.inf if column.maximum is None else column.maximum
-    expected = f"between {low:g} and {high:g}"
-    if isinstance(values, np.ndarray):
-        for place in np.flatnonzero((values < low) | (values > high)):
-            yield int(place), float(values[place]), expected
-    elif not isinstance(values, Coded):
-        for row, value in enumerate(values):
-            if value is not None and not low <= value <= high:
-                yield row, value, expected
-
-
-def _unknown(column: Column, values: Values) -> Iterator[tuple[int, str, str]]:
-    """Categories that training never saw, with their rows."""
-    expected = "a category known from training"
-    if isinstance(values, Coded):
-        unknown = [n for n, value in enumerate(values.values) if value is not None and value not in column.known]
-        for place in np.flatnonzero(np.isin(values.codes, unknown)) if unknown else ():
-            yield int(place), str(values.values[values.codes[place]]), expected
-    else:
-        for row, value in enumerate(values):
-            if value is not None and value not in column.known:
-                yield row, value, expected
+    return low, math.inf if column.maximum is None else column.maximum
 
 
 def _request_type(packaged: Packaged, *more: Any) -> Any:
@@ -215,10 +221,6 @@ def _failure(adapter: TypeAdapter[Any], body: bytes) -> ValidationError:
     except ValidationError as error:
         return error
     raise AssertionError("one adapter accepts what the other refuses")
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def known_categories(column: Column) -> str:

@@ -10,6 +10,7 @@ import argparse
 
 import uvicorn
 
+from bentos.endpoint import Endpoint
 from bentos.logs import configure
 
 KEEP_ALIVE_SECONDS = 75
@@ -23,12 +24,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
-    from bentos.service import SETTINGS, application
+    from bentos.service import SETTINGS, application, served
 
     configure(SETTINGS.log_level)
 
     config = uvicorn.Config(
-        application.to_asgi(),
+        # In front of BentoML's own middleware too, which takes as long as a small model.
+        Endpoint(application.to_asgi(), served, SETTINGS),
         host=options.host,
         port=options.port,
         log_config=None,

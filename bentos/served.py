@@ -62,7 +62,7 @@ class Served:
             predictions = self.predictor(rows.columns)
         except UnknownCategory as error:
             raise RequestRefused(422, str(error)) from error
-        return Answered(predictions, self.packaged.version, self.colour, request_id, self.reader.flags(rows.columns))
+        return Answered(predictions, self.packaged.version, self.colour, request_id, self.reader.flags(rows))
 
     def answers_a_golden_row(self) -> bool:
         """Whether the model answers at all, asked the way a request would."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,9 @@ SETTINGS = EndpointSettings.from_environment()
 @cache
 def served() -> Served:
     """The model of this process."""
-    return Served.open(colour=SETTINGS.colour)
+    opened = Served.open(colour=SETTINGS.colour)
+    gc.freeze()  # what is loaded now stays: searching it for garbage again and again would hold up requests
+    return opened
 
 
 @bentoml.service(

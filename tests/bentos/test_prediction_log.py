@@ -42,7 +42,7 @@ def logged(settings: Settings) -> pd.DataFrame:
 def entry(served: Served, request_id: str, rows: int = 1) -> Entry:
     golden = served.packaged.golden_rows[0]
     found = served.reader.from_rows([golden.row] * rows)
-    return Entry(request_id, time.time(), False, found.columns, found.key, np.full(rows, golden.prediction))
+    return Entry(request_id, time.time(), False, found.records, np.full(rows, golden.prediction))
 
 
 @pytest.mark.slow
@@ -161,8 +161,8 @@ def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
 ) -> None:
     log = PredictionLog(folder, served.packaged, "blue")
     good = entry(served, "good")
-    columns = {**good.columns, "carrier": ["\ud800"]}
-    log.put(Entry("bad", good.at, False, columns, good.key, good.predictions))
+    asked = [{**served.packaged.golden_rows[0].row, "carrier": "\ud800"}]
+    log.put(Entry("bad", good.at, False, asked, good.predictions))
     wait_until(lambda: log.dropped["failed"] == 1, "it is counted")
     log.put(good)
     log.close()
@@ -175,7 +175,7 @@ def test_a_log_over_midnight_has_each_day_in_its_own_files(served: Served, setti
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
     for n, moment in enumerate((midnight - timedelta(microseconds=1), midnight, midnight + timedelta(seconds=1))):
         made = entry(served, f"q{n}")
-        log.put(Entry(made.request_id, moment.timestamp(), False, made.columns, made.key, made.predictions))
+        log.put(Entry(made.request_id, moment.timestamp(), False, made.asked, made.predictions))
     log.close()
     reader = RequestLog(settings, "orders")
     assert reader.between(midnight - timedelta(days=1), midnight)["request_id"].tolist() == ["q0"]

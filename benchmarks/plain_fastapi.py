@@ -1,0 +1,42 @@
+"""What people write instead: the same model file behind FastAPI, with no check, no log and no figures.
+
+BENCHMARK_BENTO=<folder> python -m benchmarks.plain_fastapi --port 3000
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from bentos.contract import MODEL, Packaged
+from bentos.predictor import load
+
+folder = Path(os.environ["BENCHMARK_BENTO"])
+packaged = Packaged.read(folder)
+predictor = load(packaged.format, (folder / MODEL).read_bytes())
+names = [column.name for column in packaged.columns]
+app = FastAPI()
+
+
+@app.get("/readyz")
+async def readyz() -> str:
+    """It answers."""
+    return "ready"
+
+
+@app.post("/predict")
+async def predict(body: dict[str, Any]) -> dict[str, Any]:
+    """Predict rows."""
+    rows = body["rows"]
+    return {"predictions": predictor({name: [row.get(name) for row in rows] for name in names}).tolist()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    uvicorn.run(app, port=parser.parse_args().port, access_log=False, log_level="warning", server_header=False)
