@@ -91,7 +91,7 @@ class Fitter:
         rows = known.labelled([day.day for day in chosen.training])
         tail = rows.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
         lesson = fitting.Lesson(rows.frame, rows.truth, rows.days)
-        wrong = refit_objection(self.pipeline, first.model, again.model, lesson, tail.to_numpy())
+        wrong = refit_objection(self.pipeline.task, first.model, again.model, lesson, tail.to_numpy())
         if wrong:
             return Challenger(first, first, 2, cost, f"the refit through {again.learned_until} is not used: {wrong}")
         return Challenger(again, first, 2, cost, f"fitted again through {again.learned_until}")

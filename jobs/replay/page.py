@@ -230,6 +230,8 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> str:
     delay, held = pipeline.labels.delay_days, pipeline.training.holdout_days
     left_out = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
     left_out += ["Feature drift trains nothing here: triggers.drift is not played."] if pipeline.triggers.drift else []
+    if pipeline.monitoring.streams.detectors:
+        left_out.append("Detectors over streams raise no alarm here: monitoring.streams is not played.")
     rules = [
         f"Every policy begins with a model trained on what was known on the evening before {played.first}.",
         "A day is predicted by the version that is champion then. In the evening the policy decides; what it trains "

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING, cast
 
 from jobs.concept import slice_alarms
 from jobs.labelled_predictions import BATCH, LabelledPredictions
@@ -15,6 +16,9 @@ from jobs.replay.history import Known
 from jobs.trigger_measurement import QUALITY
 from tidewheel.policies.trigger_facts import DayQuality
 from tidewheel.spec import Pipeline
+
+if TYPE_CHECKING:
+    from tidewheel.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,9 @@ class Watch:
         """
         day, label = known.matured_until, self._pipeline.labels.column
         rows = known.labelled([day])
-        said = rows.frame[sliced_columns(self._pipeline)].assign(
-            **{"prediction": answers, VERSION: version, "source": BATCH, label: rows.truth}
-        )
+        said = rows.frame[sliced_columns(self._pipeline)].copy()
+        said["prediction"], said[label] = answers, rows.truth
+        said[VERSION], said["source"] = version, BATCH
         found = day_performance(self._pipeline, LabelledPredictions(str(day), said), {version: expected_error})
         self._figures[str(day)] = {
             part: {name: value for name, value in figures.items() if not math.isnan(value)}
@@ -63,7 +67,7 @@ class Watch:
 
     def concept_alarms(self, evening: date) -> tuple[str, ...]:
         """Slices whose labels have come to mean something else, as job `monitor` finds them."""
-        return tuple(slice_alarms(self, self._pipeline, evening))
+        return tuple(slice_alarms(cast("Ledger", self), self._pipeline, evening))  # it asks for figures of days alone
 
     def figures_of_days(self, pipeline: str, first: str, last: str, names: set[str]) -> Iterator[Figure]:
         """Figures as `Ledger.figures_of_days` gives them; there is no other pipeline here."""
