@@ -6,6 +6,7 @@ import argparse
 from datetime import UTC, datetime
 
 from jobs.job import Job, Result, run
+from jobs.no_challenger import refusal_is_a_verdict
 from jobs.nothing_new import fingerprint, repeated
 from jobs.staleness import stale_days, stale_sentence
 from jobs.training_data import choose_training_data, keep_training_data
@@ -15,7 +16,8 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 def work(job: Job) -> Result:
     """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
-    chosen = choose_training_data(job.lake, job.pipeline, as_of=job.partitions.last)
+    with refusal_is_a_verdict(job):
+        chosen = choose_training_data(job.lake, job.pipeline, as_of=job.partitions.last)
     if sentence := repeated(job, chosen):
         _answer_the_wish(job, str(chosen.as_of), sentence)
         return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)

@@ -37,7 +37,7 @@ footer {{ color: #6b7885; margin-top: 2rem; font-size: .85rem }}
 {figures}
 <h2>{metric}, day by day</h2>
 {days}
-{slices}<h2>What was asked</h2>
+{slices}{groups}<h2>What was asked</h2>
 {thresholds}
 <footer>{rows:,} rows of {count} days that neither version was trained on. The bound comes from a bootstrap that draws
 whole days, because rows of one day are not independent.</footer>
@@ -88,6 +88,7 @@ def comparison_page(
             _day_rows(days, metric not in LOWER_IS_BETTER),
         ),
         slices=_slices(verdict),
+        groups=_groups(measured),
         thresholds=_table(["rule", "value"], thresholds),
         rows=measured.rows,
         count=measured.days,
@@ -126,6 +127,15 @@ def _slices(verdict: Verdict) -> str:
         for part in parts
     ]
     return "<h2>Slices</h2>\n" + _table(["slice", "rows", "challenger", "champion", "verdict"], rows) + "\n"
+
+
+def _groups(measured: GateMeasurement) -> str:
+    rows = [
+        [escape(f"{gap.figure.replace('_', ' ')} by {gap.column}"), escape(group), _number(value)]
+        for gap in measured.gaps
+        for group, value in sorted(gap.groups.items(), key=lambda item: item[1])
+    ]
+    return "<h2>Groups</h2>\n" + _table(["figure", "group", "challenger"], rows) + "\n" if rows else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -18,6 +18,7 @@ from jobs.job import Job, Result, run
 from jobs.lineage import LINEAGE_FILE, Lineage, environment
 from jobs.metrics import measure
 from jobs.model_file import requirements, serialization
+from jobs.no_challenger import refusal_is_a_verdict
 from jobs.prediction import predict
 from jobs.search import SEARCH_FILE
 from jobs.training_data import TRAINING_DATA_FILE, read_training_data
@@ -61,7 +62,8 @@ def work(job: Job) -> Result:
 
 def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
     """Fit, log and register. Registering is the last step, so a version in the registry is a whole one."""
-    made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
+    with refusal_is_a_verdict(job):
+        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
     said = predict(model, frame, pipeline.task)
     figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}

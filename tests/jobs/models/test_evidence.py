@@ -66,6 +66,7 @@ def test_a_judged_version_has_a_card_curves_importances_slices_and_counted_uses_
     assert verdict.inputs["holdout_uses"] == 1
     page = (parcels.lake.store.read(record.links["Report"]) or b"").decode()
     assert "<td>carrier=slow</td>" in page
+    assert "<td>bias by carrier</td><td>slow</td>" in page
 
 
 def test_what_matters_is_found_by_shuffling_and_the_same_seed_finds_the_same() -> None:

@@ -39,9 +39,10 @@ def test_the_refit_serves_its_twin_is_judged_and_the_next_challenger_is_compared
     # days 9 and 10 are known to version 1, but not to its twin
     assert record.figures["days"] == 3
     assert "against" in record.sentence
-    assert "Fitted again through 2024-01-11" in registry.connect(parcels.settings).get_model_version(
-        parcels.name, "2"
-    ).description
+    assert (
+        "Fitted again through 2024-01-11"
+        in registry.connect(parcels.settings).get_model_version(parcels.name, "2").description
+    )
 
     serving = registry.load_model(parcels.settings, parcels.name, "2")
     judged = registry.load_judged_model(parcels.settings, second)

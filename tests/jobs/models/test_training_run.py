@@ -63,6 +63,22 @@ def test_the_first_challenger_passes_on_floors_alone_and_becomes_champion(
     assert tags[registry.TRAIN_END] == "2024-01-07"  # twelve days, two to mature, three held out
 
 
+def test_a_training_names_the_days_whose_past_was_corrected_and_what_to_run_again(
+    registered_parcels: MakeParcels, run_job: RunJob
+) -> None:
+    parcels = registered_parcels()
+    days = parcels.publish_days(12)
+    assert run_job(parcels, "assemble", days[-1], "one").figures["stale_days"] == 0
+    # Features that look back were made from labels; these manifests name none.
+    spec = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    spec.write_text(
+        spec.read_text().replace("transform: unused:unused", "transform: unused:unused\n  look_back_days: 3")
+    )
+    again = run_job(parcels, "assemble", days[-1], "two")
+    assert again.figures["stale_days"] == 8  # ten days have matured; on the first two nothing was known
+    assert f"run {parcels.name}.features again from {days[2]} to {days[9]}" in again.sentence
+
+
 def test_a_version_carries_its_lineage_and_answers_its_golden_rows(
     registered_parcels: MakeParcels, run_job: RunJob
 ) -> None:
@@ -185,11 +201,28 @@ def test_corrected_data_under_the_same_run_id_is_a_new_version(
 def test_labels_of_one_kind_are_refused(registered_parcels: MakeParcels, run_job: RunJob) -> None:
     parcels = registered_parcels()
     day = parcels.publish_days(12, always_late=True)[-1]
+    parcels.ledger.request_training(parcels.name, "somebody asks", datetime.now(UTC))
     run_job(parcels, "assemble", day, "one")
     with pytest.raises(SystemExit) as refused:
         run_job(parcels, "train", day, "one")
     assert refused.value.code == ExitCode.DATA_REFUSED
     assert registry.challenger(parcels.settings, parcels.name) is None
+    [sentence] = gate_sentences(parcels).values()
+    assert sentence.startswith("inconclusive: there is no challenger, and the champion stays")
+    assert "late is 1 in all 840 rows" in sentence
+    assert parcels.ledger.open_request(parcels.name) is None  # it is answered
+
+
+def test_too_few_rows_are_a_verdict_and_answer_the_wish(make_parcels: MakeParcels, run_job: RunJob) -> None:
+    parcels = make_parcels()
+    day = parcels.publish_days(12, rows=10)[-1]
+    parcels.ledger.request_training(parcels.name, "somebody asks", datetime.now(UTC))
+    with pytest.raises(SystemExit) as refused:
+        run_job(parcels, "assemble", day, "one")
+    assert refused.value.code == ExitCode.DATA_REFUSED
+    [sentence] = gate_sentences(parcels).values()
+    assert "70 rows of 7 days to train on" in sentence
+    assert parcels.ledger.open_request(parcels.name) is None
 
 
 def test_a_champion_whose_columns_are_gone_stays_and_the_verdict_says_why(

@@ -1,0 +1,36 @@
+"""A training that data refuses: the verdict says why there is no challenger, and the wish for one is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tidewheel.errors import DataRefused
+from tidewheel.ledger import Ledger
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from jobs.job import Job
+
+
+@contextmanager
+def refusal_is_a_verdict(job: Job) -> Iterator[None]:
+    """Write a refusal down before it ends the job: trying again does not help, so nobody should wait for this run.
+
+    Args:
+        job: a job of a training run.
+
+    Raises:
+        DataRefused: what was refused.
+    """
+    try:
+        yield
+    except DataRefused as error:
+        ledger, now = Ledger.open(job.settings), datetime.now(UTC)
+        sentence = f"{Outcome.INCONCLUSIVE}: there is no challenger, and the champion stays: {error}"
+        verdict = Verdict(Kind.GATE, Outcome.INCONCLUSIVE, sentence, {"as_of": str(job.partitions.last)})
+        ledger.record(job.pipeline.name, f"as of {job.partitions.last}", job.run_id, verdict, now)
+        ledger.close_request(job.pipeline.name, job.run_id, now)
+        raise
