@@ -15,6 +15,8 @@ from tidewheel.spec import Pipeline, find_pipeline
 if TYPE_CHECKING:
     from conftest import Parcels
 
+    from tidewheel.runs import JobRecord
+
 MakeParcels = Callable[..., "Parcels"]
 
 
@@ -113,3 +115,17 @@ def test_days_built_before_a_column_was_added_are_left_out_and_named_where_that_
     wider = changed.features.model_copy(update={"numeric": [*changed.features.numeric, "height"]})
     with pytest.raises(DataRefused, match="10 more whose features lack height and must be built again"):
         choose_training_data(parcels.lake, changed.model_copy(update={"features": wider}), as_of=days[-1])
+
+
+def test_a_training_names_the_days_whose_past_was_corrected_and_what_to_run_again(
+    make_parcels: MakeParcels, run_job: Callable[..., JobRecord]
+) -> None:
+    parcels = make_parcels()
+    days = parcels.publish_days(12)
+    assert run_job(parcels, "assemble", days[-1], "one", "--force").figures["stale_days"] == 0
+    # Features that look back would have been made from labels, which these manifests do not name.
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    file.write_text(file.read_text().replace("unused:unused", "unused:unused\n  look_back_days: 3"))
+    again = run_job(parcels, "assemble", days[-1], "two", "--force")
+    assert again.figures["stale_days"] == 8  # ten days have matured; on the first two nothing was known
+    assert f"run {parcels.name}.features again from {days[2]} to {days[9]}" in again.sentence

@@ -63,22 +63,6 @@ def test_the_first_challenger_passes_on_floors_alone_and_becomes_champion(
     assert tags[registry.TRAIN_END] == "2024-01-07"  # twelve days, two to mature, three held out
 
 
-def test_a_training_names_the_days_whose_past_was_corrected_and_what_to_run_again(
-    registered_parcels: MakeParcels, run_job: RunJob
-) -> None:
-    parcels = registered_parcels()
-    days = parcels.publish_days(12)
-    assert run_job(parcels, "assemble", days[-1], "one").figures["stale_days"] == 0
-    # Features that look back were made from labels; these manifests name none.
-    spec = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
-    spec.write_text(
-        spec.read_text().replace("transform: unused:unused", "transform: unused:unused\n  look_back_days: 3")
-    )
-    again = run_job(parcels, "assemble", days[-1], "two")
-    assert again.figures["stale_days"] == 8  # ten days have matured; on the first two nothing was known
-    assert f"run {parcels.name}.features again from {days[2]} to {days[9]}" in again.sentence
-
-
 def test_a_version_carries_its_lineage_and_answers_its_golden_rows(
     registered_parcels: MakeParcels, run_job: RunJob
 ) -> None:
