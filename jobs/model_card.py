@@ -113,7 +113,7 @@ def _figures(facts: CardFacts) -> Iterator[str]:
 def _made(facts: CardFacts) -> Iterator[str]:
     shown = ("estimator", "seed", "device", "code_version", "lock_hash", "python", "window_days", "search.trials")
     for name in shown:
-        if name in facts.parameters:
+        if facts.parameters.get(name, "None") != "None":  # as MLflow keeps what is not set
             yield f"- {name.replace('_', ' ').replace('.', ': ')}: `{facts.parameters[name]}`"
     again = f"tidewheel reproduce {facts.pipeline.name} --version {facts.measured.challenger_version}"
     yield f"- `{again}` trains it again and compares."

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.fitting import fit
@@ -25,6 +24,8 @@ from tidewheel.runs import run_folder
 from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
+    import optuna
+
     from jobs.fitting import Lesson
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
@@ -163,6 +164,8 @@ def _try(
 
 def _study(before: Sequence[Trial], space: dict[str, Any], seed: int) -> optuna.Study:
     """Optuna's memory, made anew from the trials so far; the seed is of the next trial alone."""
+    import optuna  # a second of imports, which a training without a search need not wait for
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(seed=seed + len(before)),

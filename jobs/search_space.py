@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
 from tidewheel.spec.training import Range
 
 if TYPE_CHECKING:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     from tidewheel.spec.training import Training
 
 SPACES: Mapping[str, Mapping[str, Range]] = {
@@ -60,6 +60,8 @@ def distributions(
         training: estimator and search.
         task: kind of label.
     """
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     names = REGRESSION_NAMES.get(training.estimator, {}) if task == "regression" else {}
     default = {names.get(name, name): asked for name, asked in SPACES.get(training.estimator, {}).items()}
     space = (training.search.space if training.search else {}) or default
