@@ -1,6 +1,8 @@
 """How long Airflow takes to read pipelines: one file, and one loop of a real DAG processor over a hundred.
 
     python -m benchmarks.parsing [number of pipelines]
+
+Each pipeline is a copy of flight_delay under a name of its own.
 """
 
 from __future__ import annotations
