@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +24,7 @@ from tidewheel.errors import UsageError
 log = logging.getLogger("tidewheel.replay")
 DEFAULT_POLICIES = (SPEC, FROZEN, EQUAL, WEEKLY)
 SEEDS = 3
+INTERRUPTED = 130
 
 
 def work(job: Job) -> Result:
@@ -36,7 +38,11 @@ def work(job: Job) -> Result:
     scene = Scene(
         job.settings, job.pipeline, job.partitions, job.settings.home / "cache" / "replay" / job.pipeline.name
     )
-    plays = play_all(scene, history, policies, seeds, job.options.workers)
+    try:
+        plays = play_all(scene, history, policies, seeds, job.options.workers)
+    except KeyboardInterrupt:
+        log.warning("stopped; the same command goes on where it was")
+        sys.exit(INTERRUPTED)
     rows = history.taken(job.partitions.days)
     summaries = summarize(job.pipeline, rows, plays)
     series = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 
 import tidewheel.policies
 from jobs import (
@@ -27,6 +28,7 @@ from jobs.replay.play import Play
 from jobs.replay.policies import SPEC, Declared, parse_policy
 from jobs.replay.progress import Progress
 from jobs.replay.troupe import Part, Scene, Troupe, policy_of
+from tidewheel.errors import PlatformError
 
 CODE = (
     *(declared, fits, fixed, gate, history, play, policies, watch),
@@ -91,11 +93,21 @@ def play_all(
             progress.tell(troupe.news())
             for future in ended:
                 part = running.pop(future)
-                played = future.result()
+                played = _result(future, part)
                 kept.put("plays", play_key(scene, history, part), played)
                 take(part, played)
                 progress.end(part, played, again=True)
     return [done[Part(policy, seed)] for policy in policies for seed in seeds]
+
+
+def _result(future: Future[Play], part: Part) -> Play:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise PlatformError(
+            f"a process that played {part.policy} was killed, perhaps for want of memory: each holds all the days. "
+            "The same command goes on where it was; try --workers 1"
+        ) from error
 
 
 def play_key(scene: Scene, history: History, part: Part) -> str:

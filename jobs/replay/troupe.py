@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import queue
+import signal
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -129,6 +130,7 @@ _player: list[_Player] = []
 
 
 def _enter(scene: Scene, told: Queue[News]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; whoever started it has one
     threadpoolctl.threadpool_limits(1)
     os.environ.update(OMP_NUM_THREADS="1", LOKY_MAX_CPU_COUNT="1")  # for libraries that are loaded later, and joblib
     history = History.read(Lake.open(scene.pipeline.name, scene.settings), scene.pipeline, scene.played)
