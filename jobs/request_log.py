@@ -99,6 +99,10 @@ class RequestLog:
             pieces = [log_schema((), (), ()).empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
         return LoggedDay(pa.concat_tables(pieces, promote_options="permissive"), tuple(found))
 
+    def days(self) -> list[str]:
+        """Days that have files, in order."""
+        return sorted({path.parent.name for path in self.folder.glob(f"*/*{SUFFIX}")})
+
     def segments(self, key: str) -> list[Segment]:
         """The files of one day, in the order they were begun."""
         paths = (self.folder / key).glob(f"*{SUFFIX}")

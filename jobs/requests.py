@@ -19,19 +19,24 @@ if TYPE_CHECKING:
 
 FINISHED = timedelta(seconds=SEGMENT_SECONDS + 60)
 """A file that was begun longer ago than this is appended to no more."""
+ENDED = timedelta(days=2)
+"""Nobody begins a file of a day that began longer ago than this."""
 
 
 def work(job: Job) -> Result:
-    """Publish what was logged on each day; a day that is not over may be published again and again."""
+    """Publish the logged requests of each day asked for, and of every other day that still has files.
+
+    So a night that was missed is made up for, and a day that is not over may be published again and again.
+    """
     reader = RequestLog(job.settings, job.pipeline.name)
-    published = [found for day in job.partitions.keys if (found := _publish(job, reader, day))]
+    days = sorted({*job.partitions.keys, *reader.days()})
+    published = [found for day in days if (found := _publish(job, reader, day))]
     rows = sum(manifest.rows for manifest in published)
+    named = ", ".join(manifest.partition for manifest in published)
     return Result(
         outputs=published,
         figures={"rows": rows, "days": len(published)},
-        sentence=f"{rows:,} logged predictions of {job.partitions} published"
-        if published
-        else f"no requests were logged on {job.partitions}",
+        sentence=f"{rows:,} logged predictions published: {named}" if published else "no requests were logged",
     )
 
 
@@ -47,6 +52,8 @@ def _publish(job: Job, reader: RequestLog, key: str) -> Manifest | None:
         for segment in day.segments:
             if segment.begun + FINISHED < now:
                 segment.path.unlink()
+        if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED and not any((reader.folder / key).iterdir()):
+            (reader.folder / key).rmdir()
         return manifest
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that watches; it follows scoring, so that it finds the day's predictions, whatever runs faster."""
     follows = assets.predictions if pipeline.scoring.enabled else assets.features
+    requests = JobCommand("requests", pipeline.name, PARTITION)
     monitor = JobCommand("monitor", pipeline.name, PARTITION)
     with declared_dag(
         pipeline,
@@ -31,7 +32,9 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         follows="scored" if pipeline.scoring.enabled else "published",
     ) as dag:
         chain(
-            job_task("monitor", monitor, settings, links=["Report"], execution_timeout=LONG),
+            job_task("requests", requests, settings),
+            # A day is looked at whether or not its requests could be published: both read the same files.
+            job_task("monitor", monitor, settings, links=["Report"], execution_timeout=LONG, trigger_rule="all_done"),
             RequestTraining(
                 task_id="request_training",
                 pipeline=pipeline.name,

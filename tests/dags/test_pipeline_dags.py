@@ -110,7 +110,7 @@ def test_scoring_follows_features_and_monitoring_follows_scoring(read_dags: Read
     assert (watched(scoring), watched(monitoring)) == (["orders.features"], ["orders.predictions"])
     assert chain_of(scoring) == ["score", "validate_predictions", "announce"]
     assert outlets(scoring) == {"announce": "orders.predictions"}
-    assert chain_of(monitoring) == ["monitor", "request_training"]
+    assert chain_of(monitoring) == ["requests", "monitor", "request_training"]
 
 
 def test_a_day_that_could_not_be_scored_for_want_of_a_champion_is_still_announced(read_dags: ReadDags) -> None:

@@ -109,7 +109,20 @@ def test_a_file_can_be_read_wherever_its_writer_died(job: Job, writer: Writers) 
 
 def test_a_day_without_requests_publishes_nothing(job: Job) -> None:
     result = work(job)
-    assert (result.outputs, result.sentence) == ([], f"no requests were logged on {DAY}")
+    assert (result.outputs, result.sentence) == ([], "no requests were logged")
+
+
+def test_a_day_that_was_missed_is_published_with_the_next(job: Job, writer: Writers) -> None:
+    log = RequestLog(job.settings, "orders")
+    append(writer(), ["a"])
+    (log.folder / DAY).rename(log.folder / "2026-03-01")
+    [segment] = log.segments("2026-03-01")
+    segment.path.rename(segment.path.with_name(f"20260301{segment.path.name[8:]}"))
+    append(writer(), ["b"])
+    result = work(job)
+    assert [manifest.partition for manifest in result.outputs] == ["2026-03-01", DAY]
+    assert log.days() == [DAY], "what is published and over leaves nothing behind"
+    assert not (log.folder / "2026-03-01").exists()
 
 
 def test_models_with_other_columns_share_a_day(job: Job, writer: Writers) -> None:
