@@ -22,8 +22,8 @@ from tidewheel.runs import read_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tidewheel.release.actions import Found
     from tidewheel.release.artifact import Artifact
+    from tidewheel.release.proofs import Found
 
 ALL = "all"
 NEWEST_SCORES = 5_000

@@ -218,7 +218,9 @@ class GuardPolicy:
                 f"version {previous} {min(old):.4g} to {max(old):.4g}"
             )
         distance = score_distance(new, old)
-        chance = math.sqrt(-math.log((1 - self.confidence) / 2) / 2 * (len(new) + len(old)) / (len(new) * len(old)))
+        # A row that is asked for again and again is one observation, however often it was answered.
+        n, m = len(set(new)), len(set(old))
+        chance = math.sqrt(-math.log((1 - self.confidence) / 2) / 2 * (n + m) / (n * m))
         if distance <= max(self.maximum_score_distance, chance):
             return ""
         return (

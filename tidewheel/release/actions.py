@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from tidewheel.policies.verdict import Outcome
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.counted import Counted
 from tidewheel.release.probe import Probe
+from tidewheel.release.proofs import Found, verify_parity, warm_up
 from tidewheel.release.stages import (
     AwaitReady,
     Bake,
@@ -44,7 +44,6 @@ ROUTER_SECONDS = 10.0
 """How long the router may take to accept new routes."""
 QUIET_SECONDS = 0.5
 """A colour that has had no request in flight for this long is drained."""
-WARM_UP_REQUESTS, JUDGED_REQUESTS = 30, 15
 
 
 class GuardBreach(ReleaseError):
@@ -57,15 +56,6 @@ class GuardBreach(ReleaseError):
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.sentence)
         self.verdict = verdict
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a stage did: a sentence for a person, figures for the ledger, and the guard's verdict where it gave one."""
-
-    sentence: str
-    figures: dict[str, Any]
-    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -112,10 +102,10 @@ class Actions:
                 return self._start(colour, version)
             case AwaitReady(colour, timeout_seconds):
                 return self._await_ready(colour, timeout_seconds)
-            case WarmUp(colour, latency_budget_ms, memory_budget_mb):
-                return self._warm_up(colour, latency_budget_ms, memory_budget_mb)
+            case WarmUp():
+                return warm_up(stage, self.backend, self._golden())
             case VerifyParity():
-                return self._verify_parity(stage)
+                return verify_parity(stage, self.backend, self._artifact())
             case Mirror(colour, against):
                 return self._beside(stage, Traffic(against, mirrored=True))
             case Canary(colour, against, share):
@@ -154,77 +144,6 @@ class Actions:
                 time.sleep(POLL_SECONDS)
         seconds = round(time.monotonic() - started, 2)
         return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
-
-    def _warm_up(self, colour: Colour, latency_budget_ms: float, memory_budget_mb: float) -> Found:
-        rows = [golden.row for golden in self._golden()]
-        with Probe(self.backend.address(colour)) as probe:
-            times = [probe.predict([rows[n % len(rows)]]).milliseconds for n in range(WARM_UP_REQUESTS)]
-        median, memory = round(statistics.median(times[-JUDGED_REQUESTS:]), 3), round(self.backend.memory_mb(colour), 1)
-        figures = {
-            "first_ms": round(times[0], 3),
-            "median_ms": median,
-            "worst_ms": round(max(times[1:]), 3),
-            "memory_mb": memory,
-        }
-        if median > latency_budget_ms:
-            raise ReleaseError(
-                f"{colour} answers a golden row in {median:g} ms (median of {JUDGED_REQUESTS}), "
-                f"more than the {latency_budget_ms:g} ms of serving.latency_budget_ms"
-            )
-        if memory > memory_budget_mb:
-            raise ReleaseError(
-                f"{colour} holds {memory:g} MiB of memory, more than the {memory_budget_mb:g} MiB of "
-                "release.memory_budget_mb"
-            )
-        sentence = (
-            f"{colour} answers a golden row in {median:g} ms, {latency_budget_ms:g} ms are allowed; "
-            f"it holds {memory:g} of {memory_budget_mb:g} MiB"
-        )
-        return Found(sentence, figures)
-
-    def _verify_parity(self, stage: VerifyParity) -> Found:
-        colour, tolerance, artifact = stage.colour, stage.tolerance, self._artifact()
-        golden = artifact.golden_rows()
-        with Probe(self.backend.address(colour)) as probe:
-            answer = probe.predict([row.row for row in golden])
-        if (answer.version, answer.colour) != (artifact.version, colour):
-            raise ReleaseError(
-                f"at {self.backend.address(colour)} version {answer.version} answers as {answer.colour}; "
-                f"expected version {artifact.version} as {colour}"
-            )
-        worst, difference = 0, 0.0
-        for place, (row, served) in enumerate(zip(golden, answer.predictions, strict=True)):
-            apart = abs(served - row.prediction) / max(1.0, abs(row.prediction))
-            if not apart <= difference:  # NaN is a difference too
-                worst, difference = place, apart
-        if not difference <= tolerance:
-            raise ReleaseError(
-                f"{colour} answers {answer.predictions[worst]:g} for golden row {worst}, offline it was "
-                f"{golden[worst].prediction:g}: apart by {difference:.2g}, allowed are {tolerance:g}"
-            )
-        figures = {"rows": len(golden), "max_difference": difference}
-        beside = self._compare_scores(stage, golden, answer.predictions) if stage.against else ""
-        return Found(
-            f"{len(golden)} golden rows answered as offline, apart by {difference:.1g} at most{beside}", figures
-        )
-
-    def _compare_scores(self, stage: VerifyParity, golden: list[GoldenRow], scores: list[float]) -> str:
-        """See that the scores have not moved away from the live version's; returns what was compared.
-
-        Raises:
-            ReleaseError: they have.
-        """
-        assert stage.against is not None
-        with Probe(self.backend.address(stage.against)) as probe:
-            try:
-                live = probe.predict([row.row for row in golden])
-            except ReleaseError:
-                # With another contract than the new version's it refuses the rows, and there is nothing to compare.
-                return f"; {stage.against} does not take these rows, so its scores are not compared"
-        version = self._artifact().version
-        if breach := stage.guard.scores_breach(scores, live.predictions, version, live.version):
-            raise ReleaseError(breach)
-        return f", and spread like those of version {live.version}"
 
     def _switch(self, colour: Colour, version: str) -> Found:
         with Probe(self.backend.address(colour)) as probe:

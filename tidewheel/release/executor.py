@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 from tidewheel.errors import LedgerError, ReleaseError
 from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases, Status
-from tidewheel.policies.verdict import Verdict
-from tidewheel.release.actions import Actions, Found, GuardBreach, Memory
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.release.actions import Actions, GuardBreach, Memory
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.plan import Live, State, explain, plan, stage_names
 from tidewheel.release.probe import Probe
-from tidewheel.release.reconcile import Point, Repair, Resume, Route, Situation, Stop, reconcile
+from tidewheel.release.proofs import Found
+from tidewheel.release.reconcile import Repair, Resume, Situation, reconcile
 from tidewheel.release.record import Release, plan_to_json
+from tidewheel.release.repairs import make, situation
 from tidewheel.release.stages import Colour, Drain, Package, Retire, Stage, Switch
 from tidewheel.release.traffic import Traffic
-from tidewheel.release.watch import Scores
+from tidewheel.release.watch import AskedBack, Scores
 
 if TYPE_CHECKING:
     from tidewheel.release.backend import Backend
@@ -113,21 +115,22 @@ class Executor:
         Raises:
             ReleaseError: that other release cannot be ended.
         """
+        name = self._pipeline.name
         with self._alone():
-            running = self._releases.running(self._pipeline.name)
+            running = self._releases.running(name)
             if running is not None:
                 release = Release.from_row(running)
                 if release.version == wanted:
                     return release
                 self._overtake(release, wanted)
-            self._repair(reconcile(self._situation(champion=None)))
+            make(reconcile(self._situation(None)), name, self._backend, self._releases)
             state = self.observe()
             stages = plan(state, wanted, self._pipeline)
             sentence = explain(state, wanted, stages)
-            endpoint = self._releases.endpoint(self._pipeline.name)
+            endpoint = self._releases.endpoint(name)
             document = plan_to_json(stages, state.live, endpoint.previous_version if endpoint else None, sentence)
             colour = state.idle if stages else _live_colour(state)
-            row = self._releases.begin(self._pipeline.name, wanted, colour, document, run_id, _now())
+            row = self._releases.begin(name, wanted, colour, document, run_id, _now())
             if not stages:
                 self._releases.end(row.id, Status.DONE, sentence, _now())
             return Release.from_row(self._releases.get(row.id))
@@ -219,7 +222,7 @@ class Executor:
         try:
             with self._releases.exclusively(self._pipeline.name, 0):
                 repairs = reconcile(self._situation(champion))
-                self._repair(repairs)
+                make(repairs, self._pipeline.name, self._backend, self._releases)
         except Busy:
             return []
         for repair in repairs:
@@ -240,7 +243,7 @@ class Executor:
             self._failed(release, position, error)
             raise ReleaseError(f"{self._pipeline.name}: stage {stage.name} failed: {error}") from error
         if found.verdict is not None:
-            self._record(release, stage, found.verdict)
+            self._record(release, stage.name, found.verdict)
         self._releases.stage_ended(
             release.number, position, Status.DONE, {"sentence": found.sentence, **found.figures}, _now()
         )
@@ -260,7 +263,9 @@ class Executor:
         self._releases.stage_ended(release.number, position, Status.FAILED, {**detail, **seconds}, _now())
         self._end_taken_back(release, f"{stage.name}: {error}")
         if isinstance(error, GuardBreach):
-            self._record(release, stage, error.verdict)
+            self._record(release, stage.name, error.verdict)
+        if isinstance(error, AskedBack):
+            self._record(release, stage.name, _by_hand(error.reason))
 
     def _route_back(self, release: Release) -> float:
         """Send all requests where they went before; returns the seconds until the router had acknowledged."""
@@ -291,7 +296,9 @@ class Executor:
             self._run_rest(release)
             return
         self._route_back(release)
-        self._end_taken_back(release, f"taken back by hand: {reason}")
+        verdict = _by_hand(reason)
+        self._end_taken_back(release, verdict.sentence)
+        self._record(release, "between two stages", verdict)
 
     def _overtake(self, release: Release, wanted: str) -> None:
         if self._reached(release, Switch):
@@ -313,33 +320,7 @@ class Executor:
                 self._run(release, position)
 
     def _situation(self, champion: str | None) -> Situation:
-        name = self._pipeline.name
-        endpoint, running = self._releases.endpoint(name), self._releases.running(name)
-        newest = {row.version: row for row in reversed(self._releases.newest(name))}
-        return Situation(
-            champion=champion,
-            colour=Colour(endpoint.colour) if endpoint else None,
-            version=endpoint.version if endpoint else None,
-            traffic=self._backend.traffic(),
-            started={colour: version for colour in Colour if (version := self._backend.version(colour)) is not None},
-            release=running.id if running else None,
-            given_up={version: row.reason for version, row in newest.items() if row.status == Status.FAILED},
-        )
-
-    def _repair(self, repairs: list[Repair]) -> None:
-        name = self._pipeline.name
-        for repair in repairs:
-            match repair:
-                case Route(colour):
-                    self._backend.route(Traffic(colour))
-                case Point(colour, version):
-                    endpoint = self._releases.endpoint(name)
-                    self._releases.point(name, colour, version, endpoint.version if endpoint else None, _now())
-                case Stop(colour):
-                    self._backend.stop(colour)
-                case _:
-                    continue
-            log.warning("%s: %s", name, repair)
+        return situation(self._pipeline.name, champion, self._backend, self._releases)
 
     def _actions(self, release: Release) -> Actions:
         def detail(stage: str) -> Mapping[str, Any]:
@@ -356,8 +337,8 @@ class Executor:
         memory = Memory(detail, point, lambda: self._releases.asked_back(release.number))
         return Actions(self._backend, self._build, memory, self._scores)
 
-    def _record(self, release: Release, stage: Stage, verdict: Verdict) -> None:
-        subject = f"version {release.version} in {stage.name}"
+    def _record(self, release: Release, stage: str, verdict: Verdict) -> None:
+        subject = f"version {release.version} in {stage}"
         self._releases.ledger.record(self._pipeline.name, subject, f"release {release.number}", verdict, _now())
 
     def _reached(self, release: Release, kind: type[Stage]) -> bool:
@@ -374,6 +355,10 @@ class Executor:
         bakes += [step.bake_seconds for step in strategy.steps] if strategy.kind == "canary" else []
         bakes += [strategy.seconds] if strategy.kind == "shadow" else []
         return self._releases.exclusively(self._pipeline.name, PATIENCE_SECONDS + sum(bakes))
+
+
+def _by_hand(reason: str) -> Verdict:
+    return Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, f"taken back by hand: {reason}")
 
 
 def _live_colour(state: State) -> Colour:

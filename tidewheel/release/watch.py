@@ -38,7 +38,15 @@ Scores = Callable[[str, datetime, datetime], Sequence[float]]
 
 
 class AskedBack(ReleaseError):
-    """An operator asked for the old version."""
+    """An operator asked for the old version.
+
+    Attributes:
+        reason: who and why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"taken back by hand: {reason}")
+        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from tidewheel.release.artifact import Artifact
 from tidewheel.release.executor import Executor
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Traffic
+from tidewheel.release.watch import Scores
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
 from tidewheel.spec.release import Release
@@ -64,9 +65,9 @@ class Place:
     executor: Executor
     build: Callable[[str], Artifact]
 
-    def executor_for(self, pipeline: Pipeline) -> Executor:
-        """One that releases by another declaration."""
-        return Executor(pipeline, self.backend, self.releases, self.build)
+    def executor_for(self, pipeline: Pipeline, scores: Scores | None = None) -> Executor:
+        """One that releases by another declaration, or reads scores."""
+        return Executor(pipeline, self.backend, self.releases, self.build, scores)
 
     def predict(self, client: httpx.Client | None = None) -> dict[str, object]:
         """Ask the endpoint for a golden row."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 
+from jobs.request_log import RequestLog
 from tests.conftest import wait_until
 from tests.infra.local.conftest import Place, released_by
 from tests.infra.local.test_release import release
@@ -71,6 +73,20 @@ def test_a_version_whose_illness_only_callers_notice_is_taken_back_in_its_bake(
     if last.name == "bake":
         [verdict] = place.releases.ledger.verdicts(place.pipeline.name, Kind.RELEASE)
         assert (verdict.outcome, verdict.sentence) == (Outcome.ROLLED_BACK, last.detail["sentence"])
+
+
+def test_a_version_that_scores_all_callers_alike_is_told_by_the_prediction_log(place: Place) -> None:
+    def scores(version: str, since: datetime, until: datetime) -> list[float]:
+        answers = RequestLog(place.settings, place.pipeline.name).between(since, until, ["prediction", "model_version"])
+        return answers.loc[answers["model_version"] == version, "prediction"].tolist()
+
+    release(place, "1")
+    executor = place.executor_for(released_by(place.pipeline, **LONG), scores)
+    with Traffic(place) as traffic:
+        wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
+        with pytest.raises(ReleaseError, match=r"version constant to callers says 0\.5 to all \d+ rows, version 1 0\."):
+            executor.run(executor.begin("constant to callers", "run").number)
+    assert traffic.failures == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -38,10 +39,12 @@ class Traffic:
             thread.join()
 
     def _send(self, kept: bool) -> None:
-        row = {"weight": 1.0, "distance": 100.0, "carrier": "fast"}
         headers = {} if kept else {"connection": "close"}
         with httpx.Client(timeout=10, headers=headers) as client:
-            while not self._over.is_set():
+            for n in itertools.count():
+                if self._over.is_set():
+                    return
+                row = {"weight": n % 40 / 10 - 2, "distance": 100.0 + n % 7, "carrier": "fast"}
                 try:
                     answer = client.post(self._url, json={"rows": [row]})
                     failure = "" if answer.status_code == 200 else f"{answer.status_code}: {answer.text}"

@@ -16,10 +16,11 @@ from tests.small_models import pipeline
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.releases import Releases
-from tidewheel.release.actions import Actions, Found
+from tidewheel.release.actions import Actions
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.counted import Counted
 from tidewheel.release.executor import Executor
+from tidewheel.release.proofs import Found
 from tidewheel.release.stages import Colour, Stage
 from tidewheel.release.traffic import Traffic
 from tidewheel.spec import Pipeline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidewheel.release.reconcile import (
@@ -73,6 +73,7 @@ routers = st.builds(Traffic, st.none() | st.sampled_from(Colour), st.sampled_fro
 running = st.dictionaries(st.sampled_from(Colour), versions)
 
 
+@settings(deadline=None)
 @given(champion=st.none() | versions, ledger=ledgers, router=routers, started=running, bad=st.sets(versions))
 def test_after_one_reconcile_there_is_nothing_left_to_repair_and_what_answers_was_never_stopped(
     champion: str | None,

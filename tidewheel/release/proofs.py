@@ -1,0 +1,110 @@
+"""What a colour must show before anybody is routed to it: speed, memory, and the right answers."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tidewheel.errors import ReleaseError
+from tidewheel.release.probe import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidewheel.policies.verdict import Verdict
+    from tidewheel.release.artifact import Artifact, GoldenRow
+    from tidewheel.release.backend import Backend
+    from tidewheel.release.stages import VerifyParity, WarmUp
+
+WARM_UP_REQUESTS, JUDGED_REQUESTS = 30, 15
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a stage did: a sentence for a person, figures for the ledger, and the guard's verdict where it gave one."""
+
+    sentence: str
+    figures: dict[str, Any]
+    verdict: Verdict | None = None
+
+
+def warm_up(stage: WarmUp, backend: Backend, golden: Sequence[GoldenRow]) -> Found:
+    """Ask a colour for golden rows until it is warm, and hold its latency and its memory against the budgets.
+
+    Raises:
+        ReleaseError: it is beyond one of them.
+    """
+    colour, rows = stage.colour, [row.row for row in golden]
+    with Probe(backend.address(colour)) as probe:
+        times = [probe.predict([rows[n % len(rows)]]).milliseconds for n in range(WARM_UP_REQUESTS)]
+    median, memory = round(statistics.median(times[-JUDGED_REQUESTS:]), 3), round(backend.memory_mb(colour), 1)
+    figures = {
+        "first_ms": round(times[0], 3),
+        "median_ms": median,
+        "worst_ms": round(max(times[1:]), 3),
+        "memory_mb": memory,
+    }
+    if median > stage.latency_budget_ms:
+        raise ReleaseError(
+            f"{colour} answers a golden row in {median:g} ms (median of {JUDGED_REQUESTS}), "
+            f"more than the {stage.latency_budget_ms:g} ms of serving.latency_budget_ms"
+        )
+    if memory > stage.memory_budget_mb:
+        raise ReleaseError(
+            f"{colour} holds {memory:g} MiB of memory, more than the {stage.memory_budget_mb:g} MiB of "
+            "release.memory_budget_mb"
+        )
+    sentence = (
+        f"{colour} answers a golden row in {median:g} ms, {stage.latency_budget_ms:g} ms are allowed; "
+        f"it holds {memory:g} of {stage.memory_budget_mb:g} MiB"
+    )
+    return Found(sentence, figures)
+
+
+def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> Found:
+    """Compare what a colour answers with the golden rows' offline predictions, and with the live colour.
+
+    Raises:
+        ReleaseError: they differ.
+    """
+    colour, tolerance = stage.colour, stage.tolerance
+    golden = artifact.golden_rows()
+    with Probe(backend.address(colour)) as probe:
+        answer = probe.predict([row.row for row in golden])
+    if (answer.version, answer.colour) != (artifact.version, colour):
+        raise ReleaseError(
+            f"at {backend.address(colour)} version {answer.version} answers as {answer.colour}; "
+            f"expected version {artifact.version} as {colour}"
+        )
+    worst, difference = 0, 0.0
+    for place, (row, served) in enumerate(zip(golden, answer.predictions, strict=True)):
+        apart = abs(served - row.prediction) / max(1.0, abs(row.prediction))
+        if not apart <= difference:  # NaN is a difference too
+            worst, difference = place, apart
+    if not difference <= tolerance:
+        raise ReleaseError(
+            f"{colour} answers {answer.predictions[worst]:g} for golden row {worst}, offline it was "
+            f"{golden[worst].prediction:g}: apart by {difference:.2g}, allowed are {tolerance:g}"
+        )
+    figures = {"rows": len(golden), "max_difference": difference}
+    beside = _compare_scores(stage, backend, artifact, answer.predictions) if stage.against else ""
+    return Found(f"{len(golden)} golden rows answered as offline, apart by {difference:.1g} at most{beside}", figures)
+
+
+def _compare_scores(stage: VerifyParity, backend: Backend, artifact: Artifact, scores: Sequence[float]) -> str:
+    """See that the scores have not moved away from the live version's; returns what was compared.
+
+    Raises:
+        ReleaseError: they have.
+    """
+    assert stage.against is not None
+    with Probe(backend.address(stage.against)) as probe:
+        try:
+            live = probe.predict([row.row for row in artifact.golden_rows()])
+        except ReleaseError:
+            # With another contract than the new version's it refuses the rows, and there is nothing to compare.
+            return f"; {stage.against} does not take these rows, so its scores are not compared"
+    if breach := stage.guard.scores_breach(scores, live.predictions, artifact.version, live.version):
+        raise ReleaseError(breach)
+    return f", and spread like those of version {live.version}"
