@@ -19,7 +19,7 @@ from tidewheel.airflow_api import DagRun
 NAME = "shop"
 HISTORY_DAYS = 20
 SECONDS_TO_WAIT = 400
-MINUTES_TO_FIRST_NIGHT = 4
+MINUTES_TO_FIRST_NIGHT = 3
 """Enough for history, training and release on a slow machine; the night comes while or after they run."""
 
 
