@@ -36,7 +36,7 @@ def slice_alarms(ledger: Ledger, pipeline: Pipeline, day: date) -> list[str]:
     """
     family = _series(ledger, pipeline, day)
     settings = pipeline.monitoring.drift
-    policy = AlarmPolicy(settings.level, settings.confirmations, settings.correction, scale="linear")
+    policy = AlarmPolicy(settings.level, settings.confirmations, settings.correction)
     found = sorted((f for f in policy.judge(family) if f.confirmed), key=lambda f: f.probability)
     return [_sentence(pipeline, finding) for finding in found]
 

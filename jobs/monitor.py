@@ -14,6 +14,7 @@ from jobs.drift_verdict import champion_importances, drift_verdict, drift_words,
 from jobs.job import Job, Result, run
 from jobs.measured_days import measure_days
 from jobs.performance import estimate
+from jobs.streams import stream_alarms
 from jobs.trigger_measurement import day_qualities, trigger_measurement
 from tidewheel.ledger import Ledger
 from tidewheel.policies.trigger import trigger_policy
@@ -40,7 +41,7 @@ def work(job: Job) -> Result:
     performances = measure_days(job, ledger, now)
     _keep_pooled(job, ledger, day, now)
     _keep_estimate(job, ledger, day, now)
-    alarms = slice_alarms(ledger, job.pipeline, day)
+    alarms = [*slice_alarms(ledger, job.pipeline, day), *stream_alarms(job, day)]
     verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
     if verdict.outcome is Outcome.FIRED:

@@ -14,9 +14,6 @@ from typing import Literal
 
 LEAST_HISTORY = 5
 """With fewer days nobody knows how far a series usually moves."""
-SMALLEST = 1e-6
-LEAST_LOG_SPREAD = 0.15
-"""A few days may agree by luck: no series is taken for steadier than 15% from day to day."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Series:
         name: whose figure it is.
         history: days before the checks, oldest first; NaN where a day was not measured.
         checks: the newest days, oldest first; all series of a family have equally many.
-        least: the smallest effect that matters, in the series' own unit.
+        least: the smallest effect that matters: the rise above the mean of the history, in the series' own unit.
         certain: by check, whether it is beyond doubt without a comparison (a category that is always there is gone).
     """
 
@@ -67,14 +64,11 @@ class AlarmPolicy:
         level: of a check, after correction over the family.
         confirmations: checks that must stand out.
         correction: holm bounds the chance of any false finding a check, benjamini_hochberg the false share.
-        scale: log for distances, which are positive and skewed, and for which an effect is the value itself; linear for
-            figures around a mean, for which an effect is the rise above that mean.
     """
 
     level: float = 0.01
-    confirmations: int = 2
+    confirmations: int = 3
     correction: Literal["holm", "benjamini_hochberg"] = "holm"
-    scale: Literal["log", "linear"] = "log"
 
     def judge(self, family: Sequence[Series]) -> tuple[Finding, ...]:
         """Judge each check of each series against the history before the first check.
@@ -95,16 +89,11 @@ class AlarmPolicy:
         return tuple(self._finding(one, usual[one.name], corrected, len(known)) for one in family)
 
     def _usual(self, one: Series) -> _Usual | None:
-        values = [self._scaled(value) for value in one.history if not math.isnan(value)]
-        if len(values) < LEAST_HISTORY:
-            return None
-        floor = LEAST_LOG_SPREAD if self.scale == "log" else 0.0
-        return _Usual(fmean(values), max(stdev(values), floor), len(values))
+        values = [value for value in one.history if not math.isnan(value)]
+        return _Usual(fmean(values), stdev(values), len(values)) if len(values) >= LEAST_HISTORY else None
 
     def _probability(self, value: float, usual: _Usual | None) -> float:
-        if usual is None or math.isnan(value):
-            return math.nan
-        return usual.upper_tail(self._scaled(value))
+        return math.nan if usual is None or math.isnan(value) else usual.upper_tail(value)
 
     def _finding(
         self, one: Series, usual: _Usual | None, corrected: Sequence[Mapping[str, float]], size: int
@@ -120,18 +109,12 @@ class AlarmPolicy:
         return Finding(one.name, value, self._limit(one, usual, size), probability, beyond, confirmed)
 
     def _effect(self, value: float, usual: _Usual | None) -> float:
-        if math.isnan(value) or usual is None:
-            return -math.inf
-        return value if self.scale == "log" else value - usual.mean
+        return -math.inf if usual is None or math.isnan(value) else value - usual.mean
 
     def _limit(self, one: Series, usual: _Usual | None, size: int) -> float:
         if usual is None:
             return math.inf
-        bound = usual.quantile(1 - self.level / max(size, 1))
-        return max(one.least, math.exp(bound)) if self.scale == "log" else max(usual.mean + one.least, bound)
-
-    def _scaled(self, value: float) -> float:
-        return math.log(max(value, SMALLEST)) if self.scale == "log" else value
+        return max(usual.mean + one.least, usual.quantile(1 - self.level / max(size, 1)))
 
 
 @dataclass(frozen=True)

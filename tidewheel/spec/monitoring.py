@@ -37,8 +37,8 @@ class DriftSettings(Section):
     minimum_effect: float | None = Field(
         default=None,
         gt=0,
-        description="smallest distance that matters, in the detector's own unit; default: 0.1 for distances, and none "
-        "for tests, whose p-value says it already",
+        description="smallest rise of the distance above its usual that matters, in the detector's own unit; default: "
+        "0.1 for distances, the level's decimal logarithm for tests",
     )
     level: float = Field(
         default=0.01,
@@ -50,7 +50,7 @@ class DriftSettings(Section):
         default="holm",
         description="holm bounds the chance of any false column a day; benjamini_hochberg the share of false ones",
     )
-    confirmations: int = Field(default=2, ge=1, le=30, description="checks that must agree ...")
+    confirmations: int = Field(default=3, ge=1, le=30, description="checks that must agree ...")
     checks: int = Field(default=3, ge=1, le=30, description="... of so many newest ones")
     history_days: int = Field(
         default=28, ge=7, le=365, description="days whose movements say how far a column usually moves"
