@@ -74,11 +74,17 @@ def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento
         ReleaseError: the build fails.
     """
     store = BentoStore(settings.home / "bentos")
-    origin = registry.model_version(settings, pipeline.name, version).mlflow_run
+    registered = registry.model_version(settings, pipeline.name, version)
+    origin = registered.mlflow_run
     if found := store.find(pipeline, version, origin):
         return found
     contract = registry.contract(settings, pipeline.name, version)
-    return store.build(pipeline, version, origin, contract, registry.load_model(settings, pipeline.name, version))
+    model = registry.load_model(settings, pipeline.name, version)
+    tag = _tag_version(pipeline, version, origin)
+    before, _, form = registered.tags.get(registry.FORM, "").partition(" ")
+    built = store.build(pipeline, version, origin, contract, model, form if before == tag else "")
+    registry.tag_version(settings, registered, {registry.FORM: f"{tag} {built.model_format}"})
+    return built
 
 
 class BentoStore:
@@ -107,8 +113,18 @@ class BentoStore:
             return None
         return _built(folder, version, labels, seconds=0.0, reused=True)
 
-    def build(self, pipeline: Pipeline, version: str, origin: str, contract: Contract, model: Model) -> BuiltBento:
+    def build(
+        self, pipeline: Pipeline, version: str, origin: str, contract: Contract, model: Model, form: str = ""
+    ) -> BuiltBento:
         """Compile a model and build its Bento, replacing a broken one.
+
+        Args:
+            pipeline: as declared now.
+            version: in the registry.
+            origin: as `find` takes it.
+            contract: of the version.
+            model: of the version.
+            form: which form it was compiled to when this Bento was built before, empty where it never was.
 
         Raises:
             ReleaseError: BentoML refuses; the message ends with what it said.
@@ -117,7 +133,7 @@ class BentoStore:
 
         started = time.monotonic()
         tolerance = pipeline.release.parity_tolerance
-        compiled = compile_model(model, contract, comparison_frame(contract), tolerance)
+        compiled = compile_model(model, contract, comparison_frame(contract), tolerance, form)
         tag_version = _tag_version(pipeline, version, origin)
         folder = self._folder(pipeline.name, tag_version)
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,7 @@ import pickle
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,9 @@ class CompiledModel:
     candidates: tuple[Candidate, ...]
 
 
-def compile_model(model: Any, contract: Contract, frame: pd.DataFrame, tolerance: float = TOLERANCE) -> CompiledModel:
+def compile_model(
+    model: Any, contract: Contract, frame: pd.DataFrame, tolerance: float = TOLERANCE, form: str = ""
+) -> CompiledModel:
     """Compile a model to the fastest form that answers as it does.
 
     Args:
@@ -71,9 +73,11 @@ def compile_model(model: Any, contract: Contract, frame: pd.DataFrame, tolerance
         contract: names and types of its columns, and its task.
         frame: rows to compare on, as `jobs.prediction.model_frame` makes them; the more, the surer.
         tolerance: largest difference of compiled and offline that counts as exact.
+        form: the one that was chosen when the model was compiled before: a machine that is busy now decides nothing.
 
     Returns:
-        The first of onnx, treelite and native that is exact, unless a later one is much faster.
+        That form where it is exact, else the first of onnx, treelite and native that is, unless a later one is much
+        faster.
     """
     makers: dict[str, Callable[[], bytes]] = {
         "onnx": lambda: pack(encoding_of(model, contract), _to_onnx(model[-1])),
@@ -83,11 +87,16 @@ def compile_model(model: Any, contract: Contract, frame: pd.DataFrame, tolerance
     offline = predict(model, frame, contract.task)
     candidates = tuple(_judge(format, make, frame, offline, tolerance) for format, make in makers.items())
     exact = [candidate for candidate in candidates if not candidate.refused]
+    chosen = next((candidate for candidate in exact if candidate.format == form), None) or _fastest(exact)
+    return CompiledModel(chosen.format, chosen.content, chosen.max_difference, chosen.milliseconds, candidates)
+
+
+def _fastest(exact: Sequence[Candidate]) -> Candidate:
     chosen = exact[0]
     for later in exact[1:]:
         if later.milliseconds * MUCH_FASTER < chosen.milliseconds:
             chosen = later
-    return CompiledModel(chosen.format, chosen.content, chosen.max_difference, chosen.milliseconds, candidates)
+    return chosen
 
 
 def comparison_frame(contract: Contract, rows: int = DRAWN_ROWS) -> pd.DataFrame:

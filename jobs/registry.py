@@ -45,6 +45,8 @@ REVIEW = "tidewheel.review"
 REVIEWER = "tidewheel.reviewer"
 REVIEW_REASON = "tidewheel.review_reason"
 RELEASE = "tidewheel.release"
+FORM = "tidewheel.form"
+"""The Bento that was built of a version, and the form its model was compiled to."""
 
 APPROVED, REJECTED = "approved", "rejected"
 """What a reviewer may say."""

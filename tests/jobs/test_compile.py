@@ -100,3 +100,11 @@ def test_the_oldest_boosting_is_served_too() -> None:
     contract = write_contract("orders", "classification", FEATURES, frame, model)
     compiled = compile_model(model, contract, comparison_frame(contract, 500))
     assert compiled.format in ("onnx", "treelite")
+
+
+def test_a_form_that_was_chosen_before_is_chosen_again_however_fast_the_others_are() -> None:
+    trained = train()
+    frame = comparison_frame(trained.contract, 50)
+    forms = ("onnx", "treelite", "native")
+    chosen = {form: compile_model(trained.model, trained.contract, frame, form=form).format for form in forms}
+    assert chosen == {form: form for form in forms}
