@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,15 +63,12 @@ def changes(name: str, days: Iterable[tuple[str, Array]]) -> list[str]:
     Returns:
         Their keys.
     """
-    from river import drift
-
     listed = list(days)
     if not listed:
         return []
     first = np.concatenate([errors for _, errors in listed[: max(1, len(listed) // 4)]])
     middle, spread = float(first.mean()), float(first.std()) or 1.0
-    # Page and Hinkley: a rise by less than a tenth of a standard deviation is none
-    watcher = drift.ADWIN() if name == "adwin" else drift.PageHinkley(delta=0.1, mode="up")
+    watcher = _watcher(name)
     seen, mean = [], 0.0
     for key, errors in listed:
         risen = False
@@ -90,6 +87,14 @@ def row_errors(truth: Array, said: Array, task: Task) -> Array:
     if task == "regression":
         return np.asarray((truth - said) ** 2, dtype=np.float64)
     return np.asarray(log_losses(truth, said) - expected_log_losses(said), dtype=np.float64)
+
+
+def _watcher(name: str) -> Any:
+    from river import drift
+
+    untyped: Any = drift
+    # Page and Hinkley: a rise by less than a tenth of a standard deviation is none
+    return untyped.ADWIN() if name == "adwin" else untyped.PageHinkley(delta=0.1, mode="up")
 
 
 def _errors(job: Job, key: str) -> Array:

@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from jobs import registry
 from jobs.metrics import measure
+from jobs.request_log import RequestLog
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -277,6 +279,55 @@ def test_labels_that_come_late_are_measured_when_they_come(parcels: Parcels, run
     parcels.lake.publish(gone)
     run_job(parcels, "monitor", DAY + timedelta(days=1), "next")
     assert sorted(figure(parcels, "log_loss")) == [str(day) for day in days]
+
+
+def test_a_label_that_arrives_twice_counts_once(parcels: Parcels, run_job: RunJob) -> None:
+    predict_day(parcels, MATURED)
+    labels = parcels.lake.read(parcels.lake.need("labels", str(MATURED)))
+    twice = pa.concat_tables([labels, labels])
+    parcels.lake.publish(parcels.lake.write_table("labels", str(MATURED), twice, {}, "test"))
+    run_job(parcels, "monitor", DAY, "night")
+    assert figure(parcels, "rows") == {str(MATURED): labels.num_rows}
+
+
+def test_a_new_category_is_counted_and_stops_nothing(parcels: Parcels, run_job: RunJob) -> None:
+    table = parcels.lake.read(parcels.lake.need("features", str(DAY)))
+    half = pa.array([n % 2 == 0 for n in range(table.num_rows)])
+    carrier = pc.if_else(half, "brand new", table["carrier"])
+    table = table.set_column(table.column_names.index("carrier"), "carrier", carrier)
+    parcels.lake.publish(parcels.lake.write_table("features", str(DAY), table, {}, "test"))
+    record = run_job(parcels, "monitor", DAY, "night")
+    [unseen] = parcels.ledger.figures(parcels.name, "unseen_share", slice="carrier")
+    assert unseen.value == pytest.approx(0.5, abs=0.03)
+    assert record.figures["suspected_columns"] == 1
+
+
+def test_a_week_without_data_does_not_stop_the_night_after_it(parcels: Parcels, run_job: RunJob) -> None:
+    later = DAY + timedelta(days=8)
+    parcels.publish_day(later)
+    record = run_job(parcels, "monitor", later, "night")
+    assert "0 of 3 columns drifted" in record.sentence
+    assert "performance unknown" in record.sentence
+
+
+def test_predictions_made_online_are_measured_apart_with_their_version(
+    parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = predict_day(parcels, MATURED, version="3")
+    asked = pd.DataFrame(
+        {
+            "key.parcel": [*list(said)[:50], next(iter(said))],
+            "prediction": [*list(said.values())[:50], 0.5],
+            "model_version": "4",
+            "mirrored": [False] * 50 + [True],
+        }
+    )
+    monkeypatch.setattr(RequestLog, "between", lambda self, start, end, columns: asked)
+    run_job(parcels, "monitor", DAY, "night")
+    [online] = parcels.ledger.figures(parcels.name, "rows", slice="requests")
+    assert (online.version, online.value) == ("4", 50)
+    [batch] = parcels.ledger.figures(parcels.name, "rows")
+    assert batch.version == "3"
 
 
 def test_a_day_scored_again_by_another_version_counts_once(parcels: Parcels, run_job: RunJob) -> None:
