@@ -90,14 +90,16 @@ def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]
 
 def attempts(lake: Lake, ledger: Ledger, pipeline: str) -> list[Attempt]:
     """Trainings so far, oldest first: those that the trigger asked for, and those of a person's or another's."""
-    judged = {row.run_id: row for row in reversed(ledger.verdicts(pipeline, Kind.GATE, limit=REMEMBERED))}
+    # newest last, so that a reviewer's word stands in place of the gate's
+    rows = reversed(ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=REMEMBERED))
+    judged = {row.run_id: row for row in rows}
     asked = [request for request in ledger.requests(pipeline, limit=REMEMBERED) if request.day is not None]
     found = [
         Attempt(date.fromisoformat(request.day or ""), _ended(request, judged.pop(request.closed_by or "", None)))
         for request in asked
     ]
     for run_id, verdict in judged.items():
-        if as_of := _as_of(lake, run_id):
+        if as_of := _as_of(lake, run_id, verdict):
             found.append(Attempt(as_of, _judged(verdict)))
     return sorted(found, key=lambda attempt: attempt.as_of)
 
@@ -126,13 +128,15 @@ def _ended(request: RetrainRequestRow, verdict: VerdictRow | None) -> Ended:
 
 
 def _judged(verdict: VerdictRow) -> Ended:
+    if "version" not in verdict.inputs and verdict.outcome == Outcome.INCONCLUSIVE:
+        return Ended.FAILED  # there was no challenger to judge
     return Ended.PROMOTED if verdict.outcome == Outcome.PASSED else Ended.REJECTED
 
 
-def _as_of(lake: Lake, run_id: str) -> date | None:
+def _as_of(lake: Lake, run_id: str, verdict: VerdictRow) -> date | None:
     """The day a training run looked back from; None where the run has left no record (a version judged by hand)."""
     try:
-        said = read_record(lake, run_id, "assemble").figures.get("as_of")
+        said = verdict.inputs.get("as_of") or read_record(lake, run_id, "assemble").figures.get("as_of")
     except LakeError:
         return None
     return date.fromisoformat(str(said)) if said else None
