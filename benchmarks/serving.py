@@ -202,7 +202,7 @@ def steady(server: Server, body: bytes, rate: float = 500.0, seconds: float = 10
     """500 requests a second: what the log kept, and what it dropped."""
     before = log_figures(server)
     load = send(server.url, request(server.url, body), CONNECTIONS, seconds, rate)
-    time.sleep(2)  # the log writes twice a second
+    time.sleep(2)  # the log writes once a second
     kept, dropped = (after - b for after, b in zip(log_figures(server), before, strict=True))
     print(
         f"{load.rate:.0f} requests/s for {seconds:.0f} s: {len(load.milliseconds)} answered, {kept:.0f} logged, "

@@ -53,7 +53,7 @@ class RequestLog:
     def between(self, start: datetime, end: datetime, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Predictions that were made in a time, in the order of time, request and row.
 
-        A service hands its answers over twice a second: what is younger may be missing.
+        A service hands its answers over once a second: what is younger may be missing.
 
         Args:
             start: first moment, with a time zone.
