@@ -294,8 +294,9 @@ pipelines = st.fixed_dictionaries(
 @given(pipelines)
 def test_a_pipeline_written_down_and_read_again_is_the_same(tmp_path: Path, content: dict[str, object]) -> None:
     pipeline = Pipeline.model_validate(content)
-    written = io.BytesIO()
-    YAML(typ="safe").dump(pipeline.model_dump(mode="json"), written)
+    written, yaml = io.BytesIO(), YAML(typ="safe")
+    yaml.default_flow_style = False  # in its other style ruamel writes some long mappings that it cannot read
+    yaml.dump(pipeline.model_dump(mode="json"), written)
 
     assert load_pipeline(write(tmp_path, written.getvalue())) == pipeline
 
