@@ -150,7 +150,7 @@ def place(house: House, database_url: str, request: pytest.FixtureRequest) -> It
 
 def released_by(pipeline: Pipeline, latency_budget_ms: float = 5000, **release: object) -> Pipeline:
     """The same pipeline with another section `release`, its windows short and its latency no matter of this machine."""
-    guard = {"window_seconds": 0.8, "minimum_requests": 10}
+    guard = {"window_seconds": 0.8, "minimum_requests": 10, "maximum_latency_ratio": 1}
     serving = pipeline.serving.model_copy(update={"latency_budget_ms": latency_budget_ms})
     update = {"release": Release.model_validate({"guard": guard, **release}), "serving": serving}
     return pipeline.model_copy(update=update)

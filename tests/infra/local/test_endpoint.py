@@ -52,16 +52,18 @@ def test_the_root_lists_what_answers_and_an_unknown_path_says_so(place: Place, h
     assert (missing.status_code, missing.json()["error"]) == (404, "no model answers at this path")
 
 
-def test_bentomls_own_client_asks_a_colour(place: Place) -> None:
+def test_bentomls_own_client_asks_a_colour_and_the_pipeline_below_its_prefix(place: Place) -> None:
     release(place, "1")
     script = (
-        "import sys, bentoml; client = bentoml.SyncHTTPClient(sys.argv[1]);"
-        "print(client.predict(rows=[{'weight': 1.0, 'distance': 100.0, 'carrier': 'fast'}]))"
+        "import sys, bentoml\n"
+        "for url in sys.argv[1:]:\n"
+        "    with bentoml.SyncHTTPClient(url) as client:\n"
+        "        print(client.predict(rows=[{'weight': 1.0, 'distance': 100.0, 'carrier': 'fast'}]))"
     )
-    command = [sys.executable, "-c", script, place.backend.address(Colour.BLUE)]
+    command = [sys.executable, "-c", script, place.backend.address(Colour.BLUE), place.backend.endpoint()]
     # a process of its own, because importing bentoml warns
     asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert "'model_version': '1'" in asked.stdout, asked.stderr
+    assert asked.stdout.count("'model_version': '1'") == 2, asked.stderr
 
 
 def test_a_live_colour_cannot_be_stopped_or_replaced(place: Place, house: House) -> None:
