@@ -4,10 +4,10 @@
 
 Only days before March are looked at: thresholds are chosen on them, and judged on what follows. Replicas of the flights
 model are fitted to other days each (five out of six, drawn by seed, of all days but the fold they then predict), so any
-two of them are equally good by construction, and differ as two honest trainings do. A worse one is a replica whose
-log-odds err more, half of it the same for all rows of a day, exactly so much that its log-loss over all days is worse
-by the asked share. Also asked: a model trained on 15% flipped labels, and one whose weather is a constant when it
-predicts (over all days both are worse by the shares that are printed).
+two of them are equally good by construction, and differ as two honest trainings do. A worse one is the champion itself
+with log-odds that err more, half of it the same for all rows of a day, exactly so much that its log-loss over all days
+is worse by the asked share. Also asked: a model trained on 15% flipped labels, and one whose weather is a constant when
+it predicts (over all days both are worse by the shares that are printed).
 """
 
 from __future__ import annotations
@@ -119,12 +119,13 @@ def passes(predicted: Predicted, seed: int, comparisons: int) -> Iterator[dict[s
             first = int(rng.integers(len(names) - length + 1))
             window = predicted.days.isin(names[first : first + length]).to_numpy()
             champion, other = rng.choice(REPLICAS, 2, replace=False)
-            for kind, answers in of_replica[other].items():
+            equal, worse = of_replica[other], of_replica[champion]
+            for kind, answers in {**worse, "equal": equal["equal"]}.items():
                 yield from _under_every_margin(predicted, window, kind, answers, predicted.replicas[champion], length)
 
 
 def challengers(predicted: Predicted, replica: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
-    """The kinds of challenger: as good as the replica, worse by known shares, and two that are broken."""
+    """What can be made of a replica: itself, worse by known shares, and two that are broken."""
     yield "equal", replica
     honest, odds = log_losses(predicted.truth, replica).mean(), _log_odds(replica)
     codes = pd.factorize(predicted.days)[0]
