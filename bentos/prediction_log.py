@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -168,7 +168,7 @@ class PredictionLog:
         if isinstance(first, Rows):
             columns |= _columns_of_table(first)
         else:
-            records = list(chain.from_iterable(entry.asked for entry in entries))
+            records = [record for entry in entries if not isinstance(entry.asked, Rows) for record in entry.asked]
             # One array for all numbers: a column takes as long to begin as a hundred of its values to convert.
             numbers = np.array([[record.get(name) for name in self._numbers] for record in records], np.float64).T
             columns |= {f"{FEATURE}{name}": values for name, values in zip(self._numbers, numbers.copy(), strict=True)}

@@ -60,13 +60,14 @@ def gate_policy(pipeline: Pipeline) -> GatePolicy:
         minimum_days=gate.minimum_days,
         floors={str(name): value for name, value in gate.floors.items()},
         ceilings={str(name): value for name, value in gate.ceilings.items()},
-        slices=gate.slices
-        and SlicePolicy(
+        slices=SlicePolicy(
             margin=gate.slices.margin,
             confidence=gate.confidence,
             minimum_rows=gate.slices.minimum_rows,
             undecided_holds=gate.slices.undecided == "hold",
-        ),
+        )
+        if gate.slices
+        else None,
         fairness=tuple(FairnessRule(limit.column, limit.figure, limit.maximum_gap) for limit in gate.fairness),
         maximum_latency_ms=gate.maximum_latency_ms,
         maximum_size_mb=gate.maximum_size_mb,
