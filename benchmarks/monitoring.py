@@ -1,0 +1,82 @@
+"""What monitoring a large day costs: drift, page, performance by slice and estimate of 1M rows x 30 columns.
+
+    python -m benchmarks.monitoring [--rows 1000000]
+
+Made-up rows in a lake of their own, which is deleted afterwards: four weeks of smaller days, then the day. What job
+`monitor` computes is computed in this process; ledger and registry, which see a few hundred figures, are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.drift import day_drift
+from jobs.labelled_predictions import labelled_predictions
+from jobs.performance import day_performance, sliced_columns
+from tidewheel.lake import Lake
+from tidewheel.settings import load_settings
+from tidewheel.spec import Pipeline
+
+NUMERIC, CATEGORICAL = [f"number_{n}" for n in range(25)], [f"kind_{n}" for n in range(5)]
+DAY = date(2026, 10, 31)
+SMALLER = 20_000
+READER = {"kind": "parquet", "path": "unused/{partition}.parquet"}
+PIPELINE = {
+    "name": "large",
+    "description": "made up",
+    "owner": {"team": "benchmarks"},
+    "source": {"reader": READER, "event_time": "at", "entity_key": ["id"]},
+    "labels": {"reader": READER, "column": "label"},
+    "features": {"transform": "unused:unused", "numeric": NUMERIC, "categorical": CATEGORICAL},
+}
+
+
+def main() -> None:
+    """Print the figures of one run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    options = parser.parse_args()
+    pipeline = Pipeline.model_validate(PIPELINE)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["TIDEWHEEL_HOME"] = home
+        settings = load_settings()
+        lake = Lake.open(pipeline.name, settings)
+        for n in range(28, -1, -1):
+            publish_day(lake, DAY - timedelta(days=n), options.rows if n == 0 else SMALLER)
+        began, cpu = time.monotonic(), time.process_time()
+        drift = day_drift(lake, pipeline, DAY)
+        halfway = time.process_time()
+        rows = labelled_predictions(lake, settings, pipeline, str(DAY), sliced_columns(pipeline))
+        performance = day_performance(pipeline, rows, {})
+        seconds, done = time.monotonic() - began, time.process_time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{options.rows:,} rows x {len(pipeline.features.columns)} columns, {seconds:.0f} s, peak {peak:,.0f} MB")
+    print(f"drift of {len(drift.findings)} columns with Evidently's page: {halfway - cpu:.0f} s of CPU")
+    print(f"performance of {len(performance.figures)} parts: {done - halfway:.0f} s of CPU")
+
+
+def publish_day(lake: Lake, day: date, count: int) -> None:
+    """Publish features, predictions and labels of a day."""
+    rng = np.random.default_rng(day.toordinal())
+    key = pa.array([f"{day}-{n:07}" for n in range(count)])
+    numbers = {name: rng.normal(size=count) for name in NUMERIC}
+    kinds = {name: pa.array(np.array(list("abcdefgh"))[rng.integers(0, 8, count)]) for name in CATEGORICAL}
+    chance = 1 / (1 + np.exp(-numbers["number_0"]))
+    for dataset, columns in (
+        ("features", {**numbers, **kinds}),
+        ("predictions", {"prediction": chance, "model_version": pa.repeat("1", count)}),
+        ("labels", {"label": (rng.random(count) < chance).astype("int64")}),
+    ):
+        lake.publish(lake.write_table(dataset, str(day), pa.table({"id": key, **columns}), {}, "benchmark"))
+
+
+if __name__ == "__main__":
+    main()
