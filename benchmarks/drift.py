@@ -2,7 +2,7 @@
 
     python -m benchmarks.drift --home FOLDER [--seeds 5] [--starts 4]
 
-FOLDER holds the lake that `benchmarks.quality` has made. The settings are the defaults of a pipeline file. They were
+FOLDER holds the lake that `benchmarks.replay` has made. The settings are the defaults of a pipeline file. They were
 chosen on January to June (confirmations, scale of the distances, level); judged is July to December.
 
 False alarms: the same days in a random order, so that nothing drifts; an alarm is a day with any column confirmed.
@@ -51,7 +51,7 @@ class Shift:
 def main() -> None:
     """Print the figures of one run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, default=Path("build/quality"), help="folder with the year's features")
+    parser.add_argument("--home", type=Path, default=Path("build/replay"), help="folder with the year's features")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--starts", type=int, default=4, help="days that each shift begins on, a seed")
     options = parser.parse_args()

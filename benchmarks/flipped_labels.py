@@ -2,7 +2,7 @@
 
     python -m benchmarks.flipped_labels --home FOLDER [--seeds 3] [--starts 4]
 
-FOLDER holds the lake that `benchmarks.quality` has made. A model learns from some of the rows of January to June, one a
+FOLDER holds the lake that `benchmarks.replay` has made. A model learns from some of the rows of January to June, one a
 seed, and predicts July to December. From some day on the labels of a slice are turned round for three days; seen is a
 slice that monitoring's own alarm names after one of them. The same nights without a change, and the days in a random
 order, give the false alarms. Settings are the defaults of a pipeline file.
@@ -73,7 +73,7 @@ class Measured:
 def main() -> None:
     """Print the figures of one run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, default=Path("build/quality"), help="folder with the year's features")
+    parser.add_argument("--home", type=Path, default=Path("build/replay"), help="folder with the year's features")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--starts", type=int, default=4, help="days that the change begins on, a seed and slice")
     options = parser.parse_args()

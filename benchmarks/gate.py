@@ -53,7 +53,7 @@ class Predicted:
 def main() -> None:
     """Print one table a seed, and one over all seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, default=Path("build/quality"), help="lake of benchmarks.quality")
+    parser.add_argument("--home", type=Path, default=Path("build/replay"), help="lake of benchmarks.replay")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--comparisons", type=int, default=200, help="of each kind, margin and holdout, for each seed")
     options = parser.parse_args()

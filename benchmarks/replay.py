@@ -3,9 +3,9 @@
     python -m benchmarks.replay flights [--home FOLDER] [--seeds N] [--policy P ...]   # March to December
     python -m benchmarks.replay streams [--seeds N]
 
-*flights* makes the features of the year where FOLDER has none (one Spark run), and does what `tidewheel replay` does; its page
-and JSON stay in FOLDER. *streams* plays 120 days of 900 made-up rows with the default triggers and gate: one stream
-that never changes, one whose labels turn on day 60, one that loses a third of a column's effect there.
+*flights* makes the features of the year where FOLDER has none (one Spark run), and does what `tidewheel replay` does;
+page and JSON stay in FOLDER. *streams* plays 120 days of 900 made-up rows with the default triggers and gate: one
+stream that never changes, one whose labels turn on day 60, one that loses a third of a column's effect there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tidewheel.spec import Pipeline
 
 FLIGHTS = "flight_delay"
 YEAR = PartitionRange(date(2013, 1, 1), date(2013, 12, 31))
-JUDGED = PartitionRange(date(2013, 3, 1), date(2013, 12, 31))
+JUDGED = PartitionRange(date(2013, 3, 1), date(2013, 12, 30))  # the labels of the 31st come after the data ends
 
 BEGIN = date(2024, 1, 1)
 FIRST, TURN, LAST = (BEGIN + timedelta(days=n) for n in (30, 60, 119))
