@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from os import SEEK_END
 from typing import TYPE_CHECKING
@@ -124,10 +125,10 @@ class Lake:
         return self._quarantine(dataset, partition, kept, content)
 
     def quarantine_reason(self, dataset: str, partition: str) -> str | None:
-        """Why the batches of a day that lie in quarantine were refused; None where none lies there."""
-        folder = f"{self._dataset(dataset)}/{QUARANTINE}/{partition}"
-        records = [name for name in self.store.list_folder(folder) if name.endswith(".json")]
-        content = self.store.read(f"{folder}/{records[-1]}") if records else None
+        """Why a day's newest batch in quarantine was refused; None where none lies there."""
+        kept = self.store.find_details(f"{self._dataset(dataset)}/{QUARANTINE}/{partition}")
+        records = [(modified, path) for path, _, modified in kept if _is_reason(path)]
+        content = self.store.read(max(records)[1]) if records else None
         return str(json.loads(content)["reason"]) if content else None
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -250,6 +251,11 @@ class Lake:
     def _load(self, path: str) -> Manifest | None:
         content = self.store.read(path)
         return None if content is None else Manifest.model_validate_json(content)
+
+
+def _is_reason(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1]
+    return name.endswith(".reason.json") or bool(re.fullmatch(rf"[0-9a-f]{{{SHORT_HASH}}}\.json", name))
 
 
 def _dump(manifest: Manifest) -> bytes:

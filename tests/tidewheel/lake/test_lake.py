@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -279,3 +281,12 @@ def test_a_renamed_or_retyped_column_is_other_content(folder_lake: Lake) -> None
         )
     }
     assert len(hashes) == 3
+
+
+def test_the_newest_refusal_of_a_day_is_its_reason(folder_lake: Lake) -> None:
+    assert folder_lake.quarantine_reason("landing", DAY) is None
+    for hour, content in enumerate([b"first", b"second", b"third"]):
+        url = folder_lake.quarantine_raw("landing", DAY, "orders.csv", content, f"{content.decode()} is cut off")
+        reason = Path(url.removeprefix("file://") + ".reason.json")
+        os.utime(reason, (1e9 + 3600 * hour, 1e9 + 3600 * hour))
+    assert folder_lake.quarantine_reason("landing", DAY) == "third is cut off"
