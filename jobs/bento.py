@@ -54,7 +54,8 @@ class BuiltBento:
         milliseconds: median time of one row.
         seconds: how long the build took, 0 where the Bento was there.
         reused: whether it was there.
-        refused_forms: forms that were tried and not taken, with the reason.
+        refused_forms: forms that were tried and could not be taken, with the reason.
+        measured_forms: median milliseconds of one row of each form that could be asked.
     """
 
     artifact: Artifact
@@ -64,6 +65,7 @@ class BuiltBento:
     seconds: float
     reused: bool
     refused_forms: dict[str, str]
+    measured_forms: dict[str, float]
 
 
 def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento:
@@ -205,6 +207,7 @@ def _write_context(
         "max_difference": repr(compiled.max_difference),
         "milliseconds": f"{compiled.milliseconds:.4f}",
         **{f"refused_{c.format}": c.refused for c in compiled.candidates if c.refused},
+        **{f"milliseconds_{c.format}": f"{c.milliseconds:.4f}" for c in compiled.candidates if c.content},
     }
     packages = [*PACKAGES[""], *PACKAGES[compiled.format]]
     bentofile = {
@@ -244,5 +247,10 @@ def _built(folder: Path, version: str, labels: dict[str, str], *, seconds: float
         milliseconds=float(labels["milliseconds"]),
         seconds=round(seconds, 3),
         reused=reused,
-        refused_forms={k.removeprefix("refused_"): v for k, v in labels.items() if k.startswith("refused_")},
+        refused_forms=_by_form(labels, "refused_"),
+        measured_forms={form: float(value) for form, value in _by_form(labels, "milliseconds_").items()},
     )
+
+
+def _by_form(labels: dict[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in labels.items() if name.startswith(prefix)}

@@ -31,6 +31,7 @@ def work(job: Job) -> Result:
             "milliseconds": built.milliseconds,
             "build_seconds": built.seconds,
             "reused": built.reused,
+            **{f"milliseconds_{form}": value for form, value in built.measured_forms.items()},
             **{f"refused_{form}": why for form, why in built.refused_forms.items()},
         },
         sentence=f"Bento {built.artifact.tag} {how}: {built.model_format}, "

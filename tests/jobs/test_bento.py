@@ -30,6 +30,8 @@ def test_two_builds_of_a_version_have_the_same_content_and_a_third_is_not_made(
     found = first.find(spec, "3", "run")
     assert found is not None
     assert (found.artifact, found.reused, found.model_format) == (built.artifact, True, built.model_format)
+    assert set(found.measured_forms) == {"onnx", "treelite", "native"}
+    assert found.measured_forms == built.measured_forms, "what was measured is kept with the Bento"
     assert first.find(spec, "3", "another run of the same number") is None
 
     labels = YAML(typ="safe").load(Path(built.artifact.path).parent / "bento.yaml")["labels"]
