@@ -51,7 +51,7 @@ def work(job: Job) -> Result:
     verdict = gate_policy(job.pipeline).decide(measured)
     report = _keep_report(job, chosen, judged, measured, verdict)
     card = keep_evidence(job.settings, job.pipeline, challenger, model, chosen, judged, measured, verdict)
-    _write_down(job, ledger, challenger, verdict, card)
+    _write_down(job, ledger, challenger, champion, verdict, card)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_held_out(chosen, name)},
         figures=_figures(job.pipeline, measured, verdict),
@@ -146,11 +146,17 @@ def _loss(pipeline: Pipeline, truth: Array, answers: Array) -> float:
     return measure(truth, answers, pipeline.task)[pipeline.metric]
 
 
-def _write_down(job: Job, ledger: Ledger, challenger: ModelVersion, verdict: Verdict, card: str) -> None:
+def _write_down(
+    job: Job, ledger: Ledger, challenger: ModelVersion, champion: ModelVersion | None, verdict: Verdict, card: str
+) -> None:
     """Ledger first: the tags are what `promote` asks."""
     now = datetime.now(UTC)
     ledger.record(job.pipeline.name, f"version {challenger.version}", job.run_id, verdict, now)
-    tags = {registry.VERDICT: str(verdict.outcome), registry.VERDICT_SENTENCE: verdict.sentence}
+    tags = {
+        registry.VERDICT: str(verdict.outcome),
+        registry.VERDICT_SENTENCE: verdict.sentence,
+        registry.COMPARED_WITH: champion.version if champion else "",
+    }
     registry.tag_version(job.settings, challenger, tags, description=card)
     ledger.close_request(job.pipeline.name, job.run_id, now)
 

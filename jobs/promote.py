@@ -33,6 +33,8 @@ def work(job: Job) -> Result:
     if champion is not None and champion.version == number:
         return _result(job, version, promoted=False, sentence=f"version {number} is the champion already")
     overridden = _check(job, version)
+    if not overridden:
+        _check_comparison(job, version, champion)
     tags = {registry.PREVIOUS_VERSION: champion.version if champion else ""}
     if overridden:
         tags[registry.OVERRIDE_REASON] = job.options.override_reason
@@ -83,6 +85,21 @@ def _check(job: Job, version: registry.ModelVersion) -> bool:
     subject = f"version {version.version} by hand"
     Ledger.open(job.settings).record(version.pipeline, subject, job.run_id, verdict, datetime.now(UTC))
     return True
+
+
+def _check_comparison(job: Job, version: registry.ModelVersion, champion: registry.ModelVersion | None) -> None:
+    """See that the champion is still the one that the gate has held the version against.
+
+    Raises:
+        UsageError: another version became champion since, while a reviewer was thinking or by a rollback.
+    """
+    compared = version.tags.get(registry.COMPARED_WITH)
+    if compared is not None and champion is not None and compared != champion.version:
+        against = f"version {compared}" if compared else "no champion"
+        raise UsageError(
+            f"{version.pipeline}: version {version.version} was compared with {against}, and version "
+            f"{champion.version} is champion now: clear the run from `evaluate` on, or give --override-reason"
+        )
 
 
 def _result(

@@ -163,7 +163,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What only this job can be told."""
     parser.add_argument("--stage", default=ALL, help="one stage by its name, `plan`, or `all` (the default)")
     parser.add_argument("--version", help="registered model version; default: the champion")
-    parser.add_argument("--rollback", nargs="?", const="yes", help="release the version that answered before")
+    parser.add_argument(
+        "--rollback", nargs="?", const="yes", choices=["yes"], help="release the version that answered before"
+    )
     parser.add_argument("--reason", help="release a version that the gate or a reviewer refused; goes to the ledger")
     parser.add_argument(
         "--reconcile", action="store_true", help="repair what registry, ledger and router disagree about"

@@ -48,10 +48,8 @@ def wanted_version(job: Job) -> Wish:
         raise UsageError("--rollback and --version exclude each other: a rollback goes to the version before")
     endpoint = _endpoint(job)
     if options.rollback:
-        if endpoint is None or not endpoint.previous_version:
-            raise UsageError(f"{name}: no version answered before the present one, so there is no way back")
         # It has answered before: what the gate said of it then, or whoever overruled the gate, still holds.
-        return _agreed(job, endpoint.previous_version)
+        return _agreed(job, _version_before(job, endpoint))
     if options.version:
         wanted = registry.model_version(job.settings, name, options.version)
     else:
@@ -67,6 +65,26 @@ def wanted_version(job: Job) -> Wish:
         if not options.dry_run:
             _override(job, wanted, against)
     return _agreed(job, wanted.version)
+
+
+def _version_before(job: Job, endpoint: EndpointRow | None) -> str:
+    """The version that a rollback goes to: the same however often its run is repeated, and never one rolled back from.
+
+    Raises:
+        UsageError: there is none.
+    """
+    name = job.pipeline.name
+    decided = next((row for row in Releases(Ledger.open(job.settings)).newest(name) if row.run_id == job.run_id), None)
+    if decided is not None:
+        return decided.version
+    if endpoint is None or not endpoint.previous_version:
+        raise UsageError(f"{name}: no version answered before the present one, so there is no way back")
+    if int(endpoint.previous_version) > int(endpoint.version):
+        raise UsageError(
+            f"{name}: version {endpoint.version} has taken over from version {endpoint.previous_version} in a rollback "
+            f"already; to bring that back, or to go further, name the version with --version"
+        )
+    return endpoint.previous_version
 
 
 def objection(wanted: ModelVersion) -> str:

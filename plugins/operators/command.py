@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -47,4 +48,4 @@ class JobCommand:
 
 def without_empty_options(arguments: Sequence[str]) -> list[str]:
     """Rendered arguments, less the options that were left empty in the form."""
-    return [argument for argument in arguments if not (argument.startswith("--") and argument.endswith("="))]
+    return [argument for argument in arguments if not re.fullmatch(r"--[a-z-]+=", argument)]

@@ -225,6 +225,33 @@ def test_a_rollback_goes_to_the_version_before_and_makes_it_champion(
 
 
 @pytest.mark.usefixtures("two_versions", "version_2_runs")
+def test_a_rollback_that_is_run_again_does_not_bring_the_bad_version_back(
+    parcels: Parcels, release: Callable[..., int]
+) -> None:
+    make_champion(parcels, "2")
+    answers(parcels, "2", previous="1")
+    assert release("r1", "--rollback=yes", "--stage=plan") == 0
+    releases = Releases(parcels.ledger)
+    [planned] = releases.newest(parcels.name)
+    releases.end(planned.id, Status.DONE, "", datetime.now(UTC))
+    answers(parcels, "1", previous="2")
+
+    assert release("r1", "--rollback=yes", "--stage=plan") == 0
+    assert (releases.newest(parcels.name)[0].version, champion(parcels)) == ("1", "1")
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_a_second_rollback_wants_the_version_by_name(
+    parcels: Parcels, release: Callable[..., int], caplog: pytest.LogCaptureFixture
+) -> None:
+    make_champion(parcels, "1")
+    answers(parcels, "1", previous="2")
+    assert release("r2", "--rollback=yes", "--stage=plan") == ExitCode.WRONG_USAGE
+    assert "version 1 has taken over from version 2 in a rollback already" in caplog.text
+    assert champion(parcels) == "1"
+
+
+@pytest.mark.usefixtures("two_versions", "version_2_runs")
 def test_moving_the_alias_back_to_an_older_version_is_a_rollback(parcels: Parcels, release: Callable[..., int]) -> None:
     answers(parcels, "2", previous="1")
     make_champion(parcels, "1")

@@ -133,6 +133,21 @@ def test_a_worse_challenger_is_refused_and_promoted_only_with_a_reason(
     assert "the old one cannot be kept" in gate_sentences(parcels)["version 2 by hand"]
 
 
+def test_a_verdict_about_another_champion_promotes_nothing(
+    registered_parcels: MakeParcels, run_job: RunJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    parcels = registered_parcels()
+    days = parcels.publish_days(12)
+    train(run_job, parcels, days[-1], "one")
+    train(run_job, parcels, days[-2], "two")  # neither has a champion to be compared with
+    run_job(parcels, "promote", days[-1], "one")
+    with pytest.raises(SystemExit) as refused:
+        run_job(parcels, "promote", days[-2], "two")
+    assert refused.value.code == ExitCode.WRONG_USAGE
+    assert "version 2 was compared with no champion, and version 1 is champion now" in caplog.text
+    assert champion(parcels).version == "1"
+
+
 def test_days_the_champion_has_learned_from_do_not_count(registered_parcels: MakeParcels, run_job: RunJob) -> None:
     parcels = registered_parcels()
     days = parcels.publish_days(16)
