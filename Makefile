@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Written last, so that a set-up that was cut short is taken up again; older than the lock means the lock changed.
 READY := .venv/ready
 # One worker plays the whole loop, which waits a lot; the others run everything else meanwhile.
-WORKERS := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n logical --maxprocesses 4 --no-loadscope-reorder
 
 # Without byte code every import takes four to six times as long.
 unexport PYTHONDONTWRITEBYTECODE

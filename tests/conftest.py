@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from xdist.scheduler import LoadScopeScheduling
 
 from infra.embedded import launch, postgres
 from infra.embedded.java import find_java_home
@@ -22,18 +23,27 @@ from tests.installation import installation  # noqa: F401  a fixture
 from tidewheel.ledger import migrate
 
 TEMPLATE = "migrated"
+END_TO_END = "tests/e2e/"
 
 
-@pytest.hookimpl(tryfirst=True)
+class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """One of pytest's workers gets all tests of the whole platform; any other file stays whole, for its fixtures.
+
+    The marker that pytest-xdist has for this does nothing under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return END_TO_END if nodeid.startswith(END_TO_END) else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """How tests are spread over workers, where there are several."""
+    return TogetherScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker gets the tests of the whole platform, first, since they take longest; any other file stays whole."""
-
-    def needs_the_platform(item: pytest.Item) -> bool:
-        return "installation" in getattr(item, "fixturenames", ())
-
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("platform" if needs_the_platform(item) else item.nodeid.split("::")[0]))
-    items.sort(key=needs_the_platform, reverse=True)
+    """The tests of the whole platform come first, since they take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float = 30) -> None:

@@ -1,4 +1,4 @@
-"""The whole platform, as `tidewheel up` brings it up."""
+"""The services of the platform, as `tidewheel up` brings them up."""
 
 from __future__ import annotations
 
