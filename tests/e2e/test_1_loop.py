@@ -85,15 +85,6 @@ def test_playing_the_demo_again_changes_nothing(installation: Installation, play
     assert again.ending.live_version == played.ending.live_version
 
 
-def test_a_night_run_again_publishes_the_same_bytes(installation: Installation, played: Played) -> None:
-    before = installation.hashes(PIPELINE, "landing", "labels", "features")
-    key = NIGHTS.last.isoformat()
-    installation.api.trigger(f"{PIPELINE}.features", "e2e__night_again", partition_key=key)
-    run, _ = installation.finish(f"{PIPELINE}.features", "e2e__night_again")
-    assert run.state == "success"
-    assert installation.hashes(PIPELINE, "landing", "labels", "features") == before
-
-
 def test_a_day_after_the_source_has_ended_is_skipped_and_fails_nothing(installation: Installation) -> None:
     installation.api.wait_for_dag(f"{PIPELINE}.features")
     installation.api.trigger(f"{PIPELINE}.features", "e2e__after_the_end", partition_key="2014-06-01")
