@@ -15,7 +15,6 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -28,6 +27,7 @@ from jobs.estimators import build_model
 from jobs.labelled_predictions import BATCH, LabelledPredictions
 from jobs.performance import VERSION, Part, day_performance, sliced_columns
 from jobs.prediction import model_frame, predict
+from jobs.replay.watch import Figure
 from tidewheel.lake import Lake
 from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, find_pipeline
@@ -41,17 +41,6 @@ LEARNED = 50_000
 NIGHTS = 3
 SLICES = (("origin", "LGA"), ("origin", "JFK"), ("carrier", "UA"), ("carrier", "MQ"), ("dest", "ATL"))
 Figures = Mapping[Part, Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure as the ledger's rows have it."""
-
-    partition: str
-    version: str
-    slice: str
-    name: str
-    value: float
 
 
 class Measured:

@@ -132,10 +132,6 @@ class AirflowApi:
                 )
             time.sleep(POLL_SECONDS)
 
-    def pause(self, dag: str) -> None:
-        """Stop a DAG from running; events that would start it are lost meanwhile."""
-        self._request("PATCH", f"/dags/{quote(dag)}", json={"is_paused": True})
-
     def unpause(self, dag: str) -> None:
         """Let a DAG run."""
         self._request("PATCH", f"/dags/{quote(dag)}", json={"is_paused": False})

@@ -153,7 +153,7 @@ def test_every_broken_rule_is_named() -> None:
 
 
 def gap(**groups: float) -> GateMeasurement:
-    return dataclasses.replace(measured(), gaps=(GroupGap("origin", "bias", groups, ("XXX",)),))
+    return dataclasses.replace(measured(), gaps=(GroupGap("origin", "bias", groups, ("ANC",)),))
 
 
 FAIR = dataclasses.replace(POLICY, fairness=(FairnessRule("origin", "bias", 0.05),))
