@@ -64,6 +64,7 @@ def test_a_key_in_a_csv_file_is_text_whatever_it_looks_like(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("kind", "content"),
     [("csv", b"a,b\n1,2\n3"), ("csv", b""), ("parquet", b"PAR1"), ("csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:30])],
+    ids=["a row too short", "nothing", "a magic number only", "a cut gzip stream"],
 )
 def test_an_incomplete_file_is_named(tmp_path: Path, kind: str, content: bytes) -> None:
     file = tmp_path / f"x.{kind}"
