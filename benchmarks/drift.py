@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.daily_rows import rows_of_days
-from jobs.detectors import Comparison
-from jobs.drift import Moved, judge_columns, measure_column, planned_comparisons
+from jobs.monitoring.daily_rows import rows_of_days
+from jobs.monitoring.detectors import Comparison
+from jobs.monitoring.drift import Moved, judge_columns, measure_column, planned_comparisons
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import load_settings

@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 from pyspark.sql import functions as F
 
-from jobs.feature_inputs import PARTITION, read_manifests
-from jobs.spark import spark_session
+from jobs.data.feature_inputs import PARTITION, read_manifests
+from jobs.data.spark import spark_session
 from tidewheel.lake import Lake, Store
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import JobRecord, read_record, write_record

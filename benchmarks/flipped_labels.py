@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from benchmarks.drift import JUDGED, interval
-from jobs.concept import slice_alarms
-from jobs.estimators import build_model
-from jobs.labelled_predictions import BATCH, LabelledPredictions
-from jobs.performance import VERSION, Part, day_performance, sliced_columns
-from jobs.prediction import model_frame, predict
+from jobs.models.prediction import model_frame, predict
+from jobs.monitoring.concept import slice_alarms
+from jobs.monitoring.labelled_predictions import BATCH, LabelledPredictions
+from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
 from jobs.replay.watch import Figure
+from jobs.training.estimators import build_model
 from tidewheel.lake import Lake
 from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, find_pipeline

@@ -24,10 +24,10 @@ import pandas as pd
 from scipy.optimize import brentq
 from sklearn.model_selection import GroupKFold
 
-from jobs.comparison import loss_difference
-from jobs.estimators import build_model
-from jobs.metrics import log_losses
-from jobs.prediction import Array, Model, model_frame, predict
+from jobs.evaluation.comparison import loss_difference
+from jobs.models.metrics import log_losses
+from jobs.models.prediction import Array, Model, model_frame, predict
+from jobs.training.estimators import build_model
 from tidewheel.lake import Lake
 from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
 from tidewheel.policies.verdict import Outcome

@@ -18,9 +18,9 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from jobs.drift import day_drift
-from jobs.labelled_predictions import labelled_predictions
-from jobs.performance import day_performance, sliced_columns
+from jobs.monitoring.drift import day_drift
+from jobs.monitoring.labelled_predictions import labelled_predictions
+from jobs.monitoring.performance import day_performance, sliced_columns
 from tidewheel.lake import Lake
 from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline

@@ -24,13 +24,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.metrics import measure
+from jobs.data.training_data import PARTITION, LabelledDay
+from jobs.models.metrics import measure
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
 from jobs.replay.kept import Kept
 from jobs.replay.play import Play, play
 from jobs.replay.policies import Declared, Fixed
-from jobs.training_data import PARTITION, LabelledDay
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import BatchReference, read_record

@@ -27,12 +27,12 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.contract import write_contract
-from jobs.estimators import build_model, settle_for_prediction
-from jobs.model_file import requirements, serialization
-from jobs.prediction import model_frame, predict
-from jobs.scorer import RESULT, Scorer, packed
-from jobs.spark import spark_session
+from jobs.data.spark import spark_session
+from jobs.models.contract import write_contract
+from jobs.models.model_file import requirements, serialization
+from jobs.models.prediction import model_frame, predict
+from jobs.models.scorer import RESULT, Scorer, packed
+from jobs.training.estimators import build_model, settle_for_prediction
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline, load_pipeline
 

@@ -40,10 +40,10 @@ from infra.embedded import router
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
-from jobs.bento import BentoStore
-from jobs.contract import write_contract
-from jobs.model_file import requirements, serialization
-from jobs.prediction import model_frame
+from jobs.models.contract import write_contract
+from jobs.models.model_file import requirements, serialization
+from jobs.models.prediction import model_frame
+from jobs.packaging.bento import BentoStore
 from tests.free_ports import free_ports
 from tidewheel.spec import Pipeline, load_pipeline
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import psutil
 
 from infra.embedded.platform import Platform
-from jobs.mlflow_api import ask
+from jobs.models.mlflow_api import ask
 from plugins.registry import registered_aliases
 from plugins.watcher import LOOK_SECONDS, Watch
 from tidewheel.settings import Settings, load_settings

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
+from jobs.data.staleness import stale_days, stale_sentence
+from jobs.data.training_data import choose_training_data, keep_training_data
 from jobs.job import Job, Result, run
-from jobs.no_challenger import refusal_is_a_verdict
-from jobs.nothing_new import fingerprint, repeated
-from jobs.staleness import stale_days, stale_sentence
-from jobs.training_data import choose_training_data, keep_training_data
+from jobs.training.no_challenger import refusal_is_a_verdict
+from jobs.training.nothing_new import fingerprint, repeated
 from tidewheel.ledger import Ledger
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 

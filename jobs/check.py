@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jobs.code_reference import resolve
-from jobs.estimators import build_model
-from jobs.expectations import load_suite
-from jobs.search_space import first_values
+from jobs.data.code_reference import resolve
+from jobs.data.expectations import load_suite
+from jobs.training.estimators import build_model
+from jobs.training.search_space import first_values
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
@@ -36,7 +36,7 @@ def _functions(pipeline: Pipeline) -> Iterator[str]:
     for key, reader in (("source.reader", pipeline.source.reader), ("labels.reader", pipeline.labels.reader)):
         if isinstance(reader, PythonReader):
             yield from _function(f"{key}.function", reader.function, "the day to read (datetime.date)")
-    yield from _function("features.transform", pipeline.features.transform, "a jobs.feature_inputs.FeatureInputs")
+    yield from _function("features.transform", pipeline.features.transform, "a jobs.data.feature_inputs.FeatureInputs")
 
 
 def _function(key: str, reference: str, argument: str) -> Iterator[str]:

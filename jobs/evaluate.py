@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from jobs import registry
-from jobs.comparison_report import DayLosses, comparison_page
-from jobs.evidence import CARD_FILE, keep_evidence
-from jobs.footprint import footprint
+from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
+from jobs.evaluation.comparison_report import DayLosses, comparison_page
+from jobs.evaluation.evidence import CARD_FILE, keep_evidence
+from jobs.evaluation.footprint import footprint
+from jobs.evaluation.judging import Judged, gate_policy, measure_judged
 from jobs.job import Job, Result, run
-from jobs.judging import Judged, gate_policy, measure_judged
-from jobs.metrics import measure
-from jobs.prediction import Array, model_frame, predict
-from jobs.training_data import PARTITION, labelled_rows, read_training_data
+from jobs.models import registry
+from jobs.models.metrics import measure
+from jobs.models.prediction import Array, model_frame, predict
 from tidewheel.ledger import Ledger
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
-    from jobs.prediction import Model
-    from jobs.registry import ModelVersion
-    from jobs.training_data import TrainingData
+    from jobs.data.training_data import TrainingData
+    from jobs.models.prediction import Model
+    from jobs.models.registry import ModelVersion
     from tidewheel.policies.gate import Footprint, GateMeasurement
     from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline

@@ -10,12 +10,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from jobs.batch_writer import PLACE, ROWS_PER_FILE, BatchWriter
-from jobs.code_reference import resolve
-from jobs.feature_inputs import PARTITION, FeatureInputs, read_manifests
+from jobs.data.batch_writer import PLACE, ROWS_PER_FILE, BatchWriter
+from jobs.data.code_reference import resolve
+from jobs.data.feature_inputs import PARTITION, FeatureInputs, read_manifests
+from jobs.data.spark import spark_session
+from jobs.data.staleness import gaps, gaps_sentence, inputs_of
 from jobs.job import Job, Result, run
-from jobs.spark import spark_session
-from jobs.staleness import gaps, gaps_sentence, inputs_of
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange

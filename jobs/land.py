@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from jobs.data.readers import SourceDay, UnreadableFile, read_day
+from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
-from jobs.readers import SourceDay, UnreadableFile, read_day
-from jobs.structure import labels_of_day, like_rows, rows_of_day
 from tidewheel.errors import DataRefused, SourceError
 from tidewheel.lake import Manifest
 from tidewheel.spec.sections import Reader

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.feature_inputs import PARTITION, FeatureInputs
+from jobs.data.feature_inputs import PARTITION, FeatureInputs
 from tidewheel.errors import SpecError
 
 OVERALL = ""

@@ -6,24 +6,24 @@ import math
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs import registry
-from jobs.concept import slice_alarms
-from jobs.daily_rows import PREDICTION
-from jobs.drift import day_drift
-from jobs.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.job import Job, Result, run
-from jobs.measured_days import measure_days
-from jobs.performance import estimate
-from jobs.streams import stream_alarms
-from jobs.trigger_measurement import day_qualities, trigger_measurement
+from jobs.models import registry
+from jobs.monitoring.concept import slice_alarms
+from jobs.monitoring.daily_rows import PREDICTION
+from jobs.monitoring.drift import day_drift
+from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
+from jobs.monitoring.measured_days import measure_days
+from jobs.monitoring.performance import estimate
+from jobs.monitoring.streams import stream_alarms
+from jobs.monitoring.trigger_measurement import day_qualities, trigger_measurement
 from tidewheel.ledger import Ledger
 from tidewheel.policies.trigger import trigger_policy
 from tidewheel.policies.trigger_facts import excess_loss
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
-    from jobs.drift import Drift
-    from jobs.performance import DayPerformance
+    from jobs.monitoring.drift import Drift
+    from jobs.monitoring.performance import DayPerformance
     from tidewheel.policies.trigger_facts import FeatureDrift
     from tidewheel.policies.verdict import Verdict
     from tidewheel.runs import Figure

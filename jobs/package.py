@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from jobs import registry
-from jobs.bento import bento_of
 from jobs.job import Job, Result, run
+from jobs.models import registry
+from jobs.packaging.bento import bento_of
 from tidewheel.errors import UsageError
 
 

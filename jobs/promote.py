@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
-from jobs import registry
 from jobs.job import Job, Result, run
-from jobs.wanted_version import objection
+from jobs.models import registry
+from jobs.models.wanted_version import objection
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.policies.verdict import Kind, Outcome, Verdict

@@ -39,7 +39,7 @@ def work(job: Job) -> Result:
         number = read_record(job.lake, job.run_id, f"release-{PLAN}").figures["release"]
         assert isinstance(number, int)
         return _attempt(job, number, links, lambda: _stage_result(executor.run_stage(number, stage), number, links))
-    from jobs.wanted_version import champion_again, wanted_version  # and with it pandas, for one step of ten
+    from jobs.models.wanted_version import champion_again, wanted_version  # and with it pandas, for one step of ten
 
     if job.options.rollback and not job.options.dry_run:
         taken_back = executor.roll_back(job.options.reason or "by hand")
@@ -76,8 +76,8 @@ def work(job: Job) -> Result:
 
 def _reconcile(job: Job, executor: Executor) -> str | None:
     """Bring registry, ledger and router into agreement; None where that takes a release of the champion."""
-    from jobs import registry
-    from jobs.wanted_version import champion_again
+    from jobs.models import registry
+    from jobs.models.wanted_version import champion_again
 
     found = registry.champion(job.settings, job.pipeline.name)
     champion = found.version if found else None
@@ -104,7 +104,7 @@ def _attempt(job: Job, number: int, links: Mapping[str, str], act: Callable[[], 
         ended = Releases(Ledger.open(job.settings)).get(number)
         if ended.status != Status.FAILED:
             raise
-        from jobs.wanted_version import champion_again
+        from jobs.models.wanted_version import champion_again
 
         answers = champion_again(job, ended.version, f"release {number} failed: {ended.reason}")
         refused = f"{error}; {answers}. When the cause is gone, release version {ended.version} again"
@@ -134,12 +134,12 @@ def _rolled_back_from(release: Release) -> str | None:
 
 def _executor(job: Job) -> Executor:
     def build(version: str) -> Artifact:
-        from jobs.bento import bento_of  # the compiler and its libraries, for one step of ten
+        from jobs.packaging.bento import bento_of  # the compiler and its libraries, for one step of ten
 
         return bento_of(job.settings, job.pipeline, version).artifact
 
     def scores(version: str, since: datetime, until: datetime) -> list[float]:
-        from jobs.request_log import RequestLog
+        from jobs.data.request_log import RequestLog
 
         log = RequestLog(job.settings, job.pipeline.name)
         answers = log.between(since, until, ["prediction", "model_version"])

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from jobs import registry
-from jobs.fitting import fit, read_lesson
+from jobs.data.training_data import TRAINING_DATA_FILE, TrainingData, labelled_rows
 from jobs.job import code_version
-from jobs.lineage import LINEAGE_FILE, Lineage, environment
-from jobs.prediction import model_frame, predict
-from jobs.training_data import TRAINING_DATA_FILE, TrainingData, labelled_rows
+from jobs.models import registry
+from jobs.models.lineage import LINEAGE_FILE, Lineage, environment
+from jobs.models.prediction import model_frame, predict
+from jobs.training.fitting import fit, read_lesson
 from tidewheel.errors import LakeError, TidewheelError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from jobs.prediction import Array
+    from jobs.models.prediction import Array
 
 log = logging.getLogger("tidewheel.reproduce")
 SAME = 1e-9

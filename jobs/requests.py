@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bentos.segments import SEGMENT_SECONDS
+from jobs.data.request_log import DATASET, ORDER, RequestLog
 from jobs.job import Job, Result, run
-from jobs.request_log import DATASET, ORDER, RequestLog
 
 if TYPE_CHECKING:
     from pathlib import Path

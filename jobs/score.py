@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs import registry
 from jobs.job import Job, Result, run
-from jobs.scorer import Scorer, packed, score_files
+from jobs.models import registry
+from jobs.models.scorer import Scorer, packed, score_files
 from tidewheel.errors import LakeError
 
 if TYPE_CHECKING:
-    from jobs.contract import Contract
+    from jobs.models.contract import Contract
     from tidewheel.lake import Manifest
 
 

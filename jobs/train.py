@@ -11,22 +11,22 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput
 from mlflow.models import infer_signature
 
-from jobs import registry
-from jobs.challenger import Challenger, make_challenger
-from jobs.contract import write_contract
+from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
 from jobs.job import Job, Result, run
-from jobs.lineage import LINEAGE_FILE, Lineage, environment
-from jobs.metrics import measure
-from jobs.model_file import requirements, serialization
-from jobs.no_challenger import refusal_is_a_verdict
-from jobs.prediction import predict
-from jobs.search import SEARCH_FILE
-from jobs.training_data import TRAINING_DATA_FILE, read_training_data
+from jobs.models import registry
+from jobs.models.contract import write_contract
+from jobs.models.lineage import LINEAGE_FILE, Lineage, environment
+from jobs.models.metrics import measure
+from jobs.models.model_file import requirements, serialization
+from jobs.models.prediction import predict
+from jobs.training.challenger import Challenger, make_challenger
+from jobs.training.no_challenger import refusal_is_a_verdict
+from jobs.training.search import SEARCH_FILE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from jobs.training_data import TrainingData
+    from jobs.data.training_data import TrainingData
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.train")

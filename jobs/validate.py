@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from jobs.expectations import Finding, Judge
+from jobs.data.expectations import Finding, Judge
+from jobs.data.validation_page import batch_page, overview_page
 from jobs.job import Job, Result, run
-from jobs.validation_page import batch_page, overview_page
 from tidewheel.lake import Manifest
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.runs import JobRecord, read_record

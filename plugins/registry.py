@@ -1,4 +1,4 @@
-"""What the registry, the ledger and the endpoints say of all pipelines at once; see `jobs.registry` for what jobs ask.
+"""What registry, ledger and endpoints say of all pipelines at once; `jobs.models.registry` is what jobs ask.
 
 MLflow is asked by REST: importing its client would cost the triggerer and the API server seconds and 200 MB.
 """

@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from jobs.prediction import Array
+from jobs.models.prediction import Array
 
 WIDTH, LEFT, RIGHT, TOP = 960, 64, 16, 14
 LANE = 18

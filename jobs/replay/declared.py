@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from datetime import date
 
-from jobs.prediction import Array
+from jobs.data.training_data import TrainingData, matured_until
+from jobs.models.prediction import Array
 from jobs.replay.fits import Fitter
 from jobs.replay.gate import judge
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion, Decision, Training
 from jobs.replay.watch import Watch
-from jobs.training_data import TrainingData, matured_until
 from tidewheel.errors import DataRefused
 from tidewheel.policies.trigger import trigger_policy
 from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement

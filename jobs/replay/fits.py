@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 
-from jobs import fitting, prediction, training_data
-from jobs.challenger import refit_objection
-from jobs.estimators import build_model
-from jobs.prediction import Model
+from jobs.data import training_data
+from jobs.data.training_data import LabelledDay, TrainingData, data_hash
+from jobs.models import prediction
+from jobs.models.prediction import Model
 from jobs.replay.history import Known
 from jobs.replay.kept import Kept, content_key, fingerprint
-from jobs.training_data import LabelledDay, TrainingData, data_hash
+from jobs.training import fitting
+from jobs.training.challenger import refit_objection
+from jobs.training.estimators import build_model
 from tidewheel.spec import Pipeline
 
 

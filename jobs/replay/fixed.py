@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from jobs.prediction import Array
+from jobs.models.prediction import Array
 from jobs.replay.fits import Fitter
 from jobs.replay.history import Known
 from jobs.replay.policies import Fixed

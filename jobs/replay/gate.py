@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.judging import Judged, gate_policy, measure_judged
-from jobs.prediction import Array, Model, predict
+from jobs.data.training_data import PARTITION, TrainingData
+from jobs.evaluation.judging import Judged, gate_policy, measure_judged
+from jobs.models.prediction import Array, Model, predict
 from jobs.replay.fits import Fit
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion
-from jobs.training_data import PARTITION, TrainingData
 from tidewheel.policies.gate_measurement import GateMeasurement
 from tidewheel.policies.verdict import Verdict
 from tidewheel.spec import Pipeline

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.prediction import Array, model_frame
-from jobs.training_data import (
+from jobs.data.training_data import (
     PARTITION,
     LabelledDay,
     TrainingData,
@@ -24,6 +23,7 @@ from jobs.training_data import (
     labelled_rows,
     matured_until,
 )
+from jobs.models.prediction import Array, model_frame
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
@@ -79,7 +79,7 @@ class History:
         Args:
             pipeline: names features and label.
             days: oldest first.
-            labelled: their rows, as `jobs.training_data.labelled_rows` gives them.
+            labelled: their rows, as `jobs.data.training_data.labelled_rows` gives them.
         """
         column = labelled[PARTITION]
         starts = np.searchsorted(column.to_numpy(dtype="U10"), [day.day.isoformat() for day in days])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from jobs.prediction import Array
+from jobs.models.prediction import Array
 from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
 from jobs.replay.play import Play
 from jobs.replay.policies import FROZEN

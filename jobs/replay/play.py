@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from jobs.prediction import Array, predict
+from jobs.models.prediction import Array, predict
 from jobs.replay.declared import DeclaredRetraining
 from jobs.replay.fits import Fitter
 from jobs.replay.fixed import FixedRetraining

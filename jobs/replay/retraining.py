@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from jobs.prediction import Array
+from jobs.models.prediction import Array
 from jobs.replay.fits import Fit
 from jobs.replay.history import Known
 from tidewheel.policies.verdict import Outcome

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from jobs.metrics import measure
-from jobs.prediction import Array
+from jobs.models.metrics import measure
+from jobs.models.prediction import Array
 from jobs.replay.history import Rows
 from jobs.replay.play import Play
 from tidewheel.spec import Pipeline

@@ -7,20 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
-import tidewheel.policies
-from jobs import (
-    challenger,
-    comparison,
-    concept,
-    estimators,
-    fitting,
-    judging,
-    metrics,
-    performance,
-    prediction,
-    slices,
-    training_data,
-)
+from jobs import data, evaluation, models, monitoring, training
 from jobs.replay import declared, fits, fixed, gate, history, play, policies, watch
 from jobs.replay.history import History
 from jobs.replay.kept import Kept, content_key, fingerprint
@@ -28,24 +15,12 @@ from jobs.replay.play import Play
 from jobs.replay.policies import SPEC, Declared, parse_policy
 from jobs.replay.progress import Progress
 from jobs.replay.troupe import Part, Scene, Troupe, policy_of
+from tidewheel import policies as judgements
 from tidewheel.errors import PlatformError
 
 CODE = (
     *(declared, fits, fixed, gate, history, play, policies, watch),
-    *(
-        challenger,
-        comparison,
-        concept,
-        estimators,
-        fitting,
-        judging,
-        metrics,
-        performance,
-        prediction,
-        slices,
-        training_data,
-    ),
-    tidewheel.policies,
+    *(data, evaluation, models, monitoring, training, judgements),
 )
 """What a play depends on; when it changes, plays are played again."""
 LOOK_SECONDS = 0.5

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from jobs.comparison import day_weights, losses
-from jobs.metrics import measure
-from jobs.prediction import Array
+from jobs.evaluation.comparison import day_weights, losses
+from jobs.models.metrics import measure
+from jobs.models.prediction import Array
 from jobs.replay.history import Rows
 from jobs.replay.play import Play
 from jobs.replay.policies import FROZEN

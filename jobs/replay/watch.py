@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, cast
 
-from jobs.concept import slice_alarms
-from jobs.labelled_predictions import BATCH, LabelledPredictions
-from jobs.performance import VERSION, Part, day_performance, sliced_columns
-from jobs.prediction import Array
+from jobs.models.prediction import Array
+from jobs.monitoring.concept import slice_alarms
+from jobs.monitoring.labelled_predictions import BATCH, LabelledPredictions
+from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
+from jobs.monitoring.trigger_measurement import QUALITY
 from jobs.replay.history import Known
-from jobs.trigger_measurement import QUALITY
 from tidewheel.policies.trigger_facts import DayQuality
 from tidewheel.spec import Pipeline
 

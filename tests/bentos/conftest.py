@@ -15,7 +15,7 @@ import pytest
 from bentos.endpoint import Endpoint
 from bentos.served import Served
 from bentos.settings import EndpointSettings
-from jobs.bento import BentoStore
+from jobs.packaging.bento import BentoStore
 from tests import small_models
 from tidewheel.release.artifact import Artifact
 

@@ -23,7 +23,7 @@ from bentos import call
 from bentos.endpoint import Endpoint
 from bentos.served import Served
 from bentos.settings import EndpointSettings
-from jobs.request_log import RequestLog
+from jobs.data.request_log import RequestLog
 from tests.bentos.conftest import Caller, unknown
 from tests.bentos.service_process import Service, serving
 from tests.conftest import wait_until

@@ -17,7 +17,7 @@ import pytest
 
 from bentos.prediction_log import MOST_WAITING_ROWS, Entry, PredictionLog
 from bentos.served import Served
-from jobs.request_log import RequestLog
+from jobs.data.request_log import RequestLog
 from tests.bentos.service_process import Service, serving
 from tests.conftest import wait_until
 from tidewheel.release.artifact import Artifact

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from jobs import registry
-from jobs.mlflow_api import ask
+from jobs.models import registry
+from jobs.models.mlflow_api import ask
 from tests.conftest import wait_until
 from tests.e2e.conftest import Played
 from tests.installation import Installation

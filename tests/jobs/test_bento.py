@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from jobs.bento import BentoStore
+from jobs.packaging.bento import BentoStore
 from tests import small_models
 
 

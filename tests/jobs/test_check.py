@@ -82,7 +82,7 @@ def test_a_function_with_another_signature_is_shown_as_it_is(project: Project, w
     assert reader.startswith(
         f"labels.reader.function: {project.module}:{wrong} takes {signature}; expected one argument"
     )
-    assert transform.endswith("expected one argument, a jobs.feature_inputs.FeatureInputs")
+    assert transform.endswith("expected one argument, a jobs.data.feature_inputs.FeatureInputs")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,16 @@ from sklearn.pipeline import Pipeline as Steps
 from sklearn.preprocessing import FunctionTransformer
 
 from bentos.predictor import UnknownCategory, load
-from jobs.compile import NotExpressible, columns_of, comparison_frame, compile_model, encoding_of, largest_difference
-from jobs.contract import write_contract
-from jobs.prediction import Task, predict
+from jobs.models.contract import write_contract
+from jobs.models.prediction import Task, predict
+from jobs.packaging.compile import (
+    NotExpressible,
+    columns_of,
+    comparison_frame,
+    compile_model,
+    encoding_of,
+    largest_difference,
+)
 from tests.small_models import FEATURES, Trained, train
 
 ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"]

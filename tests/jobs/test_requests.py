@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from bentos.segments import SegmentWriter, log_schema
+from jobs.data.request_log import RequestLog
 from jobs.job import Job
-from jobs.request_log import RequestLog
 from jobs.requests import work
 from tests import small_models
 from tidewheel.lake import Lake

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.spark import find_java, spark_session
+from jobs.data.spark import find_java, spark_session
 from tidewheel.errors import SettingsError
 from tidewheel.settings import Settings
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from jobs.staleness import gaps, gaps_sentence, inputs_of, is_stale, stale_days, stale_sentence
-from jobs.training_data import choose_training_data
+from jobs.data.staleness import gaps, gaps_sentence, inputs_of, is_stale, stale_days, stale_sentence
+from jobs.data.training_data import choose_training_data
 from tests.small_models import pipeline as orders
 from tidewheel.lake import Lake, Store
 from tidewheel.partitions import PartitionRange

@@ -8,7 +8,7 @@ from pandas.tseries.holiday import USFederalHolidayCalendar
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.feature_inputs import PARTITION, FeatureInputs
+from jobs.data.feature_inputs import PARTITION, FeatureInputs
 from jobs.lookback import add_trailing_rates
 
 MINUTES_A_DAY = 24 * 60

@@ -18,7 +18,7 @@ from infra.embedded.supervise import Supervisor
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import EnvoyFiles
 from infra.local import LocalBackend
-from jobs.bento import BentoStore
+from jobs.packaging.bento import BentoStore
 from tests import small_models
 from tests.conftest import wait_until
 from tests.free_ports import free_ports

@@ -14,6 +14,7 @@ VERSIONS = {
     "slow": (ONLY_CALLERS, "await asyncio.sleep(0.3)"),
     "slow from the start": (EVERYBODY, "await asyncio.sleep(0.3)"),
     "crashes": (ONLY_CALLERS, "if n % 150 == 0:\n            os._exit(1)"),
+    "dies": (EVERYBODY, "if n == 20:\n            os._exit(1)"),
     "constant": (EVERYBODY, "return await _constant(receive, send)"),
     "constant to callers": (ONLY_CALLERS, "_is_caller.set(True)"),
 }

@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from infra.embedded import router
-from jobs.request_log import RequestLog
+from jobs.data.request_log import RequestLog
 from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place, answers, released_by
 from tests.infra.local.test_release import release

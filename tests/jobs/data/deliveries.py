@@ -9,7 +9,7 @@ from jobs.lookback import add_trailing_rates
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from jobs.feature_inputs import FeatureInputs
+    from jobs.data.feature_inputs import FeatureInputs
 
 
 def features(inputs: FeatureInputs) -> DataFrame:

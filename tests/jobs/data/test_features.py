@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs import batch_writer
+from jobs.data import batch_writer
 from tests.jobs.data.conftest import FIRST, Deliveries, make_deliveries, project, run_job
 from tidewheel.errors import LakeError, SpecError
 from tidewheel.runs import JobRecord

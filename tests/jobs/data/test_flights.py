@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.expectations import Judge
+from jobs.data.expectations import Judge
+from jobs.data.structure import labels_of_day, rows_of_day
 from jobs.pipelines.flight_delay.package_data import package_data
 from jobs.pipelines.flight_delay.reader import arrivals, flights
-from jobs.structure import labels_of_day, rows_of_day
 
 # An ordinary day, the day of the impossible wind, the snow storm, the day the clocks change, the last day.
 DAYS = [date(2013, 1, 15), date(2013, 2, 12), date(2013, 2, 8), date(2013, 3, 10), date(2013, 12, 31)]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter
 
-from jobs.readers import UnreadableFile, read_day
+from jobs.data.readers import UnreadableFile, read_day
 from tidewheel.errors import DataRefused, SettingsError, SourceError, SpecError, UsageError
 from tidewheel.spec.sections import Reader
 

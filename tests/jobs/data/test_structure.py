@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pytest
 
-from jobs.structure import EVENT_TIME_TYPE, Task, labels_of_day, like_rows, rows_of_day
+from jobs.data.structure import EVENT_TIME_TYPE, Task, labels_of_day, like_rows, rows_of_day
 from tidewheel.errors import DataRefused
 
 DAY = date(2024, 3, 1)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from jobs.comparison import loss_difference
-from jobs.metrics import measure
+from jobs.evaluation.comparison import loss_difference
+from jobs.models.metrics import measure
 
 METRICS = ["log_loss", "brier", "roc_auc", "rmse", "mae"]
 

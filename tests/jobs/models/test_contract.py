@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from jobs.contract import Contract, write_contract
-from jobs.prediction import model_frame
+from jobs.models.contract import Contract, write_contract
+from jobs.models.prediction import model_frame
 from tidewheel.spec.sections import Features
 
 FEATURES = Features(transform="a:b", numeric=["weight", "depth"], categorical=["carrier"])

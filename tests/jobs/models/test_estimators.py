@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs import estimators
-from jobs.estimators import FAMILIES, build_model, device_used, settle_for_prediction
-from jobs.fitting import fit
-from jobs.metrics import measure
-from jobs.model_file import open_model, serialization
-from jobs.prediction import Task, model_frame, predict
+from jobs.models.metrics import measure
+from jobs.models.model_file import open_model, serialization
+from jobs.models.prediction import Task, model_frame, predict
+from jobs.training import estimators
+from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction
+from jobs.training.fitting import fit
 from tidewheel.errors import RegistryError, SpecError
 from tidewheel.spec.sections import Features
 from tidewheel.spec.training import Training

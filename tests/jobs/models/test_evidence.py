@@ -9,9 +9,9 @@ import mlflow
 import numpy as np
 import pytest
 
-from jobs import registry
-from jobs.importances import importances
-from jobs.plots import plots
+from jobs.evaluation.importances import importances
+from jobs.evaluation.plots import plots
+from jobs.models import registry
 from tests.small_models import train as small_model
 
 if TYPE_CHECKING:

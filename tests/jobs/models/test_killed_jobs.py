@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from jobs import registry
+from jobs.models import registry
 from tests.conftest import wait_until
 from tidewheel.errors import ExitCode
 from tidewheel.policies.verdict import Kind
@@ -48,7 +48,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 def start(parcels: Parcels, day: date, run_id: str, *line: str) -> subprocess.Popen[bytes]:
     """Start a job as a process of its own; its output goes to a file in its home."""
     arguments = ["--pipeline", parcels.name, "--partition", str(day), "--run-id", run_id]
-    root = Path(registry.__file__).parents[1]
+    root = Path(__file__).resolve().parents[3]
     with log_of(parcels).open("wb") as log:
         return subprocess.Popen(
             [sys.executable, *line, *arguments],
@@ -88,7 +88,7 @@ def test_a_training_killed_in_each_of_its_jobs_ends_with_the_same_champion_and_v
     run_job(parcels, "train", day, "one")
 
     # The ledger has the verdict already, the registry not yet: the version cannot be promoted.
-    kill_where(parcels, "evaluate", day, "one", "jobs.registry:tag_version")
+    kill_where(parcels, "evaluate", day, "one", "jobs.models.registry:tag_version")
     with pytest.raises(SystemExit) as refused:
         run_job(parcels, "promote", day, "one")
     assert refused.value.code == ExitCode.WRONG_USAGE
@@ -97,7 +97,7 @@ def test_a_training_killed_in_each_of_its_jobs_ends_with_the_same_champion_and_v
     assert len(parcels.ledger.verdicts(parcels.name, Kind.GATE)) == 1
     assert run_job(parcels, "evaluate", day, "one").figures == judged.figures
 
-    kill_where(parcels, "promote", day, "one", "jobs.registry:set_alias")
+    kill_where(parcels, "promote", day, "one", "jobs.models.registry:set_alias")
     assert registry.champion(parcels.settings, parcels.name) is None
     assert run_job(parcels, "promote", day, "one").figures["promoted"] is True
     champion = registry.champion(parcels.settings, parcels.name)
@@ -140,7 +140,7 @@ def test_a_night_killed_in_each_of_its_jobs_leaves_nothing_half_done_and_then_th
 
     # Built anew where it was lost: the form is the one chosen then, whatever the clock says now.
     shutil.rmtree(parcels.settings.home / "bentos")
-    monkeypatch.setattr("jobs.compile.MUCH_FASTER", 0.0)
+    monkeypatch.setattr("jobs.packaging.compile.MUCH_FASTER", 0.0)
     anew = run_job(parcels, "package", day, "release")
     assert anew.figures["reused"] is False
     assert anew.figures["content_hash"] == built.figures["content_hash"]

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from jobs import registry
-from jobs.metrics import measure
-from jobs.request_log import RequestLog
+from jobs.data.request_log import RequestLog
+from jobs.models import registry
+from jobs.models.metrics import measure
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs import registry
+from jobs.models import registry
 from tests.tidewheel.release.conftest import MemoryBackend
 from tidewheel.errors import ExitCode
 from tidewheel.ledger.releases import Releases, Status

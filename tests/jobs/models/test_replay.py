@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs import registry
-from jobs.prediction import model_frame, predict
+from jobs.models import registry
+from jobs.models.prediction import model_frame, predict
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
 from jobs.replay.kept import Kept

@@ -12,7 +12,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 from typer.testing import CliRunner
 
-from jobs import registry
+from jobs.models import registry
 from jobs.reproduce import reproduce
 from tidewheel.cli.app import app
 from tidewheel.errors import ExitCode, LakeError, RegistryError, UsageError

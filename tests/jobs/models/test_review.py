@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs import registry
+from jobs.models import registry
 from tidewheel.errors import ExitCode
 from tidewheel.policies.verdict import Kind
 

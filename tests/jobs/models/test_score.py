@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs import registry
-from jobs.prediction import model_frame, predict
+from jobs.models import registry
+from jobs.models.prediction import model_frame, predict
 from tidewheel.errors import ExitCode
 from tidewheel.spec import find_pipeline
 
@@ -55,7 +55,7 @@ def test_spark_and_a_single_process_write_the_same_bytes(
     parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = run_job(parcels, "score", "2024-01-10..2024-01-12", "here")
-    monkeypatch.setattr("jobs.scorer.ROWS_BEFORE_SPARK_PAYS", 0)
+    monkeypatch.setattr("jobs.models.scorer.ROWS_BEFORE_SPARK_PAYS", 0)
     monkeypatch.setenv("TIDEWHEEL_SPARK_MASTER", "local[2]")
     on_spark = run_job(parcels, "score", "2024-01-10..2024-01-12", "spark")
     assert on_spark.outputs == here.outputs

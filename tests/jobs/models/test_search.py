@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs import search as room
-from jobs.estimators import build_model
-from jobs.fitting import Lesson
-from jobs.prediction import model_frame
-from jobs.search import SearchResult, search, time_ordered_folds, with_parameters
-from jobs.search_space import SPACES, first_values
+from jobs.models.prediction import model_frame
+from jobs.training import search as room
+from jobs.training.estimators import build_model
+from jobs.training.fitting import Lesson
+from jobs.training.search import SearchResult, search, time_ordered_folds, with_parameters
+from jobs.training.search_space import SPACES, first_values
 from tests.small_models import pipeline as small_pipeline
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.slices import MISSING, compare_slices, group_gap
-from jobs.training_data import PARTITION
+from jobs.data.training_data import PARTITION
+from jobs.evaluation.slices import MISSING, compare_slices, group_gap
 from tidewheel.policies.gate import SliceComparison, SlicePolicy
 from tidewheel.policies.verdict import Outcome
 

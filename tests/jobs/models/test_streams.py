@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.streams import changes, row_errors
+from jobs.monitoring.streams import changes, row_errors
 
 
 def days(means: list[float]) -> list[tuple[str, np.ndarray]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.training_data import choose_training_data, labelled_rows
+from jobs.data.training_data import choose_training_data, labelled_rows
 from tidewheel.errors import DataRefused, LakeError
 from tidewheel.spec import Pipeline, find_pipeline
 

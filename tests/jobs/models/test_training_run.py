@@ -11,8 +11,8 @@ import mlflow
 import pandas as pd
 import pytest
 
-from jobs import registry
-from jobs.prediction import predict
+from jobs.models import registry
+from jobs.models.prediction import predict
 from tidewheel.errors import ExitCode, RegistryError
 from tidewheel.policies.verdict import Kind
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs.trigger_measurement import attempts
+from jobs.monitoring.trigger_measurement import attempts
 from tidewheel.policies.trigger_facts import Attempt, Ended
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.runs import JobRecord, write_record

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs import registry
+from jobs.models import registry
 from plugins.registry import ABANDONED, Unreleased, registered_aliases, unreleased
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status

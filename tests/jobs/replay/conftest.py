@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs.data.training_data import PARTITION, LabelledDay
 from jobs.replay.history import History
-from jobs.training_data import PARTITION, LabelledDay
 from tidewheel.runs import BatchReference
 from tidewheel.spec import Pipeline
 

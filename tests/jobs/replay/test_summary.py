@@ -8,8 +8,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from jobs.metrics import measure
-from jobs.prediction import Array
+from jobs.models.metrics import measure
+from jobs.models.prediction import Array
 from jobs.replay.history import History, Rows
 from jobs.replay.play import Play
 from jobs.replay.series import quality_over_time

@@ -1,0 +1,87 @@
+"""Which batches a day's features are made from, which of these are not there, and which have changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from tidewheel.partitions import PartitionRange
+
+if TYPE_CHECKING:
+    from jobs.data.training_data import TrainingData
+    from tidewheel.lake import Lake, Manifest
+    from tidewheel.spec import Pipeline
+
+NAMED = 3  # examples given in a sentence
+
+
+def inputs_of(pipeline: Pipeline, day: date) -> list[str]:
+    """Keys (`dataset/partition`) of the batches that a day's features look at: rows, and labels known on the day."""
+    seen = PartitionRange(day, day).look_back(pipeline.features.look_back_days).keys
+    newest = str(day - timedelta(days=pipeline.labels.delay_days))
+    return [*(f"landing/{key}" for key in seen), *(f"labels/{key}" for key in seen if key <= newest)]
+
+
+def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> list[str]:
+    """Keys of the batches that features of some days look at and that are not there.
+
+    What lies before the source's start, or before the first rows there are, is no gap: nothing was ever there.
+
+    Args:
+        pipeline: says how far back features look.
+        days: the days asked for.
+        there: keys of the batches that are there.
+    """
+    wanted = {key for day in days.days for key in inputs_of(pipeline, day)}
+    landed = sorted(key.split("/")[1] for key in wanted & set(there) if key.startswith("landing/"))
+    start = str(pipeline.source.start or (landed[0] if landed else days.first))
+    return sorted(key for key in wanted - set(there) if key.split("/")[1] >= start)
+
+
+def is_stale(pipeline: Pipeline, features: Manifest, published: Mapping[str, str]) -> bool:
+    """Whether a day's features were made from other rows or labels than are published now.
+
+    Args:
+        pipeline: says what features look at.
+        features: the manifest of the day's features.
+        published: content hashes of what is published now, by key.
+    """
+    looked_at = inputs_of(pipeline, date.fromisoformat(features.partition))
+    return any(key in published and published[key] != features.inputs.get(key) for key in looked_at)
+
+
+def stale_days(lake: Lake, pipeline: Pipeline, data: TrainingData) -> list[date]:
+    """The days of a training whose features were made from other rows or labels than are published now."""
+    days = sorted([*data.training, *data.holdout], key=lambda labelled: labelled.day)
+    wanted = {key for labelled in days for key in inputs_of(pipeline, labelled.day)}
+    found = [lake.published(*key.split("/")) for key in sorted(wanted)]
+    published = {manifest.key: manifest.content_hash for manifest in found if manifest is not None}
+    features = [lake.manifest(day.features.dataset, day.features.partition, day.features.content_hash) for day in days]
+    return [date.fromisoformat(m.partition) for m in features if is_stale(pipeline, m, published)]
+
+
+def gaps_sentence(missing: Sequence[str]) -> str:
+    """What to tell of gaps; empty where there are none."""
+    if not missing:
+        return ""
+    return (
+        f"; missing: {_named(missing)}. What these features say of the past lacks it until it is landed and the days "
+        "are built again"
+    )
+
+
+def stale_sentence(pipeline: Pipeline, days: Sequence[date]) -> str:
+    """What to tell of stale days; empty where there are none."""
+    if not days:
+        return ""
+    return (
+        f"; {len(days)} of these days look back on rows or labels that have been corrected since "
+        f"({_named([str(day) for day in days])}): run {pipeline.name}.features again from {days[0]} to {days[-1]}, "
+        "then train again"
+    )
+
+
+def _named(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(keys[:NAMED]) + more

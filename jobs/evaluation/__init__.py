@@ -1,0 +1,1 @@
+"""Comparing challenger and champion, and the evidence a reviewer sees."""

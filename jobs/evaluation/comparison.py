@@ -1,0 +1,200 @@
+"""Two models on the same rows: how much worse is one, and how sure is that?
+
+Rows of one day are not independent (one storm delays them all), so the bootstrap draws whole days. With few days a
+percentile interval is too narrow; the quantile is moved outwards as in Hesterberg, "What Teachers Should Know About the
+Bootstrap" (The American Statistician 69, 2015: the expanded percentile interval).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from jobs.models.metrics import log_losses
+from jobs.models.prediction import Array
+
+RESAMPLES = 2000
+Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+def loss_difference(
+    metric: str,
+    truth: Array,
+    challenger: Array,
+    champion: Array,
+    days: pd.Series[str],
+    *,
+    confidence: float,
+    seed: int,
+) -> tuple[float, float]:
+    """How much worse the challenger is, and the upper confidence bound of that, by a paired bootstrap over days.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        challenger: predictions of the challenger for the same rows.
+        champion: predictions of the champion for the same rows.
+        days: day of each row.
+        confidence: one-sided confidence of the bound, such as 0.95.
+        seed: of the resampling.
+
+    Returns:
+        Difference and bound in the metric's unit; positive means that the challenger is worse. The bound is NaN with
+        fewer than two days, or where no resample could be measured.
+    """
+    found = resample(metric, truth, challenger, champion, days, seed=seed)
+    return found.difference, found.upper_bound(confidence)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A difference between two models, and what it would have been on other days like these.
+
+    Attributes:
+        difference: how much worse the challenger is on the rows as they are.
+        resamples: the same under each draw of days; draws under which it cannot be computed are left out.
+        days: blocks that were drawn from.
+    """
+
+    difference: float
+    resamples: Array
+    days: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the draws say anything: one day has nothing to be drawn from."""
+        return self.days >= 2 and len(self.resamples) > 0
+
+    def upper_bound(self, confidence: float) -> float:
+        """One-sided bound of the difference; NaN: unknown."""
+        if not self.is_known:
+            return math.nan
+        return float(np.quantile(self.resamples, expanded_level(confidence, self.days)))
+
+    def probability_beyond(self, allowed: float) -> float:
+        """How probable a difference this large is where the true one is `allowed` and no more; NaN: unknown.
+
+        The t test of the difference with the bootstrap's standard error, corrected for few days as the bound is.
+        """
+        if not self.is_known or math.isnan(self.difference):
+            return math.nan
+        error = float(self.resamples.std()) * math.sqrt(self.days / (self.days - 1))
+        if error == 0:
+            return 0.0 if self.difference > allowed else 1.0
+        return float(stats.t.sf((self.difference - allowed) / error, self.days - 1))
+
+
+def resample(
+    metric: str, truth: Array, challenger: Array, champion: Array, days: pd.Series[str], *, seed: int
+) -> Resampled:
+    """Draw days with replacement, many times, and take the difference of both models on each draw.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        challenger: predictions of the challenger for the same rows.
+        champion: predictions of the champion for the same rows.
+        days: day of each row.
+        seed: of the draws.
+    """
+    codes, weights = _drawn_days(days, seed)
+    worse: Array = np.subtract(
+        losses(metric, truth, challenger, codes, weights), losses(metric, truth, champion, codes, weights)
+    )
+    return Resampled(float(worse[0]), worse[1:][~np.isnan(worse[1:])], weights.shape[1])
+
+
+def figure_interval(
+    metric: str, truth: Array, predicted: Array, days: pd.Series[str], *, confidence: float, seed: int
+) -> tuple[float, float]:
+    """Two-sided confidence interval of one model's figure, from the same draws of days.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        days: day of each row.
+        confidence: share of such intervals that hold the true figure, such as 0.9.
+        seed: of the draws.
+
+    Returns:
+        Lower and upper end in the metric's unit; NaN with fewer than two days.
+    """
+    codes, weights = _drawn_days(days, seed)
+    drawn = losses(metric, truth, predicted, codes, weights)[1:]
+    known, count = drawn[~np.isnan(drawn)], weights.shape[1]
+    if count < 2 or len(known) == 0:
+        return math.nan, math.nan
+    level = expanded_level((1 + confidence) / 2, count)
+    low, high = (float(end) for end in np.quantile(known, [1 - level, level]))
+    return (-high, -low) if metric == "roc_auc" else (low, high)
+
+
+def expanded_level(confidence: float, days: int) -> float:
+    """The quantile to read so that a percentile bound from few blocks covers as often as it says."""
+    reach = float(stats.t.ppf(confidence, days - 1)) * math.sqrt(days / (days - 1))
+    return NormalDist().cdf(reach)
+
+
+def day_weights(days: int, seed: int) -> Matrix:
+    """How often each day counts: once in the first row, as often as it was drawn in each of `RESAMPLES` others."""
+    draws = np.random.default_rng(seed).multinomial(days, [1 / days] * days, size=RESAMPLES)
+    return np.vstack([np.ones((1, days)), draws.astype(np.float64)])
+
+
+def losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    """The loss under each row of day weights; a higher-is-better figure counts negative.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        codes: day of each row, as a number from 0 on.
+        weights: how often each day counts, resamples x days, as `day_weights` draws them.
+
+    Returns:
+        One loss for each row of weights, in the metric's unit.
+    """
+    if metric == "roc_auc":
+        return -_weighted_auc(truth, predicted, codes, weights)
+    match metric:
+        case "log_loss":
+            loss = log_losses(truth, predicted)
+        case "brier" | "rmse":
+            loss = (predicted - truth) ** 2
+        case "mae":
+            loss = np.abs(predicted - truth)
+        case _:
+            raise ValueError(f"no loss called {metric}")
+    days = weights.shape[1]
+    rows = weights @ np.bincount(codes, minlength=days)
+    mean = (weights @ np.bincount(codes, weights=loss, minlength=days)) / rows
+    return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
+
+
+def _drawn_days(days: pd.Series[str], seed: int) -> tuple[Codes, Matrix]:
+    codes, names = pd.factorize(days, sort=True)
+    return codes.astype(np.int64), day_weights(len(names), seed)
+
+
+def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    """AUC of many resamples at once: pairs won are counted once for each pair of days, then weighted."""
+    days = weights.shape[1]
+    negatives = [np.sort(predicted[(codes == day) & (truth == 0)]) for day in range(days)]
+    won = np.zeros((days, days))
+    for day in range(days):
+        positives = predicted[(codes == day) & (truth == 1)]
+        for other, ranked in enumerate(negatives):
+            below = np.searchsorted(ranked, positives, "left") + np.searchsorted(ranked, positives, "right")
+            won[day, other] = below.sum() / 2  # a tie is half a win
+    pairs_won = np.einsum("rd,de,re->r", weights, won, weights)
+    positive = weights @ np.bincount(codes, weights=truth, minlength=days)
+    negative = weights @ np.bincount(codes, weights=1 - truth, minlength=days)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(positive * negative > 0, pairs_won / (positive * negative), np.nan))

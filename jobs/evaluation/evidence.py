@@ -1,0 +1,135 @@
+"""What MLflow keeps of a judged version: figures, curves, calibration, importances, slices, and the model card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.data.training_data import PARTITION
+from jobs.evaluation.comparison import figure_interval
+from jobs.evaluation.importances import importances
+from jobs.evaluation.model_card import CardFacts, description, model_card
+from jobs.evaluation.plots import plots
+from jobs.evaluation.slices import masks
+from jobs.models import registry
+from jobs.models.metrics import measure
+from jobs.models.prediction import model_frame
+from tidewheel.policies.gate import NAMES
+
+if TYPE_CHECKING:
+    from jobs.data.training_data import TrainingData
+    from jobs.evaluation.judging import Judged
+    from jobs.models.prediction import Model
+    from jobs.models.registry import ModelVersion
+    from tidewheel.policies.gate import GateMeasurement
+    from tidewheel.policies.verdict import Verdict
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+CARD_FILE = "model_card.md"
+SLICES_FILE = "slices.json"
+CONFIDENCE = 0.9
+SMALLEST_SLICE = 30
+WITHOUT_INTERVAL = frozenset({"r2"})
+
+
+def keep_evidence(
+    settings: Settings,
+    pipeline: Pipeline,
+    version: ModelVersion,
+    model: Model,
+    chosen: TrainingData,
+    judged: Judged,
+    measured: GateMeasurement,
+    verdict: Verdict,
+) -> str:
+    """Log everything to the MLflow run that made the version; doing it again replaces it.
+
+    Returns:
+        The card, as far as a version's description can hold it.
+    """
+    logged = registry.training_run(settings, version)["data"]
+    facts = CardFacts(
+        pipeline=pipeline,
+        chosen=chosen,
+        measured=measured,
+        verdict=verdict,
+        intervals=_intervals(pipeline, judged),
+        confidence=CONFIDENCE,
+        slices=slice_table(pipeline, judged),
+        importances=_importances(pipeline, model, judged),
+        refit=version.tags.get(registry.REFIT, ""),
+        parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
+    )
+    known = {f"holdout_{name}": value for name, value in measured.challenger.items() if value == value}
+    with registry.asking(settings) as client:
+        for name, value in known.items():
+            client.log_metric(version.mlflow_run, name, value)
+        client.log_text(version.mlflow_run, model_card(facts), CARD_FILE)
+        client.log_dict(version.mlflow_run, dict(facts.importances), registry.IMPORTANCES_FILE)
+        if facts.slices:
+            head = list(facts.slices[0])
+            table = {"columns": head, "data": [[row.get(name) for name in head] for row in facts.slices]}
+            client.log_dict(version.mlflow_run, table, SLICES_FILE)  # as MLflow shows a table
+        for name, figure in _plots(pipeline, judged, version).items():
+            client.log_figure(version.mlflow_run, figure, f"plots/{name}")
+    return description(facts)
+
+
+def slice_table(pipeline: Pipeline, judged: Judged) -> list[dict[str, object]]:
+    """Figures of both models for each value of the columns that the pipeline watches, the most rows first.
+
+    Columns are those of the gate and of monitoring, or all categorical ones where neither names any.
+    """
+    named = sorted({*pipeline.gate.columns, *(pipeline.monitoring.slices or ())})
+    found = []
+    for column in named or pipeline.features.categorical:
+        for value, mask in masks(judged.rows, column):
+            if mask.sum() < SMALLEST_SLICE:
+                continue
+            row: dict[str, object] = {"slice": f"{column}={value}", "rows": int(mask.sum())}
+            for name, figure in measure(judged.truth[mask], judged.challenger[mask], pipeline.task).items():
+                row[NAMES[name]] = figure if figure == figure else None
+            if judged.champion is not None:
+                theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
+                row[f"{NAMES[pipeline.metric]} of the champion"] = theirs if theirs == theirs else None
+            found.append(row)
+    return sorted(found, key=lambda row: -int(str(row["rows"])))
+
+
+def _intervals(pipeline: Pipeline, judged: Judged) -> dict[str, tuple[float, float]]:
+    if judged.rows.empty:
+        return {}
+    return {
+        name: figure_interval(
+            name,
+            judged.truth,
+            judged.challenger,
+            judged.rows[PARTITION],
+            confidence=CONFIDENCE,
+            seed=pipeline.training.seed,
+        )
+        for name in measure(judged.truth, judged.challenger, pipeline.task)
+        if name not in WITHOUT_INTERVAL
+    }
+
+
+def _importances(pipeline: Pipeline, model: Model, judged: Judged) -> dict[str, float]:
+    if judged.rows.empty:
+        return {}
+    return importances(
+        model,
+        model_frame(judged.rows, pipeline.features),
+        judged.truth,
+        task=pipeline.task,
+        metric=pipeline.metric,
+        seed=pipeline.training.seed,
+    )
+
+
+def _plots(pipeline: Pipeline, judged: Judged, version: ModelVersion) -> dict[str, object]:
+    if judged.rows.empty or (pipeline.task == "classification" and not 0 < judged.truth.mean() < 1):
+        return {}  # of one kind of row there are no curves
+    predicted = {f"version {version.version}": judged.challenger}
+    if judged.champion is not None:
+        predicted[f"version {judged.champion_version}"] = judged.champion
+    return dict(plots(judged.truth, predicted, pipeline.task))

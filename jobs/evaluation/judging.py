@@ -1,0 +1,152 @@
+"""What the gate is told: both models on the same later rows, measured as the pipeline's `gate` asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.data.training_data import PARTITION
+from jobs.evaluation.comparison import loss_difference
+from jobs.evaluation.slices import compare_slices, group_gap
+from jobs.models.metrics import measure
+from jobs.models.prediction import Array
+from tidewheel.policies.gate import (
+    Comparison,
+    FairnessRule,
+    Footprint,
+    GateMeasurement,
+    GatePolicy,
+    SliceComparison,
+    SlicePolicy,
+)
+from tidewheel.spec import LOWER_IS_BETTER
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tidewheel.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What both models said to the same rows.
+
+    Attributes:
+        rows: with their day (`partition`), and the columns that slices and groups are made of.
+        truth: labels, one a row.
+        challenger: its predictions.
+        champion: the champion's; None where there is none, or where it cannot be asked.
+        champion_version: its number, empty where there is none.
+        incomparable: why it cannot be asked, empty where it can.
+    """
+
+    rows: pd.DataFrame
+    truth: Array
+    challenger: Array
+    champion: Array | None = None
+    champion_version: str = ""
+    incomparable: str = ""
+
+
+def gate_policy(pipeline: Pipeline) -> GatePolicy:
+    """The pipeline's gate as a policy."""
+    gate = pipeline.gate
+    return GatePolicy(
+        metric=pipeline.metric,
+        lower_is_better=pipeline.metric in LOWER_IS_BETTER,
+        superior=gate.rule == "superior",
+        margin=gate.margin,
+        confidence=gate.confidence,
+        minimum_days=gate.minimum_days,
+        floors={str(name): value for name, value in gate.floors.items()},
+        ceilings={str(name): value for name, value in gate.ceilings.items()},
+        slices=SlicePolicy(
+            margin=gate.slices.margin,
+            confidence=gate.confidence,
+            minimum_rows=gate.slices.minimum_rows,
+            undecided_holds=gate.slices.undecided == "hold",
+        )
+        if gate.slices
+        else None,
+        fairness=tuple(FairnessRule(limit.column, limit.figure, limit.maximum_gap) for limit in gate.fairness),
+        maximum_latency_ms=gate.maximum_latency_ms,
+        maximum_size_mb=gate.maximum_size_mb,
+        maximum_holdout_uses=gate.maximum_holdout_uses,
+    )
+
+
+def measure_judged(
+    pipeline: Pipeline,
+    judged: Judged,
+    version: str,
+    *,
+    footprint: Footprint | None = None,
+    holdout: tuple[str, ...] = (),
+    holdout_uses: int = 0,
+) -> GateMeasurement:
+    """Measure all that the pipeline's gate asks about.
+
+    Args:
+        pipeline: its declaration.
+        judged: what both models said.
+        version: the challenger's number.
+        footprint: latency and size, where they were measured.
+        holdout: names the days judged on, by content.
+        holdout_uses: challengers that were judged before on some of them.
+    """
+    comparison = None
+    if judged.champion is not None and len(judged.rows):
+        difference, bound = loss_difference(
+            pipeline.metric,
+            judged.truth,
+            judged.challenger,
+            judged.champion,
+            judged.rows[PARTITION],
+            confidence=pipeline.gate.confidence,
+            seed=pipeline.training.seed,
+        )
+        theirs = measure(judged.truth, judged.champion, pipeline.task)
+        comparison = Comparison(judged.champion_version, theirs, difference, bound)
+    return GateMeasurement(
+        challenger_version=version,
+        challenger=measure(judged.truth, judged.challenger, pipeline.task),
+        rows=len(judged.rows),
+        days=judged.rows[PARTITION].nunique(),
+        comparison=comparison,
+        incomparable=judged.incomparable,
+        slices=_slices(pipeline, judged),
+        gaps=tuple(
+            group_gap(
+                judged.truth,
+                judged.challenger,
+                judged.rows,
+                task=pipeline.task,
+                column=limit.column,
+                figure=limit.figure,
+                minimum_rows=limit.minimum_rows,
+            )
+            for limit in pipeline.gate.fairness
+        ),
+        footprint=footprint,
+        holdout=holdout,
+        holdout_uses=holdout_uses,
+    )
+
+
+def _slices(pipeline: Pipeline, judged: Judged) -> tuple[SliceComparison, ...]:
+    rules = pipeline.gate.slices
+    if rules is None or judged.champion is None or not len(judged.rows):
+        return ()
+    return compare_slices(
+        pipeline.metric,
+        judged.truth,
+        judged.challenger,
+        judged.champion,
+        judged.rows,
+        task=pipeline.task,
+        columns=rules.columns,
+        margin=rules.margin,
+        confidence=pipeline.gate.confidence,
+        minimum_rows=rules.minimum_rows,
+        seed=pipeline.training.seed,
+    )

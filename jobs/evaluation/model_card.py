@@ -1,0 +1,164 @@
+"""The model card: what a reviewer should know of a version, in Markdown.
+
+After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tidewheel.policies.gate import NAMES
+
+if TYPE_CHECKING:
+    from jobs.data.training_data import TrainingData
+    from tidewheel.policies.gate import GateMeasurement
+    from tidewheel.policies.verdict import Verdict
+    from tidewheel.spec import Pipeline
+
+LONGEST_DESCRIPTION = 5000
+"""Characters that MLflow keeps of a version's description."""
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card is written from.
+
+    Attributes:
+        pipeline: its declaration.
+        chosen: the batches it learned from and was judged on.
+        measured: what the gate was told.
+        verdict: what the gate said.
+        intervals: confidence interval of the challenger's figures, by name.
+        confidence: of these intervals.
+        slices: one row a slice: `slice`, `rows`, and figures.
+        importances: by column, the largest first.
+        parameters: what the training run logged: estimator, device, seed, versions.
+        refit: what came of fitting it again through the holdout; empty where nobody asked.
+    """
+
+    pipeline: Pipeline
+    chosen: TrainingData
+    measured: GateMeasurement
+    verdict: Verdict
+    intervals: Mapping[str, tuple[float, float]]
+    confidence: float
+    slices: Sequence[Mapping[str, object]]
+    importances: Mapping[str, float]
+    parameters: Mapping[str, str]
+    refit: str = ""
+
+
+def model_card(facts: CardFacts) -> str:
+    """The whole card, with every batch by its hash."""
+    return "\n".join([*_card(facts), *_batches(facts.chosen)]) + "\n"
+
+
+def description(facts: CardFacts) -> str:
+    """The card as far as a version's description can hold it."""
+    card = "\n".join(_card(facts))
+    if len(card) <= LONGEST_DESCRIPTION:
+        return card
+    kept = card[: LONGEST_DESCRIPTION - 60]
+    return kept[: kept.rindex("\n")] + "\n\n(The rest stands in the artifact model_card.md.)"
+
+
+def _card(facts: CardFacts) -> Iterator[str]:
+    pipeline, chosen = facts.pipeline, facts.chosen
+    yield from (facts.verdict.sentence, "")
+    yield from (f"# {pipeline.name}, version {facts.measured.challenger_version}", "", pipeline.description, "")
+    yield from (f"Owner: {pipeline.owner.team}{f' ({pipeline.owner.email})' if pipeline.owner.email else ''}.", "")
+    yield from ("## Data", "")
+    first, last = chosen.training[0].day, chosen.training[-1].day
+    yield f"- Learned from up to {chosen.training_rows:,} rows of {len(chosen.training)} days, {first} to {last}."
+    if facts.refit:
+        yield f"- {facts.refit[0].upper()}{facts.refit[1:]}."
+    if chosen.holdout:
+        first, last = chosen.holdout[0].day, chosen.holdout[-1].day
+        yield (
+            f"- Judged on {facts.measured.rows:,} rows of {facts.measured.days} days between {first} and {last}, "
+            "which it has not seen."
+        )
+    yield f"- As of {chosen.as_of}: labels known by {chosen.matured_until}. Content `{chosen.data_hash}`."
+    yield from ("", "## Figures", "", *_figures(facts), "")
+    if facts.slices:
+        yield from ("## Slices", "", *_table(facts.slices[:SHOWN]), "")
+        if len(facts.slices) > SHOWN:
+            yield from (f"The {SHOWN} with the most rows; all {len(facts.slices)} stand in slices.json.", "")
+    if facts.importances:
+        top = list(facts.importances.items())[:SHOWN]
+        yield from ("## What matters most", "", f"{NAMES[pipeline.metric]} gets worse by this when it is shuffled:", "")
+        yield from (*_table([{"feature": name, "worse by": value} for name, value in top]), "")
+    yield from ("## How it was made", "", *_made(facts), "")
+    yield from ("## Limits", "", *_limits(facts), "")
+
+
+def _figures(facts: CardFacts) -> Iterator[str]:
+    comparison = facts.measured.comparison
+    interval = f"{facts.confidence:.0%} interval"
+    rows = []
+    for name, value in facts.measured.challenger.items():
+        low, high = facts.intervals.get(name, (math.nan, math.nan))
+        row: dict[str, object] = {"figure": NAMES[name], "this version": value}
+        row[interval] = "-" if math.isnan(low) else f"{low:.4f} to {high:.4f}"
+        if comparison:
+            row[f"version {comparison.champion_version} (champion)"] = comparison.champion[name]
+        rows.append(row)
+    yield from _table(rows)
+
+
+def _made(facts: CardFacts) -> Iterator[str]:
+    shown = ("estimator", "seed", "device", "code_version", "lock_hash", "python", "window_days", "search.trials")
+    for name in shown:
+        if facts.parameters.get(name, "None") != "None":  # as MLflow keeps what is not set
+            yield f"- {name.replace('_', ' ').replace('.', ': ')}: `{facts.parameters[name]}`"
+    again = f"tidewheel reproduce {facts.pipeline.name} --version {facts.measured.challenger_version}"
+    yield f"- `{again}` trains it again and compares."
+
+
+def _limits(facts: CardFacts) -> Iterator[str]:
+    pipeline, measured = facts.pipeline, facts.measured
+    yield (
+        f"- What is known of its quality comes from {measured.days} days. Other seasons, and days unlike these, may be "
+        "predicted worse."
+    )
+    yield "- Rows without a label count for nothing here; where labels are missing for a reason, that is not seen."
+    if measured.comparison is None:
+        yield "- It was not compared with another version."
+    if measured.holdout_uses:
+        yield f"- Some of the days have judged {measured.holdout_uses} challengers before: luck is more likely."
+    if pipeline.features.categorical:
+        yield "- Categories that training has not seen are answered as unknown ones."
+    if not pipeline.gate.fairness:
+        yield "- No limit between groups was declared, and none was checked."
+    if facts.importances and (useless := [n for n, value in facts.importances.items() if value <= 0]):
+        names = ", ".join(useless[:SHOWN])
+        yield f"- {len(useless)} of {len(facts.importances)} features do not matter measurably: {names}."
+
+
+def _batches(chosen: TrainingData) -> Iterator[str]:
+    yield from ("## Batches", "")
+    days = [(day, "learned from") for day in chosen.training] + [(day, "judged on") for day in chosen.holdout]
+    yield from _table(
+        [
+            {"day": str(d.day), "use": use, "features": d.features.content_hash, "labels": d.labels.content_hash}
+            for d, use in days
+        ]
+    )
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    head = list(rows[0])
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'|'.join(['---', *['---:'] * (len(head) - 1)])}|"
+    for row in rows:
+        yield f"| {' | '.join(_cell(row.get(name)) for name in head)} |"
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else (f"{value:,}" if isinstance(value, int) else str(value))

@@ -1,0 +1,129 @@
+"""Parts of the rows: challenger against champion slice by slice, and how far apart groups are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from jobs.data.training_data import PARTITION
+from jobs.evaluation.comparison import resample
+from jobs.models.metrics import measure
+from jobs.models.prediction import Array, Task
+from tidewheel.policies.gate_measurement import GroupGap, SliceComparison
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MISSING = "(missing)"
+"""Name of the slice of rows that lack the column's value."""
+
+
+def masks(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
+    """Each value of a column in order, and which rows have it; missing is a value of its own."""
+    values = rows[column].astype(object).where(rows[column].notna(), MISSING).astype(str)
+    for value in sorted(values.unique()):
+        yield value, (values == value).to_numpy()
+
+
+def compare_slices(
+    metric: str,
+    truth: Array,
+    challenger: Array,
+    champion: Array,
+    rows: pd.DataFrame,
+    *,
+    task: Task,
+    columns: Sequence[str],
+    margin: float,
+    confidence: float,
+    minimum_rows: int,
+    seed: int,
+) -> tuple[SliceComparison, ...]:
+    """Compare two models where a column has each of its values.
+
+    Args:
+        metric: log_loss, brier, roc_auc, rmse or mae.
+        truth: labels, one a row.
+        challenger: predictions of the challenger for the same rows.
+        champion: predictions of the champion for the same rows.
+        rows: the same rows, with their day (`partition`) and the columns.
+        task: kind of label.
+        columns: what slices are made of.
+        margin: share of the champion's figure that counts as harm when it is exceeded.
+        confidence: one-sided confidence of each slice's bound.
+        minimum_rows: of a slice with fewer, only the number of rows is told.
+        seed: of the resampling.
+
+    Returns:
+        Slices by column and value.
+    """
+    found = []
+    for column in columns:
+        for value, mask in masks(rows, column):
+            name, count = f"{column}={value}", int(mask.sum())
+            if count < minimum_rows:
+                found.append(SliceComparison(name, count, *[math.nan] * 5))
+                continue
+            ours, theirs, known = challenger[mask], champion[mask], truth[mask]
+            drawn = resample(metric, known, ours, theirs, rows.loc[mask, PARTITION], seed=seed)
+            old = measure(known, theirs, task)[metric]
+            found.append(
+                SliceComparison(
+                    name=name,
+                    rows=count,
+                    challenger=measure(known, ours, task)[metric],
+                    champion=old,
+                    loss_difference=drawn.difference,
+                    upper_bound=drawn.upper_bound(confidence),
+                    harm_probability=drawn.probability_beyond(margin * abs(old)),
+                )
+            )
+    return tuple(found)
+
+
+def group_gap(
+    truth: Array,
+    predicted: Array,
+    rows: pd.DataFrame,
+    *,
+    task: Task,
+    column: str,
+    figure: str,
+    minimum_rows: int,
+) -> GroupGap:
+    """One figure of a model for each group of a column.
+
+    Args:
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        rows: the same rows, with the column.
+        task: kind of label.
+        column: what groups are made of.
+        figure: mean_prediction, bias (mean prediction minus mean label), or a figure of the task.
+        minimum_rows: smaller groups are left out, by name.
+
+    Returns:
+        The figure of each group with enough rows.
+    """
+    groups, left_out = {}, []
+    for value, mask in masks(rows, column):
+        found = math.nan
+        if mask.sum() >= minimum_rows:
+            found = _figure(figure, truth[mask], predicted[mask], task)
+        if math.isnan(found):
+            left_out.append(value)
+        else:
+            groups[value] = found
+    return GroupGap(column, figure, groups, tuple(left_out))
+
+
+def _figure(name: str, truth: Array, predicted: Array, task: Task) -> float:
+    match name:
+        case "mean_prediction":
+            return float(predicted.mean())
+        case "bias":
+            return float(predicted.mean() - truth.mean())
+        case _:
+            return measure(truth, predicted, task)[name]

@@ -1,0 +1,1 @@
+"""A model as the registry knows it: its file, its contract, its predictions and their metrics."""

@@ -1,0 +1,135 @@
+"""Scoring many rows: files of features in, files of predictions out.
+
+Spark spreads *files* over its executors; the rows go from Parquet to the model and back to Parquet in small Arrow
+batches, without a way through the JVM. One file of features is always one file of predictions in the same order, so
+the same features and the same model give the same bytes, on however many machines.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.models.contract import Contract
+from jobs.models.prediction import Model, model_frame, predict
+from tidewheel.lake import Store
+
+if TYPE_CHECKING:
+    from jobs.models.prediction import Task
+    from tidewheel.settings import Settings
+
+BATCH_ROWS = 20_000
+ROWS_BEFORE_SPARK_PAYS = 500_000
+"""One core scores about 200,000 rows a second, and Spark takes several seconds to start."""
+RESULT = pa.schema([("source", pa.string()), ("path", pa.string()), ("rows", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores files; Spark sends it to the executors.
+
+    Attributes:
+        model: the model, pickled; Spark broadcasts it, and each executor process opens it once.
+        columns: names and types of the model's columns.
+        task: kind of label.
+        version: the registered version, written beside each prediction.
+        kept: columns of the features that identify a prediction: entity key and event time.
+        lake_root: URL of the lake's root.
+        lake_options: fsspec options of the lake.
+        folder: where the files of predictions go, relative to the lake's root.
+    """
+
+    model: bytes
+    columns: Contract
+    task: Task
+    version: str
+    kept: tuple[str, ...]
+    lake_root: str
+    lake_options: Mapping[str, object]
+    folder: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Score each file named in the column `source`; answers where its predictions are (see `RESULT`)."""
+        from threadpoolctl import threadpool_limits
+
+        # One thread: Spark runs as many of these beside each other as there are cores.
+        with threadpool_limits(1):
+            for batch in batches:
+                for source in batch.column("source").to_pylist():
+                    path, rows = self.score_file(source)
+                    yield pa.RecordBatch.from_pylist([{"source": source, "path": path, "rows": rows}], RESULT)
+
+    def score_file(self, source: str) -> tuple[str, int]:
+        """Score one file.
+
+        Args:
+            source: path of a Parquet file of features, relative to the lake's root.
+
+        Returns:
+            Path of the file of predictions, relative to the lake's root, and its rows. A task that Spark tries again
+            writes another file; only what is returned is ever staged.
+        """
+        store, path, rows = Store(self.lake_root, self.lake_options), f"{self.folder}/{uuid4().hex}.parquet", 0
+        wanted = [*self.kept, *self.columns.numeric, *self.columns.categorical]
+        with store.open(source) as opened, store.open(path, "wb") as written:
+            features = pq.ParquetFile(opened)
+            schema = self._schema(features.schema_arrow)
+            with pq.ParquetWriter(written, schema, compression="zstd") as writer:
+                for batch in features.iter_batches(BATCH_ROWS, columns=wanted):
+                    writer.write_batch(self.score_batch(batch, schema))
+                    rows += batch.num_rows
+        return path, rows
+
+    def score_batch(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        """Score some rows: key and event time as they are, the prediction, and the version that made it."""
+        answers = predict(_opened(self.model), model_frame(batch.to_pandas(), self.columns), self.task)
+        version = pa.repeat(pa.scalar(self.version), batch.num_rows)
+        kept = [batch.column(name) for name in self.kept]
+        return pa.RecordBatch.from_arrays([*kept, pa.array(answers), version], schema=schema)
+
+    def _schema(self, features: pa.Schema) -> pa.Schema:
+        kept = [pa.field(name, features.field(name).type) for name in self.kept]
+        return pa.schema([*kept, ("prediction", pa.float64()), ("model_version", pa.string())])
+
+
+def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence[str], rows: int) -> dict[str, str]:
+    """Score files on Spark's executors, or, where that is done before Spark has started, in this process.
+
+    Either way the same code scores the same files, so the predictions are the same bytes.
+
+    Args:
+        settings: name the Spark master.
+        name: of the Spark application.
+        scorer: what scores a file.
+        sources: files of features, relative to the lake's root.
+        rows: in all files.
+
+    Returns:
+        Path of the predictions by path of the features.
+    """
+    if rows <= ROWS_BEFORE_SPARK_PAYS:
+        return {source: scorer.score_file(source)[0] for source in sources}
+    from jobs.data.spark import spark_session
+
+    spark = spark_session(settings, name)
+    files = spark.createDataFrame([(source,) for source in sources], "source string")
+    found = files.mapInArrow(scorer.__call__, "source string, path string, rows long").collect()
+    return {row.source: row.path for row in found}
+
+
+def packed(model: Any) -> bytes:
+    """A model as `Scorer.model` wants it."""
+    return pickle.dumps(model)
+
+
+@lru_cache(maxsize=1)
+def _opened(model: bytes) -> Model:
+    """The model, once a process. Pickled by the job that sends it, in this very run: nothing foreign is opened."""
+    return pickle.loads(model)  # type: ignore[no-any-return]  # noqa: S301

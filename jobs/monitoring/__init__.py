@@ -1,0 +1,1 @@
+"""Drift, performance and concept, measured from batches, requests and labels."""

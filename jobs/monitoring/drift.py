@@ -1,0 +1,236 @@
+"""Has a day's data moved further than it usually does? Effect sizes by detector, judged against each column's history.
+
+The reference is what came just before a day, not the champion's training data: what a night can still repair (a broken
+source, a changed unit, a vanished category) stands out against last month, while the seasons, which part any day from
+a model's training data, do not alarm every night; a model that slowly goes stale shows in its performance and its age.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jobs.monitoring.daily_rows import PREDICTION, VERSION, rows_of_days
+from jobs.monitoring.data_quality import column_quality
+from jobs.monitoring.detectors import TESTS, Comparison, category_counts, detector, gone_categories
+from jobs.monitoring.drift_page import drift_page
+from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
+
+if TYPE_CHECKING:
+    from tidewheel.lake import Lake
+    from tidewheel.spec import Pipeline
+    from tidewheel.spec.monitoring import DriftSettings
+
+LEAST_ROWS = 30
+"""The distance between few rows and many is chance."""
+LEAST_REFERENCE = 3
+"""With fewer days of reference a day is not compared."""
+LEAST_DISTANCE = 0.1
+"""Below a tenth of a standard deviation, or as much of a Jensen-Shannon distance, a shift matters to nobody."""
+WEEK, YEAR, AROUND = 7, 365, 14
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a column lay from its reference.
+
+    Attributes:
+        column: its name.
+        method: the detector's name.
+        distances: one a comparison, NaN where a side had no rows.
+        gone: of a categorical column, the categories that were always there and were missing, one list a comparison.
+    """
+
+    column: str
+    method: str
+    distances: Sequence[float]
+    gone: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far a day has moved.
+
+    Attributes:
+        findings: by column what was measured and judged; `prediction` is the model's output.
+        left_out: columns that could not be compared, with the reason.
+        gone: by column, categories that were always there and are missing today.
+        quality: by column what it looks like, see `jobs.monitoring.data_quality`.
+        missing: why nothing was compared, for a person; empty where something was.
+        page: Evidently's report, HTML.
+        inputs: the batches looked at, `dataset/partition` to content hash.
+    """
+
+    findings: Mapping[str, Finding] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    missing: str = ""
+    page: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def drifted(self) -> list[str]:
+        """Columns whose drift is confirmed, furthest beyond their limit first."""
+        return self._sorted(finding for finding in self.findings.values() if finding.confirmed)
+
+    @property
+    def suspected(self) -> list[str]:
+        """Columns that stand out today, and are not confirmed yet."""
+        return self._sorted(f for f in self.findings.values() if f.beyond and f.beyond[-1] and not f.confirmed)
+
+    def _sorted(self, findings: Iterator[Finding]) -> list[str]:
+        return [f.name for f in sorted(findings, key=lambda f: -f.value / f.limit if f.limit else -math.inf)]
+
+
+def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
+    """Hold a day's features and predictions against the days before it, and against how far they usually move.
+
+    Args:
+        lake: the pipeline's lake.
+        pipeline: names the features and `monitoring.drift`.
+        day: the day.
+
+    Returns:
+        Findings, and the page; a day without features, or with too few days before it, says so.
+    """
+    settings = pipeline.monitoring.drift
+    comparisons = planned_comparisons(settings, day)
+    wanted = sorted({key for comparison in comparisons for key in (*comparison.current, *comparison.reference)})
+    rows = rows_of_days(lake, pipeline, wanted)
+    if str(day) not in rows:
+        return Drift(missing=f"no features of {day}")
+    if (count := _count(rows, comparisons[-1].current)) < LEAST_ROWS:
+        return Drift(missing=f"{count} rows of {day}, {LEAST_ROWS} are needed")
+    possible = [c if _is_possible(rows, c) else Comparison((), ()) for c in comparisons]
+    if not possible[-1].current:
+        return Drift(missing=f"no features of {LEAST_REFERENCE} days before {day} to compare it with")
+    reference, current = possible[-1].reference, possible[-1].current
+    columns, left_out = _comparable(pipeline, rows, current, reference)
+    moved = [measure_column(pipeline, rows, name, possible) for name in columns]
+    findings = judge_columns(settings, moved)
+    gone = {one.column: one.gone[-1] for one in moved if one.gone and one.gone[-1]}
+    limits = {name: finding.limit for name, finding in findings.items() if math.isfinite(finding.limit)}
+    sides = [pd.concat([rows[key] for key in keys if key in rows], ignore_index=True) for keys in (current, reference)]
+    quality = column_quality(sides[0], sides[1], pipeline.features.numeric, pipeline.features.categorical)
+    page = drift_page(pipeline, limits, sides[0], sides[1]) if limits else ""
+    inputs = {m.key: m.content_hash for key in rows if (m := lake.published("features", key)) is not None}
+    return Drift(findings, left_out, gone, quality, "", page, inputs)
+
+
+def measure_column(
+    pipeline: Pipeline, rows: Mapping[str, pd.DataFrame], name: str, comparisons: Sequence[Comparison]
+) -> Moved:
+    """How far a column lies from its reference, one comparison after the other.
+
+    Args:
+        pipeline: names the column's kind and `monitoring.drift`.
+        rows: some rows of each day.
+        name: the column; `prediction` is the model's output.
+        comparisons: which days are held against which.
+
+    Returns:
+        One distance a comparison.
+    """
+    settings, days = pipeline.monitoring.drift, _column(rows, name)
+    if name not in pipeline.features.categorical:
+        return Moved(name, settings.numeric, detector(settings.numeric, "num").distances(days, comparisons))
+    counts = category_counts(days)
+    gone = [gone_categories(counts, comparison) for comparison in comparisons]
+    found = detector(settings.categorical, "cat").distances(days, comparisons)
+    return Moved(name, settings.categorical, found, gone)
+
+
+def judge_columns(settings: DriftSettings, moved: Sequence[Moved]) -> dict[str, Finding]:
+    """Judge columns together: the newest comparisons are the checks, those before them the history.
+
+    Args:
+        settings: `monitoring.drift`.
+        moved: what was measured, over the same comparisons for all columns.
+
+    Returns:
+        Finding by column.
+    """
+    family = [
+        Series(
+            one.column,
+            tuple(one.distances[: -settings.checks]),
+            tuple(one.distances[-settings.checks :]),
+            least=_least(settings, one.method),
+            certain=tuple(bool(categories) for categories in one.gone[-settings.checks :]),
+        )
+        for one in moved
+    ]
+    policy = AlarmPolicy(settings.level, settings.confirmations, settings.correction)
+    return {finding.name: finding for finding in policy.judge(family)}
+
+
+def planned_comparisons(settings: DriftSettings, day: date) -> list[Comparison]:
+    """What is held against what, for the checks and the history before them, oldest first; `day` is the last."""
+    count = settings.history_days + settings.checks
+    return [_comparison(settings, day - timedelta(days=n)) for n in range(count - 1, -1, -1)]
+
+
+def _comparison(settings: DriftSettings, day: date) -> Comparison:
+    current = [day - timedelta(days=n) for n in range(settings.block_days - 1, -1, -1)]
+    if settings.season == "week":
+        weeks = range(1, 1 + math.ceil(2 * settings.reference_days / WEEK))
+        before = [one - timedelta(days=WEEK * n) for one in current for n in weeks]
+    else:
+        before = [current[0] - timedelta(days=n) for n in range(1, 1 + settings.reference_days)]
+    if settings.season == "year":
+        before += [day - timedelta(days=YEAR + n) for n in range(-AROUND, AROUND + 1)]
+    return Comparison(tuple(map(str, current)), tuple(str(one) for one in sorted(set(before) - set(current))))
+
+
+def _is_possible(rows: Mapping[str, pd.DataFrame], comparison: Comparison) -> bool:
+    """Whether all the current days are there, with rows enough, and days enough to compare them with."""
+    there = sum(key in rows for key in comparison.reference)
+    return _count(rows, comparison.current) >= LEAST_ROWS and there >= LEAST_REFERENCE
+
+
+def _count(rows: Mapping[str, pd.DataFrame], keys: Sequence[str]) -> int:
+    return sum(len(rows[key]) for key in keys) if all(key in rows for key in keys) else 0
+
+
+def _column(rows: Mapping[str, pd.DataFrame], name: str) -> dict[str, pd.Series]:
+    """One column by day; predictions only of the version that made the newest, since another's differ by themselves."""
+    if name != PREDICTION:
+        return {key: frame[name] for key, frame in rows.items() if name in frame}
+    newest = rows[max(rows)][VERSION].mode().iloc[0]
+    having = {key: frame[frame[VERSION] == newest] for key, frame in rows.items() if VERSION in frame}
+    return {key: frame[PREDICTION] for key, frame in having.items() if len(frame)}
+
+
+def _comparable(
+    pipeline: Pipeline, rows: Mapping[str, pd.DataFrame], current: Sequence[str], reference: Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Columns that are there on both sides; and why the others are not."""
+    found, left_out = [], {}
+    for name in (*pipeline.features.columns, PREDICTION):
+        if name == PREDICTION and VERSION not in rows[max(rows)]:
+            left_out[name] = "no values in the day"
+            continue
+        days = _column(rows, name)
+        empty = [
+            side
+            for side, keys in (("the day", current), ("the reference", reference))
+            if all(key not in days or days[key].isna().all() for key in keys)
+        ]
+        # A column that has lost all its values has moved; one that never had any has not.
+        if "the reference" in empty or (empty and name == PREDICTION):
+            left_out[name] = f"no values in {' and '.join(empty)}"
+        else:
+            found.append(name)
+    return found, left_out
+
+
+def _least(settings: DriftSettings, method: str) -> float:
+    if settings.minimum_effect is not None:
+        return settings.minimum_effect
+    return -math.log10(settings.level) if method in TESTS else LEAST_DISTANCE

@@ -1,0 +1,127 @@
+"""A day's predictions with the labels that have come to be known for them, and the columns they are looked at by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jobs.data.request_log import RequestLog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidewheel.lake import Lake, Manifest
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+BATCH, ONLINE = "batch", "online"
+DATASETS = ("predictions", "labels")
+
+
+@dataclass(frozen=True)
+class LabelledPredictions:
+    """One day.
+
+    Attributes:
+        day: the day of the rows.
+        rows: `prediction`, `model_version`, `source` (batch or online), the label (NaN: unknown), and the columns asked
+            for; one row a prediction.
+        missing: what is missing, for a person; empty where nothing is.
+        inputs: the batches looked at, `dataset/partition` to content hash.
+    """
+
+    day: str
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    missing: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def labelled_predictions(
+    lake: Lake, settings: Settings, pipeline: Pipeline, day: str, columns: list[str]
+) -> LabelledPredictions:
+    """Join a day's predictions, made in the batch or online, with its published labels.
+
+    The entity key joins within the day of the event time, and the event time itself where both sides have it. Whether
+    the labels had become known is the caller's question: it asks for matured days only. A label that arrived twice
+    counts once, a row without one is unknown.
+
+    Args:
+        lake: the pipeline's lake.
+        settings: name the request log's folder.
+        pipeline: names key, event time and label.
+        day: the day, YYYY-MM-DD.
+        columns: categorical features to look at the rows by.
+
+    Returns:
+        The rows; a day without predictions or labels says so, and is no failure.
+    """
+    predictions, labels = (lake.published(dataset, day) for dataset in DATASETS)
+    said = _online(settings, pipeline, day)
+    if labels is None or (predictions is None and said.empty):
+        gone = [
+            name for name, absent in (("predictions", said.empty and not predictions), ("labels", not labels)) if absent
+        ]
+        return LabelledPredictions(day, missing=f"no {' and '.join(gone)} of {day}")
+    if predictions is not None:
+        batch = _batch(lake, pipeline, predictions)
+        said = batch if said.empty else pd.concat([batch, said], ignore_index=True)
+    known = _labels(lake, pipeline, labels)
+    if known.empty:
+        return LabelledPredictions(day, missing=f"no label of {day} is known yet", inputs=_hashes(predictions, labels))
+    features = lake.published("features", day)
+    by = [*pipeline.key]
+    rows = _joined(said, known, by, pipeline.source.event_time)
+    if columns and features is not None:
+        there = [name for name in columns if name in features.columns]
+        rows = rows.merge(_text_keys(lake.read(features, [*by, *there]).to_pandas(), by), on=by, how="left")
+    return LabelledPredictions(day, rows, inputs=_hashes(predictions, labels))
+
+
+def _batch(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
+    event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
+    frame = lake.read(manifest, [*pipeline.key, *event_time, "prediction", "model_version"]).to_pandas()
+    return _text_keys(frame, pipeline.key).assign(source=BATCH)
+
+
+def _online(settings: Settings, pipeline: Pipeline, day: str) -> pd.DataFrame:
+    """What the endpoint answered on the day, where callers named the row; of several answers the last of a version."""
+    start = datetime.combine(date.fromisoformat(day), time(), UTC)
+    names = {f"key.{name}": name for name in pipeline.key}
+    wanted = [*names, "prediction", "model_version", "mirrored"]
+    log = RequestLog(settings, pipeline.name).between(start, start + timedelta(days=1), wanted)
+    if not set(wanted) <= set(log.columns):
+        return pd.DataFrame(columns=[*pipeline.key, "prediction", "model_version", "source"])
+    answered = log[~log["mirrored"].astype(bool)].rename(columns=names).dropna(subset=pipeline.key)
+    answered = answered.drop_duplicates([*pipeline.key, "model_version"], keep="last")
+    return _text_keys(answered[[*pipeline.key, "prediction", "model_version"]], pipeline.key).assign(source=ONLINE)
+
+
+def _labels(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
+    event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
+    frame = lake.read(manifest, [*pipeline.key, *event_time, pipeline.labels.column]).to_pandas()
+    return _text_keys(
+        frame.dropna(subset=[pipeline.labels.column]).drop_duplicates(pipeline.key, keep="last"), pipeline.key
+    )
+
+
+def _joined(said: pd.DataFrame, known: pd.DataFrame, key: list[str], event_time: str) -> pd.DataFrame:
+    other = "_known_" + event_time
+    rows = said.merge(known.rename(columns={event_time: other}), on=key, how="left")
+    if event_time in said and other in rows:
+        # the same key at another time is another event: its label says nothing about this prediction
+        apart = rows[event_time].notna() & rows[other].notna() & (rows[event_time] != rows[other])
+        label = next(name for name in known.columns if name not in (*key, event_time))
+        rows.loc[apart, label] = float("nan")
+    return rows.drop(columns=[other], errors="ignore")
+
+
+def _text_keys(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Keys as text: the request log has them so."""
+    return frame.assign(**{name: frame[name].astype(str) for name in key})
+
+
+def _hashes(*manifests: Manifest | None) -> dict[str, str]:
+    return {manifest.key: manifest.content_hash for manifest in manifests if manifest is not None}

@@ -1,0 +1,94 @@
+"""Which days monitoring measures, and what of it is kept: late, missing and revised labels come right by themselves."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from jobs.monitoring.labelled_predictions import DATASETS, labelled_predictions
+from jobs.monitoring.performance import DayPerformance, day_performance, sliced_columns
+from tidewheel.policies.verdict import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from jobs.job import Job
+    from tidewheel.ledger import Ledger
+
+LOOKED_AT = 60
+"""Newest gate verdicts that say what a regression model's error was on its holdout."""
+
+
+def measure_days(job: Job, ledger: Ledger, at: datetime) -> list[DayPerformance]:
+    """Measure the days of the partition that have matured, and earlier ones whose data changed since they were.
+
+    The ledger's figures of a measured day are replaced: nothing counts twice, and a revised label is right at once.
+
+    Args:
+        job: names the partition; its days less the labels' delay are always measured.
+        ledger: keeps the figures.
+        at: the time written beside them.
+
+    Returns:
+        The days, oldest first; the last is the newest matured one.
+    """
+    matured = job.partitions.back(job.pipeline.labels.delay_days)
+    caught_up = matured.look_back(job.pipeline.monitoring.catch_up_days).keys
+    expected = _expected_errors(job, ledger)
+    measured = []
+    for day in caught_up:
+        asked = day >= str(matured.first)
+        if not asked and not _has_changed(job, day):
+            continue
+        found = day_performance(
+            job.pipeline,
+            labelled_predictions(job.lake, job.settings, job.pipeline, day, sliced_columns(job.pipeline)),
+            expected,
+        )
+        if asked or found.figures:
+            _keep(job, ledger, found, at)
+            measured.append(found)
+    return measured
+
+
+def _has_changed(job: Job, day: str) -> bool:
+    """Whether a day that can be measured was not, or was from other batches."""
+    published = [job.lake.published(dataset, day) for dataset in DATASETS]
+    if None in published:
+        return False
+    kept = job.lake.store.read(_path(job, day))
+    hashes = {manifest.key: manifest.content_hash for manifest in published if manifest is not None}
+    return kept is None or json.loads(kept)["inputs"] != hashes
+
+
+def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None:
+    for part, figures in found.figures.items():
+        ledger.put_figures(job.pipeline.name, found.day, figures, at, slice=part.slice, version=part.version)
+    names = {name for figures in found.figures.values() for name in figures}
+    if names:
+        # what another version, or a slice that is gone, had said of this day
+        ledger.forget_figures(job.pipeline.name, found.day, names, before=at)
+    by_version: defaultdict[str, dict[str, Mapping[str, float]]] = defaultdict(dict)
+    for part, figures in found.figures.items():
+        known = {name: value for name, value in figures.items() if value == value}  # NaN is unknown
+        by_version[part.version][part.slice or "all rows"] = known
+    said = {"day": found.day, "inputs": dict(found.inputs), "missing": found.missing, "versions": by_version}
+    job.lake.store.replace(_path(job, found.day), json.dumps(said, indent=2).encode())
+
+
+def _expected_errors(job: Job, ledger: Ledger) -> dict[str, float]:
+    """Mean squared error of each version on its gate's holdout: what a regression model may be expected to lose."""
+    if job.pipeline.task == "classification":
+        return {}
+    found = {}
+    for row in reversed(ledger.verdicts(job.pipeline.name, Kind.GATE, limit=LOOKED_AT)):
+        rmse = row.inputs.get("challenger", {}).get("rmse")
+        if rmse is not None:
+            found[str(row.inputs["version"])] = float(rmse) ** 2
+    return found
+
+
+def _path(job: Job, day: str) -> str:
+    return f"{job.pipeline.name}/reports/{day}/performance.json"

@@ -1,0 +1,181 @@
+"""How good a day's predictions turned out to be, once its labels are known: by version, by slice, between groups."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.models.calibration import calibration_error, estimated_auc, expected_log_losses
+from jobs.models.metrics import measure
+from jobs.monitoring.labelled_predictions import BATCH, LabelledPredictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+
+    from jobs.models.prediction import Array, Task
+    from tidewheel.spec import Pipeline
+
+VERSION = "model_version"
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """Some rows of a day: those one version predicted, all of them (slice '') or a slice.
+
+    A slice is written `column=value`; `requests` are the predictions made online, `column` alone the gaps between a
+    column's groups.
+    """
+
+    version: str
+    slice: str = ""
+
+
+@dataclass(frozen=True)
+class DayPerformance:
+    """One day's predictions against its labels.
+
+    Attributes:
+        day: the day of the rows, not the day they were judged on.
+        figures: figures of each part; empty where something is missing.
+        missing: what is missing, for a person; empty where nothing is.
+        inputs: the batches looked at, `dataset/partition` to content hash.
+    """
+
+    day: str
+    figures: Mapping[Part, Mapping[str, float]] = field(default_factory=dict)
+    missing: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Part | None:
+        """The version that predicted most of the day; None where nothing is known."""
+        whole = [part for part in self.figures if not part.slice]
+        return max(whole, key=lambda part: self.figures[part]["rows"], default=None)
+
+
+def day_performance(
+    pipeline: Pipeline, day: LabelledPredictions, expected_error: Mapping[str, float]
+) -> DayPerformance:
+    """Measure a day.
+
+    A prediction without a label is unknown and does not count: `rows` says how many have one, `labelled_share` which
+    share of the predictions that is.
+
+    Args:
+        pipeline: names label, task, slices and groups.
+        day: the day's predictions with the labels known for them.
+        expected_error: by version, the mean squared error on its gate's holdout; regression only.
+
+    Returns:
+        Figures by part; a day without predictions or labels says so.
+    """
+    if day.missing:
+        return DayPerformance(day.day, missing=day.missing, inputs=day.inputs)
+    figures: dict[Part, Mapping[str, float]] = {}
+    for (source, version), rows in day.rows.groupby(["source", VERSION]):
+        expected = expected_error.get(str(version), math.nan)
+        if source != BATCH:
+            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected)
+            continue
+        figures[Part(str(version))] = part_figures(rows, pipeline, expected)
+        for name, part in _slices(rows, pipeline):
+            figures[Part(str(version), name)] = part_figures(part, pipeline, expected)
+        for column in pipeline.monitoring.fairness:
+            figures[Part(str(version), column)] = group_gaps(figures, str(version), column, pipeline)
+    return DayPerformance(day.day, figures, inputs=day.inputs)
+
+
+def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected_error: float = math.nan) -> dict[str, float]:
+    """Figures of some rows; those without a label count in `labelled_share` alone.
+
+    Classification: roc_auc, log_loss, brier, calibration_error, expected_log_loss (the mean binary entropy of the
+    predictions: the log-loss of a model that is right about itself), excess_log_loss, positive_rate,
+    prediction_variance. Regression: rmse, mae, r2, squared_error, and where the version's error on its gate's holdout
+    is known, expected_squared_error and excess_squared_error. Both: mean_prediction, bias (label minus prediction),
+    rows, labelled_share.
+    """
+    label = pipeline.labels.column
+    known = rows[rows[label].notna()]
+    truth, said = known[label].to_numpy(dtype="float64"), known["prediction"].to_numpy(dtype="float64")
+    counted = {"rows": float(len(known)), "labelled_share": len(known) / len(rows) if len(rows) else math.nan}
+    figures = {**measure(truth, said, pipeline.task), **counted}
+    return figures if len(known) == 0 else figures | _about_itself(truth, said, pipeline.task, expected_error)
+
+
+def group_gaps(
+    figures: Mapping[Part, Mapping[str, float]], version: str, column: str, pipeline: Pipeline
+) -> dict[str, float]:
+    """Highest minus lowest group of a column: what is predicted, how far that is off, and the pipeline's metric."""
+    groups = [f for part, f in figures.items() if part.version == version and part.slice.startswith(f"{column}=")]
+    gaps = {}
+    for name in ("mean_prediction", "bias", pipeline.metric):
+        values = [group[name] for group in groups if not math.isnan(group.get(name, math.nan))]
+        if len(values) > 1:
+            gaps[f"gap_{name}"] = max(values) - min(values)
+    return gaps
+
+
+def _about_itself(truth: Array, said: Array, task: Task, expected_error: float) -> dict[str, float]:
+    """What is known beyond the task's figures."""
+    figures = {"mean_prediction": float(said.mean()), "bias": float((truth - said).mean())}
+    if task == "regression":
+        error = float(((truth - said) ** 2).mean())
+        expected = {"expected_squared_error": expected_error, "excess_squared_error": error - expected_error}
+        return {**figures, "squared_error": error, **expected}
+    expected_loss = float(expected_log_losses(said).mean())
+    return {
+        **figures,
+        "positive_rate": float(truth.mean()),
+        "calibration_error": calibration_error(truth, said),
+        "expected_log_loss": expected_loss,
+        "excess_log_loss": measure(truth, said, task)["log_loss"] - expected_loss,
+        "prediction_variance": float((said * (1 - said)).mean()),
+    }
+
+
+def _slices(rows: pd.DataFrame, pipeline: Pipeline) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The larger values of each column that slices are asked for, and of those whose groups are compared."""
+    settings, label = pipeline.monitoring, pipeline.labels.column
+    for column in (name for name in sliced_columns(pipeline) if name in rows):
+        sizes = rows.loc[rows[label].notna(), column].value_counts()
+        for value, size in sizes.head(settings.largest_slices).items():
+            if size >= settings.minimum_slice_rows:
+                yield f"{column}={value}"[:200], rows[rows[column] == value]
+
+
+def sliced_columns(pipeline: Pipeline) -> list[str]:
+    """Columns that a day's rows must have for its slices and groups."""
+    settings = pipeline.monitoring
+    asked = pipeline.features.categorical if settings.slices is None else settings.slices
+    return list(dict.fromkeys([*asked, *settings.fairness]))
+
+
+def estimate(said: Array, task: Task) -> dict[str, float]:
+    """Performance of a day whose labels are not known yet, from its predictions alone.
+
+    Confidence-based: a prediction of 0.3 counts as 30% of a positive. It shows what a change of the *features* does to
+    the model, as long as its probabilities hold; it cannot see that the label's relation to the features has changed,
+    and it takes a model at its word that is wrongly sure. Regression models say no confidence: nothing is estimated.
+
+    Args:
+        said: the day's predictions.
+        task: kind of label.
+
+    Returns:
+        estimated_log_loss, estimated_brier, estimated_roc_auc and mean_prediction; only the last for regression.
+    """
+    if len(said) == 0:
+        return {}
+    if task == "regression":
+        return {"mean_prediction": float(np.mean(said))}
+    return {
+        "mean_prediction": float(said.mean()),
+        "estimated_log_loss": float(expected_log_losses(said).mean()),
+        "estimated_brier": float((said * (1 - said)).mean()),
+        "estimated_roc_auc": estimated_auc(said),
+    }

@@ -1,0 +1,163 @@
+"""What the trigger policy is told: gathered from ledger, lake and registry, for one day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from jobs.models import registry
+from tidewheel.errors import LakeError
+from tidewheel.policies.trigger_facts import Attempt, DayQuality, Ended, FeatureDrift, TriggerMeasurement
+from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.runs import read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.job import Job
+    from tidewheel.lake import Lake
+    from tidewheel.ledger import Ledger
+    from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
+
+REMEMBERED = 60
+"""Newest wishes and gate verdicts looked at: more than any budget or back-off reaches back to."""
+QUALITY = {
+    "classification": ("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
+    "regression": ("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
+}
+
+
+def trigger_measurement(
+    job: Job, ledger: Ledger, day: date, drift: FeatureDrift | None, concept_alarms: Sequence[str]
+) -> TriggerMeasurement:
+    """Gather what is known on a day.
+
+    Args:
+        job: names pipeline, lake and settings.
+        ledger: holds the figures of measured days, wishes and verdicts.
+        day: the partition; nothing later is looked at.
+        drift: the day's drift alarm; None where drift is unknown.
+        concept_alarms: sentences of the concept-drift alarms.
+
+    Returns:
+        The measurement.
+    """
+    champion = registry.champion(job.settings, job.pipeline.name)
+    trained = champion.tags.get(registry.AS_OF) if champion else None
+    as_of = date.fromisoformat(trained) if trained else None
+    known, new = _matured_rows(job, day, as_of)
+    request = ledger.open_request(job.pipeline.name)
+    return TriggerMeasurement(
+        today=day,
+        champion_version=champion.version if champion else None,
+        champion_as_of=as_of,
+        known_rows=known,
+        new_rows=new,
+        quality=day_qualities(job, ledger, day),
+        drift=drift,
+        concept_alarms=tuple(concept_alarms),
+        attempts=tuple(a for a in attempts(job.lake, ledger, job.pipeline.name) if a.as_of < day),
+        request=_request_of_a_person(request, day),
+        data_refused=refused_data(job.lake, day, day - timedelta(days=job.pipeline.labels.delay_days)),
+    )
+
+
+def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]:
+    """How the predictions of the days turned out whose labels had matured by a day, from the ledger's figures."""
+    names = QUALITY[job.pipeline.task]
+    matured = day - timedelta(days=job.pipeline.labels.delay_days)
+    first = matured - timedelta(days=_longest_window(job))
+    found: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for row in ledger.figures_of_days(job.pipeline.name, str(first), str(matured), set(names)):
+        if not row.slice:
+            found[row.partition, row.version][row.name] = row.value
+    rows, loss, expected, bias, variance = names
+    return tuple(
+        DayQuality(
+            day=date.fromisoformat(partition),
+            version=version,
+            rows=int(figures[rows]),
+            loss=figures[loss],
+            expected_loss=figures.get(expected),
+            bias=figures[bias],
+            variance=figures.get(variance),
+        )
+        for (partition, version), figures in found.items()
+        if {rows, loss, bias} <= figures.keys()
+    )
+
+
+def attempts(lake: Lake, ledger: Ledger, pipeline: str) -> list[Attempt]:
+    """Trainings so far, oldest first: those that the trigger asked for, and those of a person's or another's."""
+    # newest last, so that a reviewer's word stands in place of the gate's
+    rows = reversed(ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=REMEMBERED))
+    judged = {row.run_id: row for row in rows}
+    asked = [request for request in ledger.requests(pipeline, limit=REMEMBERED) if request.day is not None]
+    found = [
+        Attempt(date.fromisoformat(request.day or ""), _ended(request, judged.pop(request.closed_by or "", None)))
+        for request in asked
+    ]
+    for run_id, verdict in judged.items():
+        if as_of := _as_of(lake, run_id, verdict):
+            found.append(Attempt(as_of, _judged(verdict)))
+    return sorted(found, key=lambda attempt: attempt.as_of)
+
+
+def refused_data(lake: Lake, day: date, matured: date) -> str | None:
+    """Why the newest data cannot be trained on: a batch of the day, or the newest labels, lie in quarantine."""
+    for dataset, partition in (("features", day), ("features", matured), ("labels", matured)):
+        if lake.published(dataset, str(partition)) is None and (
+            reason := lake.quarantine_reason(dataset, str(partition))
+        ):
+            return f"{dataset} of {partition} were refused ({reason.splitlines()[0]})"
+    return None
+
+
+def _request_of_a_person(request: RetrainRequestRow | None, day: date) -> str | None:
+    """The reason of a wish that waits to be told, or was told today by a run that did not come to its end."""
+    if request is None or request.reason.startswith(f"{Outcome.FIRED}: "):
+        return None
+    return request.reason if request.day in (None, str(day)) else None
+
+
+def _ended(request: RetrainRequestRow, verdict: VerdictRow | None) -> Ended:
+    if request.closed_at is None:
+        return Ended.RUNNING
+    return Ended.FAILED if verdict is None else _judged(verdict)
+
+
+def _judged(verdict: VerdictRow) -> Ended:
+    if "version" not in verdict.inputs and verdict.outcome == Outcome.INCONCLUSIVE:
+        return Ended.FAILED  # there was no challenger to judge
+    return Ended.PROMOTED if verdict.outcome == Outcome.PASSED else Ended.REJECTED
+
+
+def _as_of(lake: Lake, run_id: str, verdict: VerdictRow) -> date | None:
+    """The day a training run looked back from; None where the run has left no record (a version judged by hand)."""
+    try:
+        said = verdict.inputs.get("as_of") or read_record(lake, run_id, "assemble").figures.get("as_of")
+    except LakeError:
+        return None
+    return date.fromisoformat(str(said)) if said else None
+
+
+def _matured_rows(job: Job, day: date, as_of: date | None) -> tuple[int, int]:
+    """Labelled rows that had matured when the champion was trained (inside its window), and since then."""
+    delay, window = job.pipeline.labels.delay_days, job.pipeline.training.window_days
+    until = str(day - timedelta(days=delay))
+    trained = "" if as_of is None else str(as_of - timedelta(days=delay))
+    # a window's first day lies before its holdout, which is new to nobody
+    held = job.pipeline.training.holdout_days
+    since = "" if window is None or as_of is None else str(as_of - timedelta(days=delay + held + window - 1))
+    known = new = 0
+    for key in job.lake.partitions("labels"):
+        if since <= key <= until:
+            rows = job.lake.need("labels", key).rows
+            known, new = (known + rows, new) if key <= trained else (known, new + rows)
+    return known, new
+
+
+def _longest_window(job: Job) -> int:
+    triggers = job.pipeline.triggers
+    return max((part.window_days for part in (triggers.performance, triggers.concept_drift) if part), default=14)

@@ -1,0 +1,1 @@
+"""Building the Bento: the model compiled to its fastest exact form."""

@@ -1,0 +1,256 @@
+"""Building the Bento of a registered version: compile, put contract and code beside it, `bentoml build`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+import bentos
+from bentos.contract import CONTRACT, FACTS, MODEL
+from jobs.models import registry
+from tidewheel.errors import ReleaseError
+from tidewheel.release.artifact import Artifact
+
+if TYPE_CHECKING:
+    from jobs.models.contract import Contract
+    from jobs.models.prediction import Model
+    from jobs.packaging.compile import CompiledModel
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+CODE = Path(bentos.__file__).parent
+BUILD_SECONDS = 300
+PACKAGES = {
+    "": (
+        *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "uvicorn"),
+        *("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
+    ),
+    "onnx": ("onnxruntime",),
+    "treelite": ("treelite",),
+    "native": ("pandas", "scikit-learn", "xgboost-cpu"),
+}
+
+
+@dataclass(frozen=True)
+class BuiltBento:
+    """A Bento in the store.
+
+    Attributes:
+        artifact: what the release works with.
+        model_format: form of the compiled model.
+        max_difference: largest difference of the compiled model from the offline one.
+        milliseconds: median time of one row.
+        seconds: how long the build took, 0 where the Bento was there.
+        reused: whether it was there.
+        refused_forms: forms that were tried and could not be taken, with the reason.
+        measured_forms: median milliseconds of one row of each form that could be asked.
+    """
+
+    artifact: Artifact
+    model_format: str
+    max_difference: float
+    milliseconds: float
+    seconds: float
+    reused: bool
+    refused_forms: dict[str, str]
+    measured_forms: dict[str, float]
+
+
+def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento:
+    """The Bento of a registered version: the one that is there, or a new one.
+
+    Raises:
+        RegistryError: there is no such version.
+        ReleaseError: the build fails.
+    """
+    store = BentoStore(settings.home / "bentos")
+    registered = registry.model_version(settings, pipeline.name, version)
+    origin = registered.mlflow_run
+    if found := store.find(pipeline, version, origin):
+        return found
+    contract = registry.contract(settings, pipeline.name, version)
+    model = registry.load_model(settings, pipeline.name, version)
+    tag = _tag_version(pipeline, version, origin)
+    before, _, form = registered.tags.get(registry.FORM, "").partition(" ")
+    built = store.build(pipeline, version, origin, contract, model, form if before == tag else "")
+    registry.tag_version(settings, registered, {registry.FORM: f"{tag} {built.model_format}"})
+    return built
+
+
+class BentoStore:
+    """The Bentos of an installation.
+
+    Args:
+        home: `<TIDEWHEEL_HOME>/bentos`, what BentoML calls its home.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def find(self, pipeline: Pipeline, version: str, origin: str) -> BuiltBento | None:
+        """The Bento that was built from the same things, whole as it was built; None where there is none.
+
+        Args:
+            pipeline: as declared now.
+            version: in the registry.
+            origin: names what the registry calls this version, uniquely over registries: its MLflow run.
+        """
+        folder = self._folder(pipeline.name, _tag_version(pipeline, version, origin))
+        if not (folder / "bento.yaml").exists():
+            return None
+        labels = YAML(typ="safe").load(folder / "bento.yaml")["labels"]
+        if _content_hash(folder / "src") != labels["content_hash"]:
+            return None
+        return _built(folder, version, labels, seconds=0.0, reused=True)
+
+    def build(
+        self, pipeline: Pipeline, version: str, origin: str, contract: Contract, model: Model, form: str = ""
+    ) -> BuiltBento:
+        """Compile a model and build its Bento, replacing a broken one.
+
+        Args:
+            pipeline: as declared now.
+            version: in the registry.
+            origin: as `find` takes it.
+            contract: of the version.
+            model: of the version.
+            form: which form it was compiled to when this Bento was built before, empty where it never was.
+
+        Raises:
+            ReleaseError: BentoML refuses; the message ends with what it said.
+        """
+        from jobs.packaging.compile import comparison_frame, compile_model
+
+        started = time.monotonic()
+        tolerance = pipeline.release.parity_tolerance
+        compiled = compile_model(model, contract, comparison_frame(contract), tolerance, form)
+        tag_version = _tag_version(pipeline, version, origin)
+        folder = self._folder(pipeline.name, tag_version)
+        shutil.rmtree(folder, ignore_errors=True)
+        self.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="tidewheel-bento-") as context:
+            labels = _write_context(Path(context), pipeline, version, origin, contract, compiled)
+            self._run_build(Path(context), tag_version)
+        return _built(folder, version, labels, seconds=time.monotonic() - started, reused=False)
+
+    def _folder(self, name: str, tag_version: str) -> Path:
+        return self.home / "bentos" / name / tag_version
+
+    def _run_build(self, context: Path, tag_version: str) -> None:
+        command = [sys.executable, "-m", "bentoml", "build", ".", "--version", tag_version]
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+        environment |= {"BENTOML_HOME": str(self.home), "BENTOML_DO_NOT_TRACK": "True"}
+        # A process of its own: the build imports the service, and our own `bentos` must not be in its way.
+        done = subprocess.run(  # noqa: S603
+            command, cwd=context, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+        )
+        if done.returncode:
+            said = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+            raise ReleaseError(f"`bentoml build` failed with exit code {done.returncode}:\n{said}")
+
+
+def service_facts(pipeline: Pipeline, version: str) -> dict[str, Any]:
+    """What the service must know beyond the contract."""
+    return {
+        "description": pipeline.description,
+        "version": version,
+        "maximum_rows": pipeline.serving.maximum_rows,
+        "unknown_categories": pipeline.serving.unknown_categories,
+        "log_sample": pipeline.serving.log_sample,
+        "key": pipeline.key,
+    }
+
+
+def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
+    """Version of the Bento's tag: the model's, and a digest of everything the Bento is made from."""
+    made_from = {
+        "origin": origin,
+        "facts": service_facts(pipeline, version),
+        "tolerance": pipeline.release.parity_tolerance,
+        "packages": {name: installed(name) for names in PACKAGES.values() for name in names},
+        "compiler": {name: installed(name) for name in ("skl2onnx", "onnx")},
+        "code": _content_hash(CODE.parent, (CODE.name,)),
+        "compiled_by": hashlib.sha256(Path(__file__).with_name("compile.py").read_bytes()).hexdigest(),
+    }
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    return f"{version}-{digest[:12]}"
+
+
+def _write_context(
+    context: Path, pipeline: Pipeline, version: str, origin: str, contract: Contract, compiled: CompiledModel
+) -> dict[str, str]:
+    """Lay out what `bentoml build` packs; returns the Bento's labels."""
+    shutil.copytree(CODE, context / CODE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (context / CONTRACT).write_text(contract.model_dump_json(indent=1), encoding="utf-8")
+    facts = service_facts(pipeline, version) | {"format": compiled.format}
+    (context / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
+    (context / MODEL).write_bytes(compiled.content)
+    labels = {
+        "pipeline": pipeline.name,
+        "mlflow_version": version,
+        "mlflow_run": origin,
+        "model_digest": hashlib.sha256(compiled.content).hexdigest(),
+        "content_hash": _content_hash(context),
+        "model_format": compiled.format,
+        "max_difference": repr(compiled.max_difference),
+        "milliseconds": f"{compiled.milliseconds:.4f}",
+        **{f"refused_{c.format}": c.refused for c in compiled.candidates if c.refused},
+        **{f"milliseconds_{c.format}": f"{c.milliseconds:.4f}" for c in compiled.candidates if c.content},
+    }
+    packages = [*PACKAGES[""], *PACKAGES[compiled.format]]
+    bentofile = {
+        "service": "bentos.service:Model",
+        "labels": labels,
+        "include": [f"{CODE.name}/*", CONTRACT, FACTS, MODEL],
+        # Exact versions of this environment, so that nothing is resolved over the network.
+        "python": {"lock_packages": False, "packages": [f"{name}=={installed(name)}" for name in packages]},
+    }
+    YAML().dump(bentofile, context / "bentofile.yaml")
+    return labels
+
+
+def _content_hash(folder: Path, names: tuple[str, ...] = (CODE.name, CONTRACT, FACTS, MODEL)) -> str:
+    """Digest of what decides how a Bento answers: its code, contract, facts and model."""
+    digest = hashlib.sha256()
+    for name in names:
+        path = folder / name
+        files = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
+        for file in files:
+            content = file.read_bytes() if file.exists() else b""
+            digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _built(folder: Path, version: str, labels: dict[str, str], *, seconds: float, reused: bool) -> BuiltBento:
+    return BuiltBento(
+        artifact=Artifact(
+            version=version,
+            tag=f"{folder.parent.name}:{folder.name}",
+            path=str(folder / "src"),
+            content_hash=labels["content_hash"],
+        ),
+        model_format=labels["model_format"],
+        max_difference=float(labels["max_difference"]),
+        milliseconds=float(labels["milliseconds"]),
+        seconds=round(seconds, 3),
+        reused=reused,
+        refused_forms=_by_form(labels, "refused_"),
+        measured_forms={form: float(value) for form, value in _by_form(labels, "milliseconds_").items()},
+    )
+
+
+def _by_form(labels: dict[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in labels.items() if name.startswith(prefix)}

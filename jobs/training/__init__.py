@@ -1,0 +1,1 @@
+"""Fitting a challenger: estimators, the search for parameters, the reasons not to train."""

@@ -1,0 +1,124 @@
+"""Making a challenger: search where asked, fit, and where asked fit once more through the newest matured day."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobs.models.metrics import measure
+from jobs.models.prediction import Array, Task, predict
+from jobs.training.fitting import Lesson, fit, read_lesson
+from jobs.training.search import SearchResult, search, with_parameters
+from tidewheel.policies.gate import NAMES
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from jobs.data.training_data import TrainingData
+    from tidewheel.lake import Lake
+    from tidewheel.spec import Pipeline
+
+LOSSES: dict[Task, str] = {"classification": "log_loss", "regression": "rmse"}
+REFIT_KEEPS = 0.5
+"""Share of the first fit's advantage over a constant that a refit must keep."""
+log = logging.getLogger("tidewheel.challenger")
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A fitted challenger.
+
+    Attributes:
+        pipeline: the declaration, with the parameters that were used.
+        model: what would serve.
+        device: where it was fitted.
+        lesson: the rows it learned from.
+        last_day: the newest of their days.
+        judged: what the gate judges, where the model itself has learned from the holdout too; else None.
+        searched: the trials, where there was a search.
+        refit: what came of the refit, in a sentence; empty where none was asked for.
+    """
+
+    pipeline: Pipeline
+    model: Any
+    device: str
+    lesson: Lesson
+    last_day: date
+    judged: Any = None
+    searched: SearchResult | None = None
+    refit: str = ""
+
+
+def make_challenger(lake: Lake, run_id: str, pipeline: Pipeline, chosen: TrainingData) -> Challenger:
+    """Make a challenger from the batches that were chosen.
+
+    Raises:
+        LakeError: a batch is gone.
+        DataRefused: too few rows or days, or labels of one kind only.
+    """
+    lesson, searched = read_lesson(lake, pipeline, chosen.training), None
+    if pipeline.training.search:
+        searched = search(lake, run_id, pipeline, lesson, chosen.data_hash)
+        pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
+    fitted = fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth)
+    made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
+    return _refit(lake, made, chosen) if pipeline.training.refit and chosen.holdout else made
+
+
+def _refit(lake: Lake, made: Challenger, chosen: TrainingData) -> Challenger:
+    """Fit once more, on the holdout too; what the gate judges stays the model that has not seen it."""
+    pipeline = made.pipeline
+    everything = read_lesson(lake, pipeline, (*chosen.training, *chosen.holdout))
+    again = fit(pipeline.training, pipeline.features, pipeline.task, everything.frame, everything.truth)
+    tail = made.lesson.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
+    if wrong := refit_objection(pipeline.task, made.model, again.model, made.lesson, tail.to_numpy()):
+        sentence = f"the refit through {chosen.holdout[-1].day} is not used: {wrong}"
+        log.warning("%s", sentence)
+        return Challenger(**{**vars(made), "refit": sentence})
+    return Challenger(
+        pipeline=pipeline,
+        model=again.model,
+        device=again.device,
+        lesson=everything,
+        last_day=chosen.holdout[-1].day,
+        judged=made.model,
+        searched=made.searched,
+        refit=f"fitted again through {chosen.holdout[-1].day}; the gate judges its twin, which learned until "
+        f"{made.last_day}",
+    )
+
+
+def refit_objection(task: Task, before: Any, after: Any, lesson: Lesson, tail: Any) -> str:
+    """Why a refit must not be used; empty where it may.
+
+    It must keep most of what the first fit knew about days that both have learned from. A loss compared directly would
+    not do: with more rows a model fits each of them a little less closely, and that is no fault.
+
+    Args:
+        task: kind of label.
+        before: the model that the gate judges.
+        after: the same, fitted to more days.
+        lesson: what `before` has learned from.
+        tail: which of these rows to look at.
+    """
+    frame, truth = lesson.frame.loc[tail], lesson.truth[tail]
+    old, new = (predict(model, frame, task) for model in (before, after))
+    if not np.isfinite(new).all():
+        return "it predicts what is no number"
+    had, has = (_skill(task, truth, answers) for answers in (old, new))
+    if has < REFIT_KEEPS * had:
+        return (
+            f"on the last {lesson.days[tail].nunique()} days that both have learned from, it is better than a constant "
+            f"by {has:.1%} in {NAMES[LOSSES[task]]}, and the first fit by {had:.1%}; the new days are unlike the others"
+        )
+    return ""
+
+
+def _skill(task: Task, truth: Array, answers: Array) -> float:
+    """Share of the loss of a constant prediction that a model saves."""
+    constant = np.full_like(truth, truth.mean())
+    loss, useless = (measure(truth, said, task)[LOSSES[task]] for said in (answers, constant))
+    return 1 - loss / useless if useless > 0 else 0.0

@@ -1,0 +1,159 @@
+"""The estimators a pipeline can name, each with the treatment of columns it needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline as Steps
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from jobs.data.code_reference import resolve
+from tidewheel.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from jobs.models.prediction import Task
+    from tidewheel.spec.sections import Features
+    from tidewheel.spec.training import Training
+
+UNSEEN = -1
+"""Code of a category that is missing, or that training never saw."""
+DEVICES = Path("/dev")
+RARE = 20
+"""One-hot encoding puts categories with fewer rows than this into one column."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A named estimator: a class for each task, and what we set unless the pipeline says otherwise."""
+
+    module: str
+    classifier: str
+    regressor: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    classifier_defaults: Mapping[str, Any] = field(default_factory=dict)
+    linear: bool = False
+
+    def build(self, task: Task, parameters: Mapping[str, Any]) -> Any:
+        """An estimator that is not fitted yet."""
+        chosen = getattr(import_module(self.module), self.classifier if task == "classification" else self.regressor)
+        if unknown := sorted(set(parameters) - set(chosen().get_params())):  # XGBoost would take them, and ignore them
+            raise TypeError(f"{chosen.__name__} knows no {', '.join(unknown)}")
+        defaults = {**self.defaults, **(self.classifier_defaults if task == "classification" else {})}
+        return chosen(**{**defaults, **parameters})
+
+
+FAMILIES: Mapping[str, Family] = {
+    "hist_gradient_boosting": Family(
+        "sklearn.ensemble",
+        "HistGradientBoostingClassifier",
+        "HistGradientBoostingRegressor",
+        # its own early stopping validates on rows drawn from all days, which flatters a model of a moving world
+        defaults={"early_stopping": False},
+    ),
+    "logistic_regression": Family(
+        "sklearn.linear_model", "LogisticRegression", "Ridge", classifier_defaults={"max_iter": 1000}, linear=True
+    ),
+    "random_forest": Family(
+        "sklearn.ensemble",
+        "RandomForestClassifier",
+        "RandomForestRegressor",
+        # grown to single rows, a forest is hundreds of megabytes and its probabilities are badly calibrated
+        defaults={"max_depth": 12, "min_samples_leaf": 20, "n_jobs": -1},
+    ),
+    "xgboost": Family("xgboost", "XGBClassifier", "XGBRegressor", defaults={"tree_method": "hist"}),
+}
+
+
+def build_model(training: Training, features: Features, task: Task, never_seen: Collection[str] = ()) -> Any:
+    """A model that is not fitted yet: columns made ready, then the estimator; everything random is seeded.
+
+    A pipeline's own `module:function` is called with `training.parameters`. What it returns is put behind ordinal
+    encoding, unless it is a scikit-learn Pipeline: that takes the feature columns as they are.
+
+    Args:
+        training: estimator, parameters and seed.
+        features: the columns.
+        task: kind of label.
+        never_seen: numeric columns that no training row has; every model takes them as 0, and learns nothing of them.
+
+    Returns:
+        A scikit-learn Pipeline that takes a frame as `jobs.models.prediction.model_frame` makes it.
+
+    Raises:
+        SpecError: the estimator does not know a parameter.
+    """
+    family = FAMILIES.get(training.estimator)
+    try:
+        if family is None:
+            estimator = resolve(training.estimator)(**training.parameters)
+        else:
+            estimator = family.build(task, training.parameters)
+    except TypeError as error:
+        raise SpecError(f"training.parameters do not fit {training.estimator}: {error}") from error
+    known = estimator.get_params()
+    settings: dict[str, Any] = {n: training.seed for n in known if n.split("__")[-1] == "random_state"}
+    if training.estimator == "xgboost" and "device" not in training.parameters:
+        settings["device"] = xgboost_device()
+    estimator.set_params(**settings)
+    if isinstance(estimator, Steps):
+        return estimator
+    columns = _linear_columns(features) if family and family.linear else _tree_columns(features, never_seen)
+    return Steps([("columns", columns), ("estimator", estimator)])
+
+
+def xgboost_device() -> str:
+    """`cuda` where this build of XGBoost and this machine both have it, else `cpu`."""
+    import xgboost
+
+    has_gpu = any(DEVICES.glob("nvidia[0-9]*"))
+    return "cuda" if has_gpu and xgboost.build_info().get("USE_CUDA") else "cpu"
+
+
+def device_used(model: Any) -> str:
+    """Where a fitted model was trained, as the library itself reports it."""
+    estimator = model[-1]
+    if not hasattr(estimator, "get_booster"):
+        return "cpu"
+    learner = json.loads(estimator.get_booster().save_config())["learner"]
+    return str(learner["generic_param"]["device"])
+
+
+def settle_for_prediction(model: Any) -> Any:
+    """Make a fitted model answer on one CPU thread: scoring and serving bring their own parallelism, and no GPU."""
+    known = model.get_params()
+    one = {name: 1 for name in known if name.split("__")[-1] == "n_jobs"}
+    cpu = {name: "cpu" for name in known if name.split("__")[-1] == "device"}
+    return model.set_params(**one, **cpu)
+
+
+def _tree_columns(features: Features, never_seen: Collection[str]) -> ColumnTransformer:
+    """Trees take numbers as they are, NaN included, and categories by number."""
+    seen = [name for name in features.numeric if name not in never_seen]
+    zero = SimpleImputer(strategy="constant", fill_value=0.0, keep_empty_features=True)
+    ordinal = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=UNSEEN, encoded_missing_value=UNSEEN, dtype=np.float64
+    )
+    return ColumnTransformer(
+        [
+            ("numeric", "passthrough", seen),
+            *([("never_seen", zero, sorted(never_seen))] if never_seen else []),
+            ("categorical", ordinal, features.categorical),
+        ]
+    )
+
+
+def _linear_columns(features: Features) -> ColumnTransformer:
+    """Linear models want complete, scaled numbers and a column for each category."""
+    impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    numeric = Steps([("impute", impute), ("scale", StandardScaler())])
+    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE)
+    return ColumnTransformer([("numeric", numeric, features.numeric), ("categorical", one_hot, features.categorical)])

@@ -1,0 +1,84 @@
+"""Fitting a challenger: the same function for a training, a search, a refit and a reproduction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jobs.data.training_data import LabelledDay, labelled_rows
+from jobs.models.prediction import Array, Task, model_frame
+from jobs.training.estimators import build_model, device_used, settle_for_prediction
+from tidewheel.errors import DataRefused
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tidewheel.lake import Lake
+    from tidewheel.spec import Pipeline
+    from tidewheel.spec.sections import Features
+    from tidewheel.spec.training import Training
+
+log = logging.getLogger("tidewheel.fitting")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Rows to learn from: feature columns as every model sees them, labels, and the day of each row."""
+
+    frame: pd.DataFrame
+    truth: Array
+    days: pd.Series[str]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that answers on the CPU, and where it was fitted, as the library itself reports it."""
+
+    model: Any
+    device: str
+
+
+def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> Lesson:
+    """Read the labelled rows of some days, by hash.
+
+    Raises:
+        LakeError: a batch is gone.
+        DataRefused: too few rows, or labels of one kind only.
+    """
+    rows = labelled_rows(lake, pipeline, days)
+    training, label = pipeline.training, pipeline.labels.column
+    if len(rows) < training.minimum_rows:
+        raise DataRefused(
+            f"{pipeline.name}: {len(rows):,} rows have a label, training.minimum_rows asks for "
+            f"{training.minimum_rows:,}; look at why the others have none, or lower training.minimum_rows"
+        )
+    if pipeline.task == "classification" and rows[label].nunique() < 2:
+        raise DataRefused(
+            f"{pipeline.name}: label {label} is {rows[label].iloc[0]:g} in all {len(rows):,} rows; "
+            "a classifier needs rows of both kinds"
+        )
+    return Lesson(model_frame(rows, pipeline.features), rows[label].to_numpy(), rows["partition"])
+
+
+def fit(training: Training, features: Features, task: Task, frame: pd.DataFrame, truth: Array) -> Fitted:
+    """Fit a model to rows; the same rows and the same declaration give the same model.
+
+    Args:
+        training: estimator, parameters and seed.
+        features: the columns.
+        task: kind of label.
+        frame: training rows as `jobs.models.prediction.model_frame` makes them.
+        truth: their labels.
+    """
+    never_seen = [name for name in features.numeric if frame[name].isna().all()]
+    if never_seen:
+        log.warning("no training row has %s: nothing is learned of it", ", ".join(never_seen))
+    model = build_model(training, features, task, never_seen)
+    log.info("fitting %s to %s rows x %s columns", training.estimator, len(frame), frame.shape[1])
+    model.fit(frame, truth)
+    device = device_used(model)
+    log.info("fitted on %s", device)
+    settle_for_prediction(model)
+    return Fitted(model, device)

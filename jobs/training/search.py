@@ -1,0 +1,193 @@
+"""Looking for better parameters: each trial is judged on later days than it learned from, and can be given up early.
+
+Every trial is kept in the lake as soon as it ends, so a killed search goes on where it was, and since each trial draws
+with a seed of its own, it goes on exactly as it would have.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.models.metrics import measure
+from jobs.models.prediction import predict
+from jobs.training.fitting import fit
+from jobs.training.search_space import distributions
+from tidewheel.errors import DataRefused
+from tidewheel.runs import run_folder
+from tidewheel.spec import LOWER_IS_BETTER
+
+if TYPE_CHECKING:
+    import optuna
+
+    from jobs.training.fitting import Lesson
+    from tidewheel.lake import Lake
+    from tidewheel.spec import Pipeline
+    from tidewheel.spec.training import Search, Training
+
+log = logging.getLogger("tidewheel.search")
+SEARCH_FILE = "search.json"
+Fold = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
+
+
+class Trial(BaseModel):
+    """One set of parameters, and how it did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parameters: dict[str, Any] = Field(description="beyond those declared; empty: the declaration itself")
+    losses: tuple[float, ...] = Field(description="the compared figure fold by fold, as a loss")
+    pruned: bool = Field(description="given up before the last fold, being worse than most were by then")
+    seconds: float
+
+    @property
+    def loss(self) -> float:
+        """Mean over the folds."""
+        return float(np.mean(self.losses))
+
+
+class SearchResult(BaseModel):
+    """All trials of one search; the first is the declaration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    question: str = Field(description="names data and declaration by content; another question is another search")
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def best(self) -> Trial:
+        """The best trial that was judged on every fold."""
+        return min((trial for trial in self.trials if not trial.pruned), key=lambda trial: trial.loss)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, in this process and in those before."""
+        return sum(trial.seconds for trial in self.trials)
+
+
+def search(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, data_hash: str) -> SearchResult:
+    """Search, or go on with a search that was interrupted.
+
+    Args:
+        lake: keeps the trials, beside the run's records.
+        run_id: of the training.
+        pipeline: its declaration, with `training.search`.
+        lesson: the rows to learn from.
+        data_hash: names them by content.
+
+    Raises:
+        DataRefused: too few days for the folds.
+    """
+    asked = pipeline.training.search
+    assert asked is not None
+    folds = list(time_ordered_folds(lesson, asked))
+    declared = pipeline.training.model_dump(mode="json", exclude={"search": {"trials", "minutes"}})
+    path = f"{lake.pipeline}/runs/{run_folder(run_id)}/{SEARCH_FILE}"
+    result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
+    if (kept := lake.store.read(path)) is not None:
+        before = SearchResult.model_validate_json(kept)
+        result = before if before.question == result.question else result
+    space = distributions(pipeline.training, pipeline.task)
+    while len(result.trials) <= asked.trials and not _is_late(asked, result):
+        trial = _try(pipeline, lesson, folds, result.trials, space)
+        result = result.model_copy(update={"trials": (*result.trials, trial)})
+        lake.store.replace(path, result.model_dump_json(indent=2).encode())
+        log.info(
+            "trial %s of %s: %s %.5f%s, best %.5f",
+            len(result.trials) - 1, asked.trials, pipeline.metric, trial.loss,
+            " (given up)" if trial.pruned else "", result.best.loss,
+        )  # fmt: skip
+    return result
+
+
+def with_parameters(training: Training, trial: Trial) -> Training:
+    """The declaration with the parameters of a trial, and without a search."""
+    return training.model_copy(update={"parameters": {**training.parameters, **trial.parameters}, "search": None})
+
+
+def time_ordered_folds(lesson: Lesson, asked: Search) -> Iterator[Fold]:
+    """Positions to learn from and to judge on; the oldest fold first, and everything learned from lies before it.
+
+    Raises:
+        DataRefused: nothing is left to learn from.
+    """
+    days = np.array(sorted(lesson.days.unique()))
+    held = asked.folds * asked.validation_days
+    if len(days) <= held:
+        raise DataRefused(
+            f"training.search judges on {asked.folds} folds of {asked.validation_days} days, but there are "
+            f"{len(days)} days in all; ask for fewer folds or days, or train on more"
+        )
+    for fold in range(asked.folds):
+        first = len(days) - held + fold * asked.validation_days
+        judged = days[first : first + asked.validation_days]
+        yield (
+            np.flatnonzero((lesson.days < judged[0]).to_numpy()),
+            np.flatnonzero(lesson.days.isin(judged).to_numpy()),
+        )
+
+
+def _is_late(asked: Search, result: SearchResult) -> bool:
+    """Whether the time is up; the declaration itself is judged in any case."""
+    return asked.minutes is not None and bool(result.trials) and result.seconds >= asked.minutes * 60
+
+
+def _try(
+    pipeline: Pipeline, lesson: Lesson, folds: Sequence[Fold], before: Sequence[Trial], space: dict[str, Any]
+) -> Trial:
+    started = time.monotonic()
+    if not before:
+        losses = tuple(_loss(pipeline, lesson, pipeline.training, fold) for fold in folds)
+        return Trial(parameters={}, losses=losses, pruned=False, seconds=time.monotonic() - started)
+    study = _study(before, space, pipeline.training.seed)
+    trial = study.ask(space)
+    training = pipeline.training.model_copy(update={"parameters": {**pipeline.training.parameters, **trial.params}})
+    found: list[float] = []
+    for step, fold in enumerate(folds):
+        found.append(_loss(pipeline, lesson, training, fold))
+        trial.report(found[-1], step)
+        if step < len(folds) - 1 and trial.should_prune():
+            break
+    return Trial(
+        parameters=trial.params,
+        losses=tuple(found),
+        pruned=len(found) < len(folds),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _study(before: Sequence[Trial], space: dict[str, Any], seed: int) -> optuna.Study:
+    """Optuna's memory, made anew from the trials so far; the seed is of the next trial alone."""
+    import optuna  # a second of imports, which a training without a search need not wait for
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(seed=seed + len(before)),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+    )
+    states = optuna.trial.TrialState
+    for trial in before[1:]:  # the declaration may lie outside of the space
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=states.PRUNED if trial.pruned else states.COMPLETE,
+                value=trial.losses[-1] if trial.pruned else trial.loss,
+                params=trial.parameters,
+                distributions=space,
+                intermediate_values=dict(enumerate(trial.losses)),
+            )
+        )
+    return study
+
+
+def _loss(pipeline: Pipeline, lesson: Lesson, training: Training, fold: Fold) -> float:
+    learned, judged = fold
+    fitted = fit(training, pipeline.features, pipeline.task, lesson.frame.iloc[learned], lesson.truth[learned])
+    said = predict(fitted.model, lesson.frame.iloc[judged], pipeline.task)
+    figure = measure(lesson.truth[judged], said, pipeline.task)[pipeline.metric]
+    return figure if pipeline.metric in LOWER_IS_BETTER else -figure
