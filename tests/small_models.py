@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from jobs.contract import Contract, write_contract
-from jobs.estimators import build_model, settle_for_prediction
-from jobs.prediction import Task, model_frame
+from jobs.models.contract import Contract, write_contract
+from jobs.models.prediction import Task, model_frame
+from jobs.training.estimators import build_model, settle_for_prediction
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.spec import load_pipeline
 from tidewheel.spec.sections import Features
