@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from tidewheel.policies.gate_limits import Limits
 from tidewheel.policies.gate_measurement import (
     NAMES,
     Comparison,
@@ -58,8 +59,8 @@ class GatePolicy:
         margin: share of the champion's figure by which the challenger may be worse; not for `superior`.
         confidence: one-sided, of the comparison.
         minimum_days: fewer days are inconclusive.
-        floors: figures that must be at least this.
-        ceilings: figures that must be at most this.
+        floors: figures that must be at least this, unless the champion misses them on the same rows as well.
+        ceilings: figures that must be at most this, likewise.
         slices: the rule for parts of the rows; None where there is none.
         fairness: the limits between groups.
         maximum_latency_ms: median time of one row; None: any.
@@ -128,7 +129,8 @@ class GatePolicy:
         return ""
 
     def _findings(self, measured: GateMeasurement) -> Iterator[Finding]:
-        yield from (Finding(Outcome.REFUSED, f"has {broken}") for broken in self._broken(measured.challenger))
+        missed = self._limits.missed(measured.challenger, measured.comparison)
+        yield from (Finding(Outcome.REFUSED, f"has {one.words}") for one in missed if not one.excuse)
         yield from self._over_budget(measured.footprint)
         for rule in self.fairness:
             yield from _unfair(rule, measured.gaps)
@@ -139,13 +141,9 @@ class GatePolicy:
         if self.slices is not None:
             yield from self._sliced(self.slices, measured.slices)
 
-    def _broken(self, figures: Mapping[str, float]) -> Iterator[str]:
-        for name, floor in sorted(self.floors.items()):
-            if figures[name] < floor:
-                yield f"{NAMES[name]} {figures[name]:.4g}, below the floor of {floor:g}"
-        for name, ceiling in sorted(self.ceilings.items()):
-            if figures[name] > ceiling:
-                yield f"{NAMES[name]} {figures[name]:.4g}, above the ceiling of {ceiling:g}"
+    @property
+    def _limits(self) -> Limits:
+        return Limits(self.floors, self.ceilings, self.margin)
 
     def _over_budget(self, footprint: Footprint | None) -> Iterator[Finding]:
         latency, size = (footprint.latency_ms, footprint.size_mb) if footprint else (math.nan, math.nan)
@@ -200,6 +198,9 @@ class GatePolicy:
 
     def _notes(self, measured: GateMeasurement) -> Iterator[str]:
         """What a reader should know, though it decides nothing."""
+        for one in self._limits.missed(measured.challenger, measured.comparison):
+            if one.excuse:
+                yield f"it has {one.words}, but {one.excuse}"
         if self.slices is not None and measured.slices:
             judged = self.slices.judge(measured.slices)
             undecided = [part for part in measured.slices if judged[part.name] is Outcome.INCONCLUSIVE]

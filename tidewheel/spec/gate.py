@@ -67,10 +67,12 @@ class Gate(Section):
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
     floors: dict[Literal["roc_auc", "r2"], float] = Field(
-        default_factory=dict, description="figures that must be at least this"
+        default_factory=dict,
+        description="figures that must be at least this; where the champion misses it on the same rows as well, the "
+        "days are hard: it is told, and refuses only a challenger that misses it by more (beyond the margin)",
     )
     ceilings: dict[Literal["log_loss", "brier", "rmse", "mae"], float] = Field(
-        default_factory=dict, description="figures that must be at most this"
+        default_factory=dict, description="figures that must be at most this, with the same exception"
     )
     minimum_days: int = Field(
         default=3, ge=2, description="fewer holdout days than this is inconclusive: the champion stays"

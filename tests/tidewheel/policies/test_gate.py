@@ -82,6 +82,24 @@ def test_below_a_floor_nothing_passes_however_much_better_than_the_champion(auc:
     assert "below the floor of 0.6" in verdict.sentence
 
 
+def test_a_limit_that_the_champion_misses_on_the_same_rows_is_told_and_does_not_refuse() -> None:
+    storm = measured(loss=0.7286, champion=0.7912, bound=-0.02)
+    verdict = POLICY.decide(storm)
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.sentence.endswith(
+        "; it has log-loss 0.7286, above the ceiling of 0.7, but so has version 1 (0.7912): the days are hard"
+    )
+    assert "the days are hard" not in POLICY.decide(measured()).sentence
+
+
+@given(champion=st.floats(0.71, 1.0), over=st.floats(1e-6, 0.5))
+def test_a_limit_missed_by_more_than_the_champion_misses_it_refuses(champion: float, over: float) -> None:
+    loss = champion * (1 + POLICY.margin) + over
+    verdict = POLICY.decide(measured(loss=loss, champion=champion, bound=-0.1))
+    assert verdict.outcome is Outcome.REFUSED
+    assert "above the ceiling of 0.7" in verdict.sentence
+
+
 def test_without_a_champion_only_floors_and_ceilings_count() -> None:
     assert POLICY.decide(measured(champion=None)).outcome is Outcome.PASSED
     assert POLICY.decide(measured(champion=None, loss=0.71)).outcome is Outcome.REFUSED
