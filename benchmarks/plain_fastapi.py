@@ -10,16 +10,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
 from bentos.contract import MODEL, Packaged
-from bentos.predictor import load
+from bentos.predictor import Columns, load
 
 folder = Path(os.environ["BENCHMARK_BENTO"])
 packaged = Packaged.read(folder)
 predictor = load(packaged.format, (folder / MODEL).read_bytes())
-names = [column.name for column in packaged.columns]
+numbers, categories = ([column.name for column in kind] for kind in (packaged.numbers, packaged.categories))
 app = FastAPI()
 
 
@@ -33,7 +34,9 @@ async def readyz() -> str:
 async def predict(body: dict[str, Any]) -> dict[str, Any]:
     """Predict rows."""
     rows = body["rows"]
-    return {"predictions": predictor({name: [row.get(name) for row in rows] for name in names}).tolist()}
+    matrix = np.array([[row.get(name) for name in numbers] for row in rows], np.float64)
+    columns = Columns(matrix, tuple([row.get(name) for row in rows] for name in categories))
+    return {"predictions": predictor(columns).tolist()}
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from benchmarks.http_load import Load, request, send
 from benchmarks.scoring import draw, fit
 from bentos.contract import MODEL
-from bentos.predictor import Encoding
+from bentos.predictor import Columns, Encoding
 from infra.embedded import router
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
@@ -44,6 +44,7 @@ from jobs.models.contract import write_contract
 from jobs.models.model_file import requirements, serialization
 from jobs.models.prediction import model_frame
 from jobs.packaging.bento import BentoStore
+from jobs.packaging.compile import columns_of
 from tests.free_ports import free_ports
 from tidewheel.spec import Pipeline, load_pipeline
 
@@ -234,7 +235,7 @@ def many_rows(bento: Path, logging: Server, silent: Server, pipeline: Pipeline) 
         "Parquet": (parquet.getvalue(), PARQUET, ARROW),
         "JSON": (rows, "application/json", "*/*"),
     }
-    alone = raw_model(bento, {name: frame[name].to_numpy() for name in frame.columns})
+    alone = raw_model(bento, columns_of(frame, pipeline.features))
     times: dict[str, list[float]] = {"model alone": [], **{name: [] for name in forms}, "Arrow, logged": []}
     for _ in range(8):
         started = time.perf_counter()
@@ -252,14 +253,14 @@ def many_rows(bento: Path, logging: Server, silent: Server, pipeline: Pipeline) 
         print(f"| {name} | {middle:.1f} | {MANY / middle * 1000:,.0f} | {ratio:.2f} |")
 
 
-def raw_model(bento: Path, columns: Mapping[str, Any]) -> Callable[[], object]:
+def raw_model(bento: Path, columns: Columns) -> Callable[[], object]:
     """ONNX Runtime on a matrix that lies ready, on one thread as in the service."""
     with zipfile.ZipFile(bento / MODEL) as archive:
         encoding, model = Encoding.from_json(archive.read("encoding.json")), archive.read("model")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    matrix = encoding.matrix(columns).astype(np.float32)
+    matrix = encoding.matrix(columns, np.float32)
     output = session.get_outputs()[-1].name
     return lambda: session.run([output], {"X": matrix})
 

@@ -84,6 +84,16 @@ class Packaged:
     key: tuple[str, ...]
     golden_rows: tuple[GoldenRow, ...]
 
+    @cached_property
+    def numbers(self) -> tuple[Column, ...]:
+        """The numeric columns."""
+        return tuple(column for column in self.columns if column.number)
+
+    @cached_property
+    def categories(self) -> tuple[Column, ...]:
+        """The categorical columns."""
+        return tuple(column for column in self.columns if not column.number)
+
     @property
     def meaning(self) -> str:
         """What a prediction is."""

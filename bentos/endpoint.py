@@ -22,7 +22,7 @@ from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Call, Disconn
 from bentos.logs import FIELDS
 from bentos.measures import CONTENT_TYPE, Measures
 from bentos.openapi import document
-from bentos.prediction_log import Entry, PredictionLog
+from bentos.prediction_log import PredictionLog
 from bentos.request import RequestRefused
 from bentos.settings import EndpointSettings
 
@@ -186,14 +186,7 @@ class Endpoint:
         rows = _rows(desk.served, call.content_type, body)
         answer = desk.served.answer(rows, call.request_id)
         if desk.log and desk.log.wants(call.request_id) and not call.probing:
-            entry = Entry(
-                request_id=call.request_id,
-                at=time.time(),
-                mirrored=call.mirrored,
-                asked=rows.records or rows,
-                predictions=answer.predictions,
-            )
-            desk.log.put(entry)
+            desk.log.put(call.request_id, time.time(), call.mirrored, rows, answer.predictions)
         content, kind = (answer.to_arrow(), ARROW) if call.wants_arrow else (answer.to_json(), JSON)
         desk.measures.answered(len(rows), len(answer.flags), time.perf_counter() - started)
         return Reply(200, content, kind, rows=len(rows))

@@ -10,23 +10,20 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from bentos.predictor import Coded, Predictions
-from bentos.request import Rows
-from bentos.segments import FEATURE, KEY, SegmentWriter, log_schema
+from bentos.segments import SEGMENT_SECONDS, SegmentWriter, log_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bentos.contract import Packaged, Row
+    from bentos.contract import Packaged
+    from bentos.predictor import Predictions
+    from bentos.request import Rows
 
 log = logging.getLogger("tidewheel.prediction_log")
 
@@ -39,26 +36,54 @@ RETRY_SECONDS = 10.0
 CLOSE_SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One answered request.
+class _Waiting:
+    """Answers of one segment that wait to be written, column by column.
 
-    Attributes:
-        at: when it was answered, seconds since 1970.
-        mirrored: a copy of a request, whose answer nobody gets.
-        asked: the records of a JSON request, the columns of a table.
+    Numbers are copied: an object that one thread makes and another drops costs both of them more than its content.
     """
 
-    request_id: str
-    at: float
-    mirrored: bool
-    asked: Sequence[Row] | Rows
-    predictions: Predictions
+    def __init__(self, packaged: Packaged, span: float) -> None:
+        self.span = span
+        self.request_ids: list[str] = []
+        self.counts: list[int] = []
+        self.times: list[float] = []
+        self.mirrored: list[bool] = []
+        self.predictions, self.numbers = bytearray(), bytearray()
+        self.keys: list[list[int | str | None]] = [[] for _ in packaged.key]
+        self.categories: list[list[str | None]] = [[] for _ in packaged.categories]
 
-    @property
-    def day(self) -> str:
-        """The day it was answered on, in UTC."""
-        return datetime.fromtimestamp(self.at, UTC).date().isoformat()
+    def add(self, request_id: str, at: float, mirrored: bool, rows: Rows, predictions: Predictions) -> None:
+        self.request_ids.append(request_id)
+        self.counts.append(len(predictions))
+        self.times.append(at)
+        self.mirrored.append(mirrored)
+        self.predictions += predictions.tobytes()
+        self.numbers += rows.columns.numbers.tobytes()
+        for kept, values in zip(self.keys, rows.key, strict=True):
+            kept.extend(values)
+        for known, texts in zip(self.categories, rows.columns.categories, strict=True):
+            known.extend(texts)
+
+    def batch(self, schema: pa.Schema, model_version: str, colour: str) -> pa.RecordBatch:
+        counts = np.array(self.counts)
+        before = np.repeat(np.cumsum(counts) - counts, counts)
+        rows = len(before)
+        moments = np.array(self.times) * 1e6
+        columns = [
+            np.repeat(np.array(self.request_ids, dtype=object), counts),
+            np.arange(rows) - before,
+            np.repeat(moments.round().astype("datetime64[us]"), counts),
+            pa.repeat(model_version, rows),
+            pa.repeat(colour, rows),
+            np.repeat(self.mirrored, counts),
+            np.frombuffer(self.predictions),
+            *([None if value is None else str(value) for value in key] for key in self.keys),
+            *np.frombuffer(self.numbers).reshape(rows, -1).T.copy(),
+            *self.categories,
+        ]
+        # NaN becomes null.
+        arrays = [pa.array(c, field.type, from_pandas=True) for c, field in zip(columns, schema, strict=True)]
+        return pa.record_batch(arrays, schema=schema)
 
 
 class PredictionLog:
@@ -71,15 +96,14 @@ class PredictionLog:
     """
 
     def __init__(self, folder: Path, packaged: Packaged, colour: str) -> None:
-        self._numbers = [column.name for column in packaged.columns if column.number]
-        self._categories = [column.name for column in packaged.columns if not column.number]
-        self._key = packaged.key
-        self._schema = log_schema(self._numbers, self._categories, self._key)
-        self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}", self._schema)
-        self._folder, self._version, self._colour = folder, packaged.version, colour
+        self._packaged = packaged
+        numbers, categories = ([column.name for column in kind] for kind in (packaged.numbers, packaged.categories))
+        self._schema = log_schema(numbers, categories, packaged.key)
+        self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}")
+        self._folder, self._colour = folder, colour
         self._share = packaged.log_sample
         self._lock = threading.Lock()
-        self._waiting: list[Entry] = []
+        self._waiting: list[_Waiting] = []
         self._waiting_rows = 0
         self._wake = threading.Event()
         self._closing = False
@@ -93,15 +117,25 @@ class PredictionLog:
         """Whether a request belongs to the sample: by its id alone, so that both colours keep the same ones."""
         return self._share >= 1 or zlib.crc32(request_id.encode()) < self._share * 2**32
 
-    def put(self, entry: Entry) -> None:
-        """Hand an answer over; takes microseconds, whatever the disk does."""
-        rows = len(entry.predictions)
+    def put(self, request_id: str, at: float, mirrored: bool, rows: Rows, predictions: Predictions) -> None:
+        """Hand an answer over; takes microseconds, whatever the disk does.
+
+        Args:
+            request_id: of the request.
+            at: when it was answered, seconds since 1970.
+            mirrored: a copy of a request, whose answer nobody gets.
+            rows: what was asked.
+            predictions: what was answered.
+        """
+        span = at // SEGMENT_SECONDS
         with self._lock:
-            if self._waiting and self._waiting_rows + rows > MOST_WAITING_ROWS:
+            if self._waiting and self._waiting_rows + len(predictions) > MOST_WAITING_ROWS:
                 self.dropped["queue"] += 1
                 return
-            self._waiting.append(entry)
-            self._waiting_rows += rows
+            if not self._waiting or self._waiting[-1].span != span:
+                self._waiting.append(_Waiting(self._packaged, span))
+            self._waiting[-1].add(request_id, at, mirrored, rows, predictions)
+            self._waiting_rows += len(predictions)
         if self._waiting_rows >= WAKING_ROWS:
             self._wake.set()
 
@@ -124,23 +158,24 @@ class PredictionLog:
 
     def _write_waiting(self) -> None:
         with self._lock:
-            entries, self._waiting, self._waiting_rows = self._waiting, [], 0
-        for (day, _), group in groupby(entries, key=_batch_of):
-            found = list(group)
+            taken, self._waiting, self._waiting_rows = self._waiting, [], 0
+        for waiting in taken:
+            requests = len(waiting.request_ids)
             if time.monotonic() < self._blocked_until and not self._closing:
-                self.dropped["disk"] += len(found)
+                self.dropped["disk"] += requests
                 continue
             try:
-                self._writer.write(day, self._batch(found))
-                self.written += len(found)
+                begun = datetime.fromtimestamp(waiting.span * SEGMENT_SECONDS, UTC)
+                self._writer.write(begun, waiting.batch(self._schema, self._packaged.version, self._colour))
+                self.written += requests
                 self._disk_accepted()
             except OSError as error:
-                self.dropped["disk"] += len(found)
+                self.dropped["disk"] += requests
                 self._disk_refused(error)
             except Exception:
                 # What one batch holds must not end the log of all that follow.
-                self.dropped["failed"] += len(found)
-                log.exception("%d requests are not in the prediction log", len(found))
+                self.dropped["failed"] += requests
+                log.exception("%d requests are not in the prediction log", requests)
 
     def _disk_refused(self, error: OSError) -> None:
         if not self._blocked_until:
@@ -151,51 +186,3 @@ class PredictionLog:
         if self._blocked_until:
             log.warning("the prediction log goes on; %d requests are not in it", self.dropped["disk"])
             self._blocked_until = 0.0
-
-    def _batch(self, entries: Sequence[Entry]) -> pa.RecordBatch:
-        counts = [len(entry.predictions) for entry in entries]
-        rows = sum(counts)
-        columns: dict[str, Any] = {
-            "request_id": np.repeat(np.array([entry.request_id for entry in entries], dtype=object), counts),
-            "row": np.concatenate([np.arange(count, dtype=np.int32) for count in counts]),
-            "time": np.repeat(np.array([round(entry.at * 1e6) for entry in entries], "datetime64[us]"), counts),
-            "model_version": pa.repeat(self._version, rows),
-            "colour": pa.repeat(self._colour, rows),
-            "mirrored": np.repeat([entry.mirrored for entry in entries], counts),
-            "prediction": np.concatenate([entry.predictions for entry in entries]),
-        }
-        first = entries[0].asked
-        if isinstance(first, Rows):
-            columns |= _columns_of_table(first)
-        else:
-            records = [record for entry in entries if not isinstance(entry.asked, Rows) for record in entry.asked]
-            # One array for all numbers: a column takes as long to begin as a hundred of its values to convert.
-            numbers = np.array([[record.get(name) for name in self._numbers] for record in records], np.float64).T
-            columns |= {f"{FEATURE}{name}": values for name, values in zip(self._numbers, numbers.copy(), strict=True)}
-            columns |= {f"{FEATURE}{name}": [record.get(name) for record in records] for name in self._categories}
-            columns |= {f"{KEY}{name}": [_text(record.get(name)) for record in records] for name in self._key}
-        arrays = [_array(columns[field.name], field.type) for field in self._schema]
-        return pa.record_batch(arrays, schema=self._schema)
-
-
-def _batch_of(entry: Entry) -> tuple[str, int]:
-    """Entries that go into one batch: records of one day; a table is worth one of its own."""
-    return entry.day, id(entry) if isinstance(entry.asked, Rows) else 0
-
-
-def _columns_of_table(rows: Rows) -> dict[str, Any]:
-    features = {
-        f"{FEATURE}{name}": values.expanded() if isinstance(values, Coded) else values
-        for name, values in rows.columns.items()
-    }
-    return {**features, **{f"{KEY}{name}": values for name, values in rows.key.items()}}
-
-
-def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    if isinstance(values, pa.Array):
-        return values.cast(kind)
-    return pa.array(values, kind, from_pandas=True)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

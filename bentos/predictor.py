@@ -10,7 +10,7 @@ import io
 import json
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -39,6 +39,9 @@ class Coded:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self.expanded())
+
     def expanded(self) -> Matrix:
         """The value of each row."""
         values = np.empty(len(self.values), dtype=object)
@@ -47,8 +50,23 @@ class Coded:
         return expanded
 
 
-Values = Sequence[Any] | Matrix | Coded
-Columns = Mapping[str, Values]
+Values = Sequence[str | None] | Coded
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Rows as a compiled model takes them, the columns in the order of its contract.
+
+    Attributes:
+        numbers: float64, one line a row, one column a numeric feature; NaN for a missing one.
+        categories: for each categorical feature one text a row; None for a missing one.
+    """
+
+    numbers: Matrix
+    categories: tuple[Values, ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 class UnknownCategory(ValueError):
@@ -93,7 +111,7 @@ class Category:
         for place, position in enumerate(self.positions):
             matrix[:, position] = [row[place] for row in rows]
 
-    def _outputs(self, values: Sequence[Any] | Matrix) -> list[tuple[float, ...]]:
+    def _outputs(self, values: Sequence[str | None]) -> list[tuple[float, ...]]:
         rows = [self.missing if value is None else self.table.get(value, self.unknown) for value in values]
         if None in rows:
             value = values[rows.index(None)]
@@ -103,32 +121,33 @@ class Category:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a frame's columns become the matrix that the estimator takes."""
+    """How columns become the matrix that the estimator takes; its own are in the order of the contract too."""
 
     base: tuple[float, ...]
     numbers: tuple[Number, ...]
     categories: tuple[Category, ...]
 
-    def matrix(self, columns: Columns) -> Matrix:
-        """The float64 matrix of these columns, one row a row.
+    def matrix(self, columns: Columns, kind: type[np.floating[Any]] = np.float64) -> Matrix:
+        """The matrix of these columns, one row a row.
 
         Raises:
             UnknownCategory: a value that the model cannot take.
         """
-        rows = len(next(iter(columns.values())))
-        matrix = np.empty((rows, len(self.base)))
-        matrix[:] = self.base
-        if self.numbers:
-            # All numbers at once: for one row, a call for each column would cost more than the model.
-            values = np.array([columns[number.name] for number in self.numbers], dtype=np.float64)  # None becomes NaN
-            matrix[:, self._lines.positions] = self._lines(values).T
-        for category in self.categories:
-            category.fill(matrix, columns[category.name])
+        matrix = np.empty((len(columns), len(self.base)), kind)
+        matrix[:] = self._base
+        # All numbers at once: for one row, a call for each column would cost more than the model.
+        matrix[:, self._lines.positions] = self._lines(columns.numbers)
+        for category, values in zip(self.categories, columns.categories, strict=True):
+            category.fill(matrix, values)
         return matrix
 
     @cached_property
     def _lines(self) -> _Lines:
         return _Lines.of(self.numbers)
+
+    @cached_property
+    def _base(self) -> Matrix:
+        return np.array(self.base)
 
     def to_json(self) -> bytes:
         """As `from_json` reads it."""
@@ -164,14 +183,15 @@ class _Lines:
             for output in zip(n.positions, n.factors, n.offsets, n.missing, strict=True)
         ]
         sources, positions = (np.array([output[i] for output in outputs], dtype=np.intp) for i in (0, 1))
-        factors, offsets, missing = (np.array([[output[i]] for output in outputs]) for i in (2, 3, 4))
-        as_they_are = bool((factors == 1).all() and (offsets == 0).all() and np.isnan(missing).all())
+        factors, offsets, missing = (np.array([output[i] for output in outputs], np.float64) for i in (2, 3, 4))
+        unchanged = (factors == 1).all() and (offsets == 0).all() and np.isnan(missing).all()
+        as_they_are = bool(unchanged and np.array_equal(sources, np.arange(len(numbers))))
         return cls(sources, positions, factors, offsets, missing, as_they_are)
 
-    def __call__(self, values: Matrix) -> Matrix:
-        found: Matrix = values[self.sources]
+    def __call__(self, numbers: Matrix) -> Matrix:
         if self.as_they_are:
-            return found
+            return numbers
+        found = numbers[:, self.sources]
         return np.where(np.isnan(found), self.missing, found * self.factors + self.offsets)
 
 
@@ -186,7 +206,7 @@ def load(format: str, content: bytes) -> Predictor:
         content: what the compiler made.
 
     Returns:
-        A function from columns (numbers with NaN or None, categories with None) to one float64 a row.
+        A function from columns to one float64 a row.
     """
     match format:
         case "onnx":
@@ -222,8 +242,7 @@ def _onnx(encoding: Encoding, model: bytes) -> Predictor:
     output = session.get_outputs()[-1].name  # a classifier's first output is the label
 
     def predict(columns: Columns) -> Predictions:
-        matrix = encoding.matrix(columns).astype(np.float32)
-        return _last_column(session.run([output], {"X": matrix})[0])
+        return _last_column(session.run([output], {"X": encoding.matrix(columns, np.float32)})[0])
 
     return predict
 
@@ -235,8 +254,7 @@ def _treelite(encoding: Encoding, model: bytes) -> Predictor:
     kind = np.float32 if forest.input_type == "float32" else np.float64
 
     def predict(columns: Columns) -> Predictions:
-        matrix = encoding.matrix(columns).astype(kind, copy=False)
-        return _last_column(treelite.gtil.predict(forest, matrix, nthread=1))
+        return _last_column(treelite.gtil.predict(forest, encoding.matrix(columns, kind), nthread=1))
 
     return predict
 
@@ -248,21 +266,20 @@ def _native(content: bytes) -> Predictor:
     model, task, names = pickle.loads(content)  # noqa: S301
 
     def predict(columns: Columns) -> Predictions:
-        frame = pd.DataFrame({name: _series(columns[name], number) for name, number in names.items()})
+        numbers, categories = iter(columns.numbers.T), map(_texts, columns.categories)
+        frame = pd.DataFrame({name: next(numbers if number else categories) for name, number in names.items()})
         answer = model.predict_proba(frame)[:, 1] if task == "classification" else model.predict(frame)
         return np.asarray(answer, dtype=np.float64)
 
     return predict
 
 
-def _series(values: Values, number: bool) -> Matrix:
+def _texts(values: Values) -> Matrix:
     if isinstance(values, Coded):
         return values.expanded()
-    if number:
-        return np.asarray(values, dtype=np.float64)
-    text = np.empty(len(values), dtype=object)
-    text[:] = values
-    return text
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = values
+    return texts
 
 
 def _last_column(answer: Matrix) -> Predictions:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,11 +14,11 @@ import pydantic_core
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035  pydantic wants these before Python 3.12
 
-from bentos.predictor import Coded
+from bentos.predictor import Coded, Columns
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged, Row
-    from bentos.predictor import Columns
+    from bentos.predictor import Values
 
 NAMED_PROBLEMS = 20
 NAMED_FLAGS = 100
@@ -47,20 +47,18 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What was asked, column by column.
+    """What was asked.
 
     Attributes:
-        columns: the model's features; None, or NaN in an array, where a field was left out.
-        key: what the caller says of the rows' identity, where it came as a table.
-        records: the rows as they came, where they came as JSON.
+        columns: the model's features.
+        key: what the caller says of the rows' identity: for each key field of the contract one value a row.
     """
 
     columns: Columns
-    key: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    records: Sequence[Row] = ()
+    key: tuple[Sequence[int | str | None], ...]
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
+        return len(self.columns)
 
 
 class Reader:
@@ -69,10 +67,9 @@ class Reader:
     def __init__(self, packaged: Packaged) -> None:
         self._packaged = packaged
         self._columns = {column.name: column for column in packaged.columns}
-        self._names = tuple(self._columns)
-        numbers = [column for column in packaged.columns if column.number]
-        self._bounds = [(column.name, *_bounds(column)) for column in numbers]
-        self._known = [(column.name, column.known) for column in packaged.columns if not column.number]
+        self._numbers = tuple(column.name for column in packaged.numbers)
+        self._categories = tuple(column.name for column in packaged.categories)
+        self._low, self._high = np.array([_bounds(column) for column in packaged.numbers]).reshape(-1, 2).T
         self.adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged))
         self._first_row_adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged, FailFast()))
 
@@ -86,9 +83,12 @@ class Reader:
             rows = self.adapter.validate_json(body)["rows"]
         except ValidationError as error:
             raise self._refusal(error, body) from None
-        names = self._names
-        values = zip(*[[row.get(name) for name in names] for row in rows], strict=True)
-        return Rows(dict(zip(names, values, strict=True)), records=rows)
+        numbers = np.array([[*map(row.get, self._numbers)] for row in rows], np.float64)  # None becomes NaN
+        categories, key = (
+            tuple([[row.get(name) for row in rows] for name in names])
+            for names in (self._categories, self._packaged.key)
+        )
+        return Rows(Columns(numbers, categories), key)
 
     def from_rows(self, rows: Sequence[Row]) -> Rows:
         """The same check for rows that are Python objects already."""
@@ -96,32 +96,19 @@ class Reader:
 
     def flags(self, rows: Rows) -> list[dict[str, Any]]:
         """Values that were answered although training saw none like them; `NAMED_FLAGS` of them at most."""
-        unusual = self._unusual_in_records(rows.records) if rows.records else self._unusual_in_columns(rows.columns)
-        found = [_flag(row, name, value, self._usual(name)) for row, name, value in islice(unusual, NAMED_FLAGS)]
+        unusual = islice(self._unusual(rows.columns), NAMED_FLAGS)
+        found = [_flag(row, name, value, self._usual(name)) for row, name, value in unusual]
         return sorted(found, key=lambda flag: flag["row"])
 
-    def _unusual_in_records(self, records: Sequence[Row]) -> Iterator[tuple[int, str, float | str]]:
-        for row, record in enumerate(records):
-            for name, low, high in self._bounds:
-                number = record.get(name)
-                if number is not None and not low <= number <= high:
-                    yield row, name, number
-            for name, known in self._known:
-                text = record.get(name)
-                if text is not None and text not in known:
-                    yield row, name, text
-
-    def _unusual_in_columns(self, columns: Columns) -> Iterator[tuple[int, str, float | str]]:
-        for name, low, high in self._bounds:
-            numbers = np.asarray(columns[name])
-            for row in np.flatnonzero((numbers < low) | (numbers > high)):
-                yield int(row), name, float(numbers[row])
-        for name, known in self._known:
-            texts = columns[name]
-            assert isinstance(texts, Coded)
-            unknown = [code for code, text in enumerate(texts.values) if text is not None and text not in known]
-            for row in np.flatnonzero(np.isin(texts.codes, unknown)) if unknown else ():
-                yield int(row), name, str(texts.values[texts.codes[row]])
+    def _unusual(self, columns: Columns) -> Iterator[tuple[int, str, float | str]]:
+        numbers = columns.numbers
+        outside = (numbers < self._low) | (numbers > self._high)
+        if outside.any():
+            for row, place in np.argwhere(outside):
+                yield int(row), self._numbers[place], float(numbers[row, place])
+        for column, texts in zip(self._packaged.categories, columns.categories, strict=True):
+            for row, text in _unknown(texts, column.known):
+                yield row, column.name, text
 
     def _usual(self, name: str) -> str:
         column = self._columns[name]
@@ -166,6 +153,16 @@ class Reader:
             return {"row": row, "field": field, "found": "nothing", "expected": column.expected}
         expected = known_categories(column) if problem["type"] == "literal_error" else column.expected
         return {"row": row, "field": field, "found": found, "expected": expected}
+
+
+def _unknown(texts: Values, known: frozenset[str]) -> Iterator[tuple[int, str]]:
+    """Rows with a text that is not known, and the text."""
+    if not isinstance(texts, Coded):
+        yield from ((row, text) for row, text in enumerate(texts) if text is not None and text not in known)
+        return
+    unknown = {code: text for code, text in enumerate(texts.values) if text is not None and text not in known}
+    for row in np.flatnonzero(np.isin(texts.codes, list(unknown))) if unknown else ():
+        yield int(row), unknown[int(texts.codes[row])]
 
 
 def _bounds(column: Column) -> tuple[float, float]:

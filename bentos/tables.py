@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from bentos.arrow_messages import has_compressed_batch
-from bentos.predictor import Coded
+from bentos.predictor import Coded, Columns
 from bentos.request import (
     KEY_EXPECTED,
     LONGEST_TEXT,
@@ -30,7 +30,7 @@ from bentos.request import (
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged
-    from bentos.predictor import Matrix, Values
+    from bentos.predictor import Matrix
 
 MOST_UNPACKED = 256 << 20
 Problem = dict[str, Any]
@@ -119,15 +119,17 @@ class TableReader:
         if not table.num_rows:
             raise refusal([_problem(None, None, "no rows", "at least one")], 1)
         problems: list[Problem] = []
-        columns: dict[str, Values] = {}
-        for name, column in self._columns.items():
-            found = table[name] if name in table.column_names else pa.nulls(table.num_rows)
-            read = _numbers if column.number else self._categories
-            columns[name] = read(column, _one_chunk(found), problems.append)
-        key = {name: self._key(table, name, problems.append) for name in self._packaged.key}
+        numbers = np.empty((table.num_rows, len(self._packaged.numbers)))
+        for place, column in enumerate(self._packaged.numbers):
+            numbers[:, place] = _numbers(column, _column(table, column.name), problems.append)
+        categories = tuple(
+            self._categories(column, _column(table, column.name), problems.append)
+            for column in self._packaged.categories
+        )
+        key = tuple(self._key(_column(table, name), name, problems.append) for name in self._packaged.key)
         if problems:
             raise refusal(sorted(problems, key=lambda problem: problem["row"])[:NAMED_PROBLEMS], len(problems))
-        return Rows(columns, key)
+        return Rows(Columns(numbers, categories), key)
 
     def _categories(self, column: Column, values: pa.Array, report: Callable[[Problem], None]) -> Coded:
         if pa.types.is_null(values.type):
@@ -151,17 +153,15 @@ class TableReader:
             return "" if text in column.known else known_categories(column)
         return f"{column.expected} of {LONGEST_TEXT} characters at most" if len(text) > LONGEST_TEXT else ""
 
-    def _key(self, table: pa.Table, name: str, report: Callable[[Problem], None]) -> list[str | None]:
-        if name not in table.column_names:
-            return [None] * table.num_rows
-        texts: list[str | None] = _one_chunk(table[name]).cast(pa.string()).to_pylist()
+    def _key(self, values: pa.Array, name: str, report: Callable[[Problem], None]) -> list[str | None]:
+        texts: list[str | None] = values.cast(pa.string()).to_pylist()
         for row, text in enumerate(texts):
             if text is not None and len(text) > LONGEST_TEXT:
                 report(_problem(row, name, brief(text), f"{KEY_EXPECTED} of {LONGEST_TEXT} characters at most"))
         return texts
 
 
-def _numbers(column: Column, values: pa.Array, report: Callable[[Problem], None]) -> Values:
+def _numbers(column: Column, values: pa.Array, report: Callable[[Problem], None]) -> Matrix:
     missing = values.is_null().to_numpy(zero_copy_only=False)
     numbers: Matrix = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if missing.any() and not column.nullable:
@@ -174,10 +174,11 @@ def _numbers(column: Column, values: pa.Array, report: Callable[[Problem], None]
     return numbers
 
 
-def _one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(values, pa.ChunkedArray):
-        return values.unify_dictionaries().combine_chunks()
-    return values
+def _column(table: pa.Table, name: str) -> pa.Array:
+    """A column in one piece; nothing but nulls where the table has it not."""
+    if name in table.column_names:
+        return table[name].unify_dictionaries().combine_chunks()
+    return pa.nulls(table.num_rows)
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidewheel.lake import Manifest
 
 FINISHED = timedelta(seconds=SEGMENT_SECONDS + 60)
-"""A file that was begun longer ago than this is appended to no more."""
+"""A file that nobody appended to for so long is appended to no more: what it is for was answered long ago."""
 ENDED = timedelta(days=2)
 """Nobody begins a file of a day that began longer ago than this."""
 
@@ -50,7 +50,7 @@ def _publish(job: Job, reader: RequestLog, key: str) -> Manifest | None:
         manifest = job.lake.write_table(DATASET, key, rows, {}, job.code_version)
         job.lake.publish(manifest)
         for segment in day.segments:
-            if segment.begun + FINISHED < now:
+            if datetime.fromtimestamp(segment.path.stat().st_mtime, UTC) + FINISHED < now:
                 segment.path.unlink()
         if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED and not any((reader.folder / key).iterdir()):
             (reader.folder / key).rmdir()

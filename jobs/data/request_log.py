@@ -66,25 +66,34 @@ class RequestLog:
             `key.<name>` (the row's identity as its caller gave it, as text) and `features.<name>`.
         """
         wanted = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
-        days = [self.day(key, wanted).rows for key in _days(start, end)]
-        nothing = log_schema((), (), ()).empty_table()
-        table = pa.concat_tables([nothing, *days], promote_options="permissive")
-        moment = table["time"]
-        inside = pc.and_(pc.greater_equal(moment, _moment(start)), pc.less(moment, _moment(end)))
-        table = table.filter(inside).sort_by([(name, "ascending") for name in ORDER])
+        inside = (pc.field("time") >= _moment(start)) & (pc.field("time") < _moment(end))
+        nothing, found = log_schema((), (), ()).empty_table(), []
+        for key in _days(start, end):
+            segments = [segment for segment in self.segments(key) if segment.begun < end and segment.end > start]
+            found.append(self._logged(key, segments, wanted, inside).rows.filter(inside))
+        table = pa.concat_tables([nothing, *found], promote_options="permissive")
+        table = table.sort_by([(name, "ascending") for name in ORDER])
         names = columns if columns is not None else [name for name in table.column_names if name != SEGMENT]
         frame: pd.DataFrame = table.select([name for name in names if name in table.column_names]).to_pandas()
         return frame
 
-    def day(self, key: str, columns: Sequence[str] | None = None) -> LoggedDay:
+    def day(self, key: str) -> LoggedDay:
         """One day: what its files hold, and what was published of files that are gone.
 
         Args:
             key: the day, YYYY-MM-DD in UTC.
-            columns: those that are wanted; default: all.
         """
+        return self._logged(key, self.segments(key))
+
+    def _logged(
+        self,
+        key: str,
+        segments: Sequence[Segment],
+        columns: Sequence[str] | None = None,
+        where: pc.Expression | None = None,
+    ) -> LoggedDay:
         # The files first: one that vanishes meanwhile has been published before.
-        found = {segment: table for segment in self.segments(key) if (table := _read(segment, columns)) is not None}
+        found = {segment: table for segment in segments if (table := _read(segment, columns)) is not None}
         pieces = [
             table.append_column(SEGMENT, pa.repeat(segment.path.name, table.num_rows))
             for segment, table in found.items()
@@ -92,7 +101,7 @@ class RequestLog:
         manifest = self._lake.published(DATASET, key)
         if manifest is not None:
             known = None if columns is None else [name for name in (*columns, SEGMENT) if name in manifest.columns]
-            published = self._lake.read(manifest, known)
+            published = self._lake.read(manifest, known, where=where)
             read = pa.array([segment.path.name for segment in found], pa.string())
             pieces.append(published.filter(pc.invert(pc.is_in(published[SEGMENT], read))))
         if not pieces:
@@ -104,7 +113,7 @@ class RequestLog:
         return sorted({path.parent.name for path in self.folder.glob(f"*/*{SUFFIX}")})
 
     def segments(self, key: str) -> list[Segment]:
-        """The files of one day, in the order they were begun."""
+        """The files of one day, in the order of their time."""
         paths = (self.folder / key).glob(f"*{SUFFIX}")
         return sorted(segment for path in paths if (segment := Segment.at(path)))
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bentos.predictor import Category, Encoding, Number, load, pack
-from jobs.models.prediction import predict
+from bentos.predictor import Category, Columns, Encoding, Number, load, pack
+from jobs.models.prediction import FeatureColumns, predict
 
 if TYPE_CHECKING:
     from jobs.models.contract import Contract
@@ -85,7 +85,8 @@ def compile_model(
         "native": lambda: _to_pickle(model, contract),
     }
     offline = predict(model, frame, contract.task)
-    candidates = tuple(_judge(format, make, frame, offline, tolerance) for format, make in makers.items())
+    columns, one = columns_of(frame, contract), columns_of(frame.head(1), contract)
+    candidates = tuple(_judge(format, make, columns, one, offline, tolerance) for format, make in makers.items())
     exact = [candidate for candidate in candidates if not candidate.refused]
     chosen = next((candidate for candidate in exact if candidate.format == form), None) or _fastest(exact)
     return CompiledModel(chosen.format, chosen.content, chosen.max_difference, chosen.milliseconds, candidates)
@@ -125,9 +126,10 @@ def largest_difference(served: Any, offline: Any) -> float:
     return float(np.max(np.abs(served - offline) / np.maximum(1.0, np.abs(offline))))
 
 
-def columns_of(frame: pd.DataFrame) -> dict[str, np.ndarray[Any, Any]]:
+def columns_of(frame: pd.DataFrame, features: FeatureColumns) -> Columns:
     """A frame as a compiled model takes it."""
-    return {str(name): frame[name].to_numpy() for name in frame.columns}
+    categories = tuple(frame[name].tolist() for name in features.categorical)
+    return Columns(frame[features.numeric].to_numpy(np.float64), categories)
 
 
 def encoding_of(model: Any, contract: Contract) -> Encoding:
@@ -187,11 +189,12 @@ def _read_encoding(contract: Contract, matrix: Any, slots: dict[str, list[int]])
     return Encoding(tuple(map(float, base)), tuple(numbers), tuple(categories))
 
 
-def _judge(format: str, make: Callable[[], bytes], frame: pd.DataFrame, offline: Any, tolerance: float) -> Candidate:
+def _judge(
+    format: str, make: Callable[[], bytes], columns: Columns, one: Columns, offline: Any, tolerance: float
+) -> Candidate:
     try:
         content = make()
         answer = load(format, content)
-        columns = columns_of(frame)
         served = answer(columns)
     except Exception as error:
         # Converters raise whatever their authors thought of; a form that fails is a form not taken, and the reason
@@ -200,7 +203,6 @@ def _judge(format: str, make: Callable[[], bytes], frame: pd.DataFrame, offline:
             raise
         return Candidate(format, refused=f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")
     difference = largest_difference(served, offline)
-    one = {name: values[:1] for name, values in columns.items()}
     milliseconds = _milliseconds(lambda: answer(one))
     refused = ""
     if format != "native" and not difference <= tolerance:

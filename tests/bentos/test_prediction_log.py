@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
+import pyarrow as pa
 import pytest
 
-from bentos.prediction_log import MOST_WAITING_ROWS, Entry, PredictionLog
+from bentos.prediction_log import MOST_WAITING_ROWS, PredictionLog
+from bentos.request import Rows
 from bentos.served import Served
 from jobs.data.request_log import RequestLog
 from tests.bentos.service_process import Service, serving
@@ -39,10 +42,11 @@ def logged(settings: Settings) -> pd.DataFrame:
     return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
 
 
-def entry(served: Served, request_id: str, rows: int = 1) -> Entry:
+def put(log: PredictionLog, served: Served, request_id: str, at: float | None = None) -> None:
+    """Log the answer to a golden row."""
     golden = served.packaged.golden_rows[0]
-    found = served.reader.from_rows([golden.row] * rows)
-    return Entry(request_id, time.time(), False, found.records, np.full(rows, golden.prediction))
+    rows = served.reader.from_rows([golden.row])
+    log.put(request_id, at or time.time(), False, rows, np.array([golden.prediction]))
 
 
 @pytest.mark.slow
@@ -79,6 +83,8 @@ def test_a_killed_service_has_lost_its_last_buffer_at_most(
     with serving(artifact.path, tmp_path / "output", {"TIDEWHEEL_REQUEST_LOG": str(folder)}) as service:
         ask(service, served, "before", 20)
         wait_until(lambda: service.figure("tidewheel_logged_requests_total") == 20, "the buffer is written")
+        files = {Path(mapped.path) for mapped in psutil.Process(service.process.pid).memory_maps()}
+        assert not [file for file in files if "pandas" in file.parts], "it costs memory, and nobody needs it"
         ask(service, served, "after", 5)
         service.stop(signal.SIGKILL)
     found = logged(settings)["request_id"]
@@ -120,10 +126,10 @@ class Stuck:
         self._write = log._writer.write
         log._writer.write = self.write  # type: ignore[method-assign]
 
-    def write(self, day: str, batch: Any) -> None:
+    def write(self, begun: datetime, batch: Any) -> None:
         self.reached.set()
         self.go_on.wait(30)
-        self._write(day, batch)
+        self._write(begun, batch)
 
 
 def test_a_stuck_disk_costs_memory_up_to_a_bound_and_then_rows_that_are_counted(
@@ -131,12 +137,12 @@ def test_a_stuck_disk_costs_memory_up_to_a_bound_and_then_rows_that_are_counted(
 ) -> None:
     log = PredictionLog(folder, served.packaged, "blue")
     disk = Stuck(log)
-    log.put(entry(served, "first"))
+    put(log, served, "first")
     wait_until(disk.reached.is_set, "the disk is asked")
-    large = entry(served, "large", 500)
+    rows, predictions = served.reader.from_rows([served.packaged.golden_rows[0].row] * 500), np.zeros(500)
     started = time.monotonic()
     for _ in range(2 * MOST_WAITING_ROWS // 500):
-        log.put(large)
+        log.put("large", time.time(), False, rows, predictions)
     assert time.monotonic() - started < 1, "nobody waited for the disk"
     assert log.dropped["queue"] == MOST_WAITING_ROWS // 500
     disk.go_on.set()
@@ -160,11 +166,10 @@ def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
     served: Served, settings: Settings, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = PredictionLog(folder, served.packaged, "blue")
-    good = entry(served, "good")
-    asked = [{**served.packaged.golden_rows[0].row, "carrier": "\ud800"}]
-    log.put(Entry("bad", good.at, False, asked, good.predictions))
+    bad = Rows(served.reader.from_rows([served.packaged.golden_rows[0].row]).columns, (["\ud800"],))
+    log.put("bad", time.time(), False, bad, np.zeros(1))
     wait_until(lambda: log.dropped["failed"] == 1, "it is counted")
-    log.put(good)
+    put(log, served, "good")
     log.close()
     assert logged(settings)["request_id"].tolist() == ["good"]
     assert "1 requests are not in the prediction log" in caplog.text
@@ -174,10 +179,42 @@ def test_a_log_over_midnight_has_each_day_in_its_own_files(served: Served, setti
     log = PredictionLog(folder, served.packaged, "blue")
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
     for n, moment in enumerate((midnight - timedelta(microseconds=1), midnight, midnight + timedelta(seconds=1))):
-        made = entry(served, f"q{n}")
-        log.put(Entry(made.request_id, moment.timestamp(), False, made.asked, made.predictions))
+        put(log, served, f"q{n}", at=moment.timestamp())
     log.close()
     reader = RequestLog(settings, "orders")
     assert reader.between(midnight - timedelta(days=1), midnight)["request_id"].tolist() == ["q0"]
     assert reader.between(midnight, midnight + timedelta(days=1))["request_id"].tolist() == ["q1", "q2"]
     assert [len(reader.segments(day)) for day in ("2026-03-01", "2026-03-02")] == [1, 1]
+
+
+def test_requests_with_and_without_a_key_and_whole_tables_share_a_file(
+    served: Served, settings: Settings, folder: Path
+) -> None:
+    log = PredictionLog(folder, served.packaged, "blue")
+    row = served.packaged.golden_rows[0].row
+    table = pa.Table.from_pylist([{**row, "order_id": n} for n in range(3)])
+    asked = {
+        "plain": served.reader.from_rows([row]),
+        "json": served.reader.from_rows([{**row, "order_id": 17}, {**row, "pressure": None}]),
+        "table": served.tables.from_stream(stream_of(table)),
+    }
+    for n, (request_id, rows) in enumerate(asked.items()):
+        log.put(request_id, time.time() + n / 1000, False, rows, np.arange(len(rows)) / 2)
+    log.close()
+    found = logged(settings)
+    assert found["request_id"].tolist() == ["plain", "json", "json", "table", "table", "table"]
+    assert found["row"].tolist() == [0, 0, 1, 0, 1, 2]
+    assert found["prediction"].tolist() == [0, 0, 0.5, 0, 0.5, 1]
+    assert found["key.order_id"].tolist() == [None, "17", None, "0", "1", "2"]
+    assert found["features.carrier"].tolist() == [row["carrier"]] * 6
+    assert (
+        found["features.pressure"].isna().tolist()
+        == [row["pressure"] is None] * 2 + [True] + [row["pressure"] is None] * 3
+    )
+
+
+def stream_of(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())

@@ -33,7 +33,7 @@ def test_every_named_estimator_has_a_fast_exact_form(estimator: str, task: Task)
     trained = train(estimator, task)
     compiled = compile_model(trained.model, trained.contract, comparison_frame(trained.contract, 500))
     assert compiled.format in ("onnx", "treelite"), compiled.candidates
-    served = load(compiled.format, compiled.content)(columns_of(trained.frame))
+    served = load(compiled.format, compiled.content)(columns_of(trained.frame, trained.contract))
     assert largest_difference(served, predict(trained.model, trained.frame, task)) <= 1e-5
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,20 +36,21 @@ def job(tmp_path: Path) -> Job:
 
 
 def append(writer: SegmentWriter, names: Sequence[str], at: datetime = NOON) -> None:
+    """Log requests that were answered at one moment; the first five minutes of an hour are one file's."""
     count = len(names)
     values = [names, range(count), [at] * count, ["1"] * count, ["blue"] * count, [False] * count]
     values += [[0.5] * count, names, [1.5] * count, ["fast"] * count]
     arrays = [pa.array(column, field.type) for column, field in zip(values, SCHEMA, strict=True)]
-    writer.write(DAY, pa.record_batch(arrays, schema=SCHEMA))
+    writer.write(at.replace(minute=0), pa.record_batch(arrays, schema=SCHEMA))
 
 
 @pytest.fixture
 def writer(job: Job) -> Iterator[Writers]:
-    """Makes writers of the pipeline's log; called with a schema."""
+    """Makes writers of the pipeline's log."""
     made: list[SegmentWriter] = []
 
-    def make(schema: pa.Schema = SCHEMA) -> SegmentWriter:
-        made.append(SegmentWriter(RequestLog(job.settings, "orders").folder, "blue-1", schema))
+    def make() -> SegmentWriter:
+        made.append(SegmentWriter(RequestLog(job.settings, "orders").folder, "blue-1"))
         return made[-1]
 
     yield make
@@ -75,13 +78,13 @@ def test_published_or_not_a_request_is_read_once(job: Job, writer: Writers) -> N
 def test_a_file_is_dropped_when_it_is_finished_and_published(job: Job, writer: Writers) -> None:
     log = RequestLog(job.settings, "orders")
     append(writer(), ["a"])
-    [segment] = log.segments(DAY)
-    old = segment.path.with_name(f"20260301{segment.path.name[8:]}")
-    segment.path.rename(old)
+    [old] = log.segments(DAY)
+    hours_ago = time.time() - 7200
+    os.utime(old.path, (hours_ago, hours_ago))
     append(writer(), ["b"])
     work(job)
-    assert not old.exists()
-    assert len(log.segments(DAY)) == 1, "the other was begun just now: somebody may append to it"
+    assert not old.path.exists()
+    assert len(log.segments(DAY)) == 1, "the other was appended to just now: somebody may do so again"
     assert logged(job) == ["a", "b"]
     assert work(job).figures["rows"] == 2, "what is published stays, although its file is gone"
     assert logged(job) == ["a", "b"]
@@ -114,15 +117,34 @@ def test_a_day_without_requests_publishes_nothing(job: Job) -> None:
 
 def test_a_day_that_was_missed_is_published_with_the_next(job: Job, writer: Writers) -> None:
     log = RequestLog(job.settings, "orders")
-    append(writer(), ["a"])
-    (log.folder / DAY).rename(log.folder / "2026-03-01")
+    append(writer(), ["a"], datetime(2026, 3, 1, tzinfo=UTC))
     [segment] = log.segments("2026-03-01")
-    segment.path.rename(segment.path.with_name(f"20260301{segment.path.name[8:]}"))
+    os.utime(segment.path, (0, 0))
     append(writer(), ["b"])
     result = work(job)
     assert [manifest.partition for manifest in result.outputs] == ["2026-03-01", DAY]
     assert log.days() == [DAY], "what is published and over leaves nothing behind"
     assert not (log.folder / "2026-03-01").exists()
+
+
+def test_a_window_opens_only_the_files_of_its_time(job: Job, writer: Writers, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, opened = writer(), set()
+    for hour in (10, 11, 12):
+        append(files, [f"at-{hour}"], NOON.replace(hour=hour))
+
+    def memory_map(path: str) -> pa.MemoryMappedFile:
+        opened.add(Path(path).name[9:11])
+        return pa.OSFile(path)
+
+    monkeypatch.setattr("jobs.data.request_log.pa.memory_map", memory_map)
+    log, eleven = RequestLog(job.settings, "orders"), NOON.replace(hour=11)
+    assert log.between(eleven, eleven + timedelta(seconds=1))["request_id"].tolist() == ["at-11"]
+    assert log.between(eleven - timedelta(seconds=1), eleven).empty
+    assert opened == {"11"}
+    work(job)
+    for segment in log.segments(DAY):
+        segment.path.unlink()
+    assert log.between(eleven, eleven + timedelta(seconds=1))["request_id"].tolist() == ["at-11"], "as published"
 
 
 def test_models_with_other_columns_share_a_day(job: Job, writer: Writers) -> None:
@@ -131,7 +153,7 @@ def test_models_with_other_columns_share_a_day(job: Job, writer: Writers) -> Non
     values = [["b"], [0], [NOON], ["2"], ["green"], [True], [0.25], [None], [1.0], [2.0]]
     arrays = [pa.array(column, field.type) for column, field in zip(values, other, strict=True)]
     log = RequestLog(job.settings, "orders")
-    writer(other).write(DAY, pa.record_batch(arrays, schema=other))
+    writer().write(NOON, pa.record_batch(arrays, schema=other))
     work(job)
     found = log.between(NOON, NOON + timedelta(seconds=1), ["colour", "features.height", "features.carrier"])
     assert found["colour"].tolist() == ["blue", "green"]

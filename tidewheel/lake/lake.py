@@ -28,6 +28,7 @@ from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 PUBLISHED = "manifest.json"
 DATA = "_data"
@@ -182,18 +183,28 @@ class Lake:
         """URLs of a batch's files, for Spark."""
         return [self.store.url(f"{self._dataset(manifest.dataset)}/{file.path}") for file in manifest.files]
 
-    def read(self, manifest: Manifest, columns: Sequence[str] | None = None, *, verify: bool = False) -> pa.Table:
+    def read(
+        self,
+        manifest: Manifest,
+        columns: Sequence[str] | None = None,
+        *,
+        verify: bool = False,
+        where: pc.Expression | None = None,
+    ) -> pa.Table:
         """Read a batch into memory, in the order its manifest names the files.
 
         Args:
             manifest: of the batch.
             columns: only these; default: all.
             verify: compare not only the files' sizes with the manifest, but every byte, by hash.
+            where: only rows for which this holds; parts of a file whose statistics rule it out are not read.
 
         Raises:
             LakeError: a file is gone, or is not what the manifest says.
         """
-        return self._concatenated(self._read_file(manifest, file, columns, verify=verify) for file in manifest.files)
+        return self._concatenated(
+            self._read_file(manifest, file, columns, verify=verify, where=where) for file in manifest.files
+        )
 
     def read_all(self, manifests: Iterable[Manifest], columns: Sequence[str] | None = None) -> pa.Table:
         """Read several batches, one after the other.
@@ -212,7 +223,13 @@ class Lake:
         return pa.concat_tables(read, promote_options="permissive")
 
     def _read_file(
-        self, manifest: Manifest, file: DataFile, columns: Sequence[str] | None, *, verify: bool = False
+        self,
+        manifest: Manifest,
+        file: DataFile,
+        columns: Sequence[str] | None,
+        *,
+        verify: bool = False,
+        where: pc.Expression | None = None,
     ) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -227,7 +244,7 @@ class Lake:
                     wrong = f"its sha256 is {found}, not {file.sha256}"
                 else:
                     opened.seek(0)
-                    return pq.read_table(opened, columns=list(columns) if columns else None)
+                    return pq.read_table(opened, columns=list(columns) if columns else None, filters=where)
         except (OSError, pa.ArrowInvalid) as error:
             wrong = str(error)
         raise LakeError(
