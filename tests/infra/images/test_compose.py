@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -105,6 +106,23 @@ def test_the_commands_are_there_and_known(services: dict[str, Any]) -> None:
     script = ROOT / services["endpoint"]["command"][0]
     assert script.stat().st_mode & 0o100
     subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_endpoint_stays_while_its_router_answers_and_ends_when_it_is_gone(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    for name, body in {
+        "tidewheel": 'echo "$@" >> "$SAID"; [ "$1" != status ]',  # a model that starts is not ok there
+        "python": 'echo asked >> "$SAID"; n=$(grep -c asked "$SAID"); [ "$n" -le 4 ] && [ "$n" != 2 ]',
+        "sleep": "exit 0",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o700)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SAID": str(said)}
+
+    ended = subprocess.run(["bash", ROOT / "infra/images/endpoint.sh"], env=environment, check=False, timeout=60)
+
+    assert ended.returncode == 1
+    assert said.read_text().split() == ["up", *["asked"] * 7, "status", "down"]
 
 
 def test_the_image_copies_what_is_there_and_the_context_holds_it() -> None:
