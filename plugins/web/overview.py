@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import httpx
+from typing import TYPE_CHECKING, TypeVar
 
 from plugins.registry import CHALLENGER, CHAMPION, registered_aliases
 from tidewheel.errors import SpecError, TidewheelError
@@ -17,15 +17,19 @@ from tidewheel.ledger.releases import Releases
 from tidewheel.spec import load_pipeline, pipeline_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RetrainRequestRow, VerdictRow
     from tidewheel.settings import Settings
 
+T = TypeVar("T")
 PURPOSES = ("features", "scoring", "monitoring", "training", "release")
 VERDICTS = 4
 PAGE_PATIENCE_SECONDS = 3.0
-"""A page shows what it knows rather than wait for a registry that is silent."""
+"""A page shows what it knows rather than wait for a part that is silent."""
+QUESTIONS_AT_ONCE = 8
+REGISTRY, LEDGER, LAKE = "MLflow", "the ledger", "the lake"
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Card:
         verdicts: the newest decisions, newest first.
         docs: address of the endpoint's documentation; empty while nothing serves.
         registered_model: address of the model in the registry.
+        unknown: the parts of the platform that did not answer; what is theirs to say is not known.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Card:
     verdicts: Sequence[VerdictRow] = ()
     docs: str = ""
     registered_model: str = ""
+    unknown: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -89,38 +95,77 @@ class Overview:
 
 
 def overview(settings: Settings) -> Overview:
-    """Look at every pipeline once."""
-    silent: list[str] = []
-
-    def ask(what: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        try:
-            return what()
-        except (TidewheelError, httpx.HTTPError) as error:
-            silent.append(str(error))
-            return {}
-
+    """Look at every pipeline once, and wait no longer than `PAGE_PATIENCE_SECONDS` for any part of the platform."""
     files = pipeline_files(settings.pipelines_folder)
     names = [file.stem for file in files]
-    aliases = ask(lambda: registered_aliases(settings, PAGE_PATIENCE_SECONDS))
-    ledger = ask(lambda: {"open": Ledger.open(settings)}).get("open")
-    known = ask(lambda: {name: _known(ledger, name) for name in names}) if ledger else {}
-    cards = [_card(file, settings, aliases.get(file.stem, {}), known.get(file.stem, Known())) for file in files]
-    if ledger:
-        ledger.engine.dispose()
-    return Overview(cards, silent)
+    pool = ThreadPoolExecutor(QUESTIONS_AT_ONCE)
+    registry = pool.submit(registered_aliases, settings, PAGE_PATIENCE_SECONDS)
+    ledger = pool.submit(_known, settings, names)
+    lakes = {name: pool.submit(_newest_day, settings, name) for name in names}
+    answers = _Answers()
+    aliases = answers.of(REGISTRY, registry) or {}
+    known = answers.of(LEDGER, ledger) or {}
+    days = {name: answers.of(LAKE, lake) for name, lake in lakes.items()}
+    pool.shutdown(wait=False, cancel_futures=True)
+    cards = [
+        _card(file, settings, aliases.get(name, {}), known.get(name, Known()), days[name], answers.silent)
+        for file, name in zip(files, names, strict=True)
+    ]
+    return Overview(cards, list(answers.silent.values()))
 
 
-def _known(ledger: Ledger, pipeline: str) -> Known:
+class _Answers:
+    """Waits for what was asked, all together no longer than a page may take.
+
+    Attributes:
+        silent: the parts that did not answer, each with the reason.
+    """
+
+    def __init__(self) -> None:
+        self.silent: dict[str, str] = {}
+        self._deadline = time.monotonic() + PAGE_PATIENCE_SECONDS
+
+    def of(self, part: str, asked: Future[T]) -> T | None:
+        """What a part answers; None where it is silent."""
+        try:
+            return asked.result(max(0.0, self._deadline - time.monotonic()))
+        except TimeoutError:
+            self.silent.setdefault(part, f"{part} has not answered within {PAGE_PATIENCE_SECONDS:g} s")
+        except Exception as error:  # whatever a database, a registry or any kind of store may raise
+            named = isinstance(error, TidewheelError)  # what we word ourselves says who is meant
+            self.silent.setdefault(part, str(error) if named else f"{part} does not answer: {error}")
+        return None
+
+
+def _known(settings: Settings, pipelines: Sequence[str]) -> dict[str, Known]:
+    ledger = Ledger.open(settings)
     releases = Releases(ledger)
-    return Known(
-        endpoint=releases.endpoint(pipeline),
-        release=next(iter(releases.newest(pipeline, limit=1)), None),
-        request=ledger.open_request(pipeline),
-        verdicts=ledger.verdicts(pipeline, limit=VERDICTS),
-    )
+    try:
+        return {
+            name: Known(
+                endpoint=releases.endpoint(name),
+                release=next(iter(releases.newest(name, limit=1)), None),
+                request=ledger.open_request(name),
+                verdicts=ledger.verdicts(name, limit=VERDICTS),
+            )
+            for name in pipelines
+        }
+    finally:
+        ledger.engine.dispose()
 
 
-def _card(file: Path, settings: Settings, aliases: Mapping[str, str], known: Known) -> Card:
+def _newest_day(settings: Settings, pipeline: str) -> str | None:
+    return Lake.open(pipeline, settings).newest("features")
+
+
+def _card(
+    file: Path,
+    settings: Settings,
+    aliases: Mapping[str, str],
+    known: Known,
+    newest_day: str | None,
+    unknown: Collection[str],
+) -> Card:
     try:
         pipeline = load_pipeline(file)
     except SpecError as error:
@@ -136,8 +181,9 @@ def _card(file: Path, settings: Settings, aliases: Mapping[str, str], known: Kno
         live_colour=serving.colour if serving else None,
         release=known.release,
         request=known.request,
-        newest_day=Lake.open(name, settings).newest("features"),
+        newest_day=newest_day,
         verdicts=known.verdicts,
         docs=f"{settings.endpoint_url.rstrip('/')}/{name}/" if serving and settings.endpoint_url else "",
         registered_model=f"{settings.mlflow_url.rstrip('/')}/#/models/{name}" if settings.mlflow_url else "",
+        unknown=unknown,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -211,8 +212,42 @@ def test_the_overview_stands_when_the_registry_and_the_ledger_are_silent(
     found = get("/")
     assert found.status_code == 200
     assert "2026-01-05" in found.text
-    assert "cannot be reached" in found.text
+    assert "MLflow does not answer: " in found.text
+    assert "/ledger cannot be reached" in found.text
     assert "geheim" not in found.text
+    for unknown in ("Answers now", "Champion"):
+        assert re.search(rf"<dt>{unknown}</dt><dd>\s*unknown\s*</dd>", found.text)
+    assert "none yet" not in found.text, "what nobody can say is not said to be nothing"
+
+
+def test_the_overview_stands_when_the_lake_is_silent(
+    get: Get, lake: Lake, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_LAKE_URL", "file:///dev/null/lake")
+    found = get("/")
+    assert found.status_code == 200
+    assert "the lake does not answer: [Errno 20] Not a directory" in found.text
+    assert "<dt>Newest day</dt><dd>unknown</dd>" in found.text
+    assert f'<a href="{registry}/#/models/orders/versions/4">version 4</a>' in found.text
+
+
+def test_the_overview_waits_for_no_part_longer_than_a_page_may_take(
+    get: Get, lake: Lake, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def hangs(lake: Lake, dataset: str) -> str | None:
+        over.wait(30)
+        return None
+
+    monkeypatch.setattr(Lake, "newest", hangs)
+    monkeypatch.setattr("plugins.web.overview.PAGE_PATIENCE_SECONDS", 0.5)
+    try:
+        found = get("/")
+    finally:
+        over.set()
+    assert "the lake has not answered within 0.5 s" in found.text
+    assert "Will an order be sent back?" in found.text
 
 
 def test_a_wrong_pipeline_file_is_shown_with_its_error_beside_the_others(
