@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import typer
 
 GROUP = "Platform"
+INTERRUPTED = (
+    "Interrupted. The platform stays up and ends the runs it has begun; `make demo` follows them from here, "
+    "`make down` stops it all."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +37,11 @@ def demo() -> None:
     up()
     settings = load_settings()
     display = Display()
-    with AirflowApi.open(settings) as api:
-        ending = Demo(settings, api, display).play()
+    try:
+        with AirflowApi.open(settings) as api:
+            ending = Demo(settings, api, display).play()
+    except KeyboardInterrupt:
+        display.console.print(f"\n{INTERRUPTED}")
+        raise
     print_summary(display.console, settings, PIPELINE, ending)
     display.console.print(f"\n[dim]{(time.monotonic() - began) / 60:.1f} minutes in all[/]")
