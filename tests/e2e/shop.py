@@ -20,7 +20,7 @@ NAME = "shop"
 HISTORY_DAYS = 20
 SECONDS_TO_WAIT = 400
 MINUTES_TO_FIRST_NIGHT = 3
-"""Enough for history, training and release on a slow machine; the night comes while or after they run."""
+"""The night comes when history, training and release have ended, or while they run: both go."""
 
 
 class Shop:

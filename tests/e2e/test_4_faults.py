@@ -80,11 +80,6 @@ def test_nulls_are_refused_at_validate_raw_by_column_and_rule_and_the_corrected_
     run, tasks = installation.finish("shop.features", "null_night")
     assert run.state == "success", tasks
 
-    shop.reader.orders(DAYS[6]).to_parquet(files.orders(key))
-    installation.api.clear("shop.features", "null_night", ["land"])
-    run, tasks = installation.finish("shop.features", "null_night")
-    assert run.state == "success", tasks
-
 
 def test_a_job_killed_in_the_middle_is_run_again(shop: Shop, files: Files) -> None:
     installation = shop.installation
