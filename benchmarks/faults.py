@@ -2,15 +2,13 @@
 
     python -m benchmarks.faults [page]
 
-The processes are those of `benchmarks.release`; a second process asks 200 times a second meanwhile.
+Takes about five minutes. The processes are those of `benchmarks.release`; another one asks 200 times a second.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,27 +18,53 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.release import Answer, Asking, Stage, release, stage
-from infra.embedded import router
-from infra.embedded.layout import Layout
-from infra.embedded.supervise import Supervisor
-from tests.infra.local.deadly import release_and_die
-from tidewheel.errors import ReleaseError
-from tidewheel.ledger.tables import EndpointRow
+from benchmarks.callers import Answer, asking
+from benchmarks.injected_faults import (
+    BAKE_SECONDS,
+    Outcome,
+    disk_full,
+    envoy,
+    executor_killed,
+    ill_version,
+    killed,
+    killed_during,
+    live_colour,
+    shortened,
+)
+from benchmarks.small_platform import SmallPlatform, small_platform
+from tidewheel.errors import TidewheelError
 from tidewheel.release import stage_names
 
 PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
-SETTLING_SECONDS = 1.5
-BAKE_SECONDS = 4.0
-REFUSED = {
+SETTLING_SECONDS = 1.0
+ILL = {
     "it lacks a library": "3",
+    "it starts, and crashes in its warm-up": "dies",
     "it answers otherwise than offline": "4",
     "it answers 300 ms late": "slow from the start",
     "it scores everything 0.5": "constant",
     "it answers callers 300 ms late, golden rows in time": "slow",
     "it fails 5% of the callers' requests": "errs",
+    "it scores callers 0.5, golden rows rightly": "constant to callers",
     "it dies at every 150th request": "crashes",
 }
+STRUCK = ("warm_up", "switch", "confirm", "bake", "drain")
+"""Stages in which the live colour and Envoy are killed."""
+HEADING = """\
+# Faults
+
+What goes wrong around a release, what came of it, and what callers noticed: 200 requests a second, three quarters over
+kept connections, the others over a fresh one each. A new version bakes {bake:g} s here.
+
+*Seconds* are from the first lost request to the last; where none was lost, from when the next process takes over to
+the end of the release. A version whose illness only callers bring out costs requests until the guard has seen enough
+of them. After each fault, router, ledger and the version in a caller's answer agreed, where the line says nothing else.
+
+`python -m benchmarks.faults`, {date}: {minutes:.1f} minutes on two cores, whose load was {load:.1f} before.
+
+| Fault | What happened | Requests lost | Seconds |
+|---|---|---:|---:|
+"""
 
 
 @dataclass(frozen=True)
@@ -50,120 +74,84 @@ class Row:
     Attributes:
         fault: what went wrong.
         happened: what came of it.
-        lost: requests that got no good answer, of how many.
-        recovery: seconds from the first of them to the last; None where none was lost.
+        lost: requests that got no good answer.
+        of: requests in all.
+        seconds: until all was well again; None where nothing had to recover.
     """
 
     fault: str
     happened: str
     lost: int
     of: int
-    recovery: float | None
+    seconds: float | None
 
     def __str__(self) -> str:
-        seconds = "" if self.recovery is None else f"{self.recovery:.1f}"
+        seconds = "" if self.seconds is None else f"{self.seconds:.1f}"
         return f"| {self.fault} | {self.happened} | {self.lost} of {self.of:,} | {seconds} |"
 
 
-def play(found: Stage, folder: Path) -> Iterator[Row]:
-    """One fault after another; before each, version 1 answers."""
-    release(found.executor(BAKE_SECONDS), "1")
-    for fault, version in REFUSED.items():
-        yield watched(found, folder, f"A new version: {fault}", partial(refused, found, version))
-    yield watched(
-        found, folder, "`kill -9` of the live colour", partial(killed, found, f"orders-{endpoint(found).colour}")
-    )
-    yield watched(found, folder, "`kill -9` of Envoy", partial(killed, found, router.NAME))
-    for name in stage_names(found.baking(BAKE_SECONDS))[1:]:
-        fault = f"`kill -9` of the executor in `{name}`"
-        yield watched(found, folder, fault, partial(executor_killed, found, name))
+def play(found: SmallPlatform) -> Iterator[Row]:
+    """One fault after another."""
+    found.release("1", BAKE_SECONDS)
+    for illness, version in ILL.items():
+        yield watched(found, f"A new version: {illness}", partial(ill_version, found, version))
+    struck = {"the live colour": live_colour, "Envoy": envoy}
+    for name, program in struck.items():
+        yield watched(found, f"`kill -9` of {name}", partial(killed, found, program))
+    for stage in STRUCK:
+        for name, program in struck.items():
+            act = partial(killed_during, found, stage, program)
+            yield watched(found, f"`kill -9` of {name} in `{stage}`", act)
+    for stage in stage_names(found.baking(BAKE_SECONDS))[1:]:
+        yield watched(found, f"`kill -9` of the executor in `{stage}`", partial(executor_killed, found, stage))
+    yield watched(found, "A full disk below the prediction log", partial(disk_full, found))
 
 
-def watched(found: Stage, folder: Path, fault: str, act: Callable[[], str]) -> Row:
+def watched(found: SmallPlatform, fault: str, act: Callable[[], Outcome]) -> Row:
     """Play one fault under load, and count what it cost."""
     sys.stdout.write(f"{fault}\n")
-    with Asking(found.backend.endpoint(), folder / "answers.jsonl") as asking:
+    with asking(found.backend.endpoint()) as answers:
         time.sleep(SETTLING_SECONDS)
-        happened = act()
+        try:
+            outcome = act()
+        except (
+            TidewheelError,
+            TimeoutError,
+            AssertionError,
+        ) as error:  # it stands in the table, and the other faults are played
+            outcome = Outcome(f"**unexpected: {shortened(str(error))}**")
         time.sleep(SETTLING_SECONDS)
-    lost = [answer for answer in asking.answers() if answer.failure]
-    row = Row(fault, happened, len(lost), len(asking.answers()), _between(lost))
+    lost = [answer for answer in answers if answer.failure]
+    seconds = between(lost) if lost else outcome.seconds
+    row = Row(fault, f"{outcome.sentence}{left_apart(found)}", len(lost), len(answers), seconds)
     sys.stdout.write(f"  {row}\n")
     return row
 
 
-def refused(found: Stage, version: str) -> str:
-    """Release an ill version; where and why it was taken back."""
+def left_apart(found: SmallPlatform) -> str:
+    """What router, ledger and a caller's answer disagree about; empty where they agree."""
     try:
-        release(found.executor(30), version)
-    except ReleaseError:
-        row = found.releases.newest("orders")[0]
-        last = found.releases.stages(row.id)[-1]
-        back = last.detail["back_after_seconds"]
-        sentence = " ".join(str(last.detail["sentence"]).split())
-        sentence = sentence if len(sentence) <= 200 else f"{sentence[:120]} … {sentence[-70:]}"
-        return f"taken back in `{last.name}`, all requests on the old version {back} s later: {sentence}"
-    return "**released**"
+        apart = [str(repair) for repair in found.executor(BAKE_SECONDS).differences(None)]
+        if (says := found.answering()) != found.live.version:
+            apart.append(f"version {says} answers, and the ledger says {found.live.version}")
+    except (TidewheelError, httpx.HTTPError) as error:
+        apart = [shortened(str(error))]
+    return f"; **left apart: {'; '.join(apart)}**" if apart else ""
 
 
-def killed(found: Stage, program: str) -> str:
-    """Kill a supervised process, and wait until the endpoint answers again."""
-    os.kill(Supervisor(Layout(found.settings.home)).status(program).pid, signal.SIGKILL)
-    began = time.monotonic()
-    time.sleep(0.3)
-    while not answers(found):
-        time.sleep(0.05)
-    return f"started again by its supervisor, answers after {time.monotonic() - began:.1f} s"
-
-
-def executor_killed(found: Stage, name: str) -> str:
-    """Kill the process that releases when a stage has done its work; another one goes on."""
-    version = "2" if endpoint(found).version == "1" else "1"
-    executor, pipeline = found.executor(BAKE_SECONDS), found.baking(BAKE_SECONDS)
-    code = release_and_die(found.settings, pipeline, found.artifacts, version, name)
-    assert code == -signal.SIGKILL, code
-    began = time.monotonic()
-    executor.run(executor.begin(version, "somebody else").number)
-    return f"resumed by the next process, done {time.monotonic() - began:.1f} s later; version {version} answers"
-
-
-def answers(found: Stage) -> bool:
-    """Whether the endpoint is ready."""
-    try:
-        return httpx.get(f"{found.backend.endpoint()}/readyz", timeout=2, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
-
-
-def endpoint(found: Stage) -> EndpointRow:
-    """What answers, by the ledger."""
-    row = found.releases.endpoint("orders")
-    assert row is not None
-    return row
-
-
-def _between(lost: list[Answer]) -> float | None:
-    return lost[-1].at + lost[-1].milliseconds / 1000 - lost[0].at if lost else None
+def between(lost: list[Answer]) -> float:
+    """Seconds from the first lost request to the last."""
+    return lost[-1].at + lost[-1].milliseconds / 1000 - lost[0].at
 
 
 def main(page: Path) -> None:
     """Play all faults and write the page."""
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as found:
-        rows = list(play(found, Path(folder)))
-    lines = [
-        "# Faults",
-        "",
-        "What goes wrong around a release, what came of it, and what callers noticed: 200 requests a second, over kept",
-        f"and fresh connections. Written by `python -m benchmarks.faults` on {datetime.now(UTC):%Y-%m-%d}, two cores",
-        f"with other work beside it (load {os.getloadavg()[1]:.0f}). *Seconds* are from the first lost request to the",
-        "last. A version whose illness only callers bring out costs requests until the guard has seen enough of them.",
-        "",
-        "| Fault | What happened | Requests lost | Seconds |",
-        "|---|---|---:|---:|",
-        *map(str, rows),
-        "",
-    ]
-    page.write_text("\n".join(lines), encoding="utf-8")
+    load, began = os.getloadavg()[0], time.monotonic()
+    with small_platform() as found:
+        rows = list(play(found))
+    minutes = (time.monotonic() - began) / 60
+    heading = HEADING.format(bake=BAKE_SECONDS, date=f"{datetime.now(UTC):%Y-%m-%d}", minutes=minutes, load=load)
+    page.write_text(heading + "".join(f"{row}\n" for row in rows), encoding="utf-8")
 
 
 if __name__ == "__main__":
