@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
+SOURCE = "_source"
+"""Whether a prediction was made in the batch or online; a column called `source` may well be a feature."""
 BATCH, ONLINE = "batch", "online"
 DATASETS = ("predictions", "labels")
 
@@ -27,7 +29,7 @@ class LabelledPredictions:
 
     Attributes:
         day: the day of the rows.
-        rows: `prediction`, `model_version`, `source` (batch or online), the label (NaN: unknown), and the columns asked
+        rows: `prediction`, `model_version`, `SOURCE` (batch or online), the label (NaN: unknown), and the columns asked
             for; one row a prediction.
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
@@ -83,7 +85,7 @@ def labelled_predictions(
 def _batch(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
     event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
     frame = lake.read(manifest, [*pipeline.key, *event_time, "prediction", "model_version"]).to_pandas()
-    return _text_keys(frame, pipeline.key).assign(source=BATCH)
+    return _text_keys(frame, pipeline.key).assign(**{SOURCE: BATCH})
 
 
 def _online(settings: Settings, pipeline: Pipeline, day: str) -> pd.DataFrame:
@@ -93,10 +95,10 @@ def _online(settings: Settings, pipeline: Pipeline, day: str) -> pd.DataFrame:
     wanted = [*names, "prediction", "model_version", "mirrored"]
     log = RequestLog(settings, pipeline.name).between(start, start + timedelta(days=1), wanted)
     if not set(wanted) <= set(log.columns):
-        return pd.DataFrame(columns=[*pipeline.key, "prediction", "model_version", "source"])
+        return pd.DataFrame(columns=[*pipeline.key, "prediction", "model_version", SOURCE])
     answered = log[~log["mirrored"].astype(bool)].rename(columns=names).dropna(subset=pipeline.key)
     answered = answered.drop_duplicates([*pipeline.key, "model_version"], keep="last")
-    return _text_keys(answered[[*pipeline.key, "prediction", "model_version"]], pipeline.key).assign(source=ONLINE)
+    return _text_keys(answered[[*pipeline.key, "prediction", "model_version"]], pipeline.key).assign(**{SOURCE: ONLINE})
 
 
 def _labels(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.models.calibration import calibration_error, estimated_auc, expected_log_losses
 from jobs.models.metrics import measure
-from jobs.monitoring.labelled_predictions import BATCH, LabelledPredictions
+from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ def day_performance(
     if day.missing:
         return DayPerformance(day.day, missing=day.missing, inputs=day.inputs)
     figures: dict[Part, Mapping[str, float]] = {}
-    for (source, version), rows in day.rows.groupby(["source", VERSION]):
+    for (source, version), rows in day.rows.groupby([SOURCE, VERSION]):
         expected = expected_error.get(str(version), math.nan)
         if source != BATCH:
             figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected)

@@ -9,7 +9,7 @@ import numpy as np
 
 from jobs.models.calibration import expected_log_losses
 from jobs.models.metrics import log_losses
-from jobs.monitoring.labelled_predictions import BATCH, labelled_predictions
+from jobs.monitoring.labelled_predictions import BATCH, SOURCE, labelled_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,7 +101,7 @@ def _errors(job: Job, key: str) -> Array:
     rows = labelled_predictions(job.lake, job.settings, job.pipeline, key, []).rows
     if rows.empty:
         return np.empty(0)
-    known = _drawn(rows[(rows["source"] == BATCH) & rows[job.pipeline.labels.column].notna()])
+    known = _drawn(rows[(rows[SOURCE] == BATCH) & rows[job.pipeline.labels.column].notna()])
     truth = known[job.pipeline.labels.column].to_numpy(dtype="float64")
     return row_errors(truth, known["prediction"].to_numpy(dtype="float64"), job.pipeline.task)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from jobs.models.prediction import Array
 from jobs.monitoring.concept import slice_alarms
-from jobs.monitoring.labelled_predictions import BATCH, LabelledPredictions
+from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
 from jobs.monitoring.trigger_measurement import QUALITY
 from jobs.replay.history import Known
@@ -57,7 +57,7 @@ class Watch:
         rows = known.labelled([day])
         said = rows.frame[sliced_columns(self._pipeline)].copy()
         said["prediction"], said[label] = answers, rows.truth
-        said[VERSION], said["source"] = version, BATCH
+        said[VERSION], said[SOURCE] = version, BATCH
         found = day_performance(self._pipeline, LabelledPredictions(str(day), said), {version: expected_error})
         self._figures[str(day)] = {
             part: {name: value for name, value in figures.items() if not math.isnan(value)}

@@ -113,6 +113,20 @@ def test_one_class_only_leaves_the_auc_unknown(parcels: Parcels, run_job: RunJob
     assert figure(parcels, "positive_rate") == {str(MATURED): 1.0}
 
 
+def test_a_feature_may_be_called_source(parcels: Parcels, run_job: RunJob) -> None:
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    file.write_text(file.read_text().replace("categorical: [carrier]", "categorical: [source]"))
+    table = parcels.lake.read(parcels.lake.need("features", str(MATURED)))
+    renamed = table.rename_columns(["source" if name == "carrier" else name for name in table.column_names])
+    parcels.lake.publish(parcels.lake.write_table("features", str(MATURED), renamed, {}, "test"))
+    predict_day(parcels, MATURED)
+
+    run_job(parcels, "monitor", DAY, "night")
+
+    assert figure(parcels, "rows") == {str(MATURED): 120}
+    assert [row.slice for row in parcels.ledger.figures(parcels.name, "rows", slice="source=slow")] == ["source=slow"]
+
+
 def test_each_version_has_figures_of_its_own(parcels: Parcels, run_job: RunJob) -> None:
     predict_day(parcels, MATURED)
     run_job(parcels, "monitor", DAY, "night")
