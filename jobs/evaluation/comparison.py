@@ -1,8 +1,11 @@
 """Two models on the same rows: how much worse is one, and how sure is that?
 
-Rows of one day are not independent (one storm delays them all), so the bootstrap draws whole days. With few days a
-percentile interval is too narrow; the quantile is moved outwards as in Hesterberg, "What Teachers Should Know About the
-Bootstrap" (The American Statistician 69, 2015: the expanded percentile interval).
+Rows of one day are not independent (one storm delays them all), so the bootstrap draws whole days. From few days it
+errs too little: its variance is multiplied by n / (n - 1), and bounds are Student's t with one degree of freedom less
+than days (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", Journal of Human Resources 50,
+2015, section VI). The interval of a single figure, which need not be symmetric, is Hesterberg's expanded percentile
+interval, which does the same to the quantile ("What Teachers Should Know About the Bootstrap", The American
+Statistician 69, 2015).
 """
 
 from __future__ import annotations
@@ -71,23 +74,27 @@ class Resampled:
         """Whether the draws say anything: one day has nothing to be drawn from."""
         return self.days >= 2 and len(self.resamples) > 0
 
+    @property
+    def standard_error(self) -> float:
+        """Of the difference, by how the draws differ; at least two days."""
+        return float(self.resamples.std()) * math.sqrt(self.days / (self.days - 1))
+
     def upper_bound(self, confidence: float) -> float:
         """One-sided bound of the difference; NaN: unknown."""
         if not self.is_known:
             return math.nan
-        return float(np.quantile(self.resamples, expanded_level(confidence, self.days)))
+        return self.difference + self.standard_error * float(stats.t.ppf(confidence, self.days - 1))
 
     def probability_beyond(self, allowed: float) -> float:
         """How probable a difference this large is where the true one is `allowed` and no more; NaN: unknown.
 
-        The t test of the difference with the bootstrap's standard error, corrected for few days as the bound is.
+        The t test that belongs to the bound.
         """
         if not self.is_known or math.isnan(self.difference):
             return math.nan
-        error = float(self.resamples.std()) * math.sqrt(self.days / (self.days - 1))
-        if error == 0:
+        if self.standard_error == 0:
             return 0.0 if self.difference > allowed else 1.0
-        return float(stats.t.sf((self.difference - allowed) / error, self.days - 1))
+        return float(stats.t.sf((self.difference - allowed) / self.standard_error, self.days - 1))
 
 
 def resample(

@@ -71,8 +71,8 @@ class GatePolicy:
     metric: str
     lower_is_better: bool
     superior: bool = False
-    margin: float = 0.05
-    confidence: float = 0.95
+    margin: float = 0.06
+    confidence: float = 0.975
     minimum_days: int = 3
     floors: Mapping[str, float] = field(default_factory=dict)
     ceilings: Mapping[str, float] = field(default_factory=dict)
@@ -179,7 +179,7 @@ class GatePolicy:
             Outcome.PASSED if passed else Outcome.REFUSED,
             f"has {NAMES[self.metric]} {measured.challenger[self.metric]:.4f} against "
             f"{comparison.champion[self.metric]:.4f} of version {comparison.champion_version} "
-            f"(difference {sign * comparison.loss_difference:+.4f}, {self.confidence:.0%} {side} bound "
+            f"(difference {sign * comparison.loss_difference:+.4f}, {100 * self.confidence:g}% {side} bound "
             f"{sign * bound:+.4f}, {relation} {sign * allowed:+.4f} is asked)",
         )
 

@@ -27,7 +27,7 @@ class SlicePolicy:
     """
 
     margin: float = 0.05
-    confidence: float = 0.95
+    confidence: float = 0.975
     minimum_rows: int = 200
     undecided_holds: bool = False
 

@@ -57,15 +57,21 @@ class Gate(Section):
         "confidence better",
     )
     margin: float = Field(
-        default=0.05,
+        default=0.06,
         ge=0,
         lt=1,
         description="non-inferiority: the challenger may be worse than the champion by at most this share of the "
-        "champion's figure, with confidence (0.05 allows a log-loss of 0.525 against 0.5). A week of days bounds a "
+        "champion's figure, with confidence (0.06 allows a log-loss of 0.53 against 0.5). A week of days bounds a "
         "difference no closer than that: of challengers exactly as good, 0.02 refuses every second one, and the model "
         "grows old. With a longer holdout a smaller margin will do (0.03 with 28 days, see training.refit)",
     )
-    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided confidence of the comparison")
+    confidence: float = Field(
+        default=0.975,
+        gt=0.5,
+        lt=1,
+        description="one-sided confidence of the comparison: a challenger worse by exactly the margin passes with at "
+        "most the probability that is left, where days differ by luck alone",
+    )
     floors: dict[Literal["roc_auc", "r2"], float] = Field(
         default_factory=dict,
         description="figures that must be at least this; where the champion misses it on the same rows as well, the "

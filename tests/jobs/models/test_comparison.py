@@ -11,6 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from jobs.evaluation.comparison import loss_difference
 from jobs.models.metrics import measure
+from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
+from tidewheel.policies.verdict import Outcome
 
 METRICS = ["log_loss", "brier", "roc_auc", "rmse", "mae"]
 
@@ -67,6 +69,28 @@ def test_the_difference_is_the_difference_of_the_figures(metric: str) -> None:
 def test_one_day_bounds_nothing() -> None:
     truth, chance, days = rows(4, days=1)
     assert np.isnan(compare("log_loss", truth, chance * 0.9, chance, days)[1])
+
+
+@pytest.mark.parametrize("luck_of_days", [0.0, 0.04])
+def test_the_gate_passes_what_is_equally_good_and_hardly_ever_what_is_worse_by_the_margin(luck_of_days: float) -> None:
+    """Errors are drawn, so that the truth is known: 200 weeks of each, under the gate of a file that says nothing."""
+    rng = np.random.default_rng(6)
+    gate = GatePolicy("mae", lower_is_better=True)
+    days = pd.Series(np.repeat([f"d{n}" for n in range(7)], 300))
+
+    def passes(worse: float) -> bool:
+        old = rng.exponential(size=(7, 300))
+        new = old * (1 + worse + luck_of_days * rng.normal(size=(7, 1)))
+        difference, bound = loss_difference(
+            "mae", np.zeros(2100), new.ravel(), old.ravel(), days, confidence=gate.confidence, seed=0
+        )
+        measured = GateMeasurement(
+            "2", {"mae": new.mean()}, 2100, 7, Comparison("1", {"mae": old.mean()}, difference, bound)
+        )
+        return gate.decide(measured).outcome is Outcome.PASSED
+
+    assert sum(passes(0.0) for _ in range(200)) >= 0.9 * 200
+    assert sum(passes(gate.margin) for _ in range(200)) <= 0.05 * 200
 
 
 def test_the_bound_covers_the_truth_as_often_as_it_says_with_few_days_that_differ() -> None:

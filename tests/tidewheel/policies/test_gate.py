@@ -33,7 +33,7 @@ def test_a_better_challenger_passes_and_the_sentence_says_by_how_much() -> None:
     verdict = POLICY.decide(measured(loss=0.4812, champion=0.4920, bound=-0.0031))
     assert verdict.outcome is Outcome.PASSED
     assert verdict.sentence == (
-        "passed: version 2 has log-loss 0.4812 against 0.4920 of version 1 (difference -0.0108, 95% upper bound "
+        "passed: version 2 has log-loss 0.4812 against 0.4920 of version 1 (difference -0.0108, 97.5% upper bound "
         "-0.0031, at most +0.0098 is asked), on 6,312 rows of 7 days"
     )
 
@@ -43,7 +43,7 @@ def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
     comparison = Comparison("1", {"roc_auc": 0.70}, loss_difference=-0.02, upper_bound=-0.01)
     verdict = policy.decide(GateMeasurement("2", {"roc_auc": 0.72}, 6312, 7, comparison))
     assert verdict.outcome is Outcome.PASSED
-    assert "(difference +0.0200, 95% lower bound +0.0100, at least -0.0140 is asked)" in verdict.sentence
+    assert "(difference +0.0200, 97.5% lower bound +0.0100, at least -0.0140 is asked)" in verdict.sentence
 
 
 @given(loss=LOSS)
@@ -167,7 +167,7 @@ def test_every_broken_rule_is_named() -> None:
     verdict = policy.decide(dataclasses.replace(measured(auc=0.55, bound=0.2), footprint=Footprint(12, 1)))
     assert "has AUC 0.55, below the floor of 0.6" in verdict.sentence
     assert "needs 12 ms for one row, 10 ms are allowed" in verdict.sentence
-    assert "95% upper bound +0.2000" in verdict.sentence
+    assert "97.5% upper bound +0.2000" in verdict.sentence
 
 
 def gap(**groups: float) -> GateMeasurement:
