@@ -1,4 +1,4 @@
-"""What registry, ledger and endpoints say of all pipelines at once; `jobs.models.registry` is what jobs ask.
+"""What registry, ledger and router say of all pipelines at once; `jobs.models.registry` is what jobs ask.
 
 MLflow is asked by REST: importing its client would cost the triggerer and the API server seconds and 200 MB.
 """
@@ -15,8 +15,13 @@ import httpx
 
 from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases
+from tidewheel.release import Colour
+from tidewheel.release.backend import all_traffic
+from tidewheel.release.traffic import Traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidewheel.ledger import Ledger
     from tidewheel.ledger.tables import ReleaseRow
     from tidewheel.settings import Settings
@@ -33,17 +38,19 @@ ABANDONED = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Unreleased:
-    """A champion that does not answer yet, or whose release was left in the middle.
+    """A champion that does not answer as it should: not yet, or not any more, or its release was left in the middle.
 
     Attributes:
         champion: the registered version that the alias names.
         live: the version that answers, None where none does.
         left: number of the release that nobody works on any more.
+        astray: what the router does with the requests, where the ledger says otherwise.
     """
 
     champion: str
     live: str | None
     left: int | None = None
+    astray: str | None = None
 
 
 def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SECONDS) -> dict[str, dict[str, str]]:
@@ -71,8 +78,16 @@ def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SEC
             asked["page_token"] = token
 
 
-def unreleased(settings: Settings, ledger: Ledger, now: datetime) -> dict[str, Unreleased]:
+def unreleased(
+    settings: Settings, ledger: Ledger, now: datetime, astray: Mapping[str, str] | None = None
+) -> dict[str, Unreleased]:
     """The champions that neither answer nor are on their way to, by pipeline.
+
+    Args:
+        settings: where the registry is.
+        ledger: knows the releases.
+        now: the time.
+        astray: the pipelines whose requests do not go where the ledger says, as `routed_astray` tells them.
 
     Raises:
         SettingsError: no registry is configured.
@@ -86,10 +101,33 @@ def unreleased(settings: Settings, ledger: Ledger, now: datetime) -> dict[str, U
     old = releases.all_running(began_before=now - ABANDONED)
     left = {row.pipeline: row.id for row in old if _is_left(ledger, row)}
     live = {row.pipeline: row.version for row in releases.endpoints()}
+    lost = {name: says for name, says in (astray or {}).items() if name not in coming}
     return {
-        name: Unreleased(champion, live.get(name), left.get(name))
+        name: Unreleased(champion, live.get(name), left.get(name), lost.get(name))
         for name, champion in champions.items()
-        if name in left or champion not in (live.get(name), coming.get(name))
+        if name in left or name in lost or champion not in (live.get(name), coming.get(name))
+    }
+
+
+def routed_astray(settings: Settings, ledger: Ledger) -> dict[str, str]:
+    """The pipelines whose requests the router sends elsewhere than the ledger says, with where, in words.
+
+    One whose release is under way is left out: that moves both. What is seen once may be a release that ended between
+    two questions; what is seen twice in a row is not.
+
+    Raises:
+        SettingsError: it is not said where the router is.
+        PlatformError: the router does not answer.
+        LedgerError: the ledger cannot be reached.
+    """
+    traffic = all_traffic(settings)
+    releases = Releases(ledger)
+    coming = {row.pipeline for row in releases.all_running()}
+    wanted = {row.pipeline: Traffic(Colour(row.colour)) for row in releases.endpoints()}
+    return {
+        name: str(found)
+        for name in (traffic.keys() | wanted.keys()) - coming
+        if (found := traffic.get(name, Traffic())) != wanted.get(name, Traffic())
     }
 
 

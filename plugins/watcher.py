@@ -1,7 +1,8 @@
 """The watcher of the registry: a champion that does not answer yet starts its release, whoever moved the alias.
 
-All pipelines share one look at the registry and the ledger (a shared stream of the triggerer): a hundred pipelines
-cost one request every few seconds. An event is a hint. It may be lost, since the DAG is paused, and then it is given
+So does one whose requests the router sends elsewhere than the ledger says: every release begins with a reconcile.
+All pipelines share one look at registry, ledger and router (a shared stream of the triggerer): a hundred pipelines
+cost two requests every few seconds. An event is a hint. It may be lost, since the DAG is paused, and then it is given
 again; it may be given twice, and then the release finds nothing to do.
 """
 
@@ -20,6 +21,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 if TYPE_CHECKING:
     from plugins.registry import Unreleased
     from tidewheel.ledger import Ledger
+    from tidewheel.settings import Settings
 
 log = logging.getLogger("tidewheel.watcher")
 
@@ -32,7 +34,7 @@ Look = Mapping[str, "Unreleased"]
 
 
 class ChampionTrigger(BaseEventTrigger):
-    """Fires when the champion of a pipeline does not answer, or its release was left, and nobody works on it.
+    """Fires when the champion of a pipeline does not answer as it should, and nobody works on it.
 
     Args:
         pipeline: name of the pipeline.
@@ -54,7 +56,7 @@ class ChampionTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
-        """Look at registry and ledger for ever; a look that fails is told once, and tried again."""
+        """Look at registry, ledger and router for ever; a look that fails is told once, and tried again."""
         watch = Watch()
         failing = ""
         try:
@@ -90,10 +92,12 @@ class ChampionTrigger(BaseEventTrigger):
 
 
 class Watch:
-    """Looks at registry and ledger, over a kept connection; settings that are not there yet may come later."""
+    """Looks at registry, ledger and router, over a kept connection; settings that are not there yet may come later."""
 
     def __init__(self) -> None:
         self._ledger: Ledger | None = None
+        self._astray: Mapping[str, str] = {}
+        self._silence = ""
 
     def look(self) -> Look:
         """Every champion that does not answer.
@@ -108,12 +112,30 @@ class Watch:
 
         settings = load_settings()
         self._ledger = self._ledger or Ledger.open(settings)
-        return unreleased(settings, self._ledger, datetime.now(UTC))
+        astray = self._still_astray(settings, self._ledger)
+        return unreleased(settings, self._ledger, datetime.now(UTC), astray)
 
     def close(self) -> None:
         """Close the connection."""
         if self._ledger is not None:
             self._ledger.engine.dispose()
+
+    def _still_astray(self, settings: Settings, ledger: Ledger) -> Mapping[str, str]:
+        """What the router does against the ledger, and did in the look before; nothing while it does not answer."""
+        from plugins.registry import routed_astray
+        from tidewheel.errors import PlatformError, SettingsError
+
+        before, self._astray = self._astray, {}
+        try:
+            self._astray = routed_astray(settings, ledger)
+        except (PlatformError, SettingsError) as error:
+            # Aliases are watched all the same: what they name can be released once the router is back.
+            if str(error) != self._silence:
+                log.warning("the router cannot be watched at present: %s", error)
+            self._silence = str(error)
+        else:
+            self._silence = ""
+        return {name: says for name, says in self._astray.items() if before.get(name) == says}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from infra.envoy.bootstrap import ROUTE_TABLE
-from infra.envoy.routing import prefix
+from infra.envoy.routing import pipeline_below
 from tidewheel.errors import PlatformError
 from tidewheel.release.counted import Counted
 
@@ -26,25 +26,24 @@ class EnvoyAdmin:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
-    def action_of(self, pipeline: str) -> dict[str, Any] | None:
-        """What becomes of a pipeline's requests, by the route table that is in force; None where it has no route.
+    def actions(self) -> dict[str, dict[str, Any]]:
+        """What becomes of each pipeline's requests, by the route table that is in force.
 
         Returns:
-            The route action, as `infra.envoy.routing` wrote it.
+            Route actions as `infra.envoy.routing` wrote them, by pipeline; none for one that has no route.
 
         Raises:
             PlatformError: Envoy does not answer.
         """
         tables = self._get("/config_dump", {"resource": "dynamic_route_configs"}).get("configs", [])
-        for table in tables:
-            config = table.get("route_config", {})
-            if config.get("name") != ROUTE_TABLE:
-                continue
-            for host in config.get("virtual_hosts", []):
-                for route in host.get("routes", []):
-                    if route["match"].get("prefix") == prefix(pipeline):
-                        return dict(route["route"])
-        return None
+        configs = [table.get("route_config", {}) for table in tables]
+        hosts = [host for config in configs if config.get("name") == ROUTE_TABLE for host in config["virtual_hosts"]]
+        routes = [route for host in hosts for route in host.get("routes", [])]
+        return {
+            pipeline: dict(route["route"])
+            for route in routes
+            if (pipeline := pipeline_below(route["match"].get("prefix", ""))) and "route" in route
+        }
 
     def active_requests(self, cluster: str) -> int:
         """Requests that a cluster has not answered yet.

@@ -63,6 +63,12 @@ def prefix(pipeline: str) -> str:
     return f"/{pipeline}/"
 
 
+def pipeline_below(path: str) -> str:
+    """The pipeline that answers below a path, empty where the path is no pipeline's prefix."""
+    name = path.strip("/")
+    return name if path == prefix(name) else ""
+
+
 def _cluster(target: Target) -> dict[str, Any]:
     address = {"socket_address": {"address": HOST, "port_value": target.port}}
     protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

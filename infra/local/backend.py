@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -130,11 +131,12 @@ class LocalBackend:
 
     def traffic(self) -> Traffic:
         """Where Envoy says it sends requests, by the routes it has accepted."""
-        action = self._envoy.action_of(self._pipeline)
-        if action is None:
-            return Traffic()
-        cluster, share, mirrored = split(action)
-        return Traffic(Colour(cluster.rpartition("-")[2]), share, mirrored)
+        return _traffic(self._envoy.actions()).get(self._pipeline, Traffic())
+
+    @classmethod
+    def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:
+        """Where Envoy says it sends the requests of each pipeline that it has a route for."""
+        return _traffic(EnvoyAdmin(settings.require("envoy_admin_url")).actions())
 
     def in_flight(self, colour: Colour) -> int:
         """Requests that Envoy waits for a colour to answer."""
@@ -180,3 +182,11 @@ class LocalBackend:
             if port not in taken and can_bind(port):
                 return port
         raise PlatformError(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {HOST}")
+
+
+def _traffic(actions: Mapping[str, Mapping[str, Any]]) -> dict[str, Traffic]:
+    found = {pipeline: split(action) for pipeline, action in actions.items()}
+    return {
+        pipeline: Traffic(Colour(cluster.rpartition("-")[2]), share, mirrored)
+        for pipeline, (cluster, share, mirrored) in found.items()
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from plugins import watcher
 from plugins.registry import Unreleased
 from plugins.watcher import FIRST_REMINDER_SECONDS, LAST_REMINDER_SECONDS, Attention, ChampionTrigger, Look
+from tidewheel.errors import PlatformError
 
 NEW = Unreleased("5", "4")
 QUICK = 0.001
@@ -93,7 +95,9 @@ def test_a_hundred_pipelines_share_one_look(looks: Callable[..., list[int]]) -> 
     names = [f"shop_{n}" for n in range(100)]
     made = looks({}, {name: Unreleased(str(n), None) for n, name in enumerate(names)})
     events = asyncio.run(first_events(names))
-    assert events == {name: {"champion": str(n), "live": None, "left": None} for n, name in enumerate(names)}
+    assert events == {
+        name: {"champion": str(n), "live": None, "left": None, "astray": None} for n, name in enumerate(names)
+    }
     assert len(made) < 20
 
 
@@ -103,7 +107,48 @@ def test_a_registry_that_does_not_answer_is_said_once_and_watched_on(
     silent = ConnectionError("nobody listens")
     looks(silent, silent, silent, {"orders": NEW})
     with caplog.at_level(logging.WARNING, "tidewheel.watcher"):
-        assert asyncio.run(first_events(["orders"])) == {"orders": {"champion": "5", "live": "4", "left": None}}
+        assert asyncio.run(first_events(["orders"])) == {"orders": asdict(NEW)}
     assert [record.message for record in caplog.records] == [
         "the champions cannot be watched at present: ConnectionError: nobody listens"
     ]
+
+
+@pytest.fixture
+def routes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., watcher.Watch]:
+    """A watch that finds these things astray, a look each, and whose looks tell that alone."""
+
+    def script(*seen: dict[str, str] | Exception) -> watcher.Watch:
+        looks = iter(seen)
+
+        def routed_astray(*_: object) -> dict[str, str]:
+            found = next(looks)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        monkeypatch.setattr("plugins.registry.routed_astray", routed_astray)
+        monkeypatch.setattr("plugins.registry.unreleased", lambda *arguments: arguments[-1])
+        monkeypatch.setattr("tidewheel.ledger.Ledger.open", lambda _: None)
+        return watcher.Watch()
+
+    return script
+
+
+def test_what_the_router_does_against_the_ledger_is_told_once_it_lasts(
+    routes: Callable[..., watcher.Watch],
+) -> None:
+    torn, other = {"orders": "green"}, {"orders": "no colour"}
+    watch = routes(torn, torn, other, {}, torn)
+    assert [watch.look() for _ in range(5)] == [{}, torn, {}, {}, {}]
+
+
+def test_a_router_that_does_not_answer_is_said_once_and_aliases_are_watched_on(
+    routes: Callable[..., watcher.Watch], caplog: pytest.LogCaptureFixture
+) -> None:
+    silent = PlatformError("Envoy does not answer")
+    watch = routes(silent, silent, {"orders": "green"}, silent)
+    with caplog.at_level(logging.WARNING, "tidewheel.watcher"):
+        assert [watch.look() for _ in range(4)] == [{}] * 4
+    assert [record.message for record in caplog.records] == [
+        "the router cannot be watched at present: Envoy does not answer"
+    ] * 2

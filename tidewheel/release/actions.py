@@ -8,12 +8,21 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.errors import ReleaseError
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.counted import Counted
-from tidewheel.release.probe import Probe
+from tidewheel.release.probe import Probe, Unanswered
 from tidewheel.release.proofs import Found, verify_parity, warm_up
+from tidewheel.release.rerouting import (
+    POLL_SECONDS,
+    ROUTER_SECONDS,
+    await_traffic,
+    drain,
+    known_traffic,
+    once_answered,
+    reroute,
+)
 from tidewheel.release.stages import (
     AwaitReady,
     Bake,
@@ -38,12 +47,6 @@ if TYPE_CHECKING:
     from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import GoldenRow
     from tidewheel.release.backend import Backend
-
-POLL_SECONDS = 0.1
-ROUTER_SECONDS = 10.0
-"""How long the router may take to accept new routes."""
-QUIET_SECONDS = 0.5
-"""A colour that has had no request in flight for this long is drained."""
 
 
 class GuardBreach(ReleaseError):
@@ -108,7 +111,7 @@ class Actions:
                 return verify_parity(stage, self.backend, self._artifact())
             case Mirror(colour, against):
                 return self._beside(stage, Traffic(against, mirrored=True))
-            case Canary(colour, against, share):
+            case Canary(colour, against, share=share):
                 return self._beside(stage, Traffic(against, share=share))
             case Bake(colour, against):
                 return self._bake(stage)
@@ -117,7 +120,7 @@ class Actions:
             case Confirm(colour, version):
                 return self._confirm(colour, version)
             case Drain(colour, timeout_seconds):
-                return self.drain(colour, timeout_seconds)
+                return drain(self.backend, colour, timeout_seconds)
             case Retire(colour):
                 self.backend.stop(colour)
                 return Found(f"{colour} is stopped", {})
@@ -156,31 +159,32 @@ class Actions:
         return Found(f"all requests are routed to {colour}", figures)
 
     def _confirm(self, colour: Colour, version: str) -> Found:
-        started = time.monotonic()
-        self.await_traffic(Traffic(colour))
+        started, endpoint = time.monotonic(), self.backend.endpoint()
+        await_traffic(self.backend, Traffic(colour))
         row = self._golden()[0].row
-        with Probe(self.backend.endpoint()) as probe:
+        with Probe(endpoint) as probe:
             while True:
-                answer = probe.predict([row])
-                if (answer.colour, answer.version) == (colour, version):
-                    break
+                try:
+                    answer = probe.predict([row])
+                    if (answer.colour, answer.version) == (colour, version):
+                        break
+                    why = ReleaseError(f"{endpoint} is still answered by version {answer.version} as {answer.colour}")
+                except Unanswered as error:  # the router is being started again: not the new version's fault
+                    why = error
                 if time.monotonic() - started > ROUTER_SECONDS:
-                    raise ReleaseError(
-                        f"{self.backend.endpoint()} is still answered by version {answer.version} as {answer.colour}"
-                    )
+                    raise why
                 time.sleep(POLL_SECONDS)
         seconds = round(time.monotonic() - started, 3)
-        sentence = f"{self.backend.endpoint()} is answered by version {version} as {colour}"
+        sentence = f"{endpoint} is answered by version {version} as {colour}"
         return Found(sentence, {"seconds": seconds, "through_router_ms": round(answer.milliseconds, 3)})
 
     def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> Found:
         """Let the new colour have requests beside the old one, and watch both."""
-        self.backend.route(traffic)
-        self.await_traffic(traffic)
+        reroute(self.backend, traffic)
         return self._watch(stage, None)
 
     def _bake(self, stage: Bake) -> Found:
-        if (traffic := self._known_traffic()) != Traffic(stage.colour):
+        if (traffic := known_traffic(self.backend)) != Traffic(stage.colour):
             raise ReleaseError(f"requests go to {traffic}, not to {stage.colour} alone: it has been taken back")
         started, switched = self.memory.detail("start"), self.memory.detail("switch")
         seen = None
@@ -200,51 +204,6 @@ class Actions:
             raise GuardBreach(verdict)
         return Found(verdict.sentence, dict(verdict.inputs), verdict)
 
-    def await_traffic(self, wanted: Traffic) -> None:
-        """Wait until the router has accepted where requests go.
-
-        Raises:
-            ReleaseError: it has not within `ROUTER_SECONDS`.
-        """
-        deadline = time.monotonic() + ROUTER_SECONDS
-        while (traffic := self._known_traffic()) != wanted:
-            if time.monotonic() > deadline:
-                raise ReleaseError(f"the router still sends requests to {traffic}; it was told {wanted}")
-            time.sleep(POLL_SECONDS)
-
-    def _known_traffic(self) -> Traffic:
-        """Where requests go, once the router says it: one that is being started again does so in a moment.
-
-        Raises:
-            PlatformError: it has not within `ROUTER_SECONDS`.
-        """
-        deadline = time.monotonic() + ROUTER_SECONDS
-        while True:
-            try:
-                return self.backend.traffic()
-            except PlatformError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(POLL_SECONDS)
-
-    def drain(self, colour: Colour, timeout_seconds: float) -> Found:
-        """Wait until a colour that nothing is routed to has answered what it had begun.
-
-        Raises:
-            ReleaseError: requests are still routed to it.
-        """
-        if colour in self.backend.traffic().reached:
-            raise ReleaseError(f"requests are still routed to {colour}: it cannot be drained")
-        started = quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < min(QUIET_SECONDS, timeout_seconds):
-            if left := self.backend.in_flight(colour):
-                if time.monotonic() - started > timeout_seconds:
-                    sentence = f"{left} requests to {colour} are not answered after {timeout_seconds:g} s"
-                    return Found(sentence, {"left": left})
-                quiet_since = time.monotonic()
-            time.sleep(POLL_SECONDS)
-        return Found(f"{colour} has no request in flight", {"left": 0})
-
     def _artifact(self) -> Artifact:
         """What the release's first stage has built."""
         return Artifact(**self.memory.detail(Package.kind)["artifact"])
@@ -259,4 +218,5 @@ class Actions:
         """What the router has counted of a colour by now, for the guard to compare with later."""
         if self.backend.version(colour) is None:
             return {}
-        return {"counted": asdict(self.backend.counted(colour)), "at": datetime.now(UTC).isoformat()}
+        counted = once_answered(lambda: self.backend.counted(colour))
+        return {"counted": asdict(counted), "at": datetime.now(UTC).isoformat()}

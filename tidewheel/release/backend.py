@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tidewheel.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidewheel.release.artifact import Artifact
     from tidewheel.release.counted import Counted
     from tidewheel.release.stages import Colour
@@ -45,6 +47,14 @@ class Backend(Protocol):
     def traffic(self) -> Traffic:
         """Where the router says it sends requests, by what it has accepted and not by what it was told."""
 
+    @classmethod
+    def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:
+        """The same of each pipeline that the router has a route for, in one question.
+
+        Raises:
+            PlatformError: the router does not say.
+        """
+
     def in_flight(self, colour: Colour) -> int:
         """Requests that the router waits for a colour to answer."""
 
@@ -57,18 +67,31 @@ class Backend(Protocol):
 
 
 def open_backend(settings: Settings, pipeline: str) -> Backend:
-    """The backend that the settings name.
+    """The backend that the settings name, for one pipeline.
 
     Raises:
         SettingsError: there is none of that name.
     """
+    return cast("Backend", _backend(settings)(settings, pipeline))
+
+
+def all_traffic(settings: Settings) -> Mapping[str, Traffic]:
+    """Where the router says it sends the requests of each pipeline that it has a route for.
+
+    Raises:
+        SettingsError: there is no such backend, or it is not said where its router is.
+        PlatformError: the router does not say.
+    """
+    return cast("Mapping[str, Traffic]", _backend(settings).all_traffic(settings))
+
+
+def _backend(settings: Settings) -> Any:
     # By name, so that the core never depends on where it runs.
     module, _, name = settings.release_backend.partition(":")
     try:
-        opened = getattr(import_module(module), name)
+        return getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise SettingsError(
             f"TIDEWHEEL_RELEASE_BACKEND is {settings.release_backend!r}: {error}; expected module:class, such as "
             "infra.local:LocalBackend"
         ) from error
-    return cast("Backend", opened(settings, pipeline))

@@ -1,4 +1,4 @@
-"""Runs a release stage by stage, writes each into the ledger, and takes it back when a stage fails.
+"""Releases one pipeline: plans, lets a worker run stage after stage, and repairs what a killed process has left.
 
 Whoever comes next may go on with a release: the process that began it, the next task of a DAG, or a person after a
 crash. So nothing is kept in memory between two stages, and one process at a time works on a pipeline.
@@ -6,18 +6,15 @@ crash. So nothing is kept in memory between two stages, and one process at a tim
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidewheel.errors import LedgerError, ReleaseError
+from tidewheel.errors import ReleaseError
 from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases, Status
-from tidewheel.policies.verdict import Kind, Outcome, Verdict
-from tidewheel.release.actions import Actions, GuardBreach, Memory
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.plan import Live, State, explain, plan, stage_names
 from tidewheel.release.probe import Probe
@@ -25,15 +22,13 @@ from tidewheel.release.proofs import Found
 from tidewheel.release.reconcile import Repair, Resume, Situation, reconcile
 from tidewheel.release.record import Release, plan_to_json
 from tidewheel.release.repairs import make, situation
-from tidewheel.release.stages import Colour, Drain, Package, Retire, Stage, Switch
-from tidewheel.release.traffic import Traffic
-from tidewheel.release.watch import AskedBack, Scores
+from tidewheel.release.stages import Colour, Stage, Switch
+from tidewheel.release.watch import Scores
+from tidewheel.release.worker import Worker
 
 if TYPE_CHECKING:
     from tidewheel.release.backend import Backend
     from tidewheel.spec import Pipeline
-
-log = logging.getLogger("tidewheel.release")
 
 PATIENCE_SECONDS = 300.0
 """How long to wait for another process that works on the same pipeline's release, beyond what it may bake."""
@@ -88,8 +83,7 @@ class Executor:
         self._pipeline = pipeline
         self._backend = backend
         self._releases = releases
-        self._build = build
-        self._scores = scores
+        self._worker = Worker(pipeline, backend, releases, build, scores)
 
     def observe(self) -> State:
         """What answers now, by the router and the colour itself."""
@@ -122,8 +116,8 @@ class Executor:
                 release = Release.from_row(running)
                 if release.version == wanted:
                     return release
-                self._overtake(release, wanted)
-            make(reconcile(self._situation(None)), name, self._backend, self._releases)
+                self._worker.overtake(release, wanted)
+            self._make(reconcile(self._situation(None)))
             state = self.observe()
             stages = plan(state, wanted, self._pipeline)
             sentence = explain(state, wanted, stages)
@@ -157,7 +151,7 @@ class Executor:
                 if name not in (known := stage_names(self._pipeline)):
                     raise ReleaseError(f"no stage {name!r}; expected one of {', '.join(known)}")
                 return Found(f"{name} is not part of this plan: {release.sentence}", {})
-            done = self._done(number)
+            done = self._worker.done(release)
             if position in done:
                 return Found(f"{name} was done before", {})
             match release.status:
@@ -169,7 +163,7 @@ class Executor:
                     )
             if missing := [stage.name for n, stage in enumerate(release.stages[:position]) if n not in done]:
                 raise ReleaseError(f"{name} of release {number} comes after {', '.join(missing)}, not yet done")
-            return self._run(release, position)
+            return self._worker.run(release, position)
 
     def roll_back(self, reason: str) -> TakenBack | None:
         """Take back the release that is under way: all requests to the old colour, which is still warm.
@@ -188,16 +182,16 @@ class Executor:
             return None
         release, asked = Release.from_row(running), time.monotonic()
         self._releases.ask_back(release.number, reason)
-        wanted = Traffic(release.before.colour if release.before else None)
         while True:
             row = self._releases.get(release.number)
             if row.status == Status.DONE:
                 return None
-            if row.status == Status.FAILED or (self._reached(release, Switch) and self._backend.traffic() == wanted):
+            switched = self._worker.reached(release, Switch)
+            if row.status == Status.FAILED or (switched and self._backend.traffic() == release.traffic_before):
                 break
             try:
                 with self._releases.exclusively(self._pipeline.name, 0):
-                    self._take_back_by_hand(release, reason)
+                    self._worker.take_back(release, reason)
             except Busy:
                 time.sleep(POLL_SECONDS)
         return TakenBack(release, time.monotonic() - asked)
@@ -222,7 +216,7 @@ class Executor:
         try:
             with self._releases.exclusively(self._pipeline.name, 0):
                 repairs = reconcile(self._situation(champion))
-                make(repairs, self._pipeline.name, self._backend, self._releases)
+                self._make(repairs)
         except Busy:
             return []
         for repair in repairs:
@@ -230,124 +224,11 @@ class Executor:
                 self.run(repair.release)
         return repairs
 
-    # --- inside the lock -------------------------------------------------------------------------------------------
-
-    def _run(self, release: Release, position: int) -> Found:
-        stage = release.stages[position]
-        self._releases.stage_began(release.number, position, stage.name, _now())
-        try:
-            found = self._actions(release).perform(stage)
-        except LedgerError:
-            raise  # nothing is known to be wrong with the release: it waits for the ledger, and is resumed
-        except Exception as error:
-            self._failed(release, position, error)
-            raise ReleaseError(f"{self._pipeline.name}: stage {stage.name} failed: {error}") from error
-        if found.verdict is not None:
-            self._record(release, stage.name, found.verdict)
-        self._releases.stage_ended(
-            release.number, position, Status.DONE, {"sentence": found.sentence, **found.figures}, _now()
-        )
-        log.info("%s: %s", stage.name, found.sentence)
-        if position == len(release.stages) - 1:
-            self._releases.end(release.number, Status.DONE, release.sentence, _now())
-        return found
-
-    def _failed(self, release: Release, position: int, error: Exception) -> None:
-        stage, detail = release.stages[position], {"sentence": str(error), "error": type(error).__name__}
-        log.error("%s: %s", stage.name, error)
-        if isinstance(stage, Drain | Retire):  # the new colour has proven itself and stays: only tried again
-            self._releases.stage_ended(release.number, position, Status.FAILED, detail, _now())
-            return
-        # Requests first: nothing that could fail by itself, such as the ledger, comes before them.
-        seconds = {"back_after_seconds": self._route_back(release)}
-        self._releases.stage_ended(release.number, position, Status.FAILED, {**detail, **seconds}, _now())
-        self._end_taken_back(release, f"{stage.name}: {error}")
-        if isinstance(error, GuardBreach):
-            self._record(release, stage.name, error.verdict)
-        if isinstance(error, AskedBack):
-            self._record(release, stage.name, _by_hand(error.reason))
-
-    def _route_back(self, release: Release) -> float:
-        """Send all requests where they went before; returns the seconds until the router had acknowledged."""
-        began, wanted = time.monotonic(), Traffic(release.before.colour if release.before else None)
-        self._backend.route(wanted)
-        self._actions(release).await_traffic(wanted)
-        return round(time.monotonic() - began, 3)
-
-    def _end_taken_back(self, release: Release, reason: str, status: Status = Status.FAILED) -> None:
-        """Make ledger and colours as they were before the release, to which requests are no longer routed."""
-        before, name = release.before, self._pipeline.name
-        endpoint = self._releases.endpoint(name)
-        if endpoint is not None and (endpoint.colour, endpoint.version) == (release.colour, release.version):
-            if before:
-                self._releases.point(name, before.colour, before.version, release.previous_version, _now())
-            else:
-                self._releases.forget_endpoint(name)
-        self._actions(release).drain(release.colour, self._pipeline.release.drain_seconds)
-        self._backend.stop(release.colour)
-        now = f"version {before.version} answers as {before.colour}" if before else "nothing answers yet"
-        self._releases.end(release.number, status, f"{reason} ({release.colour} is stopped; {now})", _now())
-
-    def _take_back_by_hand(self, release: Release, reason: str) -> None:
-        """As an operator asks, where no process works on the release."""
-        if self._releases.get(release.number).status != Status.RUNNING:
-            return
-        if self._reached(release, Drain):  # the old colour is no longer whole: it is too late for this way
-            self._run_rest(release)
-            return
-        self._route_back(release)
-        verdict = _by_hand(reason)
-        self._end_taken_back(release, verdict.sentence)
-        self._record(release, "between two stages", verdict)
-
-    def _overtake(self, release: Release, wanted: str) -> None:
-        if self._reached(release, Switch):
-            log.info("release %s has switched already: it is brought to its end first", release.number)
-            try:
-                self._run_rest(release)
-            except ReleaseError as error:
-                if self._releases.get(release.number).status == Status.RUNNING:
-                    raise
-                log.warning("release %s is taken back, and version %s comes next: %s", release.number, wanted, error)
-            return
-        self._route_back(release)
-        self._end_taken_back(release, f"overtaken by version {wanted}", Status.SUPERSEDED)
-
-    def _run_rest(self, release: Release) -> None:
-        done = self._done(release.number)
-        for position in range(len(release.stages)):
-            if position not in done:
-                self._run(release, position)
-
     def _situation(self, champion: str | None) -> Situation:
         return situation(self._pipeline.name, champion, self._backend, self._releases)
 
-    def _actions(self, release: Release) -> Actions:
-        def detail(stage: str) -> Mapping[str, Any]:
-            rows = self._releases.stages(release.number)
-            return next((row.detail for row in rows if row.name == stage and row.status == Status.DONE), {})
-
-        def point(colour: Colour, version: str) -> None:
-            replaced = release.before.version if release.before else None
-            # A version that replaces itself, because it had fallen ill, keeps its way back.
-            previous = release.previous_version if replaced == version else replaced
-            self._releases.point(self._pipeline.name, colour, version, previous, _now())
-
-        assert isinstance(release.stages[0], Package)  # every plan begins with it: later stages read what it made
-        memory = Memory(detail, point, lambda: self._releases.asked_back(release.number))
-        return Actions(self._backend, self._build, memory, self._scores)
-
-    def _record(self, release: Release, stage: str, verdict: Verdict) -> None:
-        subject = f"version {release.version} in {stage}"
-        self._releases.ledger.record(self._pipeline.name, subject, f"release {release.number}", verdict, _now())
-
-    def _reached(self, release: Release, kind: type[Stage]) -> bool:
-        """Whether a stage of this kind has begun."""
-        begun = {row.position for row in self._releases.stages(release.number)}
-        return any(isinstance(stage, kind) and n in begun for n, stage in enumerate(release.stages))
-
-    def _done(self, number: int) -> set[int]:
-        return {stage.position for stage in self._releases.stages(number) if stage.status == Status.DONE}
+    def _make(self, repairs: Sequence[Repair]) -> None:
+        make(repairs, self._pipeline, self._backend, self._releases)
 
     def _alone(self) -> Any:
         strategy = self._pipeline.release.strategy
@@ -355,10 +236,6 @@ class Executor:
         bakes += [step.bake_seconds for step in strategy.steps] if strategy.kind == "canary" else []
         bakes += [strategy.seconds] if strategy.kind == "shadow" else []
         return self._releases.exclusively(self._pipeline.name, PATIENCE_SECONDS + sum(bakes))
-
-
-def _by_hand(reason: str) -> Verdict:
-    return Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, f"taken back by hand: {reason}")
 
 
 def _live_colour(state: State) -> Colour:

@@ -111,7 +111,7 @@ def _before_the_switch(
             return [Mirror(idle, against, strategy.seconds, window_seconds, guard)]
         case "canary":
             return [
-                Canary(idle, against, step.share, step.bake_seconds, window_seconds, guard) for step in strategy.steps
+                Canary(idle, against, step.bake_seconds, window_seconds, guard, step.share) for step in strategy.steps
             ]
         case "blue_green":
             return []

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TIMEOUT_SECONDS = 10.0
+TOKEN_VARIABLES = ("TIDEWHEEL_ENDPOINT_TOKEN", "TIDEWHEEL_ENDPOINT_TOKEN_FILE")
 PROBE = {"x-tidewheel-probe": "1"}
 """Sent with every request of a release, which is no caller's: the prediction log leaves such requests out."""
+
+
+class Unanswered(ReleaseError):
+    """There is nobody to answer, or the connection breaks."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,17 @@ class Probe:
         """Ask for predictions.
 
         Raises:
-            ReleaseError: there is no answer, or not a good one.
+            Unanswered: there is no answer.
+            ReleaseError: it is not a good one.
         """
         started = time.perf_counter()
         try:
             answer = self._client.post(f"{self.address}/predict", json={"rows": list(rows)})
         except httpx.TransportError as error:
-            raise ReleaseError(
-                f"{self.address}/predict does not answer: {str(error) or type(error).__name__}"
-            ) from error
+            raise Unanswered(f"{self.address}/predict does not answer: {str(error) or type(error).__name__}") from error
         milliseconds = (time.perf_counter() - started) * 1000
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise ReleaseError(f"{self.address}/predict wants a token: {_no_token()}")
         if not answer.is_success:
             raise ReleaseError(f"{self.address}/predict says {answer.status_code}: {answer.text[:500]}")
         found = answer.json()
@@ -83,11 +89,25 @@ class Probe:
 
 
 def _headers() -> dict[str, str]:
-    """What marks a release's requests, and the token where the services ask for one, found where they find it."""
-    token, path = (os.environ.get(f"TIDEWHEEL_ENDPOINT_TOKEN{suffix}", "") for suffix in ("", "_FILE"))
+    """What marks a release's requests, and the token where this process knows one."""
+    token = _token()
+    return {**PROBE, "authorization": f"Bearer {token}"} if token else PROBE
+
+
+def _token() -> str:
+    """The first token of those that the services let in, found where they find them; empty where there is none."""
+    token, path = (os.environ.get(name, "") for name in TOKEN_VARIABLES)
     known = [token, *(Path(path).read_text(encoding="utf-8").splitlines() if path else [])]
-    found = next((line.strip() for line in known if line.strip()), "")
-    return {**PROBE, "authorization": f"Bearer {found}"} if found else PROBE
+    return next((line.strip() for line in known if line.strip()), "")
+
+
+def _no_token() -> str:
+    """Why a service that wants a token has not let this process in."""
+    found = "the one here is not among those it knows" if _token() else "none is set here"
+    return (
+        f"{found}; set {' or '.join(TOKEN_VARIABLES)} as where the platform was started, since a model service has it "
+        "from there and a release from its own shell"
+    )
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidewheel.ledger.releases import Status
 from tidewheel.release.plan import Live
 from tidewheel.release.stages import Colour, Stage, stage_from_json, stage_to_json
+from tidewheel.release.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,11 @@ class Release:
             status=Status(row.status),
             sentence=row.reason or row.plan["sentence"],
         )
+
+    @property
+    def traffic_before(self) -> Traffic:
+        """Where requests went when it was planned."""
+        return Traffic(self.before.colour if self.before else None)
 
     def position(self, name: str) -> int | None:
         """Where a stage stands in the plan, None where it is not part of it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tidewheel.ledger.releases import Status
 from tidewheel.release.reconcile import Point, Route, Situation, Stop
+from tidewheel.release.rerouting import drain, reroute
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Traffic
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tidewheel.ledger.releases import Releases
     from tidewheel.release.backend import Backend
     from tidewheel.release.reconcile import Repair
+    from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.release")
 
@@ -43,17 +45,23 @@ def situation(pipeline: str, champion: str | None, backend: Backend, releases: R
     )
 
 
-def make(repairs: Sequence[Repair], pipeline: str, backend: Backend, releases: Releases) -> None:
-    """Make the repairs of ledger, router and colours; the others are not ours to make."""
+def make(repairs: Sequence[Repair], pipeline: Pipeline, backend: Backend, releases: Releases) -> None:
+    """Make the repairs of ledger, router and colours; the others are not ours to make.
+
+    Raises:
+        ReleaseError: the router does not accept where requests shall go.
+    """
+    name = pipeline.name
     for repair in repairs:
         match repair:
             case Route(colour):
-                backend.route(Traffic(colour))
+                reroute(backend, Traffic(colour))
             case Point(colour, version):
-                endpoint = releases.endpoint(pipeline)
-                releases.point(pipeline, colour, version, endpoint.version if endpoint else None, datetime.now(UTC))
+                endpoint = releases.endpoint(name)
+                releases.point(name, colour, version, endpoint.version if endpoint else None, datetime.now(UTC))
             case Stop(colour):
+                drain(backend, colour, pipeline.release.drain_seconds)
                 backend.stop(colour)
             case _:
                 continue
-        log.warning("%s: %s", pipeline, repair)
+        log.warning("%s: %s", name, repair)

@@ -100,31 +100,40 @@ class VerifyParity(_Named):
 
 
 @dataclass(frozen=True)
-class Mirror(_Named):
-    """Send copies of all requests to the idle colour, whose answers nobody gets, under the guard."""
+class Watched(_Named):
+    """A stage that the guard judges.
 
-    kind: ClassVar[str] = "shadow"
+    Attributes:
+        colour: the new version's.
+        against: the old one's.
+        seconds: how long.
+        window_seconds: length of one judgement.
+        guard: the rules.
+    """
+
     colour: Colour
     against: Colour
     seconds: float
     window_seconds: float
     guard: GuardPolicy
+
+
+@dataclass(frozen=True)
+class Mirror(Watched):
+    """Send copies of all requests to the idle colour, whose answers nobody gets, under the guard."""
+
+    kind: ClassVar[str] = "shadow"
 
     def __str__(self) -> str:
         return f"mirror all requests to {self.colour} for {self.seconds:g} s under the guard; {self.against} answers"
 
 
 @dataclass(frozen=True)
-class Canary(_Named):
+class Canary(Watched):
     """Let the idle colour answer a share of the requests, under the guard."""
 
     kind: ClassVar[str] = "canary"
-    colour: Colour
-    against: Colour
     share: int
-    seconds: float
-    window_seconds: float
-    guard: GuardPolicy
 
     @property
     def name(self) -> str:
@@ -160,15 +169,10 @@ class Confirm(_Named):
 
 
 @dataclass(frozen=True)
-class Bake(_Named):
+class Bake(Watched):
     """Watch the new colour under the guard, while the old one stands by."""
 
     kind: ClassVar[str] = "bake"
-    colour: Colour
-    against: Colour
-    seconds: float
-    window_seconds: float
-    guard: GuardPolicy
 
     def __str__(self) -> str:
         return f"watch {self.colour} under the guard for {self.seconds:g} s; {self.against} stays warm"
@@ -196,9 +200,6 @@ class Retire(_Named):
     def __str__(self) -> str:
         return f"stop {self.colour}"
 
-
-Watched = Mirror | Canary | Bake
-"""Stages that the guard judges."""
 
 Stage = (
     Package

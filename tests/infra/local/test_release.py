@@ -6,13 +6,15 @@ import signal
 
 import pytest
 
+from plugins.registry import routed_astray
 from tests.conftest import wait_until
-from tests.infra.local.conftest import House, Place
+from tests.infra.local.conftest import House, Place, answers
 from tests.infra.local.deadly import release_and_die
 from tests.infra.local.traffic import Traffic
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.release import Colour, stage_names
+from tidewheel.release.traffic import Traffic as Routes
 
 pytestmark = [pytest.mark.platform]
 
@@ -68,6 +70,31 @@ def test_two_switches_under_traffic_lose_no_request(place: Place) -> None:
     endpoint = place.releases.endpoint(place.pipeline.name)
     assert endpoint is not None
     assert (endpoint.version, endpoint.colour, endpoint.previous_version) == ("1", "blue", "2")
+
+
+def test_a_router_that_goes_its_own_way_is_seen_and_brought_back_without_losing_a_request(place: Place) -> None:
+    def astray() -> str | None:
+        return routed_astray(place.settings, place.releases.ledger).get(place.pipeline.name)
+
+    number = release(place, "1")
+    assert astray() is None
+    place.backend.start(Colour.GREEN, place.build("2"))
+    green = f"{place.backend.address(Colour.GREEN)}/readyz"
+    wait_until(lambda: answers(green), "version 2 is ready")
+    with Traffic(place) as traffic:
+        place.backend.route(Routes(Colour.BLUE, share=50))
+        wait_until(lambda: traffic.versions["2"] > 20, "half of the requests go to version 2")
+        assert astray() == "50% to blue, 50% to green"
+
+        again = place.executor.begin("1", "as the watcher has it begun")  # the plan of every release
+
+        before = traffic.versions["2"], traffic.versions["1"]
+        wait_until(lambda: traffic.versions["1"] > before[1] + 50, "version 1 answers alone")
+        assert traffic.versions["2"] == before[0]
+    assert traffic.failures == []
+    assert (again.sentence, again.number) == ("version 1 is live as blue and healthy: nothing to do", number + 1)
+    assert astray() is None
+    assert place.backend.version(Colour.GREEN) is None
 
 
 @pytest.mark.slow

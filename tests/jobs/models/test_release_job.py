@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.models import registry
+from plugins.registry import Unreleased, unreleased
 from tests.tidewheel.release.conftest import MemoryBackend
-from tidewheel.errors import ExitCode
+from tidewheel.errors import ExitCode, PlatformError
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind
 from tidewheel.release import Colour
@@ -36,6 +37,16 @@ def nowhere(settings: Settings, pipeline: str) -> MemoryBackend:
 def version_2_live(settings: Settings, pipeline: str) -> MemoryBackend:
     """A backend where version 2 is routed to, and silent."""
     return MemoryBackend("http://127.0.0.1:1", {Colour.GREEN: "2"}, Traffic(Colour.GREEN))
+
+
+class Silent(MemoryBackend):
+    """A backend whose router does not answer."""
+
+    def __init__(self, settings: Settings, pipeline: str) -> None:
+        super().__init__()
+
+    def traffic(self) -> Traffic:
+        raise PlatformError("Envoy does not answer")
 
 
 @pytest.fixture
@@ -206,6 +217,25 @@ def test_a_release_that_fails_is_over_and_the_alias_goes_back_to_what_answers(
     make_champion(parcels, "1")
     assert release("r2", "--stage=plan") == 0  # asked again, it is tried again
     assert Releases(parcels.ledger).newest(parcels.name)[0].status == Status.RUNNING
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_an_alias_that_moved_before_its_release_could_begin_is_seen_until_the_release_begins(
+    parcels: Parcels, release: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_champion(parcels, "2")
+    answers(parcels, "2")
+    monkeypatch.setenv("TIDEWHEEL_RELEASE_BACKEND", f"{__name__}:Silent")
+
+    assert release("r1", "--version=1") == ExitCode.FAILED  # which Airflow tries again
+
+    assert (champion(parcels), Releases(parcels.ledger).newest(parcels.name)) == ("1", [])
+    seen = unreleased(parcels.settings, parcels.ledger, datetime.now(UTC))
+    assert seen[parcels.name] == Unreleased("1", "2")
+    monkeypatch.setenv("TIDEWHEEL_RELEASE_BACKEND", f"{__name__}:nowhere")
+    assert release("r2", "--stage=plan") == 0  # as the watcher has it begun
+    assert [row.version for row in Releases(parcels.ledger).newest(parcels.name)] == ["1"]
+    assert parcels.name not in unreleased(parcels.settings, parcels.ledger, datetime.now(UTC))
 
 
 @pytest.mark.usefixtures("two_versions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -32,8 +32,8 @@ def parcels(registered_parcels: Callable[..., Parcels]) -> Parcels:
     return parcels
 
 
-def seen(parcels: Parcels) -> Unreleased | None:
-    return unreleased(parcels.settings, parcels.ledger, NOW).get(parcels.name)
+def seen(parcels: Parcels, astray: Mapping[str, str] | None = None) -> Unreleased | None:
+    return unreleased(parcels.settings, parcels.ledger, NOW, astray).get(parcels.name)
 
 
 def test_a_moved_alias_is_seen_until_that_version_answers_or_is_on_its_way(parcels: Parcels) -> None:
@@ -50,6 +50,15 @@ def test_a_moved_alias_is_seen_until_that_version_answers_or_is_on_its_way(parce
     assert seen(parcels) == Unreleased("1", "2")
     releases.begin(parcels.name, "3", "green", {}, "run", NOW)  # another than the one that is wanted now
     assert seen(parcels) == Unreleased("1", "2")
+
+
+def test_a_champion_whose_requests_go_astray_is_seen_unless_its_release_is_under_way(parcels: Parcels) -> None:
+    releases, astray = Releases(parcels.ledger), {parcels.name: "green"}
+    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, "2")
+    releases.point(parcels.name, "blue", "2", None, NOW)
+    assert seen(parcels, astray) == Unreleased("2", "2", astray="green")
+    releases.begin(parcels.name, "2", "green", {}, "run", NOW)
+    assert seen(parcels, astray) is None
 
 
 @pytest.fixture

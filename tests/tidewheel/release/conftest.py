@@ -23,6 +23,7 @@ from tidewheel.release.executor import Executor
 from tidewheel.release.proofs import Found
 from tidewheel.release.stages import Colour, Stage
 from tidewheel.release.traffic import Traffic
+from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
 from tidewheel.spec.release import Release
 
@@ -72,6 +73,10 @@ class MemoryBackend:
 
     def traffic(self) -> Traffic:
         return self.routes
+
+    @classmethod
+    def all_traffic(cls, settings: Settings) -> dict[str, Traffic]:
+        raise PlatformError("each of these has a router of its own")
 
     def counted(self, colour: Colour) -> Counted:
         if not self.figures:
