@@ -80,8 +80,10 @@ def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDet
             return _Broken(key, found, f"expected {context['expected']}", _nearest(value, _quoted(context["expected"])))
         case "string_pattern_mismatch":
             return _Broken(key, found, f"expected {PATTERNS.get(context['pattern'], context['pattern'])}")
-        case "model_type":
-            return _Broken(key, found, f"expected keys such as {', '.join(_fields_at(root, location))}")
+        case "model_type" | "model_attributes_type":
+            return _Broken(key, found, f"expected {_keys_at(root, location)}")
+        case "invalid_key":
+            return _Broken(key[:-1], f"found the key {brief(value)}", "expected a name")
         case "value_error":
             return _Broken(key, "" if isinstance(value, Mapping) else found, str(context["error"]))
         case _:
@@ -118,7 +120,12 @@ def _line(content: Any, key: Key) -> int | None:
         try:
             line = 1 + (content.lc.key(part) if isinstance(content, CommentedMap) else content.lc.item(part))[0]
             content = content[part]
-        except (AttributeError, KeyError, IndexError):
+        except (
+            AttributeError,
+            KeyError,
+            IndexError,
+            TypeError,
+        ):  # TypeError: what `<<` brings in has no line of its own
             break
     return line
 
@@ -126,6 +133,14 @@ def _line(content: Any, key: Key) -> int | None:
 def _description(root: type[BaseModel], location: Key) -> str:
     field = _fields_at(root, location[:-1]).get(str(location[-1]))
     return field.description if field is not None and field.description else "a value"
+
+
+def _keys_at(root: type[BaseModel], location: Key) -> str:
+    """What a mapping at a place consists of, in words."""
+    models = _models_at(root, location)
+    if len(models) > 1:
+        return f"keys, `kind` first: one of {', '.join(sorted(_tags(models)))}"
+    return f"keys such as {', '.join(models[0].model_fields)}" if models else "keys and their values"
 
 
 def _fields_at(root: type[BaseModel], location: Key) -> Mapping[str, Any]:
@@ -140,8 +155,10 @@ def _models_at(root: type[BaseModel], location: Key) -> list[type[BaseModel]]:
     for part in location:
         if tagged := [model for model in models if len(models) > 1 and part in _tags([model])]:
             models = tagged
+        elif isinstance(part, int):  # of a list, whose items are alike
+            continue
         elif models and part in models[0].model_fields:
-            models = list(_models_in(models[0].model_fields[str(part)].annotation))
+            models = list(_models_in(models[0].model_fields[part].annotation))
         else:
             return []
     return models

@@ -74,3 +74,7 @@ def _read(path: Path, loader: Literal["safe", "rt"]) -> Any:
         raise SpecError(f"{path}: {place}{error.problem}; keep one of the two") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not valid YAML: {error}") from None
+    except ValueError as error:  # ruamel makes dates and numbers of what looks like them
+        raise SpecError(f"{path}: a value is written like a date or a number and is none: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: lists and keys lie deeper in each other than in any pipeline") from None

@@ -30,6 +30,8 @@ METRICS = {
     "regression": ("rmse", "mae", "r2"),
 }
 _FIGURES = frozenset(name for names in METRICS.values() for name in names)
+_OURS = ("partition", "prediction", "model_version")
+"""Columns that the platform adds to a team's own."""
 
 
 class Pipeline(Section):
@@ -84,10 +86,29 @@ class Pipeline(Section):
                 f"monitoring: {', '.join(wrong)} cannot make slices or groups: no categorical feature; "
                 f"expected {', '.join(self.features.categorical) or 'one under features.categorical'}"
             )
-        reserved = {*self.source.entity_key, self.source.event_time, self.labels.column, "prediction"}
-        if clash := sorted(reserved & set(self.features.columns)):
+        roles = [*self.source.entity_key, self.source.event_time, self.labels.column]
+        if twice := sorted({name for name in roles if roles.count(name) > 1}):
             raise ValueError(
-                f"features: {', '.join(clash)} cannot be a feature: "
-                "it is the label, the key, the event time or the prediction"
+                f"source and labels: {', '.join(twice)} cannot be two things; expected a column of its own for each "
+                "part of the key, the event time and the label"
+            )
+        if clash := sorted(set(roles) & set(self.features.columns)):
+            raise ValueError(
+                f"features: {', '.join(clash)} cannot be a feature: it is the label, the key or the event time"
+            )
+        if clash := sorted({*roles, *self.features.columns} & set(_OURS)):
+            raise ValueError(
+                f"{', '.join(clash)}: the platform itself adds {', '.join(_OURS)} to the rows; rename this column in the "
+                "reader or the transform"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_challenger_can_be_judged(self) -> Pipeline:
+        held, needed = self.training.holdout_days, self.gate.minimum_days
+        if held < needed:
+            raise ValueError(
+                f"training.holdout_days keeps {held} days for the gate, gate.minimum_days asks for {needed}: no "
+                "challenger could ever pass; keep more days, or ask for fewer"
             )
         return self

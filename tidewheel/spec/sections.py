@@ -26,10 +26,14 @@ PATTERNS = {
 
 
 def _runs_some_day(cron: str) -> str:
-    from croniter import croniter  # what Airflow reads it with
+    from croniter import CroniterBadDateError, croniter  # what Airflow reads it with
 
     if not croniter.is_valid(cron):
         raise ValueError(f"expected {PATTERNS[CRON]}, each within its range")
+    try:
+        croniter(cron).get_next()
+    except CroniterBadDateError:
+        raise ValueError("expected a day that the calendar has") from None
     return cron
 
 
@@ -42,9 +46,9 @@ Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 
 
 class Section(BaseModel):
-    """A part of a pipeline file: unknown keys are refused, values never change."""
+    """A part of a pipeline file: unknown keys and numbers that are none are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FileReader(Section):

@@ -125,6 +125,47 @@ WRONG = {
         ('triggers: {calendar: "0 99 * * 1"}\n', None),
         ["triggers.calendar: found '0 99 * * 1'", "each within its range"],
     ),
+    "a calendar on a day that never comes": (
+        ('triggers: {calendar: "0 0 30 2 *"}\n', None),
+        ["triggers.calendar: found '0 0 30 2 *'; expected a day that the calendar has"],
+    ),
+    "a date that the calendar has not": (
+        ("entity_key: [order_id]", "entity_key: [order_id]\n  start: 2013-13-01"),
+        ["a value is written like a date or a number and is none: month must be in 1..12"],
+    ),
+    "a floor that nothing is below": (
+        ("gate: {floors: {roc_auc: .nan}}\n", None),
+        ["gate.floors.roc_auc: found nan; expected a finite number"],
+    ),
+    "a gate that nobody can pass": (
+        ("gate: {minimum_days: 8}\n", None),
+        ["training.holdout_days keeps 7 days for the gate, gate.minimum_days asks for 8"],
+    ),
+    "a reader that is a path": (
+        ('{kind: csv, path: "data/{partition}.csv"}', "data/orders.csv"),
+        ["line 5, source.reader: found 'data/orders.csv'; expected keys, `kind` first: one of csv, parquet, python"],
+    ),
+    "a strategy that is a word": (
+        ("release: {strategy: canary}\n", None),
+        ["release.strategy: found 'canary'; expected keys, `kind` first: one of blue_green, canary, shadow"],
+    ),
+    "a step that is a number": (
+        ("release: {strategy: {kind: canary, steps: [50]}}\n", None),
+        ["release.strategy.steps.0: found 50; expected keys such as share, bake_seconds"],
+    ),
+    "a key that is no name": (("2: x\n", None), ["found the key 2; expected a name"]),
+    "a wrong key by way of an anchor": (
+        ("training: {<<: &t {team: x}}\n", None),
+        ["training.team: unknown key; known here: estimator"],
+    ),
+    "a label that is the key": (
+        ("column: returned", "column: order_id"),
+        ["source and labels: order_id cannot be two things; expected a column of its own"],
+    ),
+    "a feature that is called as a column of ours": (
+        ("numeric: [amount]", "numeric: [amount, model_version]"),
+        ["model_version: the platform itself adds partition, prediction, model_version to the rows; rename this"],
+    ),
     "a floor for an unknown figure": (
         ("gate: {floors: {roc_auk: 0.7}}\n", None),
         ["gate.floors.roc_auk: found 'roc_auk'; expected 'roc_auc' or 'r2', did you mean 'roc_auc'?"],
@@ -199,6 +240,7 @@ def test_every_broken_rule_is_named_at_once(tmp_path: Path) -> None:
         ("- shop\n", "found ['shop']"),
         (b"\xff\xfe\xfa", "not valid YAML"),
         (b"\x00", "not valid YAML"),
+        ("a: " + 3000 * "[" + 3000 * "]", "lists and keys lie deeper in each other"),
     ],
 )
 def test_a_file_that_is_no_pipeline_at_all_is_refused(tmp_path: Path, content: str | bytes, expected: str) -> None:
@@ -239,7 +281,9 @@ def test_a_pipeline_never_changes(tmp_path: Path) -> None:
 
 names = st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z")
 columns = st.lists(
-    names.filter(lambda n: n not in {"ordered_at", "order_id", "returned", "prediction"}), min_size=1, max_size=6
+    names.filter(lambda n: n not in {"ordered_at", "order_id", "returned", "prediction", "partition", "model_version"}),
+    min_size=1,
+    max_size=6,
 )
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=40)
 references = st.builds("{}.{}:{}".format, names, names, names)
