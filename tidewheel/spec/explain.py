@@ -120,12 +120,7 @@ def _line(content: Any, key: Key) -> int | None:
         try:
             line = 1 + (content.lc.key(part) if isinstance(content, CommentedMap) else content.lc.item(part))[0]
             content = content[part]
-        except (
-            AttributeError,
-            KeyError,
-            IndexError,
-            TypeError,
-        ):  # TypeError: what `<<` brings in has no line of its own
+        except (AttributeError, KeyError, IndexError, TypeError):  # what `<<` brings in has no line of its own
             break
     return line
 

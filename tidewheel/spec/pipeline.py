@@ -98,8 +98,8 @@ class Pipeline(Section):
             )
         if clash := sorted({*roles, *self.features.columns} & set(_OURS)):
             raise ValueError(
-                f"{', '.join(clash)}: the platform itself adds {', '.join(_OURS)} to the rows; rename this column in the "
-                "reader or the transform"
+                f"{', '.join(clash)}: the platform itself adds {', '.join(_OURS)} to the rows; rename this column in "
+                "the reader or the transform"
             )
         return self
 
