@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, move_into_place, publish
+from infra.envoy.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,16 +32,22 @@ class Tls:
 
 
 def write_initial_state(
-    files: EnvoyFiles, *, endpoint_port: int, admin_port: int, endpoint_host: str = HOST, tls: Tls | None = None
+    files: EnvoyFiles,
+    *,
+    endpoint_port: int,
+    admin_port: int,
+    endpoint_host: str = HOST,
+    tls: Tls | None = None,
+    limits: Limits = LIMITS,
 ) -> None:
     """Write bootstrap and listeners; routes and clusters only where there are none yet, for they belong to releases.
 
     With TLS only the encrypted listener is on `endpoint_host`: the plain one stays for this machine's own processes.
     """
     move_into_place(files.bootstrap, bootstrap(files, admin_port))
-    listeners = [listener(files, endpoint_port, HOST if tls else endpoint_host)]
+    listeners = [listener(files, endpoint_port, limits, HOST if tls else endpoint_host)]
     if tls:
-        listeners.append(listener(files, tls.port, endpoint_host, tls))
+        listeners.append(listener(files, tls.port, limits, endpoint_host, tls))
     publish(files.listeners, LISTENER, listeners)
     if not files.clusters.exists():
         publish(files.clusters, CLUSTER, [])
@@ -68,7 +75,7 @@ def bootstrap(files: EnvoyFiles, admin_port: int) -> dict[str, Any]:
     }
 
 
-def listener(files: EnvoyFiles, port: int, host: str = HOST, tls: Tls | None = None) -> dict[str, Any]:
+def listener(files: EnvoyFiles, port: int, limits: Limits, host: str = HOST, tls: Tls | None = None) -> dict[str, Any]:
     """The endpoint: answers /healthz itself, routes by the route table, and says in JSON what it cannot do."""
     health = {
         "name": "envoy.filters.http.health_check",
@@ -90,12 +97,13 @@ def listener(files: EnvoyFiles, port: int, host: str = HOST, tls: Tls | None = N
         "rds": {"route_config_name": ROUTE_TABLE, "config_source": _watched(files.routes)},
         "http_filters": [health, router],
         "local_reply_config": _local_replies(),
+        **limits.of_http(),
     }
-    chain: dict[str, Any] = {
-        "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connection}]
-    }
+    manager = {"name": "envoy.filters.network.http_connection_manager", "typed_config": connection}
+    chain: dict[str, Any] = {"filters": [limits.filter(), manager]}
     if tls:
         chain["transport_socket"] = _transport(tls)
+        chain["transport_socket_connect_timeout"] = f"{limits.handshake_seconds}s"
     name = f"{ROUTE_TABLE}-tls" if tls else ROUTE_TABLE
     return {"name": name, "address": _address(port, host), "filter_chains": [chain]}
 
