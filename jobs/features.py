@@ -1,10 +1,13 @@
-"""Computes the features of one or more days in one Spark run, and stages one batch a day."""
+"""Computes the features of one or more days in one Spark run, and stages one batch a day.
+
+Later days that look back on what has been corrected since are computed again in the same run.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -14,7 +17,7 @@ from jobs.data.batch_writer import PLACE, ROWS_PER_FILE, BatchWriter
 from jobs.data.code_reference import resolve
 from jobs.data.feature_inputs import PARTITION, FeatureInputs, read_manifests
 from jobs.data.spark import spark_session
-from jobs.data.staleness import gaps, gaps_sentence, inputs_of
+from jobs.data.staleness import changed_batches, gaps, gaps_sentence, inputs_of, recomputed_sentence, stale_after
 from jobs.job import Job, Result, run
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.lake import Lake, Manifest
@@ -31,10 +34,14 @@ def work(job: Job) -> Result:
     days = job.partitions.clamp(job.pipeline.source.start, job.pipeline.source.end)
     if days is None or read_record(job.lake, job.run_id, "land").figures.get("skipped"):
         return Result(figures={"skipped": True, "rows": 0}, sentence="skipped: nothing was landed")
-    landing, labels = _inputs(job.lake, job.pipeline, days)
+    stale = stale_after(job.lake, job.pipeline, days)
+    for later in stale:
+        log.info("%s is computed again: %s changed since", later.day, ", ".join(later.changed))
+    asked = [*days.days, *(later.day for later in stale)]
+    landing, labels = _inputs(job.lake, job.pipeline, asked)
     spark = spark_session(job.settings, f"{job.pipeline.name}.features", sum(m.rows for m in landing.values()))
     try:
-        staged = build(spark, job, days, landing, labels)
+        staged = build(spark, job, asked, landing, labels)
     finally:
         spark.stop()
     rows = sum(manifest.rows for manifest in staged)
@@ -51,8 +58,12 @@ def work(job: Job) -> Result:
             "rows": rows,
             "look_back_days": len(landing) - len(staged),
             "look_back_batches_missing": len(missing),
+            "recomputed_days": len(stale),
+            **({"recomputed": ", ".join(str(later.day) for later in stale)} if stale else {}),
+            **({"recomputed_because_of": ", ".join(changed_batches(stale))} if stale else {}),
         },
         sentence=f"features of {rows} rows of {days}, from {len(landing)} days of rows and {len(labels)} of labels"
+        + recomputed_sentence(stale)
         + gaps_sentence(missing),
     )
 
@@ -60,7 +71,7 @@ def work(job: Job) -> Result:
 def build(
     spark: SparkSession,
     job: Job,
-    days: PartitionRange,
+    days: Sequence[date],
     landing: Mapping[str, Manifest],
     labels: Mapping[str, Manifest],
 ) -> list[Manifest]:
@@ -69,7 +80,7 @@ def build(
     Args:
         spark: the session.
         job: pipeline, lake and code version.
-        days: the days to compute, all of them in `landing`.
+        days: the days to compute, oldest first, all of them in `landing`.
         landing: batches of rows by day, of these days and the look-back.
         labels: batches of labels by day.
 
@@ -84,18 +95,20 @@ def build(
     key_and_label.append(T.StructField(job.pipeline.labels.column, T.LongType()))
     known = read_manifests(spark, job.lake, list(labels.values()), T.StructType(key_and_label))
     transform = resolve(job.pipeline.features.transform)
-    frame = transform(FeatureInputs(spark, job.pipeline, days, rows, known))
-    paths = _written(job, _declared(frame, job.pipeline), landing)
-    return _staged(job, paths, days, landing, labels)
+    span = PartitionRange(days[0], days[-1])
+    frame = _declared(transform(FeatureInputs(spark, job.pipeline, span, rows, known)), job.pipeline)
+    if len(days) < len(span.days):
+        frame = frame.where(F.col(PARTITION).isin([str(day) for day in days]))
+    return _staged(job, _written(job, frame, landing), days, landing, labels)
 
 
-def _inputs(lake: Lake, pipeline: Pipeline, days: PartitionRange) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
+def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
     """Published rows and labels by day. The asked days must be there; of the look-back, whatever is."""
-    reach = days.look_back(pipeline.features.look_back_days)
+    reach = PartitionRange(days[0], days[-1]).look_back(pipeline.features.look_back_days)
     landing = {key: lake.published("landing", key) for key in reach.keys}
-    for key in days.keys:
+    for key in map(str, days):
         landing[key] = landing[key] or lake.need("landing", key)
-    last_known = days.last - timedelta(days=pipeline.labels.delay_days)
+    last_known = days[-1] - timedelta(days=pipeline.labels.delay_days)
     matured = [key for key in reach.keys if key <= str(last_known)]
     labels = {key: lake.published("labels", key) for key in matured}
     return {k: m for k, m in landing.items() if m}, {k: m for k, m in labels.items() if m}
@@ -142,13 +155,14 @@ def _written(job: Job, frame: DataFrame, landing: Mapping[str, Manifest]) -> dic
 def _staged(
     job: Job,
     paths: Mapping[str, list[str]],
-    days: PartitionRange,
+    days: Sequence[date],
     landing: Mapping[str, Manifest],
     labels: Mapping[str, Manifest],
 ) -> list[Manifest]:
     there = {manifest.key: manifest.content_hash for manifest in (*landing.values(), *labels.values())}
     staged = []
-    for day, key in zip(days.days, days.keys, strict=True):
+    for day in days:
+        key = str(day)
         inputs = {name: there[name] for name in inputs_of(job.pipeline, day) if name in there}
         found = job.lake.stage("features", key, paths[key], inputs, job.code_version) if key in paths else None
         if found is None or found.rows != landing[key].rows:

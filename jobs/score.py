@@ -1,36 +1,45 @@
-"""Score published features with the champion, and stage the predictions."""
+"""Score published features, and stage the predictions: with the champion, or with the version that scored the day."""
 
 from __future__ import annotations
 
+import argparse
+import logging
 from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
 from jobs.models import registry
+from jobs.models.mlflow_api import NotInRegistry
 from jobs.models.scorer import Scorer, packed, score_files
 from tidewheel.errors import LakeError
 
 if TYPE_CHECKING:
     from jobs.models.contract import Contract
+    from jobs.models.registry import ModelVersion
     from tidewheel.lake import Manifest
+
+log = logging.getLogger("tidewheel.score")
+VERSION = "version "
+"""Before a version's number, among the inputs of predictions."""
 
 
 def work(job: Job) -> Result:
     """Score each day of the partition; `validate --stage predictions` publishes what keeps its rules."""
-    champion = registry.champion(job.settings, job.pipeline.name)
-    if champion is None:
+    days = _days(job)
+    scoring = _version(job, days)
+    if scoring is None:
         return Result(
             figures={"skipped": True},
             sentence=f"no champion of {job.pipeline.name} yet, so nothing was scored; train and promote one first",
         )
-    contract = registry.contract(job.settings, job.pipeline.name, champion.version)
-    features = [_features(job, day, contract, champion.version) for day in _days(job)]
-    model = registry.load_model(job.settings, job.pipeline.name, champion.version)
+    contract = registry.contract(job.settings, job.pipeline.name, scoring.version)
+    features = [_features(job, day, contract, scoring.version) for day in days]
+    model = registry.load_model(job.settings, job.pipeline.name, scoring.version)
     folder = job.lake.fresh_folder("predictions")
     scorer = Scorer(
         model=packed(model),
         columns=contract,
         task=job.pipeline.task,
-        version=champion.version,
+        version=scoring.version,
         kept=(*job.pipeline.key, job.pipeline.source.event_time),
         lake_root=job.settings.lake_root,
         lake_options=job.settings.lake_options,
@@ -44,19 +53,39 @@ def work(job: Job) -> Result:
             "predictions",
             manifest.partition,
             [written[path] for path in _paths(manifest)],
-            {manifest.key: manifest.content_hash, "model": f"version {champion.version}"},
+            {manifest.key: manifest.content_hash, "model": f"{VERSION}{scoring.version}"},
             job.code_version,
         )
         for manifest in features
     ]
     rows = sum(manifest.rows for manifest in staged)
     return Result(
-        inputs={m.key: m.content_hash for m in features} | {"model": f"version {champion.version}"},
+        inputs={m.key: m.content_hash for m in features} | {"model": f"{VERSION}{scoring.version}"},
         outputs=staged,
-        figures={"version": champion.version, "rows": rows, "days": len(staged)},
-        links=registry.pages(job.settings, champion),
-        sentence=f"{rows:,} rows of {job.partitions} scored by version {champion.version}",
+        figures={"version": scoring.version, "rows": rows, "days": len(staged)},
+        links=registry.pages(job.settings, scoring),
+        sentence=f"{rows:,} rows of {job.partitions} scored by version {scoring.version}",
     )
+
+
+def _version(job: Job, days: list[str]) -> ModelVersion | None:
+    """The champion; but a single day that has been scored before keeps its version, unless somebody asks otherwise.
+
+    What is scored again was corrected, or is cleared: its predictions then differ by the data alone, and no model is
+    measured on days that it has learned from since.
+    """
+    champion = registry.champion(job.settings, job.pipeline.name)
+    before = job.lake.published("predictions", days[0])
+    if champion is None or before is None or len(days) > 1 or job.options.champion:
+        return champion
+    version = before.inputs["model"].removeprefix(VERSION)
+    try:
+        return registry.model_version(job.settings, job.pipeline.name, version)
+    except NotInRegistry:
+        log.warning(
+            "version %s, which scored %s before, is gone from the registry: the champion does", version, days[0]
+        )
+        return champion
 
 
 def _days(job: Job) -> list[str]:
@@ -89,5 +118,10 @@ def _paths(manifest: Manifest) -> list[str]:
     return [f"{manifest.pipeline}/{manifest.dataset}/{file.path}" for file in manifest.files]
 
 
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    told = "score with the champion, whoever has scored the day before"
+    parser.add_argument("--champion", nargs="?", const="yes", choices=["yes"], help=told)
+
+
 if __name__ == "__main__":
-    run("score", work)
+    run("score", work, _add_options)

@@ -64,6 +64,10 @@ class PartitionRange:
         """The range with `days` more days in front of it."""
         return PartitionRange(self.first - timedelta(days=days), self.last)
 
+    def look_ahead(self, days: int) -> PartitionRange:
+        """The range with `days` more days after it."""
+        return PartitionRange(self.first, self.last + timedelta(days=days))
+
     def clamp(self, start: date | None, end: date | None) -> PartitionRange | None:
         """The part of the range inside `start..end` (None: unbounded); None where nothing is left."""
         first, last = max(self.first, start or self.first), min(self.last, end or self.last)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 NAMED = 3  # examples given in a sentence
+
+
+@dataclass(frozen=True)
+class StaleDay:
+    """A published day of features that was made from other rows or labels than are published now.
+
+    Attributes:
+        day: the day.
+        changed: keys of the batches that have come, or have changed, since.
+    """
+
+    day: date
+    changed: Sequence[str]
 
 
 def inputs_of(pipeline: Pipeline, day: date) -> list[str]:
@@ -39,8 +53,8 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
     return sorted(key for key in wanted - set(there) if key.split("/")[1] >= start)
 
 
-def is_stale(pipeline: Pipeline, features: Manifest, published: Mapping[str, str]) -> bool:
-    """Whether a day's features were made from other rows or labels than are published now.
+def changed_inputs(pipeline: Pipeline, features: Manifest, published: Mapping[str, str]) -> list[str]:
+    """Keys of the rows and labels that have come, or have changed, since a day's features were made from them.
 
     Args:
         pipeline: says what features look at.
@@ -48,17 +62,54 @@ def is_stale(pipeline: Pipeline, features: Manifest, published: Mapping[str, str
         published: content hashes of what is published now, by key.
     """
     looked_at = inputs_of(pipeline, date.fromisoformat(features.partition))
-    return any(key in published and published[key] != features.inputs.get(key) for key in looked_at)
+    return [key for key in looked_at if key in published and published[key] != features.inputs.get(key)]
+
+
+def stale_after(lake: Lake, pipeline: Pipeline, days: PartitionRange) -> list[StaleDay]:
+    """The published days of features after some days that look back as far as these, and are stale.
+
+    The manifests alone are asked: whoever was killed, and wherever, the days that are still to be done are found again.
+
+    Args:
+        lake: the pipeline's lake.
+        pipeline: says how far back features look.
+        days: days whose rows and labels may have been landed again.
+    """
+    newest = lake.newest("features")
+    if newest is None or newest <= str(days.last):  # every plain night ends here
+        return []
+    reach = days.look_ahead(pipeline.features.look_back_days)
+    later = (lake.published("features", key) for key in reach.keys if str(days.last) < key <= newest)
+    return _stale(lake, pipeline, [manifest for manifest in later if manifest is not None])
 
 
 def stale_days(lake: Lake, pipeline: Pipeline, data: TrainingData) -> list[date]:
     """The days of a training whose features were made from other rows or labels than are published now."""
     days = sorted([*data.training, *data.holdout], key=lambda labelled: labelled.day)
-    wanted = {key for labelled in days for key in inputs_of(pipeline, labelled.day)}
+    features = (lake.manifest(day.features.dataset, day.features.partition, day.features.content_hash) for day in days)
+    return [stale.day for stale in _stale(lake, pipeline, list(features))]
+
+
+def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list[StaleDay]:
+    days = [date.fromisoformat(manifest.partition) for manifest in features]
+    wanted = {key for day in days for key in inputs_of(pipeline, day)}
     found = [lake.published(*key.split("/")) for key in sorted(wanted)]
     published = {manifest.key: manifest.content_hash for manifest in found if manifest is not None}
-    features = [lake.manifest(day.features.dataset, day.features.partition, day.features.content_hash) for day in days]
-    return [date.fromisoformat(m.partition) for m in features if is_stale(pipeline, m, published)]
+    changed = [changed_inputs(pipeline, manifest, published) for manifest in features]
+    return [StaleDay(day, keys) for day, keys in zip(days, changed, strict=True) if keys]
+
+
+def recomputed_sentence(stale: Sequence[StaleDay]) -> str:
+    """What to tell of days that are computed again; empty where none are."""
+    if not stale:
+        return ""
+    days = f"{len(stale)} later day{'s' * (len(stale) > 1)} computed again ({_named([str(day.day) for day in stale])})"
+    return f"; {days}, since they look back on what has changed: {_named(changed_batches(stale))}"
+
+
+def changed_batches(stale: Iterable[StaleDay]) -> list[str]:
+    """Keys of all batches that have made days stale, in order."""
+    return sorted({key for day in stale for key in day.changed})
 
 
 def gaps_sentence(missing: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
 from plugins.operators.links import airflow_address, browser_address
+from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec.pipeline import METRICS
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
 
+    from tidewheel.lake import Lake
     from tidewheel.runs import JobRecord
+    from tidewheel.spec import Pipeline
 
-
+AGAIN = "scored from other features than are published now"
 JUDGED_BY = frozenset(name for names in METRICS.values() for name in names)
 
 
 class AnnouncePartition(BaseOperator):
-    """Tells the DAGs that wait for an asset which day is there. A range of days, such as a backfill, stays silent.
+    """Tells the DAGs that wait for an asset which day is there. A range of days, such as a backfill, starts nothing.
 
     Args:
         asset: the asset that the day belongs to.
@@ -41,14 +44,44 @@ class AnnouncePartition(BaseOperator):
         self.partition = partition
 
     def execute(self, context: Context) -> None:
-        """Put the day on the asset's event."""
-        from plugins.pipeline.partition import is_range
+        """Put the day on the asset's event, and with it those that are to be looked at again."""
+        days = PartitionRange.parse(self.partition)
+        again = self.again(days)
+        if days.first != days.last:
+            more = f"; {len(again)} days from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
+            raise AirflowSkipException(f"{days} is more than one day: nothing starts by itself after a backfill{more}")
+        for day in again:
+            self.log.info("%s is announced too: it was %s", day, AGAIN)
+        context["outlet_events"][self.asset].add_partitions([str(days), *again])
 
-        if is_range(self.partition):
-            raise AirflowSkipException(
-                f"{self.partition} is more than one day: nothing starts by itself after a backfill"
-            )
-        context["outlet_events"][self.asset].add_partitions(self.partition)
+    def again(self, days: PartitionRange) -> list[str]:
+        """Days to announce together with these; none."""
+        return []
+
+
+class AnnounceFeatures(AnnouncePartition):
+    """Announces, beside the day, later ones that were scored from other features than are published now.
+
+    What the manifests say counts, not what this run has computed: after a run that was killed or refused half-way, the
+    days that it had published are announced all the same, and days whose features came out as they were are not.
+
+    Args:
+        pipeline: says how far features look back.
+    """
+
+    def __init__(self, *, pipeline: Pipeline, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline.name
+        self.look_back_days = pipeline.features.look_back_days
+
+    def again(self, days: PartitionRange) -> list[str]:
+        """Of these days and those that look back on them, the ones whose predictions need to be made again."""
+        from tidewheel.lake import Lake
+
+        lake = Lake.open(self.pipeline)
+        newest = lake.newest("predictions") or ""
+        scored = [key for key in days.look_ahead(self.look_back_days).keys if key <= newest and key != str(days)]
+        return [key for key in scored if _scored_from_others(lake, key)]
 
 
 class VerdictGate(BaseOperator):
@@ -143,6 +176,14 @@ class RequestTraining(BaseOperator):
             poke_interval=0,
             deferrable=False,
         )
+
+
+def _scored_from_others(lake: Lake, day: str) -> bool:
+    """Whether a day's predictions were made from other features than are published now."""
+    features, predictions = lake.published("features", day), lake.published("predictions", day)
+    if features is None or predictions is None:
+        return False
+    return predictions.inputs.get(features.key) != features.content_hash
 
 
 def _record(pipeline: str, run_id: str, job: str) -> JobRecord:

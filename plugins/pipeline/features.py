@@ -8,7 +8,7 @@ from airflow.sdk import DAG, chain
 
 from plugins.nightly import NightlyTimetable
 from plugins.operators.command import JobCommand
-from plugins.operators.decisions import AnnouncePartition
+from plugins.operators.decisions import AnnounceFeatures
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
@@ -46,6 +46,8 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             job_task("validate_raw", validate_raw, settings, links=["Report"], execution_timeout=LONG),
             job_task("features", features, settings, execution_timeout=LONG),
             job_task("validate_features", validate_features, settings, links=["Report"], execution_timeout=LONG),
-            AnnouncePartition(task_id="announce", asset=assets.features(pipeline.name), partition=PARTITION),
+            AnnounceFeatures(
+                task_id="announce", asset=assets.features(pipeline.name), partition=PARTITION, pipeline=pipeline
+            ),
         )
     return dag

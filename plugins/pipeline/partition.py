@@ -57,12 +57,6 @@ def newest_features(pipeline: str, first_job: str) -> Macro:
     return partition
 
 
-def is_range(partition: str) -> bool:
-    """Whether a partition names more than one day."""
-    days = PartitionRange.parse(partition)
-    return days.first != days.last
-
-
 def _asked(run: Run, params: Mapping[str, Any]) -> str | None:
     try:
         return _named(run.partition_key, params.get("as_of") or params.get("first"), params.get("last"))

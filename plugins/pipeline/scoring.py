@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 
+# Who starts it by hand wants the champion's word; a day that is announced again keeps the version it was scored by.
+BY_HAND = "{{ 'yes' if dag_run.run_type == 'manual' else '' }}"
+
+
 def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that scores; started by hand only, where the pipeline says that scoring is not enabled."""
     published = PartitionedAssetTimetable(assets=assets.features(pipeline.name))
-    score = JobCommand("score", pipeline.name, PARTITION)
+    score = JobCommand("score", pipeline.name, PARTITION, {"champion": BY_HAND})
     validate = JobCommand("validate", pipeline.name, PARTITION, {"stage": "predictions"}, record="validate-predictions")
     with declared_dag(
         pipeline,

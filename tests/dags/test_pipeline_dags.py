@@ -113,6 +113,25 @@ def test_scoring_follows_features_and_monitoring_follows_scoring(read_dags: Read
     assert chain_of(monitoring) == ["requests", "monitor", "request_training"]
 
 
+def test_who_scores_by_hand_gets_the_champion_and_a_day_that_is_announced_again_keeps_its_version(
+    read_dags: ReadDags,
+) -> None:
+    [champion] = [a for a in arguments(read_dags().dags["orders.scoring"], "score") if a.startswith("--champion=")]
+
+    def asked(run_type: str) -> list[str]:
+        return without_empty_options([Template(champion).render(dag_run=SimpleNamespace(run_type=run_type))])
+
+    assert asked(DagRunType.MANUAL) == ["--champion=yes"]
+    assert asked(DagRunType.ASSET_TRIGGERED) == []
+
+
+def test_days_are_computed_scored_and_watched_one_after_the_other(read_dags: ReadDags) -> None:
+    dags = read_dags().dags
+    assert {dags[f"orders.{name}"].max_active_runs for name in ("features", "scoring", "monitoring")} == {1}, (
+        "a correction may ask for a whole look-back of days at once"
+    )
+
+
 def test_a_day_that_could_not_be_scored_for_want_of_a_champion_is_still_announced(read_dags: ReadDags) -> None:
     announce = read_dags().dags["orders.scoring"].get_task("announce")
     assert announce.trigger_rule == TriggerRule.NONE_FAILED

@@ -8,7 +8,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from jobs.data.staleness import gaps, gaps_sentence, inputs_of, is_stale, stale_days, stale_sentence
+from jobs.data.staleness import (
+    StaleDay,
+    changed_inputs,
+    gaps,
+    gaps_sentence,
+    inputs_of,
+    recomputed_sentence,
+    stale_after,
+    stale_days,
+    stale_sentence,
+)
 from jobs.data.training_data import choose_training_data
 from tests.small_models import pipeline as orders
 from tidewheel.lake import Lake, Store
@@ -91,8 +101,50 @@ def test_a_day_that_was_not_there_and_has_come_since_makes_stale(lake: Lake, pip
     features = lake.need("features", str(DAYS[5]))
     without = {key: content for key, content in features.inputs.items() if key != f"landing/{DAYS[4]}"}
     built_before_it_came = features.model_copy(update={"inputs": without})
-    assert not is_stale(pipeline, built_before_it_came, without)
-    assert is_stale(pipeline, built_before_it_came, features.inputs)
+    assert changed_inputs(pipeline, built_before_it_came, without) == []
+    assert changed_inputs(pipeline, built_before_it_came, features.inputs) == [f"landing/{DAYS[4]}"]
+
+
+def test_the_days_after_a_correction_are_found_as_far_as_they_look_back_and_until_they_are_made_again(
+    lake: Lake, pipeline: Pipeline
+) -> None:
+    corrected = PartitionRange(DAYS[5], DAYS[5])
+    assert stale_after(lake, pipeline, corrected) == []
+
+    # What the night of a day lands: its rows, and labels of the day before.
+    publish(lake, "landing", DAYS[5], value=1)
+    publish(lake, "labels", DAYS[4], value=1)
+    found = stale_after(lake, pipeline, corrected)
+    assert found == [
+        StaleDay(DAYS[6], [f"landing/{DAYS[5]}", f"labels/{DAYS[4]}"]),
+        StaleDay(DAYS[7], [f"landing/{DAYS[5]}"]),
+    ]
+    assert recomputed_sentence(found) == (
+        f"; 2 later days computed again ({DAYS[6]}, {DAYS[7]}), since they look back on what has changed: "
+        f"labels/{DAYS[4]}, landing/{DAYS[5]}"
+    )
+
+    build(lake, pipeline, DAYS[6])  # and killed here
+    assert [stale.day for stale in stale_after(lake, pipeline, corrected)] == [DAYS[7]]
+    build(lake, pipeline, DAYS[7])
+    assert stale_after(lake, pipeline, corrected) == []
+    assert recomputed_sentence([]) == ""
+
+
+def test_a_range_that_is_filled_in_before_the_first_night_makes_the_nights_after_it_stale(
+    lake: Lake, pipeline: Pipeline
+) -> None:
+    before = PartitionRange(FIRST - timedelta(days=3), FIRST - timedelta(days=1))
+    for day in before.days:
+        publish(lake, "landing", day)
+    assert [stale.day for stale in stale_after(lake, pipeline, before)] == DAYS[:2]
+
+
+def test_a_plain_night_looks_at_no_manifest_for_later_days(
+    lake: Lake, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Lake, "published")
+    assert stale_after(lake, pipeline, PartitionRange(DAYS[-1], DAYS[-1])) == []
 
 
 def test_gaps_of_the_look_back_are_named_but_not_what_was_before_the_beginning(pipeline: Pipeline) -> None:

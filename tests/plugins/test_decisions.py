@@ -6,13 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
-from plugins.operators.decisions import AnnouncePartition, RequestTraining, VerdictGate
-from tidewheel.lake import Lake
+from plugins.operators.decisions import AnnounceFeatures, AnnouncePartition, RequestTraining, VerdictGate
+from tidewheel.lake import Lake, Manifest
 from tidewheel.runs import JobRecord, write_record
+from tidewheel.spec import load_pipeline
 
 if TYPE_CHECKING:
     from tests.plugins.conftest import Project
@@ -27,8 +29,8 @@ class Event:
     def __init__(self) -> None:
         self.days: list[str] = []
 
-    def add_partitions(self, days: str) -> None:
-        self.days.append(days)
+    def add_partitions(self, days: list[str]) -> None:
+        self.days += days
 
 
 @pytest.fixture
@@ -64,6 +66,62 @@ def test_a_single_day_is_announced(context: Context) -> None:
 def test_a_backfill_starts_nothing_by_itself(context: Context) -> None:
     with pytest.raises(AirflowSkipException, match=r"2026-01-05\.\.2026-02-01 is more than one day"):
         announce(context(), "2026-01-05..2026-02-01")
+
+
+@pytest.fixture
+def lake(project: Project) -> Lake:
+    """Features of eight days, of which all but the second have been scored; the pipeline looks back four days."""
+    lake = Lake.open("orders")
+    for n in range(1, 9):
+        features = publish(lake, "features", day(n), 0, {})
+        if n != 2:
+            publish(lake, "predictions", day(n), 0, {features.key: features.content_hash, "model": "version 1"})
+    return lake
+
+
+def day(number: int) -> str:
+    return f"2026-01-{number:02}"
+
+
+def publish(lake: Lake, dataset: str, partition: str, value: int, inputs: dict[str, str]) -> Manifest:
+    manifest = lake.write_table(dataset, partition, pa.table({"amount": [value]}), inputs, "test")
+    lake.publish(manifest)
+    return manifest
+
+
+def announce_features(project: Project, context: dict[str, Any], partition: str) -> list[str]:
+    pipeline = load_pipeline(project.folder / "dags" / "orders.yaml")
+    pipeline = pipeline.model_copy(update={"features": pipeline.features.model_copy(update={"look_back_days": 4})})
+    events: dict[Asset, Event] = defaultdict(Event)
+    task = AnnounceFeatures(task_id="announce", asset=DAYS, partition=partition, pipeline=pipeline)
+    task.execute(context | {"outlet_events": events})
+    return events[DAYS].days
+
+
+def test_a_plain_night_is_announced_alone(project: Project, lake: Lake, context: Context) -> None:
+    assert announce_features(project, context(), day(8)) == [day(8)]
+    assert announce_features(project, context(), day(3)) == [day(3)], "a night that is run again and changes nothing"
+
+
+def test_later_days_are_announced_that_were_scored_from_features_which_have_changed(
+    project: Project, lake: Lake, context: Context
+) -> None:
+    for n in (1, 2, 4, 6):
+        publish(lake, "features", day(n), 1, {"landing/2026-01-01": "corrected"})
+    publish(lake, "features", day(3), 0, {"landing/2026-01-01": "corrected"})  # other inputs, the same content
+    assert announce_features(project, context(), day(1)) == [day(1), day(4)], (
+        "not the one that never was scored, the one that came out as it was, or what is beyond the look-back"
+    )
+    assert announce_features(project, context(), day(1)) == [day(1), day(4)], "said again, until it has been scored"
+
+
+def test_a_range_starts_nothing_and_says_what_was_scored_from_features_that_have_changed(
+    project: Project, lake: Lake, context: Context
+) -> None:
+    for n in (1, 3, 4):
+        publish(lake, "features", day(n), 1, {})
+    with pytest.raises(AirflowSkipException, match=r"3 days from 2026-01-01 to 2026-01-04 were scored from other"):
+        announce_features(project, context(), f"{day(1)}..{day(2)}")
 
 
 def gate(context: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from plugins.pipeline.partition import day_before, is_range, newest_features
+from plugins.pipeline.partition import day_before, newest_features
 from tidewheel.lake import Lake
 from tidewheel.runs import JobRecord, write_record
 
@@ -91,8 +91,3 @@ def test_a_run_that_is_cleared_keeps_the_day_it_began_with(lake: Lake, run: Call
 def test_without_any_features_the_message_says_what_to_run_first(project: Project, run: Callable[..., Any]) -> None:
     with pytest.raises(AirflowFailException, match=r"run orders\.features first"):
         newest_features("orders", "score")(run(), EMPTY)
-
-
-def test_one_day_is_no_range() -> None:
-    assert not is_range("2026-01-05")
-    assert is_range("2026-01-05..2026-01-06")

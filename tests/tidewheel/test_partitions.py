@@ -41,12 +41,13 @@ def test_a_range_holds_every_day_once_and_in_order(partitions: PartitionRange) -
 
 
 @given(ranges(), st.integers(min_value=0, max_value=730))
-def test_looking_back_adds_days_in_front_and_moving_back_keeps_the_length(
+def test_looking_back_adds_days_in_front_looking_ahead_behind_and_moving_back_keeps_the_length(
     partitions: PartitionRange, back: int
 ) -> None:
     assert len(partitions.look_back(back).days) == len(partitions.days) + back
     assert partitions.look_back(back).last == partitions.last
     assert len(partitions.back(back).days) == len(partitions.days)
+    assert partitions.look_ahead(back) == PartitionRange(partitions.first, partitions.last + timedelta(days=back))
     assert partitions.back(back).look_back(0).last == partitions.last - timedelta(days=back)
 
 
