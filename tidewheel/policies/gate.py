@@ -71,7 +71,7 @@ class GatePolicy:
     metric: str
     lower_is_better: bool
     superior: bool = False
-    margin: float = 0.06
+    margin: float = 0.08
     confidence: float = 0.975
     minimum_days: int = 3
     floors: Mapping[str, float] = field(default_factory=dict)

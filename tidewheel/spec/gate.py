@@ -57,13 +57,13 @@ class Gate(Section):
         "confidence better",
     )
     margin: float = Field(
-        default=0.06,
+        default=0.08,
         ge=0,
         lt=1,
         description="non-inferiority: the challenger may be worse than the champion by at most this share of the "
-        "champion's figure, with confidence (0.06 allows a log-loss of 0.53 against 0.5). A week of days bounds a "
-        "difference no closer than that: of challengers exactly as good, 0.02 refuses every second one, and the model "
-        "grows old. With a longer holdout a smaller margin will do (0.03 with 28 days, see training.refit)",
+        "champion's figure, with confidence (0.08 allows a log-loss of 0.54 against 0.5). A week of days bounds a "
+        "difference no closer than that: of challengers exactly as good, 0.03 refuses every second one, and the model "
+        "grows old. With a longer holdout a smaller margin will do (0.05 with 21 days, see training.refit)",
     )
     confidence: float = Field(
         default=0.975,
