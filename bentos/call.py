@@ -62,7 +62,8 @@ class Call:
     @property
     def mirrored(self) -> bool:
         """Whether the router sent a copy, whose answer it throws away: it marks the host."""
-        return self.headers.get(b"host", b"").partition(b":")[0].endswith(b"-shadow")
+        host = self.headers.get(b"host", b"")
+        return host.endswith(b"-shadow") or b"-shadow:" in host
 
     @property
     def probing(self) -> bool:

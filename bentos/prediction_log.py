@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,13 +45,13 @@ class _Waiting:
 
     def __init__(self, packaged: Packaged, span: float) -> None:
         self.span = span
+        self.shape = len(packaged.key), len(packaged.numbers)
         self.request_ids: list[str] = []
         self.counts: list[int] = []
         self.times: list[float] = []
         self.mirrored: list[bool] = []
         self.predictions, self.numbers = bytearray(), bytearray()
-        self.keys: list[list[int | str | None]] = [[] for _ in packaged.key]
-        self.categories: list[list[str | None]] = [[] for _ in packaged.categories]
+        self.texts: list[list[int | str | None]] = [[] for _ in (*packaged.key, *packaged.categories)]
 
     def add(self, request_id: str, at: float, mirrored: bool, rows: Rows, predictions: Predictions) -> None:
         self.request_ids.append(request_id)
@@ -59,27 +60,26 @@ class _Waiting:
         self.mirrored.append(mirrored)
         self.predictions += predictions.tobytes()
         self.numbers += rows.columns.numbers.tobytes()
-        for kept, values in zip(self.keys, rows.key, strict=True):
-            kept.extend(values)
-        for known, texts in zip(self.categories, rows.columns.categories, strict=True):
-            known.extend(texts)
+        for kept, values in zip(self.texts, chain(rows.key, rows.columns.categories), strict=True):
+            kept += values
 
     def batch(self, schema: pa.Schema, model_version: str, colour: str) -> pa.RecordBatch:
         counts = np.array(self.counts)
         before = np.repeat(np.cumsum(counts) - counts, counts)
-        rows = len(before)
-        moments = np.array(self.times) * 1e6
+        rows, (keys, numbers) = len(before), self.shape
+        # Cut to a microsecond, not rounded, which could be one of the next segment.
+        moments = (np.array(self.times) * 1e6).astype("datetime64[us]")
         columns = [
             np.repeat(np.array(self.request_ids, dtype=object), counts),
             np.arange(rows) - before,
-            np.repeat(moments.round().astype("datetime64[us]"), counts),
+            np.repeat(moments, counts),
             pa.repeat(model_version, rows),
             pa.repeat(colour, rows),
             np.repeat(self.mirrored, counts),
             np.frombuffer(self.predictions),
-            *([None if value is None else str(value) for value in key] for key in self.keys),
-            *np.frombuffer(self.numbers).reshape(rows, -1).T.copy(),
-            *self.categories,
+            *([None if value is None else str(value) for value in key] for key in self.texts[:keys]),
+            *np.frombuffer(self.numbers).reshape(rows, numbers).T.copy(),
+            *self.texts[keys:],
         ]
         # NaN becomes null.
         arrays = [pa.array(c, field.type, from_pandas=True) for c, field in zip(columns, schema, strict=True)]
@@ -136,7 +136,7 @@ class PredictionLog:
                 self._waiting.append(_Waiting(self._packaged, span))
             self._waiting[-1].add(request_id, at, mirrored, rows, predictions)
             self._waiting_rows += len(predictions)
-        if self._waiting_rows >= WAKING_ROWS:
+        if self._waiting_rows >= WAKING_ROWS and not self._wake.is_set():
             self._wake.set()
 
     def close(self) -> None:

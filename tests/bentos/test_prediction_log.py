@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 
 from bentos.prediction_log import MOST_WAITING_ROWS, PredictionLog
+from bentos.predictor import Columns
 from bentos.request import Rows
 from bentos.served import Served
 from jobs.data.request_log import RequestLog
@@ -218,3 +219,13 @@ def stream_of(table: pa.Table) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     return bytes(sink.getvalue())
+
+
+def test_a_model_without_numbers_is_logged_too(served: Served, settings: Settings, folder: Path) -> None:
+    packaged = replace(served.packaged, columns=served.packaged.categories, key=())
+    log = PredictionLog(folder, packaged, "blue")
+    rows = Rows(Columns(np.empty((2, 0)), tuple(["fast", None] for _ in packaged.categories)), ())
+    log.put("one", time.time(), False, rows, np.array([0.25, 0.75]))
+    log.close()
+    assert logged(settings)["prediction"].tolist() == [0.25, 0.75]
+    assert logged(settings)["features.carrier"].tolist() == ["fast", None]
