@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tidewheel.cli.job_process import run_job
 from tidewheel.errors import PlatformError, SpecError, UsageError
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
@@ -116,12 +116,9 @@ def _check(names: list[str], settings: Settings) -> dict[str, list[str]]:
     """What is wrong with the code and expectations of pipelines whose files are right."""
     if not names:
         return {}
-    # A process of its own: it imports a team's code and heavy libraries, which the core never does.
-    command = [sys.executable, "-m", "jobs.check", *names]
+    output = subprocess.PIPE
     try:
-        ran = subprocess.run(  # noqa: S603
-            command, cwd=settings.project, capture_output=True, text=True, check=False, timeout=LONGEST_CHECK_SECONDS
-        )
+        ran = run_job(settings, "check", *names, stdout=output, stderr=output, timeout=LONGEST_CHECK_SECONDS)
     except subprocess.TimeoutExpired:
         raise SpecError(
             f"the code of {', '.join(names)} could not be imported within {LONGEST_CHECK_SECONDS} s: "

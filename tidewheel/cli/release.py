@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from tidewheel.cli.job_process import run_job
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
@@ -70,16 +69,14 @@ def _take_back(name: str, reason: str) -> TakenBack | None:
 
 
 def _run(name: str, dry_run: bool, *options: str) -> None:
-    # A process of its own, the very one that the release DAG starts: same code, same record, same exit codes.
     now = datetime.now(UTC)
-    command = [
-        *(sys.executable, "-m", "jobs.release"),
+    asked = [
         *("--pipeline", name),
         *("--partition", now.date().isoformat()),
         *("--run-id", f"cli__{now:%Y-%m-%dT%H:%M:%S.%f}"),
         *options,
         *(["--dry-run"] if dry_run else []),
     ]
-    done = subprocess.run(command, cwd=load_settings().project, check=False)  # noqa: S603
+    done = run_job(load_settings(), "release", *asked)
     if done.returncode:
         raise typer.Exit(done.returncode)

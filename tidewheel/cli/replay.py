@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tidewheel.cli.job_process import run_job
 from tidewheel.partitions import PartitionRange, parse_day
 from tidewheel.settings import load_settings
 
@@ -38,15 +38,19 @@ def replay(
     registry. Leaves a page and JSON. Interrupted, it goes on where it was; what is played already is not played again.
     """
     played = PartitionRange(parse_day(first), parse_day(last))
-    command = [
-        *(sys.executable, "-m", "jobs.replay"),
+    options = [
         *("--pipeline", name),
         *("--partition", str(played)),
         *("--run-id", f"replay__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"),
-        *(option for one in policy or () for option in ("--policy", one)),
+        *(option for one in policy or () for option in ("--policy", _from_anywhere(one))),
         *("--seeds", str(seeds)),
         *(("--workers", str(workers)) if workers else ()),
     ]
-    done = subprocess.run(command, cwd=load_settings().project, check=False)  # noqa: S603
+    done = run_job(load_settings(), "replay", *options)
     if done.returncode:
         raise typer.Exit(done.returncode)
+
+
+def _from_anywhere(policy: str) -> str:
+    """A policy that is a file, as the job finds it, which runs in the project's folder."""
+    return str(Path(policy).absolute()) if policy.endswith((".yaml", ".yml")) else policy

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tidewheel.cli.job_process import run_job
 from tidewheel.errors import ExitCode
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
@@ -35,14 +35,7 @@ def reproduce(
     """
     settings = load_settings()
     find_pipeline(settings.pipelines_folder, name)  # a misspelled name gets a hint
-    # A process of its own: it imports a team's code and heavy libraries, which the core never does.
-    ran = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "jobs.reproduce", name, str(version)],
-        cwd=settings.project,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    ran = run_job(settings, "reproduce", name, str(version), stdout=subprocess.PIPE)
     if ran.returncode:
         raise typer.Exit(ran.returncode)
     found = json.loads(ran.stdout)
