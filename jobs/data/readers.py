@@ -136,14 +136,15 @@ def _compression(name: str) -> str | None:
 
 
 def _read_sql(reader: SqlReader, day: date) -> SourceDay:
-    from sqlalchemy import text
+    from sqlalchemy import Date, bindparam, text
     from sqlalchemy.exc import SQLAlchemyError
 
     engine = _engine(reader.url_variable)
     name = f"the query on {reader.url_variable} for {day}"
     try:
         with engine.connect() as connection:
-            result = connection.execute(text(reader.query), {"partition": day})
+            query = text(reader.query).bindparams(bindparam("partition", day, Date))
+            result = connection.execute(query)
             names, rows = list(result.keys()), result.fetchall()
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
