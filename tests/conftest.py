@@ -54,6 +54,18 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = 30) -> None
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="session")
+def s3_options() -> Iterator[dict[str, object]]:
+    """Options of a lake on a real server that speaks S3's protocol; a test makes a bucket of its own there."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {"endpoint_url": f"http://{host}:{port}", "key": "key", "secret": "secret"}
+    server.stop()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Spark finds Java as it does under the platform: the machine's own, else the one from the wheel."""

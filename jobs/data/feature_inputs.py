@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-from jobs.data.spark import spark_url
+from jobs.data.batch_reader import PATH, BatchReader
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.lake import DATA
 from tidewheel.partitions import PartitionRange
@@ -70,18 +70,25 @@ def read_manifests(spark: SparkSession, lake: Lake, manifests: Sequence[Manifest
 
 
 def _read_alike(spark: SparkSession, lake: Lake, manifests: list[Manifest]) -> DataFrame:
-    urls = [spark_url(url) for manifest in manifests for url in lake.urls(manifest)]
     files = [(file.path, manifest.partition) for manifest in manifests for file in manifest.files]
-    day_of_file = pa.table({"_path": [path for path, _ in files], PARTITION: [day for _, day in files]})
+    named = pa.table({PATH: [path for path, _ in files], PARTITION: [day for _, day in files]})
+    day_of_file, schema = spark.createDataFrame(named), _schema(lake, manifests[0])
+    if lake.store.is_folder:
+        urls = [url for manifest in manifests for url in lake.urls(manifest)]
+        # Hadoop writes a URL's beginning in its own ways (file:/ for file:///): the path below the dataset is compared.
+        path = F.concat(F.lit(f"{DATA}/"), F.substring_index("_metadata.file_path", f"/{DATA}/", -1))
+        frame = spark.read.schema(schema).parquet(*urls).select("*", path.alias(PATH))
+    else:
+        folder, wanted = f"{manifests[0].pipeline}/{manifests[0].dataset}", to_arrow_schema(schema, timezone="UTC")
+        reader = BatchReader(lake.store.root, lake.store.options, folder, wanted)
+        found = T.StructType([*schema.fields, T.StructField(PATH, T.StringType())])
+        frame = day_of_file.select(PATH).mapInArrow(reader.__call__, found)
     # A day of which nothing is known has columns of Arrow's type null, which is no type in Spark.
     columns = [
         F.lit(None).cast("double").alias(name) if kind == "null" else F.col(name)
         for name, kind in manifests[0].columns.items()
     ]
-    # Hadoop writes a URL's beginning in its own ways (file:/ for file:///), so the path below the dataset is compared.
-    path = F.concat(F.lit(f"{DATA}/"), F.substring_index("_metadata.file_path", f"/{DATA}/", -1))
-    frame = spark.read.schema(_schema(lake, manifests[0])).parquet(*urls).select(*columns, path.alias("_path"))
-    return frame.join(F.broadcast(spark.createDataFrame(day_of_file)), "_path").drop("_path")
+    return frame.join(F.broadcast(day_of_file), PATH).select(*columns, PARTITION)
 
 
 def _schema(lake: Lake, manifest: Manifest) -> T.StructType:

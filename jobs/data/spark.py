@@ -22,7 +22,7 @@ def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
     """A session on the settings' master, in UTC, quiet, with shuffle partitions and compiler to fit the rows.
 
     Args:
-        settings: master, memory of a local driver, and options of the lake.
+        settings: master, and memory of a local driver.
         name: shown in Spark's own pages.
         rows: about how many rows will be shuffled.
     """
@@ -34,14 +34,9 @@ def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     partitions = max(os.cpu_count() or 1, -(-rows // ROWS_PER_TASK))
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
-    for key, value in {**_common(partitions), **_local(settings, rows), **_s3a(settings)}.items():
+    for key, value in {**_common(partitions), **_local(settings, rows)}.items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    # What the builder is given stands on the JVM's command line, for every user of the machine to read.
-    hadoop = session.sparkContext._jsc.hadoopConfiguration()
-    for key, value in _s3a_secrets(settings).items():
-        hadoop.set(key, value)
-    return session
+    return builder.getOrCreate()
 
 
 def find_java(settings: Settings) -> None:
@@ -59,11 +54,6 @@ def find_java(settings: Settings) -> None:
             "Spark needs Java 17 or newer, but JAVA_HOME is not set and there is no `java` on the PATH; `tidewheel up` "
             "brings one that every job finds, or set JAVA_HOME"
         )
-
-
-def spark_url(url: str) -> str:
-    """A lake URL as Spark's file system layer names it."""
-    return f"s3a://{url.removeprefix('s3://')}" if url.startswith("s3://") else url
 
 
 def _common(partitions: int) -> Mapping[str, str]:
@@ -92,20 +82,3 @@ def _local(settings: Settings, rows: int) -> Mapping[str, str]:
         "spark.local.dir": str(settings.home / "spark"),
         "spark.sql.warehouse.dir": (settings.home / "spark-warehouse").as_uri(),
     }
-
-
-def _s3a(settings: Settings) -> Mapping[str, str]:
-    """The lake's fsspec options in Hadoop's words; `hadoop-aws` must be among Spark's jars."""
-    options = settings.lake_options if settings.lake_root.startswith("s3://") else {}
-    client = options.get("client_kwargs")
-    endpoint = options.get("endpoint_url") or (client.get("endpoint_url") if isinstance(client, dict) else None)
-    if endpoint is None:
-        return {}
-    return {"spark.hadoop.fs.s3a.endpoint": str(endpoint), "spark.hadoop.fs.s3a.path.style.access": "true"}
-
-
-def _s3a_secrets(settings: Settings) -> Mapping[str, str]:
-    """The keys among the lake's fsspec options, in Hadoop's words."""
-    named = {"key": "fs.s3a.access.key", "secret": "fs.s3a.secret.key"}
-    options = settings.lake_options if settings.lake_root.startswith("s3://") else {}
-    return {named[option]: str(value) for option, value in options.items() if option in named}

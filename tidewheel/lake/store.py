@@ -25,6 +25,11 @@ class Store:
         # Other processes write here too: a listing remembered is a batch overlooked.
         self.fs, self._base = fsspec.core.url_to_fs(self.root, **{"use_listings_cache": False, **self.options})
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether the files lie in a folder of this machine, or one that is mounted on it."""
+        return isinstance(self.fs, LocalFileSystem)
+
     def url(self, path: str) -> str:
         """Full URL of a path, as Spark and Arrow want it."""
         return f"{self.root}/{path}"
@@ -43,7 +48,7 @@ class Store:
     def replace(self, path: str, content: bytes) -> None:
         """Put a file in place in one step: a reader sees the old content or the new, never a part."""
         target = self.local(path)
-        if not isinstance(self.fs, LocalFileSystem):
+        if not self.is_folder:
             self.fs.pipe_file(target, content)  # object stores publish an object when its upload ends
             return
         self.fs.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH120  an fsspec path, not a Path

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tidewheel.lake import Lake, Store
-
-
-@pytest.fixture(scope="session")
-def s3_options() -> Iterator[dict[str, object]]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield {"endpoint_url": f"http://{host}:{port}", "key": "key", "secret": "secret"}
-    server.stop()
 
 
 @pytest.fixture(params=["file", "s3"])
