@@ -50,6 +50,8 @@ from tidewheel.spec import Pipeline, load_pipeline
 
 ROUNDS, TURN_SECONDS, CONNECTIONS = 5, 3.0, 16
 MANY = 10_000
+WRITTEN_SECONDS = 2.0
+"""After so long all that was answered is in the log, which writes once a second."""
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 
 
@@ -200,9 +202,10 @@ def through_envoy(root: Path, server: Server, body: bytes) -> None:
 
 def steady(server: Server, body: bytes, rate: float = 500.0, seconds: float = 10.0) -> None:
     """500 requests a second: what the log kept, and what it dropped."""
+    time.sleep(WRITTEN_SECONDS)
     before = log_figures(server)
     load = send(server.url, request(server.url, body), CONNECTIONS, seconds, rate)
-    time.sleep(2)  # the log writes once a second
+    time.sleep(WRITTEN_SECONDS)
     kept, dropped = (after - b for after, b in zip(log_figures(server), before, strict=True))
     print(
         f"{load.rate:.0f} requests/s for {seconds:.0f} s: {len(load.milliseconds)} answered, {kept:.0f} logged, "
