@@ -55,6 +55,7 @@ def ill_version(found: SmallPlatform, version: str) -> Outcome:
         found.release(version, LONG_BAKE_SECONDS, scores)
     except ReleaseError:
         return Outcome(_taken_back(found))
+    found.release("1", BAKE_SECONDS)
     return Outcome("**released**")
 
 
