@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.models import registry
+from jobs.models.mlflow_api import ask
 from jobs.models.prediction import model_frame, predict
 from tidewheel.errors import ExitCode
+from tidewheel.lake import Lake, Store
+from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
 if TYPE_CHECKING:
@@ -50,6 +55,34 @@ def test_every_row_gets_the_models_own_answer_its_key_and_the_version(parcels: P
     assert set(said["model_version"]) == {"1"}
 
 
+def test_a_day_that_was_scored_keeps_its_version_unless_somebody_asks_for_the_champion(
+    parcels: Parcels, run_job: RunJob
+) -> None:
+    day = date(2024, 1, 12)
+    for output in run_job(parcels, "score", day, "night").outputs:
+        parcels.lake.publish(parcels.lake.manifest("predictions", output.partition, output.content_hash))
+    _second_champion(parcels)
+    corrected = parcels.publish_day(day, shift=0.5)
+
+    again = run_job(parcels, "score", day, "corrected")
+    assert again.figures["version"] == "1"
+    assert again.inputs == {corrected.key: corrected.content_hash, "model": "version 1"}
+    assert run_job(parcels, "score", "2024-01-11", "never scored").figures["version"] == "2"
+    assert run_job(parcels, "score", day, "by hand", "--champion=yes").figures["version"] == "2"
+    assert run_job(parcels, "score", "2024-01-11..2024-01-12", "range").figures["version"] == "2"
+
+    ask(parcels.settings, "DELETE", "model-versions/delete", name=parcels.name, version="1")
+    assert run_job(parcels, "score", day, "gone").figures["version"] == "2"
+
+
+def _second_champion(parcels: Parcels) -> None:
+    """Register the model once more, and make that the champion."""
+    first = ask(parcels.settings, "GET", "model-versions/get", name=parcels.name, version="1")["model_version"]
+    made_of = {"source": first["source"], "run_id": first["run_id"], "model_id": first["source"].rpartition("/")[2]}
+    second = ask(parcels.settings, "POST", "model-versions/create", name=parcels.name, **made_of)["model_version"]
+    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, second["version"])
+
+
 @pytest.mark.spark
 def test_spark_and_a_single_process_write_the_same_bytes(
     parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
@@ -59,6 +92,25 @@ def test_spark_and_a_single_process_write_the_same_bytes(
     monkeypatch.setenv("TIDEWHEEL_SPARK_MASTER", "local[2]")
     on_spark = run_job(parcels, "score", "2024-01-10..2024-01-12", "spark")
     assert on_spark.outputs == here.outputs
+
+
+@pytest.mark.spark
+def test_spark_scores_a_lake_on_s3_with_the_same_bytes(
+    parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, s3_options: dict[str, object]
+) -> None:
+    day = date(2024, 1, 12)
+    in_a_folder = run_job(parcels, "score", day, "here")
+    Store("s3://parcels-lake", s3_options).fs.mkdir("parcels-lake")
+    monkeypatch.setenv("TIDEWHEEL_LAKE_URL", "s3://parcels-lake/root")
+    monkeypatch.setenv("TIDEWHEEL_LAKE_OPTIONS", json.dumps(s3_options))
+    monkeypatch.setattr("jobs.models.scorer.ROWS_BEFORE_SPARK_PAYS", 0)
+    monkeypatch.setenv("TIDEWHEEL_SPARK_MASTER", "local[2]")
+    settings = load_settings()
+    on_s3 = replace(parcels, settings=settings, lake=Lake.open(parcels.name, settings))
+    on_s3.publish_day(day)
+    record = run_job(on_s3, "score", day, "there")
+    assert record.outputs == in_a_folder.outputs
+    assert on_s3.lake.read(on_s3.lake.manifest("predictions", str(day), record.outputs[0].content_hash)).num_rows == 120
 
 
 def test_without_a_champion_nothing_is_scored_and_nothing_fails(
