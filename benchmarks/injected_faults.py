@@ -26,7 +26,7 @@ from tidewheel.ledger.releases import Status
 BAKE_SECONDS, LONG_BAKE_SECONDS = 3.0, 30.0
 FULL_SECONDS, FULL_BYTES = 3.0, 1024
 """How long the disk is full, and how large a file may be then."""
-DEADLINE_SECONDS, GONE_SECONDS, POLL_SECONDS = 60.0, 1.0, 0.02
+DEADLINE_SECONDS, GONE_SECONDS, POLL_SECONDS = 180.0, 1.0, 0.02
 LONGEST_REASON = 150
 
 

@@ -137,7 +137,8 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., watcher.Watch]:
 def test_what_the_router_does_against_the_ledger_is_told_once_it_lasts(
     routes: Callable[..., watcher.Watch],
 ) -> None:
-    torn, other = {"orders": "green"}, {"orders": "no colour"}
+    torn: dict[str, Any] = {"orders": "green"}
+    other = {"orders": "no colour"}
     watch = routes(torn, torn, other, {}, torn)
     assert [watch.look() for _ in range(5)] == [{}, torn, {}, {}, {}]
 

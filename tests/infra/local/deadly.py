@@ -45,7 +45,7 @@ def release_and_die(
     arguments = (settings, pipeline, dict(artifacts), version, stage)
     process = PROCESSES.Process(target=_release, args=arguments)
     process.start()
-    process.join(60)
+    process.join(180)
     assert process.exitcode is not None, f"the process that should die in {stage} lives"
     return process.exitcode
 
