@@ -59,17 +59,6 @@ class Call:
         """Whether the answer shall be an Arrow stream."""
         return ARROW in self.headers.get(b"accept", b"")
 
-    @property
-    def mirrored(self) -> bool:
-        """Whether the router sent a copy, whose answer it throws away: it marks the host."""
-        host = self.headers.get(b"host", b"")
-        return host.endswith(b"-shadow") or b"-shadow:" in host
-
-    @property
-    def probing(self) -> bool:
-        """Whether a release asks, to see whether the model answers right."""
-        return b"x-tidewheel-probe" in self.headers
-
 
 class Bodies:
     """Receives bodies, and knows how much of them is held in memory."""

@@ -185,8 +185,8 @@ class Endpoint:
         desk = self._desk
         rows = _rows(desk.served, call.content_type, body)
         answer = desk.served.answer(rows, call.request_id)
-        if desk.log and desk.log.wants(call.request_id) and not call.probing:
-            desk.log.put(call.request_id, time.time(), call.mirrored, rows, answer.predictions)
+        if desk.log:
+            desk.log.put(call, rows, answer.predictions)
         content, kind = (answer.to_arrow(), ARROW) if call.wants_arrow else (answer.to_json(), JSON)
         desk.measures.answered(len(rows), len(answer.flags), time.perf_counter() - started)
         return Reply(200, content, kind, rows=len(rows))

@@ -17,6 +17,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from bentos.call import Call
 from bentos.prediction_log import MOST_WAITING_ROWS, PredictionLog
 from bentos.predictor import Columns
 from bentos.request import Rows
@@ -43,11 +44,14 @@ def logged(settings: Settings) -> pd.DataFrame:
     return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
 
 
-def put(log: PredictionLog, served: Served, request_id: str, at: float | None = None) -> None:
+def call(request_id: str) -> Call:
+    return Call("POST", {}, request_id)
+
+
+def put(log: PredictionLog, served: Served, request_id: str) -> None:
     """Log the answer to a golden row."""
     golden = served.packaged.golden_rows[0]
-    rows = served.reader.from_rows([golden.row])
-    log.put(request_id, at or time.time(), False, rows, np.array([golden.prediction]))
+    log.put(call(request_id), served.reader.from_rows([golden.row]), np.array([golden.prediction]))
 
 
 @pytest.mark.slow
@@ -143,7 +147,7 @@ def test_a_stuck_disk_costs_memory_up_to_a_bound_and_then_rows_that_are_counted(
     rows, predictions = served.reader.from_rows([served.packaged.golden_rows[0].row] * 500), np.zeros(500)
     started = time.monotonic()
     for _ in range(2 * MOST_WAITING_ROWS // 500):
-        log.put("large", time.time(), False, rows, predictions)
+        log.put(call("large"), rows, predictions)
     assert time.monotonic() - started < 1, "nobody waited for the disk"
     assert log.dropped["queue"] == MOST_WAITING_ROWS // 500
     disk.go_on.set()
@@ -168,7 +172,7 @@ def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
 ) -> None:
     log = PredictionLog(folder, served.packaged, "blue")
     bad = Rows(served.reader.from_rows([served.packaged.golden_rows[0].row]).columns, (["\ud800"],))
-    log.put("bad", time.time(), False, bad, np.zeros(1))
+    log.put(call("bad"), bad, np.zeros(1))
     wait_until(lambda: log.dropped["failed"] == 1, "it is counted")
     put(log, served, "good")
     log.close()
@@ -176,11 +180,15 @@ def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
     assert "1 requests are not in the prediction log" in caplog.text
 
 
-def test_a_log_over_midnight_has_each_day_in_its_own_files(served: Served, settings: Settings, folder: Path) -> None:
+def test_a_log_over_midnight_has_each_day_in_its_own_files(
+    served: Served, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = PredictionLog(folder, served.packaged, "blue")
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
     for n, moment in enumerate((midnight - timedelta(microseconds=1), midnight, midnight + timedelta(seconds=1))):
-        put(log, served, f"q{n}", at=moment.timestamp())
+        monkeypatch.setattr("bentos.prediction_log.time.time", moment.timestamp)
+        put(log, served, f"q{n}")
+    monkeypatch.undo()
     log.close()
     reader = RequestLog(settings, "orders")
     assert reader.between(midnight - timedelta(days=1), midnight)["request_id"].tolist() == ["q0"]
@@ -199,8 +207,8 @@ def test_requests_with_and_without_a_key_and_whole_tables_share_a_file(
         "json": served.reader.from_rows([{**row, "order_id": 17}, {**row, "pressure": None}]),
         "table": served.tables.from_stream(stream_of(table)),
     }
-    for n, (request_id, rows) in enumerate(asked.items()):
-        log.put(request_id, time.time() + n / 1000, False, rows, np.arange(len(rows)) / 2)
+    for request_id, rows in asked.items():
+        log.put(call(request_id), rows, np.arange(len(rows)) / 2)
     log.close()
     found = logged(settings)
     assert found["request_id"].tolist() == ["plain", "json", "json", "table", "table", "table"]
@@ -225,7 +233,7 @@ def test_a_model_without_numbers_is_logged_too(served: Served, settings: Setting
     packaged = replace(served.packaged, columns=served.packaged.categories, key=())
     log = PredictionLog(folder, packaged, "blue")
     rows = Rows(Columns(np.empty((2, 0)), tuple(["fast", None] for _ in packaged.categories)), ())
-    log.put("one", time.time(), False, rows, np.array([0.25, 0.75]))
+    log.put(call("one"), rows, np.array([0.25, 0.75]))
     log.close()
     assert logged(settings)["prediction"].tolist() == [0.25, 0.75]
     assert logged(settings)["features.carrier"].tolist() == ["fast", None]
