@@ -12,6 +12,7 @@ from mlflow.entities import Dataset, DatasetInput
 from mlflow.models import infer_signature
 
 from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
+from jobs.evaluation.freshness import freshness_pays
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.contract import write_contract
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from jobs.data.training_data import TrainingData
+    from jobs.models.prediction import Model
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.train")
@@ -50,6 +52,7 @@ def work(job: Job) -> Result:
         figures={
             "version": done.version,
             "rows": rows,
+            "fits": 2 if registry.REFIT in done.tags else 1,
             "data_hash": chosen.data_hash,
             "device": parameters["device"],
             **{metric["key"]: metric["value"] for metric in logged["metrics"]},
@@ -62,8 +65,12 @@ def work(job: Job) -> Result:
 
 def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
     """Fit, log and register. Registering is the last step, so a version in the registry is a whole one."""
+
+    def pays(first: Model) -> bool:
+        return freshness_pays(job.settings, job.lake, job.pipeline, chosen, first)
+
     with refusal_is_a_verdict(job):
-        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
+        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen, pays)
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
     said = predict(model, frame, pipeline.task)
     figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}

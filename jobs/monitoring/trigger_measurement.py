@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from jobs.models import registry
 from tidewheel.errors import LakeError
-from tidewheel.policies.trigger_facts import Attempt, DayQuality, Ended, FeatureDrift, TriggerMeasurement
+from tidewheel.policies.trigger_facts import (
+    Attempt,
+    DayQuality,
+    Ended,
+    FeatureDrift,
+    TriggerMeasurement,
+    best_gain,
+)
+from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.runs import read_record
 
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
 
 REMEMBERED = 60
 """Newest wishes and gate verdicts looked at: more than any budget or back-off reaches back to."""
+REMEMBERED_NIGHTS = 400
+"""Newest nights looked through for alarms that called for a training: more than any budget's period that is usual."""
 QUALITY = {
     "classification": ("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
     "regression": ("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
@@ -91,16 +101,19 @@ def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]
 def attempts(lake: Lake, ledger: Ledger, pipeline: str) -> list[Attempt]:
     """Trainings so far, oldest first: those that the trigger asked for, and those of a person's or another's."""
     # newest last, so that a reviewer's word stands in place of the gate's
-    rows = reversed(ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=REMEMBERED))
+    rows = ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=REMEMBERED)[::-1]
     judged = {row.run_id: row for row in rows}
-    asked = [request for request in ledger.requests(pipeline, limit=REMEMBERED) if request.day is not None]
-    found = [
-        Attempt(date.fromisoformat(request.day or ""), _ended(request, judged.pop(request.closed_by or "", None)))
-        for request in asked
-    ]
+    gains = {row.run_id: _best_gain(row) for row in rows if row.kind == Kind.GATE}
+    alarmed, found = _alarmed_days(ledger, pipeline), list[Attempt]()
+    for request in ledger.requests(pipeline, limit=REMEMBERED):
+        if request.day is not None:
+            run_id = request.closed_by or ""
+            ended = _ended(request, judged.pop(run_id, None))
+            fits, day = _fits(lake, run_id), date.fromisoformat(request.day)
+            found.append(Attempt(day, ended, request.day in alarmed, fits, gains.get(run_id)))
     for run_id, verdict in judged.items():
         if as_of := _as_of(lake, run_id, verdict):
-            found.append(Attempt(as_of, _judged(verdict)))
+            found.append(Attempt(as_of, _judged(verdict), fits=_fits(lake, run_id), best_gain=gains.get(run_id)))
     return sorted(found, key=lambda attempt: attempt.as_of)
 
 
@@ -131,6 +144,28 @@ def _judged(verdict: VerdictRow) -> Ended:
     if "version" not in verdict.inputs and verdict.outcome == Outcome.INCONCLUSIVE:
         return Ended.FAILED  # there was no challenger to judge
     return Ended.PROMOTED if verdict.outcome == Outcome.PASSED else Ended.REJECTED
+
+
+def _alarmed_days(ledger: Ledger, pipeline: str) -> set[str]:
+    """The days on which an alarm called for a training."""
+    nights = ledger.verdicts(pipeline, Kind.TRIGGER, limit=REMEMBERED_NIGHTS)
+    return {row.subject for row in nights if row.outcome == Outcome.FIRED and row.inputs.get("role") == Role.ALARM}
+
+
+def _best_gain(verdict: VerdictRow) -> float | None:
+    """What the gate's comparison says of the challenger at best; None where it compared nothing."""
+    found, metric = verdict.inputs, str(verdict.thresholds.get("metric"))
+    if not {"loss_difference", "upper_bound"} <= found.keys() or metric not in found.get("champion", {}):
+        return None
+    return best_gain(found["loss_difference"], found["upper_bound"], found["champion"][metric])
+
+
+def _fits(lake: Lake, run_id: str) -> int:
+    """Models that a training run fitted; one where it has left no record."""
+    try:
+        return int(str(read_record(lake, run_id, "train").figures.get("fits", 1))) if run_id else 1
+    except LakeError:
+        return 1
 
 
 def _as_of(lake: Lake, run_id: str, verdict: VerdictRow) -> date | None:

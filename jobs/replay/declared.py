@@ -14,7 +14,8 @@ from jobs.replay.retraining import Champion, Decision, Training
 from jobs.replay.watch import Watch
 from tidewheel.errors import DataRefused
 from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement
+from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement, best_gain
+from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Outcome, Verdict
 from tidewheel.spec import Pipeline
 
@@ -36,6 +37,7 @@ class DeclaredRetraining:
         self._triggers = trigger_policy(pipeline)
         self._champion: Champion | None = None
         self._trained = 0
+        self._alarmed = False
         self._attempts: list[Attempt] = []
         self._judged_on: list[set[date]] = []
         self._said: dict[date, tuple[str, Array]] = {}
@@ -58,6 +60,7 @@ class DeclaredRetraining:
             version, answers = said
             self._watch.measure(known, version, answers, self._expected_errors[version])
         verdict = self._triggers.decide(self._measured(known))
+        self._alarmed = verdict.inputs["role"] == Role.ALARM
         return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
 
     def train(self, known: Known, why: str) -> Training:
@@ -65,16 +68,21 @@ class DeclaredRetraining:
         try:
             chosen = known.training_data(self._pipeline)
         except DataRefused as error:
-            self._attempts.append(Attempt(known.as_of, Ended.FAILED))
+            self._attempts.append(Attempt(known.as_of, Ended.FAILED, self._alarmed))
             return Training(known.as_of, why, Outcome.REFUSED, str(error), None, 0, 0, 0.0)
         self._trained += 1
         version = str(self._trained)
-        made = self._fitter.challenger(known, chosen)
+        made = self._fitter.challenger(known, chosen, self._champion.judged if self._champion else None)
         uses = self._uses(chosen)
         measured, verdict = judge(self._pipeline, known, chosen, version, made.judged, self._champion, uses)
         self._expected_errors[version] = measured.challenger.get("rmse", math.nan) ** 2
         passed = verdict.outcome is Outcome.PASSED
-        self._attempts.append(Attempt(known.as_of, Ended.PROMOTED if passed else Ended.REJECTED))
+        ended = Ended.PROMOTED if passed else Ended.REJECTED
+        gain = None
+        if compared := measured.comparison:
+            figure = compared.champion[self._pipeline.metric]
+            gain = best_gain(compared.loss_difference, compared.upper_bound, figure)
+        self._attempts.append(Attempt(known.as_of, ended, self._alarmed, made.fits, gain))
         if passed:
             self._champion = Champion(version, known.as_of, made.serving, made.judged)
         promoted = version if passed else None

@@ -8,7 +8,7 @@ from html import escape
 from jobs.models.prediction import Array
 from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
 from jobs.replay.play import Play
-from jobs.replay.policies import FROZEN
+from jobs.replay.policies import EQUAL, FROZEN
 from jobs.replay.series import TRAILING_DAYS
 from jobs.replay.summary import CONFIDENCE, WEEKLY, Interval, PolicySummary
 from tidewheel.partitions import PartitionRange
@@ -138,6 +138,12 @@ def lead(pipeline: Pipeline, summaries: Sequence[PolicySummary]) -> str:
             f" It keeps {_share(first.gain_kept)} of what weekly training gains over a frozen model, with "
             f"{first.fits / by_name[WEEKLY].fits:.0%} of its fits."
         )
+    if first.better_than_equal is not None and first.policy != EQUAL:
+        against = first.better_than_equal
+        said += (
+            f" Against a calendar of as many fits it is {'better' if against.value >= 0 else 'worse'} by "
+            f"{abs(against.value):.4f} ({against.low:+.4f} to {against.high:+.4f})."
+        )
     others = [one for one in summaries[1:] if not (first.gain_kept and one.policy == first.policy)]
     if others:
         listed = ", ".join(f"{one.policy} {one.quality.value:.4f} ({one.fits:.3g} fits)" for one in others)
@@ -149,13 +155,14 @@ def _summary_table(pipeline: Pipeline, summaries: Sequence[PolicySummary], colou
     head = ["policy", f"{NAMES[pipeline.metric]} (95%)"]
     others = [name for name in summaries[0].figures if name != pipeline.metric]
     head += [NAMES[name] for name in others]
-    head += ["better than frozen", "gain kept", "fits", "CPU s", "promoted", "refused", "alarms"]
+    head += ["better than frozen", "better than equal", "gain kept", "fits", "CPU s", "promoted", "refused", "alarms"]
     body = [
         [
             f'<span class="key" style="background:var(--c{colours[one.policy]})"></span>{escape(one.policy)}',
             f"{one.quality.value:.4f}<br><small>{one.quality.low:.4f} to {one.quality.high:.4f}</small>",
             *(f"{one.figures[name]:.4f}" for name in others),
             _signed(one.better_than_frozen),
+            _signed(one.better_than_equal),
             "-" if one.gain_kept is None else _share(one.gain_kept, "<br>"),
             f"{one.fits:.3g}",
             f"{one.cpu_seconds:,.0f}",
@@ -175,7 +182,8 @@ def _table_note(pipeline: Pipeline, summaries: Sequence[PolicySummary]) -> str:
     return escape(
         f"{NAMES[pipeline.metric]}: {better} is better. {means}Fits count every model fitted: the first, those that "
         "the gate refused, and those fitted again after it. Better than frozen, and the share of weekly's gain that is "
-        "kept, are compared on the same days, so their intervals may be narrow where those of the figures are wide."
+        "kept, are compared on the same days, and so are policies with equal; so these intervals may be narrow where "
+        "those of the figures are wide."
     )
 
 

@@ -13,7 +13,7 @@ from jobs.models.metrics import measure
 from jobs.models.prediction import Array
 from jobs.replay.history import Rows
 from jobs.replay.play import Play
-from jobs.replay.policies import FROZEN
+from jobs.replay.policies import EQUAL, FROZEN
 from tidewheel.spec import LOWER_IS_BETTER, Pipeline
 
 WEEKLY = "every:7d"
@@ -39,6 +39,7 @@ class PolicySummary:
         figures: the composite model's figures, mean over the seeds.
         quality: the gate's metric among them, with an interval from days drawn as blocks, the same ones for all.
         better_than_frozen: how much better than the first model, in the metric's unit; None where that was not played.
+        better_than_equal: the same against the calendar that fitted equally many models; None where none was played.
         gain_kept: the same as a share of what weekly training gains; None where that was not played, or gains nothing.
         seed_spread: highest minus lowest quality among the seeds.
         fits: models fitted, those of the gate included.
@@ -53,6 +54,7 @@ class PolicySummary:
     figures: Mapping[str, float]
     quality: Interval
     better_than_frozen: Interval | None
+    better_than_equal: Interval | None
     gain_kept: Interval | None
     seed_spread: float
     fits: float
@@ -90,6 +92,7 @@ def _summary(
     pipeline: Pipeline, rows: Rows, plays: Sequence[Play], by_seed: Array, means: Mapping[str, Array]
 ) -> PolicySummary:
     own, frozen, weekly = means[plays[0].policy], means.get(FROZEN), means.get(WEEKLY)
+    equal = means.get(EQUAL)
     sign = 1 if pipeline.metric in LOWER_IS_BETTER else -1
     gain_kept = None
     if frozen is not None and weekly is not None and frozen[0] > weekly[0]:
@@ -102,6 +105,7 @@ def _summary(
         figures={str(name): float(value) for name, value in figures.items()},
         quality=_interval(sign * own),
         better_than_frozen=None if frozen is None else _interval(frozen - own),
+        better_than_equal=None if equal is None else _interval(equal - own),
         gain_kept=gain_kept,
         seed_spread=float(np.ptp(by_seed)),
         fits=_mean([one.fits for one in plays]),

@@ -22,21 +22,29 @@ from tidewheel.policies.trigger_reasons import (
     Drift,
     Every,
     FirstModel,
+    Patience,
     Performance,
     Reason,
     Staleness,
 )
-from tidewheel.policies.trigger_restraints import BackOff, Budget, CoolDown, NoRefusedData, Restraint, SingleFlight
+from tidewheel.policies.trigger_restraints import (
+    BackOff,
+    Budget,
+    CoolDown,
+    NoRefusedData,
+    Restraint,
+    Role,
+    SingleFlight,
+)
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
-    from tidewheel.spec.triggers import Budget as BudgetRules
     from tidewheel.spec.triggers import Triggers
 
 ALARMING = (Performance, ConceptDrift, Drift)
 """Reasons that say something is wrong; the others say that time or data has come."""
-UNTOLD = ("name", "holds_people", "holds_alarms")
+UNTOLD = ("name", "concerns", "patience")
 
 
 @dataclass(frozen=True)
@@ -66,20 +74,19 @@ class TriggerPolicy:
             words = "; ".join(said.words for _, said in seen) or "nobody has asked"
             return self._verdict(measured, Outcome.SUPPRESSED, f"nothing calls for a training ({words})")
         why = "; ".join(said.words for _, said in due)
-        by_hand = any(isinstance(reason, ByHand) for reason, _ in due)
-        alarmed = any(isinstance(reason, ALARMING) for reason, _ in due)
-        held = next(self._held(measured, by_hand, alarmed), None)
         names = [reason.name for reason, _ in due]
-        if held is None:
-            return self._verdict(measured, Outcome.FIRED, why, names)
-        restraint, clause = held
-        return self._verdict(measured, Outcome.SUPPRESSED, f"{why} but {clause}", names, restraint.name)
+        held = {role: self._held(measured, role) for role in Role if any(_role(reason) is role for reason, _ in due)}
+        if (role := next((role for role, by in held.items() if by is None), None)) is not None:
+            return self._verdict(measured, Outcome.FIRED, why, names, role)
+        restraint, clause = next(by for by in held.values() if by is not None)
+        return self._verdict(measured, Outcome.SUPPRESSED, f"{why} but {clause}", names, held_by=restraint.name)
 
-    def _held(self, measured: TriggerMeasurement, by_hand: bool, alarmed: bool) -> Iterator[tuple[Restraint, str]]:
+    def _held(self, measured: TriggerMeasurement, role: Role) -> tuple[Restraint, str] | None:
+        """The first restraint that holds a training of this role, and what it says."""
         for restraint in self.restraints:
-            asked = (restraint.holds_people or not by_hand) and (restraint.holds_alarms or not alarmed)
-            if asked and (clause := restraint.holds(measured)):
-                yield restraint, clause
+            if role in restraint.concerns and (clause := restraint.holds(measured)):
+                return restraint, clause
+        return None
 
     def _verdict(
         self,
@@ -87,6 +94,7 @@ class TriggerPolicy:
         outcome: Outcome,
         words: str,
         due: list[str] | None = None,
+        role: Role | None = None,
         held_by: str | None = None,
     ) -> Verdict:
         days = measured.champion_days(_longest_window(self.reasons))
@@ -105,10 +113,13 @@ class TriggerPolicy:
             "drifted": list(measured.drift.columns) if measured.drift else None,
             "drifted_weight": measured.drift.weight if measured.drift else None,
             "concept_alarms": list(measured.concept_alarms),
-            "attempts": [{"as_of": str(a.as_of), "ended": str(a.ended)} for a in measured.attempts[-5:]],
+            "attempts": [
+                {"as_of": str(a.as_of), "ended": str(a.ended), "best_gain": a.best_gain} for a in measured.attempts[-5:]
+            ],
             "request": measured.request,
             "data_refused": measured.data_refused,
             "due": due or [],
+            "role": role,
             "held_by": held_by,
         }
         parts: tuple[Reason | Restraint, ...] = (*self.reasons, *self.restraints)
@@ -133,6 +144,7 @@ def trigger_policy(pipeline: Pipeline) -> TriggerPolicy:
 
 
 def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
+    patience = Patience(triggers.minimum_gain, triggers.patience_factor)
     if triggers.calendar is not None:
         yield Calendar(triggers.calendar)
     if triggers.every_days is not None:
@@ -144,9 +156,9 @@ def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
     if triggers.drift is not None:
         yield Drift(triggers.drift.minimum_weight)
     if triggers.data is not None:
-        yield DataAmount(triggers.data.growth, triggers.data.rows)
+        yield DataAmount(triggers.data.growth, triggers.data.rows, patience)
     if triggers.maximum_age_days is not None:
-        yield Staleness(triggers.maximum_age_days)
+        yield Staleness(triggers.maximum_age_days, patience)
 
 
 def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
@@ -156,14 +168,14 @@ def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
         SingleFlight(triggers.patience_days),
         CoolDown(triggers.cool_down_days),
         BackOff(triggers.cool_down_days, triggers.patience_days, triggers.back_off_maximum_days),
-        *(_budgets(budget) if budget else ()),
+        *((Budget(budget.fits, budget.days), Budget(budget.alarm_fits, budget.days, alarmed=True)) if budget else ()),
     )
 
 
-def _budgets(budget: BudgetRules) -> tuple[Budget, Budget]:
-    """What time and data call for has a share of its own, so that it cannot starve an alarm."""
-    routine = Budget(budget.trainings, budget.days, holds_alarms=False)
-    return routine, Budget(budget.trainings + budget.reserve, budget.days, name="budget with its reserve")
+def _role(reason: Reason) -> Role:
+    if isinstance(reason, ByHand):
+        return Role.PERSON
+    return Role.ALARM if isinstance(reason, ALARMING) else Role.ROUTINE
 
 
 def _longest_window(reasons: tuple[Reason, ...]) -> int:
@@ -171,4 +183,6 @@ def _longest_window(reasons: tuple[Reason, ...]) -> int:
 
 
 def _settings(part: Reason | Restraint) -> dict[str, object]:
-    return {name: value for name, value in vars(part).items() if name not in UNTOLD}
+    told = {name: value for name, value in vars(part).items() if name not in UNTOLD}
+    patience = getattr(part, "patience", None)
+    return told | vars(patience) if patience else told

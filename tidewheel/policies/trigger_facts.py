@@ -28,10 +28,29 @@ class Attempt:
     Attributes:
         as_of: the day (partition) it was asked for; it saw what was known on that day.
         ended: what came of it.
+        alarmed: whether something was found wrong that day; else it came of time, of data, or of a person.
+        fits: models that were fitted.
+        best_gain: how much better than the champion it can be at best, as a share of the champion's loss: the far end
+            of the gate's interval. Below zero: it was worse at best. None: it was not compared.
     """
 
     as_of: date
     ended: Ended
+    alarmed: bool = False
+    fits: int = 1
+    best_gain: float | None = None
+
+
+def best_gain(difference: float, upper_bound: float, champion: float) -> float | None:
+    """How much a challenger can save at best, as a share of the champion's figure; None: unknown.
+
+    Args:
+        difference: how much worse the challenger is, in the metric's unit.
+        upper_bound: the near end of its interval; the gain is at the far end.
+        champion: the champion's figure.
+    """
+    gain = (upper_bound - 2 * difference) / abs(champion) if champion else math.nan
+    return None if math.isnan(gain) else gain
 
 
 @dataclass(frozen=True)
@@ -134,6 +153,19 @@ class Mean:
         if self.standard_error == 0:
             return math.copysign(math.inf, self.value) if self.value else 0.0
         return self.value / self.standard_error
+
+    @property
+    def surety(self) -> float:
+        """`t`, taken back for few days: as many standard errors of a normal distribution are as unlikely.
+
+        Five days give a `t` of 4 by chance as often as many days give one of 2.4 (Wallace's approximation of Student's
+        distribution, Annals of Mathematical Statistics 30, 1959). NaN where no error is known.
+        """
+        free = self.days - 1
+        if free < 1 or math.isnan(self.t) or math.isinf(self.t):
+            return self.t
+        size = math.sqrt(free * math.log1p(self.t**2 / free)) * (8 * free + 1) / (8 * free + 3)
+        return math.copysign(size, self.t)
 
 
 def mean_over_days(values: Sequence[float], rows: Sequence[int]) -> Mean:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import takewhile
 from typing import Protocol
 
-from tidewheel.policies.trigger_facts import DayQuality, TriggerMeasurement, bias, excess_loss, mean_over_days
+from tidewheel.policies.trigger_facts import (
+    Attempt,
+    DayQuality,
+    Ended,
+    Mean,
+    TriggerMeasurement,
+    bias,
+    excess_loss,
+    mean_over_days,
+)
 
 LOSS_NAMES = {"classification": "log-loss", "regression": "squared error"}
 
@@ -105,10 +115,52 @@ class Every:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How much longer to wait for a routine training, since the last challengers were shown not to pay.
+
+    Each one in a row, newest first, that cannot have been much better than its champion doubles the wait. One that may
+    have been ends the row, and so does one that was not compared: what is not known to be useless is not put off.
+
+    Attributes:
+        minimum_gain: share of the champion's loss that a training must be able to save.
+        maximum: the wait is never longer than so many times the usual one.
+    """
+
+    minimum_gain: float = 0.0
+    maximum: float = 1.0
+
+    def factor(self, measured: TriggerMeasurement) -> float:
+        """How many times the usual wait."""
+        return min(2.0 ** len(self._in_vain(measured)), self.maximum)
+
+    def words(self, measured: TriggerMeasurement) -> str:
+        """Why the wait is longer than usual; empty where it is not."""
+        if self.factor(measured) <= 1:
+            return ""
+        vain = self._in_vain(measured)
+        best = max(attempt.best_gain or 0.0 for attempt in vain)
+        which = "the last challenger was" if len(vain) == 1 else f"the last {len(vain)} challengers were"
+        return f", {self.factor(measured):g} times the usual since {which} at best {max(best, 0):.1%} better"
+
+    def _in_vain(self, measured: TriggerMeasurement) -> list[Attempt]:
+        judged = [a for a in measured.attempts if a.ended in (Ended.PROMOTED, Ended.REJECTED)]
+        return [*takewhile(lambda a: a.best_gain is not None and a.best_gain < self.minimum_gain, reversed(judged))]
+
+
+USUAL = Patience()
+
+
+@dataclass(frozen=True)
 class Staleness:
-    """The champion was trained too long ago."""
+    """The champion was trained too long ago.
+
+    Attributes:
+        maximum_age_days: an older one is due.
+        patience: how much older it may be where training did not pay.
+    """
 
     maximum_age_days: int
+    patience: Patience = USUAL
     name: str = "staleness"
 
     def look(self, measured: TriggerMeasurement) -> Seen | None:
@@ -116,10 +168,12 @@ class Staleness:
         age = measured.age_days
         if age is None:
             return None
+        allowed = int(self.maximum_age_days * self.patience.factor(measured))
         known = f"version {measured.champion_version} was trained as of {measured.champion_as_of}, {age}"
-        if age > self.maximum_age_days:
-            return Seen(True, f"{known} days ago; at most {self.maximum_age_days} are allowed")
-        return Seen(False, f"{known} of at most {self.maximum_age_days} days ago")
+        why = self.patience.words(measured)
+        if age > allowed:
+            return Seen(True, f"{known} days ago; at most {allowed} are allowed{why}")
+        return Seen(False, f"{known} of at most {allowed} days ago{why}")
 
 
 @dataclass(frozen=True)
@@ -130,10 +184,12 @@ class DataAmount:
         growth: new rows as a share of those the champion could learn from. Learning curves flatten with the
             logarithm of the rows, so a fixed share is worth about the same early and late.
         rows: new rows in absolute number. Either may be None.
+        patience: how much more must come where training did not pay.
     """
 
     growth: float | None = None
     rows: int | None = None
+    patience: Patience = USUAL
     name: str = "data amount"
 
     def look(self, measured: TriggerMeasurement) -> Seen | None:
@@ -145,9 +201,9 @@ class DataAmount:
             return Seen(True, f"{new:,} new labelled rows ({self.rows:,} are enough)")
         if self.growth is None or known == 0:
             return Seen(False, f"{new:,} new labelled rows")
-        share = new / known
-        words = f"{share:.0%} more labelled data ({new:,} rows on {known:,}; {self.growth:.0%} is enough)"
-        return Seen(share >= self.growth, words)
+        share, enough = new / known, self.growth * self.patience.factor(measured)
+        words = f"{share:.0%} more labelled data ({new:,} rows on {known:,}; {enough:.0%} is enough)"
+        return Seen(share >= enough, words)
 
 
 @dataclass(frozen=True)
@@ -158,7 +214,7 @@ class Performance:
         window_days: newest measured days that are pooled.
         minimum_days: with fewer days nothing is said.
         minimum_excess: smallest excess loss that matters, as a share of the expected loss.
-        t: standard errors (over days) that the excess must lie above zero.
+        t: standard errors (over days) that the excess must lie above zero; more with few days, see `Mean.surety`.
         loss: what the loss is called.
     """
 
@@ -179,8 +235,8 @@ class Performance:
         if excess.days < self.minimum_days:
             return Seen(False, f"{found} over {_days(excess.days)}, {self.minimum_days} are needed")
         expected = mean_over_days([q.expected_loss or 0.0 for q in days], [q.rows for q in days]).value
-        fell = excess.value >= self.minimum_excess * expected and excess.t >= self.t
-        words = f"{found}, t {excess.t:.1f}, over {_days(excess.days)}"
+        fell = excess.value >= self.minimum_excess * expected and excess.surety >= self.t
+        words = f"{found}, {_sure(excess)}"
         return Seen(fell, f"performance fell ({words})" if fell else words)
 
 
@@ -196,7 +252,7 @@ class ConceptDrift:
         minimum_days: with fewer days nothing is said.
         minimum_regret: smallest loss that a mere correction of the bias would save, as a share of the loss
             (bias² / (2 variance) nats for log-loss, its second-order expansion; bias² for squared error).
-        t: standard errors (over days) that the bias must lie from zero.
+        t: standard errors (over days) that the bias must lie from zero; more with few days, see `Mean.surety`.
         task: kind of label.
     """
 
@@ -219,8 +275,8 @@ class ConceptDrift:
         found = bias(days)
         if found.days < self.minimum_days:
             return Seen(False, f"bias {found.value:+.3f} over {_days(found.days)}, {self.minimum_days} are needed")
-        changed = self._regret_share(days, found.value) >= self.minimum_regret and abs(found.t) >= self.t
-        words = f"bias {found.value:+.3f}, t {found.t:.1f}, over {_days(found.days)}"
+        changed = self._regret_share(days, found.value) >= self.minimum_regret and abs(found.surety) >= self.t
+        words = f"bias {found.value:+.3f}, {_sure(found)}"
         return Seen(changed, f"labels are not what is predicted ({words})" if changed else words)
 
     def _regret_share(self, days: list[DayQuality], bias: float) -> float:
@@ -263,3 +319,7 @@ def _last_attempt(measured: TriggerMeasurement) -> date | None:
 
 def _days(count: int) -> str:
     return f"{count} day{'s' if count != 1 else ''}"
+
+
+def _sure(mean: Mean) -> str:
+    return f"t {mean.t:.1f} over {_days(mean.days)}, as sure as {mean.surety:.1f} over many"

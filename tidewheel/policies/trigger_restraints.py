@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import takewhile
 from typing import Protocol
 
 from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement
+
+
+class Role(StrEnum):
+    """On whose behalf a training is due."""
+
+    PERSON = "person"
+    ALARM = "alarm"
+    """Something was found wrong."""
+    ROUTINE = "routine"
+    """Time or data has come."""
+
+
+EVERYBODY = frozenset(Role)
+MACHINES = frozenset({Role.ALARM, Role.ROUTINE})
 
 
 class Restraint(Protocol):
@@ -18,13 +33,8 @@ class Restraint(Protocol):
         ...
 
     @property
-    def holds_people(self) -> bool:
-        """Whether a wish by hand must wait too."""
-        ...
-
-    @property
-    def holds_alarms(self) -> bool:
-        """Whether a training must wait too that an alarm calls for."""
+    def concerns(self) -> frozenset[Role]:
+        """Whose trainings it holds."""
         ...
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
@@ -37,8 +47,7 @@ class NoRefusedData:
     """Data that was refused is not trained on."""
 
     name: str = "refused data"
-    holds_people: bool = True
-    holds_alarms: bool = True
+    concerns: frozenset[Role] = EVERYBODY
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while the newest data is refused."""
@@ -55,8 +64,7 @@ class SingleFlight:
 
     patience_days: int
     name: str = "single flight"
-    holds_people: bool = True
-    holds_alarms: bool = True
+    concerns: frozenset[Role] = EVERYBODY
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while the last training may still run."""
@@ -74,8 +82,7 @@ class CoolDown:
 
     days: int
     name: str = "cool-down"
-    holds_people: bool = False
-    holds_alarms: bool = True
+    concerns: frozenset[Role] = MACHINES
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds during the days after a training."""
@@ -92,8 +99,11 @@ class CoolDown:
 class BackOff:
     """After trainings in a row that changed nothing, the wait doubles each time.
 
+    A single rejected challenger waits no longer than the cool-down: a week may have been too restless to judge on, and
+    the next one tells.
+
     Attributes:
-        rejected_days: doubled once for each rejected challenger in a row (the cool-down).
+        rejected_days: the wait after a rejected challenger (the cool-down); doubled for each further one in a row.
         failed_days: the wait after a training that failed; doubled for each further one.
         maximum_days: the longest wait.
     """
@@ -102,8 +112,7 @@ class BackOff:
     failed_days: int
     maximum_days: int
     name: str = "back-off"
-    holds_people: bool = False
-    holds_alarms: bool = True
+    concerns: frozenset[Role] = MACHINES
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds until the wait is over."""
@@ -121,31 +130,43 @@ class BackOff:
 
     def _wait(self, vain: list[Attempt]) -> int:
         rejected = vain[0].ended is Ended.REJECTED
-        first = 2 * self.rejected_days if rejected else self.failed_days
+        first = self.rejected_days if rejected else self.failed_days
         days = first << min(len(vain) - 1, 10)  # more doublings are beyond any maximum
         return min(days, self.maximum_days)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """At most so many trainings in a period, whatever came of them.
+    """At most so many fits in a period, whatever came of them.
+
+    Routine trainings and those that an alarm called for have a budget each: a burst of the first would leave a model
+    that has just failed waiting for weeks, a burst of the second would let it grow old once it is quiet again.
 
     Attributes:
-        trainings: those that the period may have.
+        fits: models that may be fitted in the period; a refit counts.
         days: length of the period, counted back from each day.
-        holds_alarms: False for a budget of what time and data call for; else a burst of such trainings would leave a
-            model that has just failed waiting for weeks.
+        alarmed: whose budget it is: that of alarms, or of what time and data call for. A person needs none, but what
+            a person asked for counts among the second.
     """
 
-    trainings: int
+    fits: int
     days: int
-    name: str = "budget"
-    holds_people: bool = False
-    holds_alarms: bool = True
+    alarmed: bool = False
+
+    @property
+    def name(self) -> str:
+        """As it is called in the ledger."""
+        return "budget of alarms" if self.alarmed else "budget"
+
+    @property
+    def concerns(self) -> frozenset[Role]:
+        """Those whose budget it is."""
+        return frozenset({Role.ALARM if self.alarmed else Role.ROUTINE})
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while the period's budget is used up."""
-        used = sum(0 <= (measured.today - a.as_of).days < self.days for a in measured.attempts)
-        if used < self.trainings:
+        own = [a for a in measured.attempts if a.alarmed is self.alarmed]
+        used = sum(a.fits for a in own if 0 <= (measured.today - a.as_of).days < self.days)
+        if used < self.fits:
             return None
-        return f"the budget is used up ({used} of {self.trainings} trainings in {self.days} days)"
+        return f"the {self.name} is used up ({used} of {self.fits} fits in {self.days} days)"

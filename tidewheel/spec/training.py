@@ -61,11 +61,13 @@ class Training(Section):
         default=None, ge=1, description="train on this many newest days; default: all history"
     )
     holdout_days: int = Field(default=7, ge=1, le=365, description="newest matured days kept for the gate")
-    refit: bool = Field(
-        default=False,
+    refit: Literal["never", "when_it_pays", "always"] = Field(
+        default="when_it_pays",
         description="fit a second time, through the newest matured day: the gate judges the first fit on the holdout, "
-        "and the second one, of the same declaration, serves. It makes long holdouts cost no freshness, and doubles "
-        "the fits",
+        "and the second one, of the same declaration, serves. when_it_pays: where the holdout has a "
+        "quarter of the training rows or more, and where the first fit is better than the champion on it, with the "
+        "gate's confidence: then the newest days matter. always makes long "
+        "holdouts cost no freshness, and doubles the fits",
     )
     minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")
     seed: int = Field(default=0, ge=0, description="seed of everything random")

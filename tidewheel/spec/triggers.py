@@ -15,7 +15,12 @@ class PerformanceTrigger(Section):
     minimum_excess: float = Field(
         default=0.02, ge=0, description="smallest excess loss that matters, as a share of the expected loss"
     )
-    t: float = Field(default=2.5, ge=0, description="standard errors over days that the excess must lie above zero")
+    t: float = Field(
+        default=2.5,
+        ge=0,
+        description="standard errors over days that the excess must lie above zero, as if there were many days; of few "
+        "days more are asked, by Student's distribution",
+    )
 
 
 class ConceptDriftTrigger(Section):
@@ -29,7 +34,10 @@ class ConceptDriftTrigger(Section):
         description="smallest loss that correcting the bias alone would save, as a share of the loss",
     )
     t: float = Field(
-        default=3.0, ge=0, description="standard errors over days that labels must differ from predictions, either way"
+        default=3.0,
+        ge=0,
+        description="standard errors over days that labels must differ from predictions, either way, as if there were "
+        "many days; of few days more are asked",
     )
 
 
@@ -37,7 +45,7 @@ class DataTrigger(Section):
     """Enough labelled rows have come since the champion was trained."""
 
     growth: float | None = Field(
-        default=0.25,
+        default=0.5,
         gt=0,
         description="new rows as a share of those the champion could learn from; null: not looked at",
     )
@@ -53,14 +61,18 @@ class DriftTrigger(Section):
 
 
 class Budget(Section):
-    """At most so many trainings in a period."""
+    """At most so many fits in a period."""
 
-    trainings: int = Field(default=4, ge=1, description="trainings that the period may have, whatever came of them")
-    reserve: int = Field(
-        default=3,
+    fits: int = Field(
+        default=4,
+        ge=1,
+        description="models that may be fitted in the period for what time and data call for, whatever came of them; a "
+        "refit counts. 4 in 84 days are a third of what training every week costs",
+    )
+    alarm_fits: int = Field(
+        default=6,
         ge=0,
-        description="further ones for alarms (performance, concept drift, drift), so that a model that has just failed "
-        "need not wait because new data has used the budget up",
+        description="further ones, for alarms alone (performance, concept drift, drift): neither uses up the other's",
     )
     days: int = Field(default=84, ge=1, le=3660, description="length of the period, counted back from each day")
 
@@ -77,7 +89,21 @@ class Triggers(Section):
         default=None, ge=1, description="a training is due so many days after the last one; null: never"
     )
     maximum_age_days: int | None = Field(
-        default=90, ge=1, description="a training is due when the champion was trained longer ago; null: never"
+        default=24,
+        ge=1,
+        description="a training is due when the champion was trained longer ago; null: never. With what "
+        "refits, refused challengers and alarms add, 24 days come to a third of what training every week costs",
+    )
+    minimum_gain: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="share of the champion's loss that a training must be able to save. Where the gate's comparison "
+        "shows that the last challenger saved less, at best, maximum_age_days and data.growth are doubled; and doubled "
+        "again by each such challenger in a row",
+    )
+    patience_factor: float = Field(
+        default=4.0, ge=1, description="the routine waits at most so many times longer; 1: never longer"
     )
     data: DataTrigger | None = Field(
         default_factory=DataTrigger, description="due when the labelled data has grown enough; null: never"
@@ -97,7 +123,10 @@ class Triggers(Section):
     )
     cool_down_days: int = Field(default=7, ge=0, le=365, description="days of rest after each training")
     back_off_maximum_days: int = Field(
-        default=28, ge=1, le=365, description="each rejected challenger in a row doubles the cool-down, up to this"
+        default=28,
+        ge=1,
+        le=365,
+        description="after a rejected challenger the cool-down holds; each further one in a row doubles it, up to this",
     )
     patience_days: int = Field(
         default=2,

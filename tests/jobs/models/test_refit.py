@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RunJob = Callable[..., "JobRecord"]
 MakeParcels = Callable[..., "Parcels"]
-REFIT = "hist_gradient_boosting\n  refit: true"
+REFIT = "hist_gradient_boosting\n  refit: always"
 
 
 def test_the_refit_serves_its_twin_is_judged_and_the_next_challenger_is_compared_on_whole_holdouts(

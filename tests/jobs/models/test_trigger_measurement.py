@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from jobs.monitoring.trigger_measurement import attempts
 from tidewheel.policies.trigger_facts import Attempt, Ended
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
@@ -45,6 +47,22 @@ def test_a_wish_ends_as_the_run_did_that_answered_it(make_parcels: Callable[...,
     ask(parcels, days[4], None)
     ends = [Ended.PROMOTED, Ended.REJECTED, Ended.REJECTED, Ended.FAILED, Ended.RUNNING]
     assert told(parcels) == [Attempt(day, end) for day, end in zip(days, ends, strict=True)]
+
+
+def test_an_attempt_tells_who_called_for_it_what_it_cost_and_what_it_can_have_saved(
+    make_parcels: Callable[..., Parcels],
+) -> None:
+    parcels = make_parcels()
+    fell = Verdict(Kind.TRIGGER, Outcome.FIRED, "fired: performance fell", {"role": "alarm"})
+    parcels.ledger.record(parcels.name, str(DAY), "monitoring", fell, NOW)
+    compared = {"version": "5", "champion": {"log_loss": 0.5}, "loss_difference": -0.004, "upper_bound": 0.002}
+    verdict = Verdict(Kind.GATE, Outcome.PASSED, "said", compared, {"metric": "log_loss"})
+    ask(parcels, DAY, "run", verdict, Verdict(Kind.REVIEW, Outcome.PASSED, "approved by Ada"))
+    record = JobRecord(pipeline=parcels.name, job="train", run_id="run", partition=str(DAY), figures={"fits": 2})
+    write_record(parcels.lake, record)
+    (found,) = told(parcels)
+    assert (found.alarmed, found.fits) == (True, 2)
+    assert found.best_gain == pytest.approx(0.02)
 
 
 def test_a_wish_that_was_lost_has_failed_and_is_asked_for_again(make_parcels: Callable[..., Parcels]) -> None:

@@ -65,11 +65,14 @@ def test_a_frozen_model_is_fitted_once_and_a_calendar_as_often_as_it_says(
     assert run(history, Fixed("some", parcels, days)).fits == 3
 
 
+def with_refit(pipeline: Pipeline, refit: str) -> Pipeline:
+    return pipeline.model_copy(update={"training": pipeline.training.model_copy(update={"refit": refit})})
+
+
 def test_a_refit_serves_through_the_newest_matured_day_and_counts_as_a_fit(
     run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
-    refitted = parcels.model_copy(update={"training": parcels.training.model_copy(update={"refit": True})})
-    once, twice = (run(make_history(), Declared("spec", pipeline)) for pipeline in (parcels, refitted))
+    once, twice = (run(make_history(), Declared("spec", with_refit(parcels, refit))) for refit in ("never", "always"))
 
     assert [training.fits for training in twice.trainings] == [2] * len(twice.trainings)
     held = parcels.training.holdout_days
@@ -77,6 +80,20 @@ def test_a_refit_serves_through_the_newest_matured_day_and_counts_as_a_fit(
     # the gate judges the twin that has not seen its days
     assert twice.trainings[0].says.startswith(once.trainings[0].says)
     assert "fitted again through 2024-01-13" in twice.trainings[0].says
+
+
+def test_a_refit_is_made_where_it_pays(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    turn = PLAYED.first + timedelta(days=4)
+    steady = run(make_history(), Declared("spec", parcels))
+    turned = run(make_history(signal=lambda day: 2.0 if day < turn else -2.0), Declared("spec", parcels))
+
+    # the holdout is a third of what the first model learned from, and a small share of what later ones do
+    assert steady.trainings[0].fits == 2
+    assert steady.trainings[-1].fits == 1
+    # where the label's relation to the weight turns, a challenger that has seen it is clearly better
+    assert 2 in [training.fits for training in turned.trainings[1:] if training.as_of > turn]
 
 
 def test_the_simple_policies_learn_from_every_matured_day(

@@ -41,6 +41,17 @@ def test_the_share_of_gain_kept_lies_between_frozen_and_weekly(rows: Rows, parce
     assert 0.5 < spec.gain_kept.low < spec.gain_kept.value < spec.gain_kept.high < 1
 
 
+def test_a_policy_is_held_against_the_calendar_of_as_many_fits_on_the_same_days(rows: Rows, parcels: Pipeline) -> None:
+    plays = [_play("spec", _chance(rows, 1.5)), _play("equal", _chance(rows, 1.0))]
+    spec, equal = summarize(parcels, rows, plays)
+
+    assert equal.better_than_equal is not None
+    assert (equal.better_than_equal.low, equal.better_than_equal.high) == (0, 0)
+    assert spec.better_than_equal is not None
+    assert 0 < spec.better_than_equal.low < spec.better_than_equal.value < spec.better_than_equal.high
+    assert spec.better_than_equal.value == pytest.approx(equal.quality.value - spec.quality.value)
+
+
 def test_the_figure_is_that_of_all_rows_and_lies_in_its_interval(rows: Rows, parcels: Pipeline) -> None:
     (one,) = summarize(parcels, rows, [_play("spec", _chance(rows, 1.0))])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from tidewheel.policies.trigger_facts import (
     Ended,
     FeatureDrift,
     TriggerMeasurement,
+    best_gain,
     bias,
     excess_loss,
     mean_over_days,
@@ -64,9 +66,9 @@ def test_nothing_to_say_is_a_decision_too_with_all_that_was_seen(default: Trigge
     verdict = default.decide(CALM)
     assert (verdict.kind, verdict.outcome) == (Kind.TRIGGER, Outcome.SUPPRESSED)
     assert verdict.sentence == (
-        "suppressed: nothing calls for a training (excess log-loss +0.001, t 0.7, over 10 days; "
-        "bias +0.000, t 0.0, over 10 days; 4% more labelled data (2,000 rows on 50,000; 25% is enough); "
-        "version 3 was trained as of 2024-02-18, 12 of at most 90 days ago)"
+        "suppressed: nothing calls for a training (excess log-loss +0.001, t 0.7 over 10 days, as sure as 0.7 over "
+        "many; bias +0.000, t 0.0 over 10 days, as sure as 0.0 over many; 4% more labelled data (2,000 rows on 50,000; "
+        "50% is enough); version 3 was trained as of 2024-02-18, 12 of at most 24 days ago)"
     )
     assert verdict.inputs["excess_loss"] == pytest.approx(0.001)
     assert verdict.thresholds["cool-down"] == {"days": 7}
@@ -75,7 +77,7 @@ def test_nothing_to_say_is_a_decision_too_with_all_that_was_seen(default: Trigge
 def test_a_fall_during_the_cool_down_is_told_and_waits(default: TriggerPolicy) -> None:
     fallen = replace(CALM, quality=quality(0.031), champion_as_of=before(3))
     assert sentence(default, fallen) == (
-        "suppressed: performance fell (excess log-loss +0.031, t 23.2, over 10 days) "
+        "suppressed: performance fell (excess log-loss +0.031, t 23.2 over 10 days, as sure as 5.9 over many) "
         "but the last training was 3 of 7 cool-down days ago"
     )
     assert sentence(default, replace(fallen, champion_as_of=before(7))).startswith("fired: performance fell (excess")
@@ -112,8 +114,8 @@ def test_drift_trains_only_where_the_file_says_so(default: TriggerPolicy, tmp_pa
 
 
 def test_new_data_fires_by_its_share_or_by_its_rows(default: TriggerPolicy, tmp_path: Path) -> None:
-    assert default.decide(replace(CALM, new_rows=12_499)).outcome is Outcome.SUPPRESSED
-    assert "25% more labelled data (12,500 rows on 50,000" in sentence(default, replace(CALM, new_rows=12_500))
+    assert default.decide(replace(CALM, new_rows=24_999)).outcome is Outcome.SUPPRESSED
+    assert "50% more labelled data (25,000 rows on 50,000" in sentence(default, replace(CALM, new_rows=25_000))
     by_rows = declared("{data: {growth: null, rows: 3000}}", tmp_path)
     assert sentence(by_rows, replace(CALM, new_rows=3000)) == "fired: 3,000 new labelled rows (3,000 are enough)"
 
@@ -149,26 +151,72 @@ def test_the_first_model_is_trained_when_there_are_rows_enough(default: TriggerP
 
 
 def test_the_budget_counts_what_was_rejected_too(tmp_path: Path) -> None:
-    policy = declared("{maximum_age_days: 5, budget: {trainings: 2, days: 30}}", tmp_path)
+    policy = declared("{maximum_age_days: 5, budget: {fits: 2, days: 30}}", tmp_path)
     used = (Attempt(before(29), Ended.REJECTED), Attempt(before(12), Ended.PROMOTED))
-    assert sentence(policy, replace(CALM, attempts=used)).endswith(
-        "but the budget is used up (2 of 2 trainings in 30 days)"
-    )
+    assert sentence(policy, replace(CALM, attempts=used)).endswith("but the budget is used up (2 of 2 fits in 30 days)")
     assert policy.decide(replace(CALM, today=TODAY + timedelta(days=1), attempts=used)).outcome is Outcome.FIRED
 
 
-def test_new_data_cannot_use_up_what_an_alarm_may_need(tmp_path: Path) -> None:
-    policy = declared("{data: {growth: 0.1}, budget: {trainings: 2, reserve: 1, days: 60}}", tmp_path)
+def test_routine_and_alarms_cannot_use_up_each_others_budget(tmp_path: Path) -> None:
+    policy = declared("{data: {growth: 0.1}, budget: {fits: 2, alarm_fits: 2, days: 60}}", tmp_path)
     grown = replace(CALM, new_rows=40_000, attempts=(Attempt(before(29), Ended.PROMOTED),) * 2)
+    refitted = Attempt(before(13), Ended.PROMOTED, alarmed=True, fits=2)
 
-    assert sentence(policy, grown).endswith("but the budget is used up (2 of 2 trainings in 60 days)")
-    fallen = replace(grown, quality=quality(0.1))
-    assert policy.decide(fallen).outcome is Outcome.FIRED
-    spent = replace(fallen, attempts=(*fallen.attempts, Attempt(before(13), Ended.PROMOTED)))
-    assert sentence(policy, spent).endswith("but the budget is used up (3 of 3 trainings in 60 days)")
+    assert sentence(policy, grown).endswith("but the budget is used up (2 of 2 fits in 60 days)")
+    fallen = replace(CALM, quality=quality(0.1), attempts=grown.attempts)
+    verdict = policy.decide(fallen)
+    assert (verdict.outcome, verdict.inputs["role"]) == (Outcome.FIRED, "alarm")
+    spent = replace(fallen, attempts=(*fallen.attempts, refitted))
+    assert sentence(policy, spent).endswith("but the budget of alarms is used up (2 of 2 fits in 60 days)")
+    # what is due in any case is trained on the routine's budget
+    both = policy.decide(replace(grown, quality=quality(0.1), attempts=(refitted,)))
+    assert (both.outcome, both.inputs["role"]) == (Outcome.FIRED, "routine")
 
 
-def test_rejections_in_a_row_double_the_wait_up_to_the_maximum(tmp_path: Path) -> None:
+def test_the_routine_waits_twice_as_long_for_each_challenger_in_a_row_that_was_shown_not_to_pay(
+    default: TriggerPolicy,
+) -> None:
+    def waits(*gains: float | None) -> int:
+        tried = tuple(Attempt(before(200 - n), Ended.PROMOTED, best_gain=gain) for n, gain in enumerate(gains))
+        return next(
+            age
+            for age in range(1, 200)
+            if default.decide(replace(CALM, champion_as_of=before(age), attempts=tried)).outcome is Outcome.FIRED
+        )
+
+    assert [waits(*gains) for gains in ([], [0.002], [0.002, -0.001], [0.002] * 3)] == [25, 49, 97, 97]
+    assert waits(0.002, 0.03) == 25  # the last one may well have paid
+    assert waits(0.002, None) == 25  # nothing is known of it
+    tried = (Attempt(before(60), Ended.PROMOTED, best_gain=0.002),)
+    old = replace(CALM, champion_as_of=before(60), attempts=tried)
+    assert sentence(default, old).endswith(
+        "60 days ago; at most 48 are allowed, 2 times the usual since the last challenger was at best 0.2% better"
+    )
+    fallen = replace(CALM, attempts=tried, quality=quality(0.1))
+    assert default.decide(fallen).outcome is Outcome.FIRED  # an alarm waits for nothing
+
+
+def test_few_days_must_agree_more_than_many(tmp_path: Path) -> None:
+    policy = declared("{data: null, concept_drift: null}", tmp_path)
+
+    def days(count: int) -> tuple[DayQuality, ...]:
+        # the same t, 3.0, over any number of days
+        spread = 0.03 / 3.0 * math.sqrt(count - 1)
+        return tuple(replace(q, loss=0.53 + spread * (-1) ** n) for n, q in enumerate(quality(0, days=count)))
+
+    assert policy.decide(replace(CALM, quality=days(6))).outcome is Outcome.SUPPRESSED
+    assert policy.decide(replace(CALM, quality=days(14))).outcome is Outcome.FIRED
+    many = mean_over_days([0.01 + 0.1 * (-1) ** n for n in range(1000)], [1] * 1000)
+    assert many.surety == pytest.approx(many.t, rel=0.01)
+
+
+def test_what_a_challenger_can_save_at_best_is_the_far_end_of_its_interval() -> None:
+    assert best_gain(-0.01, -0.002, 0.5) == pytest.approx(0.036)
+    assert best_gain(0.004, 0.005, 0.5) == pytest.approx(-0.006)
+    assert best_gain(0.004, math.nan, 0.5) is None
+
+
+def test_a_rejection_waits_for_the_cool_down_and_more_in_a_row_double_it_up_to_the_maximum(tmp_path: Path) -> None:
     policy = declared("{maximum_age_days: 5, budget: null}", tmp_path)
 
     def waits(rejections: int) -> int:
@@ -180,7 +228,7 @@ def test_rejections_in_a_row_double_the_wait_up_to_the_maximum(tmp_path: Path) -
         )
         return next(days)
 
-    assert [waits(n) for n in (1, 2, 3, 4)] == [14, 28, 28, 28]
+    assert [waits(n) for n in (1, 2, 3, 4)] == [7, 14, 28, 28]
 
 
 def test_one_training_at_a_time_and_a_lost_one_is_asked_for_again(tmp_path: Path) -> None:
