@@ -129,7 +129,7 @@ def test_a_router_that_is_killed_while_a_version_bakes_comes_back_with_its_route
     with ThreadPoolExecutor(1) as thread:
         number = executor.begin("2", "run").number
         running = thread.submit(executor.run, number)
-        wait_until(lambda: any(row.name == "bake" for row in place.releases.stages(number)), "version 2 bakes")
+        wait_until(lambda: any(row.name == "bake" for row in place.releases.stages(number)), "version 2 bakes", 120)
         killed = time.monotonic()
         os.kill(house.supervisor.status(router.NAME).pid, signal.SIGKILL)
         wait_until(lambda: answers(f"{place.backend.endpoint()}/readyz"), "the endpoint is back", 10)
