@@ -43,7 +43,7 @@ lock: $(READY) ## Bring requirements.lock in line with pyproject.toml
 
 clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 purge: ## Stop the platform, and delete its models, data and passwords in .tidewheel/
