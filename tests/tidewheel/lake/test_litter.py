@@ -133,6 +133,7 @@ def test_a_writer_that_publishes_meanwhile_loses_nothing(folder_lake: Lake, aged
     with start_writer(folder_lake, 0) as writer:
         try:
             while len(seen) < 5:
+                assert writer.poll() is None, "the writer has ended"
                 killed = aged(half_written(folder_lake))
                 found = find_litter(folder_lake, datetime.now(UTC), GRACE)
                 assert [file.path for file in found] == [killed]
