@@ -15,7 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from bentos.contract import MODEL, Packaged
-from bentos.predictor import Columns, load
+from bentos.encoding import Columns
+from bentos.predictor import load
 
 folder = Path(os.environ["BENCHMARK_BENTO"])
 packaged = Packaged.read(folder)

@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from benchmarks.http_load import Load, request, send
 from benchmarks.scoring import draw, fit
 from bentos.contract import MODEL
-from bentos.predictor import Columns, Encoding
+from bentos.encoding import Columns, Encoding
 from infra.embedded import router
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish

@@ -14,11 +14,11 @@ import pydantic_core
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035  pydantic wants these before Python 3.12
 
-from bentos.predictor import Coded, Columns
+from bentos.encoding import Coded, Columns
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged, Row
-    from bentos.predictor import Values
+    from bentos.encoding import Values
 
 NAMED_PROBLEMS = 20
 NAMED_FLAGS = 100

@@ -10,7 +10,8 @@ import numpy as np
 
 from bentos.answer import Answered
 from bentos.contract import MODEL, Packaged
-from bentos.predictor import Predictor, UnknownCategory, load
+from bentos.encoding import UnknownCategory
+from bentos.predictor import Predictor, load
 from bentos.request import Reader, RequestRefused
 from bentos.tables import TableReader
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from bentos.arrow_messages import has_compressed_batch
-from bentos.predictor import Coded, Columns
+from bentos.encoding import Coded, Columns
 from bentos.request import (
     KEY_EXPECTED,
     LONGEST_TEXT,
@@ -30,7 +30,7 @@ from bentos.request import (
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged
-    from bentos.predictor import Matrix
+    from bentos.encoding import Matrix
 
 MOST_UNPACKED = 256 << 20
 Problem = dict[str, Any]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bentos.predictor import Category, Columns, Encoding, Number, load, pack
+from bentos.encoding import Category, Columns, Encoding, Number
+from bentos.predictor import load, pack
 from jobs.models.prediction import FeatureColumns, predict
 
 if TYPE_CHECKING:

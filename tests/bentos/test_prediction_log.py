@@ -18,8 +18,8 @@ import pyarrow as pa
 import pytest
 
 from bentos.call import Call
+from bentos.encoding import Columns
 from bentos.prediction_log import MOST_WAITING_ROWS, PredictionLog
-from bentos.predictor import Columns
 from bentos.request import Rows
 from bentos.served import Served
 from jobs.data.request_log import RequestLog

@@ -11,7 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline as Steps
 from sklearn.preprocessing import FunctionTransformer
 
-from bentos.predictor import UnknownCategory, load
+from bentos.encoding import UnknownCategory
+from bentos.predictor import load
 from jobs.models.contract import write_contract
 from jobs.models.prediction import Task, predict
 from jobs.packaging.compile import (
