@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -72,15 +74,17 @@ def environment(project: Path, code_version: str) -> Environment:
         python=platform.python_version(),
         machine=platform.machine(),
         cores=len(os.sched_getaffinity(0)),
-        packages={name: found for name in PACKAGES if (found := _version(name))},
+        packages=installed(PACKAGES),
     )
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those packages that are there: XGBoost comes as one of two, for CPUs alone or for GPUs too."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _flat(values: dict[str, Any]) -> dict[str, str]:

@@ -8,10 +8,10 @@ runs in our jobs anyway.
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.models.lineage import installed
 from tidewheel.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -44,13 +44,7 @@ def serialization(estimator: str) -> dict[str, Any]:
 
 def requirements() -> list[str]:
     """What opening a model needs, as installed here. Named, because MLflow's own guess imports the model anew."""
-    found = []
-    for package in _PACKAGES:
-        try:
-            found.append(f"{package}=={version(package)}")
-        except PackageNotFoundError:
-            continue
-    return found
+    return [f"{package}=={version}" for package, version in installed(_PACKAGES).items()]
 
 
 def model_file(folder: Path) -> Path:

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from ruamel.yaml import YAML
 import bentos
 from bentos.contract import CONTRACT, FACTS, MODEL
 from jobs.models import registry
+from jobs.models.lineage import installed
 from tidewheel.errors import ReleaseError
 from tidewheel.release.artifact import Artifact
 
@@ -39,7 +39,7 @@ PACKAGES = {
     ),
     "onnx": ("onnxruntime",),
     "treelite": ("treelite",),
-    "native": ("pandas", "scikit-learn", "xgboost-cpu"),
+    "native": ("pandas", "scikit-learn", "xgboost-cpu", "xgboost"),
 }
 
 
@@ -179,8 +179,8 @@ def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
         "origin": origin,
         "facts": service_facts(pipeline, version),
         "tolerance": pipeline.release.parity_tolerance,
-        "packages": {name: installed(name) for names in PACKAGES.values() for name in names},
-        "compiler": {name: installed(name) for name in ("skl2onnx", "onnx")},
+        "packages": installed(name for names in PACKAGES.values() for name in names),
+        "compiler": installed(("skl2onnx", "onnx")),
         "code": _content_hash(CODE.parent, (CODE.name,)),
         "compiled_by": hashlib.sha256(Path(__file__).with_name("compile.py").read_bytes()).hexdigest(),
     }
@@ -209,13 +209,13 @@ def _write_context(
         **{f"refused_{c.format}": c.refused for c in compiled.candidates if c.refused},
         **{f"milliseconds_{c.format}": f"{c.milliseconds:.4f}" for c in compiled.candidates if c.content},
     }
-    packages = [*PACKAGES[""], *PACKAGES[compiled.format]]
+    packages = installed([*PACKAGES[""], *PACKAGES[compiled.format]])
     bentofile = {
         "service": "bentos.service:Model",
         "labels": labels,
         "include": [f"{CODE.name}/*", CONTRACT, FACTS, MODEL],
         # Exact versions of this environment, so that nothing is resolved over the network.
-        "python": {"lock_packages": False, "packages": [f"{name}=={installed(name)}" for name in packages]},
+        "python": {"lock_packages": False, "packages": [f"{name}=={version}" for name, version in packages.items()]},
     }
     YAML().dump(bentofile, context / "bentofile.yaml")
     return labels

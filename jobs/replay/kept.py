@@ -7,14 +7,15 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import joblib
 
-PACKAGES = ("numpy", "pandas", "scikit-learn", "xgboost-cpu")
+from jobs.models.lineage import installed
+
+PACKAGES = ("numpy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu")
 
 
 def fingerprint(*rooms: ModuleType) -> str:
@@ -24,7 +25,7 @@ def fingerprint(*rooms: ModuleType) -> str:
         place = Path(str(room.__file__))
         for file in sorted(place.parent.rglob("*.py")) if place.name == "__init__.py" else [place]:
             digest.update(file.read_bytes())
-    digest.update("".join(f"{package}=={version(package)}" for package in PACKAGES).encode())
+    digest.update("".join(f"{package}=={version}" for package, version in installed(PACKAGES).items()).encode())
     return digest.hexdigest()
 
 
