@@ -140,7 +140,10 @@ def load_settings() -> Settings:
 
 def _folder(variable: str) -> Path | None:
     given = os.environ.get(variable)
-    return Path(given).expanduser().resolve() if given else None
+    try:
+        return Path(given).expanduser().resolve() if given else None
+    except RuntimeError:  # what expanduser() calls a `~name` that it does not know
+        raise SettingsError(f"{variable} is {given!r}: this machine has no user of that name") from None
 
 
 def _project() -> Path | None:

@@ -34,6 +34,13 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     assert settings.spark_master == "local[*]"
 
 
+def test_a_home_of_a_user_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEWHEEL_HOME", "~nobody_of_that_name/state")
+
+    with pytest.raises(SettingsError, match="TIDEWHEEL_HOME is '~nobody_of_that_name/state': this machine has no user"):
+        load_settings()
+
+
 def test_paths_are_absolute_wherever_a_process_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIDEWHEEL_HOME", "state")

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, create_engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from tidewheel.errors import LedgerError
+from tidewheel.errors import LedgerError, SettingsError
 from tidewheel.ledger.plain_json import to_json
 from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Verdict
@@ -27,7 +27,17 @@ class Ledger:
     """The platform's memory of decisions. Everything may be written twice; it is then there once."""
 
     def __init__(self, url: str) -> None:
-        self.engine: Engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json)
+        try:
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json)
+        except (
+            ArgumentError,
+            ModuleNotFoundError,
+            ValueError,
+        ):  # no message repeats the URL: there is a password in it
+            raise SettingsError(
+                "the URL of the ledger (TIDEWHEEL_DATABASE_URL) cannot be used, or its driver is not installed; expected "
+                "postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE"
+            ) from None
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Ledger:

@@ -35,6 +35,13 @@ def gate(outcome: Outcome, **inputs: object) -> Verdict:
     return Verdict(Kind.GATE, outcome, f"it {outcome}", inputs, {"margin": 0.002})
 
 
+@pytest.mark.parametrize("wrong", ["secret", "postgresql+nothing://me:secret@h/x", "postgresql://me:secret@h:port/x"])
+def test_a_url_that_is_none_is_a_sentence_without_the_password(wrong: str) -> None:
+    with pytest.raises(SettingsError, match=r"TIDEWHEEL_DATABASE_URL.* expected postgresql\+psycopg2") as caught:
+        Ledger(wrong)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_verdict_comes_back_with_what_it_was_decided_from(ledger: Ledger) -> None:
     ledger.record("shop", "version 3", "run-1", gate(Outcome.PASSED, log_loss=0.49, days=7), NOW)
 
