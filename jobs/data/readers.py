@@ -101,7 +101,12 @@ def _read_files(reader: FileReader, day: date, project: Path, key: Sequence[str]
     found = sorted(filesystem.glob(path)) if "*" in path else [path] if filesystem.exists(path) else []
     if not found:
         raise SourceError(f"{located}: no such file; expected the rows of {day}. Is the source late?")
-    files = tuple(SourceFile(url=str(one), content=filesystem.cat_file(one)) for one in found)
+    try:
+        files = tuple(SourceFile(url=str(one), content=filesystem.cat_file(one)) for one in found)
+    except IsADirectoryError as error:
+        raise UsageError(
+            f"{located} names a folder; expected its files, for example {located}/*.{reader.kind}"
+        ) from error
     tables = [_parse(file, reader.kind, key) for file in files]
     for file, table in zip(files, tables, strict=True):
         if table.column_names != tables[0].column_names:
@@ -124,11 +129,16 @@ def _parse(file: SourceFile, kind: str, key: Sequence[str]) -> pa.Table:
         with pa.input_stream(pa.py_buffer(file.content), compression=_compression(file.name)) as stream:
             types = dict.fromkeys(key, pa.string())
             options = pa.csv.ConvertOptions(null_values=CSV_NULLS, strings_can_be_null=True, column_types=types)
-            return pa.csv.read_csv(stream, convert_options=options)
+            table = pa.csv.read_csv(stream, convert_options=options)
     except (pa.ArrowException, OSError, EOFError) as error:
         raise UnreadableFile(
             file, f"{file.url}: not a complete {kind} file ({len(file.content)} bytes): {error}; land it again"
         ) from error
+    if bare := [column.name for column in table.schema if pa.types.is_binary(column.type)]:  # what Arrow makes of it
+        raise UnreadableFile(
+            file, f"{file.url}: column {', '.join(bare)} holds text that is not UTF-8; write the file anew, and land it"
+        )
+    return table
 
 
 def _compression(name: str) -> str | None:

@@ -59,7 +59,7 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, sourc
     column = table[label]
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int64())
-    elif pa.types.is_null(column.type):
+    elif pa.types.is_null(column.type) or pa.types.is_decimal(column.type):  # decimal: `numeric` in a database
         column = column.cast(pa.float64())
     elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         raise DataRefused(f"{source}: column {label!r} holds {column.type}; rule: a label is a number or a boolean")

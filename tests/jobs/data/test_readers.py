@@ -74,6 +74,18 @@ def test_an_incomplete_file_is_named(tmp_path: Path, kind: str, content: bytes) 
     assert caught.value.file.content == content
 
 
+def test_a_csv_file_in_another_encoding_names_the_columns(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes("id,name\n1,Jürgen\n".encode("latin-1"))
+    with pytest.raises(UnreadableFile, match=r"x\.csv: column name holds text that is not UTF-8"):
+        read_day(_reader(kind="csv", path="x.csv"), DAY, tmp_path, ["id"])
+
+
+def test_a_folder_in_place_of_a_file_is_told_how_to_name_its_files(tmp_path: Path) -> None:
+    (tmp_path / str(DAY)).mkdir()
+    with pytest.raises(UsageError, match=rf"{DAY} names a folder; expected its files, for example .*{DAY}/\*\.parquet"):
+        read_day(_reader(kind="parquet", path="{partition}"), DAY, tmp_path)
+
+
 def test_a_missing_file_may_be_late_and_is_no_refusal(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=f"{DAY}.csv: no such file"):
         read_day(_reader(kind="csv", path="{partition}.csv"), DAY, tmp_path)

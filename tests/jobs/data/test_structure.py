@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -96,6 +97,7 @@ def test_the_key_may_be_of_several_columns() -> None:
         (pa.array([True, None, False]), [1, 0]),
         (pa.array([1.0, float("nan"), 0.0]), [1.0, 0.0]),
         (pa.array([None, None, None]), []),
+        (pa.array([Decimal("1.50"), None, Decimal("20.25")]), [1.5, 20.25]),
     ],
 )
 def test_unknown_labels_are_left_out(labels: pa.Array, known: list[float]) -> None:
