@@ -44,7 +44,7 @@ def _function(key: str, reference: str, argument: str) -> Iterator[str]:
         function = resolve(reference)
     except SpecError as error:
         yield f"{key}: {error}"
-    except Exception as error:  # a team's module may fail in any way while it is imported
+    except (Exception, SystemExit) as error:  # a team's module may fail in any way while it is imported
         yield f"{key}: {reference} cannot be imported: {_said(error)}"
     else:
         if not _takes_one_argument(function):
@@ -56,6 +56,8 @@ def _takes_one_argument(function: Callable[..., Any]) -> bool:
         inspect.signature(function).bind(None)
     except TypeError:
         return False
+    except ValueError:  # of a function that is not written in Python, nothing is known
+        return True
     return True
 
 
@@ -64,7 +66,7 @@ def _estimator(pipeline: Pipeline) -> Iterator[str]:
         build_model(pipeline.training, pipeline.features, pipeline.task)
     except SpecError as error:
         yield f"training.estimator: {error}"
-    except Exception as error:  # as above: the estimator may be a function of the team's own
+    except (Exception, SystemExit) as error:  # as above: the estimator may be a function of the team's own
         yield f"training.estimator: {pipeline.training.estimator} cannot be built: {_said(error)}"
     else:
         yield from _search_space(pipeline)
@@ -122,7 +124,7 @@ def _dag_file(pipeline: Pipeline, settings: Settings) -> Iterator[str]:
         yield f"{path} is missing, so Airflow shows no DAGs for it; copy another pipeline's, they are all the same"
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     place = f" ({error.filename}, line {error.lineno})" if isinstance(error, SyntaxError) else ""
     return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}{place}"
 

@@ -91,6 +91,7 @@ def test_a_function_with_another_signature_is_shown_as_it_is(project: Project, w
         ("def orders(day:\n", "SyntaxError: '(' was never closed"),
         ("import no_such_library\n", "ModuleNotFoundError: No module named 'no_such_library'"),
         ("1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit('bye')\n", "SystemExit: bye"),
     ],
 )
 def test_a_module_that_cannot_be_imported_says_why(project: Project, code: str, said: str) -> None:
