@@ -47,6 +47,8 @@ def plan_pipeline(name: str) -> Scaffold:
         raise UsageError(f"{name!r} cannot be a pipeline's name: expected {PATTERNS[NAME]}{hint}")
     if keyword.iskeyword(name):
         raise UsageError(f"{name!r} cannot be a pipeline's name: it is a word of Python's, and its code is a package")
+    if name in ("false", "null", "true"):
+        raise UsageError(f"{name!r} cannot be a pipeline's name: in a YAML file it is no text; expected another word")
     words = {"name": name, "title": name.replace("_", " ").capitalize()}
     templates = files("tidewheel.scaffold") / "templates"
     code, expectations = Path("jobs/pipelines") / name, Path("expectations") / name

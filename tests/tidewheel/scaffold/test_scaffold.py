@@ -85,6 +85,7 @@ def test_its_code_keeps_this_repository_s_style(project: Path) -> None:
         ("läden", "for example 'l_den'"),
         ("s" * 64, "for example 'sss"),
         ("class", "a word of Python's"),
+        ("null", "in a YAML file it is no text"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_with_one_that_could(name: str, hint: str) -> None:
