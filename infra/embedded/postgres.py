@@ -194,10 +194,10 @@ def postmaster(layout: Layout) -> int | None:
     pid_file = layout.postgres / "postmaster.pid"
     if not pid_file.exists():
         return None
-    pid = int(pid_file.read_text(encoding="utf-8").splitlines()[0])
     try:
+        pid = int(pid_file.read_text(encoding="utf-8").splitlines()[0])
         ours = str(layout.postgres) in psutil.Process(pid).cmdline()
-    except psutil.Error:
+    except (psutil.Error, ValueError, IndexError):  # it has ended; where the disk was full, its file may be empty
         return None
     return pid if ours else None
 

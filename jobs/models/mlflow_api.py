@@ -35,7 +35,7 @@ def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, 
         NotInRegistry: there is nothing of that name.
         RegistryError: MLflow cannot be reached, or refuses.
     """
-    url = settings.require("mlflow_url")
+    url = settings.require("mlflow_url").rstrip("/")
     user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
     sent: dict[str, Any] = {"params": fields} if method == "GET" else {"json": fields}
     try:

@@ -33,10 +33,10 @@ class Ledger:
             ArgumentError,
             ModuleNotFoundError,
             ValueError,
-        ):  # no message repeats the URL: there is a password in it
+        ):  # whose words may repeat the password
             raise SettingsError(
-                "the URL of the ledger (TIDEWHEEL_DATABASE_URL) cannot be used, or its driver is not installed; expected "
-                "postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE"
+                "the URL of the ledger (TIDEWHEEL_DATABASE_URL) cannot be used, or its driver is not installed; "
+                "expected postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE"
             ) from None
 
     @classmethod
