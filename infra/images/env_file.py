@@ -1,4 +1,4 @@
-"""Prints the passwords and keys that docker-compose.yaml asks for: `python -m infra.images.env_file > .env`."""
+"""Prints the passwords and keys that docker-compose.yaml asks for; see docs/how-to/containers.md."""
 
 from __future__ import annotations
 
