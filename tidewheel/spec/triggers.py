@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from pydantic import Field, model_validator
 
 from tidewheel.spec.sections import Cron, Section
 
 
-class PerformanceTrigger(Section):
-    """The champion loses more than it expected itself."""
+class _Pooled(Section):
+    """A reason that looks at several days together."""
 
     window_days: int = Field(default=14, ge=2, le=365, description="newest measured days that are pooled")
     minimum_days: int = Field(default=5, ge=2, le=365, description="with fewer days nothing is decided")
+
+    @model_validator(mode="after")
+    def _the_window_holds_days_enough(self) -> Self:
+        if self.minimum_days > self.window_days:
+            raise ValueError(
+                f"minimum_days is {self.minimum_days}, but window_days is {self.window_days} and never holds so many: "
+                "nothing would ever be decided"
+            )
+        return self
+
+
+class PerformanceTrigger(_Pooled):
+    """The champion loses more than it expected itself."""
+
     minimum_excess: float = Field(
         default=0.02, ge=0, description="smallest excess loss that matters, as a share of the expected loss"
     )
@@ -23,11 +39,9 @@ class PerformanceTrigger(Section):
     )
 
 
-class ConceptDriftTrigger(Section):
+class ConceptDriftTrigger(_Pooled):
     """The label's relation to the features has changed."""
 
-    window_days: int = Field(default=14, ge=2, le=365, description="newest measured days that are pooled")
-    minimum_days: int = Field(default=5, ge=2, le=365, description="with fewer days nothing is decided")
     minimum_regret: float = Field(
         default=0.01,
         ge=0,

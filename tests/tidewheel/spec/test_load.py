@@ -129,6 +129,10 @@ WRONG = {
         ('triggers: {calendar: "0 0 30 2 *"}\n', None),
         ["triggers.calendar: found '0 0 30 2 *'; expected a day that the calendar has"],
     ),
+    "more days than a window holds": (
+        ("triggers: {performance: {window_days: 5, minimum_days: 9}}\n", None),
+        ["line 14, triggers.performance: minimum_days is 9, but window_days is 5 and never holds so many"],
+    ),
     "a date that the calendar has not": (
         ("entity_key: [order_id]", "entity_key: [order_id]\n  start: 2013-13-01"),
         ["a value is written like a date or a number and is none: month must be in 1..12"],
