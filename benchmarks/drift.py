@@ -3,7 +3,7 @@
     python -m benchmarks.drift --home FOLDER [--seeds 5] [--starts 4]
 
 FOLDER holds the lake that `benchmarks.replay` has made. The settings are the defaults of a pipeline file. They were
-chosen on January to June (confirmations, scale of the distances, level); judged is July to December.
+chosen on January to June (confirmations, scale of the distances, level, what is compared); judged is July to December.
 
 False alarms: the same days in a random order, so that nothing drifts; an alarm is a day with any column confirmed.
 Shifts: a change is injected into a column from some day on, in the days' own order; seen is what is confirmed on one of
@@ -17,16 +17,17 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from jobs.monitoring.companions import unexplained_shifts
 from jobs.monitoring.daily_rows import rows_of_days
 from jobs.monitoring.detectors import Comparison
-from jobs.monitoring.drift import Moved, judge_columns, measure_column, planned_comparisons
+from jobs.monitoring.drift import Moved, judge_columns, measure_column, measure_columns, planned_comparisons
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import load_settings
@@ -64,8 +65,11 @@ def main() -> None:
         f"{len(rows)} days, {sum(map(len, rows.values())):,} rows, read in {time.process_time() - started:.0f} s of CPU"
     )
     alarms, judged = false_alarms(pipeline, rows, options.seeds)
-    print(f"shuffled days: an alarm on {alarms} of {judged} nights, {interval(alarms, judged)}")
-    for kind, found in detections(pipeline, rows, options.seeds, options.starts).items():
+    print(f"shuffled days: an alarm on {alarms} of {judged} nights, {interval(alarms, judged)}", flush=True)
+    moved = measure_days(pipeline, rows, YEAR.keys)
+    in_order = [bool(confirmed(pipeline, night(pipeline, moved, last))) for last in range(FIRST, len(YEAR.keys))]
+    print(f"days in their order: on {sum(in_order)} of {len(in_order)}, {interval(sum(in_order), len(in_order))}")
+    for kind, found in detections(pipeline, rows, moved, options.seeds, options.starts).items():
         seen = sum(found)
         print(f"{kind}: seen within {NIGHTS} nights in {seen} of {len(found)}, {interval(seen, len(found))}")
     print(f"{time.process_time() - started:.0f} s of CPU")
@@ -74,7 +78,7 @@ def main() -> None:
 def false_alarms(pipeline: Pipeline, rows: Rows, seeds: int) -> tuple[int, int]:
     """Nights with an alarm among the shuffled days of the judged half."""
     settings = pipeline.monitoring.drift
-    warm = settings.reference_days + settings.history_days + settings.checks
+    warm = settings.reference_days + settings.history_days + 2 * settings.checks - 1
     alarms = judged = 0
     for seed in range(seeds):
         order = np.random.default_rng(seed).permutation(JUDGED.keys)
@@ -82,40 +86,55 @@ def false_alarms(pipeline: Pipeline, rows: Rows, seeds: int) -> tuple[int, int]:
         moved = measure_days(pipeline, shuffled, JUDGED.keys)
         for last in range(warm, len(JUDGED.keys)):
             judged += 1
-            found = judge_columns(settings, night(pipeline, moved, last))
-            alarms += any(finding.confirmed for finding in found.values())
+            alarms += bool(confirmed(pipeline, night(pipeline, moved, last)))
     return alarms, judged
 
 
-def detections(pipeline: Pipeline, rows: Rows, seeds: int, starts: int) -> Mapping[str, list[bool]]:
-    """By kind of shift, whether each was seen; all columns are judged, and corrected for, as in a night."""
-    settings, moved = pipeline.monitoring.drift, measure_days(pipeline, rows, YEAR.keys)
+def confirmed(pipeline: Pipeline, moved: Sequence[Moved]) -> set[str]:
+    """Columns that a night alarms about."""
+    judged = judge_columns(pipeline.monitoring.drift, moved)
+    return {name for findings in judged for name, finding in findings.items() if finding.confirmed}
+
+
+def detections(
+    pipeline: Pipeline, rows: Rows, moved: Sequence[Moved], seeds: int, starts: int
+) -> Mapping[str, list[bool]]:
+    """By kind of shift and column, whether each was seen; all columns are judged, and corrected for, as in a night."""
     found: dict[str, list[bool]] = {}
+    injected = list(shifts(pipeline, rows))
     for seed in range(seeds):
         for first in np.random.default_rng(1000 + seed).choice(
             np.arange(FIRST, len(YEAR.keys) - NIGHTS), starts, replace=False
         ):
-            before = judge_columns(settings, night(pipeline, moved, int(first) - 1))
-            for shift in shifts(pipeline, rows):
-                if before[shift.column].confirmed:
+            before = confirmed(pipeline, night(pipeline, moved, int(first) - 1))
+            days = YEAR.keys[first : first + NIGHTS]
+            for shift in injected:
+                if shift.column in before:
                     continue
-                days = YEAR.keys[first : first + NIGHTS]
-                changed = {**rows, **{key: with_change(rows[key], shift) for key in days}}
-                again = measure_column(pipeline, changed, shift.column, [comparison(pipeline, key) for key in days])
+                again = measure_again(pipeline, rows, shift, days)
                 seen = any(
-                    judge_columns(settings, night(pipeline, moved, int(first) + n, again, n + 1))[
-                        shift.column
-                    ].confirmed
+                    shift.column in confirmed(pipeline, night(pipeline, moved, int(first) + n, again, n + 1))
                     for n in range(NIGHTS)
                 )
+                found.setdefault(f"{shift.kind}: {shift.column}", []).append(seen)
                 found.setdefault(shift.kind, []).append(seen)
     return found
+
+
+def measure_again(pipeline: Pipeline, rows: Rows, shift: Shift, days: Sequence[str]) -> Moved:
+    """What the shifted column shows on the days on which it is."""
+    comparisons = [comparison(pipeline, key) for key in days]
+    near = {key for one in comparisons for key in (*one.current, *one.reference)}
+    changed = {key: with_change(rows[key], shift) if key in days else rows[key] for key in near if key in rows}
+    alone = measure_column(pipeline, changed, shift.column, comparisons)
+    beside = unexplained_shifts(changed, pipeline.features.numeric, comparisons)
+    return replace(alone, unexplained=beside.get(shift.column, ()))
 
 
 def measure_days(pipeline: Pipeline, rows: Rows, keys: Sequence[str]) -> list[Moved]:
     """Every column's distance of every day to the days before it, as each night would measure it."""
     comparisons = [comparison(pipeline, key) for key in keys]
-    return [measure_column(pipeline, rows, name, comparisons) for name in pipeline.features.columns]
+    return measure_columns(pipeline, rows, pipeline.features.columns, comparisons)
 
 
 def comparison(pipeline: Pipeline, key: str) -> Comparison:
@@ -131,11 +150,11 @@ def night(
     first = last + 1 - settings.history_days - settings.checks
     seen = []
     for one in moved:
-        distances, gone = list(one.distances[first : last + 1]), list(one.gone[first : last + 1])
+        measured = [list(part[first : last + 1]) for part in (one.distances, one.gone, one.unexplained)]
         if again is not None and again.column == one.column:
-            distances[-newest:] = again.distances[:newest]
-            gone[-newest:] = again.gone[:newest]
-        seen.append(Moved(one.column, one.method, distances, gone))
+            for part, changed in zip(measured, (again.distances, again.gone, again.unexplained), strict=True):
+                part[-newest:] = changed[:newest]
+        seen.append(Moved(one.column, one.method, *measured))
     return seen
 
 

@@ -1,20 +1,22 @@
-"""Has a day's data moved further than it usually does? Effect sizes by detector, judged against each column's history.
+"""Has a day's data moved further than it usually does? Effect sizes, judged against each column's own history.
 
 The reference is what came just before a day, not the champion's training data: what a night can still repair (a broken
 source, a changed unit, a vanished category) stands out against last month, while the seasons, which part any day from
 a model's training data, do not alarm every night; a model that slowly goes stale shows in its performance and its age.
+It ends before the first of the newest days that are checked together: a change must not hide the days after it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from jobs.monitoring.companions import unexplained_shifts
 from jobs.monitoring.daily_rows import PREDICTION, VERSION, rows_of_days
 from jobs.monitoring.data_quality import column_quality
 from jobs.monitoring.detectors import TESTS, Comparison, category_counts, detector, gone_categories
@@ -44,12 +46,14 @@ class Moved:
         method: the detector's name.
         distances: one a comparison, NaN where a side had no rows.
         gone: of a categorical column, the categories that were always there and were missing, one list a comparison.
+        unexplained: of a numeric feature, how far it moved beyond what the others explain, one a comparison.
     """
 
     column: str
     method: str
     distances: Sequence[float]
     gone: Sequence[Sequence[str]] = ()
+    unexplained: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Drift:
 
     Attributes:
         findings: by column what was measured and judged; `prediction` is the model's output.
+        unexplained: the same of what the other columns leave unexplained, see `jobs.monitoring.companions`.
         left_out: columns that could not be compared, with the reason.
         gone: by column, categories that were always there and are missing today.
         quality: by column what it looks like, see `jobs.monitoring.data_quality`.
@@ -67,6 +72,7 @@ class Drift:
     """
 
     findings: Mapping[str, Finding] = field(default_factory=dict)
+    unexplained: Mapping[str, Finding] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
     quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -77,15 +83,22 @@ class Drift:
     @property
     def drifted(self) -> list[str]:
         """Columns whose drift is confirmed, furthest beyond their limit first."""
-        return self._sorted(finding for finding in self.findings.values() if finding.confirmed)
+        return self._sorted(finding for finding in self._all if finding.confirmed)
 
     @property
     def suspected(self) -> list[str]:
         """Columns that stand out today, and are not confirmed yet."""
-        return self._sorted(f for f in self.findings.values() if f.beyond and f.beyond[-1] and not f.confirmed)
+        drifted = self.drifted
+        return [name for name in self._sorted(f for f in self._all if f.beyond and f.beyond[-1]) if name not in drifted]
+
+    @property
+    def _all(self) -> Iterator[Finding]:
+        yield from self.findings.values()
+        yield from self.unexplained.values()
 
     def _sorted(self, findings: Iterator[Finding]) -> list[str]:
-        return [f.name for f in sorted(findings, key=lambda f: -f.value / f.limit if f.limit else -math.inf)]
+        ordered = sorted(findings, key=lambda f: -f.value / f.limit if f.limit else -math.inf)
+        return list(dict.fromkeys(f.name for f in ordered))
 
 
 def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
@@ -112,15 +125,27 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
         return Drift(missing=f"no features of {LEAST_REFERENCE} days before {day} to compare it with")
     reference, current = possible[-1].reference, possible[-1].current
     columns, left_out = _comparable(pipeline, rows, current, reference)
-    moved = [measure_column(pipeline, rows, name, possible) for name in columns]
-    findings = judge_columns(settings, moved)
+    moved = measure_columns(pipeline, rows, columns, possible)
+    findings, unexplained = judge_columns(settings, moved)
     gone = {one.column: one.gone[-1] for one in moved if one.gone and one.gone[-1]}
     limits = {name: finding.limit for name, finding in findings.items() if math.isfinite(finding.limit)}
     sides = [pd.concat([rows[key] for key in keys if key in rows], ignore_index=True) for keys in (current, reference)]
     quality = column_quality(sides[0], sides[1], pipeline.features.numeric, pipeline.features.categorical)
     page = drift_page(pipeline, limits, sides[0], sides[1]) if limits else ""
     inputs = {m.key: m.content_hash for key in rows if (m := lake.published("features", key)) is not None}
-    return Drift(findings, left_out, gone, quality, "", page, inputs)
+    return Drift(findings, unexplained, left_out, gone, quality, "", page, inputs)
+
+
+def measure_columns(
+    pipeline: Pipeline, rows: Mapping[str, pd.DataFrame], names: Sequence[str], comparisons: Sequence[Comparison]
+) -> list[Moved]:
+    """How far columns lie from their reference, each by itself, and numeric features beside one another."""
+    numeric = [name for name in names if name in pipeline.features.numeric]
+    unexplained = unexplained_shifts(rows, numeric, comparisons)
+    return [
+        replace(measure_column(pipeline, rows, name, comparisons), unexplained=unexplained.get(name, ()))
+        for name in names
+    ]
 
 
 def measure_column(
@@ -146,7 +171,7 @@ def measure_column(
     return Moved(name, settings.categorical, found, gone)
 
 
-def judge_columns(settings: DriftSettings, moved: Sequence[Moved]) -> dict[str, Finding]:
+def judge_columns(settings: DriftSettings, moved: Sequence[Moved]) -> tuple[dict[str, Finding], dict[str, Finding]]:
     """Judge columns together: the newest comparisons are the checks, those before them the history.
 
     Args:
@@ -154,20 +179,35 @@ def judge_columns(settings: DriftSettings, moved: Sequence[Moved]) -> dict[str, 
         moved: what was measured, over the same comparisons for all columns.
 
     Returns:
-        Finding by column.
+        By column, what was found of its distance, and of what the other columns leave unexplained.
     """
-    family = [
+    newest = -settings.checks
+    distances = [
         Series(
             one.column,
-            tuple(one.distances[: -settings.checks]),
-            tuple(one.distances[-settings.checks :]),
+            tuple(one.distances[:newest]),
+            tuple(one.distances[newest:]),
             least=_least(settings, one.method),
-            certain=tuple(bool(categories) for categories in one.gone[-settings.checks :]),
+            certain=tuple(bool(categories) for categories in one.gone[newest:]),
         )
         for one in moved
     ]
-    policy = AlarmPolicy(settings.level, settings.confirmations, settings.correction)
-    return {finding.name: finding for finding in policy.judge(family)}
+    unexplained = [
+        Series(
+            f"{one.column} beside the others",
+            tuple(one.unexplained[:newest]),
+            tuple(one.unexplained[newest:]),
+            least=LEAST_DISTANCE,
+        )
+        for one in moved
+        if one.unexplained
+    ]
+    judged = AlarmPolicy(settings.level, settings.confirmations, settings.correction).judge([*distances, *unexplained])
+    beside = zip((one.column for one in moved if one.unexplained), judged[len(distances) :], strict=True)
+    return (
+        {finding.name: finding for finding in judged[: len(distances)]},
+        {column: replace(finding, name=column) for column, finding in beside},
+    )
 
 
 def planned_comparisons(settings: DriftSettings, day: date) -> list[Comparison]:
@@ -178,14 +218,15 @@ def planned_comparisons(settings: DriftSettings, day: date) -> list[Comparison]:
 
 def _comparison(settings: DriftSettings, day: date) -> Comparison:
     current = [day - timedelta(days=n) for n in range(settings.block_days - 1, -1, -1)]
+    end = current[0] - timedelta(days=settings.checks - 1)
     if settings.season == "week":
         weeks = range(1, 1 + math.ceil(2 * settings.reference_days / WEEK))
         before = [one - timedelta(days=WEEK * n) for one in current for n in weeks]
     else:
-        before = [current[0] - timedelta(days=n) for n in range(1, 1 + settings.reference_days)]
+        before = [end - timedelta(days=n) for n in range(1, 1 + settings.reference_days)]
     if settings.season == "year":
         before += [day - timedelta(days=YEAR + n) for n in range(-AROUND, AROUND + 1)]
-    return Comparison(tuple(map(str, current)), tuple(str(one) for one in sorted(set(before) - set(current))))
+    return Comparison(tuple(map(str, current)), tuple(str(one) for one in sorted(set(before)) if one < end))
 
 
 def _is_possible(rows: Mapping[str, pd.DataFrame], comparison: Comparison) -> bool:

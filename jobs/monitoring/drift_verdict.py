@@ -48,12 +48,14 @@ def drift_verdict(pipeline: Pipeline, drift: Drift, found: FeatureDrift | None) 
     if found is not None and found.columns:
         words = f"{words}, with {found.weight:.0%} of the importance ({least:.0%} is an alarm)"
     values = {name: finding.value for name, finding in drift.findings.items()}
+    unexplained = {name: finding.value for name, finding in drift.unexplained.items()}
     return Verdict(
         Kind.DRIFT,
         outcome,
         f"{outcome}: {words}",
         {
             "distances": values,
+            "unexplained": unexplained,
             "drifted": drift.drifted,
             "suspected": drift.suspected,
             "weight": found.weight if found else None,
@@ -61,6 +63,7 @@ def drift_verdict(pipeline: Pipeline, drift: Drift, found: FeatureDrift | None) 
         },
         {
             "limits": {name: finding.limit for name, finding in drift.findings.items()},
+            "unexplained_limits": {name: finding.limit for name, finding in drift.unexplained.items()},
             **pipeline.monitoring.drift.model_dump(),
         },
     )
@@ -86,8 +89,14 @@ def champion_importances(settings: Settings, champion: registry.ModelVersion | N
 
 def _named(drift: Drift, names: list[str]) -> str:
     told = [
-        f"{name} {drift.findings[name].value:.2f}"
-        + (f", {'/'.join(drift.gone[name])} gone" if drift.gone.get(name) else "")
+        _told(drift, name) + (f", {'/'.join(drift.gone[name])} gone" if drift.gone.get(name) else "")
         for name in names[:NAMED]
     ]
     return f"{', '.join(told)}{', ...' if len(names) > NAMED else ''}"
+
+
+def _told(drift: Drift, name: str) -> str:
+    distance, unexplained = drift.findings[name], drift.unexplained.get(name)
+    if unexplained is not None and sum(unexplained.beyond) > sum(distance.beyond):
+        return f"{name} {unexplained.value:.2f} unlike the other columns"
+    return f"{name} {distance.value:.2f}"

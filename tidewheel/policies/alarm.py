@@ -66,7 +66,7 @@ class AlarmPolicy:
         correction: holm bounds the chance of any false finding a check, benjamini_hochberg the false share.
     """
 
-    level: float = 0.01
+    level: float = 0.05
     confirmations: int = 3
     correction: Literal["holm", "benjamini_hochberg"] = "holm"
 

@@ -41,10 +41,11 @@ class DriftSettings(Section):
         "0.1 for distances, the level's decimal logarithm for tests",
     )
     level: float = Field(
-        default=0.01,
+        default=0.05,
         gt=0,
         le=0.5,
-        description="how unlikely a day must be under the column's own history, after correction over all columns",
+        description="how unlikely each of the confirming days must be under the column's own history, after correction "
+        "over all columns",
     )
     correction: Literal["holm", "benjamini_hochberg"] = Field(
         default="holm",
@@ -55,7 +56,12 @@ class DriftSettings(Section):
     history_days: int = Field(
         default=28, ge=7, le=365, description="days whose movements say how far a column usually moves"
     )
-    reference_days: int = Field(default=28, ge=7, le=365, description="days before each day that it is compared with")
+    reference_days: int = Field(
+        default=28,
+        ge=7,
+        le=365,
+        description="days that each day is compared with; they end before the first of the newest checks",
+    )
     block_days: Literal[1, 7] = Field(default=1, description="compare single days, or the last seven days as one")
     season: Literal["none", "week", "year"] = Field(
         default="none",
