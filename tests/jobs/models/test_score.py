@@ -84,8 +84,8 @@ def _second_champion(parcels: Parcels) -> None:
 
 
 @pytest.mark.spark
-def test_spark_and_a_single_process_write_the_same_bytes(
-    parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+def test_spark_and_a_single_process_write_the_same_bytes_in_a_folder_and_on_s3(
+    parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, s3_options: dict[str, object]
 ) -> None:
     here = run_job(parcels, "score", "2024-01-10..2024-01-12", "here")
     monkeypatch.setattr("jobs.models.scorer.ROWS_BEFORE_SPARK_PAYS", 0)
@@ -93,24 +93,15 @@ def test_spark_and_a_single_process_write_the_same_bytes(
     on_spark = run_job(parcels, "score", "2024-01-10..2024-01-12", "spark")
     assert on_spark.outputs == here.outputs
 
-
-@pytest.mark.spark
-def test_spark_scores_a_lake_on_s3_with_the_same_bytes(
-    parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, s3_options: dict[str, object]
-) -> None:
-    day = date(2024, 1, 12)
-    in_a_folder = run_job(parcels, "score", day, "here")
     Store("s3://parcels-lake", s3_options).fs.mkdir("parcels-lake")
     monkeypatch.setenv("TIDEWHEEL_LAKE_URL", "s3://parcels-lake/root")
     monkeypatch.setenv("TIDEWHEEL_LAKE_OPTIONS", json.dumps(s3_options))
-    monkeypatch.setattr("jobs.models.scorer.ROWS_BEFORE_SPARK_PAYS", 0)
-    monkeypatch.setenv("TIDEWHEEL_SPARK_MASTER", "local[2]")
     settings = load_settings()
     on_s3 = replace(parcels, settings=settings, lake=Lake.open(parcels.name, settings))
-    on_s3.publish_day(day)
-    record = run_job(on_s3, "score", day, "there")
-    assert record.outputs == in_a_folder.outputs
-    assert on_s3.lake.read(on_s3.lake.manifest("predictions", str(day), record.outputs[0].content_hash)).num_rows == 120
+    on_s3.publish_days(3, first=date(2024, 1, 10))
+    there = run_job(on_s3, "score", "2024-01-10..2024-01-12", "there")
+    assert there.outputs == here.outputs
+    assert on_s3.lake.read(on_s3.lake.manifest("predictions", "2024-01-12", there.outputs[2].content_hash)).num_rows
 
 
 def test_without_a_champion_nothing_is_scored_and_nothing_fails(
