@@ -257,19 +257,26 @@ def test_a_training_that_never_answered_is_asked_for_again_and_then_less_and_les
     assert [request.closed_by for request in parcels.ledger.requests(parcels.name)] == [None, "lost", "lost", "lost"]
 
 
-def test_a_rejected_challenger_doubles_the_wait(parcels: Parcels, run_job: RunJob) -> None:
+def test_one_rejected_challenger_waits_a_cool_down_and_a_second_one_twice_as_long(
+    parcels: Parcels, run_job: RunJob
+) -> None:
     declare(parcels, "triggers: {data: null, maximum_age_days: 6}")
-    run_job(parcels, "monitor", DAY, "night")
-    parcels.ledger.close_request(parcels.name, "training-1", datetime.now(UTC))
-    refused = Verdict(Kind.GATE, Outcome.REFUSED, "refused: worse")
-    parcels.ledger.record(parcels.name, "version 5", "training-1", refused, datetime.now(UTC))
-    outcomes = {}
-    for n in (1, 7, 13, 14):
-        outcomes[n] = run_job(parcels, "monitor", DAY + timedelta(days=n), f"night-{n}").sentence
-    assert "the last training was 1 of 7 cool-down days ago" in outcomes[1]
-    assert "the last challenger was rejected: 7 of 14 days of back-off" in outcomes[7]
-    assert "13 of 14 days" in outcomes[13]
-    assert "fired: version 4 was trained as of 2024-01-03, 21 days ago" in outcomes[14]
+
+    def said(days: int) -> str:
+        return run_job(parcels, "monitor", DAY + timedelta(days=days), f"night-{days}").sentence
+
+    def rejected(training: str) -> None:
+        parcels.ledger.close_request(parcels.name, training, datetime.now(UTC))
+        refused = Verdict(Kind.GATE, Outcome.REFUSED, "refused: worse")
+        parcels.ledger.record(parcels.name, "a version", training, refused, datetime.now(UTC))
+
+    said(0)
+    rejected("training-1")
+    assert "the last training was 1 of 7 cool-down days ago" in said(1)
+    assert "fired: version 4 was trained as of 2024-01-03, 14 days ago" in said(7)
+    rejected("training-2")
+    assert "the last 2 trainings changed nothing: 7 of 14 days of back-off" in said(14)
+    assert "fired: version 4 was trained as of 2024-01-03, 28 days ago" in said(21)
 
 
 def test_refused_labels_are_not_trained_on(parcels: Parcels, run_job: RunJob) -> None:
