@@ -78,10 +78,11 @@ class Budget(Section):
     """At most so many fits in a period."""
 
     fits: int = Field(
-        default=4,
+        default=6,
         ge=1,
         description="models that may be fitted in the period for what time and data call for, whatever came of them; a "
-        "refit counts. 4 in 84 days are a third of what training every week costs",
+        "refit counts. 6 in 84 days are half of what training every week costs: a limit, where maximum_age_days is the "
+        "rate, with room for refits and for trying again after a refusal",
     )
     alarm_fits: int = Field(
         default=6,
@@ -103,10 +104,10 @@ class Triggers(Section):
         default=None, ge=1, description="a training is due so many days after the last one; null: never"
     )
     maximum_age_days: int | None = Field(
-        default=24,
+        default=28,
         ge=1,
-        description="a training is due when the champion was trained longer ago; null: never. With what "
-        "refits, refused challengers and alarms add, 24 days come to a third of what training every week costs",
+        description="a training is due when the champion was trained longer ago; null: never. Four weeks cost a "
+        "quarter of training every week; refits, refused challengers and alarms come on top",
     )
     minimum_gain: float = Field(
         default=0.01,

@@ -68,7 +68,7 @@ def test_nothing_to_say_is_a_decision_too_with_all_that_was_seen(default: Trigge
     assert verdict.sentence == (
         "suppressed: nothing calls for a training (excess log-loss +0.001, t 0.7 over 10 days, as sure as 0.7 over "
         "many; bias +0.000, t 0.0 over 10 days, as sure as 0.0 over many; 4% more labelled data (2,000 rows on 50,000; "
-        "50% is enough); version 3 was trained as of 2024-02-18, 12 of at most 24 days ago)"
+        "50% is enough); version 3 was trained as of 2024-02-18, 12 of at most 28 days ago)"
     )
     assert verdict.inputs["excess_loss"] == pytest.approx(0.001)
     assert verdict.thresholds["cool-down"] == {"days": 7}
@@ -184,13 +184,13 @@ def test_the_routine_waits_twice_as_long_for_each_challenger_in_a_row_that_was_s
             if default.decide(replace(CALM, champion_as_of=before(age), attempts=tried)).outcome is Outcome.FIRED
         )
 
-    assert [waits(*gains) for gains in ([], [0.002], [0.002, -0.001], [0.002] * 3)] == [25, 49, 97, 97]
-    assert waits(0.002, 0.03) == 25  # the last one may well have paid
-    assert waits(0.002, None) == 25  # nothing is known of it
+    assert [waits(*gains) for gains in ([], [0.002], [0.002, -0.001], [0.002] * 3)] == [29, 57, 113, 113]
+    assert waits(0.002, 0.03) == 29  # the last one may well have paid
+    assert waits(0.002, None) == 29  # nothing is known of it
     tried = (Attempt(before(60), Ended.PROMOTED, best_gain=0.002),)
     old = replace(CALM, champion_as_of=before(60), attempts=tried)
     assert sentence(default, old).endswith(
-        "60 days ago; at most 48 are allowed, 2 times the usual since the last challenger was at best 0.2% better"
+        "60 days ago; at most 56 are allowed, 2 times the usual since the last challenger was at best 0.2% better"
     )
     fallen = replace(CALM, attempts=tried, quality=quality(0.1))
     assert default.decide(fallen).outcome is Outcome.FIRED  # an alarm waits for nothing
