@@ -135,7 +135,7 @@ def _tags(job: Job, chosen: TrainingData, made: Challenger) -> dict[str, str]:
         registry.TRAIN_END: made.last_day.isoformat(),
         registry.DATA_HASH: chosen.data_hash,
         "tidewheel.code_version": job.code_version,
-        "tidewheel.estimator": job.pipeline.training.estimator,
+        registry.ESTIMATOR: job.pipeline.training.estimator,
         registry.DEVICE: made.device,
         **({registry.REFIT: made.refit} if made.refit else {}),
         **twin,

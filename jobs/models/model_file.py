@@ -3,7 +3,7 @@
 Our own estimators are kept as skops, not as a pickle: opening a skops file builds only types that are named here,
 whatever somebody has put into the artifact store. (MLflow's own loader takes that list from the file it is about to
 open, so it is not used.) A team's own `module:function` may return anything, so it is kept by cloudpickle: that code
-runs in our jobs anyway.
+runs in our jobs anyway. Which of the two a version has is the registry's word, never that of the file that is found.
 """
 
 from __future__ import annotations
@@ -47,25 +47,34 @@ def requirements() -> list[str]:
     return [f"{package}=={version}" for package, version in installed(_PACKAGES).items()]
 
 
-def model_file(folder: Path) -> Path:
+def model_file(folder: Path, estimator: str) -> Path:
     """The file in a downloaded MLflow model folder that holds the model.
 
+    Args:
+        folder: as MLflow gives it.
+        estimator: of the version, as the registry has it; empty where it has none.
+
     Raises:
-        RegistryError: there is none.
+        RegistryError: there is none of the kind that this estimator is kept as.
     """
-    found = next((folder / name for name in (SKOPS_FILE, PICKLE_FILE) if (folder / name).exists()), None)
-    if found is None:
-        raise RegistryError(f"no {SKOPS_FILE} and no {PICKLE_FILE} in the model: it was not made by jobs.train")
+    found = folder / (PICKLE_FILE if ":" in estimator else SKOPS_FILE)
+    if not found.exists():
+        of = f"estimator {estimator}" if estimator else "a version that names no estimator"
+        raise RegistryError(f"the model has no {found.name}, as {of} must have: it was not made by jobs.train")
     return found
 
 
-def open_model(folder: Path) -> Model:
+def open_model(folder: Path, estimator: str) -> Model:
     """Open the model in a downloaded MLflow model folder.
+
+    Args:
+        folder: as MLflow gives it.
+        estimator: of the version, as the registry has it; a pickle is opened for a team's own code alone.
 
     Raises:
         RegistryError: there is none, or its file holds types that are not trusted.
     """
-    file = model_file(folder)
+    file = model_file(folder, estimator)
     if file.name == PICKLE_FILE:
         import cloudpickle
 

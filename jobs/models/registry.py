@@ -33,6 +33,7 @@ DATA_HASH = "tidewheel.data_hash"
 AS_OF = "tidewheel.as_of"
 TRAIN_START = "tidewheel.train_start"
 TRAIN_END = "tidewheel.train_end"
+ESTIMATOR = "tidewheel.estimator"
 DEVICE = "tidewheel.device"
 REFIT = "tidewheel.refit"
 JUDGED_TRAIN_END = "tidewheel.judged_train_end"
@@ -133,7 +134,8 @@ def load_model(settings: Settings, pipeline: str, version: str) -> Model:
     Raises:
         RegistryError: there is none, or its file cannot be trusted.
     """
-    return open_model(_downloaded(settings, model_version(settings, pipeline, version)) / MODEL_FOLDER)
+    found = model_version(settings, pipeline, version)
+    return open_model(_downloaded(settings, found) / MODEL_FOLDER, found.tags.get(ESTIMATOR, ""))
 
 
 def load_judged_model(settings: Settings, version: ModelVersion) -> Model:
@@ -148,7 +150,7 @@ def load_judged_model(settings: Settings, version: ModelVersion) -> Model:
         from mlflow.artifacts import download_artifacts
 
         download_artifacts(run_id=version.mlflow_run, artifact_path=JUDGED_FOLDER, dst_path=folder)
-        return open_model(Path(folder) / JUDGED_FOLDER)
+        return open_model(Path(folder) / JUDGED_FOLDER, version.tags.get(ESTIMATOR, ""))
 
 
 def judged_train_end(version: ModelVersion) -> str:
@@ -158,7 +160,7 @@ def judged_train_end(version: ModelVersion) -> str:
 
 def model_size(settings: Settings, version: ModelVersion) -> int:
     """Bytes of the file that holds a version's model."""
-    return model_file(_downloaded(settings, version) / MODEL_FOLDER).stat().st_size
+    return model_file(_downloaded(settings, version) / MODEL_FOLDER, version.tags.get(ESTIMATOR, "")).stat().st_size
 
 
 def contract(settings: Settings, pipeline: str, version: str) -> Contract:

@@ -72,7 +72,7 @@ def test_what_is_read_back_from_the_registry_answers_as_before(estimator: str, t
     frame, _ = parcels()
     model = fitted(estimator, "classification")
     mlflow.sklearn.save_model(model, tmp_path / "model", pip_requirements=[], **serialization(estimator))
-    back = open_model(tmp_path / "model")
+    back = open_model(tmp_path / "model", estimator)
     assert predict(back, frame, "classification") == pytest.approx(predict(model, frame, "classification"), abs=1e-12)
 
 
@@ -83,7 +83,14 @@ def test_a_model_file_with_foreign_types_is_not_opened(tmp_path: Path) -> None:
     model.steps.append(("foreign", Foreign()))  # type: ignore[attr-defined]
     skops.io.dump(model, tmp_path / "model.skops")
     with pytest.raises(RegistryError, match=r"does not trust: .*Foreign"):
-        open_model(tmp_path)
+        open_model(tmp_path, "logistic_regression")
+
+
+@pytest.mark.parametrize("estimator", ["logistic_regression", ""])
+def test_a_pickle_in_the_place_of_a_named_estimators_file_is_not_opened(estimator: str, tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"never read")
+    with pytest.raises(RegistryError, match=r"the model has no model\.skops, as .* must have"):
+        open_model(tmp_path, estimator)
 
 
 class Foreign:
