@@ -77,8 +77,8 @@ def _search_space(pipeline: Pipeline) -> Iterator[str]:
     training = pipeline.training
     if training.search is None:
         return
-    drawn = {**training.parameters, **first_values(training, pipeline.task)}
     try:
+        drawn = {**training.parameters, **first_values(training, pipeline.task)}
         build_model(training.model_copy(update={"parameters": drawn}), pipeline.features, pipeline.task)
     except Exception as error:  # as above
         yield f"training.search.space: {_said(error)}"
