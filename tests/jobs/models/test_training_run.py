@@ -60,7 +60,8 @@ def test_the_first_challenger_passes_on_floors_alone_and_becomes_champion(
     assert tags[registry.VERDICT] == "passed"
     assert tags[registry.VERDICT_SENTENCE] == evaluated.sentence
     assert tags[registry.RUN_ID] == "first"
-    assert tags[registry.TRAIN_END] == "2024-01-07"  # twelve days, two to mature, three held out
+    assert tags[registry.JUDGED_TRAIN_END] == "2024-01-07"  # twelve days, two to mature, three held out
+    assert tags[registry.TRAIN_END] == "2024-01-10"  # so large a holdout is learned from too, before it serves
 
 
 def test_a_version_carries_its_lineage_and_answers_its_golden_rows(
