@@ -2,7 +2,7 @@
 
     python -m benchmarks.faults [page]
 
-Takes about five minutes. The processes are those of `benchmarks.release`; another one asks 200 times a second.
+Takes minutes. The processes are those of `benchmarks.release`; another one asks 200 times a second.
 """
 
 from __future__ import annotations
