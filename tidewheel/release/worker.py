@@ -64,6 +64,7 @@ class Worker:
         stage = release.stages[position]
         self.releases.stage_began(release.number, position, stage.name, _now())
         try:
+            self._heed(release, stage)
             found = self._actions(release).perform(stage)
         except LedgerError:
             raise  # nothing is known to be wrong with the release: it waits for the ledger, and is resumed
@@ -120,6 +121,16 @@ class Worker:
             return
         self._route_back(release)
         self._end_taken_back(release, f"overtaken by version {wanted}", Status.SUPERSEDED)
+
+    def _heed(self, release: Release, stage: Stage) -> None:
+        """See that nobody has asked for the old version while an earlier stage ran.
+
+        Raises:
+            AskedBack: somebody has, and the old colour is still whole.
+        """
+        reason = self.releases.asked_back(release.number)
+        if reason and not isinstance(stage, Drain | Retire):
+            raise AskedBack(reason)
 
     def _failed(self, release: Release, position: int, error: Exception) -> None:
         stage, detail = release.stages[position], {"sentence": str(error), "error": type(error).__name__}

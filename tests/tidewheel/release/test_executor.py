@@ -229,6 +229,18 @@ def test_an_operator_takes_a_bake_back_that_another_process_watches(stand: Stand
     assert (verdict.outcome, verdict.sentence) == (Outcome.ROLLED_BACK, "taken back by hand: anna: complaints")
 
 
+def test_a_wish_that_comes_before_the_switch_is_heeded_by_the_next_stage(stand: Stand) -> None:
+    stand.release("1")
+    number = stand.executor().begin("2", "run").number
+    stand.executor().run_stage(number, "package")
+    stand.releases.ask_back(number, "anna: not today")
+    with pytest.raises(ReleaseError, match="anna: not today"):
+        stand.executor().run_stage(number, "start")
+    assert "route to green" not in stand.backend.happened
+    assert stand.backend.running == {BLUE: "1"}
+    assert stand.releases.get(number).status == Status.FAILED
+
+
 def test_an_operator_takes_a_release_back_that_no_process_works_on(stand: Stand) -> None:
     stand.release("1")
     number = stand.executor().begin("2", "run").number
