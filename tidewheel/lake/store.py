@@ -66,12 +66,15 @@ class Store:
 
     @contextmanager
     def open(self, path: str, mode: str = "rb") -> Iterator[IO[bytes]]:
-        """Open a file; parent folders are made."""
+        """Open a file; parent folders are made. What was written is on the disk afterwards: a manifest will name it."""
         target = self.local(path)
         if "w" in mode:
             self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        with _named(target), self.fs.open(target, mode) as file:
-            yield file
+        with _named(target):
+            with self.fs.open(target, mode) as file:
+                yield file
+            if "w" in mode and self.is_folder:
+                _sync(target)
 
     def sha256(self, path: str) -> tuple[str, int]:
         """Hash and size in bytes of a file."""
@@ -111,6 +114,14 @@ def _changed(info: Mapping[str, Any]) -> datetime:
     # Each kind of store has a word of its own for it.
     changed = info["LastModified"] if "LastModified" in info else info["mtime"]
     return changed if isinstance(changed, datetime) else datetime.fromtimestamp(changed, UTC)
+
+
+def _sync(path: str) -> None:
+    written = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(written)
+    finally:
+        os.close(written)
 
 
 @contextmanager
