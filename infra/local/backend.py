@@ -31,7 +31,8 @@ FIRST_PORT, PORTS = 21_000, 2_000
 """Below the range that the system takes for outgoing connections."""
 START_SECONDS = 10
 """A service that ends sooner than this has failed to start; importing what it needs takes seconds."""
-STOP_SECONDS = 40
+STOP_SECONDS = 60
+"""A service may drain for 30 s and write its prediction log for 20 more before it is killed, 5 s before this."""
 RUNS = frozenset({State.STARTING, State.RUNNING})
 INHERITED = (
     *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "MALLOC_*", "SUPERVISOR_*"),

@@ -87,6 +87,12 @@ def _asked(job: Job) -> list[str]:
     asked = {text: parse_policy(text, job.pipeline, job.partitions) for text in named}
     if SPEC not in named and (waiting := [text for text in named if asked[text].waits]):
         raise UsageError(f"policy {waiting[0]} is made from what {SPEC} did: ask for --policy {SPEC}, too")
+    for draft in (text for text in named if text.endswith((".yaml", ".yml"))):
+        if others := [text for text in named if text != draft and asked[text].name == asked[draft].name]:
+            raise UsageError(
+                f"--policy {draft} and --policy {others[0]} would both be shown as {asked[draft].name!r}, the folder's "
+                "name; put the drafts into folders of other names"
+            )
     return list({one.name: text for text, one in reversed(asked.items())}.values())[::-1]
 
 
