@@ -187,14 +187,11 @@ class Actions:
         if (traffic := known_traffic(self.backend)) != Traffic(stage.colour):
             raise ReleaseError(f"requests go to {traffic}, not to {stage.colour} alone: it has been taken back")
         started, switched = self.memory.detail("start"), self.memory.detail("switch")
-        seen = None
-        if "counted" in started and "counted" in switched:
-            seen = Counted.from_json(switched["counted"]).since(Counted.from_json(started["counted"]))
-        scores: tuple[float, ...] = ()
-        if self.scores and seen is not None:
-            times = (datetime.fromisoformat(detail["at"]) for detail in (started, switched))
-            scores = tuple(self.scores(self._version(stage.against), *times))
-        return self._watch(stage, Usual(seen, scores))
+        if "counted" not in started or "counted" not in switched:
+            return self._watch(stage, Usual(None))
+        seen = Counted.from_json(switched["counted"]).since(Counted.from_json(started["counted"]))
+        times = datetime.fromisoformat(started["at"]), datetime.fromisoformat(switched["at"])
+        return self._watch(stage, Usual(seen, times))
 
     def _watch(self, stage: Watched, usual: Usual | None) -> Found:
         versions = (self._version(stage.colour), self._version(stage.against))

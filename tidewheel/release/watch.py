@@ -55,11 +55,11 @@ class Usual:
 
     Attributes:
         seen: by the router's figures; None where they are not known.
-        scores: that callers got from it.
+        times: from when to when that was.
     """
 
     seen: Seen | None
-    scores: tuple[float, ...] = ()
+    times: tuple[datetime, datetime] | None = None
 
 
 @dataclass
@@ -190,11 +190,15 @@ class Watch:
         new, beside = (now.since(before) for now, before in zip(closed, opened, strict=True))
         if new is None:
             return None
-        until = datetime.now(UTC)
-        new_scores, old_scores = (
-            tuple(self.scores(version, since, until)) if self.scores else () for version in self.versions
-        )
-        new = replace(new, scores=new_scores)
+        now = datetime.now(UTC)
+        new = replace(new, scores=self._scores(0, since, now))
         if self.usual is None:
+            old_scores = self._scores(1, since, now)
             return Compared(new, replace(beside, scores=old_scores) if beside else None, same_window=True)
-        return Compared(new, replace(self.usual.seen, scores=self.usual.scores) if self.usual.seen else None)
+        if self.usual.seen is None or self.usual.times is None:
+            return Compared(new, self.usual.seen)
+        # Read in every window: the log is a second behind, and the time before the switch may have been shorter.
+        return Compared(new, replace(self.usual.seen, scores=self._scores(1, *self.usual.times)))
+
+    def _scores(self, version: int, since: datetime, until: datetime) -> tuple[float, ...]:
+        return tuple(self.scores(self.versions[version], since, until)) if self.scores else ()
