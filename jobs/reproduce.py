@@ -27,11 +27,36 @@ from tidewheel.lake import Lake
 from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from jobs.models.prediction import Array
+    from collections.abc import Sequence
+
+    from jobs.data.training_data import LabelledDay
+    from jobs.models.prediction import Array, Model, Task
+    from jobs.training.fitting import Fitted, Lesson
+    from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.reproduce")
 SAME = 1e-9
 """Largest difference of predictions that is rounding and not another model."""
+HOLDOUT, TWIN = "holdout rows", "its twin that the gate judged"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a model that was trained again, and the one that was kept, were both asked.
+
+    Attributes:
+        model: which one; a version that was fitted again through its holdout has a twin that the gate judged.
+        rows: how many rows.
+        what: which rows.
+        learned: whether the model has learned from them: then one that memorises answers right, however it was made.
+        difference: largest difference of an answer.
+    """
+
+    model: str
+    rows: int
+    what: str
+    learned: bool
+    difference: float
 
 
 @dataclass(frozen=True)
@@ -40,9 +65,8 @@ class Reproduction:
 
     Attributes:
         rows: rows it was trained on.
-        golden_rows: rows of the contract that both were asked about.
-        holdout_rows: rows of the days it was judged on; 0 where they are gone.
-        max_difference: largest difference of a prediction.
+        compared: what was compared.
+        max_difference: largest difference of an answer.
         same: whether that is none, or rounding.
         differences: what is not as it was, in sentences; the first thing to look at where the models differ.
         notes: what could not be compared.
@@ -51,8 +75,7 @@ class Reproduction:
     pipeline: str
     version: str
     rows: int
-    golden_rows: int
-    holdout_rows: int
+    compared: tuple[Comparison, ...]
     max_difference: float
     same: bool
     differences: tuple[str, ...]
@@ -61,6 +84,9 @@ class Reproduction:
 
 def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     """Train a version again.
+
+    What is compared is, beside the golden rows, rows that a model has not learned from: of the holdout; and where the
+    version was fitted again through its holdout, of later days for it, and of the holdout for the twin that was judged.
 
     Args:
         settings: of this installation.
@@ -78,35 +104,76 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     pipeline, lake = lineage.declaration(), Lake.open(name, settings)
     last_day = version.tags[registry.TRAIN_END]
     days = [day for day in (*chosen.training, *chosen.holdout) if str(day.day) <= last_day]
-    log.info("reading %s days, %s to %s", len(days), days[0].day, last_day)
-    lesson = read_lesson(lake, pipeline, days)
-    fitted = fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth)
-    registered = registry.load_model(settings, name, number)
-    contract = registry.contract(settings, name, number)
+    fitted, lesson = _fitted(lake, pipeline, days)
+    registered, contract = registry.load_model(settings, name, number), registry.contract(settings, name, number)
     golden = pd.DataFrame([row.row for row in contract.golden_rows], columns=lesson.frame.columns)
-    asked = [golden.astype(lesson.frame.dtypes)]
-    notes = []
-    try:
-        asked.append(model_frame(labelled_rows(lake, pipeline, chosen.holdout), pipeline.features))
-    except LakeError as error:
-        notes.append(f"the days it was judged on could not be read: {error}")
-    found = [_largest(predict(fitted.model, f, pipeline.task), predict(registered, f, pipeline.task)) for f in asked]
+    golden = golden.astype(lesson.frame.dtypes)
     offline = np.array([row.prediction for row in contract.golden_rows])
-    found.append(_largest(predict(fitted.model, asked[0], pipeline.task), offline))
+    task, us = pipeline.task, f"version {number}"
+    notes: list[str] = []
+    # What opens as the registered model must still be what its contract was written from.
+    told = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
+    compared = [Comparison(us, len(golden), "golden rows", True, float(np.max(told)))]
+    held = _held_out(lake, pipeline, chosen, notes)
+    if registry.JUDGED_TRAIN_END in version.tags:
+        later, which = _later(lake, pipeline, last_day, len(chosen.holdout))
+        if len(later):
+            compared.append(_compare(us, which, later, fitted.model, registered, task))
+        else:
+            notes.append(f"no day after {last_day}, the last that {us} has learned from, has features yet")
+        if len(held):
+            again, _ = _fitted(lake, pipeline, chosen.training)
+            judged = registry.load_judged_model(settings, version)
+            compared.append(_compare(TWIN, HOLDOUT, held, again.model, judged, task))
+    elif len(held):
+        compared.append(_compare(us, HOLDOUT, held, fitted.model, registered, task))
+    if all(each.learned for each in compared):
+        notes.append(f"{us} was asked for rows alone that it has learned: one that memorises looks the same there")
     differences = lineage.environment.differences(environment(settings.project, code_version(settings.project)))
     if fitted.device != lineage.device:
         differences.append(f"device: {lineage.device}, now {fitted.device}")
+    largest = float(np.max([each.difference for each in compared]))  # NaN is a difference, and max() may lose it
     return Reproduction(
         pipeline=name,
         version=number,
         rows=len(lesson.frame),
-        golden_rows=len(golden),
-        holdout_rows=len(asked[1]) if len(asked) > 1 else 0,
-        max_difference=max(found),
-        same=max(found) <= SAME,
+        compared=tuple(compared),
+        max_difference=largest,
+        same=largest <= SAME,
         differences=tuple(differences),
         notes=tuple(notes),
     )
+
+
+def _fitted(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> tuple[Fitted, Lesson]:
+    log.info("reading %s days, %s to %s", len(days), days[0].day, days[-1].day)
+    lesson = read_lesson(lake, pipeline, days)
+    return fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth), lesson
+
+
+def _held_out(lake: Lake, pipeline: Pipeline, chosen: TrainingData, notes: list[str]) -> pd.DataFrame:
+    """Rows of the days that it was judged on; none where these are gone."""
+    try:
+        return model_frame(labelled_rows(lake, pipeline, chosen.holdout), pipeline.features)
+    except LakeError as error:
+        notes.append(f"the days it was judged on could not be read: {error}")
+        return pd.DataFrame()
+
+
+def _later(lake: Lake, pipeline: Pipeline, last_day: str, days: int) -> tuple[pd.DataFrame, str]:
+    """Rows of the first days after one, as far as they are published, labels or not; and which they are."""
+    columns = pipeline.features.columns
+    after = [lake.need("features", key) for key in lake.partitions("features") if key > last_day]
+    usable = [manifest for manifest in after if manifest.columns.keys() >= set(columns)][:days]
+    if not usable:
+        return pd.DataFrame(), ""
+    frame = model_frame(lake.read_all(usable, columns).to_pandas(), pipeline.features)
+    return frame, f"rows of {usable[0].partition} to {usable[-1].partition}"
+
+
+def _compare(model: str, what: str, frame: pd.DataFrame, ours: Model, theirs: Model, task: Task) -> Comparison:
+    difference = _largest(predict(ours, frame, task), predict(theirs, frame, task))
+    return Comparison(model, len(frame), what, False, difference)  # golden rows alone are learned
 
 
 def _kept(settings: Settings, version: registry.ModelVersion, file: str) -> dict[str, Any]:

@@ -49,14 +49,17 @@ def reproduce(
 
 def _show(found: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    asked = f"{found['golden_rows']} golden rows and {found['holdout_rows']:,} holdout rows"
-    if found["same"]:
-        exactly = "to the last bit" if found["max_difference"] == 0 else f"to within {found['max_difference']:.2g}"
-        console.print(f"[bold green]the same model[/]  it predicts {asked} {exactly}")
+    if not found["same"]:
+        console.print(f"[bold red]another model[/]  its answers differ by up to {found['max_difference']:.3g}")
     else:
-        console.print(
-            f"[bold red]another model[/]  its predictions of {asked} differ by up to {found['max_difference']:.3g}"
-        )
+        alike = "to the last bit" if found["max_difference"] == 0 else f"to within {found['max_difference']:.2g}"
+        proven = not all(each["learned"] for each in found["compared"])
+        title = "[bold green]the same model[/]" if proven else "[bold yellow]no difference seen[/]"
+        console.print(f"{title}  it answers the same {alike}")
+    for each in found["compared"]:
+        learned = "learned" if each["learned"] else "not learned"
+        apart = "" if found["same"] else f", apart by {each['difference']:.3g}"
+        console.print(f"  {each['model']}: {each['rows']:,} {each['what']} ({learned}{apart})")
     console.print(f"trained again on {found['rows']:,} rows, each batch by its hash")
     for key, title in (("differences", "not as it was"), ("notes", "note")):
         for sentence in found[key]:

@@ -43,11 +43,10 @@ def unrepeatable() -> object:
 def trained(registered_parcels: MakeParcels, run_job: RunJob) -> Callable[..., Parcels]:
     """A pipeline with one registered version, trained by its jobs."""
 
-    def train(**keys: str) -> Parcels:
+    def train(*, refit: str = "never", **keys: str) -> Parcels:
         parcels = registered_parcels(**keys)
         file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
-        # Rows that a version has not learned from tell it from another: a tree knows those it has learned by heart.
-        file.write_text(file.read_text().replace("holdout_days: 3", "holdout_days: 3\n  refit: never"))
+        file.write_text(file.read_text().replace("holdout_days: 3", f"holdout_days: 3\n  refit: {refit}"))
         day = parcels.publish_days(12)[-1]
         for job in ("assemble", "train"):
             run_job(parcels, job, day, "one")
@@ -65,14 +64,16 @@ def test_the_same_model_comes_out_though_the_days_were_corrected_since(
 
     found = reproduce(parcels.settings, parcels.name, "1")
     assert (found.same, found.max_difference, found.rows) == (True, 0.0, 840)
-    assert found.golden_rows >= 20
-    assert found.holdout_rows == 360
+    assert [(each.what, each.learned) for each in found.compared] == [("golden rows", True), ("holdout rows", False)]
+    assert found.compared[0].rows >= 20
+    assert found.compared[1].rows == 360
     assert [d for d in found.differences if not d.endswith("now a-later-commit")] == []
 
     shown = CliRunner().invoke(app, ["reproduce", parcels.name, "--version", "1"])
     assert shown.exit_code == ExitCode.DONE
     assert "the same model" in shown.output
     assert "to the last bit" in shown.output
+    assert "version 1: 360 holdout rows (not learned)" in shown.output
     assert "code version" in shown.output
 
 
@@ -81,6 +82,32 @@ def test_another_model_is_said_to_be_one(trained: Callable[..., Parcels]) -> Non
     found = reproduce(parcels.settings, parcels.name, "1")
     assert not found.same
     assert found.max_difference > 0.1
+
+
+def test_a_model_that_was_fitted_again_through_its_holdout_is_compared_on_later_days_and_its_twin_on_the_holdout(
+    trained: Callable[..., Parcels],
+) -> None:
+    parcels = trained(refit="always")
+    found = reproduce(parcels.settings, parcels.name, "1")
+    assert (found.same, found.notes) == (True, ())
+    assert [(each.model, each.what, each.rows, each.learned) for each in found.compared[1:]] == [
+        ("version 1", "rows of 2024-01-11 to 2024-01-12", 240, False),  # their labels are not known yet
+        ("its twin that the gate judged", "holdout rows", 360, False),
+    ]
+
+
+def test_a_memorising_model_that_has_learned_its_holdout_is_told_from_another(
+    trained: Callable[..., Parcels],
+) -> None:
+    parcels = trained(refit="always", estimator=f"{__name__}:unrepeatable", floors="{}")
+    found = reproduce(parcels.settings, parcels.name, "1")
+    learned, later, twin = (each.difference for each in found.compared)
+    assert learned < later  # the tree knows what it has learned by heart, however it was grown
+    assert min(later, twin) > 0.1
+    assert not found.same
+    shown = CliRunner().invoke(app, ["reproduce", parcels.name, "--version", "1"])
+    assert shown.exit_code == ExitCode.DIFFERENT
+    assert "another model" in shown.output
 
 
 def test_days_of_the_holdout_that_are_gone_are_a_note_and_training_days_an_error(
@@ -97,8 +124,10 @@ def test_days_of_the_holdout_that_are_gone_are_a_note_and_training_days_an_error
 
     lose(chosen["holdout"][0])
     found = reproduce(parcels.settings, parcels.name, "1")
-    assert (found.same, found.holdout_rows) == (True, 0)
+    assert found.same
+    assert [each.what for each in found.compared] == ["golden rows"]
     assert "could not be read" in found.notes[0]
+    assert "one that memorises looks the same" in found.notes[1]
 
     lose(chosen["training"][2])
     with pytest.raises(LakeError, match="features/2024-01-03"):
