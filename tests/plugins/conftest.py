@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
+from tests.mlflow_server import mlflow_url  # noqa: F401  a fixture
+from tests.parcels import make_parcels, registered_parcels  # noqa: F401  fixtures
 from tests.pipelines import PIPELINE_FILE
 
 ROOT = Path(__file__).parents[2]

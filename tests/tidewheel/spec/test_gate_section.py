@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tidewheel.spec.test_load import SMALLEST, write
+from tests.tidewheel.spec.pipeline_file import SMALLEST, write
 from tidewheel.errors import SpecError
 from tidewheel.spec import load_pipeline
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from tests.tidewheel.spec.test_load import SMALLEST
+from tests.tidewheel.spec.pipeline_file import SMALLEST
 from tidewheel.spec import pipeline_schema
 
 ROOT = Path(__file__).parents[3]

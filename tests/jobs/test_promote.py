@@ -13,8 +13,7 @@ from tidewheel.errors import ExitCode
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 DAY = date(2024, 1, 13)

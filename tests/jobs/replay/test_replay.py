@@ -24,8 +24,7 @@ from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.spec import Pipeline, find_pipeline
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]

@@ -15,7 +15,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 
 if TYPE_CHECKING:
-    from conftest import Parcels
+    from tests.parcels import Parcels
 
 NOW = datetime(2024, 1, 13, tzinfo=UTC)
 

@@ -19,8 +19,7 @@ from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]

@@ -12,8 +12,7 @@ from jobs.models import registry
 from jobs.reproduce import reproduce
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]

@@ -14,7 +14,7 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.runs import JobRecord, write_record
 
 if TYPE_CHECKING:
-    from conftest import Parcels
+    from tests.parcels import Parcels
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 DAY = date(2024, 1, 10)

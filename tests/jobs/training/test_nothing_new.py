@@ -12,8 +12,7 @@ from jobs.models import registry
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 Assemble = Callable[..., "JobRecord"]

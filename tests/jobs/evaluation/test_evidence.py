@@ -15,8 +15,7 @@ from jobs.models import registry
 from tests.small_models import train as small_model
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]

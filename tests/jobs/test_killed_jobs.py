@@ -21,8 +21,7 @@ from tidewheel.errors import ExitCode
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]
@@ -48,7 +47,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 def start(parcels: Parcels, day: date, run_id: str, *line: str) -> subprocess.Popen[bytes]:
     """Start a job as a process of its own; its output goes to a file in its home."""
     arguments = ["--pipeline", parcels.name, "--partition", str(day), "--run-id", run_id]
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[2]
     with log_of(parcels).open("wb") as log:
         return subprocess.Popen(
             [sys.executable, *line, *arguments],

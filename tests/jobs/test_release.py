@@ -22,8 +22,7 @@ from tidewheel.runs import read_record
 from tidewheel.settings import Settings
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]

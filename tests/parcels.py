@@ -1,29 +1,18 @@
-"""A tiny pipeline in a lake of its own, a ledger in SQLite, and a real MLflow server for the whole session."""
+"""A tiny pipeline, with parcels for its rows, in a lake of its own and with a ledger in SQLite."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import runpy
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
 
-import jobs  # noqa: F401  sets what every job sets, before a test imports mlflow or sklearn
-from tests.free_ports import free_port
 from tidewheel.lake import Lake, Manifest
 from tidewheel.ledger import Ledger, migrate
-from tidewheel.runs import JobRecord, read_record
 from tidewheel.settings import Settings, load_settings
 
 START = date(2024, 1, 1)
@@ -111,36 +100,6 @@ class Parcels:
         return manifest
 
 
-@pytest.fixture(scope="session")
-def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server with a registry, on a free port."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-    ]
-    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # eight more processes, for what we never use
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*command, *stores], stdout=log, stderr=log, cwd=folder, env=env, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + 180  # on a busy machine, importing it alone takes most of a minute
-        while not _healthy(url):
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail((folder / "log").read_text())
-            time.sleep(0.1)
-        yield url
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
-
-
 @pytest.fixture
 def make_parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Parcels]:
     """Makes the pipeline in a home of its own; `name` must be new where a test uses MLflow."""
@@ -171,27 +130,3 @@ def registered_parcels(
     monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", mlflow_url)
     name = f"p{abs(hash(request.node.nodeid)):x}"
     return lambda **keys: make_parcels(name, **keys)
-
-
-@pytest.fixture
-def run_job(monkeypatch: pytest.MonkeyPatch) -> Callable[..., JobRecord]:
-    """Runs a job as its command line would, in this process; returns its record, or raises SystemExit."""
-
-    def run(parcels: Parcels, job: str, partition: date | str, run_id: str, *options: str) -> JobRecord:
-        assert importlib.util.find_spec(f"jobs.{job}")
-        arguments = ["--pipeline", parcels.name, "--partition", str(partition), "--run-id", run_id, *options]
-        monkeypatch.setattr(sys, "argv", [f"jobs.{job}", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_module(f"jobs.{job}", run_name="__main__")
-        if ended.value.code != 0:
-            raise ended.value
-        return read_record(parcels.lake, run_id, job)
-
-    return run
-
-
-def _healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").is_success
-    except httpx.TransportError:
-        return False

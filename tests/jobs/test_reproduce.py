@@ -18,8 +18,7 @@ from tidewheel.cli.app import app
 from tidewheel.errors import ExitCode, LakeError, RegistryError, UsageError
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]

@@ -13,8 +13,7 @@ from tidewheel.errors import DataRefused, LakeError
 from tidewheel.spec import Pipeline, find_pipeline
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 MakeParcels = Callable[..., "Parcels"]

@@ -17,8 +17,7 @@ from tidewheel.errors import ExitCode, RegistryError
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
-    from conftest import Parcels
-
+    from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]

@@ -1,0 +1,200 @@
+"""What a person may get wrong in a pipeline file, and what the error says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tidewheel.spec.pipeline_file import SMALLEST, refusal
+
+# What a person may get wrong: added to the smallest pipeline or replaced in it, and what the error must say.
+WRONG = {
+    "a key that does not exist, near to one that does": (
+        ("training: {estimater: xgboost}\n", None),
+        ["line 14, training.estimater: unknown key", "known here: estimator, parameters", "did you mean 'estimator'?"],
+    ),
+    "a key that is missing": (
+        ("  event_time: ordered_at\n", ""),
+        ["line 4, source.event_time: missing; expected timestamp column (UTC)"],
+    ),
+    "a whole section that is missing": (
+        ("owner: {team: sales}\n", ""),
+        ["owner: missing; expected who answers for it"],
+    ),
+    "a section that is a word": (
+        ("owner: {team: sales}", "owner: sales"),
+        ["line 3, owner: found 'sales'; expected keys such as team, email"],
+    ),
+    "a number that is a word": (
+        ("  column: returned", "  column: returned\n  delay_days: one"),
+        ["line 11, labels.delay_days: found 'one'; expected a valid integer"],
+    ),
+    "a number out of range": (
+        ("  column: returned", "  column: returned\n  delay_days: 0"),
+        ["labels.delay_days: found 0; expected greater than or equal to 1"],
+    ),
+    "a choice that does not exist": (
+        ("gate: {approval: manuel}\n", None),
+        ["gate.approval: found 'manuel'; expected 'automatic' or 'manual', did you mean 'manual'?"],
+    ),
+    "an estimator misspelled": (
+        ("training: {estimator: xgbost}\n", None),
+        ["training.estimator: found 'xgbost'", "`module:function`", "did you mean 'xgboost'?"],
+    ),
+    "a reader of an unknown kind": (
+        ("kind: csv", "kind: cvs"),
+        ["line 5, source.reader.kind: found 'cvs'; expected one of parquet, csv, sql, python, did you mean 'csv'?"],
+    ),
+    "a reader without a kind": (
+        ("kind: csv, ", ""),
+        ["line 5, source.reader.kind: missing; expected one of csv, parquet, python, sql"],
+    ),
+    "a key of another kind of reader": (
+        ("{kind: csv, path:", "{kind: csv, query: x, path:"),
+        ["source.reader.query: unknown key; known here: kind, path"],
+    ),
+    "a key of the reader misspelled": (
+        ("kind: python, function", "kind: python, funktion"),
+        ["labels.reader.function: missing", "labels.reader.funktion: unknown key", "did you mean 'function'?"],
+    ),
+    "a code reference that is none": (
+        ("shop.transform:features", "shop.transform.features"),
+        ["features.transform: found 'jobs.pipelines.shop.transform.features'; expected `module:function`"],
+    ),
+    "a schedule that is not every night": (
+        ('schedule: "0 3 * * 1"\n', None),
+        ["schedule: found '0 3 * * 1'; expected minute, hour and three stars, since every day is one partition"],
+    ),
+    "a calendar that is no cron": (
+        ('triggers: {calendar: "@weekly"}\n', None),
+        ["triggers.calendar: found '@weekly'; expected five cron fields (UTC), for example"],
+    ),
+    "a calendar at an hour that does not exist": (
+        ('triggers: {calendar: "0 99 * * 1"}\n', None),
+        ["triggers.calendar: found '0 99 * * 1'", "each within its range"],
+    ),
+    "a calendar on a day that never comes": (
+        ('triggers: {calendar: "0 0 30 2 *"}\n', None),
+        ["triggers.calendar: found '0 0 30 2 *'; expected a day that the calendar has"],
+    ),
+    "more days than a window holds": (
+        ("triggers: {performance: {window_days: 5, minimum_days: 9}}\n", None),
+        ["line 14, triggers.performance: minimum_days is 9, but window_days is 5 and never holds so many"],
+    ),
+    "a date that the calendar has not": (
+        ("entity_key: [order_id]", "entity_key: [order_id]\n  start: 2013-13-01"),
+        ["a value is written like a date or a number and is none: month must be in 1..12"],
+    ),
+    "a floor that nothing is below": (
+        ("gate: {floors: {roc_auc: .nan}}\n", None),
+        ["gate.floors.roc_auc: found nan; expected a finite number"],
+    ),
+    "a gate that nobody can pass": (
+        ("gate: {minimum_days: 8}\n", None),
+        ["training.holdout_days keeps 7 days for the gate, gate.minimum_days asks for 8"],
+    ),
+    "a reader that is a path": (
+        ('{kind: csv, path: "data/{partition}.csv"}', "data/orders.csv"),
+        ["line 5, source.reader: found 'data/orders.csv'; expected keys, `kind` first: one of csv, parquet, python"],
+    ),
+    "a strategy that is a word": (
+        ("release: {strategy: canary}\n", None),
+        ["release.strategy: found 'canary'; expected keys, `kind` first: one of blue_green, canary, shadow"],
+    ),
+    "a step that is a number": (
+        ("release: {strategy: {kind: canary, steps: [50]}}\n", None),
+        ["release.strategy.steps.0: found 50; expected keys such as share, bake_seconds"],
+    ),
+    "a key that is no name": (("2: x\n", None), ["found the key 2; expected a name"]),
+    "a wrong key by way of an anchor": (
+        ("training: {<<: &t {team: x}}\n", None),
+        ["training.team: unknown key; known here: estimator"],
+    ),
+    "a label that is the key": (
+        ("column: returned", "column: order_id"),
+        ["source and labels: order_id cannot be two things; expected a column of its own"],
+    ),
+    "a feature that is called as a column of ours": (
+        ("numeric: [amount]", "numeric: [amount, model_version]"),
+        ["model_version: the platform itself adds partition, prediction, model_version to the rows; rename this"],
+    ),
+    "a floor for an unknown figure": (
+        ("gate: {floors: {roc_auk: 0.7}}\n", None),
+        ["gate.floors.roc_auk: found 'roc_auk'; expected 'roc_auc' or 'r2', did you mean 'roc_auc'?"],
+    ),
+    "a figure that does not fit the task": (
+        ("gate: {metric: rmse}\n", None),
+        ["gate: rmse cannot judge a classification; expected log_loss, brier, roc_auc"],
+    ),
+    "a feature that is the label": (
+        ("numeric: [amount]", "numeric: [amount, returned]"),
+        ["features: returned cannot be a feature: it is the label"],
+    ),
+    "a feature named twice": (
+        ("numeric: [amount]", "numeric: [amount]\n  categorical: [amount]"),
+        ["line 11, features: columns named twice: amount"],
+    ),
+    "no features": (
+        ("  numeric: [amount]\n", ""),
+        ["features: no feature columns: name at least one under numeric or categorical"],
+    ),
+    "a query that reads the whole table": (
+        ('{kind: csv, path: "data/{partition}.csv"}', "{kind: sql, url_variable: SHOP_URL, query: select 1}"),
+        ["source.reader: the query has no :partition parameter"],
+    ),
+    "a password in the file": (
+        ('{kind: csv, path: "data/{partition}.csv"}', '{kind: sql, url_variable: "pg://me:x@h", query: ":partition"}'),
+        ["source.reader.url_variable: found 'pg://me:x@h'; expected the name of an environment variable"],
+    ),
+    "a source that ends before it starts": (
+        ("entity_key: [order_id]", "entity_key: [order_id]\n  start: 2013-02-01\n  end: 2013-01-01"),
+        ["line 4, source: the source ends on 2013-01-01, before it starts on 2013-02-01"],
+    ),
+    "a key that stands twice": (
+        ("name: shop\n", None),
+        ['line 14: found duplicate key "name"', "keep one of the two"],
+    ),
+    "a bracket left open": (("labels:\n", "labels: [\n"), ["not valid YAML", "line 10"]),
+    "a tab": (("  column: returned", "\tcolumn: returned"), ["not valid YAML", "line 10", "found character"]),
+    "a list of values where one is expected": (
+        ("training: {parameters: {depth: [1, 2]}}\n", None),
+        ["training.parameters.depth: found [1, 2]; expected a valid boolean or a valid integer"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_pipeline_is_told_where_what_was_found_and_what_was_expected(case: str, tmp_path: Path) -> None:
+    (old, new), expected = WRONG[case]
+    content = SMALLEST + old if new is None else SMALLEST.replace(old, new, 1)
+    assert content != SMALLEST
+
+    message = refusal(tmp_path, content)
+
+    for part in expected:
+        assert part in message
+
+
+def test_every_broken_rule_is_named_at_once(tmp_path: Path) -> None:
+    message = refusal(tmp_path, SMALLEST.replace("sales", "''").replace("amount", "''") + "schedule: never\n")
+
+    assert [line.split(":")[0].split(", ")[-1] for line in message.splitlines()[1:]] == [
+        "owner.team",
+        "schedule",
+        "features.numeric.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "expected keys such as name, source, labels, features; found None"),
+        ("- shop\n", "found ['shop']"),
+        (b"\xff\xfe\xfa", "not valid YAML"),
+        (b"\x00", "not valid YAML"),
+        ("a: " + 3000 * "[" + 3000 * "]", "lists and keys lie deeper in each other"),
+    ],
+)
+def test_a_file_that_is_no_pipeline_at_all_is_refused(tmp_path: Path, content: str | bytes, expected: str) -> None:
+    assert expected in refusal(tmp_path, content)
