@@ -47,9 +47,7 @@ def ill_version(found: SmallPlatform, version: str) -> Outcome:
     """Release an ill version; where and why it was taken back."""
 
     def scores(wanted: str, since: datetime, until: datetime) -> list[float]:
-        logged = RequestLog(found.settings, found.pipeline.name)
-        answers = logged.between(since, until, ["prediction", "model_version"])
-        return [float(prediction) for prediction in answers.loc[answers["model_version"] == wanted, "prediction"]]
+        return RequestLog(found.settings, found.pipeline.name).scores(wanted, since, until)
 
     try:
         found.release(version, LONG_BAKE_SECONDS, scores)

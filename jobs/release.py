@@ -141,9 +141,7 @@ def _executor(job: Job) -> Executor:
     def scores(version: str, since: datetime, until: datetime) -> list[float]:
         from jobs.data.request_log import RequestLog
 
-        log = RequestLog(job.settings, job.pipeline.name)
-        answers = log.between(since, until, ["prediction", "model_version"])
-        return answers.loc[answers["model_version"] == version, "prediction"].tolist()[-NEWEST_SCORES:]
+        return RequestLog(job.settings, job.pipeline.name).scores(version, since, until)[-NEWEST_SCORES:]
 
     backend = open_backend(job.settings, job.pipeline.name)
     return Executor(job.pipeline, backend, Releases(Ledger.open(job.settings)), build, scores)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.util import hash_pandas_object
 
-from bentos.segments import SUFFIX, Segment, log_schema
+from bentos.segments import FEATURE, SUFFIX, Segment, log_schema
 from tidewheel.lake import Lake
 
 if TYPE_CHECKING:
@@ -76,6 +77,23 @@ class RequestLog:
         names = columns if columns is not None else [name for name in table.column_names if name != SEGMENT]
         frame: pd.DataFrame = table.select([name for name in names if name in table.column_names]).to_pandas()
         return frame
+
+    def scores(self, version: str, start: datetime, end: datetime) -> list[float]:
+        """What a version answered between two moments, the newest answer to each row, in the order of time.
+
+        A caller that asks for one row again and again, as a health checker does, tells no more of a version's scores
+        than one that asks once.
+
+        Args:
+            version: of the model.
+            start: first moment, with a time zone.
+            end: the moment after the last.
+        """
+        answers = self.between(start, end)
+        answers = answers[answers["model_version"] == version]
+        asked = answers[[name for name in answers.columns if name.startswith(FEATURE)]]
+        repeated = hash_pandas_object(asked, index=False).duplicated(keep="last")
+        return [float(score) for score in answers.loc[~repeated, "prediction"]]
 
     def day(self, key: str) -> LoggedDay:
         """One day: what its files hold, and what was published of files that are gone.

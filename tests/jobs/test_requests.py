@@ -35,11 +35,18 @@ def job(tmp_path: Path) -> Job:
     return Job("requests", pipeline, days, "run", settings, lake, argparse.Namespace(), "code")
 
 
-def append(writer: SegmentWriter, names: Sequence[str], at: datetime = NOON) -> None:
+def append(
+    writer: SegmentWriter,
+    names: Sequence[str],
+    at: datetime = NOON,
+    *,
+    weights: Sequence[float | None] | None = None,
+    said: float = 0.5,
+) -> None:
     """Log requests that were answered at one moment; the first five minutes of an hour are one file's."""
     count = len(names)
     values = [names, range(count), [at] * count, ["1"] * count, ["blue"] * count, [False] * count]
-    values += [[0.5] * count, names, [1.5] * count, ["fast"] * count]
+    values += [[said] * count, names, weights or [1.5] * count, ["fast"] * count]
     arrays = [pa.array(column, field.type) for column, field in zip(values, SCHEMA, strict=True)]
     writer.write(at.replace(minute=0), pa.record_batch(arrays, schema=SCHEMA))
 
@@ -159,3 +166,12 @@ def test_models_with_other_columns_share_a_day(job: Job, writer: Writers) -> Non
     assert found["colour"].tolist() == ["blue", "green"]
     assert found["features.height"].isna().tolist() == [True, False]
     assert list(found.columns) == ["colour", "features.height", "features.carrier"]
+
+
+def test_a_row_that_is_asked_for_again_and_again_has_one_score(job: Job, writer: Writers) -> None:
+    files, log = writer(), RequestLog(job.settings, "orders")
+    append(files, ["a", "b", "c"], weights=[1.0, 2.0, None], said=0.2)
+    append(files, [f"health-{n}" for n in range(20)], NOON + timedelta(minutes=1), weights=[None] * 20, said=0.3)
+    window = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
+    assert log.scores("1", *window) == [0.2, 0.2, 0.3]
+    assert log.scores("2", *window) == []

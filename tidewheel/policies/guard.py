@@ -30,7 +30,7 @@ class Seen:
         errors: of them, those that ended in a 5xx or were cut off.
         refused: of them, those that were answered with a 4xx.
         times: milliseconds to the answer, as (at most, how many), ascending.
-        scores: predictions since the bake began, as far as they are known.
+        scores: predictions since the bake began, one a distinct row, as far as they are known.
     """
 
     requests: int = 0
@@ -218,7 +218,7 @@ class GuardPolicy:
                 f"version {previous} {min(old):.4g} to {max(old):.4g}"
             )
         distance = score_distance(new, old)
-        # A row that is asked for again and again is one observation, however often it was answered.
+        # Rows with one score may be one row to the model, and then are one observation.
         n, m = len(set(new)), len(set(old))
         chance = math.sqrt(-math.log((1 - self.confidence) / 2) / 2 * (n + m) / (n * m))
         if distance <= max(self.maximum_score_distance, chance):

@@ -34,7 +34,7 @@ POLL_SECONDS = 0.2
 """How long an operator who asks for a rollback waits at most until it is seen."""
 
 Scores = Callable[[str, datetime, datetime], Sequence[float]]
-"""Predictions that a version has answered callers with, between two moments; such as the prediction log gives them."""
+"""What a version has answered callers between two moments, one prediction a distinct row; the prediction log knows."""
 
 
 class AskedBack(ReleaseError):

@@ -84,8 +84,7 @@ def test_a_version_that_scores_all_callers_alike_is_told_by_the_prediction_log(p
     def scores(version: str, since: datetime, until: datetime) -> list[float]:
         if version == "1" and next(behind, False):
             return []  # the log is a second behind, and what came before the switch may have been no longer
-        logged = RequestLog(place.settings, place.pipeline.name).between(since, until, ["prediction", "model_version"])
-        return logged.loc[logged["model_version"] == version, "prediction"].tolist()
+        return RequestLog(place.settings, place.pipeline.name).scores(version, since, until)
 
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, **LONG), scores)
