@@ -165,17 +165,21 @@ class Executor:
                 raise ReleaseError(f"{name} of release {number} comes after {', '.join(missing)}, not yet done")
             return self._worker.run(release, position)
 
-    def roll_back(self, reason: str) -> TakenBack | None:
+    def roll_back(self, reason: str, patience_seconds: float = PATIENCE_SECONDS) -> TakenBack | None:
         """Take back the release that is under way: all requests to the old colour, which is still warm.
 
         The process that works on the release does it as soon as it sees the wish; where there is none, this one does.
 
         Args:
             reason: for the ledger; who asks and why.
+            patience_seconds: how long to wait for the process that works on the release.
 
         Returns:
             What answers again, as soon as the router sends requests there; None where no release is under way, or it
             stops the old colour already: then a release of the version before is the way back.
+
+        Raises:
+            Busy: that process has not seen the wish for so long; the wish stays.
         """
         running = self._releases.running(self._pipeline.name)
         if running is None:
@@ -193,8 +197,18 @@ class Executor:
                 with self._releases.exclusively(self._pipeline.name, 0):
                     self._worker.take_back(release, reason)
             except Busy:
+                if time.monotonic() - asked > patience_seconds:
+                    raise Busy(self._unheeded(release, patience_seconds)) from None
                 time.sleep(POLL_SECONDS)
         return TakenBack(release, time.monotonic() - asked)
+
+    def _unheeded(self, release: Release, seconds: float) -> str:
+        at = [row.name for row in self._releases.stages(release.number) if row.status == Status.RUNNING]
+        return (
+            f"another process works on release {release.number} of {self._pipeline.name} (stage "
+            f"{at[-1] if at else 'not known'}) and has not taken version {release.version} back for {seconds:g} s; it "
+            "will before its next stage, for the wish stays in the ledger: if it hangs, end it and ask again"
+        )
 
     def differences(self, champion: str | None) -> list[Repair]:
         """What `reconcile` would repair now; nothing is done."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
 from tests.tidewheel.release.conftest import Stand
 from tidewheel.errors import LedgerError, ReleaseError
+from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release import Colour, stage_names
@@ -252,6 +254,23 @@ def test_an_operator_takes_a_release_back_that_no_process_works_on(stand: Stand)
     assert endpoint is not None
     assert (endpoint.version, endpoint.colour) == ("1", "blue")
     assert stand.executor().roll_back("no") is None, "nothing is under way any more"
+
+
+def test_an_operator_does_not_wait_for_ever_for_a_process_that_hangs(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.release("1")
+    number = stand.executor().begin("2", "run").number
+    stand.executor().run_stage(number, "package")
+    stand.releases.stage_began(number, 1, "start", stand.now)
+
+    def held(pipeline: str, patience_seconds: float) -> NoReturn:
+        raise Busy(pipeline)
+
+    monkeypatch.setattr(stand.releases, "exclusively", held)
+    with pytest.raises(Busy, match=r"release 2 of orders \(stage start\) and has not taken version 2 back for 0\.3 s"):
+        stand.executor().roll_back("anna: complaints", patience_seconds=0.3)
+    assert stand.releases.asked_back(number) == "anna: complaints", "the wish stays"
 
 
 def test_it_is_too_late_to_take_back_what_drains_the_old_colour(stand: Stand) -> None:
