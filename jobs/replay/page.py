@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from jobs.models.prediction import Array
+from jobs.pages.rendering import render_page
 from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
 from jobs.replay.play import Play
 from jobs.replay.policies import EQUAL, FROZEN
@@ -16,52 +17,7 @@ from tidewheel.policies.gate import NAMES
 from tidewheel.spec import LOWER_IS_BETTER, Pipeline
 
 COLOURS = 8
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2733; --soft: #5d6b79; --rule: #dfe5eb; --paper: #fff; --well: #f6f8fa;
-  --c0: #0b67c2; --c1: #6b7885; --c2: #c2570b; --c3: #2e8b57; --c4: #8e44ad; --c5: #b8860b; --c6: #c0392b;
-  --c7: #148f8f }
-@media (prefers-color-scheme: dark) { :root { --ink: #e3e9ef; --soft: #96a3b0; --rule: #303b46; --paper: #11181f;
-  --well: #1a232c; --c0: #5aa9f5; --c1: #9aa7b4; --c2: #f29a55; --c3: #5cc489; --c4: #c38fe0; --c5: #e0b84a;
-  --c6: #f0766a; --c7: #4fc7c7 } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
-  background: var(--paper) }
-h1 { font-size: 1.4rem; margin-bottom: .2rem } h2 { font-size: 1.05rem; margin: 2.2rem 0 .4rem }
-p.lead { background: var(--well); border-left: 5px solid var(--c0); padding: .8rem 1rem }
-table { border-collapse: collapse; width: 100% } .wide { overflow-x: auto }
-th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top }
-td { font-variant-numeric: tabular-nums } th:first-child, td:first-child { text-align: left; white-space: nowrap }
-th { font-weight: 600; font-size: .85rem } td small, .soft { color: var(--soft) }
-.words td { text-align: left; font-size: .88rem } .words td:first-child { white-space: nowrap }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em }
-svg { width: 100%; height: auto; display: block } svg text { font: 12px system-ui, sans-serif }
-.tick { fill: var(--soft) } .name { fill: var(--ink) } .grid, .lane { stroke: var(--rule) }
-.line { fill: none; stroke-width: 1.8; stroke-linejoin: round } .bar { stroke-width: 2 }
-.cross { fill: none; stroke-width: 2 }
-details { margin: .6rem 0 } summary { cursor: pointer }
-footer { color: var(--soft); margin-top: 2.5rem; font-size: .85rem }
-"""
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title><style>{style}</style></head><body>
-<h1>{title}</h1>
-<p class="soft">{subtitle}</p>
-<p class="lead">{lead}</p>
-<div class="wide">{table}</div>
-<p class="soft">{table_note}</p>
-<h2>{metric} over time, trailing {window} days</h2>
-{quality}
-<p class="soft">Below: when each policy trained. A dot is a promotion, a cross a challenger that was refused; point at
-one to read why.</p>
-{gain}
-<h2>What quality costs</h2>
-{cost}
-<h2>Every training, and why</h2>
-{trainings}
-<h2>How it was played</h2>
-{rules}
-<footer>{footer}</footer>
-</body></html>
-"""
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 def replay_page(
@@ -91,29 +47,35 @@ def replay_page(
     metric = NAMES[pipeline.metric]
     shown = [next(play for play in plays if play.policy == one.policy) for one in summaries]
     lines = [Line(p.policy, colours[p.policy], series[p.policy], _marks(p)) for p in shown]
+    gain_title = f"{metric} better than the frozen model's, trailing {TRAILING_DAYS} days"
     costs, cost_title = _cost(metric, summaries)
     dots = [
         Dot(one.policy, colours[one.policy], one.fits, cost.value, cost.low, cost.high)
         for one, cost in zip(summaries, costs, strict=True)
     ]
-    return PAGE.format(
-        style=_colour_rules() + STYLE,
-        title=escape(f"{pipeline.name}: {played.first} to {played.last}, replayed"),
-        subtitle=escape(pipeline.description),
-        lead=escape(lead(pipeline, summaries)),
-        table=_summary_table(pipeline, summaries, colours),
-        table_note=_table_note(pipeline, summaries),
-        metric=escape(metric),
+    return render_page(
+        TEMPLATES,
+        "replay.html",
+        pipeline=pipeline,
+        played=played,
+        rows=rows,
+        lead=lead(pipeline, summaries),
+        metric=metric,
+        lower_is_better=pipeline.metric in LOWER_IS_BETTER,
+        names=NAMES,
+        summaries=summaries,
+        others=[name for name in summaries[0].figures if name != pipeline.metric],
+        colours=colours,
+        palette=COLOURS,
         window=TRAILING_DAYS,
         quality=time_chart(played.days, lines, f"{metric} over time, by policy"),
-        gain=_gain_chart(pipeline, played, shown, series, colours),
+        gain_title=gain_title,
+        gain=_gain_chart(pipeline, played, shown, series, colours, gain_title),
         cost=cost_chart(dots, "models fitted (logarithmic)", cost_title, f"{cost_title} against models fitted"),
-        trainings="".join(_trainings(play) for play in shown),
+        plays=shown,
         rules=_rules(pipeline, played),
-        footer=escape(
-            f"{rows:,} labelled rows of {len(played.days)} days. Intervals: {CONFIDENCE:.0%}, from a bootstrap that "
-            f"draws whole days, the same ones for every policy. tidewheel {code_version}"
-        ),
+        confidence=CONFIDENCE,
+        code_version=code_version,
     )
 
 
@@ -151,49 +113,15 @@ def lead(pipeline: Pipeline, summaries: Sequence[PolicySummary]) -> str:
     return said
 
 
-def _summary_table(pipeline: Pipeline, summaries: Sequence[PolicySummary], colours: Mapping[str, int]) -> str:
-    head = ["policy", f"{NAMES[pipeline.metric]} (95%)"]
-    others = [name for name in summaries[0].figures if name != pipeline.metric]
-    head += [NAMES[name] for name in others]
-    head += ["better than frozen", "better than equal", "gain kept", "fits", "CPU s", "promoted", "refused", "alarms"]
-    body = [
-        [
-            f'<span class="key" style="background:var(--c{colours[one.policy]})"></span>{escape(one.policy)}',
-            f"{one.quality.value:.4f}<br><small>{one.quality.low:.4f} to {one.quality.high:.4f}</small>",
-            *(f"{one.figures[name]:.4f}" for name in others),
-            _signed(one.better_than_frozen),
-            _signed(one.better_than_equal),
-            "-" if one.gain_kept is None else _share(one.gain_kept, "<br>"),
-            f"{one.fits:.3g}",
-            f"{one.cpu_seconds:,.0f}",
-            f"{one.promotions:.3g}",
-            f"{one.rejections:.3g}",
-            f"{one.alarms:.3g}",
-        ]
-        for one in summaries
-    ]
-    return _table(head, body)
-
-
-def _table_note(pipeline: Pipeline, summaries: Sequence[PolicySummary]) -> str:
-    seeds, spread = summaries[0].seeds, max(one.seed_spread for one in summaries)
-    means = f"Means over {seeds} seeds of the models, which differ by at most {spread:.4f}. " if seeds > 1 else ""
-    better = "lower" if pipeline.metric in LOWER_IS_BETTER else "higher"
-    return escape(
-        f"{NAMES[pipeline.metric]}: {better} is better. {means}Fits count every model fitted: the first, those that "
-        "the gate refused, and those fitted again after it. Better than frozen, and the share of weekly's gain that is "
-        "kept, are compared on the same days, and so are policies with equal; so these intervals may be narrow where "
-        "those of the figures are wide."
-    )
-
-
 def _gain_chart(
     pipeline: Pipeline,
     played: PartitionRange,
     plays: Sequence[Play],
     series: Mapping[str, Array],
     colours: Mapping[str, int],
+    title: str,
 ) -> str:
+    """Each policy against the frozen one; empty where there is nothing to compare."""
     if FROZEN not in series or len(series) == 1:
         return ""
     sign = 1 if pipeline.metric in LOWER_IS_BETTER else -1
@@ -202,8 +130,7 @@ def _gain_chart(
         for p in plays
         if p.policy != FROZEN
     ]
-    title = f"{NAMES[pipeline.metric]} better than the frozen model's, trailing {TRAILING_DAYS} days"
-    return f"<h2>{escape(title)}</h2>{time_chart(played.days, lines, title, 240)}"
+    return time_chart(played.days, lines, title, 240)
 
 
 def _marks(play: Play) -> list[Mark]:
@@ -217,30 +144,13 @@ def _marks(play: Play) -> list[Mark]:
     ]
 
 
-def _trainings(play: Play) -> str:
-    rows = [
-        [
-            str(training.as_of),
-            escape(training.why),
-            escape(training.says),
-            f"{training.rows:,}",
-            str(training.fits),
-        ]
-        for training in play.trainings
-    ]
-    table = _table(["as of", "why", "what came of it", "rows", "fits"], rows, "words")
-    promoted = sum(training.version is not None for training in play.trainings)
-    title = f"{play.policy}: {len(play.trainings)} trainings, {promoted} promoted (seed {play.seed})"
-    return f"<details><summary>{escape(title)}</summary><div class=wide>{table}</div></details>"
-
-
-def _rules(pipeline: Pipeline, played: PartitionRange) -> str:
+def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
     delay, held = pipeline.labels.delay_days, pipeline.training.holdout_days
     left_out = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
     left_out += ["Feature drift trains nothing here: triggers.drift is not played."] if pipeline.triggers.drift else []
     if pipeline.monitoring.streams.detectors:
         left_out.append("Detectors over streams raise no alarm here: monitoring.streams is not played.")
-    rules = [
+    return [
         f"Every policy begins with a model trained on what was known on the evening before {played.first}.",
         "A day is predicted by the version that is champion then. In the evening the policy decides; what it trains "
         "and promotes predicts from the next day on.",
@@ -252,25 +162,7 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> str:
         *left_out,
         "Labels and features are those the lake holds today; what was corrected since is played as corrected.",
     ]
-    return f"<ul>{''.join(f'<li>{escape(rule)}</li>' for rule in rules)}</ul>"
 
 
-def _colour_rules() -> str:
-    return "".join(f".c{n} {{ stroke: var(--c{n}) }} .dot.c{n} {{ fill: var(--c{n}) }}\n" for n in range(COLOURS))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], style: str = "") -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<table class="{style}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _signed(interval: Interval | None) -> str:
-    if interval is None:
-        return "-"
-    return f"{interval.value:+.4f}<br><small>{interval.low:+.4f} to {interval.high:+.4f}</small>"
-
-
-def _share(interval: Interval, between: str = " ") -> str:
-    words = f"{interval.low:.0%} to {interval.high:.0%}"
-    return f"{interval.value:.0%}{between}{f'<small>{words}</small>' if between == '<br>' else f'({words})'}"
+def _share(interval: Interval) -> str:
+    return f"{interval.value:.0%} ({interval.low:.0%} to {interval.high:.0%})"
