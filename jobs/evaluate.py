@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, model_frame, predict
+from tidewheel.errors import RegistryError
 from tidewheel.ledger import Ledger
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from tidewheel.policies.gate import Footprint, GateMeasurement
     from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
-
-REMEMBERED_VERDICTS = 500
-"""Gate verdicts looked back at for earlier uses of the same days."""
 
 
 def work(job: Job) -> Result:
@@ -48,7 +47,9 @@ def work(job: Job) -> Result:
         holdout=days,
         holdout_uses=_uses(ledger, job.pipeline.name, version, days),
     )
-    verdict = gate_policy(job.pipeline).decide(measured)
+    decided = gate_policy(job.pipeline).decide(measured)
+    # the trigger counts its rests from that day
+    verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
     report = _keep_report(job, chosen, judged, measured, verdict)
     card = keep_evidence(job.settings, job.pipeline, challenger, model, chosen, judged, measured, verdict)
     _write_down(job, ledger, challenger, champion, verdict, card)
@@ -84,7 +85,17 @@ def _judge(
     answers = predict(model, model_frame(rows, pipeline.features), pipeline.task)
     if champion is None:
         return Judged(rows, truth, answers)
-    contract = registry.contract(job.settings, pipeline.name, number)
+    try:
+        contract = registry.contract(job.settings, pipeline.name, number)
+        theirs = registry.load_judged_model(job.settings, champion)
+    except RegistryError as error:
+        if not _answers(job, champion):
+            raise
+        why = (
+            f"version {number}, the champion, cannot be opened, so the two cannot be compared ({error}); bring its "
+            f"files back, or promote version {challenger.version} with --override-reason"
+        )
+        return Judged(rows, truth, answers, None, number, why)
     if lacking := contract.lacking(pipeline.features):
         why = (
             f"version {number}, the champion, wants columns that the features have no more "
@@ -92,8 +103,18 @@ def _judge(
             f"{challenger.version} with --override-reason"
         )
         return Judged(rows, truth, answers, None, number, why)
-    theirs = predict(registry.load_judged_model(job.settings, champion), model_frame(rows, contract), pipeline.task)
-    return Judged(rows, truth, answers, theirs, number)
+    said = predict(theirs, model_frame(rows, contract), pipeline.task)
+    return Judged(rows, truth, answers, said, number)
+
+
+def _answers(job: Job, version: ModelVersion) -> bool:
+    """Whether registry and artifact store answer about a version: then what could not be opened is not there."""
+    try:
+        with registry.asking(job.settings) as client:
+            client.list_artifacts(version.mlflow_run)
+    except RegistryError:
+        return False
+    return True
 
 
 def _footprint(job: Job, challenger: ModelVersion, model: Model, judged: Judged) -> Footprint | None:
@@ -117,7 +138,7 @@ def _uses(ledger: Ledger, pipeline: str, version: str, days: tuple[str, ...]) ->
     """How many earlier challengers were judged on some of these days; this one, judged again, does not count."""
     judged = {
         str(row.inputs["version"])
-        for row in ledger.verdicts(pipeline, Kind.GATE, limit=REMEMBERED_VERDICTS)
+        for row in ledger.verdicts(pipeline, Kind.GATE, limit=None)
         if set(row.inputs.get("holdout", ())) & set(days)
     }
     return sum(int(other) < int(version) for other in judged)

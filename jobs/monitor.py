@@ -42,13 +42,13 @@ def work(job: Job) -> Result:
     _keep_pooled(job, ledger, day, now)
     _keep_estimate(job, ledger, day, now)
     alarms = [*slice_alarms(ledger, job.pipeline, day), *stream_alarms(job, day)]
-    verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms))
+    verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
-    if verdict.outcome is Outcome.FIRED:
-        ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now)
+    fired = verdict.outcome is Outcome.FIRED
+    wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now) if fired else None
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
-        figures=_figures(verdict, drift, performances[-1]),
+        figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
         links=_keep_report(job, drift),
         sentence="; ".join([drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
     )
@@ -131,9 +131,10 @@ def _performance_words(job: Job, performance: DayPerformance) -> str:
     if main is None:
         return f"performance unknown: {performance.missing or f'nothing is known of {performance.day}'}"
     figures, metric = performance.figures[main], job.pipeline.metric
+    asked = f"; {performance.elsewhere:,} answers given online that day are about rows of other days"
     return (
         f"{metric} of {performance.day} {figures[metric]:.4f} "
-        f"(version {main.version}, {figures['rows']:,.0f} labelled rows)"
+        f"(version {main.version}, {figures['rows']:,.0f} labelled rows{asked if performance.elsewhere else ''})"
     )
 
 

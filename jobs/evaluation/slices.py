@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = "(missing)"
-"""Name of the slice of rows that lack the column's value."""
+"""Name of the slice of rows that lack the column's value; in more brackets where a value is called so itself."""
 
 
 def masks(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
     """Each value of a column in order, and which rows have it; missing is a value of its own."""
-    values = rows[column].astype(object).where(rows[column].notna(), MISSING).astype(str)
+    there, missing = rows[column].notna(), MISSING
+    while (rows.loc[there, column].astype(str) == missing).any():
+        missing = f"({missing})"
+    values = rows[column].astype(object).where(there, missing).astype(str)
     for value in sorted(values.unique()):
         yield value, (values == value).to_numpy()
 

@@ -28,7 +28,8 @@ MOST_ROWS = 5_000
 TESTS = frozenset({"ks", "anderson", "cramer_von_mises", "es", "mannw", "t_test", "chisquare", "g_test"})
 """Methods whose score is a p-value; their distance is its negative decimal logarithm."""
 SMALLEST_P = 1e-300
-MISSING = "nan"
+MISSING = "\0missing"
+"""Counted among a column's categories, none of which is called so."""
 NEARLY_ALWAYS = 0.8
 """Share of the days; the first days without a category must not hide the next."""
 EXPECTED_OFTEN = 10

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SOURCE = "_source"
 """Whether a prediction was made in the batch or online; a column called `source` may well be a feature."""
-BATCH, ONLINE = "batch", "online"
+BATCH, ONLINE, ELSEWHERE = "batch", "online", "elsewhere"
 DATASETS = ("predictions", "labels")
 
 
@@ -29,8 +29,8 @@ class LabelledPredictions:
 
     Attributes:
         day: the day of the rows.
-        rows: `prediction`, `model_version`, `SOURCE` (batch or online), the label (NaN: unknown), and the columns asked
-            for; one row a prediction.
+        rows: `prediction`, `model_version`, `SOURCE` (batch, online, or elsewhere: answered online on the day, about a
+            row that is none of the day's), the label (NaN: unknown), and the columns asked for; one row a prediction.
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
     """
@@ -46,9 +46,10 @@ def labelled_predictions(
 ) -> LabelledPredictions:
     """Join a day's predictions, made in the batch or online, with its published labels.
 
-    The entity key joins within the day of the event time, and the event time itself where both sides have it. Whether
-    the labels had become known is the caller's question: it asks for matured days only. A label that arrived twice
-    counts once, a row without one is unknown.
+    The entity key joins within the day of the event time, and the event time itself where both sides have it: a key may
+    come again on another day, and is another event then. So a request joins where it was answered on the row's own day;
+    the others are marked. Whether the labels had become known is the caller's question: it asks for matured days only.
+    A label that arrived twice counts once, a row without one is unknown.
 
     Args:
         lake: the pipeline's lake.
@@ -76,6 +77,10 @@ def labelled_predictions(
     features = lake.published("features", day)
     by = [*pipeline.key]
     rows = _joined(said, known, by, pipeline.source.event_time)
+    if (online := rows[SOURCE] == ONLINE).any():
+        theirs = [known, *([_text_keys(lake.read(features, by).to_pandas(), by)] if features else [])]
+        days = pd.MultiIndex.from_frame(pd.concat([frame[by] for frame in theirs]))
+        rows.loc[online & ~pd.MultiIndex.from_frame(rows[by]).isin(days), SOURCE] = ELSEWHERE
     if columns and features is not None:
         there = [name for name in columns if name in features.columns]
         rows = rows.merge(_text_keys(lake.read(features, [*by, *there]).to_pandas(), by), on=by, how="left")

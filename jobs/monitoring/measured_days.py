@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from jobs.job import Job
     from tidewheel.ledger import Ledger
 
-LOOKED_AT = 60
-"""Newest gate verdicts that say what a regression model's error was on its holdout."""
-
 
 def measure_days(job: Job, ledger: Ledger, at: datetime) -> list[DayPerformance]:
     """Measure the days of the partition that have matured, and earlier ones whose data changed since they were.
@@ -83,7 +80,7 @@ def _expected_errors(job: Job, ledger: Ledger) -> dict[str, float]:
     if job.pipeline.task == "classification":
         return {}
     found = {}
-    for row in reversed(ledger.verdicts(job.pipeline.name, Kind.GATE, limit=LOOKED_AT)):
+    for row in reversed(ledger.verdicts(job.pipeline.name, Kind.GATE, limit=None)):
         rmse = row.inputs.get("challenger", {}).get("rmse")
         if rmse is not None:
             found[str(row.inputs["version"])] = float(rmse) ** 2

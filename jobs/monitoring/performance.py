@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.models.calibration import calibration_error, estimated_auc, expected_log_losses
 from jobs.models.metrics import measure
-from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
+from jobs.monitoring.labelled_predictions import ELSEWHERE, ONLINE, SOURCE, LabelledPredictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,12 +44,14 @@ class DayPerformance:
         figures: figures of each part; empty where something is missing.
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
+        elsewhere: predictions made online on the day, about rows that are none of the day's: not measured.
     """
 
     day: str
     figures: Mapping[Part, Mapping[str, float]] = field(default_factory=dict)
     missing: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: int = 0
 
     @property
     def main(self) -> Part | None:
@@ -77,17 +79,21 @@ def day_performance(
     if day.missing:
         return DayPerformance(day.day, missing=day.missing, inputs=day.inputs)
     figures: dict[Part, Mapping[str, float]] = {}
-    for (source, version), rows in day.rows.groupby([SOURCE, VERSION]):
+    elsewhere = day.rows.loc[day.rows[SOURCE] == ELSEWHERE, VERSION].astype(str).value_counts().to_dict()
+    for version, count in elsewhere.items():
+        figures[Part(version, "requests")] = {"rows": 0.0, "elsewhere": float(count)}
+    for (source, version), rows in day.rows[day.rows[SOURCE] != ELSEWHERE].groupby([SOURCE, VERSION]):
         expected = expected_error.get(str(version), math.nan)
-        if source != BATCH:
-            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected)
+        if source == ONLINE:
+            asked = {"elsewhere": float(elsewhere.get(str(version), 0))}
+            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected) | asked
             continue
         figures[Part(str(version))] = part_figures(rows, pipeline, expected)
         for name, part in _slices(rows, pipeline):
             figures[Part(str(version), name)] = part_figures(part, pipeline, expected)
         for column in pipeline.monitoring.fairness:
             figures[Part(str(version), column)] = group_gaps(figures, str(version), column, pipeline)
-    return DayPerformance(day.day, figures, inputs=day.inputs)
+    return DayPerformance(day.day, figures, inputs=day.inputs, elsewhere=sum(elsewhere.values()))
 
 
 def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected_error: float = math.nan) -> dict[str, float]:

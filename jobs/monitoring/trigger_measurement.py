@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.models import registry
 from tidewheel.errors import LakeError
+from tidewheel.ledger.ledger import LOST
 from tidewheel.policies.trigger_facts import (
     Attempt,
     DayQuality,
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
     from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
 
-REMEMBERED = 60
-"""Newest wishes and gate verdicts looked at: more than any budget or back-off reaches back to."""
-REMEMBERED_NIGHTS = 400
-"""Newest nights looked through for alarms that called for a training: more than any budget's period that is usual."""
 QUALITY = {
     "classification": ("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
     "regression": ("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
@@ -39,16 +36,17 @@ QUALITY = {
 
 
 def trigger_measurement(
-    job: Job, ledger: Ledger, day: date, drift: FeatureDrift | None, concept_alarms: Sequence[str]
+    job: Job, ledger: Ledger, day: date, drift: FeatureDrift | None, concept_alarms: Sequence[str], now: datetime
 ) -> TriggerMeasurement:
     """Gather what is known on a day.
 
     Args:
         job: names pipeline, lake and settings.
         ledger: holds the figures of measured days, wishes and verdicts.
-        day: the partition; nothing later is looked at.
+        day: the partition; no later data is looked at.
         drift: the day's drift alarm; None where drift is unknown.
         concept_alarms: sentences of the concept-drift alarms.
+        now: says how long a training that was asked for has been running.
 
     Returns:
         The measurement.
@@ -57,7 +55,8 @@ def trigger_measurement(
     trained = champion.tags.get(registry.AS_OF) if champion else None
     as_of = date.fromisoformat(trained) if trained else None
     known, new = _matured_rows(job, day, as_of)
-    request = ledger.open_request(job.pipeline.name)
+    request, budget = ledger.open_request(job.pipeline.name), job.pipeline.triggers.budget
+    told = attempts(job.lake, ledger, job.pipeline.name, now, day - timedelta(days=budget.days if budget else 0))
     return TriggerMeasurement(
         today=day,
         champion_version=champion.version if champion else None,
@@ -67,9 +66,10 @@ def trigger_measurement(
         quality=day_qualities(job, ledger, day),
         drift=drift,
         concept_alarms=tuple(concept_alarms),
-        attempts=tuple(a for a in attempts(job.lake, ledger, job.pipeline.name) if a.as_of < day),
+        attempts=tuple(a for a in told if a.as_of != day or a.ended is not Ended.RUNNING),
         request=_request_of_a_person(request, day),
         data_refused=refused_data(job.lake, day, day - timedelta(days=job.pipeline.labels.delay_days)),
+        monitored_since=_monitored_since(job, ledger, day),
     )
 
 
@@ -77,7 +77,7 @@ def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]
     """How the predictions of the days turned out whose labels had matured by a day, from the ledger's figures."""
     names = QUALITY[job.pipeline.task]
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
-    first = matured - timedelta(days=_longest_window(job))
+    first = matured - timedelta(days=_longest_window(job) - 1)
     found: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in ledger.figures_of_days(job.pipeline.name, str(first), str(matured), set(names)):
         if not row.slice:
@@ -98,22 +98,45 @@ def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]
     )
 
 
-def attempts(lake: Lake, ledger: Ledger, pipeline: str) -> list[Attempt]:
-    """Trainings so far, oldest first: those that the trigger asked for, and those of a person's or another's."""
+def attempts(lake: Lake, ledger: Ledger, pipeline: str, now: datetime, counted_since: date) -> list[Attempt]:
+    """Trainings so far, oldest first: those that the trigger asked for, and those of a person's or another's.
+
+    All of them: a row of refused challengers, or of such as did not pay, may reach back for years.
+
+    Args:
+        lake: holds the records of the trainings' jobs.
+        ledger: holds wishes and verdicts.
+        pipeline: its name.
+        now: says how long one that is not judged has been running.
+        counted_since: the day from which on a budget wants to know the fits; nobody asks for those of older ones.
+    """
     # newest last, so that a reviewer's word stands in place of the gate's
-    rows = ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=REMEMBERED)[::-1]
+    rows = ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=None)[::-1]
     judged = {row.run_id: row for row in rows}
-    gains = {row.run_id: _best_gain(row) for row in rows if row.kind == Kind.GATE}
-    alarmed, found = _alarmed_days(ledger, pipeline), list[Attempt]()
-    for request in ledger.requests(pipeline, limit=REMEMBERED):
-        if request.day is not None:
-            run_id = request.closed_by or ""
-            ended = _ended(request, judged.pop(run_id, None))
-            fits, day = _fits(lake, run_id), date.fromisoformat(request.day)
-            found.append(Attempt(day, ended, request.day in alarmed, fits, gains.get(run_id)))
+    gate = {row.run_id: row for row in rows if row.kind == Kind.GATE}
+    fired = {row.subject: row for row in ledger.verdicts(pipeline, Kind.TRIGGER, None, Outcome.FIRED)[::-1]}
+    found = []
+    for request in ledger.requests(pipeline, limit=None):
+        if request.day is None:
+            continue
+        run_id, verdict = request.closed_by or "", judged.pop(request.closed_by or "", None)
+        told, known = fired.get(request.day), _as_of(lake, run_id, gate.get(run_id))
+        ended, day = _ended(request, verdict), date.fromisoformat(request.day)
+        day = max(day, known or day)
+        found.append(
+            Attempt(
+                as_of=day,
+                ended=ended,
+                alarmed=told is not None and told.inputs.get("role") == Role.ALARM,
+                fits=_fits(lake, run_id) if day >= counted_since else 1,
+                best_gain=_best_gain(gate.get(run_id)),
+                waited_days=_waited_days(request, told, now) if ended is Ended.RUNNING else None,
+            )
+        )
     for run_id, verdict in judged.items():
-        if as_of := _as_of(lake, run_id, verdict):
-            found.append(Attempt(as_of, _judged(verdict), fits=_fits(lake, run_id), best_gain=gains.get(run_id)))
+        if as_of := _as_of(lake, run_id, gate.get(run_id, verdict)):
+            fits = _fits(lake, run_id) if as_of >= counted_since else 1
+            found.append(Attempt(as_of, _judged(verdict), fits=fits, best_gain=_best_gain(gate.get(run_id))))
     return sorted(found, key=lambda attempt: attempt.as_of)
 
 
@@ -146,14 +169,28 @@ def _judged(verdict: VerdictRow) -> Ended:
     return Ended.PROMOTED if verdict.outcome == Outcome.PASSED else Ended.REJECTED
 
 
-def _alarmed_days(ledger: Ledger, pipeline: str) -> set[str]:
-    """The days on which an alarm called for a training."""
-    nights = ledger.verdicts(pipeline, Kind.TRIGGER, limit=REMEMBERED_NIGHTS)
-    return {row.subject for row in nights if row.outcome == Outcome.FIRED and row.inputs.get("role") == Role.ALARM}
+def _waited_days(request: RetrainRequestRow, told: VerdictRow | None, now: datetime) -> int:
+    """Whole days by the clock since monitoring has asked; a person's wish may have waited for it before."""
+    asked = max(_in_utc(at) for at in (request.asked_at, told.decided_at if told else None) if at is not None)
+    return (now - asked).days
 
 
-def _best_gain(verdict: VerdictRow) -> float | None:
+def _in_utc(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite knows no time zones
+
+
+def _monitored_since(job: Job, ledger: Ledger, day: date) -> date | None:
+    """The newest later day that monitoring has looked at, and that is there: one that never was decides nothing."""
+    # a verdict on drift is told of every day that is monitored, and by nobody else
+    later = ledger.judged_after(job.pipeline.name, Kind.DRIFT, str(day))
+    newest = next((key for key in later if job.lake.published("features", key) is not None), None)
+    return date.fromisoformat(newest) if newest else None
+
+
+def _best_gain(verdict: VerdictRow | None) -> float | None:
     """What the gate's comparison says of the challenger at best; None where it compared nothing."""
+    if verdict is None:
+        return None
     found, metric = verdict.inputs, str(verdict.thresholds.get("metric"))
     if not {"loss_difference", "upper_bound"} <= found.keys() or metric not in found.get("champion", {}):
         return None
@@ -163,13 +200,16 @@ def _best_gain(verdict: VerdictRow) -> float | None:
 def _fits(lake: Lake, run_id: str) -> int:
     """Models that a training run fitted; one where it has left no record."""
     try:
-        return int(str(read_record(lake, run_id, "train").figures.get("fits", 1))) if run_id else 1
+        found = read_record(lake, run_id, "train").figures.get("fits", 1) if run_id not in ("", LOST) else 1
+        return int(str(found))
     except LakeError:
         return 1
 
 
-def _as_of(lake: Lake, run_id: str, verdict: VerdictRow) -> date | None:
+def _as_of(lake: Lake, run_id: str, verdict: VerdictRow | None) -> date | None:
     """The day a training run looked back from; None where the run has left no record (a version judged by hand)."""
+    if verdict is None:
+        return None
     try:
         said = verdict.inputs.get("as_of") or read_record(lake, run_id, "assemble").figures.get("as_of")
     except LakeError:

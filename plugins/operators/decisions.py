@@ -134,7 +134,7 @@ class TriggeredRun(BaseOperatorLink):
 
 
 class RequestTraining(BaseOperator):
-    """Starts the training DAG where monitoring asks for it, once a monitoring run.
+    """Starts the training DAG where monitoring asks for it, once a wish: however many runs ask on the same day.
 
     A run of a partition can only send events of that partition, and those never start a DAG that is not partitioned;
     so this task starts the run itself.
@@ -158,11 +158,12 @@ class RequestTraining(BaseOperator):
     def execute(self, context: Context) -> None:
         """Read the verdict, and start a training where it says so."""
         verdict = _record(self.pipeline, context["run_id"], self.job)
-        if verdict.figures.get("outcome") != Outcome.FIRED:
+        wish = verdict.figures.get("wish")
+        if verdict.figures.get("outcome") != Outcome.FIRED or wish is None:  # None: answered this very moment
             raise AirflowSkipException(verdict.sentence)
         self.log.info("%s", verdict.sentence)
-        # A monitoring run that is cleared asks again under the same name, and Airflow skips what is there already.
-        self.started = f"asked_by__{context['run_id']}"
+        # A run that is cleared, or doubled, asks again under the same name, and Airflow skips what is there already.
+        self.started = f"wish__{wish}"
         raise DagRunTriggerException(
             trigger_dag_id=self.dag_to_start,
             dag_run_id=self.started,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -237,6 +238,27 @@ def test_a_champion_whose_columns_are_gone_stays_and_the_verdict_says_why(
     evaluated = train(run_job, parcels, days[14], "two")
     assert evaluated.figures["outcome"] == "inconclusive"
     assert "columns that the features have no more (distance)" in evaluated.sentence
+
+
+def test_a_champion_whose_files_are_gone_stays_and_the_verdict_says_why(
+    registered_parcels: MakeParcels, run_job: RunJob, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    parcels = registered_parcels()
+    days = parcels.publish_days(15)
+    train(run_job, parcels, days[11], "one")
+    run_job(parcels, "promote", days[11], "one")
+    first = champion(parcels)
+    logged = mlflow.MlflowClient().get_model_version(parcels.name, first.version).source.rpartition("/")[2]
+    for folder in tmp_path_factory.getbasetemp().glob("mlflow*/artifacts/**/*"):
+        if folder.name in (first.mlflow_run, logged) and folder.is_dir():
+            shutil.rmtree(folder)
+    shutil.rmtree(parcels.settings.home / "cache" / "models")
+
+    evaluated = train(run_job, parcels, days[14], "two")
+    assert evaluated.figures["outcome"] == "inconclusive"
+    assert f"version {first.version}, the champion, cannot be opened" in evaluated.sentence
+    assert champion(parcels).version == first.version
+    assert parcels.ledger.open_request(parcels.name) is None
 
 
 def test_regression_is_judged_by_its_own_figures(registered_parcels: MakeParcels, run_job: RunJob) -> None:

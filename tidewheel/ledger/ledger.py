@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from tidewheel.errors import LedgerError, SettingsError
 from tidewheel.ledger.plain_json import to_json
 from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, Table, VerdictRow
-from tidewheel.policies.verdict import Kind, Verdict
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings, load_settings
 
 LOST = "lost"
@@ -90,15 +90,33 @@ class Ledger:
         with self.session() as session:
             _put(session, VerdictRow, list(key), [said])
 
-    def verdicts(self, pipeline: str, kind: Kind | Sequence[Kind] | None = None, limit: int = 20) -> list[VerdictRow]:
-        """The newest verdicts, of one kind, some, or all; newest first."""
+    def verdicts(
+        self,
+        pipeline: str,
+        kind: Kind | Sequence[Kind] | None = None,
+        limit: int | None = 20,
+        outcome: Outcome | None = None,
+    ) -> list[VerdictRow]:
+        """The newest verdicts (None: all), of one kind, some, or all, and of one outcome or any; newest first."""
         query = select(VerdictRow).where(VerdictRow.pipeline == pipeline).limit(limit)
         query = query.order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc())
         if kind is not None:
             kinds = [kind] if isinstance(kind, Kind) else kind
             query = query.where(VerdictRow.kind.in_([str(one) for one in kinds]))
+        if outcome is not None:
+            query = query.where(VerdictRow.outcome == str(outcome))
         with self.session() as session:
             return list(session.scalars(query))
+
+    def judged_after(self, pipeline: str, kind: Kind, subject: str) -> list[str]:
+        """What verdicts of a kind are about, as far as it comes after `subject` in the order of text; last first."""
+        query = (
+            select(VerdictRow.subject)
+            .where(VerdictRow.pipeline == pipeline, VerdictRow.kind == str(kind), VerdictRow.subject > subject)
+            .distinct()
+        )
+        with self.session() as session:
+            return sorted(session.scalars(query), reverse=True)
 
     # --- figures ---------------------------------------------------------------------------------------------------
 
@@ -161,25 +179,31 @@ class Ledger:
             return False
         return True
 
-    def fire_request(self, pipeline: str, day: str, reason: str, at: datetime) -> None:
+    def fire_request(self, pipeline: str, day: str, reason: str, at: datetime) -> int | None:
         """The trigger asks for a training on a day. Asked twice on one day, it is one wish.
 
         A wish that a person left becomes this one; an earlier day's that was never answered is closed as lost.
+
+        Returns:
+            The number of the wish; None where one was answered this very moment.
         """
         self.request_training(pipeline, reason, at)
         with self.session() as session:
             row = session.scalars(_open_requests(pipeline).with_for_update()).one_or_none()
-            if row is None or row.day == day:  # answered a moment ago, or asked already
-                return
+            if row is None:
+                return None
             if row.day is None:
                 row.day = day
-                return
-            row.closed_at, row.closed_by = at, LOST
-            session.flush()
-            session.add(RetrainRequestRow(pipeline=pipeline, reason=reason, day=day, asked_at=at))
+            elif row.day != day:
+                row.closed_at, row.closed_by = at, LOST
+                session.flush()
+                row = RetrainRequestRow(pipeline=pipeline, reason=reason, day=day, asked_at=at)
+                session.add(row)
+                session.flush()
+            return row.id
 
-    def requests(self, pipeline: str, limit: int = 50) -> list[RetrainRequestRow]:
-        """The newest wishes, newest first."""
+    def requests(self, pipeline: str, limit: int | None = 50) -> list[RetrainRequestRow]:
+        """The newest wishes (None: all), newest first."""
         query = select(RetrainRequestRow).where(RetrainRequestRow.pipeline == pipeline)
         with self.session() as session:
             return list(session.scalars(query.order_by(RetrainRequestRow.id.desc()).limit(limit)))

@@ -22,7 +22,8 @@ class Series:
 
     Attributes:
         name: whose figure it is.
-        history: days before the checks, oldest first; NaN where a day was not measured.
+        history: days before the checks, oldest first; NaN where a day was not measured. What is not finite says
+            nothing of how far the series usually moves.
         checks: the newest days, oldest first; all series of a family have equally many.
         least: the smallest effect that matters: the rise above the mean of the history, in the series' own unit.
         certain: by check, whether it is beyond doubt without a comparison (a category that is always there is gone).
@@ -89,7 +90,7 @@ class AlarmPolicy:
         return tuple(self._finding(one, usual[one.name], corrected, len(known)) for one in family)
 
     def _usual(self, one: Series) -> _Usual | None:
-        values = [value for value in one.history if not math.isnan(value)]
+        values = [value for value in one.history if math.isfinite(value)]
         return _Usual(fmean(values), stdev(values), len(values)) if len(values) >= LEAST_HISTORY else None
 
     def _probability(self, value: float, usual: _Usual | None) -> float:

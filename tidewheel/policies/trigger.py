@@ -31,6 +31,7 @@ from tidewheel.policies.trigger_restraints import (
     BackOff,
     Budget,
     CoolDown,
+    NewestDay,
     NoRefusedData,
     Restraint,
     Role,
@@ -118,6 +119,7 @@ class TriggerPolicy:
             ],
             "request": measured.request,
             "data_refused": measured.data_refused,
+            "monitored_since": str(measured.monitored_since) if measured.monitored_since else None,
             "due": due or [],
             "role": role,
             "held_by": held_by,
@@ -164,6 +166,7 @@ def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
 def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
     budget = triggers.budget
     return (
+        NewestDay(),
         NoRefusedData(),
         SingleFlight(triggers.patience_days),
         CoolDown(triggers.cool_down_days),

@@ -26,12 +26,15 @@ class Attempt:
     """One training, whoever asked for it.
 
     Attributes:
-        as_of: the day (partition) it was asked for; it saw what was known on that day.
+        as_of: the day (partition) whose knowledge it had: the one it was asked for, or a later one that was there when
+            it began.
         ended: what came of it.
         alarmed: whether something was found wrong that day; else it came of time, of data, or of a person.
         fits: models that were fitted.
         best_gain: how much better than the champion it can be at best, as a share of the champion's loss: the far end
             of the gate's interval. Below zero: it was worse at best. None: it was not compared.
+        waited_days: of one that is not judged, whole days by the clock since it was asked for; nights may pass quicker
+            than days, when the platform catches up. None: as many as there were nights.
     """
 
     as_of: date
@@ -39,6 +42,7 @@ class Attempt:
     alarmed: bool = False
     fits: int = 1
     best_gain: float | None = None
+    waited_days: int | None = None
 
 
 def best_gain(difference: float, upper_bound: float, champion: float) -> float | None:
@@ -94,7 +98,7 @@ class FeatureDrift:
 
 @dataclass(frozen=True)
 class TriggerMeasurement:
-    """What is known on a day. Nothing here comes from the clock.
+    """What is known on a day. Nothing but an attempt's `waited_days` comes from the clock.
 
     Attributes:
         today: the partition that monitoring looks at; all ages are counted back from it.
@@ -109,9 +113,11 @@ class TriggerMeasurement:
         drift: the drift alarm of today; None where drift is unknown.
         concept_alarms: sentences of slices and error streams in which the relation of features and label has changed,
             for example `origin=LGA: excess log-loss +0.310, t 9.2`.
-        attempts: trainings so far, oldest first; today's own are left out.
+        attempts: trainings so far, oldest first; one that was asked for today and is not judged yet is left out, for
+            a night that is run again to decide the same.
         request: reason of a wish for training that a person left, and nobody has answered yet.
         data_refused: why the newest data cannot be trained on; None where it can.
+        monitored_since: the newest later day that was monitored before this one; None where this is the newest.
     """
 
     today: date
@@ -125,10 +131,11 @@ class TriggerMeasurement:
     attempts: tuple[Attempt, ...] = ()
     request: str | None = None
     data_refused: str | None = None
+    monitored_since: date | None = None
 
     @property
     def age_days(self) -> int | None:
-        """Days since the champion was trained."""
+        """Days since the champion was trained; below zero where it knows later days than today."""
         return None if self.champion_as_of is None else (self.today - self.champion_as_of).days
 
     def champion_days(self, window_days: int) -> list[DayQuality]:

@@ -19,6 +19,8 @@ from tidewheel.policies.trigger_facts import (
     mean_over_days,
 )
 
+MOST_DOUBLINGS = 60
+"""More are beyond any maximum, and at last beyond any number."""
 LOSS_NAMES = {"classification": "log-loss", "regression": "squared error"}
 
 
@@ -86,31 +88,31 @@ class Calendar:
     name: str = "calendar"
 
     def look(self, measured: TriggerMeasurement) -> Seen | None:
-        """Due from the day the calendar names until a training was tried; a missed night is made up for."""
+        """Due from the day the calendar names until a training was judged; a missed night is made up for."""
         if measured.champion_version is None:
             return None
         from croniter import croniter
 
         end = datetime.combine(measured.today + timedelta(days=1), time())
         last: datetime = croniter(self.cron, end).get_prev(datetime)
-        tried = _last_attempt(measured)
-        due = tried is None or last.date() > tried
+        judged = _last_judged(measured)
+        due = judged is None or last.date() > judged
         return Seen(due, f"the calendar ({self.cron}) asks for one since {last.date()}" if due else "calendar kept")
 
 
 @dataclass(frozen=True)
 class Every:
-    """So many days have passed since the last training, whatever came of it."""
+    """So many days have passed since the last training that was judged, whatever came of it."""
 
     days: int
     name: str = "every"
 
     def look(self, measured: TriggerMeasurement) -> Seen | None:
         """Due when the days are over."""
-        tried = _last_attempt(measured)
-        if tried is None:
+        judged = _last_judged(measured)
+        if judged is None:
             return None
-        passed = (measured.today - tried).days
+        passed = (measured.today - judged).days
         return Seen(passed >= self.days, f"the last training was {passed} of {self.days} days ago")
 
 
@@ -131,7 +133,7 @@ class Patience:
 
     def factor(self, measured: TriggerMeasurement) -> float:
         """How many times the usual wait."""
-        return min(2.0 ** len(self._in_vain(measured)), self.maximum)
+        return min(2.0 ** min(len(self._in_vain(measured)), MOST_DOUBLINGS), self.maximum)
 
     def words(self, measured: TriggerMeasurement) -> str:
         """Why the wait is longer than usual; empty where it is not."""
@@ -169,8 +171,10 @@ class Staleness:
         if age is None:
             return None
         allowed = int(self.maximum_age_days * self.patience.factor(measured))
-        known = f"version {measured.champion_version} was trained as of {measured.champion_as_of}, {age}"
-        why = self.patience.words(measured)
+        trained = f"version {measured.champion_version} was trained as of {measured.champion_as_of}"
+        if age < 0:
+            return Seen(False, f"{trained}, later than {measured.today}")
+        known, why = f"{trained}, {age}", self.patience.words(measured)
         if age > allowed:
             return Seen(True, f"{known} days ago; at most {allowed} are allowed{why}")
         return Seen(False, f"{known} of at most {allowed} days ago{why}")
@@ -310,8 +314,9 @@ class Drift:
         return Seen(drift.weight >= self.minimum_weight, words)
 
 
-def _last_attempt(measured: TriggerMeasurement) -> date | None:
-    days = [attempt.as_of for attempt in measured.attempts]
+def _last_judged(measured: TriggerMeasurement) -> date | None:
+    # one that was lost, or that data refused, has answered nobody: it is due again, as soon as back-off lets it
+    days = [attempt.as_of for attempt in measured.attempts if attempt.ended in (Ended.PROMOTED, Ended.REJECTED)]
     if measured.champion_as_of is not None:
         days.append(measured.champion_as_of)
     return max(days, default=None)

@@ -43,6 +43,23 @@ class Restraint(Protocol):
 
 
 @dataclass(frozen=True)
+class NewestDay:
+    """An older day that is monitored again, after a correction or a backfill, is measured and asks for nothing.
+
+    What calls for a training on it would call for one on the newest day too, were it still so.
+    """
+
+    name: str = "newest day"
+    concerns: frozenset[Role] = EVERYBODY
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds where a later day was monitored before."""
+        if measured.monitored_since is None:
+            return None
+        return f"{measured.monitored_since} was monitored before, and the newest day decides"
+
+
+@dataclass(frozen=True)
 class NoRefusedData:
     """Data that was refused is not trained on."""
 
@@ -60,6 +77,8 @@ class SingleFlight:
 
     Attributes:
         patience_days: a training asked for and not judged after so many days is taken for lost; it is asked for again.
+            As many nights must have passed, and as many days by the clock: after three weeks without the platform all
+            the nights pass in an hour, and the training that the first of them asked for is still running.
     """
 
     patience_days: int
@@ -67,13 +86,13 @@ class SingleFlight:
     concerns: frozenset[Role] = EVERYBODY
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
-        """Holds while the last training may still run."""
-        last = measured.attempts[-1] if measured.attempts else None
-        if last is None or last.ended is not Ended.RUNNING:
-            return None
-        if (measured.today - last.as_of).days >= self.patience_days:
-            return None
-        return f"the training asked for on {last.as_of} is not judged yet"
+        """Holds while a training may still run."""
+        for attempt in measured.attempts:
+            nights = (measured.today - attempt.as_of).days
+            waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days)
+            if attempt.ended is Ended.RUNNING and waited < self.patience_days:
+                return f"the training asked for on {attempt.as_of} is not judged yet"
+        return None
 
 
 @dataclass(frozen=True)
@@ -92,6 +111,8 @@ class CoolDown:
         if not judged:
             return None
         passed = (measured.today - max(judged)).days
+        if passed < 0:
+            return f"the last training knew the days until {max(judged)} already"
         return f"the last training was {passed} of {self.days} cool-down days ago" if passed < self.days else None
 
 
@@ -126,7 +147,7 @@ class BackOff:
         word = "the last challenger was rejected" if last.ended is Ended.REJECTED else "the last training failed"
         if len(vain) > 1:
             word = f"the last {len(vain)} trainings changed nothing"
-        return f"{word}: {passed} of {wait} days of back-off have passed"
+        return f"{word}: {max(passed, 0)} of {wait} days of back-off have passed"
 
     def _wait(self, vain: list[Attempt]) -> int:
         rejected = vain[0].ended is Ended.REJECTED
@@ -166,7 +187,7 @@ class Budget:
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while the period's budget is used up."""
         own = [a for a in measured.attempts if a.alarmed is self.alarmed]
-        used = sum(a.fits for a in own if 0 <= (measured.today - a.as_of).days < self.days)
+        used = sum(a.fits for a in own if (measured.today - a.as_of).days < self.days)
         if used < self.fits:
             return None
         return f"the {self.name} is used up ({used} of {self.fits} fits in {self.days} days)"

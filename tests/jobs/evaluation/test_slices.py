@@ -55,6 +55,15 @@ def test_equally_good_models_are_refused_because_of_a_slice_at_most_as_often_as_
     assert refused <= 10
 
 
+def test_a_value_that_is_called_as_missing_ones_are_is_a_slice_of_its_own() -> None:
+    rows, truth, chance = fortnight()
+    rows["carrier"] = rows["carrier"].replace("UA", MISSING)
+    found = compare(rows, truth, chance, chance)
+    counts = rows["carrier"].value_counts(dropna=False)
+    assert found[f"carrier={MISSING}"].rows == counts[MISSING]
+    assert found[f"carrier=({MISSING})"].rows == rows["carrier"].isna().sum()
+
+
 def test_the_gap_of_a_figure_is_told_by_group_and_small_groups_are_left_out_by_name() -> None:
     rows, truth, chance = fortnight()
     told = np.where(rows["carrier"] == "UA", np.clip(chance + 0.2, 0, 1), chance)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pytest
+from sqlalchemy import select
 
 from jobs.models import registry
+from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -48,6 +50,15 @@ def predict_day(parcels: Parcels, day: date, version: str = "4", spread: float =
     table = pa.table({"parcel": features["parcel"], "prediction": said, "model_version": [version] * len(said)})
     parcels.lake.publish(parcels.lake.write_table("predictions", str(day), table, {}, "test"))
     return dict(zip(features["parcel"], said, strict=True))
+
+
+def let_a_day_pass(parcels: Parcels) -> None:
+    """Make all that the ledger has been told of trainings a day older, by the clock."""
+    with parcels.ledger.session() as session:
+        for request in session.scalars(select(RetrainRequestRow)):
+            request.asked_at -= timedelta(days=1)
+        for verdict in session.scalars(select(VerdictRow)):
+            verdict.decided_at -= timedelta(days=1)
 
 
 def figure(parcels: Parcels, name: str) -> dict[str, float]:

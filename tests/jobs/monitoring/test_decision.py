@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tests.jobs.monitoring.conftest import DAY, MATURED, declare
+from tests.jobs.monitoring.conftest import DAY, MATURED, declare, let_a_day_pass
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def test_a_training_that_never_answered_is_asked_for_again_and_then_less_and_les
     for n in range(16):
         record = run_job(parcels, "monitor", DAY + timedelta(days=n), f"night-{n}")
         fired += [n] if record.figures["outcome"] == "fired" else []
+        let_a_day_pass(parcels)
     assert fired == [0, 2, 6, 14]
     assert [request.closed_by for request in parcels.ledger.requests(parcels.name)] == [None, "lost", "lost", "lost"]
 

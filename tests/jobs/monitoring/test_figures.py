@@ -138,6 +138,30 @@ def test_predictions_made_online_are_measured_apart_with_their_version(
     assert batch.version == "3"
 
 
+def test_answers_about_rows_of_other_days_are_counted_and_not_measured(
+    parcels: Parcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = predict_day(parcels, MATURED, version="3")
+    parcels.publish_day(MATURED, unlabelled=30)
+    days_rows, tomorrows = list(said), [f"{DAY}-{n:05}" for n in range(7)]
+    asked = pd.DataFrame(
+        {"key.parcel": [days_rows[0], days_rows[-1], *tomorrows], "prediction": 0.5, "model_version": "4"}
+    ).assign(mirrored=False)
+    asked.loc[8, "model_version"] = "5"
+    monkeypatch.setattr(RequestLog, "between", lambda self, start, end, columns: asked)
+    sentence = run_job(parcels, "monitor", DAY, "night").sentence
+    requests = {
+        (row.version, name): row.value
+        for name in ("rows", "labelled_share", "elsewhere")
+        for row in parcels.ledger.figures(parcels.name, name, slice="requests")
+    }
+    # one of the two rows of the day has a label
+    assert requests == {
+        ("4", "rows"): 1, ("4", "labelled_share"): 0.5, ("4", "elsewhere"): 6, ("5", "rows"): 0, ("5", "elsewhere"): 1,
+    }  # fmt: skip
+    assert "7 answers given online that day are about rows of other days" in sentence
+
+
 def test_a_day_scored_again_by_another_version_counts_once(parcels: Parcels, run_job: RunJob) -> None:
     predict_day(parcels, MATURED, version="3")
     run_job(parcels, "monitor", DAY, "night")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ DAY = date(2024, 1, 10)
 
 
 def told(parcels: Parcels) -> list[Attempt]:
-    return attempts(parcels.lake, parcels.ledger, parcels.name)
+    return attempts(parcels.lake, parcels.ledger, parcels.name, NOW, DAY - timedelta(days=84))
 
 
 def ask(parcels: Parcels, day: date, run: str | None, *verdicts: Verdict) -> None:
@@ -46,7 +47,8 @@ def test_a_wish_ends_as_the_run_did_that_answered_it(make_parcels: Callable[...,
     ask(parcels, days[3], "run 3", Verdict(Kind.GATE, Outcome.INCONCLUSIVE, "no challenger", {"as_of": str(days[3])}))
     ask(parcels, days[4], None)
     ends = [Ended.PROMOTED, Ended.REJECTED, Ended.REJECTED, Ended.FAILED, Ended.RUNNING]
-    assert told(parcels) == [Attempt(day, end) for day, end in zip(days, ends, strict=True)]
+    *judged, running = [Attempt(day, end) for day, end in zip(days, ends, strict=True)]
+    assert told(parcels) == [*judged, replace(running, waited_days=0)]
 
 
 def test_an_attempt_tells_who_called_for_it_what_it_cost_and_what_it_can_have_saved(
@@ -69,7 +71,10 @@ def test_a_wish_that_was_lost_has_failed_and_is_asked_for_again(make_parcels: Ca
     parcels = make_parcels()
     for day in (DAY, DAY, DAY + timedelta(days=2)):
         ask(parcels, day, None)
-    assert told(parcels) == [Attempt(DAY, Ended.FAILED), Attempt(DAY + timedelta(days=2), Ended.RUNNING)]
+    assert told(parcels) == [
+        Attempt(DAY, Ended.FAILED),
+        Attempt(DAY + timedelta(days=2), Ended.RUNNING, waited_days=0),
+    ]
 
 
 def test_a_training_that_a_person_started_counts_from_the_day_it_looked_back_from(

@@ -60,6 +60,12 @@ def test_days_that_were_not_measured_are_left_out() -> None:
     assert found.beyond == (False, True, False)
 
 
+def test_an_infinite_distance_is_far_and_says_nothing_of_what_is_usual() -> None:
+    [found] = AlarmPolicy().judge([series(math.inf, math.inf, 0.5, history=(*CALM, math.inf))])
+    assert found.beyond == (True, True, True)
+    assert math.isfinite(found.limit)
+
+
 def test_a_linear_figure_is_held_against_its_mean() -> None:
     history = tuple(np.random.default_rng(2).normal(-0.5, 0.02, size=28))
     [found] = AlarmPolicy().judge([series(-0.2, -0.2, -0.2, history=history)])
