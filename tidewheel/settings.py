@@ -20,6 +20,7 @@ from tidewheel.errors import SettingsError
 
 PLATFORM_ENV = "platform.env"
 HOME = ".tidewheel"
+GO_ELSEWHERE = "go to a folder that is there"
 
 
 class Settings(BaseSettings):
@@ -79,6 +80,26 @@ class Settings(BaseSettings):
         return self.home / "requests"
 
     @property
+    def model_cache(self) -> Path:
+        """Folder of models downloaded from the registry, `<pipeline>/<version>-<run>`."""
+        return self.home / "cache" / "models"
+
+    @property
+    def replay_cache(self) -> Path:
+        """Folder of what replays have computed, `<pipeline>/<kind>/<key>.joblib`."""
+        return self.home / "cache" / "replay"
+
+    @property
+    def bento_folder(self) -> Path:
+        """What BentoML calls its home; the Bentos are `bentos/<pipeline>/<version>-<digest>` below it."""
+        return self.home / "bentos"
+
+    @property
+    def spark_folder(self) -> Path:
+        """Folder that a Spark driver on this machine keeps its scratch files in."""
+        return self.home / "spark"
+
+    @property
     def expectations_folder(self) -> Path:
         """Folder of the expectation suites, one sub-folder a pipeline."""
         return self.project / "expectations"
@@ -125,9 +146,9 @@ def load_settings() -> Settings:
     project, home = _project(), _folder("TIDEWHEEL_HOME")
     if home is None:
         if project is None:
-            raise SettingsError(no_project(Path.cwd()))
+            raise SettingsError(no_project(_here()))
         home = project / HOME
-    project = project or Path.cwd()
+    project = project or _here()
     try:
         return Settings(_env_file=home / PLATFORM_ENV, home=home, project=project)
     except ValidationError as error:
@@ -142,12 +163,21 @@ def _folder(variable: str) -> Path | None:
     given = os.environ.get(variable)
     try:
         return Path(given).expanduser().resolve() if given else None
+    except FileNotFoundError:  # a path that is relative to nothing
+        raise SettingsError(f"{variable} is {given!r}, below a folder that was deleted; {GO_ELSEWHERE}") from None
     except RuntimeError:  # what expanduser() calls a `~name` that it does not know
         raise SettingsError(f"{variable} is {given!r}: this machine has no user of that name") from None
 
 
 def _project() -> Path | None:
-    here = Path.cwd()
-    return _folder("TIDEWHEEL_PROJECT") or next(
-        (folder for folder in (here, *here.parents) if is_project(folder)), None
-    )
+    if given := _folder("TIDEWHEEL_PROJECT"):
+        return given
+    here = _here()
+    return next((folder for folder in (here, *here.parents) if is_project(folder)), None)
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise SettingsError(f"the folder that this was started in was deleted; {GO_ELSEWHERE}") from None

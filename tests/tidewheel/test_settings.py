@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,24 @@ def test_a_home_of_a_user_that_is_not_there_is_a_sentence(monkeypatch: pytest.Mo
 
     with pytest.raises(SettingsError, match="TIDEWHEEL_HOME is '~nobody_of_that_name/state': this machine has no user"):
         load_settings()
+
+
+def test_a_working_folder_that_was_deleted_is_a_sentence_where_it_matters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # and back there at the end
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SettingsError, match="that this was started in was deleted; go to a folder that is there"):
+        load_settings()
+    monkeypatch.setenv("TIDEWHEEL_PROJECT", str(tmp_path))
+    monkeypatch.setenv("TIDEWHEEL_HOME", "state")
+    with pytest.raises(SettingsError, match="TIDEWHEEL_HOME is 'state', below a folder that was deleted"):
+        load_settings()
+    monkeypatch.setenv("TIDEWHEEL_HOME", str(tmp_path / "home"))
+    assert load_settings().project == tmp_path
 
 
 def test_paths_are_absolute_wherever_a_process_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
