@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bentos.segments import SEGMENT_SECONDS
+from bentos.segments import SEGMENT_SECONDS, Segment
 from jobs.data.request_log import DATASET, ORDER, RequestLog
 from jobs.job import Job, Result, run
 
@@ -43,18 +43,23 @@ def work(job: Job) -> Result:
 def _publish(job: Job, reader: RequestLog, key: str) -> Manifest | None:
     with _alone(reader.folder):
         now = datetime.now(UTC)
-        day = reader.day(key)
-        if not day.rows.num_rows:
-            return None
-        rows = day.rows.sort_by([(name, "ascending") for name in ORDER])
-        manifest = job.lake.write_table(DATASET, key, rows, {}, job.code_version)
-        job.lake.publish(manifest)
-        for segment in day.segments:
-            if datetime.fromtimestamp(segment.path.stat().st_mtime, UTC) + FINISHED < now:
-                segment.path.unlink()
-        if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED and not any((reader.folder / key).iterdir()):
-            (reader.folder / key).rmdir()
+        day, manifest = reader.day(key), None
+        if day.rows.num_rows:
+            rows = day.rows.sort_by([(name, "ascending") for name in ORDER])
+            manifest = job.lake.write_table(DATASET, key, rows, {}, job.code_version)
+            job.lake.publish(manifest)
+            _drop(day.segments, now)
+        if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED and (reader.folder / key).is_dir():
+            _drop([segment for segment in reader.segments(key) if segment not in day.segments], now)  # no whole batch
+            if not any((reader.folder / key).iterdir()):
+                (reader.folder / key).rmdir()
         return manifest
+
+
+def _drop(segments: Iterable[Segment], now: datetime) -> None:
+    for segment in segments:
+        if datetime.fromtimestamp(segment.path.stat().st_mtime, UTC) + FINISHED < now:
+            segment.path.unlink()
 
 
 @contextmanager

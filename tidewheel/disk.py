@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 TOLD = {
-    errno.ENOSPC: "the disk is full: free some space, or move TIDEWHEEL_HOME to a larger one",
+    errno.ENOSPC: "the disk is full: free some space (see `tidewheel gc`), or move TIDEWHEEL_HOME to a larger one",
     errno.EDQUOT: "the quota of this user is used up: free some space, or have it raised",
     errno.EROFS: "the file system is read-only: mount it for writing, or move TIDEWHEEL_HOME",
     errno.EACCES: "this user may not: give the permission, or run as the user it belongs to",

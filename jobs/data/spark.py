@@ -79,6 +79,6 @@ def _local(settings: Settings, rows: int) -> Mapping[str, str]:
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",  # listing files needs no Spark job
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.local.dir": str(settings.home / "spark"),
+        "spark.local.dir": str(settings.spark_folder),
         "spark.sql.warehouse.dir": (settings.home / "spark-warehouse").as_uri(),
     }

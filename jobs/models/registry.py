@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from jobs.models.contract import Contract
 from jobs.models.mlflow_api import NotInRegistry, ask
 from jobs.models.model_file import model_file, open_model
 from tidewheel.errors import RegistryError
+from tidewheel.unused import mark_used
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -222,8 +223,9 @@ def _by_alias(settings: Settings, pipeline: str, alias: str) -> ModelVersion | N
 
 def _downloaded(settings: Settings, version: ModelVersion) -> Path:
     """Folder with a version's model and contract. A version never changes, so it is downloaded once a machine."""
-    kept = settings.home / "cache" / "models" / version.pipeline / f"{version.version}-{version.mlflow_run}"
-    if kept.exists():
+    kept = settings.model_cache / version.pipeline / f"{version.version}-{version.mlflow_run}"
+    with suppress(FileNotFoundError):
+        mark_used(kept)
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     with asking(settings), tempfile.TemporaryDirectory(dir=kept.parent) as fresh:

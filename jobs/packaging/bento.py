@@ -22,6 +22,7 @@ from jobs.models import registry
 from jobs.models.lineage import installed
 from tidewheel.errors import ReleaseError
 from tidewheel.release.artifact import Artifact
+from tidewheel.unused import mark_used
 
 if TYPE_CHECKING:
     from jobs.models.contract import Contract
@@ -75,7 +76,7 @@ def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento
         RegistryError: there is no such version.
         ReleaseError: the build fails.
     """
-    store = BentoStore(settings.home / "bentos")
+    store = BentoStore(settings.bento_folder)
     registered = registry.model_version(settings, pipeline.name, version)
     origin = registered.mlflow_run
     if found := store.find(pipeline, version, origin):
@@ -110,6 +111,7 @@ class BentoStore:
         folder = self._folder(pipeline.name, _tag_version(pipeline, version, origin))
         if not (folder / "bento.yaml").exists():
             return None
+        mark_used(folder)
         labels = YAML(typ="safe").load(folder / "bento.yaml")["labels"]
         if _content_hash(folder / "src") != labels["content_hash"]:
             return None

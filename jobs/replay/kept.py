@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 
 from jobs.models.lineage import installed
+from tidewheel.unused import mark_used
 
 PACKAGES = ("numpy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu")
 
@@ -48,6 +49,7 @@ class Kept:
         """The result kept under a key, or None."""
         path = self._path(kind, key)
         try:
+            mark_used(path)
             return joblib.load(path)
         except FileNotFoundError:
             return None

@@ -134,6 +134,20 @@ def test_a_day_that_was_missed_is_published_with_the_next(job: Job, writer: Writ
     assert not (log.folder / "2026-03-01").exists()
 
 
+def test_a_file_that_its_writer_left_without_a_whole_batch_is_dropped_when_its_day_is_long_over(
+    job: Job, writer: Writers
+) -> None:
+    log = RequestLog(job.settings, "orders")
+    for at in (datetime(2026, 3, 1, tzinfo=UTC), NOON):
+        append(writer(), ["a"], at)
+        [segment] = log.segments(at.date().isoformat())
+        os.truncate(segment.path, 10)
+        os.utime(segment.path, (0, 0))
+    assert work(job).outputs == []
+    assert log.days() == [DAY], "of a day that is not over nothing goes"
+    assert not (log.folder / "2026-03-01").exists()
+
+
 def test_a_window_opens_only_the_files_of_its_time(job: Job, writer: Writers, monkeypatch: pytest.MonkeyPatch) -> None:
     files, opened = writer(), set()
     for hour in (10, 11, 12):

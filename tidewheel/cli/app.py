@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import tidewheel
-from tidewheel.cli import demo, lake, pipelines, platform, release, replay, training, why
+from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, training, why
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import ExitCode, TidewheelError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 demo.register(app)
 platform.register(app)
+gc.register(app)
 lake.register(app)
 pipelines.register(app)
 release.register(app)

@@ -1,0 +1,106 @@
+"""`tidewheel gc`: removes what of the home can be made again and has not been used for long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+
+from tidewheel.errors import LedgerError, SettingsError
+from tidewheel.settings import Settings, load_settings
+from tidewheel.unused import (
+    bento_pipelines,
+    remove,
+    unused_bentos,
+    unused_models,
+    unused_replays,
+    unused_scratch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidewheel.ledger.releases import Releases
+    from tidewheel.unused import Unused
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(rich_help_panel="Platform")(gc)
+
+
+def gc(
+    *,
+    keep_days: Annotated[float, typer.Option(min=1, help="leave alone what was used since")] = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="name what would go and remove nothing")] = False,
+) -> None:
+    """Remove what nobody has used for long and what can be made again: downloaded models, Bentos, results of replays.
+
+    Scratch files of Spark jobs that were killed go too. What is served, released or may be rolled back to stays, and so
+    does everything that cannot be made again: the lake, the registry, the ledger. For the lake there is `tidewheel lake
+    gc`.
+    """
+    settings, now = load_settings(), datetime.now(UTC)
+    before = now - timedelta(days=keep_days)
+    sweep = _Sweep(settings, dry_run)
+    sweep.take("downloaded models", unused_models(settings, before))
+    sweep.take("results of replays", unused_replays(settings, before))
+    sweep.take("scratch of killed Spark jobs", unused_scratch(settings, now))
+    for pipeline in bento_pipelines(settings):
+        _take_bentos(sweep, settings, pipeline, before)
+    sweep.tell(f"all of it unused for {keep_days:g} days, and made again where it is asked for")
+
+
+class _Sweep:
+    """Removes things, or names them, and tells how much that was."""
+
+    def __init__(self, settings: Settings, dry_run: bool) -> None:
+        self._home, self._dry_run, self._total = settings.home, dry_run, 0
+        self._done = "would remove" if dry_run else "removed"
+        self.console = Console(highlight=False, soft_wrap=True)
+
+    def take(self, what: str, found: Sequence[Unused]) -> None:
+        if self._dry_run:
+            for each in found:
+                path = each.path.relative_to(self._home)
+                self.console.print(f"{path}  {decimal(each.bytes)}  {each.used:%Y-%m-%d}", markup=False)
+        gone = found if self._dry_run else remove(found)
+        size = sum(each.bytes for each in gone)
+        self._total += size
+        self.console.print(f"{what}: {self._done} {len(gone)} ({decimal(size)})", markup=False)
+
+    def tell(self, why: str) -> None:
+        self.console.print(f"{self._home}: {self._done} {decimal(self._total)}, {why}", markup=False)
+
+
+def _take_bentos(sweep: _Sweep, settings: Settings, pipeline: str, before: datetime) -> None:
+    """Remove a pipeline's Bentos while nobody releases it; where nobody knows which are needed, all of them stay."""
+    from tidewheel.ledger import Ledger
+    from tidewheel.ledger.releases import Releases
+
+    what = f"Bentos of {pipeline}"
+    try:
+        releases = Releases(Ledger.open(settings))
+        with releases.exclusively(pipeline, 0):
+            sweep.take(what, unused_bentos(settings, pipeline, before, _needed(settings, releases, pipeline)))
+    except (LedgerError, SettingsError) as error:
+        sweep.console.print(f"{what}: left alone: {error}", markup=False)
+
+
+def _needed(settings: Settings, releases: Releases, pipeline: str) -> set[str]:
+    """Versions that run, by the ledger or by what was started; that are being released; that a rollback goes to."""
+    from infra.embedded.layout import Layout
+    from infra.local.endpoints import Endpoints
+    from tidewheel.release.record import Release
+
+    needed = {place.version for place in Endpoints(Layout(settings.home)).get(pipeline).places.values()}
+    if endpoint := releases.endpoint(pipeline):
+        needed |= {endpoint.version, endpoint.previous_version or ""}
+    if running := releases.running(pipeline):
+        release = Release.from_row(running)
+        needed |= {release.version, release.previous_version or ""}
+        needed |= {release.before.version} if release.before else set()
+    return needed
