@@ -283,7 +283,14 @@ class AirflowApi:
             raise PlatformError(
                 f"Airflow refuses {response.request.method} {response.request.url.path}: {_reason(response)}"
             )
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            found = response.headers.get("content-type", "something")
+            raise PlatformError(
+                f"{response.request.url} answers with {found}, where Airflow answers with JSON; "
+                "check TIDEWHEEL_AIRFLOW_URL"
+            ) from None
 
 
 def _run(found: Mapping[str, Any]) -> DagRun:

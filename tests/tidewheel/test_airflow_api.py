@@ -89,6 +89,12 @@ def test_what_airflow_refuses_is_said_in_its_words(airflow: Airflow) -> None:
         client(airflow).trigger("orders.features", "night")
 
 
+def test_an_address_that_is_not_airflows_is_said_with_the_setting_to_look_at(airflow: Airflow) -> None:
+    airflow.answer = lambda request: httpx.Response(200, html="<p>It works!</p>")
+    with pytest.raises(PlatformError, match=r"answers with text/html.*, where Airflow .* check TIDEWHEEL_AIRFLOW_URL"):
+        client(airflow).runs("orders.features")
+
+
 def test_a_run_id_with_odd_characters_is_one_segment_of_the_address(airflow: Airflow) -> None:
     api = client(airflow)
     api.run("orders.features", "manual__2026-11-22T05:18:00+00:00/x")
