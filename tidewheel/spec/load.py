@@ -46,6 +46,8 @@ def find_pipeline(folder: Path, name: str) -> Pipeline:
     if not path.exists():
         known = [p.stem for p in pipeline_files(folder)]
         listed = ", ".join(known) or "none"
+        if (other := path.with_suffix(".yml")).exists():
+            raise SpecError(f"no pipeline {name!r}: {other} is not looked at; rename it to {path.name}")
         raise SpecError(f"no pipeline {name!r} in {folder} (there: {listed}){did_you_mean(name, known)}")
     return load_pipeline(path)
 

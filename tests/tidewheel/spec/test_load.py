@@ -47,6 +47,9 @@ def test_a_pipeline_is_found_by_name_and_a_misspelled_one_gets_a_hint(tmp_path: 
     assert [path.stem for path in pipeline_files(tmp_path)] == ["mail", "shop"]
     with pytest.raises(SpecError, match=r"no pipeline 'shopp' in .* \(there: mail, shop\), did you mean 'shop'\?"):
         find_pipeline(tmp_path, "shopp")
+    (tmp_path / "books.yml").write_text(SMALLEST.replace("shop", "books"))
+    with pytest.raises(SpecError, match=r"books\.yml is not looked at; rename it to books\.yaml"):
+        find_pipeline(tmp_path, "books")
     with pytest.raises(SpecError, match=r"\(there: none\)"):
         find_pipeline(tmp_path / "nowhere", "shop")
 
