@@ -34,10 +34,13 @@ def work(job: Job) -> Result:
     days = job.partitions.clamp(job.pipeline.source.start, job.pipeline.source.end)
     if days is None or read_record(job.lake, job.run_id, "land").figures.get("skipped"):
         return Result(figures={"skipped": True, "rows": 0}, sentence="skipped: nothing was landed")
+    there = _landed(job, days)
     stale = stale_after(job.lake, job.pipeline, days)
     for later in stale:
         log.info("%s is computed again: %s changed since", later.day, ", ".join(later.changed))
-    asked = [*days.days, *(later.day for later in stale)]
+    asked = [*there, *(later.day for later in stale)]
+    if not asked:
+        return Result(figures={"skipped": True, "rows": 0}, sentence=f"skipped: the source has no rows for {days}")
     landing, labels = _inputs(job.lake, job.pipeline, asked)
     spark = spark_session(job.settings, f"{job.pipeline.name}.features", sum(m.rows for m in landing.values()))
     try:
@@ -66,6 +69,15 @@ def work(job: Job) -> Result:
         + recomputed_sentence(stale)
         + gaps_sentence(missing),
     )
+
+
+def _landed(job: Job, days: PartitionRange) -> list[date]:
+    """The days to compute: all of them, unless the source may have days without rows."""
+    if job.pipeline.source.empty_days == "refuse":
+        return days.days
+    outputs = read_record(job.lake, job.run_id, "land").outputs
+    landed = {output.partition for output in outputs if output.dataset == "landing"}
+    return [day for day in days.days if str(day) in landed]
 
 
 def build(

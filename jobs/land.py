@@ -28,11 +28,13 @@ class _Landing:
     staged: tuple[Manifest, ...]
     refused: tuple[str, ...]
     absent: tuple[str, ...]
+    empty: tuple[date, ...]
 
 
 def work(job: Job) -> Result:
     """Stage the rows of the asked days and the labels known by then; what cannot be read goes to quarantine."""
     source, labels = job.pipeline.source, job.pipeline.labels
+    may_be_empty = source.empty_days == "skip"
     days = job.partitions.clamp(source.start, source.end)
     if days is None:
         return Result(
@@ -45,7 +47,11 @@ def work(job: Job) -> Result:
         "landing",
         source.reader,
         days.days,
-        lambda day, found: rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name),
+        lambda day, found: (
+            found.table
+            if may_be_empty and not found.table.num_rows
+            else rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name)
+        ),
     )
     matured = days.back(labels.delay_days).clamp(source.start, source.end)
     known = _land(
@@ -65,12 +71,16 @@ def work(job: Job) -> Result:
     refused = [*rows.refused, *known.refused]
     if rows.absent and not refused:
         raise SourceError("; ".join(rows.absent))
+    if not staged and not refused:
+        sentence = f"skipped: the source of {job.pipeline.name} has no rows for {days}, and no label is known"
+        return Result(figures={"skipped": True, "rows": 0}, sentence=sentence)
     counts = {
         "skipped": False,
         "days": len(rows.staged),
         "rows": sum(manifest.rows for manifest in rows.staged),
         "labels": sum(manifest.rows for manifest in known.staged),
-        "label_days_without_labels": len(known.absent),
+        "label_days_without_labels": len(known.absent) + len(known.empty),
+        **({"days_without_rows": len(rows.empty)} if may_be_empty else {}),
     }
     return Result(
         inputs=_inputs(staged),
@@ -88,6 +98,7 @@ def _land(
     staged: list[Manifest] = []
     refused: list[str] = []
     absent: list[str] = []
+    empty: list[date] = []
     for day in days:
         try:
             found = read_day(reader, day, job.settings.project, job.pipeline.key)
@@ -106,13 +117,13 @@ def _land(
         except DataRefused as error:
             refused.append(f"{error} (kept in {_keep(job, dataset, day, found, str(error))})")
             continue
-        if table.num_rows == 0:  # only labels can be empty: nobody knows yet
-            absent.append(f"{found.name}: no label of {day} is known")
+        if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
+            empty.append(day)
             continue
         staged.append(job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version))
         if len(days) > 1:
             log.info("%s %s: %d rows", dataset, day, table.num_rows)
-    return _Landing(tuple(staged), tuple(refused), tuple(absent))
+    return _Landing(tuple(staged), tuple(refused), tuple(absent), tuple(empty))
 
 
 def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, str]:

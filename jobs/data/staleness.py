@@ -50,7 +50,10 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
     wanted = {key for day in days.days for key in inputs_of(pipeline, day)}
     landed = sorted(key.split("/")[1] for key in wanted & set(there) if key.startswith("landing/"))
     start = str(pipeline.source.start or (landed[0] if landed else days.first))
-    return sorted(key for key in wanted - set(there) if key.split("/")[1] >= start)
+    missing = [key for key in wanted - set(there) if key.split("/")[1] >= start]
+    if pipeline.source.empty_days == "skip":  # of a day without rows neither rows nor labels are missing
+        missing = [key for key in missing if key.startswith("labels/") and f"landing/{key.split('/')[1]}" in there]
+    return sorted(missing)
 
 
 def changed_inputs(pipeline: Pipeline, features: Manifest, published: Mapping[str, str]) -> list[str]:

@@ -55,10 +55,10 @@ class DeclaredRetraining:
         self._said[day] = (self.champion.version, answers)
 
     def decide(self, known: Known) -> Decision:
-        """Measure the day that has matured, and ask the triggers."""
-        if said := self._said.pop(known.matured_until, None):
-            version, answers = said
-            self._watch.measure(known, version, answers, self._expected_errors[version])
+        """Measure what has matured since the last evening, and ask the triggers."""
+        for day in sorted(day for day in self._said if day <= known.matured_until):
+            version, answers = self._said.pop(day)
+            self._watch.measure(known, day, version, answers, self._expected_errors[version])
         verdict = self._triggers.decide(self._measured(known))
         self._alarmed = verdict.inputs["role"] == Role.ALARM
         return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))

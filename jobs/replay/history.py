@@ -68,8 +68,8 @@ class History:
         Raises:
             DataRefused: a day to be played has no features or labels, or a label is no label.
         """
-        days, lacking = labelled_days(lake, pipeline, played.last)
-        _check_played(pipeline, played, {day.day for day in days}, [date.fromisoformat(m.partition) for m in lacking])
+        days, _ = labelled_days(lake, pipeline, played.last)
+        _check_played(pipeline, played, {day.day for day in days}, lake)
         return cls.of(pipeline, days, labelled_rows(lake, pipeline, days))
 
     @classmethod
@@ -91,6 +91,10 @@ class History:
         )
         spans = {day.day: (int(a), int(b)) for day, a, b in zip(days, starts, ends, strict=True)}
         return cls(pipeline, tuple(days), rows, spans)
+
+    def days_of(self, played: PartitionRange) -> list[date]:
+        """The days of a range that have rows; on the others nothing happened."""
+        return [day for day in played.days if day in self.spans]
 
     @property
     def fingerprint(self) -> str:
@@ -159,19 +163,57 @@ class Known:
         return self.history.taken([day]).frame
 
 
-def _check_played(pipeline: Pipeline, played: PartitionRange, there: set[date], lacking: Sequence[date]) -> None:
+def _check_played(pipeline: Pipeline, played: PartitionRange, there: set[date], lake: Lake) -> None:
+    days = sorted(day for day in there if played.first <= day <= played.last)
     missing = [day for day in played.days if day not in there]
+    if pipeline.source.empty_days == "skip" and days:  # between the first and the last, days may have no rows
+        missing = [day for day in missing if not days[0] < day < days[-1] or lake.published("landing", str(day))]
     if not missing:
         return
-    spans = consecutive(missing)
-    named = ", ".join(str(span) for span in spans[:5]) + (", ..." if len(spans) > 5 else "")
-    old = " (some have features, but of other columns)" if set(lacking) & set(missing) else ""
-    whole = PartitionRange(missing[0], missing[-1])
+    featured = set(lake.partitions("features"))
+    bare = [day for day in missing if str(day) not in featured]
+    said = f"{pipeline.name}: {len(missing)} of the {len(played.days)} days to be played have no "
+    if bare:
+        raise DataRefused(f"{said}features with labels in the lake: {_named(missing)}. {_ways_to_make(pipeline, bare)}")
+    known = set(lake.partitions("labels"))
+    if unlabelled := [day for day in missing if str(day) not in known]:
+        raise DataRefused(f"{said}labels: {_named(unlabelled)}. {_ways_to_labels(pipeline, unlabelled, days)}")
     raise DataRefused(
-        f"{pipeline.name}: {len(missing)} of the {len(played.days)} days to be played have no features with labels in "
-        f"the lake{old}: {named}. Make them in Airflow (trigger {pipeline.name}.features with first day {whole.first} "
-        f"and last day {whole.last}), or play days that are there, with --from and --to. Without Airflow: "
+        f"{said}features of all the columns that {pipeline.name} declares: {_named(missing)}. They were built before; "
+        f"build them again. {_ways_to_make(pipeline, missing)}"
+    )
+
+
+def _named(days: Sequence[date]) -> str:
+    spans = consecutive(days)
+    return ", ".join(str(span) for span in spans[:5]) + (", ..." if len(spans) > 5 else "")
+
+
+def _ways_to_make(pipeline: Pipeline, days: Sequence[date]) -> str:
+    """What to run, with the nights after the days on which their labels come to be known."""
+    delay, end = timedelta(days=pipeline.labels.delay_days), pipeline.source.end
+    until = days[-1] + delay
+    whole = PartitionRange(days[0], max(days[-1], min(until, end)) if end else until)
+    return (
+        f"Make them in Airflow (trigger {pipeline.name}.features with first day {whole.first} and last day "
+        f"{whole.last}: labels are known {delay.days} days later, and the first model needs days before those that "
+        f"are played), or play days that are there, with --from and --to. Without Airflow: "
         f"{make_command(pipeline.name, whole)}"
+    )
+
+
+def _ways_to_labels(pipeline: Pipeline, days: Sequence[date], there: Sequence[date]) -> str:
+    delay, end = pipeline.labels.delay_days, pipeline.source.end
+    known = days[-1] + timedelta(days=delay)
+    play = f"Play until {there[-1]} (--to)" if there and there[-1] < days[0] else "Play days that have labels"
+    if end and known > end:
+        return (
+            f"{play}: labels are landed {delay} days after their day (labels.delay_days), and no night lands anything "
+            f"after source.end, {end}"
+        )
+    return (
+        f"{play}, or land the nights on which they are known, {days[0] + timedelta(days=delay)} to {known}. "
+        f"If their reader has no labels for them, they stay unknown"
     )
 
 

@@ -35,18 +35,18 @@ def work(job: Job) -> Result:
     policies = _asked(job)
     history = History.read(job.lake, job.pipeline, job.partitions)
     seeds = [job.pipeline.training.seed + number for number in range(job.options.seeds)]
-    scene = Scene(
-        job.settings, job.pipeline, job.partitions, job.settings.home / "cache" / "replay" / job.pipeline.name
-    )
+    scene = Scene(job.settings, job.pipeline, job.partitions, job.settings.replay_cache / job.pipeline.name)
     try:
         plays = play_all(scene, history, policies, seeds, job.options.workers)
     except KeyboardInterrupt:
         log.warning("stopped; the same command goes on where it was")
         sys.exit(INTERRUPTED)
-    rows = history.taken(job.partitions.days)
+    rows = history.taken(history.days_of(job.partitions))
     summaries = summarize(job.pipeline, rows, plays)
     series = {
-        one.policy: quality_over_time(job.pipeline, rows, [play for play in plays if play.policy == one.policy])
+        one.policy: quality_over_time(
+            job.pipeline, rows, [play for play in plays if play.policy == one.policy], job.partitions
+        )
         for one in summaries
     }
     folder = f"{job.pipeline.name}/reports/replay/{job.partitions.first}..{job.partitions.last}"

@@ -14,7 +14,7 @@ from jobs.replay.declared import DeclaredRetraining
 from jobs.replay.fits import Fitter
 from jobs.replay.fixed import FixedRetraining
 from jobs.replay.history import History
-from jobs.replay.policies import Declared, Policy
+from jobs.replay.policies import Declared, Fixed, Policy
 from jobs.replay.retraining import Decision, Retraining, Training
 from tidewheel.errors import DataRefused
 from tidewheel.partitions import PartitionRange
@@ -79,7 +79,8 @@ def play(
 
     The first model is trained as of the day before. Each day is predicted by the version that is champion then; in the
     evening its labels are not known yet, but those of `labels.delay_days` before are. The policy then decides, and what
-    it trains and promotes predicts from the next day on. The last evening decides nothing that could be played.
+    it trains and promotes predicts from the next day on. The last evening decides nothing that could be played. A day
+    without rows predicts nothing, and only a calendar decides on it: monitoring runs on published features.
 
     Args:
         history: must reach until the last day.
@@ -101,14 +102,16 @@ def play(
         )
     trainings, decisions, versions = [first], list[Decision](), dict[date, str]()
     answers: list[Array] = []
+    with_rows = set(history.days_of(played))
     for day in played.days:
         known = history.on(day)
-        champion = retraining.champion
-        said = predict(champion.fit.model, known.frame(day), history.pipeline.task)
-        versions[day] = champion.version
-        answers.append(said)
-        retraining.predicted(day, said)
-        if day < played.last:
+        if day in with_rows:
+            champion = retraining.champion
+            said = predict(champion.fit.model, known.frame(day), history.pipeline.task)
+            versions[day] = champion.version
+            answers.append(said)
+            retraining.predicted(day, said)
+        if day < played.last and (day in with_rows or isinstance(policy, Fixed)):
             decision = retraining.decide(known)
             decisions.append(decision)
             if decision.fired:

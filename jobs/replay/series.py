@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
 from jobs.replay.history import Rows
 from jobs.replay.play import Play
+from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
 
 TRAILING_DAYS = 14
 
 
-def quality_over_time(pipeline: Pipeline, rows: Rows, plays: list[Play], window: int = TRAILING_DAYS) -> Array:
+def quality_over_time(
+    pipeline: Pipeline, rows: Rows, plays: list[Play], played: PartitionRange, window: int = TRAILING_DAYS
+) -> Array:
     """The metric of the `window` days that end with each day, mean over the plays; of fewer days at the beginning.
 
-    NaN until there are half as many.
+    NaN until there are half as many, and where none of them has a row.
 
     Args:
         pipeline: names the metric.
-        rows: labelled rows of the played days.
+        rows: labelled rows of the played days, in order.
         plays: of one policy, with different seeds.
+        played: first and last day; a value for each.
         window: days.
     """
-    ends = np.cumsum(rows.days.groupby(rows.days, sort=False).size().to_numpy())
-    starts = np.concatenate([[0], ends])
-    found = np.full(len(ends), np.nan)
-    for day in range(window // 2 - 1, len(ends)):
-        part = slice(starts[max(0, day - window + 1)], ends[day])
+    sorted_days = rows.days.to_numpy(dtype="U10")
+    found = np.full(len(played.days), np.nan)
+    for number, day in enumerate(played.days):
+        first = max(played.first, day - timedelta(days=window - 1))
+        part = slice(*np.searchsorted(sorted_days, [str(first), str(day + timedelta(days=1))]))
+        if number < window // 2 - 1 or part.start == part.stop:
+            continue
         of_plays = [measure(rows.truth[part], one.answers[part], pipeline.task)[pipeline.metric] for one in plays]
-        found[day] = np.mean(of_plays)
+        found[number] = np.mean(of_plays)
     return found

@@ -44,16 +44,17 @@ class Watch:
         self._figures: dict[str, Mapping[Part, Mapping[str, float]]] = {}
         self.qualities: list[DayQuality] = []
 
-    def measure(self, known: Known, version: str, answers: Array, expected_error: float) -> None:
-        """Measure the day that has matured.
+    def measure(self, known: Known, day: date, version: str, answers: Array, expected_error: float) -> None:
+        """Measure a day that has matured.
 
         Args:
             known: what is known on the evening.
+            day: the day, matured by then.
             version: who predicted the day.
             answers: what it said of the day's labelled rows.
             expected_error: its mean squared error on its gate's holdout; regression only.
         """
-        day, label = known.matured_until, self._pipeline.labels.column
+        label = self._pipeline.labels.column
         rows = known.labelled([day])
         said = rows.frame[sliced_columns(self._pipeline)].copy()
         said["prediction"], said[label] = answers, rows.truth

@@ -100,6 +100,11 @@ class Source(Section):
     end: date | None = Field(
         default=None, description="last day the source will ever have; later partitions are skipped"
     )
+    empty_days: Literal["refuse", "skip"] = Field(
+        default="refuse",
+        description="a day of which the source has no rows: refuse takes it for a mistake, skip for a day on which "
+        "nothing happened, as Sundays in a shop that is closed. A file that is not there is late, not empty",
+    )
 
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Source:

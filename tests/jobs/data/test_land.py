@@ -74,6 +74,44 @@ def test_a_day_beyond_the_source_is_skipped_by_every_task(deliveries: Deliveries
     )
 
 
+def test_a_day_without_rows_is_passed_over_where_the_source_may_have_them(deliveries: Deliveries) -> None:
+    _may_be_empty(deliveries)
+    deliveries.put(*DAYS)
+    for day in DAYS[1:3]:
+        deliveries.orders(day).iloc[:0].to_parquet(deliveries.source_file(day), index=False)
+
+    record = run_job(deliveries, "land", f"{DAYS[0]}..{DAYS[3]}", "range")
+    nights = [run_job(deliveries, "land", day, "night") for day in DAYS[1:3]]
+
+    assert [o.partition for o in record.outputs if o.dataset == "landing"] == [str(DAYS[0]), str(DAYS[3])]
+    assert record.figures["days_without_rows"] == 2
+    assert nights[0].figures["skipped"] is True
+    # labels of the day before last are known on a day without rows, too
+    assert [(o.dataset, o.partition) for o in nights[1].outputs] == [("labels", str(DAYS[0]))]
+    assert deliveries.quarantined("landing") == []
+
+
+def test_on_a_day_without_rows_labels_are_published_and_no_features_are_made(deliveries: Deliveries) -> None:
+    _may_be_empty(deliveries)
+    deliveries.put(DAYS[0], DAYS[2])
+    deliveries.orders(DAYS[2]).iloc[:0].to_parquet(deliveries.source_file(DAYS[2]), index=False)
+
+    run_job(deliveries, "land", DAYS[2], "n")
+    run_job(deliveries, "validate", DAYS[2], "n", "--stage", "raw")
+    records = [
+        run_job(deliveries, "features", DAYS[2], "n"),
+        run_job(deliveries, "validate", DAYS[2], "n", "--stage", "features"),
+    ]
+
+    assert deliveries.lake.partitions("labels") == [str(DAYS[0])]
+    assert [record.figures["skipped"] for record in records] == [True, True]
+
+
+def _may_be_empty(deliveries: Deliveries) -> None:
+    declared = deliveries.folder / "dags" / "deliveries.yaml"
+    declared.write_text(declared.read_text().replace("  end: 2024-03-31", "  end: 2024-03-31\n  empty_days: skip"))
+
+
 def test_a_file_that_is_not_there_yet_fails_the_task_so_that_it_is_tried_again(deliveries: Deliveries) -> None:
     with pytest.raises(SystemExit) as ended:
         run_job(deliveries, "land", FIRST, "n")

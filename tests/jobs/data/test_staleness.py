@@ -164,3 +164,12 @@ def test_gaps_of_the_look_back_are_named_but_not_what_was_before_the_beginning(p
 def test_a_sentence_names_some_gaps_and_counts_the_others() -> None:
     assert gaps_sentence([]) == ""
     assert "missing: a, b, c and 2 more." in gaps_sentence(["a", "b", "c", "d", "e"])
+
+
+def test_a_day_on_which_nothing_happened_is_no_gap(pipeline: Pipeline) -> None:
+    closed = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"empty_days": "skip"})})
+    night = PartitionRange(DAYS[5], DAYS[5])
+    there = {f"landing/{DAYS[3]}", f"landing/{DAYS[5]}"}  # nothing of the 4th, and no label of the 3rd
+
+    assert gaps(closed, night, there) == [f"labels/{DAYS[3]}"]
+    assert f"landing/{DAYS[4]}" in gaps(pipeline, night, there)

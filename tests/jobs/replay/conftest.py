@@ -41,7 +41,7 @@ def parcels() -> Pipeline:
 
 @pytest.fixture
 def make_history(parcels: Pipeline) -> Callable[..., History]:
-    """Makes a history; `signal` says of a day how much weight matters, `seed` of a day which parcels it has."""
+    """Makes a history; of a day, `signal` is how much weight matters, `seed` its parcels, `closed` that it has none."""
 
     def make(
         pipeline: Pipeline = parcels,
@@ -49,9 +49,12 @@ def make_history(parcels: Pipeline) -> Callable[..., History]:
         rows: int = 60,
         signal: Callable[[date], float] = lambda day: 2.0,
         seed: Callable[[date], int] = lambda day: 0,
+        closed: Callable[[date], bool] = lambda day: False,
     ) -> History:
         frames, batches = [], []
         for day in (FIRST + timedelta(days=n) for n in range(days)):
+            if closed(day):
+                continue
             rng = np.random.default_rng([day.toordinal(), seed(day)])
             weight = rng.normal(size=rows)
             chance = 1 / (1 + np.exp(-signal(day) * weight))

@@ -41,7 +41,7 @@ def written(page: dict[str, str], make_history: Callable[..., History], parcels:
         asked = [parse_policy(name, parcels, PLAYED) for name in ("spec", "frozen", "weekly")]
         plays = [play(history, one.make(0), PLAYED, Fitter(parcels, 0, kept)) for one in asked]
         rows = history.taken(PLAYED.days)
-        series = {one.policy: quality_over_time(parcels, rows, [one]) for one in plays}
+        series = {one.policy: quality_over_time(parcels, rows, [one], PLAYED) for one in plays}
         summaries = summarize(parcels, rows, plays)
         page["html"] = replay_page(parcels, PLAYED, len(rows), summaries, series, plays, "0.1 <dirty>")
     return page["html"]

@@ -105,6 +105,33 @@ def test_the_simple_policies_learn_from_every_matured_day(
     assert played.trainings[0].rows == 60 * ((matured - FIRST).days + 1)
 
 
+def test_on_days_without_rows_nobody_decides_but_a_calendar(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    history = make_history(closed=lambda day: day.weekday() >= 5)
+    open_days = [day for day in PLAYED.days if day.weekday() < 5]
+    sundays = frozenset(day for day in PLAYED.days if day.weekday() == 6)
+    played, calendar = run(history, Declared("spec", parcels)), run(history, Fixed("sundays", parcels, sundays))
+
+    assert list(played.versions) == open_days
+    assert [decision.day for decision in played.decisions] == [day for day in open_days if day < PLAYED.last]
+    assert len(played.answers) == 60 * len(open_days)
+    assert {training.as_of for training in calendar.trainings[1:]} == sundays - {PLAYED.last}
+
+
+def test_what_matured_over_days_without_rows_is_measured_on_the_next_evening(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    watching = parcels.model_validate(
+        {**parcels.model_dump(), "triggers": {"data": None, "maximum_age_days": None, "every_days": None}}
+    )
+    played = run(make_history(closed=lambda day: day.weekday() >= 5), Declared("spec", watching))
+    monday = next(decision for decision in played.decisions if decision.day == date(2024, 1, 29))
+
+    # Tuesday 16 to Friday 26 are known on that Monday, 9 days with rows: Thursday and Friday came over the weekend
+    assert "over 9 days" in monday.sentence
+
+
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

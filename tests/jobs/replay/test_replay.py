@@ -75,8 +75,39 @@ def test_days_without_features_are_named_with_the_command_that_makes_them(
 
     said = str(refused.value)
     assert "4 of the 6 days to be played have no features with labels in the lake: 2024-01-06..2024-01-09" in said
-    assert "trigger parcels.features with first day 2024-01-06 and last day 2024-01-09" in said
-    assert "python -m jobs.$job --pipeline parcels --partition 2024-01-06..2024-01-09" in said
+    # labels are known two days later: a command that ended on the 9th would leave that day without
+    assert "trigger parcels.features with first day 2024-01-06 and last day 2024-01-11" in said
+    assert "python -m jobs.$job --pipeline parcels --partition 2024-01-06..2024-01-11" in said
+
+
+def test_days_without_labels_are_told_from_days_without_features(make_parcels: Callable[..., Parcels]) -> None:
+    parcels = make_parcels()
+    days = parcels.publish_days(5)
+    parcels.publish_day(date(2024, 1, 6), labels=False)
+    played = PartitionRange(days[0], date(2024, 1, 6))
+    pipeline = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
+    ended = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"end": played.last})})
+
+    with pytest.raises(DataRefused, match=r"have no labels: 2024-01-06\. Play until 2024-01-05 \(--to\), or"):
+        History.read(parcels.lake, pipeline, played)
+    with pytest.raises(DataRefused, match=r"no night lands anything after source\.end, 2024-01-06"):
+        History.read(parcels.lake, ended, played)
+
+
+def test_days_without_rows_are_passed_over_where_the_source_may_have_them(make_parcels: Callable[..., Parcels]) -> None:
+    parcels = make_parcels()
+    for day in (4, 5, 8):  # the 6th and 7th are a weekend
+        parcels.publish_day(date(2024, 1, day))
+    played = PartitionRange(date(2024, 1, 4), date(2024, 1, 8))
+    strict = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
+    closed = strict.model_copy(update={"source": strict.source.model_copy(update={"empty_days": "skip"})})
+
+    assert [day.day for day in History.read(parcels.lake, closed, played).days_of(played)] == [4, 5, 8]
+    with pytest.raises(DataRefused, match=r"2 of the 5 days to be played .*: 2024-01-06\.\.2024-01-07"):
+        History.read(parcels.lake, strict, played)
+    # beyond the last day that is there, days are missing rather than empty
+    with pytest.raises(DataRefused, match=r"1 of the 6 days to be played .*: 2024-01-09"):
+        History.read(parcels.lake, closed, PartitionRange(played.first, date(2024, 1, 9)))
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from jobs.replay.play import Play
 from jobs.replay.series import quality_over_time
 from jobs.replay.summary import summarize
 from tests.jobs.replay.conftest import FIRST
+from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
 
 DAYS = [FIRST + timedelta(days=n) for n in range(30)]
@@ -84,12 +85,29 @@ def test_seeds_are_averaged_and_their_spread_is_told(rows: Rows, parcels: Pipeli
 
 def test_quality_over_time_is_that_of_the_trailing_days(rows: Rows, parcels: Pipeline) -> None:
     said = _chance(rows, 1.0)
-    found = quality_over_time(parcels, rows, [_play("spec", said)], window=14)
+    found = quality_over_time(parcels, rows, [_play("spec", said)], PartitionRange(DAYS[0], DAYS[-1]), window=14)
     last = rows.days.isin([str(day) for day in DAYS[-14:]]).to_numpy()
 
     assert len(found) == 30
     assert np.isnan(found[:6]).all()
     assert found[-1] == pytest.approx(measure(rows.truth[last], said[last], "classification")["log_loss"])
+
+
+def test_quality_over_time_has_a_value_for_days_without_rows_too(
+    make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    played = PartitionRange(DAYS[0], DAYS[-1])
+    history = make_history(days=30, closed=lambda day: day.weekday() >= 5)
+    rows = history.taken(history.days_of(played))
+    said = _chance(rows, 1.0)
+    found = quality_over_time(parcels, rows, [_play("spec", said)], played, window=14)
+    sunday = 27
+    until = (rows.days >= str(DAYS[sunday - 13])) & (rows.days <= str(DAYS[sunday]))
+
+    assert DAYS[sunday].weekday() == 6
+    assert len(found) == 30
+    expected = measure(rows.truth[until], said[until], "classification")["log_loss"]
+    assert found[sunday] == pytest.approx(expected)
 
 
 def _chance(rows: Rows, slope: float) -> Array:
