@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from tidewheel.spec.sections import CodeReference, Resources, Section
+
+Values = Annotated[list[bool | int | float | str | None], Field(min_length=1)]
+LARGEST_SEED = 2**32 - 1
+"""NumPy takes no larger one."""
 
 
 class Range(Section):
@@ -23,6 +27,9 @@ class Range(Section):
             raise ValueError(f"low is {self.low:g}, which is not below high, {self.high:g}")
         if self.log and self.low <= 0:
             raise ValueError(f"low is {self.low:g}, but only numbers above 0 have a logarithm")
+        for name, value in (("low", self.low), ("high", self.high)):
+            if self.whole and not value.is_integer():
+                raise ValueError(f"{name} is {value:g}, but `whole: true` asks for whole numbers")
         return self
 
 
@@ -35,7 +42,7 @@ class Search(Section):
     )
     validation_days: int = Field(default=7, ge=1, le=90, description="days of one fold, judged by what came before")
     folds: int = Field(default=3, ge=1, le=10, description="folds, one after the other at the end of the training days")
-    space: dict[str, Range | list[bool | int | float | str | None]] = Field(
+    space: dict[str, Range | Values] = Field(
         default_factory=dict,
         description="parameter to a range or a list of values; default: a space of the named estimator's own",
         examples=[{"learning_rate": {"low": 0.02, "high": 0.2, "log": True}, "max_leaf_nodes": [15, 31, 63]}],
@@ -70,7 +77,7 @@ class Training(Section):
         "holdouts cost no freshness, and doubles the fits",
     )
     minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")
-    seed: int = Field(default=0, ge=0, description="seed of everything random")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of everything random")
     resources: Resources = Field(default_factory=Resources, description="what the training job may use")
 
     @model_validator(mode="after")

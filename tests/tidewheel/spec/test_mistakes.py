@@ -38,6 +38,18 @@ WRONG = {
         ("gate: {approval: manuel}\n", None),
         ["gate.approval: found 'manuel'; expected 'automatic' or 'manual', did you mean 'manual'?"],
     ),
+    "a list of no values to search": (
+        ("training: {search: {space: {max_depth: []}}}\n", None),
+        ["training.search.space.max_depth", "found []", "at least 1 item"],
+    ),
+    "whole numbers from a half on": (
+        ("training: {search: {space: {max_depth: {low: 0.5, high: 8, whole: true}}}}\n", None),
+        ["low is 0.5, but `whole: true` asks for whole numbers"],
+    ),
+    "a seed that NumPy does not take": (
+        ("training: {seed: 4294967296}\n", None),
+        ["training.seed: found 4294967296; expected less than or equal to 4294967295"],
+    ),
     "an estimator misspelled": (
         ("training: {estimator: xgbost}\n", None),
         ["training.estimator: found 'xgbost'", "`module:function`", "did you mean 'xgboost'?"],
