@@ -14,6 +14,8 @@ from infra.embedded.services import NAMES, Service, services
 from infra.embedded.supervise import State
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from infra.embedded.installation import Installation
     from infra.embedded.supervise import ProgramStatus, Supervisor
 
@@ -63,6 +65,22 @@ def statuses(installation: Installation, supervisor: Supervisor) -> list[Service
         if installation.is_external(name)
     ]
     return own + external
+
+
+def at_fault(found: Iterable[ServiceStatus], routed: Collection[str]) -> list[ServiceStatus]:
+    """Services that somebody should look after.
+
+    Args:
+        found: all of them.
+        routed: names of the models' services that requests are sent to. The others may be starting or stopping: a
+            release is at work.
+    """
+
+    def released(service: ServiceStatus) -> bool:
+        theirs = service.name not in NAMES and service.name not in routed
+        return theirs and service.state in {State.STARTING.lower(), State.STOPPING.lower()}
+
+    return [service for service in found if not service.ok and not released(service)]
 
 
 def never_started() -> list[ServiceStatus]:

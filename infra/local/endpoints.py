@@ -90,6 +90,10 @@ class Endpoints:
         """All of them, by name."""
         return [Endpoint.from_json(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
 
+    def routed(self) -> set[str]:
+        """Names of the services, `<pipeline>-<colour>`, that requests are sent to."""
+        return {f"{endpoint.pipeline}-{colour}" for endpoint in self.all() for colour in endpoint.traffic.reached}
+
     def change(self, pipeline: str, changed: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Change one pipeline's colours, and tell Envoy.
 

@@ -52,7 +52,13 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show every service: whether it answers, where, since when, and its memory. Exit code 1 unless all do."""
+    """Show every service: whether it answers, where, since when, and its memory. Exit code 1 unless all do.
+
+    A model's service that a release is starting or stopping, and that no request is sent to, need not.
+    """
+    from infra.embedded.layout import Layout
+    from infra.embedded.status import at_fault
+    from infra.local.endpoints import Endpoints
     from tidewheel.cli.progress import print_services
 
     settings = load_settings()
@@ -64,7 +70,7 @@ def status() -> None:
     else:
         told = f"Nothing runs in {escape(str(settings.home))}. Start it with [bold]tidewheel up[/]."
     console.print(told, soft_wrap=True)
-    if not all(service.ok for service in services):
+    if at_fault(services, Endpoints(Layout(settings.home)).routed()):
         raise typer.Exit(1)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.embedded.layout import Layout
+from infra.embedded.status import ServiceStatus, at_fault
 from infra.envoy.files import EnvoyFiles
 from infra.envoy.routing import Target, clusters, routes, split
 from infra.local.endpoints import Endpoint, Endpoints, Place
@@ -65,6 +66,24 @@ def test_an_endpoint_survives_its_file(layout: Layout) -> None:
     endpoint = Endpoint("orders", Traffic(Colour.GREEN, share=5), {Colour.GREEN: Place("3", "abc", 21000)})
     assert Endpoint.from_json(endpoint.to_json()) == endpoint
     assert Endpoints(layout).get("orders") == Endpoint("orders")
+
+
+def test_only_a_model_that_no_request_is_sent_to_may_be_starting_or_stopping(layout: Layout) -> None:
+    def released(now: Endpoint) -> Endpoint:
+        both = now.with_place(Colour.BLUE, Place("1", "a", 21000)).with_place(Colour.GREEN, Place("2", "b", 21001))
+        return replace(both, traffic=Traffic(Colour.BLUE))
+
+    Endpoints(layout).change("orders", released)
+    routed = Endpoints(layout).routed()
+    assert routed == {"orders-blue"}
+    names = ["envoy", "orders-blue", "orders-green"]
+
+    def faults(state: str) -> list[str]:
+        return [service.name for service in at_fault([ServiceStatus(name, state) for name in names], routed)]
+
+    assert faults("running") == []
+    assert faults("starting") == faults("stopping") == ["envoy", "orders-blue"]
+    assert faults("backoff") == faults("stopped") == names
 
 
 def test_pipelines_that_change_at_the_same_time_all_reach_envoy(layout: Layout) -> None:
