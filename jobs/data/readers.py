@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,7 +99,9 @@ def _read_files(reader: FileReader, day: date, project: Path, key: Sequence[str]
     pattern = reader.path.replace("{partition}", day.isoformat())
     located = pattern if "://" in pattern else str(project / pattern)
     filesystem, path = fsspec.core.url_to_fs(located)
-    found = sorted(filesystem.glob(path)) if "*" in path else [path] if filesystem.exists(path) else []
+    # Nothing but `*` is a pattern: a folder may be called `[2024]`.
+    files_like = re.sub(r"[?\[]", r"[\g<0>]", path)
+    found = sorted(filesystem.glob(files_like)) if "*" in path else [path] if filesystem.exists(path) else []
     if not found:
         raise SourceError(f"{located}: no such file; expected the rows of {day}. Is the source late?")
     try:

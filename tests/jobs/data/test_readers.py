@@ -42,6 +42,13 @@ def test_several_files_of_a_day_are_one_table_in_order(tmp_path: Path) -> None:
     assert len(found.files) == 2
 
 
+def test_a_folder_may_have_brackets_in_its_name(tmp_path: Path) -> None:
+    project = tmp_path / "shop [2024]?"
+    (project / "data").mkdir(parents=True)
+    (project / "data" / "one.csv").write_text("id\n1\n")
+    assert read_day(_reader(kind="csv", path="data/*.csv"), DAY, project).table["id"].to_pylist() == [1]
+
+
 def test_files_of_a_day_with_other_columns_are_unreadable(tmp_path: Path) -> None:
     for name, column in (("a", "x"), ("b", "y")):
         (tmp_path / f"{name}.csv").write_text(f"{column}\n1\n")
