@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jobs.data.training_data import LabelledDay, labelled_rows
 from jobs.models.prediction import Array, Task, model_frame
 from jobs.training.estimators import build_model, device_used, settle_for_prediction
@@ -45,7 +47,7 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
 
     Raises:
         LakeError: a batch is gone.
-        DataRefused: too few rows, or labels of one kind only.
+        DataRefused: too few rows, labels of one kind only, or a feature that is infinite.
     """
     rows = labelled_rows(lake, pipeline, days)
     training, label = pipeline.training, pipeline.labels.column
@@ -59,7 +61,15 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
             f"{pipeline.name}: label {label} is {rows[label].iloc[0]:g} in all {len(rows):,} rows; "
             "a classifier needs rows of both kinds"
         )
-    return Lesson(model_frame(rows, pipeline.features), rows[label].to_numpy(), rows["partition"])
+    frame = model_frame(rows, pipeline.features)
+    for name in pipeline.features.numeric:
+        if (infinite := np.isinf(frame[name])).any():
+            raise DataRefused(
+                f"{pipeline.name}: feature {name} is infinite in {infinite.sum():,} of {len(rows):,} rows, first on "
+                f"{rows.loc[infinite, 'partition'].iloc[0]}; no service takes such a row: have the transform leave it "
+                "empty, and build these days again"
+            )
+    return Lesson(frame, rows[label].to_numpy(), rows["partition"])
 
 
 def fit(training: Training, features: Features, task: Task, frame: pd.DataFrame, truth: Array) -> Fitted:
