@@ -141,7 +141,8 @@ def refit_objection(task: Task, before: Any, after: Any, lesson: Lesson, tail: A
     if not np.isfinite(new).all():
         return "it predicts what is no number"
     had, has = (_skill(task, truth, answers) for answers in (old, new))
-    if has < REFIT_KEEPS * had:
+    # where the days have turned, the first fit may be worse than a constant: a share of that is no bound from below
+    if had - has > (1 - REFIT_KEEPS) * abs(had):
         return (
             f"on the last {lesson.days[tail].nunique()} days that both have learned from, it is better than a constant "
             f"by {has:.1%} in {NAMES[LOSSES[task]]}, and the first fit by {had:.1%}; the new days are unlike the others"
