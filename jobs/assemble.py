@@ -11,13 +11,14 @@ from jobs.job import Job, Result, run
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.nothing_new import fingerprint, repeated
 from tidewheel.ledger import Ledger
+from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 
 def work(job: Job) -> Result:
     """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
     with refusal_is_a_verdict(job):
-        chosen = choose_training_data(job.lake, job.pipeline, as_of=job.partitions.last)
+        chosen = choose_training_data(job.lake, job.pipeline, job.partitions.last, _called_for_by_an_alarm(job))
     if sentence := repeated(job, chosen):
         _answer_the_wish(job, str(chosen.as_of), sentence)
         return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
@@ -40,6 +41,15 @@ def work(job: Job) -> Result:
         sentence=f"{chosen.training_rows:,} rows of {len(chosen.training)} days ({first} to {last}) to train on, "
         f"{len(chosen.holdout)} later days kept for the gate" + stale_sentence(job.pipeline, stale),
     )
+
+
+def _called_for_by_an_alarm(job: Job) -> bool:
+    """Whether the wish that this run answers is monitoring's, and came of something found wrong."""
+    ledger, name = Ledger.open(job.settings), job.pipeline.name
+    if (wish := ledger.open_request(name)) is None or wish.day is None:
+        return False
+    told = next((row for row in ledger.verdicts(name, Kind.TRIGGER) if row.subject == wish.day), None)
+    return told is not None and told.outcome == Outcome.FIRED and told.inputs.get("role") == Role.ALARM
 
 
 def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:

@@ -12,7 +12,6 @@ from mlflow.entities import Dataset, DatasetInput
 from mlflow.models import infer_signature
 
 from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
-from jobs.evaluation.freshness import freshness_pays
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.contract import write_contract
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from jobs.data.training_data import TrainingData
-    from jobs.models.prediction import Model
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.train")
@@ -65,12 +63,8 @@ def work(job: Job) -> Result:
 
 def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
     """Fit, log and register. Registering is the last step, so a version in the registry is a whole one."""
-
-    def pays(first: Model) -> bool:
-        return freshness_pays(job.settings, job.lake, job.pipeline, chosen, first)
-
     with refusal_is_a_verdict(job):
-        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen, pays)
+        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
     said = predict(model, frame, pipeline.task)
     figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
     from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
 
+PERIODS = 4
+"""A budget's periods in which the fits of trainings are looked up; older trainings count as one fit each."""
 QUALITY = {
     "classification": ("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
     "regression": ("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
@@ -56,7 +58,9 @@ def trigger_measurement(
     as_of = date.fromisoformat(trained) if trained else None
     known, new = _matured_rows(job, day, as_of)
     request, budget = ledger.open_request(job.pipeline.name), job.pipeline.triggers.budget
-    told = attempts(job.lake, ledger, job.pipeline.name, now, day - timedelta(days=budget.days if budget else 0))
+    told = attempts(
+        job.lake, ledger, job.pipeline.name, now, day - PERIODS * timedelta(days=budget.days if budget else 0)
+    )
     return TriggerMeasurement(
         today=day,
         champion_version=champion.version if champion else None,
@@ -108,7 +112,7 @@ def attempts(lake: Lake, ledger: Ledger, pipeline: str, now: datetime, counted_s
         ledger: holds wishes and verdicts.
         pipeline: its name.
         now: says how long one that is not judged has been running.
-        counted_since: the day from which on a budget wants to know the fits; nobody asks for those of older ones.
+        counted_since: the day from which on a budget wants to know the fits; older ones count as one.
     """
     # newest last, so that a reviewer's word stands in place of the gate's
     rows = ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=None)[::-1]

@@ -66,13 +66,13 @@ class DeclaredRetraining:
     def train(self, known: Known, why: str) -> Training:
         """Train a challenger on what is known, judge it on the newest matured days, promote it where it passes."""
         try:
-            chosen = known.training_data(self._pipeline)
+            chosen = known.training_data(self._pipeline, self._alarmed)
         except DataRefused as error:
             self._attempts.append(Attempt(known.as_of, Ended.FAILED, self._alarmed))
             return Training(known.as_of, why, Outcome.REFUSED, str(error), None, 0, 0, 0.0)
         self._trained += 1
         version = str(self._trained)
-        made = self._fitter.challenger(known, chosen, self._champion.judged if self._champion else None)
+        made = self._fitter.challenger(known, chosen)
         uses = self._uses(chosen)
         measured, verdict = judge(self._pipeline, known, chosen, version, made.judged, self._champion, uses)
         self._expected_errors[version] = measured.challenger.get("rmse", math.nan) ** 2

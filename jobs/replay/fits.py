@@ -10,9 +10,8 @@ from importlib import import_module
 
 from jobs.data import training_data
 from jobs.data.training_data import LabelledDay, TrainingData, data_hash
-from jobs.evaluation.freshness import is_clearly_better
 from jobs.models import prediction
-from jobs.models.prediction import Model, predict
+from jobs.models.prediction import Model
 from jobs.replay.history import Known
 from jobs.replay.kept import Kept, content_key, fingerprint
 from jobs.training import fitting
@@ -80,23 +79,18 @@ class Fitter:
             "code": fingerprint(*rooms),
         }
 
-    def challenger(self, known: Known, chosen: TrainingData, champion: Fit | None = None) -> Challenger:
+    def challenger(self, known: Known, chosen: TrainingData) -> Challenger:
         """What job `train` would make of the days that were chosen; parameters are not searched for.
 
         Args:
             known: what is known on the evening.
             chosen: days to learn from, and those kept for the gate.
-            champion: what the gate will hold the challenger against.
 
         Raises:
             ValueError: a label of these days is not known yet.
         """
         first = self.fit(known, chosen.training)
-
-        def pays() -> bool:
-            return self._freshness_pays(known, chosen, first, champion)
-
-        if not (chosen.holdout and refit_wanted(self.pipeline, chosen, pays)):
+        if not refit_wanted(self.pipeline, chosen):
             return Challenger(first, first, 1, first.cpu_seconds)
         again = self.fit(known, [*chosen.training, *chosen.holdout])
         cost = first.cpu_seconds + again.cpu_seconds
@@ -107,16 +101,6 @@ class Fitter:
         if wrong:
             return Challenger(first, first, 2, cost, f"the refit through {again.learned_until} is not used: {wrong}")
         return Challenger(again, first, 2, cost, f"fitted again through {again.learned_until}")
-
-    def _freshness_pays(self, known: Known, chosen: TrainingData, first: Fit, champion: Fit | None) -> bool:
-        """As `jobs.evaluation.freshness` has it."""
-        if champion is None:
-            return False
-        rows = known.labelled([day.day for day in chosen.holdout if day.day > champion.learned_until])
-        if len(rows) == 0:
-            return False
-        ours, theirs = (predict(one.model, rows.frame, self.pipeline.task) for one in (first, champion))
-        return is_clearly_better(self.pipeline, rows.truth, ours, theirs, rows.days)
 
     def fit(self, known: Known, days: Sequence[LabelledDay]) -> Fit:
         """A model of some days; the very same one has been fitted before, or is now.

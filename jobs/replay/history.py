@@ -130,13 +130,17 @@ class Known:
         """The newest day whose labels are known."""
         return matured_until(self.history.pipeline, self.as_of)
 
-    def training_data(self, pipeline: Pipeline) -> TrainingData:
+    def training_data(self, pipeline: Pipeline, alarmed: bool) -> TrainingData:
         """What a training would learn from and be judged on, as job `assemble` chooses it.
+
+        Args:
+            pipeline: its declaration.
+            alarmed: whether an alarm called for it.
 
         Raises:
             DataRefused: too few days or rows.
         """
-        return divide_days(pipeline, self.history.days, self.as_of)
+        return divide_days(pipeline, self.history.days, self.as_of, alarmed=alarmed)
 
     def matured(self) -> list[LabelledDay]:
         """The days whose labels are known, oldest first."""

@@ -15,11 +15,9 @@ from jobs.training.search import SearchResult, search, with_parameters
 from tidewheel.policies.gate import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import date
 
     from jobs.data.training_data import TrainingData
-    from jobs.models.prediction import Model
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
 
@@ -56,9 +54,7 @@ class Challenger:
     refit: str = ""
 
 
-def make_challenger(
-    lake: Lake, run_id: str, pipeline: Pipeline, chosen: TrainingData, freshness_pays: Callable[[Model], bool]
-) -> Challenger:
+def make_challenger(lake: Lake, run_id: str, pipeline: Pipeline, chosen: TrainingData) -> Challenger:
     """Make a challenger from the batches that were chosen.
 
     Args:
@@ -66,7 +62,6 @@ def make_challenger(
         run_id: of the training.
         pipeline: its declaration.
         chosen: names them.
-        freshness_pays: whether a first fit is so much better than the champion that the newest days matter.
 
     Raises:
         LakeError: a batch is gone.
@@ -78,26 +73,24 @@ def make_challenger(
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
     fitted = fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth)
     made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
-    wanted = chosen.holdout and refit_wanted(pipeline, chosen, lambda: freshness_pays(fitted.model))
-    return _refit(lake, made, chosen) if wanted else made
+    return _refit(lake, made, chosen) if refit_wanted(pipeline, chosen) else made
 
 
-def refit_wanted(pipeline: Pipeline, chosen: TrainingData, freshness_pays: Callable[[], bool]) -> bool:
+def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
     """Whether a challenger is fitted a second time, through its holdout.
 
     Args:
         pipeline: says so in `training.refit`.
         chosen: the days to learn from, and those held out.
-        freshness_pays: asked where it depends, and where the holdout is no large share of the data in any case.
     """
     match pipeline.training.refit:
         case "never":
             return False
         case "always":
-            return True
+            return bool(chosen.holdout)
         case "when_it_pays":
             held = sum(day.rows for day in chosen.holdout)
-            return held >= MUCH * chosen.training_rows or freshness_pays()
+            return held >= MUCH * chosen.training_rows
 
 
 def _refit(lake: Lake, made: Challenger, chosen: TrainingData) -> Challenger:

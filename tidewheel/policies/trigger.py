@@ -171,7 +171,7 @@ def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
         SingleFlight(triggers.patience_days),
         CoolDown(triggers.cool_down_days),
         BackOff(triggers.cool_down_days, triggers.patience_days, triggers.back_off_maximum_days),
-        *((Budget(budget.fits, budget.days), Budget(budget.alarm_fits, budget.days, alarmed=True)) if budget else ()),
+        *([Budget(budget.fits, budget.days, budget.burst)] if budget else []),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from itertools import takewhile
 from typing import Protocol
 
@@ -158,36 +160,41 @@ class BackOff:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most so many fits in a period, whatever came of them.
+    """A token bucket of fits: they come at a steady rate, some can be saved, and each model that is fitted takes one.
 
-    Routine trainings and those that an alarm called for have a budget each: a burst of the first would leave a model
-    that has just failed waiting for weeks, a burst of the second would let it grow old once it is quiet again.
+    A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without
+    a pause, evenly spaced trainings keep more. The first model costs nothing. Whoever asked, a fit is paid for; but no
+    deeper into debt than can be saved, so that a person's ten trainings do not silence the policy for months.
 
     Attributes:
-        fits: models that may be fitted in the period; a refit counts.
-        days: length of the period, counted back from each day.
-        alarmed: whose budget it is: that of alarms, or of what time and data call for. A person needs none, but what
-            a person asked for counts among the second.
+        fits: that come in a period.
+        days: length of the period.
+        burst: most that can be saved.
     """
 
     fits: int
     days: int
-    alarmed: bool = False
-
-    @property
-    def name(self) -> str:
-        """As it is called in the ledger."""
-        return "budget of alarms" if self.alarmed else "budget"
-
-    @property
-    def concerns(self) -> frozenset[Role]:
-        """Those whose budget it is."""
-        return frozenset({Role.ALARM if self.alarmed else Role.ROUTINE})
+    burst: int
+    name: str = "budget"
+    concerns: frozenset[Role] = MACHINES
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
-        """Holds while the period's budget is used up."""
-        own = [a for a in measured.attempts if a.alarmed is self.alarmed]
-        used = sum(a.fits for a in own if (measured.today - a.as_of).days < self.days)
-        if used < self.fits:
+        """Holds while less than one fit is saved."""
+        saved = self._saved(measured)
+        if saved >= 1:
             return None
-        return f"the {self.name} is used up ({used} of {self.fits} fits in {self.days} days)"
+        wait = math.ceil((1 - saved) * self.days / self.fits)
+        return (
+            f"the budget is used up (one fit in {self.days / self.fits:g} days, at most {self.burst} saved): "
+            f"the next in {wait} day{'s' if wait != 1 else ''}"
+        )
+
+    def _saved(self, measured: TriggerMeasurement) -> Fraction:
+        """Fits that are saved today, as a fraction, since a sum of thirds would miss the day by rounding."""
+        saved, since = Fraction(self.burst), measured.today
+        first = next((n for n, a in enumerate(measured.attempts) if a.ended is Ended.PROMOTED), len(measured.attempts))
+        for attempt in (*measured.attempts[first + 1 :], Attempt(measured.today, Ended.RUNNING, fits=0)):
+            come = Fraction(max((attempt.as_of - since).days, 0) * self.fits, self.days)
+            saved = max(min(saved + come, Fraction(self.burst)) - attempt.fits, Fraction(-self.burst))
+            since = attempt.as_of
+        return saved

@@ -59,6 +59,15 @@ class Pipeline(Section):
         """The figure the gate compares."""
         return self.gate.metric or ("log_loss" if self.task == "classification" else "rmse")
 
+    def held_days(self, alarmed: bool) -> int:
+        """How many of the newest matured days are kept for the gate.
+
+        Args:
+            alarmed: whether an alarm called for the training.
+        """
+        held = self.training.holdout_days
+        return min(held, max(self.training.alarm_holdout_days, self.gate.minimum_days)) if alarmed else held
+
     @property
     def key(self) -> list[str]:
         """The columns that identify a row."""

@@ -68,12 +68,19 @@ class Training(Section):
         default=None, ge=1, description="train on this many newest days; default: all history"
     )
     holdout_days: int = Field(default=7, ge=1, le=365, description="newest matured days kept for the gate")
+    alarm_holdout_days: int = Field(
+        default=5,
+        ge=1,
+        le=365,
+        description="as many, where an alarm called for the training: what is wrong lies in the newest days, so the "
+        "new model needs them, and fewer tell it from a champion that fails. Never more than holdout_days, never fewer "
+        "than gate.minimum_days",
+    )
     refit: Literal["never", "when_it_pays", "always"] = Field(
         default="when_it_pays",
         description="fit a second time, through the newest matured day: the gate judges the first fit on the holdout, "
         "and the second one, of the same declaration, serves. when_it_pays: where the holdout has a "
-        "quarter of the training rows or more, and where the first fit is better than the champion on it, with the "
-        "gate's confidence: then the newest days matter. always makes long "
+        "quarter of the training rows or more, as young models learn fastest. always makes long "
         "holdouts cost no freshness, and doubles the fits",
     )
     minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")

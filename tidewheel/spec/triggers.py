@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -75,21 +76,16 @@ class DriftTrigger(Section):
 
 
 class Budget(Section):
-    """At most so many fits in a period."""
+    """Fits come at a steady rate, and some can be saved (a token bucket)."""
 
     fits: int = Field(
-        default=6,
+        default=4,
         ge=1,
-        description="models that may be fitted in the period for what time and data call for, whatever came of them; a "
-        "refit counts. 6 in 84 days are half of what training every week costs: a limit, where maximum_age_days is the "
-        "rate, with room for refits and for trying again after a refusal",
+        description="models that may be fitted in a period, whatever called for them and came of them; a refit counts. "
+        "4 in 84 days, one in three weeks, are a third of what training every week costs",
     )
-    alarm_fits: int = Field(
-        default=6,
-        ge=0,
-        description="further ones, for alarms alone (performance, concept drift, drift): neither uses up the other's",
-    )
-    days: int = Field(default=84, ge=1, le=3660, description="length of the period, counted back from each day")
+    days: int = Field(default=84, ge=1, le=3660, description="length of the period")
+    burst: int = Field(default=2, ge=1, description="most fits that quiet times save, to be used at once")
 
 
 class Triggers(Section):
@@ -104,10 +100,10 @@ class Triggers(Section):
         default=None, ge=1, description="a training is due so many days after the last one; null: never"
     )
     maximum_age_days: int | None = Field(
-        default=28,
+        default=21,
         ge=1,
-        description="a training is due when the champion was trained longer ago; null: never. Four weeks cost a "
-        "quarter of training every week; refits, refused challengers and alarms come on top",
+        description="a training is due when the champion was trained longer ago; null: never. Three weeks are what the "
+        "budget's rate allows",
     )
     minimum_gain: float = Field(
         default=0.01,
@@ -151,14 +147,20 @@ class Triggers(Section):
         "for again",
     )
     budget: Budget | None = Field(
-        default_factory=Budget, description="most trainings in a period; null: as many as the cool-down allows"
+        default_factory=Budget, description="how many models may be fitted; null: as many as the cool-down allows"
     )
 
     @model_validator(mode="after")
-    def _budget_leaves_room_for_the_calendar(self) -> Triggers:
+    def _nothing_holds_the_calendar_back(self) -> Triggers:
         if self.every_days is not None and self.every_days < self.cool_down_days:
             raise ValueError(
                 f"every_days is {self.every_days}, but cool_down_days is {self.cool_down_days} and would hold it back: "
                 "lower cool_down_days"
+            )
+        if self.every_days and self.budget and self.every_days * self.budget.fits < self.budget.days:
+            raise ValueError(
+                f"every_days is {self.every_days}, but the budget allows one fit in "
+                f"{self.budget.days / self.budget.fits:g} days and would hold it back: raise budget.fits to "
+                f"{math.ceil(self.budget.days / self.every_days)}, or set budget to null"
             )
         return self

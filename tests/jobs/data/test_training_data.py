@@ -32,6 +32,20 @@ def test_only_days_whose_labels_had_matured_are_used_and_the_newest_are_held_out
     assert [d.day for d in chosen.training] == days[:5]
 
 
+@pytest.mark.parametrize(
+    ("holdout", "on_alarm", "held"), [(6, 4, 4), (6, 2, 3), (3, 5, 3)], ids=["fewer", "the gate's least", "never more"]
+)
+def test_what_an_alarm_calls_for_holds_out_fewer_days(
+    make_parcels: MakeParcels, holdout: int, on_alarm: int, held: int
+) -> None:
+    parcels = make_parcels()
+    days = parcels.publish_days(14)
+    asked = spec(parcels, holdout_days=holdout, alarm_holdout_days=on_alarm)  # gate.minimum_days is 3
+    alarmed, routine = (choose_training_data(parcels.lake, asked, days[-1], alarmed) for alarmed in (True, False))
+    assert [len(alarmed.holdout), len(routine.holdout)] == [held, holdout]
+    assert alarmed.training[-1].day == days[11 - held]
+
+
 def test_a_window_keeps_the_newest_days(make_parcels: MakeParcels) -> None:
     parcels = make_parcels()
     days = parcels.publish_days(15)

@@ -20,6 +20,8 @@ from tests.jobs.replay.conftest import FIRST
 from tidewheel.errors import DataRefused
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
+from tidewheel.spec.training import Training
+from tidewheel.spec.triggers import Triggers
 
 PLAYED = PartitionRange(FIRST + timedelta(days=15), FIRST + timedelta(days=39))
 
@@ -82,18 +84,30 @@ def test_a_refit_serves_through_the_newest_matured_day_and_counts_as_a_fit(
     assert "fitted again through 2024-01-13" in twice.trainings[0].says
 
 
-def test_a_refit_is_made_where_it_pays(
+def test_a_refit_is_made_while_a_model_is_young(
+    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    trainings = run(make_history(), Declared("spec", parcels)).trainings
+
+    # the holdout is a third of what the first model learned from, and a small share of what later ones do
+    assert trainings[0].fits == 2
+    assert trainings[-1].fits == 1
+
+
+def test_what_an_alarm_calls_for_learns_from_newer_days(
     run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     turn = PLAYED.first + timedelta(days=4)
-    steady = run(make_history(), Declared("spec", parcels))
-    turned = run(make_history(signal=lambda day: 2.0 if day < turn else -2.0), Declared("spec", parcels))
+    history = make_history(signal=lambda day: 2.0 if day < turn else -2.0)
+    training = Training(estimator="logistic_regression", minimum_rows=300, holdout_days=8, refit="never")
+    watched = parcels.model_copy(update={"triggers": Triggers(budget=None), "training": training})
+    played = run(history, Declared("spec", watched))
 
-    # the holdout is a third of what the first model learned from, and a small share of what later ones do
-    assert steady.trainings[0].fits == 2
-    assert steady.trainings[-1].fits == 1
-    # where the label's relation to the weight turns, a challenger that has seen it is clearly better
-    assert 2 in [training.fits for training in turned.trainings[1:] if training.as_of > turn]
+    fired = [decision for decision in played.decisions if decision.fired]
+    called = next(t for t, d in zip(played.trainings[1:], fired, strict=True) if d.alarms)
+    routine, alarmed = (history.on(called.as_of).training_data(watched, alarmed) for alarmed in (False, True))
+    assert called.rows == alarmed.training_rows
+    assert (alarmed.training[-1].day - routine.training[-1].day).days == 3
 
 
 def test_the_simple_policies_learn_from_every_matured_day(

@@ -50,12 +50,12 @@ def test_equal_waits_for_what_spec_did(parcels: Pipeline) -> None:
 
 def test_another_pipeline_file_is_a_policy(parcels: Pipeline, tmp_path: Path) -> None:
     draft = tmp_path / "parcels.yaml"
-    YAML().dump({**DECLARED, "triggers": {"every_days": 20}}, draft)
+    YAML().dump({**DECLARED, "triggers": {"every_days": 30}}, draft)
 
     policy = parse_policy(str(draft), parcels, PLAYED).make(0)
 
     assert isinstance(policy, Declared)
-    assert policy.pipeline.triggers.every_days == 20
+    assert policy.pipeline.triggers.every_days == 30
 
 
 def test_a_file_of_another_model_is_refused(parcels: Pipeline, tmp_path: Path) -> None:

@@ -58,6 +58,16 @@ def default(tmp_path: Path) -> TriggerPolicy:
     return declared("{}", tmp_path)
 
 
+def fires_after(policy: TriggerPolicy, measured: TriggerMeasurement) -> int:
+    """Days from the measurement's until the policy first fires, with nothing else changed."""
+    days = (day for day in range(400) if fires(policy, replace(measured, today=TODAY + timedelta(days=day))))
+    return next(days)
+
+
+def fires(policy: TriggerPolicy, measured: TriggerMeasurement) -> bool:
+    return policy.decide(measured).outcome is Outcome.FIRED
+
+
 def sentence(policy: TriggerPolicy, measured: TriggerMeasurement) -> str:
     return policy.decide(measured).sentence
 
@@ -68,7 +78,7 @@ def test_nothing_to_say_is_a_decision_too_with_all_that_was_seen(default: Trigge
     assert verdict.sentence == (
         "suppressed: nothing calls for a training (excess log-loss +0.001, t 0.7 over 10 days, as sure as 0.7 over "
         "many; bias +0.000, t 0.0 over 10 days, as sure as 0.0 over many; 4% more labelled data (2,000 rows on 50,000; "
-        "50% is enough); version 3 was trained as of 2024-02-18, 12 of at most 28 days ago)"
+        "50% is enough); version 3 was trained as of 2024-02-18, 12 of at most 21 days ago)"
     )
     assert verdict.inputs["excess_loss"] == pytest.approx(0.001)
     assert verdict.thresholds["cool-down"] == {"days": 7}
@@ -150,27 +160,43 @@ def test_the_first_model_is_trained_when_there_are_rows_enough(default: TriggerP
     )
 
 
-def test_the_budget_counts_what_was_rejected_too(tmp_path: Path) -> None:
-    policy = declared("{maximum_age_days: 5, budget: {fits: 2, days: 30}}", tmp_path)
-    used = (Attempt(before(29), Ended.REJECTED), Attempt(before(12), Ended.PROMOTED))
-    assert sentence(policy, replace(CALM, attempts=used)).endswith("but the budget is used up (2 of 2 fits in 30 days)")
-    assert policy.decide(replace(CALM, today=TODAY + timedelta(days=1), attempts=used)).outcome is Outcome.FIRED
+def test_fits_come_at_a_steady_rate_and_what_was_rejected_is_paid_for(tmp_path: Path) -> None:
+    policy = declared("{maximum_age_days: 5, budget: {fits: 2, days: 30, burst: 1}}", tmp_path)
+    used = (Attempt(before(70), Ended.PROMOTED), Attempt(before(12), Ended.REJECTED))
+    assert sentence(policy, replace(CALM, attempts=used)).endswith(
+        "but the budget is used up (one fit in 15 days, at most 1 saved): the next in 3 days"
+    )
+    assert [fires_after(policy, replace(CALM, attempts=used)), fires_after(policy, CALM)] == [3, 0]
 
 
-def test_routine_and_alarms_cannot_use_up_each_others_budget(tmp_path: Path) -> None:
-    policy = declared("{data: {growth: 0.1}, budget: {fits: 2, alarm_fits: 2, days: 60}}", tmp_path)
-    grown = replace(CALM, new_rows=40_000, attempts=(Attempt(before(29), Ended.PROMOTED),) * 2)
-    refitted = Attempt(before(13), Ended.PROMOTED, alarmed=True, fits=2)
+def test_quiet_times_save_fits_and_a_refit_takes_two(tmp_path: Path) -> None:
+    policy = declared("{data: {growth: 0.1}, budget: {fits: 1, days: 20, burst: 2}}", tmp_path)
+    first, second = Attempt(before(90), Ended.PROMOTED), Attempt(before(10), Ended.PROMOTED)
+    grown = replace(CALM, new_rows=40_000, attempts=(first, second))
+    assert policy.decide(grown).outcome is Outcome.FIRED  # two were saved, one is left
+    spent = replace(grown, attempts=(first, replace(second, fits=2)))
+    assert sentence(policy, spent).endswith(
+        "but the budget is used up (one fit in 20 days, at most 2 saved): the next in 10 days"
+    )
+    assert sentence(policy, replace(spent, quality=quality(0.1))).endswith("saved): the next in 10 days")  # alarms, too
 
-    assert sentence(policy, grown).endswith("but the budget is used up (2 of 2 fits in 60 days)")
-    fallen = replace(CALM, quality=quality(0.1), attempts=grown.attempts)
-    verdict = policy.decide(fallen)
-    assert (verdict.outcome, verdict.inputs["role"]) == (Outcome.FIRED, "alarm")
-    spent = replace(fallen, attempts=(*fallen.attempts, refitted))
-    assert sentence(policy, spent).endswith("but the budget of alarms is used up (2 of 2 fits in 60 days)")
-    # what is due in any case is trained on the routine's budget
-    both = policy.decide(replace(grown, quality=quality(0.1), attempts=(refitted,)))
-    assert (both.outcome, both.inputs["role"]) == (Outcome.FIRED, "routine")
+
+def test_a_steady_need_is_met_evenly_and_never_above_the_rate(default: TriggerPolicy) -> None:
+    measured, trained = replace(CALM, quality=quality(0.1), attempts=(Attempt(before(90), Ended.PROMOTED),)), []
+    for day in range(420):
+        today = TODAY + timedelta(days=day)
+        moved = tuple(replace(q, day=q.day + timedelta(days=day)) for q in measured.quality)
+        if default.decide(replace(measured, today=today, quality=moved)).outcome is Outcome.FIRED:
+            trained.append(day)
+            done = Attempt(today, Ended.PROMOTED, alarmed=True)
+            measured = replace(measured, attempts=(*measured.attempts, done))
+    assert trained == [0, 7, *range(21, 420, 21)]
+
+
+def test_what_persons_train_is_paid_for_but_silences_the_policy_no_longer_than_a_burst(default: TriggerPolicy) -> None:
+    by_hand = (Attempt(before(90), Ended.PROMOTED), *[Attempt(before(0), Ended.PROMOTED)] * 10)
+    old = replace(CALM, champion_as_of=before(300), attempts=by_hand)
+    assert fires_after(default, old) == 3 * 21
 
 
 def test_the_routine_waits_twice_as_long_for_each_challenger_in_a_row_that_was_shown_not_to_pay(
@@ -184,13 +210,13 @@ def test_the_routine_waits_twice_as_long_for_each_challenger_in_a_row_that_was_s
             if default.decide(replace(CALM, champion_as_of=before(age), attempts=tried)).outcome is Outcome.FIRED
         )
 
-    assert [waits(*gains) for gains in ([], [0.002], [0.002, -0.001], [0.002] * 3)] == [29, 57, 113, 113]
-    assert waits(0.002, 0.03) == 29  # the last one may well have paid
-    assert waits(0.002, None) == 29  # nothing is known of it
+    assert [waits(*gains) for gains in ([], [0.002], [0.002, -0.001], [0.002] * 3)] == [22, 43, 85, 85]
+    assert waits(0.002, 0.03) == 22  # the last one may well have paid
+    assert waits(0.002, None) == 22  # nothing is known of it
     tried = (Attempt(before(60), Ended.PROMOTED, best_gain=0.002),)
     old = replace(CALM, champion_as_of=before(60), attempts=tried)
     assert sentence(default, old).endswith(
-        "60 days ago; at most 56 are allowed, 2 times the usual since the last challenger was at best 0.2% better"
+        "60 days ago; at most 42 are allowed, 2 times the usual since the last challenger was at best 0.2% better"
     )
     fallen = replace(CALM, attempts=tried, quality=quality(0.1))
     assert default.decide(fallen).outcome is Outcome.FIRED  # an alarm waits for nothing

@@ -110,9 +110,9 @@ def test_what_a_training_knew_counts_and_not_the_night_that_asked_for_it(
 
 
 def test_fits_of_a_training_that_knows_later_days_are_spent() -> None:
-    policy = TriggerPolicy((Staleness(28),), (Budget(2, 30),))
-    assert not fires(policy, replace(OLD, attempts=(Attempt(later(3), Ended.PROMOTED, fits=2),)))
-    assert fires(policy, replace(OLD, attempts=(Attempt(later(3), Ended.PROMOTED),)))
+    policy, first = TriggerPolicy((Staleness(28),), (Budget(2, 30, burst=2),)), Attempt(later(-90), Ended.PROMOTED)
+    assert not fires(policy, replace(OLD, attempts=(first, Attempt(later(3), Ended.PROMOTED, fits=2))))
+    assert fires(policy, replace(OLD, attempts=(first, Attempt(later(3), Ended.PROMOTED))))
 
 
 def test_a_champion_that_knows_later_days_is_not_old_and_has_no_negative_age_in_words(
@@ -169,7 +169,9 @@ ENDS = st.sampled_from([Ended.PROMOTED, Ended.REJECTED, Ended.FAILED])
 def test_however_trainings_end_they_keep_their_distance_and_the_budget(
     declared: Callable[[str], TriggerPolicy], ends: list[tuple[Ended, int]], wrong: list[bool], gap: int
 ) -> None:
-    policy = declared("{maximum_age_days: 7, cool_down_days: 4, patience_days: 2, budget: {fits: 5, alarm_fits: 3}}")
+    policy = declared(
+        "{maximum_age_days: 7, cool_down_days: 4, patience_days: 2, budget: {fits: 12, days: 84, burst: 3}}"
+    )
     asked, champion = list[Attempt](), OLD.champion_as_of
     for night, alarm in enumerate(wrong):
         today = later(night + (gap if night > 20 else 0))  # nights are missing in the middle
@@ -184,9 +186,12 @@ def test_however_trainings_end_they_keep_their_distance_and_the_budget(
             assert (today - asked[-1].as_of).days >= (2 if asked[-1].ended is Ended.FAILED else 4)
         asked.append(Attempt(today, ended, verdict.inputs["role"] == "alarm", fits))
         champion = today if ended is Ended.PROMOTED else champion
-    for alarmed, most in ((False, 5), (True, 3)):
-        spent = sum(a.fits for a in asked if a.alarmed is alarmed)
-        assert spent <= most + 1  # the last one may be fitted again through the newest day
+    first = next((n for n, a in enumerate(asked) if a.ended is Ended.PROMOTED), len(asked))
+    paid = asked[first + 1 :]
+    for n, begun in enumerate(paid):
+        for m, done in enumerate(paid[n:], n):
+            spent, days = sum(a.fits for a in paid[n : m + 1]), (done.as_of - begun.as_of).days
+            assert spent <= 3 + days * 12 / 84 + 1  # the last one may be fitted again through the newest day
 
 
 @given(monitored_since=st.none() | st.just(later(3)), request=st.none() | st.just("please"), new=st.integers(0, 10**6))
