@@ -44,14 +44,14 @@ def gc(
     gc`.
     """
     settings, now = load_settings(), datetime.now(UTC)
-    before = now - timedelta(days=keep_days)
+    before, unused = now - timedelta(days=keep_days), f"unused for {keep_days:g} days"
     sweep = _Sweep(settings, dry_run)
-    sweep.take("downloaded models", unused_models(settings, before))
-    sweep.take("results of replays", unused_replays(settings, before))
+    sweep.take(f"downloaded models, {unused}", unused_models(settings, before))
+    sweep.take(f"results of replays, {unused}", unused_replays(settings, before))
     sweep.take("scratch of killed Spark jobs", unused_scratch(settings, now))
     for pipeline in bento_pipelines(settings):
         _take_bentos(sweep, settings, pipeline, before)
-    sweep.tell(f"all of it unused for {keep_days:g} days, and made again where it is asked for")
+    sweep.tell()
 
 
 class _Sweep:
@@ -72,8 +72,10 @@ class _Sweep:
         self._total += size
         self.console.print(f"{what}: {self._done} {len(gone)} ({decimal(size)})", markup=False)
 
-    def tell(self, why: str) -> None:
-        self.console.print(f"{self._home}: {self._done} {decimal(self._total)}, {why}", markup=False)
+    def tell(self) -> None:
+        self.console.print(
+            f"{self._home}: {self._done} {decimal(self._total)}; what is asked for again is made again", markup=False
+        )
 
 
 def _take_bentos(sweep: _Sweep, settings: Settings, pipeline: str, before: datetime) -> None:

@@ -54,17 +54,17 @@ def test_a_dry_run_names_what_nobody_has_used_and_the_real_one_removes_it(home: 
     fit = leave(home.replay_cache / "orders" / "fits", 31, "key.joblib") / "key.joblib"
     told = gc("--dry-run")
     assert "cache/models/orders/31-run  1.0 kB" in told
-    assert "downloaded models: would remove 1 (1.0 kB)" in told
-    assert f"{home.home}: would remove 2.0 kB, all of it unused for 30 days" in told
+    assert "downloaded models, unused for 30 days: would remove 1 (1.0 kB)" in told
+    assert f"{home.home}: would remove 2.0 kB; what is asked for again is made again" in told
     assert old.exists()
     assert fit.exists()
 
-    assert "results of replays: removed 1 (1.0 kB)" in gc()
+    assert "results of replays, unused for 30 days: removed 1 (1.0 kB)" in gc()
     assert not old.exists()
     assert not fit.exists()
     assert young.exists()
     assert "removed 0 bytes" in gc()
-    assert "downloaded models: removed 1" in gc("--keep-days", "28")
+    assert "downloaded models, unused for 28 days: removed 1" in gc("--keep-days", "28")
 
 
 def test_what_is_used_again_between_the_look_and_the_removal_stays(home: Settings) -> None:
