@@ -79,9 +79,10 @@ def day_performance(
     if day.missing:
         return DayPerformance(day.day, missing=day.missing, inputs=day.inputs)
     figures: dict[Part, Mapping[str, float]] = {}
-    elsewhere = day.rows.loc[day.rows[SOURCE] == ELSEWHERE, VERSION].astype(str).value_counts().to_dict()
-    for version, count in elsewhere.items():
-        figures[Part(version, "requests")] = {"rows": 0.0, "elsewhere": float(count)}
+    counts = day.rows.loc[day.rows[SOURCE] == ELSEWHERE, VERSION].value_counts()
+    elsewhere = {str(version): int(count) for version, count in counts.items()}
+    for name, count in elsewhere.items():
+        figures[Part(name, "requests")] = {"rows": 0.0, "elsewhere": float(count)}
     for (source, version), rows in day.rows[day.rows[SOURCE] != ELSEWHERE].groupby([SOURCE, VERSION]):
         expected = expected_error.get(str(version), math.nan)
         if source == ONLINE:

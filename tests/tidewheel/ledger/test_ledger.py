@@ -79,6 +79,24 @@ def test_verdicts_can_be_asked_for_by_kind_and_belong_to_one_pipeline(ledger: Le
     assert [row.outcome for row in ledger.verdicts("mail")] == ["refused"]
 
 
+def test_verdicts_can_be_asked_for_by_outcome_and_without_a_limit(ledger: Ledger) -> None:
+    for n in range(30):
+        ledger.record("shop", f"version {n}", "run", gate(Outcome.PASSED if n % 3 else Outcome.REFUSED), NOW)
+
+    assert len(ledger.verdicts("shop", Kind.GATE, limit=None)) == 30
+    assert {row.outcome for row in ledger.verdicts("shop", limit=None, outcome=Outcome.REFUSED)} == {"refused"}
+
+
+def test_what_was_judged_after_a_day_comes_last_first_and_each_day_once(ledger: Ledger) -> None:
+    for day in ("2026-11-20", "2026-11-22", "2026-11-21", "2026-11-22"):
+        ledger.record("shop", day, f"run of {day}", Verdict(Kind.DRIFT, Outcome.SUPPRESSED, "calm"), NOW)
+    ledger.record("shop", "2026-11-22", "a second run", Verdict(Kind.DRIFT, Outcome.SUPPRESSED, "calm"), NOW)
+    ledger.record("shop", "2026-11-23", "run", Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, "calm"), NOW)
+    ledger.record("mail", "2026-11-24", "run", Verdict(Kind.DRIFT, Outcome.SUPPRESSED, "calm"), NOW)
+
+    assert ledger.judged_after("shop", Kind.DRIFT, "2026-11-20") == ["2026-11-22", "2026-11-21"]
+
+
 def test_two_attempts_of_a_run_recording_at_once_leave_one_verdict(ledger: Ledger) -> None:
     at_once([lambda: ledger.record("shop", "v", "run-1", gate(Outcome.PASSED), NOW)] * 8)
 
@@ -146,6 +164,19 @@ def test_many_wishes_for_training_at_once_are_one(ledger: Ledger) -> None:
     request = ledger.open_request("shop")
     assert request is not None
     assert request.reason == "log-loss rose"
+
+
+def test_a_trigger_that_asks_many_times_at_once_on_a_day_asks_once_and_takes_a_persons_wish_along(
+    ledger: Ledger,
+) -> None:
+    ledger.request_training("shop", "please", NOW)
+    wishes = at_once([lambda: ledger.fire_request("shop", "2026-11-21", "fired: please", NOW)] * 8)
+
+    [request] = ledger.requests("shop")
+    assert (set(wishes), request.reason, request.day) == ({request.id}, "please", "2026-11-21")
+    ledger.fire_request("shop", "2026-11-23", "fired: it is old", NOW)
+    told = [(row.day, row.closed_by) for row in ledger.requests("shop")]
+    assert told == [("2026-11-23", None), ("2026-11-21", "lost")]
 
 
 def test_a_wish_that_was_answered_makes_room_for_the_next(ledger: Ledger) -> None:
