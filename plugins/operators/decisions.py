@@ -163,7 +163,7 @@ class RequestTraining(BaseOperator):
             raise AirflowSkipException(verdict.sentence)
         self.log.info("%s", verdict.sentence)
         # A run that is cleared, or doubled, asks again under the same name, and Airflow skips what is there already.
-        self.started = f"wish__{wish}"
+        self.started = f"wish__{wish}__{PartitionRange.parse(verdict.partition).last}"
         raise DagRunTriggerException(
             trigger_dag_id=self.dag_to_start,
             dag_run_id=self.started,

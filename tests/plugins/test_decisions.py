@@ -177,7 +177,7 @@ def test_monitoring_that_asks_for_a_model_starts_training_once_with_the_reason(
             request(context("run-1"))
         asked.append((found.value.trigger_dag_id, found.value.dag_run_id, found.value.conf))
         assert found.value.skip_when_already_exists
-    assert asked == [("orders.training", "wish__7", {"reason": "it is fired, because"})] * 2
+    assert asked == [("orders.training", "wish__7__2026-01-05", {"reason": "it is fired, because"})] * 2
 
 
 def test_monitoring_that_is_content_starts_nothing_and_says_why(verdict: Callable[..., None], context: Context) -> None:
