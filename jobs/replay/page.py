@@ -145,7 +145,9 @@ def _marks(play: Play) -> list[Mark]:
 
 
 def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
-    delay, held = pipeline.labels.delay_days, pipeline.training.holdout_days
+    delay = pipeline.labels.delay_days
+    held, kept = pipeline.held_days(alarmed=False), pipeline.held_days(alarmed=True)
+    after_alarms = f" ({kept} where an alarm called)" if kept != held else ""
     left_out = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
     left_out += ["Feature drift trains nothing here: triggers.drift is not played."] if pipeline.triggers.drift else []
     if pipeline.monitoring.streams.detectors:
@@ -155,7 +157,8 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
         "A day is predicted by the version that is champion then. In the evening the policy decides; what it trains "
         "and promotes predicts from the next day on.",
         f"A label of day D is known from D + {delay} on: in training, in the gate and in what the triggers see.",
-        f"spec trains, judges and promotes as the pipeline does: the newest {held} matured days are the gate's. "
+        f"spec trains, judges and promotes as the pipeline does: the newest {held} matured days are the "
+        f"gate's{after_alarms}. "
         "The other policies train on every matured day and promote unseen.",
         "equal trains as often as spec fits a model, evenly spread: the same cost, without looking.",
         "Approvals by people are taken for given at once, and a training takes no time.",

@@ -85,7 +85,7 @@ class DriftSettings(Section):
 
 
 class StreamSettings(Section):
-    """Detectors that watch the stream of daily excess losses."""
+    """Detectors that watch the stream of errors, row by row."""
 
     detectors: list[Literal["adwin", "page_hinkley"]] = Field(
         default_factory=list, description="of the library river; each may raise a concept-drift alarm"
