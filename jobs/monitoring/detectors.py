@@ -75,7 +75,7 @@ class Wasserstein:
         if not known or not other_known:
             return gap
         mean = sum(d.total for d in reference) / other_known
-        spread = np.sqrt(max(sum(d.squares for d in reference) / other_known - mean**2, 0.0))
+        spread = np.sqrt(max(sum(d.squares for d in reference) / other_known - mean * mean, 0.0))
         moved = float(np.abs(_quantiles(current) - _quantiles(reference)).mean())
         return float(moved / max(spread, LEAST_SPREAD) + gap)
 

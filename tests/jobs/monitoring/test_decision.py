@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.jobs.monitoring.conftest import DAY, MATURED, declare, let_a_day_pass
@@ -82,9 +82,3 @@ def test_refused_labels_are_not_trained_on(parcels: Parcels, run_job: RunJob) ->
     record = run_job(parcels, "monitor", DAY, "night")
     assert record.figures["outcome"] == "suppressed"
     assert f"but labels of {MATURED} were refused (late is 7, expected 0 or 1)" in record.sentence
-
-
-def test_an_older_day_monitored_after_a_newer_one_asks_for_nothing(parcels: Parcels, run_job: RunJob) -> None:
-    declare(parcels, "triggers: {maximum_age_days: 6}")
-    record = run_job(parcels, "monitor", date(2024, 1, 2), "backfill")
-    assert record.figures["outcome"] == "suppressed"

@@ -44,3 +44,11 @@ def test_constant_empty_and_infinite_columns_have_a_distance(
     days = {"before": pd.Series(before), "today": pd.Series(today)}
     [distance] = detector("wasserstein", "num").distances(days, [TODAY])
     assert least <= distance <= most
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("enormous", [1e200, 1e308])
+def test_a_number_beyond_measure_leaves_the_distance_unknown_and_stops_nothing(enormous: float) -> None:
+    days = {"before": pd.Series([1.0, 2.0, enormous] * 30), "today": pd.Series([1.0, 2.0] * 45)}
+    [distance] = detector("wasserstein", "num").distances(days, [TODAY])
+    assert not math.isfinite(distance)
