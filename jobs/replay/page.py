@@ -95,22 +95,30 @@ def lead(pipeline: Pipeline, summaries: Sequence[PolicySummary]) -> str:
         f"{first.quality.high:.4f}) with {first.fits:.3g} models fitted."
     )
     by_name = {one.policy: one for one in summaries}
-    if first.gain_kept is not None and first.policy not in (FROZEN, WEEKLY):
+    weekly = by_name[WEEKLY].better_than_frozen if WEEKLY in by_name else None
+    if weekly is not None and weekly.low <= 0:
+        said += (
+            f" Training every week gains {_range(weekly)} over a frozen model: nothing shows that retraining pays on "
+            "these days."
+        )
+    elif first.gain_kept is not None and first.policy not in (FROZEN, WEEKLY):
         said += (
             f" It keeps {_share(first.gain_kept)} of what weekly training gains over a frozen model, with "
             f"{first.fits / by_name[WEEKLY].fits:.0%} of its fits."
         )
     if first.better_than_equal is not None and first.policy != EQUAL:
         against = first.better_than_equal
-        said += (
-            f" Against a calendar of as many fits it is {'better' if against.value >= 0 else 'worse'} by "
-            f"{abs(against.value):.4f} ({against.low:+.4f} to {against.high:+.4f})."
-        )
+        shown = "better" if against.low > 0 else "worse" if against.high < 0 else "nothing shows that one is better"
+        said += f" Against a calendar of as many fits: {_range(against)}, {shown}."
     others = [one for one in summaries[1:] if not (first.gain_kept and one.policy == first.policy)]
     if others:
         listed = ", ".join(f"{one.policy} {one.quality.value:.4f} ({one.fits:.3g} fits)" for one in others)
         said += f" Others: {listed}."
     return said
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval.value:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"
 
 
 def _gain_chart(

@@ -16,11 +16,11 @@ from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
 from jobs.replay.kept import Kept
-from jobs.replay.page import replay_page
+from jobs.replay.page import lead, replay_page
 from jobs.replay.play import play
 from jobs.replay.policies import parse_policy
 from jobs.replay.series import quality_over_time
-from jobs.replay.summary import summarize
+from jobs.replay.summary import Interval, PolicySummary, summarize
 from tests.jobs.replay.conftest import FIRST
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
@@ -98,3 +98,26 @@ def test_a_chart_of_one_value_has_a_scale() -> None:
 
     assert "NaN" not in time_chart(days, [Line("spec", 0, flat)], "flat").replace("nan", "NaN")
     assert ElementTree.fromstring(cost_chart([Dot("spec", 0, 1, 0.5, 0.5, 0.5)], "fits", "loss", "title")) is not None
+
+
+def _summary(policy: str, better: Interval, equal: Interval | None = None) -> PolicySummary:
+    return PolicySummary(
+        policy, 1, {}, Interval(0.5, 0.4, 0.6), better, equal, Interval(0.8, -3.0, 4.0), 0.0, 9, 1.0, 1, 0, 0
+    )
+
+
+def test_where_weekly_training_gains_nothing_no_share_of_it_is_told(parcels: Pipeline) -> None:
+    weekly = _summary("every:7d", Interval(0.001, -0.02, 0.03))
+    said = lead(parcels, [_summary("spec", Interval(0, -0.01, 0.01), Interval(-0.01, -0.03, 0.02)), weekly])
+
+    assert "Training every week gains +0.0010 (-0.0200 to +0.0300) over a frozen model: nothing shows that" in said
+    assert "It keeps" not in said
+    assert "as many fits: -0.0100 (-0.0300 to +0.0200), nothing shows that one is better." in said
+
+
+def test_what_weekly_training_gains_is_shared_where_it_is_shown(parcels: Pipeline) -> None:
+    weekly = _summary("every:7d", Interval(0.02, 0.01, 0.03))
+    said = lead(parcels, [_summary("spec", Interval(0.01, 0, 0.02), Interval(-0.01, -0.03, -0.005)), weekly])
+
+    assert "It keeps 80%" in said
+    assert "as many fits: -0.0100 (-0.0300 to -0.0050), worse." in said
