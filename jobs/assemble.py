@@ -48,8 +48,9 @@ def _called_for_by_an_alarm(job: Job) -> bool:
     ledger, name = Ledger.open(job.settings), job.pipeline.name
     if (wish := ledger.open_request(name)) is None or wish.day is None:
         return False
-    told = next((row for row in ledger.verdicts(name, Kind.TRIGGER) if row.subject == wish.day), None)
-    return told is not None and told.outcome == Outcome.FIRED and told.inputs.get("role") == Role.ALARM
+    # all of them: while the platform catches up, many nights may have decided since
+    fired = ledger.verdicts(name, Kind.TRIGGER, limit=None, outcome=Outcome.FIRED)
+    return next((row.inputs.get("role") == Role.ALARM for row in fired if row.subject == wish.day), False)
 
 
 def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:

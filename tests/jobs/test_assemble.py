@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +34,9 @@ def test_what_an_alarm_called_for_keeps_fewer_days_for_the_gate(
     fired = Verdict(Kind.TRIGGER, Outcome.FIRED, "fired: performance fell", {"role": role})
     parcels.ledger.record(parcels.name, str(DAY), "night", fired, NOW)
     parcels.ledger.fire_request(parcels.name, str(DAY), fired.sentence, NOW)
+    for n in range(1, 22):  # nights that were caught up before the training began
+        waits = Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, "suppressed: but the training is not judged yet")
+        parcels.ledger.record(parcels.name, str(DAY + timedelta(days=n)), "night", waits, NOW + timedelta(minutes=n))
 
     assert run_job(parcels, "assemble", DAY, "training").figures["holdout_days"] == held
 
