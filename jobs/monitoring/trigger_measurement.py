@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.models import registry
+from jobs.monitoring.day_quality import FIGURES, day_quality
 from tidewheel.errors import LakeError
 from tidewheel.ledger.ledger import LOST
 from tidewheel.policies.trigger_facts import (
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 
 PERIODS = 4
 """A budget's periods in which the fits of trainings are looked up; older trainings count as one fit each."""
-QUALITY = {
-    "classification": ("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
-    "regression": ("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
-}
 
 
 def trigger_measurement(
@@ -79,27 +76,17 @@ def trigger_measurement(
 
 def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]:
     """How the predictions of the days turned out whose labels had matured by a day, from the ledger's figures."""
-    names = QUALITY[job.pipeline.task]
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
     first = matured - timedelta(days=_longest_window(job) - 1)
     found: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for row in ledger.figures_of_days(job.pipeline.name, str(first), str(matured), set(names)):
+    for row in ledger.figures_of_days(job.pipeline.name, str(first), str(matured), set(FIGURES[job.pipeline.task])):
         if not row.slice:
             found[row.partition, row.version][row.name] = row.value
-    rows, loss, expected, bias, variance = names
-    return tuple(
-        DayQuality(
-            day=date.fromisoformat(partition),
-            version=version,
-            rows=int(figures[rows]),
-            loss=figures[loss],
-            expected_loss=figures.get(expected),
-            bias=figures[bias],
-            variance=figures.get(variance),
-        )
+    qualities = (
+        day_quality(job.pipeline.task, date.fromisoformat(partition), version, figures)
         for (partition, version), figures in found.items()
-        if {rows, loss, bias} <= figures.keys()
     )
+    return tuple(quality for quality in qualities if quality)
 
 
 def attempts(lake: Lake, ledger: Ledger, pipeline: str, now: datetime, counted_since: date) -> list[Attempt]:

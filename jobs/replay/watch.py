@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 from jobs.models.prediction import Array
 from jobs.monitoring.concept import slice_alarms
+from jobs.monitoring.day_quality import day_quality
 from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
-from jobs.monitoring.trigger_measurement import QUALITY
 from jobs.replay.history import Known
 from tidewheel.policies.trigger_facts import DayQuality
 from tidewheel.spec import Pipeline
@@ -64,7 +64,9 @@ class Watch:
             part: {name: value for name, value in figures.items() if not math.isnan(value)}
             for part, figures in found.figures.items()
         }
-        self.qualities.append(self._quality(day, version))
+        quality = day_quality(self._pipeline.task, day, version, self._figures[str(day)][Part(version)])
+        if quality:
+            self.qualities.append(quality)
 
     def concept_alarms(self, evening: date) -> tuple[str, ...]:
         """Slices whose labels have come to mean something else, as job `monitor` finds them."""
@@ -77,16 +79,3 @@ class Watch:
                 for part, figures in parts.items():
                     for name in names & figures.keys():
                         yield Figure(day, part.version, part.slice, name, figures[name])
-
-    def _quality(self, day: date, version: str) -> DayQuality:
-        figures = self._figures[str(day)][Part(version)]
-        rows, loss, expected, bias, variance = QUALITY[self._pipeline.task]
-        return DayQuality(
-            day=day,
-            version=version,
-            rows=int(figures[rows]),
-            loss=figures[loss],
-            expected_loss=figures.get(expected),
-            bias=figures[bias],
-            variance=figures.get(variance),
-        )
