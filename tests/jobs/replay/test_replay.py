@@ -121,13 +121,14 @@ def test_the_job_leaves_a_page_and_figures_and_plays_nothing_twice(
     span = f"{days[13]}..{days[-1]}"
 
     first = run_job(parcels, "replay", span, "one", *options)
-    plays = {path.name: path.stat().st_mtime_ns for path in _kept(parcels)}
+    # a play that is kept is put in place as a new file; one that is only read again is touched
+    plays = {path.name: path.stat().st_ino for path in _kept(parcels)}
     again = run_job(parcels, "replay", span, "two", *options)
 
     assert first.figures == again.figures
     assert first.figures["frozen fits"] == 1
     assert first.figures["equal fits"] == first.figures["spec fits"]
-    assert {path.name: path.stat().st_mtime_ns for path in _kept(parcels)} == plays
+    assert {path.name: path.stat().st_ino for path in _kept(parcels)} == plays
     assert len(plays) == 4
     page = parcels.lake.store.read(first.links["Replay"])
     assert page is not None
