@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from jobs.data.staleness import stale_days, stale_sentence
 from jobs.data.training_data import choose_training_data, keep_training_data
 from jobs.job import Job, Result, run
+from jobs.monitoring.trigger_measurement import attempts
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.nothing_new import fingerprint, repeated
 from tidewheel.ledger import Ledger
+from tidewheel.policies.trigger_facts import undecided
 from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
@@ -18,7 +20,7 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 def work(job: Job) -> Result:
     """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
     with refusal_is_a_verdict(job):
-        chosen = choose_training_data(job.lake, job.pipeline, job.partitions.last, _called_for_by_an_alarm(job))
+        chosen = choose_training_data(job.lake, job.pipeline, job.partitions.last, _held_days(job))
     if sentence := repeated(job, chosen):
         _answer_the_wish(job, str(chosen.as_of), sentence)
         return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
@@ -41,6 +43,12 @@ def work(job: Job) -> Result:
         sentence=f"{chosen.training_rows:,} rows of {len(chosen.training)} days ({first} to {last}) to train on, "
         f"{len(chosen.holdout)} later days kept for the gate" + stale_sentence(job.pipeline, stale),
     )
+
+
+def _held_days(job: Job) -> int:
+    """How many days the gate gets, by who called for the training and by what it could not tell before."""
+    told = attempts(job.lake, Ledger.open(job.settings), job.pipeline.name, datetime.now(UTC), job.partitions.last)
+    return job.pipeline.held_days(_called_for_by_an_alarm(job), undecided(told))
 
 
 def _called_for_by_an_alarm(job: Job) -> bool:

@@ -72,17 +72,23 @@ def data_hash(days: Sequence[LabelledDay]) -> str:
     return hashlib.sha256(json.dumps(batches).encode()).hexdigest()
 
 
-def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date, alarmed: bool = False) -> TrainingData:
+def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date, held: int | None = None) -> TrainingData:
     """Name what a training as of a day may use: published days whose labels had matured by then.
 
-    The newest of them are kept for the gate, fewer where an alarm called for the training. A day without published
-    labels is unknown and left out, and so is one whose features were built before the pipeline had all its columns.
+    The newest of them are kept for the gate. A day without published labels is unknown and left out, and so is one
+    whose features were built before the pipeline had all its columns.
+
+    Args:
+        lake: the pipeline's lake.
+        pipeline: its declaration.
+        as_of: the day the training looks back from.
+        held: days to keep for the gate; None: as many as for the routine.
 
     Raises:
         DataRefused: too few days, or fewer rows than `training.minimum_rows`.
     """
     days, lacking = labelled_days(lake, pipeline, matured_until(pipeline, as_of))
-    return divide_days(pipeline, days, as_of, lacking, alarmed)
+    return divide_days(pipeline, days, as_of, lacking, held)
 
 
 def matured_until(pipeline: Pipeline, as_of: date) -> date:
@@ -103,23 +109,26 @@ def divide_days(
     days: Sequence[LabelledDay],
     as_of: date,
     lacking: Sequence[Manifest] = (),
-    alarmed: bool = False,
+    held: int | None = None,
 ) -> TrainingData:
     """Divide the days that have matured into those to learn from and the newest, which are kept for the gate.
 
+    More than the declared days are kept only as far as three times as many are left to learn from.
+
     Args:
-        pipeline: says how many, and how far back.
+        pipeline: says how far back.
         days: days with labels, oldest first; later ones than have matured are not looked at.
         as_of: the day the training looks back from.
         lacking: days that could not be used, for the message.
-        alarmed: whether an alarm called for the training.
+        held: days to keep for the gate; None: as many as for the routine.
 
     Raises:
         DataRefused: too few days, or fewer rows than `training.minimum_rows`.
     """
     until = matured_until(pipeline, as_of)
     matured = [day for day in days if day.day <= until]
-    held = pipeline.held_days(alarmed)
+    declared = pipeline.held_days()
+    held = min(held or declared, max(declared, len(matured) // 4))
     learned, holdout = matured[:-held], matured[-held:]
     if learned and pipeline.training.window_days is not None:
         first = learned[-1].day - timedelta(days=pipeline.training.window_days - 1)

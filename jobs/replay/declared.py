@@ -14,7 +14,7 @@ from jobs.replay.retraining import Champion, Decision, Training
 from jobs.replay.watch import Watch
 from tidewheel.errors import DataRefused
 from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement, best_gain
+from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement, best_gain, undecided
 from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Outcome, Verdict
 from tidewheel.spec import Pipeline
@@ -66,7 +66,8 @@ class DeclaredRetraining:
     def train(self, known: Known, why: str) -> Training:
         """Train a challenger on what is known, judge it on the newest matured days, promote it where it passes."""
         try:
-            chosen = known.training_data(self._pipeline, self._alarmed)
+            held = self._pipeline.held_days(self._alarmed, undecided(self._attempts))
+            chosen = known.training_data(self._pipeline, held)
         except DataRefused as error:
             self._attempts.append(Attempt(known.as_of, Ended.FAILED, self._alarmed))
             return Training(known.as_of, why, Outcome.REFUSED, str(error), None, 0, 0, 0.0)

@@ -130,17 +130,17 @@ class Known:
         """The newest day whose labels are known."""
         return matured_until(self.history.pipeline, self.as_of)
 
-    def training_data(self, pipeline: Pipeline, alarmed: bool) -> TrainingData:
+    def training_data(self, pipeline: Pipeline, held: int | None = None) -> TrainingData:
         """What a training would learn from and be judged on, as job `assemble` chooses it.
 
         Args:
             pipeline: its declaration.
-            alarmed: whether an alarm called for it.
+            held: days to keep for the gate; None: as many as for the routine.
 
         Raises:
             DataRefused: too few days or rows.
         """
-        return divide_days(pipeline, self.history.days, self.as_of, alarmed=alarmed)
+        return divide_days(pipeline, self.history.days, self.as_of, held=held)
 
     def matured(self) -> list[LabelledDay]:
         """The days whose labels are known, oldest first."""

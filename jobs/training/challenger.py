@@ -90,7 +90,7 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
             return bool(chosen.holdout)
         case "when_it_pays":
             held = sum(day.rows for day in chosen.holdout)
-            return held >= MUCH * chosen.training_rows
+            return held >= MUCH * chosen.training_rows or len(chosen.holdout) > pipeline.training.holdout_days
 
 
 def _refit(lake: Lake, made: Challenger, chosen: TrainingData) -> Challenger:

@@ -45,3 +45,16 @@ def test_what_a_person_asked_for_is_no_alarm(parcels: Parcels, run_job: Callable
     parcels.ledger.request_training(parcels.name, "look again", NOW)
 
     assert run_job(parcels, "assemble", DAY, "training").figures["holdout_days"] == 6
+
+
+def test_what_the_gate_could_not_tell_is_judged_on_twice_as_many_days(
+    parcels: Parcels, run_job: Callable[..., JobRecord]
+) -> None:
+    parcels.publish_days(30)
+    figures = {"as_of": str(DAY), "loss_difference": -0.05, "upper_bound": 0.08, "champion": {"log_loss": 0.5}}
+    refused = Verdict(
+        Kind.GATE, Outcome.REFUSED, "refused: not shown", {"version": "2", **figures}, {"metric": "log_loss"}
+    )
+    parcels.ledger.record(parcels.name, "2", "before", refused, NOW)
+
+    assert run_job(parcels, "assemble", date(2024, 2, 20), "training").figures["holdout_days"] == 7

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import takewhile
 
 
 class Ended(StrEnum):
@@ -55,6 +56,17 @@ def best_gain(difference: float, upper_bound: float, champion: float) -> float |
     """
     gain = (upper_bound - 2 * difference) / abs(champion) if champion else math.nan
     return None if math.isnan(gain) else gain
+
+
+def undecided(attempts: Sequence[Attempt]) -> int:
+    """How many challengers in a row, up to the newest, were refused though they may have been better.
+
+    Args:
+        attempts: oldest first.
+    """
+    judged = [attempt for attempt in attempts if attempt.ended in (Ended.PROMOTED, Ended.REJECTED)]
+    refused = takewhile(lambda attempt: attempt.ended is Ended.REJECTED, reversed(judged))
+    return len([*takewhile(lambda attempt: (attempt.best_gain or 0) > 0, refused)])
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ METRICS = {
     "regression": ("rmse", "mae", "r2"),
 }
 _FIGURES = frozenset(name for names in METRICS.values() for name in names)
+LONGEST = 4
+"""A holdout that cannot decide is made longer the next time, up to so many times `training.holdout_days`."""
 _OURS = ("partition", "prediction", "model_version")
 """Columns that the platform adds to a team's own."""
 
@@ -59,14 +61,17 @@ class Pipeline(Section):
         """The figure the gate compares."""
         return self.gate.metric or ("log_loss" if self.task == "classification" else "rmse")
 
-    def held_days(self, alarmed: bool) -> int:
+    def held_days(self, alarmed: bool = False, undecided: int = 0) -> int:
         """How many of the newest matured days are kept for the gate.
 
         Args:
             alarmed: whether an alarm called for the training.
+            undecided: challengers in a row of which the gate could not tell whether they were better.
         """
         held = self.training.holdout_days
-        return min(held, max(self.training.alarm_holdout_days, self.gate.minimum_days)) if alarmed else held
+        if alarmed:
+            held = min(held, max(self.training.alarm_holdout_days, self.gate.minimum_days))
+        return min(held << min(undecided, LONGEST), self.training.holdout_days * LONGEST)
 
     @property
     def key(self) -> list[str]:

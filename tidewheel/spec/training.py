@@ -67,7 +67,13 @@ class Training(Section):
     window_days: int | None = Field(
         default=None, ge=1, description="train on this many newest days; default: all history"
     )
-    holdout_days: int = Field(default=7, ge=1, le=365, description="newest matured days kept for the gate")
+    holdout_days: int = Field(
+        default=7,
+        ge=1,
+        le=365,
+        description="newest matured days kept for the gate; twice as many after each challenger in a row that was "
+        "refused though it may have been better, up to four times as many",
+    )
     alarm_holdout_days: int = Field(
         default=5,
         ge=1,
@@ -79,8 +85,8 @@ class Training(Section):
     refit: Literal["never", "when_it_pays", "always"] = Field(
         default="when_it_pays",
         description="fit a second time, through the newest matured day: the gate judges the first fit on the holdout, "
-        "and the second one, of the same declaration, serves. when_it_pays: where the holdout has a "
-        "quarter of the training rows or more, as young models learn fastest. always makes long "
+        "and the second one, of the same declaration, serves. when_it_pays: where the holdout has a quarter of the "
+        "training rows or more, as young models learn fastest, or is longer than holdout_days. always makes long "
         "holdouts cost no freshness, and doubles the fits",
     )
     minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")

@@ -32,18 +32,11 @@ def test_only_days_whose_labels_had_matured_are_used_and_the_newest_are_held_out
     assert [d.day for d in chosen.training] == days[:5]
 
 
-@pytest.mark.parametrize(
-    ("holdout", "on_alarm", "held"), [(6, 4, 4), (6, 2, 3), (3, 5, 3)], ids=["fewer", "the gate's least", "never more"]
-)
-def test_what_an_alarm_calls_for_holds_out_fewer_days(
-    make_parcels: MakeParcels, holdout: int, on_alarm: int, held: int
-) -> None:
+def test_more_days_are_held_out_only_where_three_times_as_many_are_left(make_parcels: MakeParcels) -> None:
     parcels = make_parcels()
-    days = parcels.publish_days(14)
-    asked = spec(parcels, holdout_days=holdout, alarm_holdout_days=on_alarm)  # gate.minimum_days is 3
-    alarmed, routine = (choose_training_data(parcels.lake, asked, days[-1], alarmed) for alarmed in (True, False))
-    assert [len(alarmed.holdout), len(routine.holdout)] == [held, holdout]
-    assert alarmed.training[-1].day == days[11 - held]
+    days = parcels.publish_days(22)  # labels of twenty are known
+    kept = [len(choose_training_data(parcels.lake, spec(parcels), days[-1], held).holdout) for held in (2, 3, 5, 12)]
+    assert kept == [2, 3, 5, 5]
 
 
 def test_a_window_keeps_the_newest_days(make_parcels: MakeParcels) -> None:

@@ -33,7 +33,7 @@ def test_a_training_sees_matured_days_only_and_keeps_the_newest_for_the_gate(
     make_history: Callable[..., History],
 ) -> None:
     history = make_history()
-    chosen = history.on(date(2024, 1, 20)).training_data(history.pipeline, alarmed=False)
+    chosen = history.on(date(2024, 1, 20)).training_data(history.pipeline)
 
     assert chosen.training[0].day == FIRST
     assert chosen.training[-1].day == date(2024, 1, 15)

@@ -105,7 +105,7 @@ def test_what_an_alarm_calls_for_learns_from_newer_days(
 
     fired = [decision for decision in played.decisions if decision.fired]
     called = next(t for t, d in zip(played.trainings[1:], fired, strict=True) if d.alarms)
-    routine, alarmed = (history.on(called.as_of).training_data(watched, alarmed) for alarmed in (False, True))
+    routine, alarmed = (history.on(called.as_of).training_data(watched, held) for held in (8, 5))
     assert called.rows == alarmed.training_rows
     assert (alarmed.training[-1].day - routine.training[-1].day).days == 3
 

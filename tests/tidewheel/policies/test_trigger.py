@@ -23,6 +23,7 @@ from tidewheel.policies.trigger_facts import (
     bias,
     excess_loss,
     mean_over_days,
+    undecided,
 )
 from tidewheel.policies.trigger_reasons import Calendar, Every, Staleness
 from tidewheel.policies.verdict import Kind, Outcome
@@ -240,6 +241,17 @@ def test_what_a_challenger_can_save_at_best_is_the_far_end_of_its_interval() -> 
     assert best_gain(-0.01, -0.002, 0.5) == pytest.approx(0.036)
     assert best_gain(0.004, 0.005, 0.5) == pytest.approx(-0.006)
     assert best_gain(0.004, math.nan, 0.5) is None
+
+
+def test_challengers_are_undecided_while_they_are_refused_and_may_have_been_better() -> None:
+    better, worse = (
+        Attempt(before(3), Ended.REJECTED, best_gain=0.2),
+        Attempt(before(2), Ended.REJECTED, best_gain=-0.1),
+    )
+    promoted, failed = Attempt(before(9), Ended.PROMOTED, best_gain=0.2), Attempt(before(1), Ended.FAILED)
+    rows = [[], [promoted], [better], [better, better], [better, promoted, better], [better, worse], [better, failed]]
+    assert [undecided(row) for row in rows] == [0, 0, 1, 2, 1, 0, 1]
+    assert undecided([Attempt(before(1), Ended.REJECTED)]) == 0  # it was not compared
 
 
 def test_a_rejection_waits_for_the_cool_down_and_more_in_a_row_double_it_up_to_the_maximum(tmp_path: Path) -> None:

@@ -48,3 +48,23 @@ training:
     assert pipeline.gate.columns == {"channel"}
     assert pipeline.training.search
     assert pipeline.training.search.space["max_leaf_nodes"] == [15, 31]
+
+
+@pytest.mark.parametrize(
+    ("section", "alarmed", "undecided", "held"),
+    [
+        ("{}", False, 0, 7),
+        ("{}", True, 0, 5),
+        ("{holdout_days: 4}", True, 0, 4),
+        ("{alarm_holdout_days: 1}", True, 0, 3),  # gate.minimum_days
+        ("{}", False, 1, 14),
+        ("{}", True, 1, 10),
+        ("{}", False, 9, 28),
+        ("{}", True, 9, 28),
+    ],
+)
+def test_an_alarm_holds_out_less_and_what_could_not_be_decided_more(
+    section: str, alarmed: bool, undecided: int, held: int, tmp_path: Path
+) -> None:
+    pipeline = load_pipeline(write(tmp_path, f"{SMALLEST}training: {section}\n"))
+    assert pipeline.held_days(alarmed, undecided) == held
