@@ -18,7 +18,6 @@ from tidewheel.policies.trigger_facts import (
     TriggerMeasurement,
     best_gain,
 )
-from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.runs import read_record
 
@@ -118,7 +117,6 @@ def attempts(lake: Lake, ledger: Ledger, pipeline: str, now: datetime, counted_s
             Attempt(
                 as_of=day,
                 ended=ended,
-                alarmed=told is not None and told.inputs.get("role") == Role.ALARM,
                 fits=_fits(lake, run_id) if day >= counted_since else 1,
                 best_gain=_best_gain(gate.get(run_id)),
                 waited_days=_waited_days(request, told, now) if ended is Ended.RUNNING else None,

@@ -69,7 +69,7 @@ class DeclaredRetraining:
             held = self._pipeline.held_days(self._alarmed, undecided(self._attempts))
             chosen = known.training_data(self._pipeline, held)
         except DataRefused as error:
-            self._attempts.append(Attempt(known.as_of, Ended.FAILED, self._alarmed))
+            self._attempts.append(Attempt(known.as_of, Ended.FAILED))
             return Training(known.as_of, why, Outcome.REFUSED, str(error), None, 0, 0, 0.0)
         self._trained += 1
         version = str(self._trained)
@@ -83,7 +83,7 @@ class DeclaredRetraining:
         if compared := measured.comparison:
             figure = compared.champion[self._pipeline.metric]
             gain = best_gain(compared.loss_difference, compared.upper_bound, figure)
-        self._attempts.append(Attempt(known.as_of, ended, self._alarmed, made.fits, gain))
+        self._attempts.append(Attempt(known.as_of, ended, made.fits, gain))
         if passed:
             self._champion = Champion(version, known.as_of, made.serving, made.judged)
         promoted = version if passed else None

@@ -30,7 +30,6 @@ class Attempt:
         as_of: the day (partition) whose knowledge it had: the one it was asked for, or a later one that was there when
             it began.
         ended: what came of it.
-        alarmed: whether something was found wrong that day; else it came of time, of data, or of a person.
         fits: models that were fitted.
         best_gain: how much better than the champion it can be at best, as a share of the champion's loss: the far end
             of the gate's interval. Below zero: it was worse at best. None: it was not compared.
@@ -40,7 +39,6 @@ class Attempt:
 
     as_of: date
     ended: Ended
-    alarmed: bool = False
     fits: int = 1
     best_gain: float | None = None
     waited_days: int | None = None

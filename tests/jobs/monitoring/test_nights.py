@@ -118,7 +118,7 @@ def test_a_budget_counts_all_the_trainings_of_its_period_however_many(parcels: P
     )
     write_record(parcels.lake, fits)
     told = attempts(parcels.lake, parcels.ledger, parcels.name, now, days[-1])
-    assert [(a.as_of, a.ended, a.alarmed) for a in told] == [(d, Ended.REJECTED, True) for d in reversed(days)]
+    assert [(a.as_of, a.ended) for a in told] == [(d, Ended.REJECTED) for d in reversed(days)]
     assert [a.fits for a in told[:2]] == [2, 1]
 
 

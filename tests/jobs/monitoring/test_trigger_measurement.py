@@ -51,19 +51,15 @@ def test_a_wish_ends_as_the_run_did_that_answered_it(make_parcels: Callable[...,
     assert told(parcels) == [*judged, replace(running, waited_days=0)]
 
 
-def test_an_attempt_tells_who_called_for_it_what_it_cost_and_what_it_can_have_saved(
-    make_parcels: Callable[..., Parcels],
-) -> None:
+def test_an_attempt_tells_what_it_cost_and_what_it_can_have_saved(make_parcels: Callable[..., Parcels]) -> None:
     parcels = make_parcels()
-    fell = Verdict(Kind.TRIGGER, Outcome.FIRED, "fired: performance fell", {"role": "alarm"})
-    parcels.ledger.record(parcels.name, str(DAY), "monitoring", fell, NOW)
     compared = {"version": "5", "champion": {"log_loss": 0.5}, "loss_difference": -0.004, "upper_bound": 0.002}
     verdict = Verdict(Kind.GATE, Outcome.PASSED, "said", compared, {"metric": "log_loss"})
     ask(parcels, DAY, "run", verdict, Verdict(Kind.REVIEW, Outcome.PASSED, "approved by Ada"))
     record = JobRecord(pipeline=parcels.name, job="train", run_id="run", partition=str(DAY), figures={"fits": 2})
     write_record(parcels.lake, record)
     (found,) = told(parcels)
-    assert (found.alarmed, found.fits) == (True, 2)
+    assert found.fits == 2
     assert found.best_gain == pytest.approx(0.02)
 
 

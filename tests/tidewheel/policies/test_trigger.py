@@ -189,7 +189,7 @@ def test_a_steady_need_is_met_evenly_and_never_above_the_rate(default: TriggerPo
         moved = tuple(replace(q, day=q.day + timedelta(days=day)) for q in measured.quality)
         if default.decide(replace(measured, today=today, quality=moved)).outcome is Outcome.FIRED:
             trained.append(day)
-            done = Attempt(today, Ended.PROMOTED, alarmed=True)
+            done = Attempt(today, Ended.PROMOTED)
             measured = replace(measured, attempts=(*measured.attempts, done))
     assert trained == [0, 7, *range(21, 420, 21)]
 

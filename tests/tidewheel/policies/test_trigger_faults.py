@@ -80,7 +80,7 @@ def test_three_weeks_that_are_caught_up_in_an_hour_ask_for_one_training(
     for night in range(21):
         measured = replace(OLD, today=later(night), attempts=tuple(asked), quality=days_of(0.6, end=later(night)))
         if fires(policy, measured):
-            asked.append(Attempt(measured.today, Ended.RUNNING, alarmed=True, waited_days=0))
+            asked.append(Attempt(measured.today, Ended.RUNNING, waited_days=0))
     assert [attempt.as_of for attempt in asked] == [TODAY]
 
 
