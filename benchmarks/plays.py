@@ -53,8 +53,7 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
         seed: of the models.
         turn: a day on which something happens at once.
     """
-    pipeline, days = history.pipeline, [day for day in played.days if day in history.spans]
-    truth = history.taken(days).truth
+    pipeline, truth = history.pipeline, history.taken(history.days_of(played)).truth
 
     def loss(one: Play) -> float:
         return measure(truth, one.answers, pipeline.task)[pipeline.metric]
