@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
-from tidewheel.errors import DataRefused, SourceError
+from tidewheel.errors import DataRefused, SourceError, UsageError
 from tidewheel.lake import Manifest
+from tidewheel.partitions import PartitionRange
 from tidewheel.spec.sections import Reader
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ def work(job: Job) -> Result:
             sentence=f"skipped: the source of {job.pipeline.name} has {source.start or 'anything'} to "
             f"{source.end or 'today'}, nothing for {job.partitions}",
         )
+    if not job.options.unfinished:
+        _refuse_unfinished(days, datetime.now(UTC))
     rows = _land(
         job,
         "landing",
@@ -89,6 +93,25 @@ def work(job: Job) -> Result:
         sentence=f"{counts['rows']} rows of {days} and {counts['labels']} labels of {matured or 'no day'}",
         # What is late may come by itself and is tried again; with what was refused somebody has to do something.
         refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absent]) if refused else None,
+    )
+
+
+def _refuse_unfinished(days: PartitionRange, now: datetime) -> None:
+    """See that a range of days is over: what is landed of a day that is not would be taken for all of it.
+
+    Raises:
+        UsageError: it is not.
+    """
+    today = now.date()
+    if days.last < today:
+        return
+    state = "is not over" if days.last == today else "has not begun"
+    over = f"end the range on {today - timedelta(days=1)}, or " if days.first < today else ""
+    raise UsageError(
+        f"{days.last} {state}: it is {now:%Y-%m-%d %H:%M} (UTC), so the source has a part of its rows at most; {over}"
+        "run this again when the day is over (in Airflow: clear the task). To land what there is now, switch on "
+        '`Unfinished day` in the form, pass {"unfinished": true} as the run\'s configuration, or --unfinished to '
+        "jobs.land"
     )
 
 
@@ -146,5 +169,10 @@ def _inputs(staged: list[Manifest]) -> Mapping[str, str]:
     return {name: content for manifest in staged for name, content in manifest.inputs.items()}
 
 
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    told = "land what the source has by now of a day that is not over"
+    parser.add_argument("--unfinished", nargs="?", const="yes", choices=["yes"], help=told)
+
+
 if __name__ == "__main__":
-    run("land", work)
+    run("land", work, _add_options)

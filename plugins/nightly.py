@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from airflow.timetables.base import DagRunInfo
 from airflow.timetables.trigger import CronPartitionTimetable
+from pendulum import instance
 
 if TYPE_CHECKING:
-    from airflow.timetables.base import DagRunInfo, TimeRestriction
+    from collections.abc import Iterable
+
+    from airflow.timetables.base import TimeRestriction
 
 
 class NightlyTimetable(CronPartitionTimetable):
-    """Goes on with the night after the last one, however long ago that was; without a last one, with the next night.
+    """One run a night for the day before; Airflow's backfills are by whole days, both ends included.
 
-    Airflow's own `catchup` wants a start date and begins there, so a new pipeline would first play every night since
-    then; without `catchup` it forgets the nights on which no scheduler ran, and a forgotten night is a day of rows and
-    labels that nobody lands.
+    The scheduler goes on with the night after the last one, however long ago that was; without a last one, with the
+    next night. Airflow's own `catchup` wants a start date and begins there, so a new pipeline would first play every
+    night since then; without `catchup` it forgets the nights on which no scheduler ran, and a forgotten night is a day
+    of rows and labels that nobody lands.
     """
 
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """The night to run next."""
+        if last_dagrun_info is None or not _is_backfill(last_dagrun_info):
+            return super().next_dagrun_info_v2(
+                last_dagrun_info=last_dagrun_info, restriction=restriction._replace(catchup=True)
+            )
+        # Airflow counts a backfill as the last night. Of an old year it must not call for all nights since then.
+        night = last_dagrun_info._replace(run_after=last_dagrun_info.partition_date)
         return super().next_dagrun_info_v2(
-            last_dagrun_info=last_dagrun_info, restriction=restriction._replace(catchup=True)
+            last_dagrun_info=night, restriction=restriction._replace(catchup=False, earliest=None)
         )
+
+    def iter_partition_dagrun_infos(self, *, earliest: datetime, latest: datetime) -> Iterable[DagRunInfo]:
+        """The days of a backfill, the first and the last included, whatever time of day they are named with.
+
+        A day that is not over is among them: its run asks whether that is wanted, which a timetable cannot see.
+
+        Raises:
+            InvalidBackfillDate: a day has not begun.
+        """
+        first, last = (self.localize_partition_datetime(end).date() for end in (earliest, latest))
+        if last > (today := datetime.now(UTC).date()):
+            from airflow.models.backfill import InvalidBackfillDate
+
+            raise InvalidBackfillDate(
+                f"{last} has not begun: it is {today} (UTC); the last day of a backfill that is over is "
+                f"{today - timedelta(days=1)}"
+            )
+        for days in range((last - first).days + 1):
+            midnight = instance(datetime.combine(first + timedelta(days=days), time(), UTC))
+            night = self._align_to_next(midnight)
+            # The moment by which Airflow knows a day again: the same as that of the day's nightly run.
+            yield DagRunInfo(
+                run_after=midnight,
+                data_interval=None,
+                partition_date=night,
+                partition_key=self._format_key(night),
+            )
+
+
+def _is_backfill(run: DagRunInfo) -> bool:
+    """Whether a run is a backfill's: those of the schedule run one night after the moment they are known by."""
+    return run.partition_date is not None and run.run_after <= run.partition_date

@@ -26,7 +26,7 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that makes features."""
     # The run of 03:00 gets the key of one tick before: the day that has just ended.
     nightly = NightlyTimetable(pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
-    land = JobCommand("land", pipeline.name, PARTITION)
+    land = JobCommand("land", pipeline.name, PARTITION, {"unfinished": "{{ 'yes' if params.unfinished else '' }}"})
     validate_raw = JobCommand("validate", pipeline.name, PARTITION, {"stage": "raw"}, record="validate-raw")
     features = JobCommand("features", pipeline.name, PARTITION)
     validate_features = JobCommand(
@@ -36,7 +36,10 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         pipeline,
         "features",
         schedule=nightly,
-        params=forms.days("the day before the run"),
+        params={
+            **forms.days("the day before the run"),
+            "unfinished": forms.switch("Unfinished day", "Land what there is by now of a day that is not over (UTC)."),
+        },
         partition=day_before,
         cron=pipeline.schedule,
     ) as dag:

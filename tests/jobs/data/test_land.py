@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 
 from tests.jobs.data.conftest import FIRST, Deliveries, run_job
-from tidewheel.errors import SourceError
+from tidewheel.errors import ExitCode, SourceError
 from tidewheel.ledger import Ledger
+from tidewheel.partitions import PartitionRange
 
 DAYS = [FIRST + timedelta(days=n) for n in range(4)]
 
@@ -180,3 +181,35 @@ def test_a_missing_suite_is_a_wrong_declaration(deliveries: Deliveries, caplog: 
         run_job(deliveries, "validate", FIRST, "n", "--stage", "raw")
     assert ended.value.code == 2
     assert "raw.json: no such file" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (0, 0, "is not over"),
+        (1, 1, "has not begun"),
+        (-3, 0, "end the range on"),
+        (-3, 5, "has not begun"),
+    ],
+)
+def test_a_day_that_is_not_over_is_refused_unless_somebody_asks_for_what_there_is(
+    deliveries: Deliveries, caplog: pytest.LogCaptureFixture, first: int, last: int, said: str
+) -> None:
+    file = deliveries.folder / "dags" / "deliveries.yaml"
+    file.write_text(file.read_text().replace("  end: 2024-03-31\n", ""))
+    today = datetime.now(UTC).date()
+    days = PartitionRange(today + timedelta(days=first), today + timedelta(days=last))
+    deliveries.put(*days.days, *days.back(2).days)
+    with pytest.raises(SystemExit) as ended:
+        run_job(deliveries, "land", str(days), "r")
+    assert ended.value.code == ExitCode.WRONG_USAGE
+    assert said in caplog.text
+    assert "--unfinished" in caplog.text
+    assert deliveries.lake.store.list_folder("deliveries/landing") == []
+
+    assert run_job(deliveries, "land", str(days), "r", "--unfinished=yes").figures["days"] == len(days.days)
+
+
+def test_a_source_that_has_ended_has_no_unfinished_day(deliveries: Deliveries) -> None:
+    deliveries.put(date(2024, 3, 31), date(2024, 3, 29))
+    assert run_job(deliveries, "land", f"2024-03-31..{datetime.now(UTC).date()}", "r").figures["days"] == 1
