@@ -45,14 +45,14 @@ def work(job: Job) -> Result:
         lake_options=job.settings.lake_options,
         folder=folder,
     )
-    sources = [path for manifest in features for path in _paths(manifest)]
+    sources = [file for manifest in features for file in job.lake.files(manifest)]
     name = f"{job.pipeline.name} score {job.partitions}"
-    written = score_files(job.settings, name, scorer, sources, rows=sum(manifest.rows for manifest in features))
+    written = score_files(job.settings, name, scorer, sources)
     staged = [
         job.lake.stage(
             "predictions",
             manifest.partition,
-            [written[path] for path in _paths(manifest)],
+            [written[file.path] for file in job.lake.files(manifest)],
             {manifest.key: manifest.content_hash, "model": f"{VERSION}{scoring.version}"},
             job.code_version,
         )
@@ -75,7 +75,7 @@ def _version(job: Job, days: list[str]) -> ModelVersion | None:
     measured on days that it has learned from since.
     """
     champion = registry.champion(job.settings, job.pipeline.name)
-    before = job.lake.published("predictions", days[0])
+    before = _scored_before(job, days[0])
     if champion is None or before is None or len(days) > 1 or job.options.champion:
         return champion
     version = before.inputs["model"].removeprefix(VERSION)
@@ -86,6 +86,15 @@ def _version(job: Job, days: list[str]) -> ModelVersion | None:
             "version %s, which scored %s before, is gone from the registry: the champion does", version, days[0]
         )
         return champion
+
+
+def _scored_before(job: Job, day: str) -> Manifest | None:
+    """The published predictions of a day; None where there are none, or where they are broken and made again now."""
+    try:
+        return job.lake.published("predictions", day)
+    except LakeError as error:
+        log.warning("which version scored %s before is not known, so the champion does: %s", day, error)
+        return None
 
 
 def _days(job: Job) -> list[str]:
@@ -112,10 +121,6 @@ def _features(job: Job, day: str, contract: Contract, version: str) -> Manifest:
             "without it"
         )
     return manifest
-
-
-def _paths(manifest: Manifest) -> list[str]:
-    return [f"{manifest.pipeline}/{manifest.dataset}/{file.path}" for file in manifest.files]
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

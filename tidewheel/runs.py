@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tidewheel.errors import LakeError, UsageError
 from tidewheel.lake import Lake
+from tidewheel.lake.verified import read_document
 
 _RUN_ID = re.compile(r"[^A-Za-z0-9._+-]")
 
@@ -76,13 +77,20 @@ def read_record(lake: Lake, run_id: str, job: str) -> JobRecord:
     """Read the record of a job of a run.
 
     Raises:
-        LakeError: the job has left none, so it did not finish.
+        LakeError: the job has left none, so it did not finish; or it is cut off, or another's.
     """
     path = record_path(lake, run_id, job)
     content = lake.store.read(path)
     if content is None:
         raise LakeError(f"{lake.store.url(path)} is missing: job {job} of run {run_id} has not finished")
-    return JobRecord.model_validate_json(content)
+    remedy = f"run the job {job} of run {run_id} again (in Airflow: clear its task)"
+    record = read_document(JobRecord, content, lake.store.url(path), "the record of a job", remedy)
+    if (record.pipeline, run_folder(record.run_id)) != (lake.pipeline, run_folder(run_id)):
+        raise LakeError(
+            f"{lake.store.url(path)} is the record of run {record.run_id} of {record.pipeline}, in the wrong place; "
+            f"{remedy}"
+        )
+    return record
 
 
 def verify_outputs(lake: Lake, record: JobRecord) -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidewheel.lake import Store
+from tidewheel.lake import LakeFile, Store, open_verified
 
 PATH = "_path"
 """Column that names the file of a row, relative to the dataset's folder."""
+BYTES, SHA256 = "_bytes", "_sha256"
+"""What the file must be, by its manifest."""
 ROWS_AT_ONCE = 50_000
 
 
@@ -36,11 +38,17 @@ class BatchReader:
     columns: pa.Schema
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Read the files named in the column `PATH`; answers their rows, each with the path of its file."""
+        """Read the files named in the column `PATH`; answers their rows, each with the path of its file.
+
+        Raises:
+            LakeError: a file is gone, or another than its manifest says.
+        """
         store = Store(self.lake_root, self.lake_options)
         for batch in batches:
-            for path in batch.column(PATH).to_pylist():
-                with store.open(f"{self.folder}/{path}") as opened:
+            for named in batch.to_pylist():
+                path, key = named[PATH], f"{self.folder.rsplit('/', 1)[-1]}/{named['partition']}"
+                file = LakeFile(f"{self.folder}/{path}", named[BYTES], named[SHA256], 0, key)
+                with open_verified(store, file) as opened:
                     for rows in pq.ParquetFile(opened).iter_batches(ROWS_AT_ONCE, columns=self.columns.names):
                         table = pa.Table.from_batches([rows]).select(self.columns.names).cast(self.columns)
                         yield from table.append_column(PATH, pa.repeat(path, rows.num_rows)).to_batches()

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tidewheel.errors import DataRefused, LakeError
 from tidewheel.lake import Lake, Manifest
+from tidewheel.lake.verified import read_document
 from tidewheel.runs import BatchReference, run_folder
 
 if TYPE_CHECKING:
@@ -171,14 +172,18 @@ def read_training_data(lake: Lake, run_id: str) -> TrainingData:
     """The list that this run's `assemble` kept.
 
     Raises:
-        LakeError: there is none.
+        LakeError: there is none, or it is cut off or another pipeline's.
     """
     content = lake.store.read(_path(lake, run_id))
     if content is None:
         raise LakeError(
             f"{lake.store.url(_path(lake, run_id))} is missing: job assemble of run {run_id} has not finished"
         )
-    return TrainingData.model_validate_json(content)
+    url, remedy = lake.store.url(_path(lake, run_id)), f"run the job assemble of run {run_id} again"
+    data = read_document(TrainingData, content, url, "a list of training data", remedy)
+    if data.pipeline != lake.pipeline:
+        raise LakeError(f"{url} is the training data of {data.pipeline}, in the wrong place; {remedy}")
+    return data
 
 
 def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> pd.DataFrame:
@@ -221,7 +226,7 @@ def _read(lake: Lake, batches: Sequence[BatchReference], columns: list[str]) -> 
     frames = []
     for batch in batches:
         manifest = lake.manifest(batch.dataset, batch.partition, batch.content_hash)
-        frame = lake.read(manifest, columns, verify=True).to_pandas()
+        frame = lake.read(manifest, columns).to_pandas()
         frame.insert(0, PARTITION, batch.partition)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[PARTITION, *columns])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from jobs.models.contract import Contract
 from jobs.models.prediction import Model, model_frame, predict
-from tidewheel.lake import Store
+from tidewheel.lake import LakeFile, Store, open_verified
 
 if TYPE_CHECKING:
     from jobs.models.prediction import Task
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BATCH_ROWS = 20_000
 ROWS_BEFORE_SPARK_PAYS = 500_000
 """One core scores about 200,000 rows a second, and Spark takes several seconds to start."""
+FILE_COLUMNS = "path string, bytes long, sha256 string, rows long, batch string"
+"""A `LakeFile` as a row of Spark's."""
 RESULT = pa.schema([("source", pa.string()), ("path", pa.string()), ("rows", pa.int64())])
 
 
@@ -56,21 +58,21 @@ class Scorer:
     folder: str
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Score each file named in the column `source`; answers where its predictions are (see `RESULT`)."""
+        """Score each file that a row describes (see `LakeFile`); answers where its predictions are (see `RESULT`)."""
         from threadpoolctl import threadpool_limits
 
         # One thread: Spark runs as many of these beside each other as there are cores.
         with threadpool_limits(1):
             for batch in batches:
-                for source in batch.column("source").to_pylist():
-                    path, rows = self.score_file(source)
-                    yield pa.RecordBatch.from_pylist([{"source": source, "path": path, "rows": rows}], RESULT)
+                for named in batch.to_pylist():
+                    path, rows = self.score_file(LakeFile(**named))
+                    yield pa.RecordBatch.from_pylist([{"source": named["path"], "path": path, "rows": rows}], RESULT)
 
-    def score_file(self, source: str) -> tuple[str, int]:
+    def score_file(self, source: LakeFile) -> tuple[str, int]:
         """Score one file.
 
         Args:
-            source: path of a Parquet file of features, relative to the lake's root.
+            source: a Parquet file of features.
 
         Returns:
             Path of the file of predictions, relative to the lake's root, and its rows. A task that Spark tries again
@@ -78,7 +80,7 @@ class Scorer:
         """
         store, path, rows = Store(self.lake_root, self.lake_options), f"{self.folder}/{uuid4().hex}.parquet", 0
         wanted = [*self.kept, *self.columns.numeric, *self.columns.categorical]
-        with store.open(source) as opened, store.open(path, "wb") as written:
+        with open_verified(store, source) as opened, store.open(path, "wb") as written:
             features = pq.ParquetFile(opened)
             schema = self._schema(features.schema_arrow)
             with pq.ParquetWriter(written, schema, compression="zstd") as writer:
@@ -99,7 +101,7 @@ class Scorer:
         return pa.schema([*kept, ("prediction", pa.float64()), ("model_version", pa.string())])
 
 
-def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence[str], rows: int) -> dict[str, str]:
+def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence[LakeFile]) -> dict[str, str]:
     """Score files on Spark's executors, or, where that is done before Spark has started, in this process.
 
     Either way the same code scores the same files, so the predictions are the same bytes.
@@ -108,18 +110,17 @@ def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence
         settings: name the Spark master.
         name: of the Spark application.
         scorer: what scores a file.
-        sources: files of features, relative to the lake's root.
-        rows: in all files.
+        sources: files of features.
 
     Returns:
         Path of the predictions by path of the features.
     """
-    if rows <= ROWS_BEFORE_SPARK_PAYS:
-        return {source: scorer.score_file(source)[0] for source in sources}
+    if sum(source.rows for source in sources) <= ROWS_BEFORE_SPARK_PAYS:
+        return {source.path: scorer.score_file(source)[0] for source in sources}
     from jobs.data.spark import spark_session
 
     spark = spark_session(settings, name)
-    files = spark.createDataFrame([(source,) for source in sources], "source string")
+    files = spark.createDataFrame([astuple(source) for source in sources], FILE_COLUMNS)
     found = files.mapInArrow(scorer.__call__, "source string, path string, rows long").collect()
     return {row.source: row.path for row in found}
 

@@ -50,14 +50,24 @@ def _day(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manife
     said = predictions.short_hash if predictions else "none"
     path = f"{lake.pipeline}/reports/{features.partition}/rows-{features.short_hash}-{said}.parquet"
     kept = lake.store.read(path)
-    if kept is not None:
-        frame: pd.DataFrame = pq.read_table(pa.BufferReader(kept)).to_pandas()
+    if kept is not None and (frame := _whole(kept)) is not None:
         return frame
     rows = _drawn(lake, pipeline, features, predictions)
     written = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), written, compression="zstd")
+    pq.write_table(
+        pa.Table.from_pandas(rows, preserve_index=False), written, compression="zstd", write_page_checksum=True
+    )
     lake.store.replace(path, written.getvalue().to_pybytes())
     return rows
+
+
+def _whole(kept: bytes) -> pd.DataFrame | None:
+    """Rows that were drawn before; None where the file is broken, and they are to be drawn again."""
+    try:
+        frame: pd.DataFrame = pq.read_table(pa.BufferReader(kept), page_checksum_verification=True).to_pandas()
+    except (OSError, pa.ArrowInvalid):  # Arrow says OSError where a page is broken
+        return None
+    return frame
 
 
 def _drawn(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manifest | None) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.monitoring.labelled_predictions import DATASETS, labelled_predictions
 from jobs.monitoring.performance import DayPerformance, day_performance, sliced_columns
@@ -57,7 +57,14 @@ def _has_changed(job: Job, day: str) -> bool:
         return False
     kept = job.lake.store.read(_path(job, day))
     hashes = {manifest.key: manifest.content_hash for manifest in published if manifest is not None}
-    return kept is None or json.loads(kept)["inputs"] != hashes
+    return kept is None or _inputs_of(kept) != hashes
+
+
+def _inputs_of(kept: bytes) -> Any:
+    try:
+        return json.loads(kept)["inputs"]
+    except (ValueError, KeyError, TypeError):  # cut off or changed: the day is measured again
+        return None
 
 
 def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None:

@@ -20,6 +20,7 @@ from jobs.models.prediction import predict
 from jobs.training.fitting import fit
 from jobs.training.search_space import distributions
 from tidewheel.errors import DataRefused
+from tidewheel.lake.verified import read_document
 from tidewheel.runs import run_folder
 from tidewheel.spec import LOWER_IS_BETTER
 
@@ -91,7 +92,8 @@ def search(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, data_has
     path = f"{lake.pipeline}/runs/{run_folder(run_id)}/{SEARCH_FILE}"
     result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
     if (kept := lake.store.read(path)) is not None:
-        before = SearchResult.model_validate_json(kept)
+        remedy = "delete it: the search then begins anew"
+        before = read_document(SearchResult, kept, lake.store.url(path), "the trials of a search", remedy)
         result = before if before.question == result.question else result
     space = distributions(pipeline.training, pipeline.task)
     while len(result.trials) <= asked.trials and not _is_late(asked, result):

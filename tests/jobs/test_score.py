@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +103,39 @@ def test_spark_and_a_single_process_write_the_same_bytes_in_a_folder_and_on_s3(
     there = run_job(on_s3, "score", "2024-01-10..2024-01-12", "there")
     assert there.outputs == here.outputs
     assert on_s3.lake.read(on_s3.lake.manifest("predictions", "2024-01-12", there.outputs[2].content_hash)).num_rows
+
+
+def test_features_of_which_a_bit_has_changed_are_not_scored(
+    parcels: Parcels, run_job: RunJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    [file] = parcels.lake.files(parcels.lake.need("features", "2024-01-12"))
+    path = Path(parcels.lake.store.local(file.path))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SystemExit) as failed:
+        run_job(parcels, "score", "2024-01-12", "night")
+    assert failed.value.code == ExitCode.FAILED
+    assert f"{file.path} is not what the manifest of features/2024-01-12 says: its sha256" in caplog.text
+
+
+def test_the_manifest_of_another_day_is_not_scored_as_this_one(
+    parcels: Parcels, run_job: RunJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(parcels.lake.store.local(f"{parcels.name}/features"))
+    shutil.copy(folder / "2024-01-11" / "manifest.json", folder / "2024-01-12" / "manifest.json")
+    with pytest.raises(SystemExit) as failed:
+        run_job(parcels, "score", "2024-01-12", "night")
+    assert failed.value.code == ExitCode.FAILED
+    assert "is the manifest of features/2024-01-11" in caplog.text
+
+
+def test_predictions_whose_manifest_is_broken_are_made_again(parcels: Parcels, run_job: RunJob) -> None:
+    day = "2024-01-12"
+    for output in run_job(parcels, "score", day, "night").outputs:
+        parcels.lake.publish(parcels.lake.manifest("predictions", output.partition, output.content_hash))
+    parcels.lake.store.replace(f"{parcels.name}/predictions/{day}/manifest.json", b'{"pipeline": "par')
+    assert run_job(parcels, "score", day, "again").figures["version"] == "1"
 
 
 def test_without_a_champion_nothing_is_scored_and_nothing_fails(

@@ -17,13 +17,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from os import SEEK_END
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tidewheel.errors import LakeError
 from tidewheel.lake.manifest import SHORT_HASH, DataFile, Manifest, content_hash
 from tidewheel.lake.store import Store
+from tidewheel.lake.verified import LakeFile, open_verified, read_document, verify_files
 from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -129,24 +129,36 @@ class Lake:
         """Why a day's newest batch in quarantine was refused; None where none lies there."""
         kept = self.store.find_details(f"{self._dataset(dataset)}/{QUARANTINE}/{partition}")
         records = [(modified, path) for path, _, modified in kept if _is_reason(path)]
-        content = self.store.read(max(records)[1]) if records else None
-        return str(json.loads(content)["reason"]) if content else None
+        if not records or (content := self.store.read(path := max(records)[1])) is None:
+            return None
+        try:
+            return str(json.loads(content)["reason"])
+        except (ValueError, KeyError, TypeError):
+            return f"its record {self.store.url(path)} was cut off or changed, so nobody knows why"
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def published(self, dataset: str, partition: str) -> Manifest | None:
-        """The manifest readers see, or None where nothing is published."""
-        return self._load(self._path(dataset, partition, PUBLISHED))
+        """The manifest readers see, or None where nothing is published.
+
+        Raises:
+            LakeError: the file there is no manifest, or that of another batch.
+        """
+        return self._load(dataset, partition, PUBLISHED)
 
     def manifest(self, dataset: str, partition: str, content_hash: str) -> Manifest:
         """A manifest by content hash, published or not.
 
         Raises:
-            LakeError: there never was such a batch.
+            LakeError: there never was such a batch, or the file there is another's.
         """
-        found = self._load(self._path(dataset, partition, f"{content_hash}.json"))
+        name = f"{content_hash}.json"
+        found = self._load(dataset, partition, name)
         if found is None:
             raise LakeError(f"{self.pipeline}: {dataset}/{partition} never had content {content_hash}")
+        if found.content_hash != content_hash:
+            url = self.store.url(self._path(dataset, partition, name))
+            raise LakeError(f"{url} is the manifest of other content, {found.content_hash}; {_RESTORE}")
         return found
 
     def need(self, dataset: str, partition: str) -> Manifest:
@@ -179,32 +191,40 @@ class Lake:
         )
         return next(published, None)
 
+    def files(self, manifest: Manifest) -> list[LakeFile]:
+        """A batch's files, each with what it must be, for `open_verified`."""
+        folder = self._dataset(manifest.dataset)
+        return [
+            LakeFile(f"{folder}/{file.path}", file.bytes, file.sha256, file.rows, manifest.key)
+            for file in manifest.files
+        ]
+
     def urls(self, manifest: Manifest) -> list[str]:
-        """URLs of a batch's files, for Spark."""
-        return [self.store.url(f"{self._dataset(manifest.dataset)}/{file.path}") for file in manifest.files]
+        """URLs of a batch's files. Who hands them to a reader of its own calls `verify` before."""
+        return [self.store.url(file.path) for file in self.files(manifest)]
+
+    def verify(self, manifests: Iterable[Manifest]) -> None:
+        """Compare every byte of some batches with their manifests.
+
+        Raises:
+            LakeError: a file is gone, or is not what the manifest says.
+        """
+        verify_files(self.store, (file for manifest in manifests for file in self.files(manifest)))
 
     def read(
-        self,
-        manifest: Manifest,
-        columns: Sequence[str] | None = None,
-        *,
-        verify: bool = False,
-        where: pc.Expression | None = None,
+        self, manifest: Manifest, columns: Sequence[str] | None = None, *, where: pc.Expression | None = None
     ) -> pa.Table:
-        """Read a batch into memory, in the order its manifest names the files.
+        """Read a batch into memory, in the order its manifest names the files, and compare every byte with it.
 
         Args:
             manifest: of the batch.
             columns: only these; default: all.
-            verify: compare not only the files' sizes with the manifest, but every byte, by hash.
             where: only rows for which this holds; parts of a file whose statistics rule it out are not read.
 
         Raises:
             LakeError: a file is gone, or is not what the manifest says.
         """
-        return self._concatenated(
-            self._read_file(manifest, file, columns, verify=verify, where=where) for file in manifest.files
-        )
+        return self._concatenated(self._read_file(file, columns, where) for file in self.files(manifest))
 
     def read_all(self, manifests: Iterable[Manifest], columns: Sequence[str] | None = None) -> pa.Table:
         """Read several batches, one after the other.
@@ -212,7 +232,7 @@ class Lake:
         Raises:
             LakeError: there are no batches, or one is not what its manifest says.
         """
-        return self._concatenated(self._read_file(batch, file, columns) for batch in manifests for file in batch.files)
+        return self._concatenated(self._read_file(file, columns) for batch in manifests for file in self.files(batch))
 
     def _concatenated(self, tables: Iterable[pa.Table]) -> pa.Table:
         import pyarrow as pa
@@ -222,35 +242,11 @@ class Lake:
             raise LakeError(f"{self.pipeline}: asked to read no batches at all")
         return pa.concat_tables(read, promote_options="permissive")
 
-    def _read_file(
-        self,
-        manifest: Manifest,
-        file: DataFile,
-        columns: Sequence[str] | None,
-        *,
-        verify: bool = False,
-        where: pc.Expression | None = None,
-    ) -> pa.Table:
-        import pyarrow as pa
+    def _read_file(self, file: LakeFile, columns: Sequence[str] | None, where: pc.Expression | None = None) -> pa.Table:
         import pyarrow.parquet as pq
 
-        path = f"{self._dataset(manifest.dataset)}/{file.path}"
-        try:
-            with self.store.open(path) as opened:
-                size = opened.seek(0, SEEK_END)
-                if size != file.bytes:
-                    wrong = f"it has {size} bytes, not {file.bytes}"
-                elif verify and (found := self.store.sha256(path)[0]) != file.sha256:
-                    wrong = f"its sha256 is {found}, not {file.sha256}"
-                else:
-                    opened.seek(0)
-                    return pq.read_table(opened, columns=list(columns) if columns else None, filters=where)
-        except (OSError, pa.ArrowInvalid) as error:
-            wrong = str(error)
-        raise LakeError(
-            f"{self.store.url(path)} is not what the manifest of {manifest.key} says: {wrong}; "
-            "restore the file, or make the partition again"
-        )
+        with open_verified(self.store, file) as opened:
+            return pq.read_table(opened, columns=list(columns) if columns else None, filters=where)
 
     # --- places ----------------------------------------------------------------------------------------------------
 
@@ -265,9 +261,27 @@ class Lake:
         self.store.replace(path, content)
         return self.store.url(path)
 
-    def _load(self, path: str) -> Manifest | None:
+    def _load(self, dataset: str, partition: str, name: str) -> Manifest | None:
+        path = self._path(dataset, partition, name)
         content = self.store.read(path)
-        return None if content is None else Manifest.model_validate_json(content)
+        if content is None:
+            return None
+        url = self.store.url(path)
+        found = read_document(Manifest, content, url, "a manifest", _RESTORE)
+        if (found.pipeline, found.dataset, found.partition) != (self.pipeline, dataset, partition):
+            raise LakeError(f"{url} is the manifest of {found.key} of {found.pipeline}, in the wrong place; {_RESTORE}")
+        if (computed := content_hash(found.columns, found.files)) != found.content_hash:
+            raise LakeError(
+                f"{url} was changed: it names files whose content hash is {computed}, and says {found.content_hash}; "
+                f"{_RESTORE}"
+            )
+        return found
+
+
+_RESTORE = (
+    f"copy the batch's own manifest, <content hash>.json in its partition's folder, over {PUBLISHED}, or restore it "
+    "from a backup, or make the partition again"
+)
 
 
 def _is_reason(path: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import IO, Any
 from uuid import uuid4
@@ -70,7 +70,8 @@ class Store:
         target = self.local(path)
         if "w" in mode:
             self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        with _named(target):
+        # Of a file that is read the system says its name; an error of what is done with its rows is another's.
+        with _named(target) if "w" in mode else nullcontext():
             with self.fs.open(target, mode) as file:
                 yield file
             if "w" in mode and self.is_folder:
