@@ -13,6 +13,8 @@ from tidewheel.lake.verified import read_document
 
 _RUN_ID = re.compile(r"[^A-Za-z0-9._+-]")
 
+LONGEST_RUN_ID = 250
+"""Characters, as in Airflow and in the ledger; a folder's name may have a few more."""
 Figure = bool | int | float | str | None
 
 
@@ -54,10 +56,12 @@ def run_folder(run_id: str) -> str:
     """A run id as a folder name: Airflow's `manual__2026-11-22T05:18:00+00:00` holds characters that URLs do not like.
 
     Raises:
-        UsageError: the run id is empty.
+        UsageError: the run id is empty, or too long for a folder and for the ledger.
     """
     if not run_id.strip("."):
         raise UsageError(f"run id {run_id!r} cannot name a folder")
+    if len(run_id) > LONGEST_RUN_ID:
+        raise UsageError(f"run id {run_id[:40]}... has {len(run_id)} characters; expected {LONGEST_RUN_ID} at most")
     return _RUN_ID.sub("-", run_id)
 
 

@@ -23,6 +23,7 @@ from tidewheel.settings import load_settings
 
 NOT_FOUND = 404
 UNAUTHENTICATED = 401
+LONGEST_REPEATED = 120
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin", "cache-control": "no-store"}
 # A report's scripts run, but in an origin of their own: they see neither Airflow's cookie nor its API.
 REPORT_HEADERS = HEADERS | {"content-security-policy": "sandbox allow-scripts allow-popups allow-downloads"}
@@ -64,7 +65,7 @@ def show_report(path: str) -> Response:
     settings = load_settings()
     report = read_report(Store(settings.lake_root, settings.lake_options), path)
     if report is None:
-        raise HTTPException(NOT_FOUND, f"the lake has no report {path!r}")
+        raise HTTPException(NOT_FOUND, f"the lake has no report {_short(path)}")
     return Response(report.content, media_type=report.content_type, headers=REPORT_HEADERS)
 
 
@@ -73,10 +74,13 @@ def show_record(path: str) -> HTMLResponse:
     """What a job left behind, for a person: its sentence, links, figures and batches."""
     settings = load_settings()
     report = read_report(Store(settings.lake_root, settings.lake_options), path)
+    if report is None:
+        raise HTTPException(NOT_FOUND, f"the lake has no record {_short(path)}")
     try:
-        record = JobRecord.model_validate_json(report.content if report else b"")
+        record = JobRecord.model_validate_json(report.content)
     except ValidationError:
-        raise HTTPException(NOT_FOUND, f"the lake has no record {path!r}") from None
+        words = f"{_short(path)} is not the record of a job, or was cut off or changed; run the job again"
+        raise HTTPException(NOT_FOUND, words) from None
     links = {title: browser_address(target) for title, target in record.links.items()}
     return _page("record.html", record=record, links=links, raw=browser_address(path))
 
@@ -87,6 +91,11 @@ async def _ask_a_person_to_log_in(request: Request, error: HTTPException) -> Res
     if error.status_code == UNAUTHENTICATED and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(f"{get_auth_manager().get_url_login()}?next={quote(str(request.url), safe='')}")
     return await http_exception_handler(request, error)
+
+
+def _short(path: str) -> str:
+    """A path as a message repeats it."""
+    return repr(path if len(path) <= LONGEST_REPEATED else f"{path[:LONGEST_REPEATED]}...")
 
 
 def _page(template: str, **words: object) -> HTMLResponse:

@@ -138,7 +138,7 @@ class _Answers:
 
 
 def _known(settings: Settings, pipelines: Sequence[str]) -> dict[str, Known]:
-    ledger = Ledger.open(settings)
+    ledger = Ledger.open(settings, patience_seconds=0)
     releases = Releases(ledger)
     try:
         return {

@@ -8,6 +8,9 @@ from pathlib import PurePosixPath
 from tidewheel.lake import Store
 
 READABLE = frozenset({"reports", "runs"})
+LONGEST_NAME = 255
+"""Bytes that a file system takes as the name of a file or folder."""
+LONGEST_PATH = 1000
 CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".json": "application/json"}
 
 
@@ -28,11 +31,19 @@ def read_report(store: Store, path: str) -> Report | None:
     content_type = CONTENT_TYPES.get(PurePosixPath(path).suffix)
     if content_type is None or not _is_report(path):
         return None
-    content = store.read(path)
+    try:
+        content = store.read(path)
+    except (IsADirectoryError, NotADirectoryError):
+        return None
     return None if content is None else Report(content, content_type)
 
 
 def _is_report(path: str) -> bool:
     parts = path.split("/")
-    plain = all(part not in ("", ".", "..") and "\\" not in part and part.isprintable() for part in parts)
-    return plain and len(parts) > 2 and parts[1] in READABLE
+    return len(parts) > 2 and parts[1] in READABLE and len(path) <= LONGEST_PATH and all(map(_is_name, parts))
+
+
+def _is_name(part: str) -> bool:
+    """Whether a job can have named a file or folder so; what lies below never gets to see another name."""
+    plain = part not in ("", ".", "..") and "\\" not in part and part.isprintable()
+    return plain and len(part.encode()) <= LONGEST_NAME

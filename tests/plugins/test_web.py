@@ -167,6 +167,46 @@ def test_a_record_is_a_page_for_a_person(get: Get, lake: Lake) -> None:
     assert 'href="/tidewheel/lake/orders/reports/2026-01-05/raw.html"' in page
 
 
+@pytest.mark.parametrize("room", ["lake", "record"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "orders/reports/2026-01-05/" + "x" * 300 + ".html",
+        "orders/reports/" + "x" * 300 + "/raw.html",
+        "orders/reports/2026-01-05/" + "%C3%A4" * 140 + ".html",
+        "o" * 300 + "/reports/2026-01-05/raw.html",
+        "orders/reports/" + "x/" * 3000 + "raw.html",
+        "orders/reports/2026-01-05/%00.html",
+        "orders/reports/2026-01-05/raw%00.html",
+        "orders/reports/%2e%2e/%2e%2e/secret.json",
+        "orders/reports/..%2f..%2fsecret.json",
+        "orders/reports/2026-01-05%2Fother.html",
+        "orders/reports/2026-01-05/raw.html/more.html",
+        "orders/reports/2026-01-05/%F0%9F%8C%8A.html",
+        "orders/reports/2026-01-05/%ff%fe.html",
+        "orders/reports/2026-01-05/folder.html",
+        "orders/reports/absent/raw.html",
+        "orders/runs/absent/land.json",
+        "%2e%2e/%2e%2e/%2e%2e/etc/passwd.json",
+        "",
+    ],
+    ids=lambda path: path[:40] or "nothing",
+)
+def test_a_path_that_names_no_report_is_not_found_in_a_sentence(get: Get, lake: Lake, room: str, path: str) -> None:
+    lake.store.replace("orders/reports/2026-01-05/folder.html/inside.txt", b"a folder that is named like a report")
+    answer = get(f"/{room}/{path}")
+    assert answer.status_code == 404
+    assert len(answer.text) < 500
+
+
+def test_a_record_that_was_cut_off_says_so(get: Get, lake: Lake) -> None:
+    path = "orders/runs/run-1/land.json"
+    lake.store.replace(path, (lake.store.read(path) or b"")[:-10])
+    answer = get(f"/record/{path}")
+    assert answer.status_code == 404
+    assert "was cut off or changed; run the job again" in answer.json()["detail"]
+
+
 def test_a_file_beside_a_record_is_no_record(get: Get, lake: Lake) -> None:
     lake.store.replace("orders/runs/run-1/training_data.json", b"{}")
     assert get("/record/orders/runs/run-1/training_data.json").status_code == 404

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tidewheel.errors import LakeError, UsageError
-from tidewheel.lake import Lake
+from tidewheel.lake import Lake, Store
 from tidewheel.runs import BatchReference, JobRecord, read_record, run_folder, verify_outputs, write_record
 from tidewheel.settings import Settings
 
@@ -70,3 +72,17 @@ def test_any_run_id_names_one_plain_folder_or_is_refused(run_id: str) -> None:
     assert folder not in {".", ".."}
     assert folder.isascii()
     assert len(folder) == len(run_id)
+
+
+@pytest.mark.parametrize("length", [250, 251, 300, 5000])
+def test_the_longest_run_id_that_airflow_makes_names_a_folder_and_a_longer_one_is_refused(
+    tmp_path: Path, length: int
+) -> None:
+    lake, run_id = Lake("o" * 63, Store(f"file://{tmp_path}", {})), "r" * length
+    record = JobRecord(pipeline=lake.pipeline, job="validate-predictions", run_id=run_id, partition="2026-01-05")
+    if length <= 250:
+        write_record(lake, record)
+        assert read_record(lake, run_id, "validate-predictions") == record
+    else:
+        with pytest.raises(UsageError, match=f"has {length} characters; expected 250 at most"):
+            write_record(lake, record)

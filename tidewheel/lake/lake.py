@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 PUBLISHED = "manifest.json"
 DATA = "_data"
 QUARANTINE = "_quarantine"
+LONGEST_END = 180
+"""Bytes of a source file's name that are kept in quarantine, where more is written before and after it."""
 
 
 class Lake:
@@ -119,9 +121,11 @@ class Lake:
     def quarantine_raw(self, dataset: str, partition: str, name: str, content: bytes, reason: str) -> str:
         """Keep a source file that was refused, untouched, with the reason beside it. Returns its URL.
 
-        A part of its hash is in its name: a file that is delivered again, and broken again, replaces no evidence.
+        A part of its hash is in its name: a file that is delivered again, and broken again, replaces no evidence. Of a
+        long name the end is kept.
         """
-        kept = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{name}"
+        end = name.encode()[-LONGEST_END:].decode(errors="ignore")
+        kept = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{end}"
         self._quarantine(dataset, partition, f"{kept}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
         return self._quarantine(dataset, partition, kept, content)
 

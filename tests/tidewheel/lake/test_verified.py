@@ -151,3 +151,10 @@ def test_a_broken_record_of_a_refusal_hides_no_other(shop: Lake, content: bytes)
     url = shop.quarantine_raw("landing", DAY, "orders.csv", b"id,am", "cut off")
     Path(f"{url.removeprefix('file://')}.reason.json").write_bytes(content)
     assert "was cut off or changed, so nobody knows why" in (shop.quarantine_reason("landing", DAY) or "")
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "ä" * 125 + ".csv"], ids=["letters", "umlauts"])
+def test_the_longest_name_of_a_source_file_is_quarantined_by_its_end(shop: Lake, name: str) -> None:
+    url = shop.quarantine_raw("landing", DAY, name, b"id,am", "cut off")
+    assert url.endswith(".csv")
+    assert shop.quarantine_reason("landing", DAY) == "cut off"
