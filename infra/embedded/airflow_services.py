@@ -83,6 +83,9 @@ def configuration(
         "api_auth": {"jwt_secret": credentials.airflow_jwt_secret, "jwt_issuer": "tidewheel"},
         # A task's token is renewed only while its heartbeats arrive: let it outlive a suspended laptop.
         "execution_api": {"jwt_expiration_time": DAY},
+        # A task waits two minutes for an API server that is being started again, and loses no try. Its own heartbeats
+        # wait as well: after as long without one, the scheduler takes it for dead.
+        "workers": {"execution_api_retries": 40, "execution_api_retry_wait_max": 5},
         "scheduler": {
             "catchup_by_default": False,
             # A killed scheduler's tasks are found within a minute, not in five.

@@ -31,8 +31,16 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 300.0
 DEATHS = 3
 DATABASES, LEDGER_TABLES, AIRFLOW_TABLES = "databases", "ledger", "airflow-db"
+# A task that starts before the API server answers, or before MLflow does, would lose a try.
+BEFORE_TASKS = (AIRFLOW_TABLES, LEDGER_TABLES, airflow_services.API_SERVER, mlflow_server.NAME)
 # Whoever is not named here needs Airflow's tables.
-NEEDS = {postgres.NAME: (), router.NAME: (), mlflow_server.NAME: (DATABASES,)}
+NEEDS: dict[str, tuple[str, ...]] = {
+    postgres.NAME: (),
+    router.NAME: (),
+    mlflow_server.NAME: (DATABASES,),
+    airflow_services.SCHEDULER: BEFORE_TASKS,
+    airflow_services.TRIGGERER: BEFORE_TASKS,
+}
 
 
 def prepare(installation: Installation) -> dict[str, Program]:

@@ -62,4 +62,25 @@ def test_a_changed_configuration_makes_another_program(tmp_path: Path) -> None:
     assert launches[0] == launches[1] != launches[2]
 
 
+def test_a_task_waits_for_an_api_server_that_is_away_as_long_as_the_scheduler_waits_for_the_task(
+    tmp_path: Path,
+) -> None:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    sections = airflow_services.configuration(layout, Settings(home=layout.home), CREDENTIALS, URL, Ports())
+    airflow_services.write_files(layout, sections, "secret")
+    asked = "from airflow.sdk.api import client; print(client.API_RETRIES, client.API_RETRY_WAIT_MAX)"
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(layout.airflow),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://",
+    }
+    said = subprocess.run(
+        [sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+    tries, longest = int(said[-2]), float(said[-1])
+    mean = longest / 2  # Airflow draws each wait
+    assert 60 < tries * mean <= sections["scheduler"]["task_instance_heartbeat_timeout"]
+
+
 CREDENTIALS = Credentials()
