@@ -111,7 +111,7 @@ class Watch:
         from tidewheel.settings import load_settings
 
         settings = load_settings()
-        self._ledger = self._ledger or Ledger.open(settings)
+        self._ledger = self._ledger or Ledger.open(settings, patience_seconds=0)
         astray = self._still_astray(settings, self._ledger)
         return unreleased(settings, self._ledger, datetime.now(UTC), astray)
 

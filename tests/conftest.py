@@ -76,30 +76,49 @@ def _java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class PostgresServer:
+    """A real PostgreSQL server, which a test may stop and start again."""
+
+    def __init__(self, home: Path) -> None:
+        self._layout = Layout(home)
+        self._layout.create()
+        self._password = secrets.token_hex(8)
+        postgres.create_data_folder(self._layout, self._password)
+        self._port = free_port()
+        program = postgres.program(self._layout, self._port)
+        self._launch_file = program.launch_file(self._layout)
+        write_private(self._launch_file, program.launch_json())
+
+    def url(self, database: str) -> str:
+        """URL of one of its databases."""
+        return postgres.url(self._password, self._port, database)
+
+    def start(self) -> None:
+        """Start it, and wait until it accepts connections."""
+        launcher = [sys.executable, "-I", "-S", str(Path(launch.__file__)), str(self._launch_file)]
+        with self._layout.log("postgres").open("ab") as log:
+            self._process = subprocess.Popen(launcher, stdout=log, stderr=log)
+        wait_until(lambda: not postgres.refusal(self.url("postgres")), "PostgreSQL accepts connections")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send its main process a signal."""
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """Stop it at once, whoever is connected."""
+        self.signal(signal.SIGINT)
+        self._process.wait(30)
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
     """A real PostgreSQL server of its own; called with a database's name, gives its URL."""
-    layout = Layout(tmp_path_factory.mktemp("postgres") / "home")
-    layout.create()
-    password = secrets.token_hex(8)
-    postgres.create_data_folder(layout, password)
-    port = free_port()
-    program = postgres.program(layout, port)
-    launch_file = program.launch_file(layout)
-    write_private(launch_file, program.launch_json())
-    launcher = [sys.executable, "-I", "-S", str(Path(launch.__file__)), str(launch_file)]
-    with layout.log("postgres").open("wb") as log:
-        server = subprocess.Popen(launcher, stdout=log, stderr=log)
-
-    def url(database: str) -> str:
-        return postgres.url(password, port, database)
-
+    server = PostgresServer(tmp_path_factory.mktemp("postgres") / "home")
     try:
-        wait_until(lambda: not postgres.refusal(url("postgres")), "PostgreSQL accepts connections")
-        yield url
+        server.start()
+        yield server.url
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(30)
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def _take_bentos(sweep: _Sweep, settings: Settings, pipeline: str, before: datet
 
     what = f"Bentos of {pipeline}"
     try:
-        releases = Releases(Ledger.open(settings))
+        releases = Releases(Ledger.open(settings, patience_seconds=0))
         with releases.exclusively(pipeline, 0):
             sweep.take(what, unused_bentos(settings, pipeline, before, _needed(settings, releases, pipeline)))
     except (LedgerError, SettingsError) as error:

@@ -42,7 +42,7 @@ def why(
     settings = load_settings()
     find_pipeline(settings.pipelines_folder, name)  # a misspelled name gets a hint
     kinds = [kind] if kind else [other for other in Kind if other is not Kind.VALIDATION]
-    rows = Ledger.open(settings).verdicts(name, kinds, limit=last)
+    rows = Ledger.open(settings, patience_seconds=0).verdicts(name, kinds, limit=last)
     if as_json:
         typer.echo(json.dumps([_plain(row) for row in rows], indent=2))
         return

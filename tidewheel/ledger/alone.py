@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import InvalidRequestError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from tidewheel.errors import LedgerError
+from tidewheel.ledger.outage import LedgerAway, idempotent
 
 POLL_SECONDS = 0.2
 
@@ -19,73 +20,119 @@ class Busy(LedgerError):
     """Another process works on it."""
 
 
-@dataclass(frozen=True)
 class Alone:
-    """Held while the block runs in which it was taken.
+    """The right to work on something alone.
 
-    Attributes:
-        connection: the session of PostgreSQL that holds the lock; None where there is no such thing.
+    The lock is PostgreSQL's: it ends with the connection, so with the process, however that ends. SQLite has no such
+    thing; only tests in one process use it.
+
+    Args:
+        engine: of the ledger.
+        what: there is to work on.
+        patience_seconds: how long to wait for a ledger that is away.
     """
 
-    connection: Connection | None
+    def __init__(self, engine: Engine, what: str, patience_seconds: float) -> None:
+        self.patience_seconds = patience_seconds
+        self._engine, self._what = engine, what
+        self._connection: Connection | None = None
+        self._one_at_a_time = threading.Lock()
 
-    def verify(self) -> None:
-        """See that the lock is still held: it is gone when PostgreSQL was started again meanwhile.
+    @idempotent
+    def take(self, patience_seconds: float) -> None:
+        """Wait for the right.
+
+        Args:
+            patience_seconds: how long to wait for another process.
 
         Raises:
-            LedgerError: it is lost; another process may hold it now.
+            Busy: another process works on it for longer.
+            LedgerAway: the ledger cannot be reached, or is lost meanwhile.
         """
-        if self.connection is None:
-            return
-        try:
-            self.connection.scalar(select(1))
-            self.connection.commit()
-        except (OperationalError, InvalidRequestError) as error:
-            raise LedgerError(
-                "the connection to the ledger was lost, and with it the right to work on this release alone; "
-                "nothing more is written: resume the release"
-            ) from error
-
-
-@contextmanager
-def alone(engine: Engine, what: str, patience_seconds: float) -> Iterator[Alone]:
-    """Be the only process that works on something.
-
-    The lock is PostgreSQL's: it ends with the connection, so with the process, however that ends. SQLite has no
-    such thing; only tests in one process use it.
-
-    Raises:
-        Busy: another process works on it for longer than `patience_seconds`.
-        LedgerError: the ledger cannot be reached, or is lost meanwhile.
-    """
-    if engine.dialect.name != "postgresql":
-        yield Alone(None)
-        return
-    try:
-        connection = engine.connect()
-    except OperationalError as error:
-        raise LedgerError(f"the ledger cannot be reached: {error.orig}; is the platform up?") from error
-    try:
-        _wait_for_lock(connection, what, patience_seconds)
-        yield Alone(connection)
-    finally:
-        with suppress(InvalidRequestError):  # a connection that was lost has let go of everything already
-            connection.detach()  # closed for good instead of going back to the pool, and the lock with it
-        connection.close()
-
-
-def _wait_for_lock(connection: Connection, what: str, patience_seconds: float) -> None:
-    key = func.hashtextextended(f"tidewheel {what}", 0)
-    deadline = time.monotonic() + patience_seconds
-    try:
-        while not connection.scalar(select(func.pg_try_advisory_lock(key))):
-            connection.commit()
+        deadline = time.monotonic() + patience_seconds
+        while not self._try():
             if time.monotonic() > deadline:
                 raise Busy(
-                    f"another process has been working on the {what} for {patience_seconds:.0f} s; "
+                    f"another process has been working on the {self._what} for {patience_seconds:.0f} s; "
                     "see the ledger's release_stage, or end that process: the release can be resumed"
                 )
             time.sleep(POLL_SECONDS)
-        connection.commit()
-    except OperationalError as error:
-        raise LedgerError(f"the ledger was lost while waiting for the {what}: {error.orig}") from error
+
+    def hold(self) -> bool:
+        """See that the right is still held: it is lost when PostgreSQL is started again, and is then taken again.
+
+        Returns:
+            False where it was lost: another process may have had it, and have let go of it, in between.
+
+        Raises:
+            Busy: another process has it now.
+            LedgerAway: the ledger cannot be reached.
+        """
+        if self._engine.dialect.name != "postgresql":
+            return True
+        with self._one_at_a_time:
+            if self._connection is not None:
+                try:
+                    self._connection.scalar(select(1))
+                    self._connection.commit()
+                except (DBAPIError, InvalidRequestError):
+                    self._let_go()
+                else:
+                    return True
+            if not self._try():
+                self._let_go()
+                raise Busy(
+                    f"the connection to the ledger was lost, and another process works on the {self._what} since: "
+                    "nothing more is written"
+                )
+            return False
+
+    def end(self) -> None:
+        """Let go of the right."""
+        with self._one_at_a_time:
+            self._let_go()
+
+    def _try(self) -> bool:
+        if self._engine.dialect.name != "postgresql":
+            return True
+        key = func.hashtextextended(f"tidewheel {self._what}", 0)
+        try:
+            self._connection = self._connection or self._engine.connect()
+            found = bool(self._connection.scalar(select(func.pg_try_advisory_lock(key))))
+            self._connection.commit()
+        except (DBAPIError, InvalidRequestError) as error:
+            self._let_go()
+            said = error.orig if isinstance(error, DBAPIError) else error
+            raise LedgerAway(f"the ledger was lost while waiting for the {self._what}: {said}") from error
+        return found
+
+    def _let_go(self) -> None:
+        if self._connection is None:
+            return
+        connection, self._connection = self._connection, None
+        with suppress(InvalidRequestError):  # a connection that was lost has let go of everything already
+            connection.detach()  # closed for good instead of going back to the pool, and the lock with it
+        with suppress(DBAPIError, InvalidRequestError):
+            connection.close()
+
+
+@contextmanager
+def alone(engine: Engine, what: str, patience_seconds: float, ledger_seconds: float) -> Iterator[Alone]:
+    """Be the only process that works on something.
+
+    Args:
+        engine: of the ledger.
+        what: there is to work on.
+        patience_seconds: how long to wait for another process.
+        ledger_seconds: how long to wait for a ledger that is away.
+
+    Raises:
+        Busy: another process works on it for longer than `patience_seconds`.
+        LedgerAway: the ledger cannot be reached.
+    """
+    held = Alone(engine, what, ledger_seconds)
+    try:
+        held.take(patience_seconds)
+        yield held
+    finally:
+        held.end()

@@ -10,25 +10,34 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, create_engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from tidewheel.errors import LedgerError, SettingsError
+from tidewheel.ledger.outage import PATIENCE_SECONDS, LedgerAway, idempotent, may_come_back
 from tidewheel.ledger.plain_json import to_json
 from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings, load_settings
 
+CONNECT_SECONDS = 5
 LOST = "lost"
 """Who has closed a wish that no training ever answered."""
 
 
 class Ledger:
-    """The platform's memory of decisions. Everything may be written twice; it is then there once."""
+    """The platform's memory of decisions. Everything may be written twice; it is then there once.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: SQLAlchemy URL of the database.
+        patience_seconds: how long to wait for a database that is away; a page or a person at a terminal does not.
+    """
+
+    def __init__(self, url: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self.patience_seconds = patience_seconds
         try:
-            self.engine: Engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json)
+            connect = {"connect_timeout": CONNECT_SECONDS} if url.startswith("postgresql") else {}
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json, connect_args=connect)
         except (
             ArgumentError,
             ModuleNotFoundError,
@@ -40,29 +49,42 @@ class Ledger:
             ) from None
 
     @classmethod
-    def open(cls, settings: Settings | None = None) -> Ledger:
+    def open(cls, settings: Settings | None = None, patience_seconds: float = PATIENCE_SECONDS) -> Ledger:
         """The ledger of this installation.
+
+        Args:
+            settings: of the installation.
+            patience_seconds: how long to wait for a database that is away.
 
         Raises:
             SettingsError: TIDEWHEEL_DATABASE_URL is not set and no platform runs here.
         """
-        return cls((settings or load_settings()).require("database_url"))
+        return cls((settings or load_settings()).require("database_url"), patience_seconds)
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Wait for a ledger that is away for so long, while the block runs."""
+        usual, self.patience_seconds = self.patience_seconds, seconds
+        try:
+            yield
+        finally:
+            self.patience_seconds = usual
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """One transaction.
 
         Raises:
-            LedgerError: the database cannot be reached, or has not the tables of this version.
+            LedgerAway: the database cannot be reached at present.
+            LedgerError: it will never be reached like this, or has not the tables of this version.
         """
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             said = " ".join(str(error.orig).split())
-            raise LedgerError(
-                f"{self._name} cannot be reached: {said}; is the platform up (`tidewheel status`)?"
-            ) from error
+            kind = LedgerAway if may_come_back(error) else LedgerError
+            raise kind(f"{self._name} cannot be reached: {said}; is the platform up (`tidewheel status`)?") from error
         except ProgrammingError as error:
             said = str(error.orig).partition("\n")[0]
             raise LedgerError(
@@ -76,6 +98,7 @@ class Ledger:
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 
+    @idempotent
     def record(self, pipeline: str, subject: str, run_id: str, verdict: Verdict, at: datetime) -> None:
         """Keep a verdict; the same run deciding again about the same subject replaces what it said before."""
         key = {"pipeline": pipeline, "kind": str(verdict.kind), "subject": subject, "run_id": run_id}
@@ -90,6 +113,7 @@ class Ledger:
         with self.session() as session:
             _put(session, VerdictRow, list(key), [said])
 
+    @idempotent
     def verdicts(
         self,
         pipeline: str,
@@ -108,6 +132,7 @@ class Ledger:
         with self.session() as session:
             return list(session.scalars(query))
 
+    @idempotent
     def judged_after(self, pipeline: str, kind: Kind, subject: str) -> list[str]:
         """What verdicts of a kind are about, as far as it comes after `subject` in the order of text; last first."""
         query = (
@@ -120,6 +145,7 @@ class Ledger:
 
     # --- figures ---------------------------------------------------------------------------------------------------
 
+    @idempotent
     def put_figures(
         self,
         pipeline: str,
@@ -137,6 +163,7 @@ class Ledger:
         with self.session() as session:
             _put(session, FigureRow, [*key, "name"], rows)
 
+    @idempotent
     def figures(self, pipeline: str, name: str, *, slice: str = "") -> list[FigureRow]:
         """One figure over the days, oldest first."""
         query = (
@@ -147,6 +174,7 @@ class Ledger:
         with self.session() as session:
             return list(session.scalars(query))
 
+    @idempotent
     def figures_of_days(self, pipeline: str, first: str, last: str, names: Collection[str]) -> list[FigureRow]:
         """Some figures of the days `first` to `last`, of all slices and versions, oldest first."""
         query = (
@@ -157,6 +185,7 @@ class Ledger:
         with self.session() as session:
             return list(session.scalars(query))
 
+    @idempotent
     def forget_figures(self, pipeline: str, partition: str, names: Collection[str], *, before: datetime) -> None:
         """Delete what was measured of a day under some names before a time, whatever its slice and version."""
         query = delete(FigureRow).where(
@@ -170,6 +199,7 @@ class Ledger:
 
     # --- wishes for training ---------------------------------------------------------------------------------------
 
+    @idempotent
     def request_training(self, pipeline: str, reason: str, at: datetime) -> bool:
         """Ask for a new challenger. Returns False where a wish is open already: one is enough."""
         try:
@@ -179,6 +209,7 @@ class Ledger:
             return False
         return True
 
+    @idempotent
     def fire_request(self, pipeline: str, day: str, reason: str, at: datetime) -> int | None:
         """The trigger asks for a training on a day. Asked twice on one day, it is one wish.
 
@@ -202,23 +233,27 @@ class Ledger:
                 session.flush()
             return row.id
 
+    @idempotent
     def requests(self, pipeline: str, limit: int | None = 50) -> list[RetrainRequestRow]:
         """The newest wishes (None: all), newest first."""
         query = select(RetrainRequestRow).where(RetrainRequestRow.pipeline == pipeline)
         with self.session() as session:
             return list(session.scalars(query.order_by(RetrainRequestRow.id.desc()).limit(limit)))
 
+    @idempotent
     def open_request(self, pipeline: str) -> RetrainRequestRow | None:
         """The wish nobody has answered yet."""
         with self.session() as session:
             return session.scalars(_open_requests(pipeline)).one_or_none()
 
+    @idempotent
     def close_request(self, pipeline: str, run_id: str, at: datetime) -> None:
         """A training run has answered the open wish, whatever came of it; nothing happens where there is none."""
         with self.session() as session:
             for row in session.scalars(_open_requests(pipeline).with_for_update()):
                 row.closed_at, row.closed_by = at, run_id
 
+    @idempotent
     def count(self, pipeline: str) -> int:
         """How many verdicts a pipeline has."""
         with self.session() as session:

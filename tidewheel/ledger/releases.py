@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -12,9 +13,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from tidewheel.errors import LedgerError
-from tidewheel.ledger.alone import Alone, alone
+from tidewheel.ledger.alone import Alone, Busy, alone
 from tidewheel.ledger.ledger import Ledger
+from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, ReleaseStageRow
+
+
+class TakenOver(LedgerError):
+    """Another process works on the release, or has."""
 
 
 class Status(StrEnum):
@@ -31,10 +37,18 @@ class Releases:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._alone = Alone(None)
+        self._alone: Alone | None = None
+        self._written: _Written | None = None
+        self._lost = False
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long to wait for a ledger that is away."""
+        return self.ledger.patience_seconds
 
     # --- releases --------------------------------------------------------------------------------------------------
 
+    @idempotent
     def begin(
         self, pipeline: str, version: str, colour: str, plan: Mapping[str, Any], run_id: str, at: datetime
     ) -> ReleaseRow:
@@ -57,25 +71,34 @@ class Releases:
             with self.ledger.session() as session:
                 session.add(row)
         except IntegrityError:
-            raise LedgerError(f"{pipeline}: a release is running already; wait for it, or resume it") from None
+            running = self.running(pipeline)
+            if running is None or (running.run_id, running.started_at) != (run_id, at):  # else it was heard twice
+                raise LedgerError(f"{pipeline}: a release is running already; wait for it, or resume it") from None
+            row = running
+        self._written = _Written(row.id, Status.RUNNING)
         return row
 
+    @idempotent
     def end(self, release_id: int, status: Status, reason: str, at: datetime) -> None:
         """Close a release."""
-        self._alone.verify()
+        self.hold()
         with self.ledger.session() as session:
             row = session.get_one(ReleaseRow, release_id)
             row.status, row.reason, row.ended_at = status, reason, at
+        self._written = _Written(release_id, status)
 
+    @idempotent
     def ask_back(self, release_id: int, reason: str) -> None:
         """Note that somebody wants a release taken back; who works on it will see."""
         with self.ledger.session() as session:
             session.get_one(ReleaseRow, release_id).asked_back = reason
 
+    @idempotent
     def asked_back(self, release_id: int) -> str:
         """Why somebody wants a release taken back, empty while nobody does."""
         return self.get(release_id).asked_back
 
+    @idempotent
     def get(self, release_id: int) -> ReleaseRow:
         """A release by its number.
 
@@ -88,12 +111,14 @@ class Releases:
             raise LedgerError(f"there is no release {release_id} in the ledger")
         return row
 
+    @idempotent
     def running(self, pipeline: str) -> ReleaseRow | None:
         """The release that has not ended."""
         query = select(ReleaseRow).where(ReleaseRow.pipeline == pipeline, ReleaseRow.status == Status.RUNNING)
         with self.ledger.session() as session:
             return session.scalars(query).one_or_none()
 
+    @idempotent
     def all_running(self, began_before: datetime | None = None) -> list[ReleaseRow]:
         """The releases of all pipelines that have not ended, or those of them that began before a moment."""
         query = select(ReleaseRow).where(ReleaseRow.status == Status.RUNNING)
@@ -102,6 +127,7 @@ class Releases:
         with self.ledger.session() as session:
             return list(session.scalars(query))
 
+    @idempotent
     def newest(self, pipeline: str, limit: int = 20) -> list[ReleaseRow]:
         """The newest releases, newest first."""
         query = select(ReleaseRow).where(ReleaseRow.pipeline == pipeline).order_by(ReleaseRow.id.desc()).limit(limit)
@@ -110,6 +136,7 @@ class Releases:
 
     # --- stages ----------------------------------------------------------------------------------------------------
 
+    @idempotent
     def stage_began(self, release_id: int, position: int, name: str, at: datetime) -> None:
         """Note that a stage runs; one that runs again begins anew."""
         row = ReleaseStageRow(
@@ -121,19 +148,24 @@ class Releases:
             started_at=at,
             ended_at=None,
         )
-        self._alone.verify()
+        self.hold()
         with self.ledger.session() as session:
             session.merge(row)
+        self._written = _Written(release_id, Status.RUNNING, position, Status.RUNNING, at)
 
+    @idempotent
     def stage_ended(
         self, release_id: int, position: int, status: Status, detail: Mapping[str, Any], at: datetime
     ) -> None:
         """Note how a stage ended, and what it found."""
-        self._alone.verify()
+        self.hold()
         with self.ledger.session() as session:
             row = session.get_one(ReleaseStageRow, (release_id, position))
             row.status, row.detail, row.ended_at = status, dict(detail), at
+            began = row.started_at
+        self._written = _Written(release_id, Status.RUNNING, position, status, began)
 
+    @idempotent
     def stages(self, release_id: int) -> list[ReleaseStageRow]:
         """The stages that have begun, in order."""
         query = (
@@ -144,19 +176,22 @@ class Releases:
 
     # --- endpoints -------------------------------------------------------------------------------------------------
 
+    @idempotent
     def endpoint(self, pipeline: str) -> EndpointRow | None:
         """What shall answer for a pipeline; None before the first release."""
         with self.ledger.session() as session:
             return session.get(EndpointRow, pipeline)
 
+    @idempotent
     def endpoints(self) -> list[EndpointRow]:
         """What shall answer for each pipeline, by name."""
         with self.ledger.session() as session:
             return list(session.scalars(select(EndpointRow).order_by(EndpointRow.pipeline)))
 
+    @idempotent
     def point(self, pipeline: str, colour: str, version: str, previous_version: str | None, at: datetime) -> None:
         """Say what shall answer from now on; saying it again changes nothing."""
-        self._alone.verify()
+        self.hold()
         with self.ledger.session() as session:
             row = session.get(EndpointRow, pipeline)
             if row is not None and (row.colour, row.version) == (colour, version):
@@ -171,9 +206,10 @@ class Releases:
                 )
             )
 
+    @idempotent
     def forget_endpoint(self, pipeline: str) -> None:
         """Say that nothing answers for a pipeline."""
-        self._alone.verify()
+        self.hold()
         with self.ledger.session() as session:
             session.execute(delete(EndpointRow).where(EndpointRow.pipeline == pipeline))
 
@@ -187,8 +223,55 @@ class Releases:
             Busy: another process works on it for longer than `patience_seconds`.
             LedgerError: the ledger is lost.
         """
-        with alone(self.ledger.engine, f"release of {pipeline}", patience_seconds) as self._alone:
+        what = f"release of {pipeline}"
+        with alone(self.ledger.engine, what, patience_seconds, self.patience_seconds) as self._alone:
             try:
                 yield
             finally:
-                self._alone = Alone(None)
+                self._alone, self._written, self._lost = None, None, False
+
+    def hold(self) -> None:
+        """See that this process is still the only one that works on the release, also after an outage.
+
+        Raises:
+            TakenOver: it is not, or was not for a while and another has written meanwhile.
+            LedgerAway: the ledger cannot be reached.
+        """
+        if self._alone is None:
+            return
+        try:
+            self._lost |= not self._alone.hold()
+        except Busy as error:
+            raise TakenOver(str(error)) from error
+        if self._lost:
+            self._see_nothing_changed()
+            self._lost = False
+
+    def _see_nothing_changed(self) -> None:
+        ours = self._written
+        if ours is None:
+            raise TakenOver(
+                "the connection to the ledger was lost, and with it the right to work on this release alone; nothing "
+                "more is written: resume the release"
+            )
+        with self.ledger.session() as session:
+            release = session.get(ReleaseRow, ours.release)
+            stage = session.get(ReleaseStageRow, (ours.release, ours.position)) if ours.position is not None else None
+        found = (release.status if release else None, *((stage.status, stage.started_at) if stage else ()))
+        expected = (ours.status, *((ours.stage, ours.began) if ours.position is not None else ()))
+        if found != expected:
+            raise TakenOver(
+                f"the connection to the ledger was lost, and another process has worked on release {ours.release} "
+                "meanwhile; nothing more is written"
+            )
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What this process has written last of a release; while it stands there, nobody else has worked on it."""
+
+    release: int
+    status: Status
+    position: int | None = None
+    stage: Status | None = None
+    began: datetime | None = None

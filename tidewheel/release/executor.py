@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.outage import LedgerAway
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.plan import Live, State, explain, plan, stage_names
@@ -24,7 +25,7 @@ from tidewheel.release.record import Release, plan_to_json
 from tidewheel.release.repairs import make, situation
 from tidewheel.release.stages import Colour, Stage, Switch
 from tidewheel.release.watch import Scores
-from tidewheel.release.worker import Worker
+from tidewheel.release.worker import UNGUARDED_SECONDS, Worker
 
 if TYPE_CHECKING:
     from tidewheel.release.backend import Backend
@@ -134,9 +135,18 @@ class Executor:
 
         Raises:
             ReleaseError: a stage fails; the colour that was live before is live.
+            LedgerError: the ledger is away for long, or another process works on the release; it can be resumed.
         """
-        for stage in Release.from_row(self._releases.get(number)).stages:
-            self.run_stage(number, stage.name)
+        release, switched, ledger = Release.from_row(self._releases.get(number)), False, self._releases.ledger
+        for stage in release.stages:
+            try:
+                with ledger.patient(UNGUARDED_SECONDS if switched else ledger.patience_seconds):
+                    self.run_stage(number, stage.name)
+            except LedgerAway:
+                if switched:
+                    self._worker.retreat(release, stage)
+                raise
+            switched |= isinstance(stage, Switch)
 
     def run_stage(self, number: int, name: str) -> Found:
         """Run one stage of a release; one that is done, or is not part of the plan, is left alone.

@@ -16,6 +16,7 @@ from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.policies.guard import Compared, GuardMeasurement, Seen
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.probe import Probe
+from tidewheel.release.recall import Recall
 
 if TYPE_CHECKING:
     from tidewheel.policies.verdict import Verdict
@@ -30,23 +31,9 @@ ASKED_TIMEOUT_SECONDS = 2.0
 """A colour that hangs must not keep the window from closing."""
 ASKED_BESIDE_CALLERS = 20
 """Golden rows a window where there are callers: they show whether it is the machine that is slow."""
-POLL_SECONDS = 0.2
-"""How long an operator who asks for a rollback waits at most until it is seen."""
 
 Scores = Callable[[str, datetime, datetime], Sequence[float]]
 """What a version has answered callers between two moments, one prediction a distinct row; the prediction log knows."""
-
-
-class AskedBack(ReleaseError):
-    """An operator asked for the old version.
-
-    Attributes:
-        reason: who and why.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"taken back by hand: {reason}")
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -102,7 +89,7 @@ class Watch:
         golden: rows to ask for.
         usual: what the old version did before it lost its traffic; None while it has traffic of its own.
         scores: reads what callers were answered; None where nobody keeps that.
-        asked_back: why an operator wants the old version back, empty while nobody does.
+        asked_back: why an operator wants the old version back, empty while nobody does; asked in another thread.
     """
 
     stage: Watched
@@ -121,6 +108,7 @@ class Watch:
 
         Raises:
             AskedBack: an operator wants the old version back.
+            TakenOver: another process works on the release.
         """
         policy, end = self.stage.guard, time.monotonic() + self.stage.seconds
         since, verdicts = datetime.now(UTC), []
@@ -128,8 +116,9 @@ class Watch:
         quiet = True
         with ExitStack() as stack:
             new, old = (self._asked(stack, colour) for colour in (self.stage.colour, self.stage.against))
+            recall = stack.enter_context(Recall(self.asked_back))
             while True:
-                window = self._window(new, old, since, quiet=quiet)
+                window = self._window(new, old, since, recall, quiet=quiet)
                 whole = window if whole is None else whole + window
                 verdicts.append(policy.judge(window))
                 log.info("window %s: %s", len(verdicts), verdicts[-1].sentence)
@@ -147,28 +136,23 @@ class Watch:
         probe = Probe(self.backend.address(colour), ASKED_TIMEOUT_SECONDS)
         return Asked(stack.enter_context(probe), self.golden)
 
-    def _window(self, new: Asked, old: Asked, since: datetime, *, quiet: bool) -> GuardMeasurement:
+    def _window(self, new: Asked, old: Asked, since: datetime, recall: Recall, *, quiet: bool) -> GuardMeasurement:
         opened = self._counted()
-        self._ask_and_wait(new, old, quiet=quiet)
+        self._ask_and_wait(new, old, recall, quiet=quiet)
         routed = self._routed(opened, self._counted(), since)
         new_asked, old_asked = new.close_window(), old.close_window()
         # A contract that has changed makes the old version refuse the new one's rows: it cannot be compared with.
         comparable = None if old.failure else old_asked
         return GuardMeasurement(*self.versions, routed, Compared(new_asked, comparable, same_window=True))
 
-    def _ask_and_wait(self, new: Asked, old: Asked, *, quiet: bool) -> None:
+    def _ask_and_wait(self, new: Asked, old: Asked, recall: Recall, *, quiet: bool) -> None:
         """Let a window pass, asking both colours for golden rows: as many as make a judgement where callers are few."""
         started = time.monotonic()
         closes = started + self.stage.window_seconds
         pace = self.stage.window_seconds / (self.stage.guard.minimum_requests if quiet else ASKED_BESIDE_CALLERS)
-        polled = -math.inf
         for turn in itertools.count():
-            now = time.monotonic()
-            if now - polled >= POLL_SECONDS:
-                if reason := self.asked_back():
-                    raise AskedBack(reason)
-                polled = now
-            if now >= closes:
+            recall.heed()
+            if time.monotonic() >= closes:
                 return
             new.ask(turn % len(self.golden))
             if not old.failure:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,14 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import LedgerError, ReleaseError
-from tidewheel.ledger.releases import Releases, Status
+from tidewheel.ledger.outage import LedgerAway
+from tidewheel.ledger.releases import Releases, Status, TakenOver
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release.actions import Actions, GuardBreach, Memory
 from tidewheel.release.artifact import Artifact
+from tidewheel.release.recall import AskedBack
 from tidewheel.release.record import Release
 from tidewheel.release.rerouting import drain, reroute
-from tidewheel.release.stages import Colour, Drain, Package, Retire, Stage, Switch
-from tidewheel.release.watch import AskedBack, Scores
+from tidewheel.release.stages import Colour, Confirm, Drain, Package, Retire, Stage, Switch, Watched
+from tidewheel.release.watch import Scores
 
 if TYPE_CHECKING:
     from tidewheel.release.backend import Backend
@@ -25,6 +29,12 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.release")
+
+RECORD_SECONDS = 600.0
+"""How long what a stage has found, or that a release was taken back, waits for a ledger that is away."""
+UNGUARDED_SECONDS = 10.0
+"""How long it waits where a new version answers callers and no guard watches it yet: then the old one answers again."""
+HOLD_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -59,27 +69,48 @@ class Worker:
 
         Raises:
             ReleaseError: it fails; before `drain`, the release is taken back.
-            LedgerError: the ledger cannot be reached; the release waits for it.
+            TakenOver: another process works on the release.
+            LedgerAway: the ledger has been away for long; the release waits for it, unless its version answers
+                callers and is not proven yet: then it is taken back as far as requests go.
         """
-        stage = release.stages[position]
-        self.releases.stage_began(release.number, position, stage.name, _now())
+        stage, ledger = release.stages[position], self.releases.ledger
+        unproven = isinstance(stage, Switch | Confirm | Watched)
         try:
-            self._heed(release, stage)
-            found = self._actions(release).perform(stage)
+            with ledger.patient(UNGUARDED_SECONDS if unproven else ledger.patience_seconds):
+                self.releases.stage_began(release.number, position, stage.name, _now())
+                self._heed(release, stage)
+                found = self._actions(release).perform(stage)
+            with ledger.patient(UNGUARDED_SECONDS if isinstance(stage, Switch | Confirm) else RECORD_SECONDS):
+                self._done(release, position, found)
+        except LedgerAway:
+            # Nothing is known to be wrong with the release: it is resumed. But no version answers without a guard.
+            self.retreat(release, stage)
+            raise
         except LedgerError:
-            raise  # nothing is known to be wrong with the release: it waits for the ledger, and is resumed
+            raise
         except Exception as error:
             self._failed(release, position, error)
             raise ReleaseError(f"{self.pipeline.name}: stage {stage.name} failed: {error}") from error
+        return found
+
+    def _done(self, release: Release, position: int, found: Found) -> None:
+        stage = release.stages[position]
         if found.verdict is not None:
             self._record(release, stage.name, found.verdict)
-        self.releases.stage_ended(
-            release.number, position, Status.DONE, {"sentence": found.sentence, **found.figures}, _now()
-        )
+        detail = {"sentence": found.sentence, **found.figures}
+        self.releases.stage_ended(release.number, position, Status.DONE, detail, _now())
         log.info("%s: %s", stage.name, found.sentence)
         if position == len(release.stages) - 1:
             self.releases.end(release.number, Status.DONE, release.sentence, _now())
-        return found
+
+    def retreat(self, release: Release, stage: Stage) -> None:
+        """Send all requests to the old version, where the ledger has been away for so long that nobody would watch.
+
+        Raises:
+            ReleaseError: the router does not accept it.
+        """
+        if isinstance(stage, Switch | Confirm | Watched) and release.before and release.before.healthy:
+            self._route_back(release)
 
     def run_rest(self, release: Release) -> None:
         """Run what is left of a release.
@@ -140,18 +171,56 @@ class Worker:
             return
         # Requests first: nothing that could fail by itself, such as the ledger, comes before them.
         seconds = {"back_after_seconds": self._route_back(release)}
-        self.releases.stage_ended(release.number, position, Status.FAILED, {**detail, **seconds}, _now())
-        self._end_taken_back(release, f"{stage.name}: {error}")
-        if isinstance(error, GuardBreach):
-            self._record(release, stage.name, error.verdict)
-        if isinstance(error, AskedBack):
-            self._record(release, stage.name, _by_hand(error.reason))
+        with self.releases.ledger.patient(RECORD_SECONDS):
+            self.releases.stage_ended(release.number, position, Status.FAILED, {**detail, **seconds}, _now())
+            self._end_taken_back(release, f"{stage.name}: {error}")
+            if isinstance(error, GuardBreach):
+                self._record(release, stage.name, error.verdict)
+            if isinstance(error, AskedBack):
+                self._record(release, stage.name, _by_hand(error.reason))
 
     def _route_back(self, release: Release) -> float:
-        """Send all requests where they went before; returns the seconds until the router had acknowledged."""
-        began = time.monotonic()
+        """Send all requests where they went before; returns the seconds until the router had acknowledged.
+
+        Raises:
+            TakenOver: another process works on the release, or has brought it to its end.
+            ReleaseError: the router does not accept it.
+        """
+        began, before = time.monotonic(), release.before
+        if not self._holds():
+            # Nobody can have taken a release over while the ledger is away, but somebody may have before.
+            if before and self.backend.version(before.colour) != before.version:
+                raise TakenOver(
+                    f"{before.colour} no longer runs version {before.version}: another process has brought release "
+                    f"{release.number} to its end"
+                )
+            log.warning("%s: requests are routed back while the ledger is away", self.pipeline.name)
         reroute(self.backend, release.traffic_before)
         return round(time.monotonic() - began, 3)
+
+    def _holds(self) -> bool:
+        """Whether this process is known to work alone; False where the ledger is away, or does not answer at once.
+
+        Raises:
+            TakenOver: it does not.
+        """
+        answers: queue.SimpleQueue[LedgerError | None] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self.releases.hold())
+            except LedgerError as error:
+                answers.put(error)
+
+        # A ledger that hangs would hold up the way back: it is asked in a thread that nobody waits for.
+        threading.Thread(target=ask, name="hold", daemon=True).start()
+        try:
+            found = answers.get(timeout=HOLD_SECONDS)
+        except queue.Empty:
+            return False
+        if isinstance(found, TakenOver):
+            raise found
+        return found is None
 
     def _end_taken_back(self, release: Release, reason: str, status: Status = Status.FAILED) -> None:
         """Make ledger and colours as they were before the release, to which requests are no longer routed."""
@@ -178,8 +247,12 @@ class Worker:
             previous = release.previous_version if replaced == version else replaced
             self.releases.point(self.pipeline.name, colour, version, previous, _now())
 
+        def asked_back() -> str:
+            self.releases.hold()  # after an outage the right to work alone is taken again as soon as can be
+            return self.releases.asked_back(release.number)
+
         assert isinstance(release.stages[0], Package)  # every plan begins with it: later stages read what it made
-        memory = Memory(detail, point, lambda: self.releases.asked_back(release.number))
+        memory = Memory(detail, point, asked_back)
         return Actions(self.backend, self.build, memory, self.scores)
 
     def _record(self, release: Release, stage: str, verdict: Verdict) -> None:

@@ -8,11 +8,18 @@ from pathlib import Path
 ONLY_CALLERS = 'b"x-tidewheel-probe" not in dict(scope["headers"])'
 EVERYBODY = "True"
 CONSTANT = 0.5
+ILL_NOW = "ill-now"
+"""A file of this name beside its endpoint makes the version ill that falls ill."""
 
 VERSIONS = {
     "errs": (ONLY_CALLERS, "if n % 20 == 0:\n            return await _say(send, 500, {})"),
     "slow": (ONLY_CALLERS, "await asyncio.sleep(0.3)"),
     "slow from the start": (EVERYBODY, "await asyncio.sleep(0.3)"),
+    "falls ill": (
+        ONLY_CALLERS,
+        f"if os.path.exists(os.path.join(os.path.dirname(__file__), '{ILL_NOW}')):\n"
+        "            return await _say(send, 500, {})",
+    ),
     "crashes": (ONLY_CALLERS, "if n % 150 == 0:\n            os._exit(1)"),
     "dies": (EVERYBODY, "if n == 20:\n            os._exit(1)"),
     "constant": (EVERYBODY, "return await _constant(receive, send)"),

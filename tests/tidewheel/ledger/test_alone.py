@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from sqlalchemy import text
@@ -12,9 +13,10 @@ from sqlalchemy import text
 from tests.conftest import wait_until
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.releases import Releases, Status
+from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.releases import Releases, Status, TakenOver
 
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
+NOW, LATER = datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -63,31 +65,68 @@ def test_two_pipelines_do_not_wait_for_one_another(releases: Releases, other: Le
         pass
 
 
-def test_who_has_lost_the_lock_writes_nothing_more(releases: Releases, other: Ledger) -> None:
+def test_a_lock_that_was_lost_is_taken_again_where_nobody_had_it_meanwhile(releases: Releases, other: Ledger) -> None:
     with releases.exclusively("shop", 1):
         row = releases.begin("shop", "1", "blue", {"stages": []}, "run", NOW)
         releases.stage_began(row.id, 0, "package", NOW)
         wait_until(lambda: end_sessions(other, holding=True) > 0, "the connection is gone")
-        with pytest.raises(LedgerError, match="resume the release"):
-            releases.stage_ended(row.id, 0, Status.DONE, {}, NOW)
-    assert [stage.status for stage in Releases(other).stages(row.id)] == [Status.RUNNING]
-    with releases.exclusively("shop", 1):
         releases.stage_ended(row.id, 0, Status.DONE, {}, NOW)
+        with pytest.raises(Busy), Releases(other).exclusively("shop", 0):
+            pass
     assert [stage.status for stage in releases.stages(row.id)] == [Status.DONE]
 
 
-def test_a_ledger_lost_while_waiting_is_one_sentence(releases: Releases, other: Ledger, watching: Ledger) -> None:
-    said: list[str] = []
+@pytest.mark.parametrize("still_there", [True, False])
+def test_who_has_lost_the_lock_to_another_writes_nothing_more(
+    releases: Releases, other: Ledger, watching: Ledger, still_there: bool
+) -> None:
+    theirs = Releases(other)
+    with ExitStack() as stack, releases.exclusively("shop", 1):
+        row = releases.begin("shop", "1", "blue", {"stages": []}, "run", NOW)
+        releases.stage_began(row.id, 0, "package", NOW)
+        wait_until(lambda: end_sessions(watching, holding=True) > 0, "the connection is gone")
+        held = stack.enter_context(ExitStack())
+        held.enter_context(theirs.exclusively("shop", 1))
+        theirs.stage_began(row.id, 0, "package", LATER)
+        if not still_there:
+            held.close()
+        with pytest.raises(TakenOver, match="nothing more is written"):
+            releases.stage_ended(row.id, 0, Status.DONE, {}, NOW)
+        with pytest.raises(TakenOver):
+            releases.end(row.id, Status.FAILED, "because", NOW)
+    assert [(stage.status, stage.started_at) for stage in theirs.stages(row.id)] == [(Status.RUNNING, LATER)]
+    assert theirs.get(row.id).status == Status.RUNNING
+
+
+def test_who_had_written_nothing_before_the_lock_was_lost_begins_again(releases: Releases, other: Ledger) -> None:
+    with releases.exclusively("shop", 1):
+        wait_until(lambda: end_sessions(other, holding=True) > 0, "the connection is gone")
+        with pytest.raises(TakenOver, match="resume the release"):
+            releases.point("shop", "blue", "1", None, NOW)
+
+
+def test_who_waits_for_the_lock_waits_on_when_the_ledger_comes_back(
+    releases: Releases, other: Ledger, watching: Ledger
+) -> None:
+    had = Event()
 
     def wait() -> None:
-        with pytest.raises(LedgerError) as lost, Releases(other).exclusively("shop", 60):
-            pass
-        said.append(str(lost.value))
+        with Releases(other).exclusively("shop", 60):
+            had.set()
 
     with releases.exclusively("shop", 1):
         waiting = Thread(target=wait)
         waiting.start()
         wait_until(lambda: end_sessions(watching, holding=False) > 0, "the waiting one is cut off")
-        waiting.join(30)
-    assert said
-    assert said[0].startswith("the ledger was lost while waiting for the release of shop")
+        assert not had.is_set()
+    waiting.join(30)
+    assert had.is_set()
+
+
+def test_a_ledger_that_stays_away_is_one_sentence() -> None:
+    nowhere = Ledger("postgresql+psycopg2://tidewheel:sesame@127.0.0.1:1/tidewheel", patience_seconds=0.5)
+    with (
+        pytest.raises(LedgerError, match=r"the ledger was lost while waiting for the release of shop: .*refused"),
+        Releases(nowhere).exclusively("shop", 60),
+    ):
+        pass

@@ -195,7 +195,7 @@ def test_closing_where_no_wish_is_open_changes_nothing(ledger: Ledger) -> None:
 
 
 def test_an_unreachable_ledger_is_named_without_its_password() -> None:
-    nowhere = Ledger("postgresql+psycopg2://tidewheel:sesame@127.0.0.1:1/tidewheel")
+    nowhere = Ledger("postgresql+psycopg2://tidewheel:sesame@127.0.0.1:1/tidewheel", patience_seconds=0)
 
     with pytest.raises(LedgerError, match=r"127\.0\.0\.1:1.*tidewheel status") as caught:
         nowhere.verdicts("shop")
