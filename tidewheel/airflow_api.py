@@ -136,6 +136,16 @@ class AirflowApi:
         """Let a DAG run."""
         self._request("PATCH", f"/dags/{quote(dag)}", json={"is_paused": False})
 
+    def end_runs(self, dag: str) -> int:
+        """Pause a DAG and end its runs that are queued or under way; returns how many. A DAG that is gone has none."""
+        if not self.has_dag(dag):
+            return 0
+        self._request("PATCH", f"/dags/{quote(dag)}", json={"is_paused": True})
+        found = [run for run in self.runs(dag) if not run.ended]
+        for run in found:
+            self._request("PATCH", self._run_path(dag, run.run_id), json={"state": "failed"})
+        return len(found)
+
     # --- runs ------------------------------------------------------------------------------------------------------
 
     def trigger(

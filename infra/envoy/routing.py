@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.envoy.bootstrap import HOST, route_table
+
+if TYPE_CHECKING:
+    from tidewheel.release.traffic import Gone
 
 ANSWER_TIMEOUT = "30s"
 IDLE_TIMEOUT = "50s"
@@ -50,11 +53,18 @@ def clusters(targets: Sequence[Target]) -> list[dict[str, Any]]:
     return [_cluster(target) for target in targets]
 
 
-def routes(targets: Sequence[Target]) -> dict[str, Any]:
-    """The route table: the listing at `/`, and `/<pipeline>/` for each pipeline that has a live colour."""
+def routes(targets: Sequence[Target], gone: Mapping[str, Gone] | None = None) -> dict[str, Any]:
+    """The route table: the listing at `/`, and `/<pipeline>/` for each pipeline that has a live colour, or had one.
+
+    Args:
+        targets: what can be routed to.
+        gone: pipelines that were given up, by name; their callers are told so.
+    """
     live = [target for target in targets if target.live]
     others = {target.pipeline: target for target in targets if not target.live}
-    table = route_table([_listing(live), *(r for target in live for r in _routes(target, others.get(target.pipeline)))])
+    answered = [r for target in live for r in _routes(target, others.get(target.pipeline))]
+    told = [r for pipeline, why in sorted((gone or {}).items()) for r in _gone(pipeline, why)]
+    table = route_table([_listing(live), *answered, *told])
     return {**table, "max_direct_response_body_size_bytes": LONGEST_LISTING}
 
 
@@ -122,6 +132,30 @@ def _routes(target: Target, other: Target | None) -> list[dict[str, Any]]:
     ]
 
 
+def _gone(pipeline: str, why: Gone) -> list[dict[str, Any]]:
+    """What callers of a pipeline that was given up get: 410, or 308 where another answers in its place."""
+    below = prefix(pipeline)
+    body = json.dumps({"detail": why.sentence(pipeline)}) + "\n"
+    said: dict[str, Any] = {
+        "direct_response": {"status": 410, "body": {"inline_string": body}},
+        "response_headers_to_add": [_header("content-type", "application/json")],
+    }
+    found = [{"match": {"path": below.rstrip("/")}, **said}, {"match": {"prefix": below}, **said}]
+    if why.renamed_to:
+        # A path alone: whatever host the caller has named, it stays where it is.
+        headers = [*said["response_headers_to_add"], _header("location", f"{prefix(why.renamed_to)}predict")]
+        moved = {
+            "direct_response": {"status": 308, "body": {"inline_string": body}},
+            "response_headers_to_add": headers,
+        }
+        found.insert(0, {"match": {"path": f"{below}predict"}, **moved})
+    return found
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
 def _listing(live: Sequence[Target]) -> dict[str, Any]:
     pipelines = [
         {
@@ -133,10 +167,7 @@ def _listing(live: Sequence[Target]) -> dict[str, Any]:
         }
         for target in live
     ]
-    content_type = {
-        "header": {"key": "content-type", "value": "application/json"},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-    }
+    content_type = _header("content-type", "application/json")
     return {
         "match": {"path": "/"},
         "direct_response": {"status": 200, "body": {"inline_string": json.dumps({"pipelines": pipelines}) + "\n"}},

@@ -20,7 +20,7 @@ from infra.envoy.routing import split
 from infra.local.endpoints import Endpoint, Endpoints, Place
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.release import Colour
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Gone, Traffic
 
 if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
@@ -126,9 +126,13 @@ class LocalBackend:
             if missing := sorted(traffic.reached - endpoint.places.keys()):
                 names = " and ".join(self._name(colour) for colour in missing)
                 raise ReleaseError(f"nothing was started as {names}: it cannot be routed to")
-            return replace(endpoint, traffic=traffic)
+            return replace(endpoint, traffic=traffic, gone=None if traffic.live else endpoint.gone)
 
         self._endpoints.change(self._pipeline, routed)
+
+    def withdraw(self, gone: Gone) -> None:
+        """Tell Envoy that nothing answers for this pipeline any more, and what callers are to be told."""
+        self._endpoints.change(self._pipeline, lambda endpoint: replace(endpoint, traffic=Traffic(), gone=gone))
 
     def traffic(self) -> Traffic:
         """Where Envoy says it sends requests, by the routes it has accepted."""

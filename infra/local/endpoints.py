@@ -13,7 +13,7 @@ from infra.embedded.private_files import write_private
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from tidewheel.release import Colour
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Gone, Traffic
 
 if TYPE_CHECKING:
     from infra.embedded.layout import Layout
@@ -35,11 +35,13 @@ class Endpoint:
     Attributes:
         traffic: where requests shall go.
         places: what was started, by colour.
+        gone: what callers are answered since the pipeline was given up; None for one that was not.
     """
 
     pipeline: str
     traffic: Traffic = field(default_factory=Traffic)
     places: Mapping[Colour, Place] = field(default_factory=dict)
+    gone: Gone | None = None
 
     def with_place(self, colour: Colour, place: Place) -> Endpoint:
         """The same with something started in a colour."""
@@ -70,6 +72,7 @@ class Endpoint:
             pipeline=found["pipeline"],
             traffic=Traffic(Colour(live) if (live := found["traffic"].pop("live")) else None, **found["traffic"]),
             places={Colour(colour): Place(**place) for colour, place in found["places"].items()},
+            gone=Gone(**gone) if (gone := found.get("gone")) else None,
         )
 
 
@@ -108,10 +111,12 @@ class Endpoints:
             endpoint = changed(self.get(pipeline))
             self._folder.mkdir(mode=0o700, exist_ok=True)
             write_private(self._folder / f"{pipeline}.json", endpoint.to_json())
-            targets = [target for each in self.all() for target in each.targets()]
+            endpoints = self.all()
+            targets = [target for each in endpoints for target in each.targets()]
+            gone = {each.pipeline: each.gone for each in endpoints if each.gone and each.traffic.live is None}
             # A route must never name a cluster that is not there yet; a cluster leaves only after its route has.
             publish(self._envoy.clusters, CLUSTER, clusters(targets))
-            publish(self._envoy.routes, ROUTES, [routes(targets)])
+            publish(self._envoy.routes, ROUTES, [routes(targets, gone)])
             return endpoint
 
     @contextmanager

@@ -81,7 +81,8 @@ def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento
     origin = registered.mlflow_run
     if found := store.find(pipeline, version, origin):
         return found
-    contract = registry.contract(settings, pipeline.name, version)
+    # A version keeps the contract that it was registered with, and a pipeline may have been renamed since.
+    contract = registry.contract(settings, pipeline.name, version).model_copy(update={"pipeline": pipeline.name})
     model = registry.load_model(settings, pipeline.name, version)
     tag = _tag_version(pipeline, version, origin)
     before, _, form = registered.tags.get(registry.FORM, "").partition(" ")

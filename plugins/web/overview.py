@@ -14,6 +14,7 @@ from tidewheel.errors import SpecError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
+from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import load_pipeline, pipeline_files
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def overview(settings: Settings) -> Overview:
     pool = ThreadPoolExecutor(QUESTIONS_AT_ONCE)
     registry = pool.submit(registered_aliases, settings, PAGE_PATIENCE_SECONDS)
     ledger = pool.submit(_known, settings, names)
+    serving = pool.submit(_serving, settings)
     lakes = {name: pool.submit(_newest_day, settings, name) for name in names}
     answers = _Answers()
     aliases = answers.of(REGISTRY, registry) or {}
@@ -110,6 +112,9 @@ def overview(settings: Settings) -> Overview:
     cards = [
         _card(file, settings, aliases.get(name, {}), known.get(name, Known()), days[name], answers.silent)
         for file, name in zip(files, names, strict=True)
+    ]
+    cards += [
+        Card(name, error=undeclared_sentence(name)) for name in undeclared(settings, answers.of(LEDGER, serving) or [])
     ]
     return Overview(cards, list(answers.silent.values()))
 
@@ -150,6 +155,14 @@ def _known(settings: Settings, pipelines: Sequence[str]) -> dict[str, Known]:
             )
             for name in pipelines
         }
+    finally:
+        ledger.engine.dispose()
+
+
+def _serving(settings: Settings) -> list[str]:
+    ledger = Ledger.open(settings, patience_seconds=0)
+    try:
+        return [row.pipeline for row in Releases(ledger).endpoints()]
     finally:
         ledger.engine.dispose()
 

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import tidewheel
-from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, training, why
+from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, retire, training, why
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import ExitCode, TidewheelError
 
@@ -26,6 +26,7 @@ platform.register(app)
 gc.register(app)
 lake.register(app)
 pipelines.register(app)
+retire.register(app)
 release.register(app)
 training.register(app)
 why.register(app)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tidewheel.cli.job_process import run_job
+from tidewheel.cli.left_behind import left_behind
 from tidewheel.errors import PlatformError, SpecError, UsageError
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
@@ -67,6 +68,8 @@ def validate(
         console.print(f"[bold red]wrong[/]  {pipeline}" if found else f"[bold green]ok[/]     {pipeline}")
         for sentence in found:
             console.print(f"       {escape(sentence)}")
+    for sentence in left_behind(settings):
+        console.print(f"[bold yellow]left[/]   {escape(sentence)}")
     if any(wrong.values()):
         raise typer.Exit(SpecError.exit_code)
 

@@ -59,6 +59,7 @@ def status() -> None:
     from infra.embedded.layout import Layout
     from infra.embedded.status import at_fault
     from infra.local.endpoints import Endpoints
+    from tidewheel.cli.left_behind import left_behind
     from tidewheel.cli.progress import print_services
 
     settings = load_settings()
@@ -70,6 +71,8 @@ def status() -> None:
     else:
         told = f"Nothing runs in {escape(str(settings.home))}. Start it with [bold]tidewheel up[/]."
     console.print(told, soft_wrap=True)
+    for sentence in left_behind(settings):
+        console.print(f"[yellow]{escape(sentence)}[/]", soft_wrap=True)
     if at_fault(services, Endpoints(Layout(settings.home)).routed()):
         raise typer.Exit(1)
 

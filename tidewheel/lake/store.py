@@ -110,6 +110,20 @@ class Store:
         with _ignore_missing():
             self.fs.rm(self.local(path), recursive=True)
 
+    def move(self, folder: str, to: str) -> None:
+        """Give a folder another name; one that was moved in part, by a process that was killed, is moved to its end."""
+        source, target = self.local(folder), self.local(to)
+        if self.is_folder and not self.fs.exists(target):
+            with _ignore_missing():
+                os.rename(source, target)  # noqa: PTH104
+            return
+        for path in self.fs.find(source):
+            place = f"{target}{str(path)[len(source) :]}"
+            self.fs.makedirs(place.rsplit("/", 1)[0], exist_ok=True)
+            self.fs.copy(path, place)
+            self.fs.rm(path)
+        self.remove(folder)
+
 
 def _changed(info: Mapping[str, Any]) -> datetime:
     # Each kind of store has a word of its own for it.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
     from tidewheel.release.counted import Counted
     from tidewheel.release.stages import Colour
-    from tidewheel.release.traffic import Traffic
+    from tidewheel.release.traffic import Gone, Traffic
     from tidewheel.settings import Settings
 
 
@@ -43,6 +43,9 @@ class Backend(Protocol):
 
     def route(self, traffic: Traffic) -> None:
         """Tell the router where requests go."""
+
+    def withdraw(self, gone: Gone) -> None:
+        """Tell the router that nothing answers for this pipeline any more, and what callers are to be told."""
 
     def traffic(self) -> Traffic:
         """Where the router says it sends requests, by what it has accepted and not by what it was told."""

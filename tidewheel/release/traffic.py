@@ -34,3 +34,22 @@ class Traffic:
         if self.share:
             return f"{100 - self.share}% to {self.live}, {self.share}% to {self.live.other}"
         return f"{self.live}, mirrored to {self.live.other}" if self.mirrored else str(self.live)
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What callers are answered in place of a pipeline that was given up.
+
+    Attributes:
+        since: the day, YYYY-MM-DD.
+        renamed_to: the pipeline that answers in its place; empty where none does.
+    """
+
+    since: str
+    renamed_to: str = ""
+
+    def sentence(self, pipeline: str) -> str:
+        """What happened, for whoever asks."""
+        if self.renamed_to:
+            return f"pipeline {pipeline} was renamed on {self.since}: ask /{self.renamed_to}/predict"
+        return f"pipeline {pipeline} was retired on {self.since}: nothing answers here any more"

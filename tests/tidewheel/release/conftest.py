@@ -22,7 +22,7 @@ from tidewheel.release.counted import Counted
 from tidewheel.release.executor import Executor
 from tidewheel.release.proofs import Found
 from tidewheel.release.stages import Colour, Stage
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Gone, Traffic
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
 from tidewheel.spec.release import Release
@@ -70,6 +70,9 @@ class MemoryBackend:
     def route(self, traffic: Traffic) -> None:
         self.happened.append(f"route to {traffic}")
         self.routes = traffic
+
+    def withdraw(self, gone: Gone) -> None:
+        self.route(Traffic())
 
     def traffic(self) -> Traffic:
         return self.routes

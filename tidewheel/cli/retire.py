@@ -1,0 +1,123 @@
+"""`tidewheel retire` and `tidewheel rename`: giving a pipeline up, or another name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+
+from tidewheel.cli.job_process import run_job
+from tidewheel.errors import ReleaseError, UsageError, did_you_mean
+from tidewheel.settings import load_settings
+from tidewheel.spec import pipeline_files
+
+if TYPE_CHECKING:
+    from tidewheel.retirement.retire import Retirement
+    from tidewheel.retirement.traces import Traces
+    from tidewheel.settings import Settings
+
+GROUP = "Pipelines"
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel=GROUP)(retire)
+    app.command(rich_help_panel=GROUP)(rename)
+
+
+def retire(
+    name: Annotated[str, typer.Argument(help="the pipeline, declared or not")],
+    *,
+    delete_data: Annotated[bool, typer.Option("--delete-data", help="delete its lake and its logged requests")] = False,
+    delete_models: Annotated[bool, typer.Option("--delete-models", help="delete its versions in MLflow")] = False,
+    yes: Yes = False,
+) -> None:
+    """Give a pipeline up: endpoint off, DAGs gone, open requests closed. Data and models stay unless asked otherwise.
+
+    Killed or failed half-way, it is run again and goes on. See docs/how-to/retire-and-rename.md for what stays.
+    """
+    from tidewheel.release.backend import open_backend
+    from tidewheel.retirement.traces import traces
+
+    settings, console = load_settings(), Console(highlight=False, soft_wrap=True)
+    found = traces(settings, name, open_backend(settings, name))
+    if not found.any:
+        known = [file.stem for file in pipeline_files(settings.pipelines_folder)]
+        raise UsageError(f"there is nothing of a pipeline {name!r}{did_you_mean(name, known)}")
+    for question in _questions(found, delete_data=delete_data, delete_models=delete_models):
+        if not yes:
+            typer.confirm(question, abort=True)
+    _retirement(settings, name, console).retire(delete_data=delete_data, delete_models=delete_models)
+    left = [] if delete_data else [f"{decimal(found.lake_bytes)} of data in the lake"]
+    left += [] if delete_models else [f"{len(found.versions)} model versions in MLflow"]
+    console.print(f"{name} is retired. Left: {', '.join([*left, 'its verdicts in the ledger, its code and suites'])}")
+
+
+def rename(
+    old: Annotated[str, typer.Argument(help="the pipeline")],
+    new: Annotated[str, typer.Argument(help="the name it gets")],
+    *,
+    yes: Yes = False,
+) -> None:
+    """Give a pipeline another name: file, suites, code, lake, ledger, model, endpoint. Callers of the old path move on.
+
+    Killed or failed half-way, it is run again with the same two names and goes on.
+    """
+    from tidewheel.retirement.rename import Rename, unfinished
+
+    settings, console = load_settings(), Console(highlight=False, soft_wrap=True)
+    begun = unfinished(settings)
+    if begun.get(old, new) != new:
+        raise UsageError(
+            f"{old} is being renamed to {begun[old]}: run `tidewheel rename {old} {begun[old]}` again first"
+        )
+    if not yes and old not in begun:
+        typer.confirm(
+            f"Rename {old} to {new}: file, suites, code, lake, ledger and model; /{old}/predict will send its callers "
+            f"to /{new}/predict. Airflow's history stays under the old name. Go on?",
+            abort=True,
+        )
+
+    def release() -> None:
+        now = datetime.now(UTC)
+        asked = ("--pipeline", new, "--partition", now.date().isoformat(), "--run-id", f"rename__{now:%Y%m%dT%H%M%S}")
+        if run_job(settings, "release", *asked).returncode:
+            raise ReleaseError(
+                f"the champion could not be released as {new}, and {old} still answers; when the cause is gone, run "
+                f"`tidewheel rename {old} {new}` again"
+            )
+
+    Rename(settings, old, new, _retirement(settings, old, console), release).run()
+    console.print(f"{old} is {new} now; next: `tidewheel validate {new}`, and look for {old} in your own code and docs")
+
+
+def _retirement(settings: Settings, name: str, console: Console) -> Retirement:
+    from tidewheel.ledger import Ledger
+    from tidewheel.ledger.releases import Releases
+    from tidewheel.release.backend import open_backend
+    from tidewheel.retirement.retire import Retirement
+
+    def told(sentence: str) -> None:
+        console.print(f"  {sentence}", markup=False)
+
+    return Retirement(settings, name, open_backend(settings, name), Releases(Ledger.open(settings)), told)
+
+
+def _questions(found: Traces, *, delete_data: bool, delete_models: bool) -> list[str]:
+    """What is asked before anything is done; each names what goes."""
+    name = found.pipeline
+    serves = f"version {found.live} stops answering at /{name}/predict" if found.live else "it answers nowhere"
+    files = " and ".join(f"dags/{file.name}" for file in found.files) or "it has no file in dags/"
+    asked = [f"Retire {name}: {serves}; {files} and its DAGs go. Go on?"]
+    if delete_data:
+        size = f"{decimal(found.lake_bytes)} with {found.days} days of features"
+        logged = f"{decimal(found.request_bytes)} of logged requests"
+        asked.append(f"Delete all data of {name} for good: {size} in the lake, {logged}. Go on?")
+    if delete_models:
+        versions = ", ".join(found.versions) or "none"
+        asked.append(f"Delete all {len(found.versions)} model versions of {name} for good ({versions}). Go on?")
+    return asked

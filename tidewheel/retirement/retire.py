@@ -1,0 +1,130 @@
+"""Gives a pipeline up. Each step may be done twice: a retirement that was killed is run again and goes on."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tidewheel.airflow_api import AirflowApi
+from tidewheel.errors import PlatformError, SettingsError, UsageError
+from tidewheel.lake import Lake
+from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.releases import Status
+from tidewheel.release.rerouting import await_traffic, drain
+from tidewheel.release.stages import Colour
+from tidewheel.release.traffic import Gone, Traffic
+from tidewheel.retirement.mlflow_models import MlflowModels
+from tidewheel.retirement.traces import declaration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tidewheel.ledger.releases import Releases
+    from tidewheel.release.backend import Backend
+    from tidewheel.settings import Settings
+
+PURPOSES = ("features", "scoring", "monitoring", "training", "release")
+DRAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """Gives one pipeline up.
+
+    Attributes:
+        settings: of the installation.
+        pipeline: its name.
+        backend: where it is served.
+        releases: the ledger.
+        told: is told each step that was done, in a sentence.
+    """
+
+    settings: Settings
+    pipeline: str
+    backend: Backend
+    releases: Releases
+    told: Callable[[str], None]
+
+    def retire(self, *, delete_data: bool = False, delete_models: bool = False) -> None:
+        """Declaration first, so that nothing starts again what is stopped after it; what is kept comes last.
+
+        Args:
+            delete_data: of lake and request log.
+            delete_models: of the registry, with what was downloaded and packaged of them.
+
+        Raises:
+            UsageError: a release is under way.
+            TidewheelError: a part of the platform does not answer; run again, it goes on.
+        """
+        try:
+            with self.releases.exclusively(self.pipeline, 0):
+                self.remove_declaration()
+                self.withdraw(Gone(since=datetime.now(UTC).date().isoformat()))
+                self._close_what_is_open()
+        except Busy as error:
+            raise UsageError(
+                f"a release of {self.pipeline} is under way, nothing was changed: wait for it, or take it back with "
+                f"`tidewheel rollback {self.pipeline}` ({error})"
+            ) from None
+        self.end_runs()
+        if delete_data:
+            Lake.open(self.pipeline, self.settings).store.remove(self.pipeline)
+            shutil.rmtree(self.settings.request_log_folder / self.pipeline, ignore_errors=True)
+            self.told("its data are deleted: lake and request log")
+        if delete_models:
+            MlflowModels(self.settings).delete(self.pipeline)
+            for folder in self._made_again():
+                shutil.rmtree(folder, ignore_errors=True)
+            self.told("its models are deleted: registered versions, experiment, Bentos")
+
+    def remove_declaration(self) -> None:
+        """Take the files out of dags/, and keep them in the home; the pipeline's DAGs go with them."""
+        kept = self.settings.home / "retired" / self.pipeline
+        files = declaration(self.settings, self.pipeline)
+        for file in files:
+            kept.mkdir(parents=True, exist_ok=True)
+            # A file that was kept before is that of an earlier pipeline of this name, or of a step that was killed.
+            shutil.copy2(file, kept / file.name)
+            file.unlink()
+        if files:
+            self.told(f"{' and '.join(file.name for file in files)} moved to {kept}: its DAGs go")
+
+    def withdraw(self, gone: Gone) -> None:
+        """Route nothing to the pipeline any more, and stop both colours once they have answered what they had begun."""
+        started = [colour for colour in Colour if self.backend.version(colour) is not None]
+        if not started and self.releases.endpoint(self.pipeline) is None:
+            return
+        self.backend.withdraw(gone)
+        await_traffic(self.backend, Traffic())
+        for colour in started:
+            drain(self.backend, colour, DRAIN_SECONDS)
+            self.backend.stop(colour)
+        self.releases.forget_endpoint(self.pipeline)
+        self.told(f"nothing answers any more at {self.backend.endpoint()}; callers get: {gone.sentence(self.pipeline)}")
+
+    def end_runs(self) -> None:
+        """Pause the DAGs and end their runs; where Airflow does not answer, it finds the files gone by itself."""
+        try:
+            with AirflowApi.open(self.settings) as airflow:
+                ended = sum(airflow.end_runs(f"{self.pipeline}.{purpose}") for purpose in PURPOSES)
+        except (PlatformError, SettingsError) as error:
+            self.told(f"runs that are under way end by themselves: {error}")
+            return
+        if ended:
+            self.told(f"{ended} runs in Airflow ended")
+
+    def _close_what_is_open(self) -> None:
+        now = datetime.now(UTC)
+        if (running := self.releases.running(self.pipeline)) is not None:  # its process is gone: the lock was free
+            self.releases.end(running.id, Status.SUPERSEDED, "the pipeline was retired", now)
+            self.told(f"release {running.id}, which was left behind, is closed")
+        if self.releases.ledger.open_request(self.pipeline) is not None:
+            self.releases.ledger.close_request(self.pipeline, "retired", now)
+            self.told("the open request for a training is closed")
+
+    def _made_again(self) -> list[Path]:
+        settings, name = self.settings, self.pipeline
+        return [settings.model_cache / name, settings.replay_cache / name, settings.bento_folder / "bentos" / name]
