@@ -28,12 +28,14 @@ class NightlyTimetable(CronPartitionTimetable):
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """The night to run next."""
-        if last_dagrun_info is None or not _is_backfill(last_dagrun_info):
+        day = last_dagrun_info.partition_date if last_dagrun_info else None
+        # A run of the schedule comes one night after the moment that its day is known by, a backfill's never.
+        if last_dagrun_info is None or day is None or last_dagrun_info.run_after > day:
             return super().next_dagrun_info_v2(
                 last_dagrun_info=last_dagrun_info, restriction=restriction._replace(catchup=True)
             )
         # Airflow counts a backfill as the last night. Of an old year it must not call for all nights since then.
-        night = last_dagrun_info._replace(run_after=last_dagrun_info.partition_date)
+        night = last_dagrun_info._replace(run_after=day)
         return super().next_dagrun_info_v2(
             last_dagrun_info=night, restriction=restriction._replace(catchup=False, earliest=None)
         )
@@ -64,8 +66,3 @@ class NightlyTimetable(CronPartitionTimetable):
                 partition_date=night,
                 partition_key=self._format_key(night),
             )
-
-
-def _is_backfill(run: DagRunInfo) -> bool:
-    """Whether a run is a backfill's: those of the schedule run one night after the moment they are known by."""
-    return run.partition_date is not None and run.run_after <= run.partition_date

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pandas.util import hash_pandas_object
 
 from bentos.segments import FEATURE, SUFFIX, Segment, log_schema
+from tidewheel.errors import LakeError
 from tidewheel.lake import Lake
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DATASET = "requests"
 SEGMENT = "segment"
 """Column of a published batch: the file that a row was in."""
+MESSAGE = b"\xff\xff\xff\xff"
+"""What each message of an Arrow stream begins with."""
 ORDER = ("time", "request_id", "row")
 
 
@@ -137,25 +140,77 @@ class RequestLog:
 
 
 def _read(segment: Segment, columns: Sequence[str] | None) -> pa.Table | None:
-    """The whole batches of a file that may still be appended to; None where it is gone or has none."""
+    """The whole batches of a file that may still be appended to; None where it is gone or has none.
+
+    Raises:
+        LakeError: the file was changed after it was written.
+    """
     try:
         with pa.memory_map(str(segment.path)) as file:
-            schema = pa.ipc.open_stream(file).schema
-            fields = [n for n, name in enumerate(schema.names) if columns is None or name in columns]
-            file.seek(0)
-            stream = pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
-            batches = list(_whole_batches(stream))
-            return pa.Table.from_batches(batches, stream.schema) if batches else None
-    except (FileNotFoundError, pa.ArrowInvalid):  # Arrow calls a file invalid that is empty or has half a header
+            table, ended = _whole_batches(file, columns)
+            if not ended:
+                _see_only_the_end_is_lost(segment, file)
+            return table
+    except (FileNotFoundError, pa.ArrowInvalid):  # Arrow calls a file invalid that is empty
         return None
 
 
-def _whole_batches(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    # A stream whose writer lives, or died, ends anywhere: in a batch, or without an end.
+def _whole_batches(file: pa.MemoryMappedFile, columns: Sequence[str] | None) -> tuple[pa.Table | None, bool]:
+    """The rows up to the first batch that is not whole, and whether the file came to its end without one."""
+    batches: list[pa.RecordBatch] = []
+    stream = None
+    # A stream whose writer lives, or died, ends anywhere: in its header, in a batch, or without an end.
     try:
-        yield from stream
-    except (pa.ArrowInvalid, OSError):
-        return
+        schema = pa.ipc.open_stream(file).schema
+        fields = [n for n, name in enumerate(schema.names) if columns is None or name in columns]
+        file.seek(0)
+        stream = pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
+        while True:
+            batches.append(stream.read_next_batch())
+    except StopIteration:
+        ended = True
+    except (pa.ArrowException, OSError):
+        ended = False
+    return pa.Table.from_batches(batches, stream.schema) if stream and batches else None, ended
+
+
+def _see_only_the_end_is_lost(segment: Segment, file: pa.MemoryMappedFile) -> None:
+    """See that nothing whole comes after what cannot be read: its writer was at its end when it stopped.
+
+    Raises:
+        LakeError: it does.
+    """
+    file.seek(0)
+    content = file.read_buffer()
+    place = _after_whole_messages(content)
+    bytes_ = memoryview(content)[place:].tobytes()
+    found = bytes_.find(MESSAGE, 1)
+    while found > 0:
+        if _is_message(content.slice(place + found)):
+            raise LakeError(
+                f"{segment.path} was changed after it was written: what lies at byte {place:,} is no logged answer, "
+                "and whole ones come after it; restore the file, or move it away: what it holds is then lost, and all "
+                "other files are published"
+            )
+        found = bytes_.find(MESSAGE, found + 1)
+
+
+def _after_whole_messages(content: pa.Buffer) -> int:
+    """Where the first message begins that is not whole."""
+    stream, place = pa.BufferReader(content), 0
+    try:
+        while pa.ipc.read_message(stream) is not None:
+            place = stream.tell()
+    except (pa.ArrowException, OSError, EOFError):
+        pass
+    return place
+
+
+def _is_message(data: pa.Buffer) -> bool:
+    try:
+        return pa.ipc.read_message(data) is not None
+    except (pa.ArrowException, OSError, EOFError):
+        return False
 
 
 def _days(start: datetime, end: datetime) -> Iterator[str]:

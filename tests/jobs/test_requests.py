@@ -17,6 +17,7 @@ from jobs.data.request_log import RequestLog
 from jobs.job import Job
 from jobs.requests import work
 from tests import small_models
+from tidewheel.errors import LakeError
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings
@@ -115,6 +116,28 @@ def test_a_file_can_be_read_wherever_its_writer_died(job: Job, writer: Writers) 
         counts.append(len(logged(job)))
     assert sorted(counts) == counts
     assert set(counts) == {0, 1}
+
+
+@pytest.mark.parametrize("message", [0, 1, 2])
+@pytest.mark.parametrize("where", ["marker", "length", "header"])
+def test_a_file_that_was_changed_in_its_middle_is_named_instead_of_losing_what_comes_after(
+    job: Job, writer: Writers, message: int, where: str
+) -> None:
+    files = writer()
+    for name in "abcd":
+        append(files, [name])
+    [segment] = RequestLog(job.settings, "orders").segments(DAY)
+    content = bytearray(segment.path.read_bytes())
+    stream, begins = pa.BufferReader(bytes(content)), []
+    for _ in range(5):
+        begins.append(stream.tell())
+        pa.ipc.read_message(stream)
+    first = begins[message] + {"marker": 0, "length": 4, "header": 8}[where]
+    content[first : first + 4] = bytes(byte ^ 0x55 for byte in content[first : first + 4])
+    segment.path.write_bytes(content)
+    with pytest.raises(LakeError, match=f"{segment.path.name} was changed after it was written: .* byte"):
+        work(job)
+    assert segment.path.exists()
 
 
 def test_a_day_without_requests_publishes_nothing(job: Job) -> None:

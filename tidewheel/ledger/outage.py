@@ -53,7 +53,7 @@ def idempotent(method: Callable[Concatenate[Waits, P], R]) -> Callable[Concatena
     """
 
     @wraps(method)
-    def until_done(self: Waits, *args: P.args, **kwargs: P.kwargs) -> R:
+    def until_done(self: Waits, /, *args: P.args, **kwargs: P.kwargs) -> R:
         began, pause = time.monotonic(), FIRST_PAUSE_SECONDS
         while True:
             try:

@@ -208,9 +208,11 @@ class Worker:
 
         def ask() -> None:
             try:
-                answers.put(self.releases.hold())
+                self.releases.hold()
             except LedgerError as error:
                 answers.put(error)
+            else:
+                answers.put(None)
 
         # A ledger that hangs would hold up the way back: it is asked in a thread that nobody waits for.
         threading.Thread(target=ask, name="hold", daemon=True).start()
