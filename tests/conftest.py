@@ -122,6 +122,19 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 
 @pytest.fixture(scope="session")
+def restarted_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A server with a ledger, for tests that stop it and start it again."""
+    server = PostgresServer(tmp_path_factory.mktemp("restarted") / "home")
+    server.start()
+    try:
+        migrate(server.url("postgres"))
+        yield server
+    finally:
+        server.signal(signal.SIGCONT)
+        server.stop()
+
+
+@pytest.fixture(scope="session")
 def _migrated(postgres_url: Callable[[str], str]) -> Callable[[str], str]:
     _execute(postgres_url("postgres"), f"CREATE DATABASE {TEMPLATE}")
     migrate(postgres_url(TEMPLATE))

@@ -223,6 +223,7 @@ def test_the_overview_shows_who_answers_what_is_newest_and_what_was_decided(
     ledger.record("orders", "version 5", "run-1", verdict, NOW)
     releases = Releases(ledger)
     releases.point("orders", "green", "4", None, NOW)
+    releases.point("given_up", "blue", "1", None, NOW)
     failed = releases.begin("orders", "5", "blue", {}, "run-1", NOW)
     releases.end(failed.id, Status.FAILED, "parity: blue answers <otherwise>", NOW)
     ledger.request_training("orders", "the shop moved", NOW)
@@ -240,6 +241,8 @@ def test_the_overview_shows_who_answers_what_is_newest_and_what_was_decided(
         'href="http://router.example/orders/"',
         f'href="{registry}/#/models/orders"',
         "/dags/orders.training",
+        "endpoint of a pipeline that is no longer declared: given_up answers callers",
+        "run `tidewheel retire given_up`",
     ):
         assert shown in page
 

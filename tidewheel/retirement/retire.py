@@ -16,7 +16,7 @@ from tidewheel.release.rerouting import await_traffic, drain
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Gone, Traffic
 from tidewheel.retirement.mlflow_models import MlflowModels
-from tidewheel.retirement.traces import declaration
+from tidewheel.retirement.traces import declaration, kept_declaration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class Retirement:
 
     def remove_declaration(self) -> None:
         """Take the files out of dags/, and keep them in the home; the pipeline's DAGs go with them."""
-        kept = self.settings.home / "retired" / self.pipeline
+        kept = kept_declaration(self.settings, self.pipeline)
         files = declaration(self.settings, self.pipeline)
         for file in files:
             kept.mkdir(parents=True, exist_ok=True)

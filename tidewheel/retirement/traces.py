@@ -32,6 +32,7 @@ class Traces:
         lake_bytes: of everything below the pipeline's folder in the lake.
         request_bytes: of logged requests that are not published yet.
         versions: registered in MLflow.
+        retired: whether it was retired before, perhaps not to the end.
     """
 
     pipeline: str
@@ -42,11 +43,13 @@ class Traces:
     lake_bytes: int
     request_bytes: int
     versions: tuple[str, ...]
+    retired: bool = False
 
     @property
     def any(self) -> bool:
         """Whether there is anything."""
-        return bool(self.files or self.live or self.started or self.lake_bytes or self.request_bytes or self.versions)
+        found = (self.files, self.live, self.started, self.lake_bytes, self.request_bytes, self.versions, self.retired)
+        return any(found)
 
 
 def traces(settings: Settings, pipeline: str, backend: Backend) -> Traces:
@@ -67,6 +70,7 @@ def traces(settings: Settings, pipeline: str, backend: Backend) -> Traces:
         lake_bytes=sum(size for _, size, _ in lake.store.find_details(pipeline)),
         request_bytes=sum(f.stat().st_size for f in (settings.request_log_folder / pipeline).rglob("*") if f.is_file()),
         versions=tuple(MlflowModels(settings).versions(pipeline)),
+        retired=kept_declaration(settings, pipeline).exists(),
     )
 
 
@@ -74,6 +78,11 @@ def declaration(settings: Settings, pipeline: str) -> list[Path]:
     """The files that make a pipeline run, as far as they are there; the one that Airflow reads first."""
     folder = settings.pipelines_folder
     return [path for path in (folder / f"{pipeline}.py", folder / f"{pipeline}.yaml") if path.exists()]
+
+
+def kept_declaration(settings: Settings, pipeline: str) -> Path:
+    """Folder that a retired pipeline's files are moved to."""
+    return settings.home / "retired" / pipeline
 
 
 def undeclared(settings: Settings, serving: list[str]) -> list[str]:

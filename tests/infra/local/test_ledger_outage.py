@@ -16,7 +16,6 @@ from tests.infra.local.conftest import House, Place, released_by
 from tests.infra.local.test_release import release
 from tests.infra.local.traffic import Traffic
 from tidewheel.errors import LedgerError, ReleaseError
-from tidewheel.ledger import migrate
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.actions import Actions
@@ -26,17 +25,9 @@ from tidewheel.release.stages import Colour, Stage
 pytestmark = [pytest.mark.platform]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A server that no other test needs."""
-    made = PostgresServer(tmp_path_factory.mktemp("restarted") / "home")
-    made.start()
-    try:
-        migrate(made.url("postgres"))
-        yield made
-    finally:
-        made.signal(signal.SIGCONT)
-        made.stop()
+@pytest.fixture
+def server(restarted_postgres: PostgresServer) -> PostgresServer:
+    return restarted_postgres
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_what_is_asked_to_go_goes_and_the_counts_are_named_before(shop: Shop) ->
     assert Lake.open(shop.name, shop.settings).store.list_folder(shop.name) == []
     assert not MlflowModels(shop.settings).has_model(shop.name)
     left = traces(shop.settings, shop.name, LocalBackend(shop.settings, shop.name))
-    assert not left.any
+    assert (left.files, left.lake_bytes, left.versions, left.any) == ((), 0, (), True)
 
 
 def test_while_a_release_is_under_way_nothing_is_retired(shop: Shop) -> None:
