@@ -118,7 +118,7 @@ def _download(settings: Settings, version: ModelVersionRow, name: str) -> bytes:
                     "(`tidewheel status`)?"
                 ) from error
             raise Untrusted(
-                f"{version.pipeline}: version {version.version} has lost its {name}: MLflow has none any more at {root}/{path} "
+                f"{version.pipeline}: version {version.version} has lost its {name}: MLflow has none at {root}/{path} "
                 f"({' '.join(str(error).split())[:200]}). Was it deleted there? Restore MLflow run "
                 f"{version.mlflow_run}, or release another version"
             ) from error

@@ -172,7 +172,8 @@ def _alias_gone(job: Job, endpoint: EndpointRow | None) -> Wish:
     if row is not None and row.version and not registry.lost(job.settings, row):
         log.warning("%s: the alias champion was deleted in MLflow: version %s has it again", name, row.version)
         why = f"the alias champion was deleted in MLflow; version {row.version} has it again"
-        _note(job, row.version, Verdict(Kind.RELEASE, Outcome.PASSED, why, {"version": row.version}), IN_MLFLOW)
+        if not job.options.dry_run:
+            _note(job, row.version, Verdict(Kind.RELEASE, Outcome.PASSED, why, {"version": row.version}), IN_MLFLOW)
         return _agreed(job, row.version, job.actor)
     answers = f"; version {endpoint.version} goes on answering" if endpoint else ""
     why = f"{found.astray}{answers}"

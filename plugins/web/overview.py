@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from plugins.registry import CHALLENGER, CHAMPION, registered_aliases
+from plugins.registry import CHALLENGER, CHAMPION, gone_words, registered_aliases
 from tidewheel.errors import SpecError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -51,6 +51,7 @@ class Card:
         verdicts: the newest decisions, newest first.
         docs: address of the endpoint's documentation; empty while nothing serves.
         registered_model: address of the model in the registry.
+        gone: what was deleted in the registry of the version that answers; empty where nothing was.
         unknown: the parts of the platform that did not answer; what is theirs to say is not known.
     """
 
@@ -68,6 +69,7 @@ class Card:
     verdicts: Sequence[VerdictRow] = ()
     docs: str = ""
     registered_model: str = ""
+    gone: str = ""
     unknown: Collection[str] = ()
 
 
@@ -185,5 +187,6 @@ def _card(
         verdicts=known.verdicts,
         docs=f"{settings.endpoint_url.rstrip('/')}/{name}/" if serving and settings.endpoint_url else "",
         registered_model=f"{settings.mlflow_url.rstrip('/')}/#/models/{name}" if settings.mlflow_url else "",
+        gone=gone_words(serving.version) if serving and not aliases.get(CHAMPION) and REGISTRY not in unknown else "",
         unknown=unknown,
     )
