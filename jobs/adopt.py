@@ -55,7 +55,7 @@ def work(job: Job) -> Result:
             left.append(version)
             log.warning("version %s is not adopted: %s", version, error)
     _promote(job, ledger, models)
-    told = [f"versions {', '.join(adopted)} are in the ledger now"] if adopted else ["no version is adopted"]
+    told = [f"in the ledger now: version {', '.join(adopted)}"] if adopted else ["no version is adopted"]
     told += [f"{len(left)} left out ({', '.join(left)}), see the log"] if left else []
     return Result(figures={"adopted": len(adopted), "left_out": len(left)}, sentence="; ".join(told))
 
