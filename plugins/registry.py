@@ -116,6 +116,22 @@ def unreleased(
     return found
 
 
+def run_is_deleted(settings: Settings, mlflow_run: str, timeout_seconds: float = PATIENCE_SECONDS) -> bool:
+    """Whether somebody has deleted a run in MLflow.
+
+    Raises:
+        SettingsError: no registry is configured.
+        HTTPError: the registry does not answer as it should.
+    """
+    url = f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/runs/get"
+    user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
+    with httpx.Client(auth=user, timeout=timeout_seconds, verify=_trusted()) as client:
+        answer = client.get(url, params={"run_id": mlflow_run})
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return True
+    return str(answer.raise_for_status().json()["run"]["info"].get("lifecycle_stage")) == "deleted"
+
+
 def gone_words(version: str) -> str:
     """What to say of a version that answers, where the registry names no champion."""
     return (

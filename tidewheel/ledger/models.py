@@ -86,6 +86,14 @@ class Models:
         with self.ledger.session() as session:
             return list(session.scalars(query.order_by(ModelVersionRow.id)))
 
+    def newest(self, pipeline: str) -> ModelVersionRow | None:
+        """The version that was made last."""
+        query = select(ModelVersionRow).where(
+            ModelVersionRow.pipeline == pipeline, ModelVersionRow.version.is_not(None)
+        )
+        with self.ledger.session() as session:
+            return session.scalars(query.order_by(ModelVersionRow.id.desc()).limit(1)).one_or_none()
+
     def of_run(self, pipeline: str, run_id: str, data_hash: str) -> ModelVersionRow | None:
         """The newest model that a run has made of that data."""
         query = select(ModelVersionRow).where(
