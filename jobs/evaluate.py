@@ -17,7 +17,7 @@ from jobs.models import registry
 from jobs.models.files import Untrusted
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, model_frame, predict
-from jobs.models.standing import standing
+from jobs.models.standing import standing_before
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -76,16 +76,12 @@ def _champion_of(job: Job, challenger: ModelVersionRow) -> ModelVersionRow | Non
     Raises:
         Untrusted: there is one that the ledger does not know: it must not be taken for none.
     """
-    found, name = standing(job.settings, job.pipeline), job.pipeline.name
+    name, found = job.pipeline.name, standing_before(job.settings, job.pipeline, challenger.version or "")
     if found.astray:
         log.warning("%s: %s", name, found.astray)
-    if found.version != challenger.version:
-        if found.champion is None and found.astray and (answers := _answering(job)):
+        if found.champion is None and (answers := _answering(job)):
             raise Untrusted(f"{name}: version {answers} answers, and {registry.unknown(name, answers)}")
-        return found.champion
-    promotion = Models(Ledger.open(job.settings)).promotion(name, found.version)
-    previous = promotion.previous_version if promotion else ""
-    return registry.trained_version(job.settings, name, previous) if previous else None
+    return found.champion
 
 
 def _answering(job: Job) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.reviews import keep_review
-from jobs.models.standing import objection_to, standing
+from jobs.models.standing import objection_to, standing_before
 from jobs.models.wanted_version import needs_approval, overrule
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
@@ -41,7 +41,7 @@ def work(job: Job) -> Result:
         return _result(job, version, promoted=False, sentence=f"version {number} is the champion already")
     if gone := registry.lost(settings, version):
         raise UsageError(f"{name}: version {number} cannot be champion: it {gone}")
-    before = standing(settings, job.pipeline)
+    before = standing_before(settings, job.pipeline, number)
     overridden = _check(job, number)
     if not overridden:
         _check_comparison(job, version, before.version)

@@ -42,7 +42,7 @@ def work(job: Job) -> Result:
     from jobs.models.wanted_version import champion_again, wanted_version  # and with it pandas, for one step of ten
 
     if job.options.rollback and not job.options.dry_run:
-        taken_back = executor.roll_back(job.options.reason or "by hand")
+        taken_back = executor.roll_back(f"{job.options.reason or 'by hand'} ({job.actor})")
         if taken_back is not None and taken_back.answers:
             champion_again(job, taken_back.release.version, str(taken_back))
             release = executor.begin(taken_back.answers, job.run_id)

@@ -65,6 +65,20 @@ def standing(settings: Settings, pipeline: Pipeline) -> Standing:
     return Standing(answers, astray)
 
 
+def standing_before(settings: Settings, pipeline: Pipeline, version: str) -> Standing:
+    """The champion that a version has to beat; for one that is champion already (a run is repeated), its predecessor.
+
+    Raises:
+        RegistryError: MLflow cannot be reached, or the ledger does not know the predecessor.
+    """
+    found = standing(settings, pipeline)
+    if found.version != version:
+        return found
+    promotion = Models(Ledger.open(settings)).promotion(pipeline.name, version)
+    previous = promotion.previous_version if promotion else ""
+    return Standing(registry.trained_version(settings, pipeline.name, previous) if previous else None)
+
+
 def objection_to(ledger: Ledger, pipeline: Pipeline, version: str) -> str:
     """What speaks against a version; empty where nothing does, or where somebody has answered for it already."""
     models = Models(ledger)

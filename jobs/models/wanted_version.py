@@ -68,9 +68,9 @@ def wanted_version(job: Job) -> Wish:
     ledger = Ledger.open(job.settings)
     if against := objection_to(ledger, job.pipeline, wanted):
         if not options.reason or not overrule(job, wanted, options.reason, Kind.RELEASE, dry_run=options.dry_run):
-            return _refused(job, wanted, against, actor)
+            return _refused(job, wanted, against, actor, way_out(job, wanted))
     elif gone := registry.lost(job.settings, registry.trained_version(job.settings, name, wanted)):
-        return _refused(job, wanted, gone, actor)
+        return _refused(job, wanted, gone, actor, "When it is restored, release it again")
     return _agreed(job, wanted, actor)
 
 
@@ -203,14 +203,14 @@ def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> Wish:
     return Wish(version)
 
 
-def _refused(job: Job, version: str, against: str, actor: str) -> Wish:
+def _refused(job: Job, version: str, against: str, actor: str, then: str) -> Wish:
     name = job.pipeline.name
     why = f"version {version} {against}, so it is not released"
     answers = ""
     if not job.options.dry_run:
         _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), actor)
         answers = f"; {champion_again(job, version, why)}"
-    return Wish(version, f"{name}: {why}{answers}. {way_out(job, version)}")
+    return Wish(version, f"{name}: {why}{answers}. {then}")
 
 
 def way_out(job: Job, version: str) -> str:
