@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 from jobs.models import files, registry
 from jobs.models.files import Untrusted
@@ -59,15 +61,38 @@ class Bomb:
 
 
 @pytest.fixture
-def parcels(registered_parcels: MakeParcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch) -> Parcels:
+def estimator() -> str:
+    """One of ours, unless a test names another."""
+    return "hist_gradient_boosting"
+
+
+@pytest.fixture
+def parcels(
+    registered_parcels: MakeParcels, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, estimator: str
+) -> Parcels:
     """Twelve days, and version 1 as the champion that the ledger knows."""
     monkeypatch.setenv("TIDEWHEEL_RELEASE_BACKEND", "tests.jobs.test_release:nowhere")
     monkeypatch.setenv("TIDEWHEEL_ENDPOINT_URL", "http://127.0.0.1:1")
-    made = registered_parcels()
+    made = registered_parcels(estimator=estimator)
     made.publish_days(12)
     for job in ("assemble", "train", "evaluate", "promote"):
         run_job(made, job, LAST, "one")
     return made
+
+
+@pytest.fixture
+def artifacts(parcels: Parcels, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Finds a file of version 1 where MLflow's server keeps it."""
+
+    def find(name: str) -> Path:
+        row = registry.trained_version(parcels.settings, parcels.name, "1")
+        folder, _, file = name.rpartition("/")
+        where = row.source.rpartition("/")[2] if folder == "model" else row.mlflow_run
+        below = f"{folder}/{file}" if folder == "judged" else file
+        [found] = set(tmp_path_factory.getbasetemp().glob(f"mlflow*/artifacts/**/{where}/artifacts/{below}"))
+        return found
+
+    return find
 
 
 @pytest.fixture
@@ -153,31 +178,54 @@ def test_a_challenger_after_the_attack_is_compared_with_the_champion_of_the_ledg
     assert not loot.exists()
 
 
-@pytest.mark.parametrize("name", ["model/model.skops", "judged/model.skops", "contract.json", "lineage.json"])
-@pytest.mark.parametrize("where", ["MLflow", "cache"])
+FILES = ("model/model.skops", "judged/model.skops", "contract.json", "lineage.json", "training_data.json")
+
+
 def test_a_byte_that_was_changed_in_any_file_is_seen_before_the_file_is_used(
-    parcels: Parcels, name: str, where: str, tmp_path_factory: pytest.TempPathFactory
+    parcels: Parcels, artifacts: Callable[[str], Path]
 ) -> None:
     row = registry.trained_version(parcels.settings, parcels.name, "1")
-    whole = files.read(parcels.settings, row, name)
-    cached = parcels.settings.model_cache / parcels.name / f"1-{row.mlflow_run}" / name
-    changed = bytearray(whole)
-    changed[len(whole) // 2] ^= 1
-    cached.write_bytes(changed)
-    if where == "cache":
-        assert files.read(parcels.settings, row, name) == whole  # downloaded anew
-        assert cached.read_bytes() == whole
-        return
-    logged = row.source.rpartition("/")[2]
-    [stored] = [
-        file
-        for folder in (row.mlflow_run, logged)
-        for file in tmp_path_factory.getbasetemp().glob(f"mlflow*/artifacts/**/{folder}/artifacts/**/{Path(name).name}")
-        if file.as_posix().endswith(name.removeprefix("model/")) and ("judged" in name) == ("judged" in file.parts)
-    ]
-    stored.write_bytes(changed)
-    with pytest.raises(Untrusted, match=re.escape(f"{name} in MLflow is not the file that was registered")):
-        files.read(parcels.settings, row, name)
+    assert set(row.files) == set(FILES)
+    for name in FILES:
+        whole = files.read(parcels.settings, row, name)
+        cached = parcels.settings.model_cache / parcels.name / f"1-{row.mlflow_run}" / name
+        for place in (0, len(whole) // 2, len(whole) - 1):
+            changed = bytearray(whole)
+            changed[place] ^= 1
+            cached.write_bytes(changed)
+            assert files.read(parcels.settings, row, name) == whole  # downloaded anew
+            assert cached.read_bytes() == whole
+        artifacts(name).write_bytes(changed)
+        assert files.read(parcels.settings, row, name) == whole  # from the cache
+        cached.write_bytes(changed)
+        with pytest.raises(Untrusted, match=re.escape(f"{name} in MLflow is not the file that was registered")):
+            files.read(parcels.settings, row, name)
+
+
+def tree() -> object:
+    """A team's own estimator, which is kept as a pickle."""
+    return DecisionTreeClassifier(max_depth=3)
+
+
+@pytest.mark.parametrize("estimator", [f"{__name__}:tree"])
+def test_a_bomb_in_place_of_a_teams_own_pickle_is_not_opened(
+    parcels: Parcels, run_job: RunJob, artifacts: Callable[[str], Path], loot: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = registry.trained_version(parcels.settings, parcels.name, "1")
+    assert row.estimator == f"{__name__}:tree"
+    assert run_job(parcels, "score", LAST, "night").figures["rows"] == 120
+    bomb = pickle.dumps(Bomb(loot))
+    cached = parcels.settings.model_cache / parcels.name / f"1-{row.mlflow_run}" / "model" / "model.pkl"
+    cached.write_bytes(bomb)
+    assert run_job(parcels, "score", LAST, "night").figures["rows"] == 120
+    artifacts("model/model.pkl").write_bytes(bomb)
+    artifacts("judged/model.pkl").write_bytes(bomb)
+    shutil.rmtree(parcels.settings.model_cache)
+    for job in ("score", "package", "evaluate"):
+        with pytest.raises(SystemExit):
+            run_job(parcels, job, LAST, "one")
+    assert "model/model.pkl in MLflow is not the file that was registered" in caplog.text
+    assert not loot.exists()
 
 
 def test_no_tag_decides_anything(parcels: Parcels, run_job: RunJob) -> None:
