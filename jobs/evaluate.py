@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,27 +14,35 @@ from jobs.evaluation.footprint import footprint
 from jobs.evaluation.judging import Judged, gate_policy, measure_judged
 from jobs.job import Job, Result, run
 from jobs.models import registry
+from jobs.models.files import Untrusted
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, model_frame, predict
-from tidewheel.errors import RegistryError
+from jobs.models.standing import standing_before
+from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
+from tidewheel.ledger.releases import Releases
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
     from jobs.models.prediction import Model
-    from jobs.models.registry import ModelVersion
+    from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.policies.gate import Footprint, GateMeasurement
     from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
+
+log = logging.getLogger("tidewheel.evaluate")
 
 
 def work(job: Job) -> Result:
     """Compare challenger and champion on the same later rows, and write the verdict down."""
     chosen = read_training_data(job.lake, job.run_id)
     version = str(read_record(job.lake, job.run_id, "train").figures["version"])
-    challenger = registry.model_version(job.settings, job.pipeline.name, version)
+    challenger = registry.trained_version(job.settings, job.pipeline.name, version)
+    if gone := registry.lost(job.settings, challenger):
+        raise UsageError(f"{job.pipeline.name}: version {version} cannot be judged: it {gone}")
     champion = _champion_of(job, challenger)
     model = registry.load_judged_model(job.settings, challenger)
     judged = _judge(job, chosen, model, challenger, champion)
@@ -61,17 +70,27 @@ def work(job: Job) -> Result:
     )
 
 
-def _champion_of(job: Job, challenger: ModelVersion) -> ModelVersion | None:
-    """The version to beat; for a challenger that was promoted already (the run is repeated), the one it replaced."""
-    found = registry.champion(job.settings, job.pipeline.name)
-    if found is None or found.version != challenger.version:
-        return found
-    previous = challenger.tags.get(registry.PREVIOUS_VERSION)
-    return registry.model_version(job.settings, job.pipeline.name, previous) if previous else None
+def _champion_of(job: Job, challenger: ModelVersionRow) -> ModelVersionRow | None:
+    """The version to beat, also where MLflow has lost it; for a challenger that was promoted already, its predecessor.
+
+    Raises:
+        Untrusted: there is one that the ledger does not know: it must not be taken for none.
+    """
+    name, found = job.pipeline.name, standing_before(job.settings, job.pipeline, challenger.version or "")
+    if found.astray:
+        log.warning("%s: %s", name, found.astray)
+        if found.champion is None and (answers := _answering(job)):
+            raise Untrusted(f"{name}: version {answers} answers, and {registry.unknown(name, answers)}")
+    return found.champion
+
+
+def _answering(job: Job) -> str:
+    endpoint = Releases(Ledger.open(job.settings)).endpoint(job.pipeline.name)
+    return endpoint.version if endpoint else ""
 
 
 def _judge(
-    job: Job, chosen: TrainingData, model: Model, challenger: ModelVersion, champion: ModelVersion | None
+    job: Job, chosen: TrainingData, model: Model, challenger: ModelVersionRow, champion: ModelVersionRow | None
 ) -> Judged:
     """Ask both models about the holdout days that neither has learned from."""
     pipeline = job.pipeline
@@ -79,7 +98,7 @@ def _judge(
     days = [day for day in chosen.holdout if str(day.day) > learned_until]
     rows = labelled_rows(job.lake, pipeline, days)
     truth = rows[pipeline.labels.column].to_numpy()
-    number = champion.version if champion else ""
+    number = (champion.version or "") if champion else ""
     if rows.empty:
         return Judged(rows, truth, truth, truth if champion else None, number)
     answers = predict(model, model_frame(rows, pipeline.features), pipeline.task)
@@ -88,9 +107,7 @@ def _judge(
     try:
         contract = registry.contract(job.settings, pipeline.name, number)
         theirs = registry.load_judged_model(job.settings, champion)
-    except RegistryError as error:
-        if not _answers(job, champion):
-            raise
+    except Untrusted as error:
         why = (
             f"version {number}, the champion, cannot be opened, so the two cannot be compared ({error}); bring its "
             f"files back, or promote version {challenger.version} with --override-reason"
@@ -107,17 +124,7 @@ def _judge(
     return Judged(rows, truth, answers, said, number)
 
 
-def _answers(job: Job, version: ModelVersion) -> bool:
-    """Whether registry and artifact store answer about a version: then what could not be opened is not there."""
-    try:
-        with registry.asking(job.settings) as client:
-            client.list_artifacts(version.mlflow_run)
-    except RegistryError:
-        return False
-    return True
-
-
-def _footprint(job: Job, challenger: ModelVersion, model: Model, judged: Judged) -> Footprint | None:
+def _footprint(job: Job, challenger: ModelVersionRow, model: Model, judged: Judged) -> Footprint | None:
     if judged.rows.empty:
         return None
     frame = model_frame(judged.rows.head(1), job.pipeline.features)
@@ -168,23 +175,24 @@ def _loss(pipeline: Pipeline, truth: Array, answers: Array) -> float:
 
 
 def _write_down(
-    job: Job, ledger: Ledger, challenger: ModelVersion, champion: ModelVersion | None, verdict: Verdict, card: str
+    job: Job, ledger: Ledger, challenger: ModelVersionRow, champion: ModelVersionRow | None, verdict: Verdict, card: str
 ) -> None:
-    """Ledger first: the tags are what `promote` asks."""
-    now = datetime.now(UTC)
+    """The ledger is what `promote` asks; the tags are for the eye."""
+    now, compared_with = datetime.now(UTC), (champion.version or "") if champion else ""
+    Models(ledger).judged(challenger, compared_with)
     ledger.record(job.pipeline.name, f"version {challenger.version}", job.run_id, verdict, now)
     tags = {
         registry.VERDICT: str(verdict.outcome),
         registry.VERDICT_SENTENCE: verdict.sentence,
-        registry.COMPARED_WITH: champion.version if champion else "",
+        registry.COMPARED_WITH: compared_with,
     }
     registry.tag_version(job.settings, challenger, tags, description=card)
     ledger.close_request(job.pipeline.name, job.run_id, now)
 
 
-def _pages(job: Job, challenger: ModelVersion) -> dict[str, str]:
+def _pages(job: Job, challenger: ModelVersionRow) -> dict[str, str]:
     pages = registry.pages(job.settings, challenger)
-    return {**pages, "Model card": f"{pages['MLflow run']}/artifacts/{CARD_FILE}"}
+    return {**pages, "Model card": f"{pages['MLflow run']}/artifacts/{CARD_FILE}"} if pages else {}
 
 
 def _is_held_out(chosen: TrainingData, name: str) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 import tidewheel
+from tidewheel.actor import LENGTH, operating_system_user
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import DataRefused, ExitCode, TidewheelError
 from tidewheel.lake import Lake, Manifest
@@ -33,7 +34,7 @@ log = logging.getLogger("tidewheel.job")
 
 @dataclass(frozen=True)
 class Job:
-    """One call of a job: what it was asked for, and where its inputs and outputs lie."""
+    """One call of a job: what it was asked for, by whom, and where its inputs and outputs lie."""
 
     name: str
     pipeline: Pipeline
@@ -43,6 +44,7 @@ class Job:
     lake: Lake
     options: argparse.Namespace
     code_version: str
+    actor: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def run(
     parser.add_argument("--pipeline", required=True, help="name of the pipeline, as in dags/<name>.yaml")
     parser.add_argument("--partition", required=True, help="a day YYYY-MM-DD, or a range FIRST..LAST")
     parser.add_argument("--run-id", required=True, help="names the run; the record goes to runs/<run-id>/ in the lake")
+    parser.add_argument("--actor", help="who has started it; default: the user of this process, at this machine")
     add_options(parser)
     options = parser.parse_args()
     try:
@@ -105,6 +108,7 @@ def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, 
         lake=Lake.open(pipeline.name, settings),
         options=options,
         code_version=code_version(settings.project),
+        actor=(options.actor or operating_system_user())[:LENGTH],
     )
     started = time.monotonic()
     try:

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
-from jobs.models import registry
 from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.daily_rows import PREDICTION
 from jobs.monitoring.drift import day_drift
@@ -94,8 +93,7 @@ def _keep_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> None:
 
 def _judge_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> FeatureDrift | None:
     """Weigh what has moved by what the champion leans on, and write the verdict down."""
-    champion = registry.champion(job.settings, job.pipeline.name) if drift.drifted else None
-    importances = champion_importances(job.settings, champion)
+    importances = champion_importances(job.settings, job.pipeline) if drift.drifted else {}
     moved = feature_drift(drift, importances, job.pipeline.features.columns)
     verdict = drift_verdict(job.pipeline, drift, moved)
     ledger.record(job.pipeline.name, str(job.partitions.last), job.run_id, verdict, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from jobs.job import Job, Result, run
-from jobs.models import registry
+from jobs.models.standing import standing
 from jobs.packaging.bento import bento_of
 from tidewheel.errors import UsageError
 
@@ -14,10 +14,11 @@ def work(job: Job) -> Result:
     """Package a version, by default the champion."""
     version = job.options.version
     if not version:
-        champion = registry.champion(job.settings, job.pipeline.name)
-        if champion is None:
-            raise UsageError(f"{job.pipeline.name} has no champion yet: train and promote one, or name a --version")
-        version = champion.version
+        found = standing(job.settings, job.pipeline)
+        if not found.version:
+            why = f" ({found.astray})" if found.astray else ""
+            raise UsageError(f"{job.pipeline.name} has no champion{why}: train and promote one, or name a --version")
+        version = found.version
     built = bento_of(job.settings, job.pipeline, version)
     how = "was built already" if built.reused else f"built in {built.seconds:.1f} s"
     return Result(

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
 from jobs.models import registry
-from jobs.models.wanted_version import objection
+from jobs.models.reviews import keep_review
+from jobs.models.standing import objection_to, standing_before
+from jobs.models.wanted_version import needs_approval, overrule
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
-from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.ledger.models import Models
+from tidewheel.policies.verdict import Kind
 from tidewheel.runs import Figure, read_record
+
+if TYPE_CHECKING:
+    from tidewheel.ledger.tables import ModelVersionRow
 
 APPROVE, REJECT = "approve", "reject"
 
@@ -23,89 +30,88 @@ def work(job: Job) -> Result:
     """
     name, settings = job.pipeline.name, job.settings
     number = job.options.version or str(read_record(job.lake, job.run_id, "train").figures["version"])
-    version = registry.model_version(settings, name, number)
+    version = registry.trained_version(settings, name, number)
     if job.options.review:
         said = _keep_review(job, version)
         if job.options.review == REJECT:
             return _result(job, version, promoted=False, sentence=f"version {number} is {said}", skipped=True)
-        version = registry.model_version(settings, name, number)
     champion = registry.champion(settings, name)
-    if champion is not None and champion.version == number:
+    if champion is not None and champion.version == number and not _against(job, number):
+        _note(job, number)
         return _result(job, version, promoted=False, sentence=f"version {number} is the champion already")
-    overridden = _check(job, version)
+    if gone := registry.lost(settings, version):
+        raise UsageError(f"{name}: version {number} cannot be champion: it {gone}")
+    before = standing_before(settings, job.pipeline, number)
+    overridden = _check(job, number)
     if not overridden:
-        _check_comparison(job, version, champion)
-    tags = {registry.PREVIOUS_VERSION: champion.version if champion else ""}
-    if overridden:
-        tags[registry.OVERRIDE_REASON] = job.options.override_reason
-    registry.tag_version(settings, version, tags)  # before the alias moves, so that the way back is always known
+        _check_comparison(job, version, before.version)
+    tags = {registry.PREVIOUS_VERSION: before.version}
+    registry.tag_version(settings, version, tags)
+    _note(job, number)  # before the alias moves, so that the way back is always known
     registry.set_alias(settings, name, registry.CHAMPION, number)
-    instead = f" instead of version {champion.version}" if champion else ", the first"
+    instead = f" instead of version {before.version}" if before.version else ", the first"
     why = f" (override: {job.options.override_reason})" if overridden else ""
     return _result(job, version, promoted=True, sentence=f"version {number} is the champion now{instead}{why}")
 
 
-def _keep_review(job: Job, version: registry.ModelVersion) -> str:
+def _keep_review(job: Job, version: ModelVersionRow) -> str:
     """Write down what the reviewer said, in the ledger and on the version; returns it in words."""
     reviewer, reason = job.options.reviewer or "", job.options.review_reason or ""
     approved = job.options.review == APPROVE
     said = registry.APPROVED if approved else registry.REJECTED
-    by = f" by {reviewer}" if reviewer else ": nobody answered in time"
-    sentence = f"{said}{by}" + (f": {reason}" if reason else "")
-    verdict = Verdict(
-        Kind.REVIEW,
-        Outcome.PASSED if approved else Outcome.REFUSED,
-        sentence,
-        {"version": version.version, "reviewer": reviewer, "reason": reason},
-    )
-    subject = f"version {version.version}"
-    Ledger.open(job.settings).record(version.pipeline, subject, job.run_id, verdict, datetime.now(UTC))
-    tags = {registry.REVIEW: said, registry.REVIEWER: reviewer, registry.REVIEW_REASON: reason}
-    registry.tag_version(job.settings, version, tags)
-    return sentence
+    actor = f"{reviewer} (Airflow)" if job.options.actor and reviewer else job.actor
+    return keep_review(job.settings, version, said, reviewer, reason, job.run_id, actor)
 
 
-def _check(job: Job, version: registry.ModelVersion) -> bool:
+def _against(job: Job, number: str) -> str:
+    return objection_to(Ledger.open(job.settings), job.pipeline, number)
+
+
+def _check(job: Job, number: str) -> bool:
     """Whether the promotion is against the verdict, and allowed because somebody gave a reason.
 
     Raises:
         UsageError: the gate, or a reviewer, has not let the version through.
     """
-    if not (against := objection(version)):
+    if not (against := _against(job, number)):
         return False
-    if not job.options.override_reason:
-        raise UsageError(
-            f"{version.pipeline}: version {version.version} {against}; evaluate it, or give --override-reason with the "
-            "reason why it should be champion all the same"
+    reason = job.options.override_reason
+    if reason and overrule(job, number, reason, Kind.GATE):
+        return True
+    raise UsageError(f"{job.pipeline.name}: version {number} {against}; {_way_out(job, number)}")
+
+
+def _way_out(job: Job, number: str) -> str:
+    if needs_approval(job, number):
+        return (
+            f"a reason is no approval: clear the task `approve` of its training run, or give `tidewheel approve "
+            f"{job.pipeline.name} --version {number} --reason ...`"
         )
-    sentence = f"passed by hand, though it {against}: {job.options.override_reason}"
-    verdict = Verdict(
-        Kind.GATE, Outcome.PASSED, sentence, {"version": version.version, "override": job.options.override_reason}
-    )
-    subject = f"version {version.version} by hand"
-    Ledger.open(job.settings).record(version.pipeline, subject, job.run_id, verdict, datetime.now(UTC))
-    return True
+    return "evaluate it, or give --override-reason with the reason why it should be champion all the same"
 
 
-def _check_comparison(job: Job, version: registry.ModelVersion, champion: registry.ModelVersion | None) -> None:
+def _check_comparison(job: Job, version: ModelVersionRow, champion: str) -> None:
     """See that the champion is still the one that the gate has held the version against.
 
     Raises:
         UsageError: another version became champion since, while a reviewer was thinking or by a rollback.
     """
-    compared = version.tags.get(registry.COMPARED_WITH)
-    if compared is not None and champion is not None and compared != champion.version:
+    compared = version.compared_with
+    if compared is not None and champion and compared != champion:
         against = f"version {compared}" if compared else "no champion"
         raise UsageError(
             f"{version.pipeline}: version {version.version} was compared with {against}, and version "
-            f"{champion.version} is champion now: clear the run from `evaluate` on, or give --override-reason"
+            f"{champion} is champion now: clear the run from `evaluate` on, or give --override-reason"
         )
 
 
-def _result(
-    job: Job, version: registry.ModelVersion, *, promoted: bool, sentence: str, skipped: bool = False
-) -> Result:
-    figures: dict[str, Figure] = {"version": version.version, "promoted": promoted}
+def _note(job: Job, number: str) -> None:
+    reason, models = job.options.override_reason or "", Models(Ledger.open(job.settings))
+    models.promote(job.pipeline.name, number, reason, job.actor, job.run_id, datetime.now(UTC))
+
+
+def _result(job: Job, version: ModelVersionRow, *, promoted: bool, sentence: str, skipped: bool = False) -> Result:
+    figures: dict[str, Figure] = {"version": version.version or "", "promoted": promoted}
     return Result(
         figures=figures | ({"skipped": True} if skipped else {}),
         links=registry.pages(job.settings, version),

@@ -45,11 +45,11 @@ def work(job: Job) -> Result:
     from jobs.models.wanted_version import champion_again, wanted_version  # and with it pandas, for one step of ten
 
     if job.options.rollback and not job.options.dry_run:
-        taken_back = executor.roll_back(job.options.reason or "by hand")
+        taken_back = executor.roll_back(f"{job.options.reason or 'by hand'} ({job.actor})")
         if taken_back is not None and taken_back.answers:
             champion_again(job, taken_back.release.version, str(taken_back))
             release = executor.begin(taken_back.answers, job.run_id)
-            _note_rollback(job, taken_back.answers, taken_back.release.version)
+            _note_rollback(job, taken_back.answers, taken_back.release.version, release.number)
             figures = _figures(release, rolled_back_from=taken_back.release.version)
             return Result(figures=figures, links=links, sentence=str(taken_back))
     if job.options.reconcile:
@@ -65,7 +65,7 @@ def work(job: Job) -> Result:
         return Result(figures={"version": wish.version, "stages": len(stages)}, sentence=f"{sentence} (dry run)")
     release = executor.begin(wish.version, job.run_id)
     if replaced := _rolled_back_from(release):
-        _note_rollback(job, release.version, replaced)
+        _note_rollback(job, release.version, replaced, release.number)
     planned = Result(figures=_figures(release, rolled_back_from=replaced), links=links, sentence=release.sentence)
     if stage == PLAN:
         return planned
@@ -119,14 +119,17 @@ def _stage_result(found: Found, number: int, links: Mapping[str, str]) -> Result
     return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
 
 
-def _note_rollback(job: Job, version: str, replaced: str) -> None:
+def _note_rollback(job: Job, version: str, replaced: str, number: int) -> None:
     """Write down that an older version takes over from a newer one."""
     asked = "by hand" if job.options.rollback or job.options.version else "the champion alias was moved back to it"
     sentence = f"version {version} takes over again from version {replaced}: {asked}"
     sentence += f" ({job.options.reason})" if job.options.reason else ""
     verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, sentence, {"version": version, "instead_of": replaced})
     subject = f"version {replaced} back to {version}"
-    Ledger.open(job.settings).record(job.pipeline.name, subject, job.run_id, verdict, datetime.now(UTC))
+    # By the run that began it: whoever joins the release, at the same moment or later, would write the same line.
+    ledger = Ledger.open(job.settings)
+    run_id = Releases(ledger).get(number).run_id
+    ledger.record_once(job.pipeline.name, subject, run_id, verdict, datetime.now(UTC), actor=job.actor)
 
 
 def _rolled_back_from(release: Release) -> str | None:

@@ -11,18 +11,18 @@ import json
 import logging
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from jobs.data.training_data import TRAINING_DATA_FILE, TrainingData, labelled_rows
 from jobs.job import code_version
-from jobs.models import registry
-from jobs.models.lineage import LINEAGE_FILE, Lineage, environment
+from jobs.models import files, registry
+from jobs.models.lineage import Lineage, environment
 from jobs.models.prediction import model_frame, predict
 from jobs.training.fitting import fit, read_lesson
-from tidewheel.errors import LakeError, TidewheelError, UsageError
+from tidewheel.errors import LakeError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.settings import Settings, load_settings
 
@@ -94,15 +94,14 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
         number: the version.
 
     Raises:
-        RegistryError: there is no such version.
-        UsageError: it was registered without its lineage.
+        Untrusted: the ledger knows no such version, or one of its files is not the one that was registered.
         LakeError: a batch that it was trained on is gone.
     """
-    version = registry.model_version(settings, name, number)
-    lineage = Lineage.model_validate(_kept(settings, version, LINEAGE_FILE))
-    chosen = TrainingData.model_validate(_kept(settings, version, TRAINING_DATA_FILE))
+    version = registry.trained_version(settings, name, number)
+    lineage = Lineage.model_validate_json(files.read(settings, version, files.LINEAGE_FILE))
+    chosen = TrainingData.model_validate_json(files.read(settings, version, TRAINING_DATA_FILE))
     pipeline, lake = lineage.declaration(), Lake.open(name, settings)
-    last_day = version.tags[registry.TRAIN_END]
+    last_day = version.train_end
     days = [day for day in (*chosen.training, *chosen.holdout) if str(day.day) <= last_day]
     fitted, lesson = _fitted(lake, pipeline, days)
     registered, contract = registry.load_model(settings, name, number), registry.contract(settings, name, number)
@@ -115,7 +114,7 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     told = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
     compared = [Comparison(us, len(golden), "golden rows", True, float(np.max(told)))]
     held = _held_out(lake, pipeline, chosen, notes)
-    if registry.JUDGED_TRAIN_END in version.tags:
+    if version.judged_train_end:
         later, which = _later(lake, pipeline, last_day, len(chosen.holdout))
         if len(later):
             compared.append(_compare(us, which, later, fitted.model, registered, task))
@@ -174,20 +173,6 @@ def _later(lake: Lake, pipeline: Pipeline, last_day: str, days: int) -> tuple[pd
 def _compare(model: str, what: str, frame: pd.DataFrame, ours: Model, theirs: Model, task: Task) -> Comparison:
     difference = _largest(predict(ours, frame, task), predict(theirs, frame, task))
     return Comparison(model, len(frame), what, False, difference)  # golden rows alone are learned
-
-
-def _kept(settings: Settings, version: registry.ModelVersion, file: str) -> dict[str, Any]:
-    from mlflow.artifacts import load_dict
-    from mlflow.exceptions import MlflowException
-
-    registry.connect(settings)
-    try:
-        return dict(load_dict(f"runs:/{version.mlflow_run}/{file}"))
-    except MlflowException as error:
-        raise UsageError(
-            f"{version.pipeline}: version {version.version} has no {file} in MLflow ({error.message}), so nobody can "
-            "say what it was made of; it was registered by hand, or before lineage was kept"
-        ) from error
 
 
 def _largest(ours: Array, theirs: Array) -> float:

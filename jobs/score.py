@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
 from jobs.models import registry
+from jobs.models.files import Untrusted
 from jobs.models.mlflow_api import NotInRegistry
 from jobs.models.scorer import Scorer, packed, score_files
+from jobs.models.standing import standing
 from tidewheel.errors import LakeError
 
 if TYPE_CHECKING:
     from jobs.models.contract import Contract
-    from jobs.models.registry import ModelVersion
     from tidewheel.lake import Manifest
+    from tidewheel.ledger.tables import ModelVersionRow
 
 log = logging.getLogger("tidewheel.score")
 VERSION = "version "
@@ -25,8 +27,11 @@ VERSION = "version "
 def work(job: Job) -> Result:
     """Score each day of the partition; `validate --stage predictions` publishes what keeps its rules."""
     days = _days(job)
-    scoring = _version(job, days)
-    if scoring is None:
+    scoring, astray = _version(job, days)
+    if scoring is None and astray:
+        why = f"{job.pipeline.name}: {astray}; there is no other champion, so {job.partitions} is not scored"
+        return Result(sentence=why, refused=why)
+    if scoring is None or scoring.version is None:
         return Result(
             figures={"skipped": True},
             sentence=f"no champion of {job.pipeline.name} yet, so nothing was scored; train and promote one first",
@@ -64,28 +69,34 @@ def work(job: Job) -> Result:
         outputs=staged,
         figures={"version": scoring.version, "rows": rows, "days": len(staged)},
         links=registry.pages(job.settings, scoring),
-        sentence=f"{rows:,} rows of {job.partitions} scored by version {scoring.version}",
+        sentence=f"{rows:,} rows of {job.partitions} scored by version {scoring.version}"
+        + (f", which answers, for {astray}" if astray else ""),
     )
 
 
-def _version(job: Job, days: list[str]) -> ModelVersion | None:
-    """The champion; but a single day that has been scored before keeps its version, unless somebody asks otherwise.
+def _version(job: Job, days: list[str]) -> tuple[ModelVersionRow | None, str]:
+    """The champion, and why it is not the alias's where it is not.
+
+    A single day that has been scored before keeps its version, unless somebody asks otherwise.
 
     What is scored again was corrected, or is cleared: its predictions then differ by the data alone, and no model is
     measured on days that it has learned from since.
     """
-    champion = registry.champion(job.settings, job.pipeline.name)
+    found = standing(job.settings, job.pipeline)
+    if found.astray:
+        log.warning("%s: %s", job.pipeline.name, found.astray)
     before = _scored_before(job, days[0])
-    if champion is None or before is None or len(days) > 1 or job.options.champion:
-        return champion
+    if found.champion is None or before is None or len(days) > 1 or job.options.champion:
+        return found.champion, found.astray
     version = before.inputs["model"].removeprefix(VERSION)
     try:
-        return registry.model_version(job.settings, job.pipeline.name, version)
-    except NotInRegistry:
+        registry.model_version(job.settings, job.pipeline.name, version)
+        return registry.trained_version(job.settings, job.pipeline.name, version), ""
+    except (NotInRegistry, Untrusted) as error:
         log.warning(
-            "version %s, which scored %s before, is gone from the registry: the champion does", version, days[0]
+            "version %s, which scored %s before, cannot do so again, the champion does: %s", version, days[0], error
         )
-        return champion
+        return found.champion, found.astray
 
 
 def _scored_before(job: Job, day: str) -> Manifest | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import tempfile
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -15,13 +15,18 @@ from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.contract import write_contract
-from jobs.models.lineage import LINEAGE_FILE, Lineage, environment
+from jobs.models.files import CONTRACT_FILE, LINEAGE_FILE, model_name
+from jobs.models.lineage import Lineage, environment
 from jobs.models.metrics import measure
-from jobs.models.model_file import requirements, serialization
+from jobs.models.model_file import log_model, requirements
 from jobs.models.prediction import predict
+from jobs.models.registering import log_documents, log_judged, prepare, register
 from jobs.training.challenger import Challenger, make_challenger
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
+from tidewheel.ledger.tables import ModelVersionRow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,33 +41,43 @@ EXAMPLE_ROWS = 5
 def work(job: Job) -> Result:
     """Train and register a challenger; a run that has registered its version already says so again."""
     chosen = read_training_data(job.lake, job.run_id)
-    done = registry.version_of_run(job.settings, job.pipeline.name, job.run_id, chosen.data_hash)
+    models = Models(Ledger.open(job.settings))
+    restored = prepare(job.settings, job.pipeline.name)  # what was deleted in MLflow shows before the fit
+    done = models.of_run(job.pipeline.name, job.run_id, chosen.data_hash)
     if done is None:
-        done = _train(job, chosen)
+        done = models.add(_train(job, chosen))
     else:
-        log.info("version %s of this run and this data is registered already", done.version)
-    registry.set_alias(job.settings, job.pipeline.name, registry.CHALLENGER, done.version)
+        log.info("the model of this run and this data is made already")
+    with registry.asking(job.settings) as client:
+        _end_unfinished(client, job)
+    done = register(job.settings, models, done)
+    number = done.version or ""
+    registry.set_alias(job.settings, job.pipeline.name, registry.CHALLENGER, number)
     logged = registry.training_run(job.settings, done)["data"]
     parameters = {parameter["key"]: parameter["value"] for parameter in logged["params"]}
-    rows, last_day = int(parameters["rows"]), done.tags[registry.TRAIN_END]
+    rows, last_day = int(parameters["rows"]), done.train_end
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if name.split("/")[1] <= last_day},
         figures={
-            "version": done.version,
+            "version": number,
             "rows": rows,
-            "fits": 2 if registry.REFIT in done.tags else 1,
+            "fits": 2 if done.refit else 1,
             "data_hash": chosen.data_hash,
             "device": parameters["device"],
             **{metric["key"]: metric["value"] for metric in logged["metrics"]},
         },
         links=registry.pages(job.settings, done),
-        sentence=f"version {done.version} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
-        f"{last_day}" + (f"; {refit}" if (refit := done.tags.get(registry.REFIT)) else ""),
+        sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
+        + "; ".join([f"{last_day}", *([done.refit] if done.refit else []), *restored]),
     )
 
 
-def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
-    """Fit, log and register. Registering is the last step, so a version in the registry is a whole one."""
+def _train(job: Job, chosen: TrainingData) -> ModelVersionRow:
+    """Fit and log. Registering comes after it, so a version in the registry is a whole one.
+
+    Returns:
+        What the ledger is to know: the digest of each file as it left this process.
+    """
     with refusal_is_a_verdict(job):
         made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
@@ -75,33 +90,45 @@ def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
     )
     with registry.asking(job.settings) as client:
         mlflow.set_experiment(pipeline.name)
-        _end_unfinished(client, job)
         with mlflow.start_run(run_name=job.run_id, tags=_tags(job, chosen, made)) as run_:
             mlflow.log_params(_parameters(pipeline, model, lineage, made))
             mlflow.log_metrics({name: value for name, value in figures.items() if value == value})  # NaN is unknown
             client.log_inputs(run_.info.run_id, [_dataset(job, chosen)])
-            mlflow.log_dict(chosen.model_dump(mode="json"), TRAINING_DATA_FILE)
-            mlflow.log_dict(lineage.model_dump(mode="json"), LINEAGE_FILE)
             if made.searched:
                 mlflow.log_dict(made.searched.model_dump(mode="json"), SEARCH_FILE)
-            if made.judged is not None:
-                _log_judged(made)
+            judged = log_judged(made.judged, pipeline.training.estimator) if made.judged is not None else {}
             contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
-            mlflow.log_dict(contract.model_dump(mode="json"), registry.CONTRACT_FILE)
+            described = log_documents({CONTRACT_FILE: contract, LINEAGE_FILE: lineage, TRAINING_DATA_FILE: chosen})
             golden = pd.DataFrame([golden.row for golden in contract.golden_rows], columns=frame.columns)
             example = frame.head(EXAMPLE_ROWS)
-            logged = mlflow.sklearn.log_model(
+            source, sha256 = log_model(
                 model,
-                name="model",
+                pipeline.training.estimator,
                 # of the golden rows: they show which columns may be empty, and are quick to look through
                 signature=infer_signature(golden.astype(frame.dtypes), predict(model, example, pipeline.task)),
                 input_example=example,
                 pip_requirements=requirements(),
                 pyfunc_predict_fn="predict_proba" if pipeline.task == "classification" else "predict",
-                **serialization(pipeline.training.estimator),
             )
-        found = mlflow.register_model(logged.model_uri, pipeline.name, tags=_tags(job, chosen, made))
-    return registry.model_version(job.settings, pipeline.name, str(found.version))
+    return ModelVersionRow(
+        pipeline=pipeline.name,
+        version=None,
+        mlflow_run=run_.info.run_id,
+        source=source,
+        run_id=job.run_id,
+        data_hash=chosen.data_hash,
+        as_of=chosen.as_of.isoformat(),
+        train_start=chosen.training[0].day.isoformat(),
+        train_end=made.last_day.isoformat(),
+        judged_train_end=chosen.training[-1].day.isoformat() if made.judged is not None else "",
+        refit=made.refit,
+        estimator=pipeline.training.estimator,
+        files={model_name(pipeline.training.estimator): sha256, **judged, **described},
+        importances={},
+        bento={},
+        created_by=job.actor,
+        created_at=datetime.now(UTC),
+    )
 
 
 def _end_unfinished(client: MlflowClient, job: Job) -> None:
@@ -110,14 +137,6 @@ def _end_unfinished(client: MlflowClient, job: Job) -> None:
     query = f"tags.`{registry.RUN_ID}` = '{job.run_id}' and attributes.status = 'RUNNING'"
     for left in client.search_runs([experiment.experiment_id], query) if experiment else ():
         client.set_terminated(left.info.run_id, "KILLED")
-
-
-def _log_judged(made: Challenger) -> None:
-    """Keep the model that the gate judges, in the version's run."""
-    with tempfile.TemporaryDirectory() as folder:
-        how = serialization(made.pipeline.training.estimator)
-        mlflow.sklearn.save_model(made.judged, f"{folder}/model", pip_requirements=requirements(), **how)
-        mlflow.log_artifacts(f"{folder}/model", registry.JUDGED_FOLDER)
 
 
 def _tags(job: Job, chosen: TrainingData, made: Challenger) -> dict[str, str]:

@@ -40,17 +40,21 @@ ABANDONED = timedelta(minutes=10)
 class Unreleased:
     """A champion that does not answer as it should: not yet, or not any more, or its release was left in the middle.
 
+    Or a version that answers, and that nothing in the registry names as the champion any more.
+
     Attributes:
-        champion: the registered version that the alias names.
+        champion: the registered version that the alias names; empty where there is none.
         live: the version that answers, None where none does.
         left: number of the release that nobody works on any more.
         astray: what the router does with the requests, where the ledger says otherwise.
+        gone: what was deleted in the registry of the version that answers, in words.
     """
 
     champion: str
     live: str | None
     left: int | None = None
     astray: str | None = None
+    gone: str | None = None
 
 
 def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SECONDS) -> dict[str, dict[str, str]]:
@@ -81,7 +85,7 @@ def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SEC
 def unreleased(
     settings: Settings, ledger: Ledger, now: datetime, astray: Mapping[str, str] | None = None
 ) -> dict[str, Unreleased]:
-    """The champions that neither answer nor are on their way to, by pipeline.
+    """The champions that neither answer nor are on their way to, and what answers without being champion, by pipeline.
 
     Args:
         settings: where the registry is.
@@ -102,11 +106,38 @@ def unreleased(
     left = {row.pipeline: row.id for row in old if _is_left(ledger, row)}
     live = {row.pipeline: row.version for row in releases.endpoints()}
     lost = {name: says for name, says in (astray or {}).items() if name not in coming}
-    return {
+    found = {
         name: Unreleased(champion, live.get(name), left.get(name), lost.get(name))
         for name, champion in champions.items()
         if name in left or name in lost or champion not in (live.get(name), coming.get(name))
     }
+    for name in live.keys() - champions.keys() - coming.keys():
+        found[name] = Unreleased("", live[name], left.get(name), lost.get(name), gone_words(live[name]))
+    return found
+
+
+def run_is_deleted(settings: Settings, mlflow_run: str, timeout_seconds: float = PATIENCE_SECONDS) -> bool:
+    """Whether somebody has deleted a run in MLflow.
+
+    Raises:
+        SettingsError: no registry is configured.
+        HTTPError: the registry does not answer as it should.
+    """
+    url = f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/runs/get"
+    user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
+    with httpx.Client(auth=user, timeout=timeout_seconds, verify=_trusted()) as client:
+        answer = client.get(url, params={"run_id": mlflow_run})
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return True
+    return str(answer.raise_for_status().json()["run"]["info"].get("lifecycle_stage")) == "deleted"
+
+
+def gone_words(version: str) -> str:
+    """What to say of a version that answers, where the registry names no champion."""
+    return (
+        f"version {version} answers, and MLflow names no champion any more: the alias, the version or the whole "
+        "registered model was deleted or renamed there; the release that begins now says which, and what to do"
+    )
 
 
 def routed_astray(settings: Settings, ledger: Ledger) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The watcher of the registry: a champion that does not answer yet starts its release, whoever moved the alias.
 
-So does one whose requests the router sends elsewhere than the ledger says: every release begins with a reconcile.
+So does one whose requests the router sends elsewhere than the ledger says: every release begins with a reconcile; and
+a version that answers while the registry names no champion: that release says what was deleted and puts the alias back.
 All pipelines share one look at registry, ledger and router (a shared stream of the triggerer): a hundred pipelines
 cost two requests every few seconds. An event is a hint. It may be lost, since the DAG is paused, and then it is given
 again; it may be given twice, and then the release finds nothing to do.
@@ -100,7 +101,7 @@ class Watch:
         self._silence = ""
 
     def look(self) -> Look:
-        """Every champion that does not answer.
+        """Every champion that does not answer, and what answers without being one.
 
         Raises:
             TidewheelError: the ledger cannot be reached, or a setting is missing.

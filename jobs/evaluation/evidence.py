@@ -13,13 +13,15 @@ from jobs.evaluation.slices import masks
 from jobs.models import registry
 from jobs.models.metrics import measure
 from jobs.models.prediction import model_frame
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 from tidewheel.policies.gate import NAMES
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
     from jobs.evaluation.judging import Judged
     from jobs.models.prediction import Model
-    from jobs.models.registry import ModelVersion
+    from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.policies.gate import GateMeasurement
     from tidewheel.policies.verdict import Verdict
     from tidewheel.settings import Settings
@@ -35,7 +37,7 @@ WITHOUT_INTERVAL = frozenset({"r2"})
 def keep_evidence(
     settings: Settings,
     pipeline: Pipeline,
-    version: ModelVersion,
+    version: ModelVersionRow,
     model: Model,
     chosen: TrainingData,
     judged: Judged,
@@ -57,7 +59,7 @@ def keep_evidence(
         confidence=CONFIDENCE,
         slices=slice_table(pipeline, judged),
         importances=_importances(pipeline, model, judged),
-        refit=version.tags.get(registry.REFIT, ""),
+        refit=version.refit,
         parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
     )
     known = {f"holdout_{name}": value for name, value in measured.challenger.items() if value == value}
@@ -65,13 +67,14 @@ def keep_evidence(
         for name, value in known.items():
             client.log_metric(version.mlflow_run, name, value)
         client.log_text(version.mlflow_run, model_card(facts), CARD_FILE)
-        client.log_dict(version.mlflow_run, dict(facts.importances), registry.IMPORTANCES_FILE)
+        client.log_dict(version.mlflow_run, dict(facts.importances), registry.IMPORTANCES_FILE)  # for the eye
         if facts.slices:
             head = list(facts.slices[0])
             table = {"columns": head, "data": [[row.get(name) for name in head] for row in facts.slices]}
             client.log_dict(version.mlflow_run, table, SLICES_FILE)  # as MLflow shows a table
         for name, figure in _plots(pipeline, judged, version).items():
             client.log_figure(version.mlflow_run, figure, f"plots/{name}")
+    Models(Ledger.open(settings)).keep_importances(version, facts.importances)
     return description(facts)
 
 
@@ -126,7 +129,7 @@ def _importances(pipeline: Pipeline, model: Model, judged: Judged) -> dict[str, 
     )
 
 
-def _plots(pipeline: Pipeline, judged: Judged, version: ModelVersion) -> dict[str, object]:
+def _plots(pipeline: Pipeline, judged: Judged, version: ModelVersionRow) -> dict[str, object]:
     if judged.rows.empty or (pipeline.task == "classification" and not 0 < judged.truth.mean() < 1):
         return {}  # of one kind of row there are no curves
     predicted = {f"version {version.version}": judged.challenger}

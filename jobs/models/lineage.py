@@ -17,7 +17,6 @@ from tidewheel.spec import Pipeline
 if TYPE_CHECKING:
     from pathlib import Path
 
-LINEAGE_FILE = "lineage.json"
 LOCK_FILE = "requirements.lock"
 PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "xgboost", "xgboost-cpu")
 """Packages whose version can change a model; the lock's hash stands for all others."""

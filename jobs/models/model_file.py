@@ -3,11 +3,13 @@
 Our own estimators are kept as skops, not as a pickle: opening a skops file builds only types that are named here,
 whatever somebody has put into the artifact store. (MLflow's own loader takes that list from the file it is about to
 open, so it is not used.) A team's own `module:function` may return anything, so it is kept by cloudpickle: that code
-runs in our jobs anyway. Which of the two a version has is the registry's word, never that of the file that is found.
+runs in our jobs anyway. Which of the two a version has is the ledger's word, and so is the digest that its bytes must
+have; neither MLflow's tags nor the file that is found have a say.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,44 +49,66 @@ def requirements() -> list[str]:
     return [f"{package}=={version}" for package, version in installed(_PACKAGES).items()]
 
 
-def model_file(folder: Path, estimator: str) -> Path:
-    """The file in a downloaded MLflow model folder that holds the model.
+def model_file(estimator: str) -> str:
+    """Name of the file that holds a model of this estimator, in its MLflow model folder."""
+    return PICKLE_FILE if ":" in estimator else SKOPS_FILE
+
+
+def open_model(content: bytes, estimator: str) -> Model:
+    """Open a model.
 
     Args:
-        folder: as MLflow gives it.
-        estimator: of the version, as the registry has it; empty where it has none.
+        content: of its file, verified against the digest in the ledger. A pickle runs code as soon as it is opened.
+        estimator: of the version, as the ledger has it; a pickle is opened for a team's own code alone.
 
     Raises:
-        RegistryError: there is none of the kind that this estimator is kept as.
+        RegistryError: the file holds types that are not trusted.
     """
-    found = folder / (PICKLE_FILE if ":" in estimator else SKOPS_FILE)
-    if not found.exists():
-        of = f"estimator {estimator}" if estimator else "a version that names no estimator"
-        raise RegistryError(f"the model has no {found.name}, as {of} must have: it was not made by jobs.train")
-    return found
-
-
-def open_model(folder: Path, estimator: str) -> Model:
-    """Open the model in a downloaded MLflow model folder.
-
-    Args:
-        folder: as MLflow gives it.
-        estimator: of the version, as the registry has it; a pickle is opened for a team's own code alone.
-
-    Raises:
-        RegistryError: there is none, or its file holds types that are not trusted.
-    """
-    file = model_file(folder, estimator)
-    if file.name == PICKLE_FILE:
+    if model_file(estimator) == PICKLE_FILE:
         import cloudpickle
 
-        with file.open("rb") as opened:
-            return cloudpickle.load(opened)  # type: ignore[no-any-return]
+        return cloudpickle.loads(content)  # type: ignore[no-any-return]
     import skops.io
 
-    if strange := sorted(set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED_TYPES)):
+    if strange := sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)):
         raise RegistryError(
             f"the model holds types that Tidewheel does not trust: {', '.join(strange)}; it was not made by "
             "jobs.train, or with an estimator that jobs/models/model_file.py should name"
         )
-    return skops.io.load(file, trusted=list(TRUSTED_TYPES))  # type: ignore[no-any-return]
+    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))  # type: ignore[no-any-return]
+
+
+class _Digested:
+    """MLflow's flavor for scikit-learn, which notes the digest of the model's file before it leaves this machine."""
+
+    __name__ = "mlflow.sklearn"
+
+    def __init__(self, estimator: str) -> None:
+        self._file, self.sha256 = model_file(estimator), ""
+
+    def save_model(self, path: str, **how: Any) -> None:
+        from mlflow import sklearn
+
+        sklearn.save_model(path=path, **how)
+        self.sha256 = hashlib.sha256((Path(path) / self._file).read_bytes()).hexdigest()
+
+
+def log_model(model: Model, estimator: str, **how: Any) -> tuple[str, str]:
+    """Log a model into the active MLflow run, as `mlflow.sklearn.log_model` does.
+
+    Args:
+        model: the fitted model.
+        estimator: as the pipeline names it.
+        how: further arguments of `mlflow.sklearn.save_model`.
+
+    Returns:
+        The model's URI, and the sha256 of its file as it was written here: what is in the registry by the time
+        somebody reads it again may be another.
+    """
+    from mlflow.models import Model as MlflowModel
+
+    flavor = _Digested(estimator)
+    logged = MlflowModel.log(
+        artifact_path=None, name="model", flavor=flavor, sk_model=model, **serialization(estimator), **how
+    )
+    return logged.model_uri, flavor.sha256

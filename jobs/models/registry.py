@@ -1,33 +1,40 @@
-"""The model registry: versions, aliases and contracts in MLflow. Only this module tells MLflow where its server is."""
+"""The model registry: versions and aliases in MLflow, and models as far as the ledger vouches for their files.
+
+Aliases say what somebody wants. Tags are copies for the eye: whoever may edit a model in MLflow may write both, so what
+a version is, and what was decided about it, is asked of the ledger alone.
+"""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from jobs.models import files
 from jobs.models.contract import Contract
-from jobs.models.mlflow_api import NotInRegistry, ask
-from jobs.models.model_file import model_file, open_model
+from jobs.models.files import CONTRACT_FILE, JUDGED_FOLDER, Untrusted
+from jobs.models.mlflow_api import NotInRegistry, Refused, ask, connect
+from jobs.models.model_file import open_model
 from tidewheel.errors import RegistryError
-from tidewheel.unused import mark_used
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from jobs.models.prediction import Model
+    from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.settings import Settings
+
+__all__ = ["CONTRACT_FILE", "JUDGED_FOLDER", "Untrusted", "connect"]
+
+log = logging.getLogger("tidewheel.registry")
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-CONTRACT_FILE = "contract.json"
 IMPORTANCES_FILE = "importances.json"
-MODEL_FOLDER = "model"
-JUDGED_FOLDER = "judged"
 
 RUN_ID = "tidewheel.run_id"
 DATA_HASH = "tidewheel.data_hash"
@@ -58,7 +65,11 @@ APPROVED, REJECTED = "approved", "rejected"
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One registered version of a pipeline's model."""
+    """One registered version of a pipeline's model, as MLflow has it.
+
+    Attributes:
+        tags: for the eye; nothing is decided by them.
+    """
 
     pipeline: str
     version: str
@@ -66,23 +77,23 @@ class ModelVersion:
     tags: Mapping[str, str]
 
 
-def connect(settings: Settings) -> MlflowClient:
-    """A client of this installation's MLflow; the fluent `mlflow` functions of this process use the same server.
+class Named(Protocol):
+    """What names a version and the MLflow run that made it: MLflow's own, or the ledger's row."""
 
-    Raises:
-        SettingsError: TIDEWHEEL_MLFLOW_URL is not set and no platform runs here.
-    """
-    url = settings.require("mlflow_url")
-    if settings.mlflow_username:
-        os.environ["MLFLOW_TRACKING_USERNAME"] = settings.mlflow_username
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = settings.require("mlflow_password")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a server that is down is said so in seconds
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow
+    @property
+    def pipeline(self) -> str:
+        """The pipeline, which is the registered model."""
+        ...
 
-    mlflow.set_tracking_uri(url)
-    mlflow.set_registry_uri(url)
-    return mlflow.MlflowClient()
+    @property
+    def version(self) -> str | None:
+        """The version's number."""
+        ...
+
+    @property
+    def mlflow_run(self) -> str:
+        """The run that made it."""
+        ...
 
 
 @contextmanager
@@ -103,75 +114,67 @@ def asking(settings: Settings) -> Iterator[MlflowClient]:
         ) from error
 
 
+# --- what MLflow says -----------------------------------------------------------------------------------------------
+
+
 def champion(settings: Settings, pipeline: str) -> ModelVersion | None:
-    """The version that serves, or None where none was promoted yet."""
+    """The version that somebody wants to serve, or None where the alias is nowhere; see `jobs.models.standing`."""
     return _by_alias(settings, pipeline, CHAMPION)
 
 
 def challenger(settings: Settings, pipeline: str) -> ModelVersion | None:
-    """The version trained last, or None where none was trained yet."""
+    """The version that the alias of the newest training names, or None where it is nowhere."""
     return _by_alias(settings, pipeline, CHALLENGER)
 
 
 def model_version(settings: Settings, pipeline: str, version: str) -> ModelVersion:
-    """A version by its number.
+    """A version by its number, as MLflow has it.
 
     Raises:
-        RegistryError: there is none.
+        NotInRegistry: there is none.
     """
     return _ours(ask(settings, "GET", "model-versions/get", name=pipeline, version=version)["model_version"])
 
 
-def version_of_run(settings: Settings, pipeline: str, run_id: str, data_hash: str) -> ModelVersion | None:
-    """The version that a run has registered for that data already; None where it has not got so far."""
-    query = f"name = '{pipeline}' and tag.`{RUN_ID}` = '{run_id}' and tag.`{DATA_HASH}` = '{data_hash}'"
+def versions_of(settings: Settings, mlflow_run: str) -> list[ModelVersion]:
+    """The versions that MLflow has of a run, whatever their model is called now; oldest first."""
+    query = f"run_id = '{mlflow_run}'"
     found = ask(settings, "GET", "model-versions/search", filter=query).get("model_versions", [])
-    return _ours(max(found, key=lambda v: int(v["version"]))) if found else None
+    return sorted((_ours(each) for each in found), key=lambda each: int(each.version))
 
 
-def load_model(settings: Settings, pipeline: str, version: str) -> Model:
-    """Open a version; it is downloaded once a machine.
-
-    Raises:
-        RegistryError: there is none, or its file cannot be trusted.
-    """
-    found = model_version(settings, pipeline, version)
-    return open_model(_downloaded(settings, found) / MODEL_FOLDER, found.tags.get(ESTIMATOR, ""))
-
-
-def load_judged_model(settings: Settings, version: ModelVersion) -> Model:
-    """Open the model that the gate judges: the version itself, or its twin that has not seen the holdout.
+def lost(settings: Settings, version: ModelVersionRow) -> str:
+    """What somebody has taken away of a version in MLflow, and what to do; empty where it is all there.
 
     Raises:
-        RegistryError: there is none, or its file cannot be trusted.
+        RegistryError: MLflow cannot be reached.
     """
-    if JUDGED_TRAIN_END not in version.tags:
-        return load_model(settings, version.pipeline, version.version)
-    with asking(settings), tempfile.TemporaryDirectory() as folder:
-        from mlflow.artifacts import download_artifacts
-
-        download_artifacts(run_id=version.mlflow_run, artifact_path=JUDGED_FOLDER, dst_path=folder)
-        return open_model(Path(folder) / JUDGED_FOLDER, version.tags.get(ESTIMATOR, ""))
-
-
-def judged_train_end(version: ModelVersion) -> str:
-    """The last day that the model the gate judges has learned from."""
-    return version.tags.get(JUDGED_TRAIN_END) or version.tags.get(TRAIN_END, "")
-
-
-def model_size(settings: Settings, version: ModelVersion) -> int:
-    """Bytes of the file that holds a version's model."""
-    return model_file(_downloaded(settings, version) / MODEL_FOLDER, version.tags.get(ESTIMATOR, "")).stat().st_size
-
-
-def contract(settings: Settings, pipeline: str, version: str) -> Contract:
-    """The contract of a version: its columns, and golden rows with their predictions.
-
-    Raises:
-        RegistryError: there is no such version, or it was not made by `jobs.train`.
-    """
-    folder = _downloaded(settings, model_version(settings, pipeline, version))
-    return Contract.model_validate_json((folder / CONTRACT_FILE).read_bytes())
+    name, number = version.pipeline, version.version or ""
+    try:
+        found = model_version(settings, name, number)
+    except NotInRegistry:
+        elsewhere = next((other for other in versions_of(settings, version.mlflow_run) if other.pipeline != name), None)
+        if elsewhere is not None:
+            return (
+                f"is no longer in the registry as {name}: the registered model was renamed to {elsewhere.pipeline}; "
+                f"rename it back to {name} in MLflow"
+            )
+        return "is no longer in the registry: it was deleted in MLflow; train and promote another, or release an older"
+    if found.mlflow_run != version.mlflow_run:
+        return (
+            f"is another model in the registry (run {found.mlflow_run}) than the one that was trained (run "
+            f"{version.mlflow_run}): the registered model was deleted and made anew"
+        )
+    try:
+        run = ask(settings, "GET", "runs/get", run_id=version.mlflow_run)["run"]
+    except NotInRegistry:
+        return f"has lost its MLflow run {version.mlflow_run}, which was deleted for good; train again"
+    if run["info"].get("lifecycle_stage") == "deleted":
+        return (
+            f"has lost its MLflow run {version.mlflow_run}, which was deleted in MLflow: restore it (in "
+            f"the list of deleted runs, or `mlflow runs restore --run-id {version.mlflow_run}`), or train again"
+        )
+    return ""
 
 
 def set_alias(settings: Settings, pipeline: str, alias: str, version: str) -> None:
@@ -179,39 +182,106 @@ def set_alias(settings: Settings, pipeline: str, alias: str, version: str) -> No
     ask(settings, "POST", "registered-models/alias", name=pipeline, alias=alias, version=version)
 
 
-def tag_version(settings: Settings, version: ModelVersion, tags: Mapping[str, str], description: str = "") -> None:
-    """Write tags on a version and on the MLflow run that made it, and the version's description where one is given."""
-    named = {"name": version.pipeline, "version": version.version}
-    for key, value in tags.items():
-        ask(settings, "POST", "model-versions/set-tag", **named, key=key, value=value)
-        ask(settings, "POST", "runs/set-tag", run_id=version.mlflow_run, key=key, value=value)
-    if description:
-        ask(settings, "PATCH", "model-versions/update", **named, description=description)
+def delete_alias(settings: Settings, pipeline: str, alias: str) -> None:
+    """Take an alias away from whatever version has it."""
+    ask(settings, "DELETE", "registered-models/alias", name=pipeline, alias=alias)
 
 
-def training_run(settings: Settings, version: ModelVersion) -> dict[str, Any]:
+def tag_version(settings: Settings, version: Named, tags: Mapping[str, str], description: str = "") -> None:
+    """Write tags on a version and on the MLflow run that made it, and the version's description where one is given.
+
+    They are copies for the eye, so what MLflow does not take, since somebody has deleted version or run, is logged.
+    """
+    named = {"name": version.pipeline, "version": version.version or ""}
+    try:
+        for key, value in tags.items():
+            ask(settings, "POST", "model-versions/set-tag", **named, key=key, value=value)
+            ask(settings, "POST", "runs/set-tag", run_id=version.mlflow_run, key=key, value=value)
+        if description:
+            ask(settings, "PATCH", "model-versions/update", **named, description=description)
+    except Refused as error:
+        log.warning("%s: version %s cannot be tagged in MLflow: %s", version.pipeline, version.version, error)
+
+
+def training_run(settings: Settings, version: Named) -> dict[str, Any]:
     """The MLflow run that made a version, as MLflow tells it: `info`, and `data` with metrics, params and tags."""
     return dict(ask(settings, "GET", "runs/get", run_id=version.mlflow_run)["run"])
 
 
-def importances(settings: Settings, version: ModelVersion) -> dict[str, float]:
-    """How much each feature matters to a version, as its evaluation left it; empty where it has left none."""
-    with asking(settings) as client:
-        names = {file.path for file in client.list_artifacts(version.mlflow_run)}
-        if IMPORTANCES_FILE not in names:
-            return {}
-        from mlflow.artifacts import load_dict
-
-        return {str(k): float(v) for k, v in load_dict(f"runs:/{version.mlflow_run}/{IMPORTANCES_FILE}").items()}
-
-
-def pages(settings: Settings, version: ModelVersion) -> dict[str, str]:
-    """Title and URL of a version's pages in MLflow, as a job's record links them."""
-    experiment = training_run(settings, version)["info"]["experiment_id"]
+def pages(settings: Settings, version: Named) -> dict[str, str]:
+    """Title and URL of a version's pages in MLflow, as a job's record links them; none where its run is gone."""
+    try:
+        experiment = training_run(settings, version)["info"]["experiment_id"]
+    except NotInRegistry:
+        return {}
     return {
         "MLflow run": f"{settings.mlflow_url}/#/experiments/{experiment}/runs/{version.mlflow_run}",
         "MLflow model": f"{settings.mlflow_url}/#/models/{version.pipeline}/versions/{version.version}",
     }
+
+
+# --- what the ledger vouches for ------------------------------------------------------------------------------------
+
+
+def trained_version(settings: Settings, pipeline: str, version: str) -> ModelVersionRow:
+    """A version as the ledger knows it.
+
+    Raises:
+        Untrusted: the ledger does not: `train` did not make it.
+    """
+    row = Models(Ledger.open(settings)).get(pipeline, version)
+    if row is None:
+        raise Untrusted(f"{pipeline}: version {version} {unknown(pipeline, version)}")
+    return row
+
+
+def unknown(pipeline: str, version: str) -> str:
+    """What is wrong with a version that the ledger does not know."""
+    return (
+        "is not in the ledger: it was registered by hand in MLflow, and is neither opened, released nor scored with; "
+        "if `train` made it before the ledger kept the digests of models, adopt it with "
+        f"`tidewheel adopt {pipeline} --version {version}`"
+    )
+
+
+def load_model(settings: Settings, pipeline: str, version: str) -> Model:
+    """Open a version, verified.
+
+    Raises:
+        Untrusted: the ledger does not know it, or its file is not the one that was registered.
+    """
+    row = trained_version(settings, pipeline, version)
+    return open_model(files.read(settings, row, files.model_name(row.estimator)), row.estimator)
+
+
+def load_judged_model(settings: Settings, version: ModelVersionRow) -> Model:
+    """Open the model that the gate judges: the version itself, or its twin that has not seen the holdout.
+
+    Raises:
+        Untrusted: its file is not the one that was registered.
+    """
+    name = files.judged_name(version.estimator) if version.judged_train_end else files.model_name(version.estimator)
+    return open_model(files.read(settings, version, name), version.estimator)
+
+
+def judged_train_end(version: ModelVersionRow) -> str:
+    """The last day that the model the gate judges has learned from."""
+    return version.judged_train_end or version.train_end
+
+
+def model_size(settings: Settings, version: ModelVersionRow) -> int:
+    """Bytes of the file that holds a version's model."""
+    return len(files.read(settings, version, files.model_name(version.estimator)))
+
+
+def contract(settings: Settings, pipeline: str, version: str) -> Contract:
+    """The contract of a version: its columns, and golden rows with their predictions.
+
+    Raises:
+        Untrusted: the ledger does not know the version, or its contract is not the one that was registered.
+    """
+    row = trained_version(settings, pipeline, version)
+    return Contract.model_validate_json(files.read(settings, row, CONTRACT_FILE))
 
 
 def _by_alias(settings: Settings, pipeline: str, alias: str) -> ModelVersion | None:
@@ -219,28 +289,6 @@ def _by_alias(settings: Settings, pipeline: str, alias: str) -> ModelVersion | N
         return _ours(ask(settings, "GET", "registered-models/alias", name=pipeline, alias=alias)["model_version"])
     except NotInRegistry:
         return None
-
-
-def _downloaded(settings: Settings, version: ModelVersion) -> Path:
-    """Folder with a version's model and contract. A version never changes, so it is downloaded once a machine."""
-    kept = settings.model_cache / version.pipeline / f"{version.version}-{version.mlflow_run}"
-    with suppress(FileNotFoundError):
-        mark_used(kept)
-        return kept
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with asking(settings), tempfile.TemporaryDirectory(dir=kept.parent) as fresh:
-        from mlflow.artifacts import download_artifacts
-
-        download_artifacts(f"models:/{version.pipeline}/{version.version}", dst_path=f"{fresh}/{MODEL_FOLDER}")
-        download_artifacts(run_id=version.mlflow_run, artifact_path=CONTRACT_FILE, dst_path=fresh)
-        try:
-            Path(fresh).rename(kept)
-        except OSError:
-            if not kept.exists():  # another process was faster
-                raise
-        else:
-            Path(fresh).mkdir()  # so that the temporary folder can be removed
-    return kept
 
 
 def _ours(found: Mapping[str, Any]) -> ModelVersion:

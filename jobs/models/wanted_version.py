@@ -1,4 +1,4 @@
-"""Which version shall answer: as the registry or an operator wishes, if the gate, or somebody with a reason, allows it.
+"""Which version shall answer: as the registry or an operator wishes, if the ledger has nothing against it.
 
 The champion alias is the wish as long as nothing has come of it. A version that is refused or fails on its way gives
 the alias back to the version that answers: batch scoring and the next comparison follow the alias.
@@ -6,20 +6,26 @@ the alias back to the version that answers: batch scoring and the next compariso
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs.models import registry
+from jobs.models.mlflow_api import NotInRegistry
+from jobs.models.standing import objection_to, standing
+from tidewheel.actor import IN_MLFLOW
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import OVERRIDE, Models, objection, override_subject, subject
 from tidewheel.ledger.releases import Releases
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
     from jobs.job import Job
-    from jobs.models.registry import ModelVersion
     from tidewheel.ledger.tables import EndpointRow
+
+log = logging.getLogger("tidewheel.release")
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Wish:
     """A version that shall answer.
 
     Attributes:
-        version: in the registry.
+        version: in the registry; empty where there is none that could.
         refused: why it may not, for a person; empty where it may.
     """
 
@@ -49,22 +55,57 @@ def wanted_version(job: Job) -> Wish:
     endpoint = _endpoint(job)
     if options.rollback:
         # It has answered before: what the gate said of it then, or whoever overruled the gate, still holds.
-        return _agreed(job, _version_before(job, endpoint))
+        return _agreed(job, _version_before(job, endpoint), job.actor, must=False)
     if options.version:
-        wanted = registry.model_version(job.settings, name, options.version)
+        wanted, actor = options.version, job.actor
     else:
         champion = registry.champion(job.settings, name)
         if champion is None:
-            raise UsageError(f"{name} has no champion yet: train and promote a model, or name a --version")
-        wanted = champion
-    if endpoint is not None and endpoint.version == wanted.version:
-        return _agreed(job, wanted.version)
-    if against := objection(wanted):
-        if not options.reason:
-            return _refused(job, wanted, against)
-        if not options.dry_run:
-            _override(job, wanted, against)
-    return _agreed(job, wanted.version)
+            return _alias_gone(job, endpoint)
+        wanted, actor = champion.version, IN_MLFLOW  # where it was promoted, that is written down already
+    if endpoint is not None and endpoint.version == wanted:
+        return _agreed(job, wanted, actor, must=False)
+    ledger = Ledger.open(job.settings)
+    if against := objection_to(ledger, job.pipeline, wanted):
+        if not options.reason or not overrule(job, wanted, options.reason, Kind.RELEASE, dry_run=options.dry_run):
+            return _refused(job, wanted, against, actor, way_out(job, wanted))
+    elif gone := registry.lost(job.settings, registry.trained_version(job.settings, name, wanted)):
+        return _refused(job, wanted, gone, actor, "When it is restored, release it again")
+    return _agreed(job, wanted, actor)
+
+
+def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool = False) -> bool:
+    """Write down that somebody overrules the gate with a reason.
+
+    A reason is no approval, and no way for a version that the ledger does not know.
+
+    Args:
+        job: says who.
+        version: that shall go on.
+        reason: for the ledger.
+        kind: `gate` where it is promoted, `release` where it is released.
+        dry_run: write nothing.
+
+    Returns:
+        Whether nothing else speaks against the version.
+    """
+    ledger, name = Ledger.open(job.settings), job.pipeline.name
+    models = Models(ledger)
+    row = models.get(name, version)
+    if row is None:
+        return False
+    found = models.decisions(name, version)
+    manual, by_hand = job.pipeline.gate.approval == "manual", "released" if kind is Kind.RELEASE else "promoted"
+    if objection(found, approval_needed=manual, overruled=True):
+        return False
+    if not dry_run:
+        against = objection(found, approval_needed=manual)
+        sentence = f"version {version} {against} and is {by_hand} by hand: {reason}"
+        verdict = Verdict(kind, Outcome.PASSED, sentence, {"version": version, OVERRIDE: reason})
+        ledger.record_once(name, override_subject(version), job.run_id, verdict, datetime.now(UTC), actor=job.actor)
+        # Whoever releases it again, after a crash or a rollback, need not answer for it again.
+        registry.tag_version(job.settings, row, {registry.OVERRIDE_REASON: reason})
+    return True
 
 
 def _version_before(job: Job, endpoint: EndpointRow | None) -> str:
@@ -87,18 +128,6 @@ def _version_before(job: Job, endpoint: EndpointRow | None) -> str:
     return endpoint.previous_version
 
 
-def objection(wanted: ModelVersion) -> str:
-    """What speaks against a version; empty where nothing does, or where somebody has answered for it already."""
-    tags = wanted.tags
-    if tags.get(registry.OVERRIDE_REASON):
-        return ""
-    if tags.get(registry.REVIEW) == registry.REJECTED:
-        return f"was rejected in review by {tags.get(registry.REVIEWER) or 'nobody: there was no answer in time'}"
-    if tags.get(registry.VERDICT) == Outcome.PASSED:
-        return ""
-    return f"has not passed the gate ({tags.get(registry.VERDICT_SENTENCE, 'it was never judged')})"
-
-
 def champion_again(job: Job, version: str, why: str) -> str:
     """Give the champion alias back to the version that answers, where it names one that could not be released.
 
@@ -111,50 +140,109 @@ def champion_again(job: Job, version: str, why: str) -> str:
         What answers and what is champion, in words.
     """
     settings, name = job.settings, job.pipeline.name
-    registry.tag_version(settings, registry.model_version(settings, name, version), {registry.RELEASE: why})
+    try:
+        registry.tag_version(settings, registry.model_version(settings, name, version), {registry.RELEASE: why})
+    except NotInRegistry as error:
+        log.warning("version %s is gone from MLflow: %s", version, error)
     endpoint = _endpoint(job)
     if endpoint is None:
         return "nothing answers yet"
     champion = registry.champion(settings, name)
-    if champion is None or champion.version != version or endpoint.version == version:
+    if (champion is not None and champion.version != version) or endpoint.version == version:
         return f"version {endpoint.version} answers"
-    registry.set_alias(settings, name, registry.CHAMPION, endpoint.version)
+    try:
+        registry.set_alias(settings, name, registry.CHAMPION, endpoint.version)
+    except NotInRegistry:
+        return f"version {endpoint.version} answers, and is no longer in the registry"
+    _promote(job, endpoint.version, why, job.actor)
     return f"version {endpoint.version} answers and is champion again"
 
 
-def _agreed(job: Job, version: str) -> Wish:
+def _alias_gone(job: Job, endpoint: EndpointRow | None) -> Wish:
+    """Put the alias back where somebody has deleted it, and say what else is gone.
+
+    Raises:
+        UsageError: there was no champion yet.
+    """
+    name = job.pipeline.name
+    found = standing(job.settings, job.pipeline)
+    if not found.astray:
+        raise UsageError(f"{name} has no champion yet: train and promote a model, or name a --version")
+    row = found.champion
+    if row is not None and row.version and not registry.lost(job.settings, row):
+        log.warning("%s: the alias champion was deleted in MLflow: version %s has it again", name, row.version)
+        why = f"the alias champion was deleted in MLflow; version {row.version} has it again"
+        if not job.options.dry_run:
+            _note(job, row.version, Verdict(Kind.RELEASE, Outcome.PASSED, why, {"version": row.version}), IN_MLFLOW)
+        return _agreed(job, row.version, job.actor)
+    answers = f"; version {endpoint.version} goes on answering" if endpoint else ""
+    why = f"{found.astray}{answers}"
+    if not job.options.dry_run:
+        version = found.version or (endpoint.version if endpoint else "")
+        _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), IN_MLFLOW)
+    return Wish(found.version, f"{name}: {why}")
+
+
+def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> Wish:
+    """Have the alias name a version; where it `must` not, one that MLflow has lost goes without."""
     # The registry is the truth of what shall serve: left behind, the next release would undo this one.
+    if job.options.dry_run:
+        return Wish(version)
     champion = registry.champion(job.settings, job.pipeline.name)
-    if not job.options.dry_run and (champion is None or champion.version != version):
-        registry.set_alias(job.settings, job.pipeline.name, registry.CHAMPION, version)
+    if champion is None or champion.version != version:
+        try:
+            registry.set_alias(job.settings, job.pipeline.name, registry.CHAMPION, version)
+        except NotInRegistry as error:
+            gone = f"{job.pipeline.name}: version {version} is no longer in the registry"
+            if must:
+                raise UsageError(f"{gone}, so it cannot be champion ({error}); release another") from error
+            # The way back does not depend on MLflow. Nobody may be champion then, least of all what is taken back.
+            log.warning("%s, so the alias champion is taken away", gone)
+            registry.delete_alias(job.settings, job.pipeline.name, registry.CHAMPION)
+    _promote(job, version, job.options.reason or "", actor)
     return Wish(version)
 
 
-def _refused(job: Job, wanted: ModelVersion, against: str) -> Wish:
-    name, version = wanted.pipeline, wanted.version
+def _refused(job: Job, version: str, against: str, actor: str, then: str) -> Wish:
+    name = job.pipeline.name
     why = f"version {version} {against}, so it is not released"
     answers = ""
     if not job.options.dry_run:
-        _record(job, f"version {version}", Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}))
+        _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), actor)
         answers = f"; {champion_again(job, version, why)}"
-    return Wish(
-        version,
-        f"{name}: {why}{answers}. To release it all the same, start {name}.release with Version {version} and an "
-        f"Override reason, or give `tidewheel release {name} --version {version} --reason ...`: "
-        "the reason goes to the ledger",
+    return Wish(version, f"{name}: {why}{answers}. {then}")
+
+
+def way_out(job: Job, version: str) -> str:
+    """What a person may do about a version that something speaks against."""
+    name, models = job.pipeline.name, Models(Ledger.open(job.settings))
+    if models.get(name, version) is None:
+        return f"Train one with {name}.training, or name a version that the ledger knows"
+    if needs_approval(job, version):
+        return (
+            f"To have it approved, clear the task `approve` of its training run, or give `tidewheel approve {name} "
+            f"--version {version} --reason ...`: who approves goes to the ledger"
+        )
+    return (
+        f"To release it all the same, start {name}.release with Version {version} and an Override reason, or give "
+        f"`tidewheel release {name} --version {version} --reason ...`: the reason goes to the ledger"
     )
 
 
-def _override(job: Job, wanted: ModelVersion, against: str) -> None:
-    sentence = f"version {wanted.version} {against} and is released by hand: {job.options.reason}"
-    inputs = {"version": wanted.version, "override": job.options.reason}
-    _record(job, f"version {wanted.version} by hand", Verdict(Kind.RELEASE, Outcome.PASSED, sentence, inputs))
-    # Whoever releases it again, after a crash or a rollback, need not answer for it again.
-    registry.tag_version(job.settings, wanted, {registry.OVERRIDE_REASON: job.options.reason})
+def needs_approval(job: Job, version: str) -> bool:
+    """Whether a version waits for a reviewer, whatever the gate says: it was rejected, or nobody has approved it."""
+    found = Models(Ledger.open(job.settings)).decisions(job.pipeline.name, version)
+    return bool(objection(found, approval_needed=job.pipeline.gate.approval == "manual", overruled=True))
 
 
-def _record(job: Job, subject: str, verdict: Verdict) -> None:
-    Ledger.open(job.settings).record(job.pipeline.name, subject, job.run_id, verdict, datetime.now(UTC))
+def _promote(job: Job, version: str, reason: str, actor: str) -> None:
+    models = Models(Ledger.open(job.settings))
+    models.promote(job.pipeline.name, version, reason, actor, job.run_id, datetime.now(UTC))
+
+
+def _note(job: Job, version: str, verdict: Verdict, actor: str) -> None:
+    ledger = Ledger.open(job.settings)
+    ledger.record_once(job.pipeline.name, subject(version), job.run_id, verdict, datetime.now(UTC), actor=actor)
 
 
 def _endpoint(job: Job) -> EndpointRow | None:

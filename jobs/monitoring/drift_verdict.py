@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.models import registry
+from jobs.models import standing
 from jobs.monitoring.daily_rows import PREDICTION
 from tidewheel.policies.trigger_facts import FeatureDrift
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
@@ -82,9 +82,10 @@ def drift_words(drift: Drift) -> str:
     return f"{words}, not compared: {', '.join(unseen)}" if unseen else words
 
 
-def champion_importances(settings: Settings, champion: registry.ModelVersion | None) -> dict[str, float]:
+def champion_importances(settings: Settings, pipeline: Pipeline) -> dict[str, float]:
     """How much each feature matters to the champion, as its evaluation measured it; empty where nobody has."""
-    return registry.importances(settings, champion) if champion else {}
+    champion = standing.standing(settings, pipeline).champion
+    return {str(name): float(value) for name, value in champion.importances.items()} if champion else {}
 
 
 def _named(drift: Drift, names: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs.models import registry
+from jobs.models import standing
 from jobs.monitoring.day_quality import FIGURES, day_quality
 from tidewheel.errors import LakeError
 from tidewheel.ledger.ledger import LOST
@@ -49,9 +49,8 @@ def trigger_measurement(
     Returns:
         The measurement.
     """
-    champion = registry.champion(job.settings, job.pipeline.name)
-    trained = champion.tags.get(registry.AS_OF) if champion else None
-    as_of = date.fromisoformat(trained) if trained else None
+    champion = standing.standing(job.settings, job.pipeline).champion
+    as_of = date.fromisoformat(champion.as_of) if champion else None
     known, new = _matured_rows(job, day, as_of)
     request, budget = ledger.open_request(job.pipeline.name), job.pipeline.triggers.budget
     told = attempts(

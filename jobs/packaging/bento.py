@@ -21,6 +21,8 @@ from bentos.contract import CONTRACT, FACTS, MODEL
 from jobs.models import registry
 from jobs.models.lineage import installed
 from tidewheel.errors import ReleaseError
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 from tidewheel.release.artifact import Artifact
 from tidewheel.unused import mark_used
 
@@ -73,20 +75,24 @@ def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento
     """The Bento of a registered version: the one that is there, or a new one.
 
     Raises:
-        RegistryError: there is no such version.
+        Untrusted: the ledger knows no such version, or its files are not those that were registered.
         ReleaseError: the build fails.
     """
     store = BentoStore(settings.bento_folder)
-    registered = registry.model_version(settings, pipeline.name, version)
-    origin = registered.mlflow_run
-    if found := store.find(pipeline, version, origin):
+    registered = registry.trained_version(settings, pipeline.name, version)
+    origin, before = registered.mlflow_run, registered.bento
+    tag = _tag_version(pipeline, version, origin)
+    built_before = before if before.get("tag") == tag else {}
+    found = store.find(pipeline, version, origin)
+    # Labels and files lie beside each other: what is started is what the ledger saw being built.
+    if found is not None and found.artifact.content_hash == built_before.get("content_hash"):
         return found
     # A version keeps the contract that it was registered with, and a pipeline may have been renamed since.
     contract = registry.contract(settings, pipeline.name, version).model_copy(update={"pipeline": pipeline.name})
     model = registry.load_model(settings, pipeline.name, version)
-    tag = _tag_version(pipeline, version, origin)
-    before, _, form = registered.tags.get(registry.FORM, "").partition(" ")
-    built = store.build(pipeline, version, origin, contract, model, form if before == tag else "")
+    built = store.build(pipeline, version, origin, contract, model, built_before.get("form", ""))
+    bento = {"tag": tag, "form": built.model_format, "content_hash": built.artifact.content_hash}
+    Models(Ledger.open(settings)).keep_bento(registered, bento)
     registry.tag_version(settings, registered, {registry.FORM: f"{tag} {built.model_format}"})
     return built
 

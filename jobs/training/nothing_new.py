@@ -7,17 +7,16 @@ import json
 from typing import TYPE_CHECKING
 
 from jobs.data.training_data import data_hash
-from jobs.models import registry
 from tidewheel.errors import LakeError
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 from tidewheel.policies.verdict import Outcome
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
     from jobs.job import Job
-    from jobs.models.registry import ModelVersion
-    from tidewheel.ledger.tables import RetrainRequestRow
+    from tidewheel.ledger.tables import ModelVersionRow, RetrainRequestRow
     from tidewheel.spec import Pipeline
 
 DECIDING = ("task", "labels", "features", "training", "gate")
@@ -41,15 +40,14 @@ def repeated(job: Job, chosen: TrainingData) -> str:
     """
     if job.options.force or _asked_by_a_person(Ledger.open(job.settings).open_request(job.pipeline.name)):
         return ""
-    settings, name = job.settings, job.pipeline.name
-    candidates = (registry.challenger(settings, name), registry.champion(settings, name))
-    last = next((version for version in candidates if version and registry.VERDICT in version.tags), None)
+    name, models = job.pipeline.name, Models(Ledger.open(job.settings))
+    newest_first = reversed(models.all(name))
+    last = next((row for row in newest_first if models.decisions(name, row.version or "").gate), None)
     if last is None or not _is_same(job, chosen, last):
         return ""
-    as_of = last.tags.get(registry.AS_OF, "an unknown day")
     return (
-        f"nothing new since version {last.version}, trained as of {as_of}: no day's labels have become known since, "
-        "and data, declaration and code are the same. To train all the same, "
+        f"nothing new since version {last.version}, trained as of {last.as_of}: no day's labels have become known "
+        "since, and data, declaration and code are the same. To train all the same, "
         f"start {name}.training with *Train all the same*"
     )
 
@@ -59,9 +57,9 @@ def _asked_by_a_person(request: RetrainRequestRow | None) -> bool:
     return request is not None and not request.reason.startswith(f"{Outcome.FIRED}: ")
 
 
-def _is_same(job: Job, chosen: TrainingData, last: ModelVersion) -> bool:
-    run_id = last.tags.get(registry.RUN_ID, "")
-    if not run_id or run_id == job.run_id:  # a run that is cleared goes on with its own version
+def _is_same(job: Job, chosen: TrainingData, last: ModelVersionRow) -> bool:
+    run_id = last.run_id
+    if run_id == job.run_id:  # a run that is cleared goes on with its own version
         return False
     try:
         before = read_record(job.lake, run_id, "assemble")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, chain
 
 from plugins.alerts import RollbackAlert
-from plugins.operators.command import JobCommand
+from plugins.operators.command import ACTOR, JobCommand
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import declared_dag, team
@@ -29,6 +29,7 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         "version": "{{ params.version or '' }}",
         "rollback": "{{ 'yes' if params.rollback else '' }}",
         "reason": "{{ params.reason or '' }}",
+        "actor": ACTOR,
     }
 
     def task(stage: str, **arguments: Any) -> BaseOperator:
@@ -47,7 +48,8 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             ),
             "rollback": forms.switch("Roll back", "Release the version that answered before the present one."),
             "reason": forms.optional_text(
-                "Override reason", "Needed to release a version that the gate has not passed; kept in the ledger."
+                "Override reason",
+                "Needed to release a version that the gate has not passed; kept in the ledger. It is no approval.",
             ),
         },
     ) as dag:

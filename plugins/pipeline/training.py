@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, chain
 
-from plugins.operators.command import JobCommand
+from plugins.operators.command import ACTOR, JobCommand
 from plugins.operators.decisions import VerdictGate
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
@@ -92,7 +92,12 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             VerdictGate(task_id="gate", pipeline=pipeline.name, job="evaluate", trained_by="train"),
             *([_approve(pipeline)] if reviewed else []),
             # No outlet: the registry is watched, and a promotion is seen there like any other move of the alias.
-            job_task("promote", command("promote", **(REVIEWED if reviewed else {})), settings, links=["MLflow model"]),
+            job_task(
+                "promote",
+                command("promote", actor=ACTOR, **(REVIEWED if reviewed else {})),
+                settings,
+                links=["MLflow model"],
+            ),
         )
     return dag
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from plugins.registry import CHALLENGER, CHAMPION, registered_aliases
+from plugins.registry import CHALLENGER, CHAMPION, gone_words, registered_aliases, run_is_deleted
 from tidewheel.errors import SpecError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import load_pipeline, pipeline_files
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RetrainRequestRow, VerdictRow
+    from tidewheel.ledger.tables import EndpointRow, ModelVersionRow, ReleaseRow, RetrainRequestRow, VerdictRow
     from tidewheel.settings import Settings
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Card:
         verdicts: the newest decisions, newest first.
         docs: address of the endpoint's documentation; empty while nothing serves.
         registered_model: address of the model in the registry.
+        gone: what was deleted in the registry of what answers, or waits to; empty where nothing was.
         unknown: the parts of the platform that did not answer; what is theirs to say is not known.
     """
 
@@ -69,6 +71,7 @@ class Card:
     verdicts: Sequence[VerdictRow] = ()
     docs: str = ""
     registered_model: str = ""
+    gone: str = ""
     unknown: Collection[str] = ()
 
 
@@ -80,6 +83,12 @@ class Known:
     release: ReleaseRow | None = None
     request: RetrainRequestRow | None = None
     verdicts: Sequence[VerdictRow] = ()
+    newest_model: ModelVersionRow | None = None
+
+    def waiting(self, champion: str | None) -> ModelVersionRow | None:
+        """The newest model, while it neither is champion nor answers."""
+        row, live = self.newest_model, self.endpoint.version if self.endpoint else None
+        return row if row is not None and row.version not in (champion, live) else None
 
 
 @dataclass(frozen=True)
@@ -107,10 +116,18 @@ def overview(settings: Settings) -> Overview:
     answers = _Answers()
     aliases = answers.of(REGISTRY, registry) or {}
     known = answers.of(LEDGER, ledger) or {}
+    runs = {
+        name: (row.version, pool.submit(run_is_deleted, settings, row.mlflow_run, PAGE_PATIENCE_SECONDS))
+        for name, found in known.items()
+        if (row := found.waiting(aliases.get(name, {}).get(CHAMPION)))
+    }
+    lost = {name: version for name, (version, run) in runs.items() if answers.of(REGISTRY, run)}
     days = {name: answers.of(LAKE, lake) for name, lake in lakes.items()}
     pool.shutdown(wait=False, cancel_futures=True)
     cards = [
-        _card(file, settings, aliases.get(name, {}), known.get(name, Known()), days[name], answers.silent)
+        _card(
+            file, settings, aliases.get(name, {}), known.get(name, Known()), days[name], answers.silent, lost.get(name)
+        )
         for file, name in zip(files, names, strict=True)
     ]
     cards += [
@@ -152,6 +169,7 @@ def _known(settings: Settings, pipelines: Sequence[str]) -> dict[str, Known]:
                 release=next(iter(releases.newest(name, limit=1)), None),
                 request=ledger.open_request(name),
                 verdicts=ledger.verdicts(name, limit=VERDICTS),
+                newest_model=Models(ledger).newest(name),
             )
             for name in pipelines
         }
@@ -178,6 +196,7 @@ def _card(
     known: Known,
     newest_day: str | None,
     unknown: Collection[str],
+    lost_challenger: str | None,
 ) -> Card:
     try:
         pipeline = load_pipeline(file)
@@ -198,5 +217,16 @@ def _card(
         verdicts=known.verdicts,
         docs=f"{settings.endpoint_url.rstrip('/')}/{name}/" if serving and settings.endpoint_url else "",
         registered_model=f"{settings.mlflow_url.rstrip('/')}/#/models/{name}" if settings.mlflow_url else "",
+        gone=_gone(serving, aliases, lost_challenger) if REGISTRY not in unknown else "",
         unknown=unknown,
     )
+
+
+def _gone(serving: EndpointRow | None, aliases: Mapping[str, str], lost_challenger: str | None) -> str:
+    told = [gone_words(serving.version)] if serving and not aliases.get(CHAMPION) else []
+    if lost_challenger:
+        told.append(
+            f"the MLflow run of version {lost_challenger}, the newest challenger, was deleted: restore it there, or "
+            "train again; until then it is neither judged nor promoted"
+        )
+    return "; ".join(told)

@@ -86,8 +86,8 @@ def test_a_training_killed_in_each_of_its_jobs_ends_with_the_same_champion_and_v
     assert registry.challenger(parcels.settings, parcels.name) is None
     run_job(parcels, "train", day, "one")
 
-    # The ledger has the verdict already, the registry not yet: the version cannot be promoted.
-    kill_where(parcels, "evaluate", day, "one", "jobs.models.registry:tag_version")
+    # The ledger has no verdict yet: the version cannot be promoted.
+    kill_where(parcels, "evaluate", day, "one", "tidewheel.ledger:Ledger.record")
     with pytest.raises(SystemExit) as refused:
         run_job(parcels, "promote", day, "one")
     assert refused.value.code == ExitCode.WRONG_USAGE

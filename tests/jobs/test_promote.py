@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.models import registry
+from tests.known_versions import register
 from tidewheel.errors import ExitCode
-from tidewheel.policies.verdict import Kind
+from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -24,11 +25,7 @@ Promote = Callable[..., "JobRecord"]
 def parcels(registered_parcels: Callable[..., Parcels]) -> Parcels:
     """A pipeline whose version 1 has passed the gate."""
     parcels = registered_parcels()
-    client = registry.connect(parcels.settings)
-    client.create_registered_model(parcels.name)
-    run = client.create_run("0").info.run_id
-    tags = {registry.VERDICT: "passed", registry.VERDICT_SENTENCE: "passed: better than nothing"}
-    client.create_model_version(parcels.name, f"runs:/{run}/model", run, tags=tags)
+    register(parcels, Outcome.PASSED)
     return parcels
 
 
@@ -76,12 +73,14 @@ def test_silence_is_a_rejection_by_nobody(parcels: Parcels, promote: Promote) ->
     )
 
 
-def test_a_rejected_version_is_promoted_later_only_with_a_reason(
+def test_a_rejected_version_stays_rejected_until_it_is_approved_anew_whatever_reason_is_given(
     parcels: Parcels, promote: Promote, caplog: pytest.LogCaptureFixture
 ) -> None:
     promote("--review=reject", "--reviewer=anna")
-    with pytest.raises(SystemExit) as refused:
-        promote()
-    assert refused.value.code == ExitCode.WRONG_USAGE
-    assert "version 1 was rejected in review by anna; evaluate it, or give --override-reason" in caplog.text
-    assert promote("--override-reason=she has changed her mind").figures["promoted"] is True
+    for options in ([], ["--override-reason=I know better"]):
+        with pytest.raises(SystemExit) as refused:
+            promote(*options)
+        assert refused.value.code == ExitCode.WRONG_USAGE
+    assert "version 1 was rejected in review by anna; a reason is no approval" in caplog.text
+    assert f"`tidewheel approve {parcels.name} --version 1 --reason ...`" in caplog.text
+    assert promote("--review=approve", "--reviewer=anna").figures["promoted"] is True

@@ -31,10 +31,10 @@ def test_the_refit_serves_its_twin_is_judged_and_the_next_challenger_is_compared
         if run_id == "one":
             run_job(parcels, "promote", day, run_id)
 
-    first, second = (registry.model_version(parcels.settings, parcels.name, n) for n in "12")
-    assert first.tags[registry.TRAIN_END] == "2024-01-10"  # the newest day that had matured
-    assert first.tags[registry.JUDGED_TRAIN_END] == "2024-01-07"
-    assert "fitted again through 2024-01-10" in first.tags[registry.REFIT]
+    first, second = (registry.trained_version(parcels.settings, parcels.name, n) for n in "12")
+    assert first.train_end == "2024-01-10"  # the newest day that had matured
+    assert first.judged_train_end == "2024-01-07"
+    assert "fitted again through 2024-01-10" in first.refit
     # days 9 and 10 are known to version 1, but not to its twin
     assert record.figures["days"] == 3
     assert "against" in record.sentence
@@ -61,6 +61,6 @@ def test_a_refit_that_the_newest_days_have_spoiled_is_not_used(
     run_job(parcels, "assemble", broken[-1], "one")
     trained = run_job(parcels, "train", broken[-1], "one")
     assert "the refit through 2024-01-11 is not used" in trained.sentence
-    version = registry.model_version(parcels.settings, parcels.name, "1")
-    assert version.tags[registry.TRAIN_END] == "2024-01-08"
-    assert registry.JUDGED_TRAIN_END not in version.tags
+    version = registry.trained_version(parcels.settings, parcels.name, "1")
+    assert version.train_end == "2024-01-08"
+    assert version.judged_train_end == ""

@@ -12,10 +12,11 @@ import pytest
 
 from jobs.models import registry
 from plugins.registry import Unreleased, unreleased
+from tests.known_versions import register, review
 from tests.tidewheel.release.conftest import MemoryBackend
 from tidewheel.errors import ExitCode, PlatformError
 from tidewheel.ledger.releases import Releases, Status
-from tidewheel.policies.verdict import Kind
+from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
 from tidewheel.runs import read_record
@@ -58,13 +59,9 @@ def parcels(registered_parcels: Callable[..., Parcels], monkeypatch: pytest.Monk
 
 @pytest.fixture
 def two_versions(parcels: Parcels) -> None:
-    """Entries in the registry, without a model: version 1 has passed the gate, version 2 was never judged."""
-    client = registry.connect(parcels.settings)
-    client.create_registered_model(parcels.name)
-    for _ in range(2):
-        run = client.create_run("0").info.run_id
-        client.create_model_version(parcels.name, f"runs:/{run}/model", run)
-    client.set_model_version_tag(parcels.name, "1", registry.VERDICT, "passed")
+    """Versions without a model behind them: version 1 has passed the gate, version 2 was never judged."""
+    register(parcels, Outcome.PASSED)
+    register(parcels)
 
 
 @pytest.fixture
@@ -180,8 +177,7 @@ def test_a_reason_overrules_the_gate_is_kept_and_need_not_be_given_twice(
 def test_a_version_that_a_reviewer_rejected_is_not_released_by_moving_the_alias(
     parcels: Parcels, release: Callable[..., int]
 ) -> None:
-    rejected = registry.model_version(parcels.settings, parcels.name, "1")
-    registry.tag_version(parcels.settings, rejected, {registry.REVIEW: registry.REJECTED, registry.REVIEWER: "anna"})
+    review(parcels, "1", Outcome.REFUSED)
     make_champion(parcels, "1")
     assert release("r1", "--stage=plan") == ExitCode.DATA_REFUSED
     said = read_record(parcels.lake, "r1", "release-plan").refused or ""

@@ -12,10 +12,11 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 from typer.testing import CliRunner
 
-from jobs.models import registry
+from jobs.models.files import Untrusted
 from jobs.reproduce import reproduce
+from tests.known_versions import by_hand
 from tidewheel.cli.app import app
-from tidewheel.errors import ExitCode, LakeError, RegistryError, UsageError
+from tidewheel.errors import ExitCode, LakeError
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -139,11 +140,7 @@ def test_a_version_that_is_not_there_or_was_registered_by_hand_cannot_be_reprodu
     trained: Callable[..., Parcels],
 ) -> None:
     parcels = trained()
-    with pytest.raises(RegistryError):
-        reproduce(parcels.settings, parcels.name, "7")
-    client = registry.connect(parcels.settings)
-    experiment = client.get_experiment_by_name(parcels.name).experiment_id
-    by_hand = client.create_run(experiment).info
-    client.create_model_version(parcels.name, f"{by_hand.artifact_uri}/model", by_hand.run_id)
-    with pytest.raises(UsageError, match=r"version 2 has no lineage\.json.*registered by hand"):
-        reproduce(parcels.settings, parcels.name, "2")
+    by_hand(parcels)
+    for version in ("7", "2"):
+        with pytest.raises(Untrusted, match=f"version {version} is not in the ledger: it was registered by hand"):
+            reproduce(parcels.settings, parcels.name, version)

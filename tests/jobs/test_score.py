@@ -15,6 +15,7 @@ import pytest
 from jobs.models import registry
 from jobs.models.mlflow_api import ask
 from jobs.models.prediction import model_frame, predict
+from tests.known_versions import judge, know
 from tidewheel.errors import ExitCode
 from tidewheel.lake import Lake, Store
 from tidewheel.settings import load_settings
@@ -81,6 +82,10 @@ def _second_champion(parcels: Parcels) -> None:
     first = ask(parcels.settings, "GET", "model-versions/get", name=parcels.name, version="1")["model_version"]
     made_of = {"source": first["source"], "run_id": first["run_id"], "model_id": first["source"].rpartition("/")[2]}
     second = ask(parcels.settings, "POST", "model-versions/create", name=parcels.name, **made_of)["model_version"]
+    trained = registry.trained_version(parcels.settings, parcels.name, "1")
+    version = registry.model_version(parcels.settings, parcels.name, second["version"])
+    know(parcels, version, source=trained.source, files=trained.files)
+    judge(parcels, version.version)
     registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, second["version"])
 
 

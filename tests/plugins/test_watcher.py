@@ -95,9 +95,7 @@ def test_a_hundred_pipelines_share_one_look(looks: Callable[..., list[int]]) -> 
     names = [f"shop_{n}" for n in range(100)]
     made = looks({}, {name: Unreleased(str(n), None) for n, name in enumerate(names)})
     events = asyncio.run(first_events(names))
-    assert events == {
-        name: {"champion": str(n), "live": None, "left": None, "astray": None} for n, name in enumerate(names)
-    }
+    assert events == {name: asdict(Unreleased(str(n), None)) for n, name in enumerate(names)}
     assert len(made) < 20
 
 

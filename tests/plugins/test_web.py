@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pyarrow as pa
@@ -23,7 +23,9 @@ from airflow.models.revoked_token import RevokedToken
 from plugins.web.app import app
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases, Status
+from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.runs import JobRecord, write_record
 
@@ -83,10 +85,16 @@ def lake(project: Project) -> Lake:
 class Registry(BaseHTTPRequestHandler):
     """Answers as MLflow's registry does."""
 
+    aliases: ClassVar = [{"alias": "champion", "version": "4"}, {"alias": "challenger", "version": "5"}]
+
     def do_GET(self) -> None:
-        aliases = [{"alias": "champion", "version": "4"}, {"alias": "challenger", "version": "5"}]
-        body = json.dumps({"registered_models": [{"name": "orders", "aliases": aliases}]}).encode()
-        self.send_response(200 if self.path.startswith("/api/2.0/mlflow/registered-models/search") else 404)
+        models = {"registered_models": [{"name": "orders", "aliases": self.aliases}]}
+        deleted = {"run": {"info": {"lifecycle_stage": "deleted"}}}
+        answers = {"registered-models/search": models, "runs/get?run_id=r5": deleted}
+        asked = self.path.removeprefix("/api/2.0/mlflow/")
+        found = next((answer for path, answer in answers.items() if asked.startswith(path)), None)
+        body = json.dumps(found).encode()
+        self.send_response(200 if found else 404)
         self.end_headers()
         self.wfile.write(body)
 
@@ -245,6 +253,23 @@ def test_the_overview_shows_who_answers_what_is_newest_and_what_was_decided(
         "run `tidewheel retire given_up`",
     ):
         assert shown in page
+
+
+def test_the_overview_says_what_was_deleted_in_the_registry(
+    get: Get, lake: Lake, registry: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", database_url)
+    monkeypatch.setattr(Registry, "aliases", [])
+    ledger = Ledger(database_url)
+    Releases(ledger).point("orders", "green", "4", None, NOW)
+    days = {"as_of": "2024-01-13", "train_start": "2024-01-01", "train_end": "2024-01-10"}
+    made = {"mlflow_run": "r5", "source": "models:/m-5", "run_id": "run", "data_hash": "d", "estimator": "xgboost"}
+    facts: dict[str, Any] = {"files": {}, "importances": {}, "bento": {}, "created_by": "a test", "created_at": NOW}
+    Models(ledger).add(ModelVersionRow(pipeline="orders", version="5", **days, **made, **facts))
+    ledger.engine.dispose()
+    page = get("/").text
+    assert "version 4 answers, and MLflow names no champion any more" in page
+    assert "the MLflow run of version 5, the newest challenger, was deleted: restore it there" in page
 
 
 def test_the_overview_stands_when_the_registry_and_the_ledger_are_silent(

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import tidewheel
-from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, retire, training, why
+from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, retire, reviews, training, why
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import ExitCode, TidewheelError
 
@@ -28,6 +28,7 @@ lake.register(app)
 pipelines.register(app)
 retire.register(app)
 release.register(app)
+reviews.register(app)
 training.register(app)
 why.register(app)
 replay.register(app)

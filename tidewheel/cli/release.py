@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tidewheel.actor import operating_system_user
 from tidewheel.cli.job_process import run_job
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger import Ledger
@@ -65,7 +66,7 @@ def _take_back(name: str, reason: str) -> TakenBack | None:
         raise ReleaseError(f"a rollback builds nothing, and version {version} is not built")
 
     executor = Executor(pipeline, open_backend(settings, name), Releases(Ledger.open(settings)), build)
-    return executor.roll_back(reason or "by hand")
+    return executor.roll_back(f"{reason or 'by hand'} ({operating_system_user()})")
 
 
 def _run(name: str, dry_run: bool, *options: str) -> None:

@@ -65,8 +65,13 @@ def _heading(row: VerdictRow) -> Text:
     from rich.text import Text
 
     at = f"{row.decided_at:%Y-%m-%d %H:%M}"
+    by = f"  by {row.actor}" if row.actor else ""
     return Text.assemble(
-        (f"{at}  ", "dim"), (f"{row.kind} ", "bold"), f"{row.subject}  ", (row.outcome, COLOURS.get(row.outcome, ""))
+        (f"{at}  ", "dim"),
+        (f"{row.kind} ", "bold"),
+        f"{row.subject}  ",
+        (row.outcome, COLOURS.get(row.outcome, "")),
+        (by, "dim"),
     )
 
 
@@ -78,6 +83,7 @@ def _plain(row: VerdictRow) -> dict[str, object]:
         "outcome": row.outcome,
         "sentence": row.sentence,
         "run_id": row.run_id,
+        "actor": row.actor,
         "inputs": row.inputs,
         "thresholds": row.thresholds,
     }

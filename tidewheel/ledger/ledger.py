@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session
 from tidewheel.errors import LedgerError, SettingsError
 from tidewheel.ledger.outage import PATIENCE_SECONDS, LedgerAway, idempotent, may_come_back
 from tidewheel.ledger.plain_json import to_json
-from tidewheel.ledger.tables import FigureRow, RetrainRequestRow, Table, VerdictRow
+from tidewheel.ledger.tables import ACTOR, FigureRow, RetrainRequestRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings, load_settings
 
 CONNECT_SECONDS = 5
 LOST = "lost"
 """Who has closed a wish that no training ever answered."""
+KEY = ("pipeline", "kind", "subject", "run_id")
+"""What makes two verdicts the same one."""
 
 
 class Ledger:
@@ -99,19 +101,55 @@ class Ledger:
     # --- verdicts --------------------------------------------------------------------------------------------------
 
     @idempotent
-    def record(self, pipeline: str, subject: str, run_id: str, verdict: Verdict, at: datetime) -> None:
-        """Keep a verdict; the same run deciding again about the same subject replaces what it said before."""
-        key = {"pipeline": pipeline, "kind": str(verdict.kind), "subject": subject, "run_id": run_id}
-        said = {
-            **key,
-            "outcome": str(verdict.outcome),
-            "sentence": verdict.sentence,
-            "inputs": dict(verdict.inputs),
-            "thresholds": dict(verdict.thresholds),
-            "decided_at": at,
-        }
+    def record(
+        self, pipeline: str, subject: str, run_id: str, verdict: Verdict, at: datetime, *, actor: str = ""
+    ) -> None:
+        """Keep a verdict; the same run deciding again about the same subject replaces what it said before.
+
+        Args:
+            pipeline: its name.
+            subject: what was decided about: a day, or a version.
+            run_id: of the run that decided.
+            verdict: the decision.
+            at: when.
+            actor: the person who decided; empty where a policy did.
+        """
         with self.session() as session:
-            _put(session, VerdictRow, list(key), [said])
+            _put(session, VerdictRow, KEY, [_verdict_values(pipeline, subject, run_id, verdict, at, actor)])
+
+    @idempotent
+    def record_once(
+        self, pipeline: str, subject: str, run_id: str, verdict: Verdict, at: datetime, *, actor: str = ""
+    ) -> bool:
+        """Keep a verdict unless the newest of its kind about the subject says the same, or is of the same run.
+
+        Two processes that decide the same at the same time write it once, and the first of them is named.
+
+        Args:
+            pipeline: its name.
+            subject: what was decided about.
+            run_id: of the run that decided.
+            verdict: the decision.
+            at: when.
+            actor: the person who decided.
+
+        Returns:
+            Whether it was written.
+        """
+        said = _verdict_values(pipeline, subject, run_id, verdict, at, actor)
+        newest = (
+            select(VerdictRow)
+            .where(VerdictRow.pipeline == pipeline, VerdictRow.kind == str(verdict.kind), VerdictRow.subject == subject)
+            .order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc())
+            .limit(1)
+        )
+        with self.session() as session:
+            one_at_a_time(session, f"{pipeline} {verdict.kind} {subject}")
+            last = session.scalars(newest).one_or_none()
+            if last is not None and (last.run_id == run_id or _says(last) == _says(VerdictRow(**said))):
+                return False
+            _put(session, VerdictRow, KEY, [said])
+        return True
 
     @idempotent
     def verdicts(
@@ -258,6 +296,33 @@ class Ledger:
         """How many verdicts a pipeline has."""
         with self.session() as session:
             return session.scalar(select(func.count()).where(VerdictRow.pipeline == pipeline)) or 0
+
+
+def _verdict_values(
+    pipeline: str, subject: str, run_id: str, verdict: Verdict, at: datetime, actor: str
+) -> dict[str, Any]:
+    return {
+        "pipeline": pipeline,
+        "kind": str(verdict.kind),
+        "subject": subject,
+        "run_id": run_id,
+        "outcome": str(verdict.outcome),
+        "sentence": verdict.sentence,
+        "inputs": dict(verdict.inputs),
+        "thresholds": dict(verdict.thresholds),
+        "actor": actor[:ACTOR],
+        "decided_at": at,
+    }
+
+
+def _says(row: VerdictRow) -> tuple[str, str, str]:
+    return row.outcome, row.sentence, row.actor
+
+
+def one_at_a_time(session: Session, what: str) -> None:
+    """Wait for any other transaction that works on the same; ends with this transaction. SQLite has one writer."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"tidewheel {what}", 0))))
 
 
 def _open_requests(pipeline: str) -> Select[RetrainRequestRow]:

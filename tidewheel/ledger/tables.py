@@ -10,6 +10,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _Time = DateTime(timezone=True)
+ACTOR = 200
+"""Characters of who did something; see `tidewheel.actor`."""
 
 
 class Table(DeclarativeBase):
@@ -33,7 +35,55 @@ class VerdictRow(Table):
     sentence: Mapped[str] = mapped_column(Text)
     inputs: Mapped[dict[str, Any]]
     thresholds: Mapped[dict[str, Any]]
+    actor: Mapped[str] = mapped_column(String(ACTOR), default="", server_default="")
     decided_at: Mapped[datetime]
+
+
+class ModelVersionRow(Table):
+    """A model that `train` made: where it came from, and the digest of every file of it that is opened later.
+
+    `version` is null from when its files are uploaded until MLflow has given it a number. `files` has the sha256 of
+    each file by its name, see `jobs.models.files`; `bento` what `package` built of it.
+    """
+
+    __tablename__ = "model_version"
+    __table_args__ = (UniqueConstraint("pipeline", "version", name="one_row_a_version"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    pipeline: Mapped[str] = mapped_column(String(63), index=True)
+    version: Mapped[str | None] = mapped_column(String(20))
+    mlflow_run: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[str] = mapped_column(String(250))
+    data_hash: Mapped[str] = mapped_column(String(64))
+    as_of: Mapped[str] = mapped_column(String(10))
+    train_start: Mapped[str] = mapped_column(String(10))
+    train_end: Mapped[str] = mapped_column(String(10))
+    judged_train_end: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    refit: Mapped[str] = mapped_column(Text, default="", server_default="")
+    estimator: Mapped[str] = mapped_column(Text)
+    files: Mapped[dict[str, Any]]
+    importances: Mapped[dict[str, Any]]
+    bento: Mapped[dict[str, Any]]
+    compared_with: Mapped[str | None] = mapped_column(String(20))
+    created_by: Mapped[str] = mapped_column(String(ACTOR))
+    created_at: Mapped[datetime]
+    adopted_by: Mapped[str] = mapped_column(String(ACTOR), default="", server_default="")
+
+
+class PromotionRow(Table):
+    """A version became the champion; the newest row of a pipeline names the one that it has by our own doing."""
+
+    __tablename__ = "promotion"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    pipeline: Mapped[str] = mapped_column(String(63), index=True)
+    version: Mapped[str] = mapped_column(String(20))
+    previous_version: Mapped[str] = mapped_column(String(20), default="", server_default="")
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(ACTOR))
+    run_id: Mapped[str] = mapped_column(String(250))
+    promoted_at: Mapped[datetime]
 
 
 class FigureRow(Table):

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from jobs.models import registry
+from jobs.models import registry, standing
+from tests.known_versions import know
 from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ MATURED = DAY - timedelta(days=2)
 
 @pytest.fixture
 def parcels(make_parcels: Callable[..., Parcels], monkeypatch: pytest.MonkeyPatch) -> Parcels:
-    """Twenty days; what the registry knows of the champion is told in place of a registry's answer."""
+    """Twenty days; who is champion is told in place of a registry's answer."""
     made = make_parcels()
     declare(made, "triggers: {data: null}")
     made.publish_days(20, first=DAY - timedelta(days=19))
-    version = registry.ModelVersion(made.name, "4", "run", {registry.AS_OF: "2024-01-03"})
-    monkeypatch.setattr(registry, "champion", lambda settings, pipeline: version)
     weights = {"weight": 0.02, "distance": 0.01, "carrier": 0.01}
-    monkeypatch.setattr(registry, "importances", lambda settings, version: weights)
+    version = registry.ModelVersion(made.name, "4", "run", {})
+    champion = standing.Standing(know(made, version, as_of="2024-01-03", importances=weights))
+    monkeypatch.setattr(standing, "standing", lambda settings, pipeline: champion)
     return made
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.models import registry
-from tidewheel.policies.verdict import Kind
+from tests.known_versions import register
+from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -36,23 +36,11 @@ def assemble(parcels: Parcels, run_job: Callable[..., JobRecord]) -> Assemble:
     return run
 
 
-def register(parcels: Parcels, run_id: str, **tags: str) -> str:
-    """What `train` and `evaluate` leave in the registry, without a model; returns the version."""
-    client = registry.connect(parcels.settings)
-    if not client.search_registered_models(f"name = '{parcels.name}'"):
-        client.create_registered_model(parcels.name)
-    run = client.create_run("0").info.run_id
-    known = {registry.RUN_ID: run_id, registry.AS_OF: LAST.isoformat(), **tags}
-    version = str(client.create_model_version(parcels.name, f"runs:/{run}/model", run, tags=known).version)
-    registry.set_alias(parcels.settings, parcels.name, registry.CHALLENGER, version)
-    return version
-
-
 @pytest.fixture
 def judged(parcels: Parcels, assemble: Assemble) -> None:
     """Version 1 was trained by run `one` and judged."""
     assert "skipped" not in assemble("one").figures
-    register(parcels, "one", **{registry.VERDICT: "refused"})
+    register(parcels, Outcome.REFUSED, run_id="one", as_of=LAST.isoformat())
 
 
 @pytest.mark.usefixtures("judged")
@@ -121,13 +109,12 @@ def test_another_declaration_or_other_code_is_new(
 
 def test_a_training_that_was_never_judged_does_not_count(parcels: Parcels, assemble: Assemble) -> None:
     assemble("one")
-    register(parcels, "one")
+    register(parcels, run_id="one")
     assert "skipped" not in assemble("two").figures
 
 
-def test_the_champion_counts_where_the_challenger_was_never_judged(parcels: Parcels, assemble: Assemble) -> None:
+def test_the_last_version_that_was_judged_counts_where_the_newest_was_not(parcels: Parcels, assemble: Assemble) -> None:
     assemble("one")
-    version = register(parcels, "one", **{registry.VERDICT: "passed"})
-    registry.set_alias(parcels.settings, parcels.name, registry.CHAMPION, version)
-    register(parcels, "killed")
+    register(parcels, Outcome.PASSED, run_id="one")
+    register(parcels, run_id="killed")
     assert assemble("two").figures["skipped"] is True

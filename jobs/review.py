@@ -1,0 +1,33 @@
+"""Write down that a person approves or rejects a version, at a terminal instead of in Airflow."""
+
+from __future__ import annotations
+
+import argparse
+
+from jobs.job import Job, Result, run
+from jobs.models import registry
+from jobs.models.reviews import keep_review
+
+
+def work(job: Job) -> Result:
+    """Keep a review in the ledger, with the name of the user who gives it; nothing is promoted by it."""
+    version = registry.trained_version(job.settings, job.pipeline.name, job.options.version)
+    said = keep_review(
+        job.settings, version, job.options.say, job.actor, job.options.reason, run_id=job.run_id, actor=job.actor
+    )
+    return Result(
+        figures={"version": job.options.version},
+        links=registry.pages(job.settings, version),
+        sentence=f"version {job.options.version} is {said}",
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What only this job can be told."""
+    parser.add_argument("--version", required=True, help="the version that was reviewed")
+    parser.add_argument("--say", required=True, choices=[registry.APPROVED, registry.REJECTED])
+    parser.add_argument("--reason", required=True, help="why; goes to the ledger and to MLflow")
+
+
+if __name__ == "__main__":
+    run("review", work, add_options)
