@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING
 
 import pydantic_core
 
-from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Call, Disconnected, Message, Receive, Send
+from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Body, Call, Disconnected, Message, Receive, Send
+from bentos.content_encoding import ACCEPTED, TooLarge, unpacked
+from bentos.decoder import ARROW_FORM, JSON_FORM, PARQUET_FORM
+from bentos.decoders import Decoders
 from bentos.logs import FIELDS
 from bentos.measures import CONTENT_TYPE, Measures
 from bentos.openapi import document
 from bentos.prediction_log import PredictionLog
-from bentos.request import RequestRefused
+from bentos.problems import RequestRefused
 from bentos.settings import EndpointSettings
 
 if TYPE_CHECKING:
@@ -35,10 +38,13 @@ log = logging.getLogger("tidewheel.endpoint")
 
 CLIENT_CLOSED_REQUEST = 499
 """What proxies note where a caller went away before its request was complete."""
-IN_THREAD_FROM = 64 << 10
-"""A body of this size would hold up the small ones while it is read: it is answered in a thread."""
+LARGE = 16 << 10
+"""A body of this size would hold up the small ones while it is read: it is decoded in another process."""
+AT_A_TIME = 2
+"""Large bodies and tables."""
 OPEN = frozenset({"/readyz", "/livez", "/healthz", "/metrics"})
 """Paths that are answered without a token: whoever watches over the process needs none."""
+FORMS = {JSON: JSON_FORM, ARROW: ARROW_FORM, PARQUET: PARQUET_FORM}
 DOCS = Path(__file__).with_name("docs.html")
 Page = tuple[bytes, bytes]
 
@@ -62,11 +68,13 @@ class _Desk:
     log: PredictionLog | None
     measures: Measures
     tracing: Tracing | None
+    decoders: Decoders
 
     def close(self) -> None:
         """Bring to its end what goes on in the background."""
         if self.log:
             self.log.close()
+        self.decoders.close()
         if self.tracing:
             self.tracing.close()
 
@@ -86,7 +94,7 @@ class Endpoint:
         self._settings = settings
         self._opened: _Desk | None = None
         self._bodies = Bodies()
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="predict")
+        self._threads = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="predict")
         self._pages: dict[str, Callable[[], Page]] = {
             "/": lambda: (b"text/html; charset=utf-8", DOCS.read_bytes()),
             "/docs.json": lambda: (JSON, pydantic_core.to_json(document(self._desk.served))),
@@ -117,7 +125,8 @@ class Endpoint:
         if self._opened is None:
             served, folder = self._open(), self._settings.request_log
             kept = PredictionLog(folder, served.packaged, served.colour) if folder else None
-            self._opened = _Desk(served, kept, Measures(served, kept), self._tracing(served))
+            decoders = Decoders(served.folder, served.packaged, AT_A_TIME)
+            self._opened = _Desk(served, kept, Measures(served, kept), self._tracing(served), decoders)
         return self._opened
 
     def _tracing(self, served: Served) -> Tracing | None:
@@ -165,10 +174,11 @@ class Endpoint:
         try:
             body = await self._bodies.receive(call, receive)
             try:
-                if len(body) < IN_THREAD_FROM:
-                    return self._answer(call, body)
+                small = _small(call, body)
+                if small is not None:
+                    return self._answer(call, lambda: self._desk.served.reader.from_json(small))
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._answer, call, body)
+                return await loop.run_in_executor(self._threads, self._answer, call, lambda: self._decoded(call, body))
             finally:
                 self._bodies.release(body)
         except RequestRefused as refusal:
@@ -180,10 +190,12 @@ class Endpoint:
             self._desk.measures.refused(500)
             return _refusal(RequestRefused(500, "the model failed; see the service's log"), call)
 
-    def _answer(self, call: Call, body: bytes) -> Reply:
+    def _decoded(self, call: Call, body: Body) -> Rows:
+        return self._desk.decoders.rows(FORMS[call.content_type], call.is_packed, body)
+
+    def _answer(self, call: Call, read: Callable[[], Rows]) -> Reply:
         started = time.perf_counter()
-        desk = self._desk
-        rows = _rows(desk.served, call.content_type, body)
+        desk, rows = self._desk, read()
         answer = desk.served.answer(rows, call.request_id)
         if desk.log:
             desk.log.put(call, rows, answer.predictions)
@@ -192,17 +204,26 @@ class Endpoint:
         return Reply(200, content, kind, rows=len(rows))
 
 
-def _rows(served: Served, content_type: bytes, body: bytes) -> Rows:
-    if content_type == ARROW:
-        return served.tables.from_stream(body)
-    if content_type == PARQUET:
-        return served.tables.from_parquet(body)
-    return served.reader.from_json(body)
+def _small(call: Call, body: Body) -> Body | None:
+    """A body as JSON that is read at once, None where it is a table or large."""
+    if call.content_type != JSON or len(body) >= LARGE:
+        return None
+    if not call.is_packed:
+        return body
+    try:
+        return unpacked(body, LARGE)
+    except TooLarge:
+        return None
 
 
 def _refusal(refusal: RequestRefused, call: Call) -> Reply:
     problem = {"error": str(refusal), "details": refusal.details, "request_id": call.request_id}
-    headers = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),), 503: ((b"retry-after", b"1"),)}
+    headers = {
+        401: ((b"www-authenticate", b"Bearer"),),
+        405: ((b"allow", b"POST"),),
+        415: ((b"accept-encoding", ACCEPTED.encode()),),
+        503: ((b"retry-after", b"1"),),
+    }
     return Reply(refusal.status, pydantic_core.to_json(problem), headers=headers.get(refusal.status, ()))
 
 
