@@ -112,7 +112,9 @@ def _decoded(read: Reader, requests: BinaryIO, packed: bool, size: int) -> tuple
         return REFUSED, write_refusal(content_encoding.too_large(LARGEST_BODY))
     except MemoryError:
         return TOO_LARGE, b""
-    except Exception:
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # pydantic's, where it gets no memory
+            return TOO_LARGE, b""
         return FAILED, traceback.format_exc(limit=-20)[-4000:].encode(errors="replace")
 
 

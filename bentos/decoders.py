@@ -111,6 +111,7 @@ class _Process:
         # What a body makes it print is no line of our log. Nothing of our own secrets goes with it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWHEEL_")}
         environment |= {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+        environment["RUST_BACKTRACE"] = "0"  # where there is no memory, to print one waits for ever
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, cwd=CODE, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0

@@ -38,7 +38,7 @@ log = logging.getLogger("tidewheel.endpoint")
 
 CLIENT_CLOSED_REQUEST = 499
 """What proxies note where a caller went away before its request was complete."""
-LARGE = 16 << 10
+LARGE = 32 << 10
 """A body of this size would hold up the small ones while it is read: it is decoded in another process."""
 AT_A_TIME = 2
 """Large bodies and tables."""
@@ -105,7 +105,12 @@ class Endpoint:
         """Answer one connection's request, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._closing(send))
-        elif scope["type"] == "http" and self._settings.tokens and not self._let_in(scope):
+            return
+        if scope["type"] == "http" and scope["path"].endswith("/") and scope["path"] != "/":
+            # As without the slash: a redirect would go to the host that the caller names, and lose the prefix.
+            path = scope["path"].rstrip("/") or "/"
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        if scope["type"] == "http" and self._settings.tokens and not self._let_in(scope):
             call = Call.of(scope)
             refusal = RequestRefused(
                 401, "this endpoint wants a token: send the header 'Authorization: Bearer <token>'"
@@ -118,7 +123,7 @@ class Endpoint:
             content_type, content = self._pages[scope["path"]]()
             await _send(send, Reply(200, content, content_type))
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _without_redirects(send))
 
     @property
     def _desk(self) -> _Desk:
@@ -225,6 +230,23 @@ def _refusal(refusal: RequestRefused, call: Call) -> Reply:
         503: ((b"retry-after", b"1"),),
     }
     return Reply(refusal.status, pydantic_core.to_json(problem), headers=headers.get(refusal.status, ()))
+
+
+def _without_redirects(send: Send) -> Send:
+    """Instead of a redirect, whose address is made from what the caller says of the host, nothing is there."""
+    hidden = False
+
+    async def sent(message: Message) -> None:
+        nonlocal hidden
+        if message["type"] == "http.response.start":
+            hidden = any(name.lower() == b"location" for name, _ in message.get("headers", ()))
+            if hidden:
+                message = {**message, "status": 404, "headers": [(b"content-length", b"0")]}
+        elif hidden:
+            message = {**message, "body": b""}
+        await send(message)
+
+    return sent
 
 
 async def _send(send: Send, reply: Reply, *more: tuple[bytes, bytes]) -> None:

@@ -41,14 +41,15 @@ def problem(row: int | None, field: str | None, found: str, expected: str) -> Pr
     return {"row": row, "field": None if field is None else shortened(field), "found": found, "expected": expected}
 
 
-def refusal(details: Sequence[Problem], count: int) -> RequestRefused:
+def refusal(details: Sequence[Problem], count: int, where: str = "") -> RequestRefused:
     """Refuse rows for what is wrong with them.
 
     Args:
         details: the first problems, see `bentos.answer.Problem`.
         count: how many there are.
+        where: what was looked at, empty for all of it.
     """
-    more = f" (and {count - 1} more)" if count > 1 else ""
+    more = f" (and {count - 1} more{where})" if count > 1 else ""
     return RequestRefused(422, f"{_sentence(details[0])}{more}", details)
 
 

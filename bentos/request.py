@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 NAMED_FLAGS = 100
 MOST_EXPLAINED = 2000
+EXPLAINED_BYTES = 16 << 10
+"""Of a larger body only the first wrong row is explained: to note each of a million problems would take seconds."""
 LONGEST_TEXT = 1000
 Body = bytes | bytearray
 KEY_EXPECTED = "a whole number or text or null"
@@ -79,7 +81,7 @@ class Reader:
             RequestRefused: it is not JSON, or not what the contract says.
         """
         try:
-            rows = self.adapter.validate_json(body)["rows"]
+            rows = self._first_row_adapter.validate_json(body)["rows"]
         except ValidationError as error:
             raise self._refusal(error, body) from None
         numbers = np.array([[*map(row.get, self._numbers)] for row in rows], np.float64)  # None becomes NaN
@@ -130,12 +132,12 @@ class Reader:
             raise refusal(sorted(found, key=lambda each: each["row"]), count)
 
     def _refusal(self, error: ValidationError, body: Body) -> RequestRefused:
+        everywhere = len(body) <= EXPLAINED_BYTES
+        if everywhere:
+            error = _failure(self.adapter, body)
         count = error.error_count()
         if count > MOST_EXPLAINED:
-            # To explain each of a million problems would take seconds: look no further than the first wrong row.
-            error = _failure(self._first_row_adapter, body)
-            if error.error_count() > MOST_EXPLAINED:
-                return RequestRefused(422, f"{count} problems, and more of them in one row than a row has fields")
+            return RequestRefused(422, f"{count} problems in the first rows; the body shall be {BODY}")
         # Without their inputs: the row that lacks ten fields would be copied ten times.
         errors = error.errors(include_url=False, include_input=False)
         if errors[0]["type"] == "json_invalid":
@@ -147,7 +149,7 @@ class Reader:
         if () in problems or ("rows",) in problems:
             return refusal([self._without_rows(document)], 1)
         details = [self._explain(each, document) for each in islice(problems.values(), NAMED_PROBLEMS)]
-        return refusal(details, count if count > MOST_EXPLAINED else len(problems))
+        return refusal(details, len(problems), "" if everywhere else " in the first wrong row")
 
     def _without_rows(self, document: Any) -> Problem:
         """What is wrong with a body in which there is no list of rows."""
