@@ -129,10 +129,14 @@ class Endpoint:
     def _desk(self) -> _Desk:
         if self._opened is None:
             served, folder = self._open(), self._settings.request_log
-            kept = PredictionLog(folder, served.packaged, served.colour) if folder else None
+            kept = self._prediction_log(served, folder) if folder else None
             decoders = Decoders(served.folder, served.packaged, AT_A_TIME)
             self._opened = _Desk(served, kept, Measures(served, kept), self._tracing(served), decoders)
         return self._opened
+
+    def _prediction_log(self, served: Served, folder: Path) -> PredictionLog:
+        settings = self._settings
+        return PredictionLog(folder, served.packaged, served.colour, settings.log_limits, settings.platform_token)
 
     def _tracing(self, served: Served) -> Tracing | None:
         if not self._settings.traces:
