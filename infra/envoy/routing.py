@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.envoy.bootstrap import HOST, route_table
+from infra.envoy.bootstrap import COPY_HEADER, HOST, route_table
 
 ANSWER_TIMEOUT = "30s"
 IDLE_TIMEOUT = "50s"
@@ -50,11 +50,18 @@ def clusters(targets: Sequence[Target]) -> list[dict[str, Any]]:
     return [_cluster(target) for target in targets]
 
 
-def routes(targets: Sequence[Target]) -> dict[str, Any]:
-    """The route table: the listing at `/`, and `/<pipeline>/` for each pipeline that has a live colour."""
+def routes(targets: Sequence[Target], token: str = "") -> dict[str, Any]:
+    """The route table: the listing at `/`, and `/<pipeline>/` for each pipeline that has a live colour.
+
+    Args:
+        targets: what can be routed to.
+        token: what a copied request shows to the service that gets it.
+    """
     live = [target for target in targets if target.live]
     others = {target.pipeline: target for target in targets if not target.live}
-    table = route_table([_listing(live), *(r for target in live for r in _routes(target, others.get(target.pipeline)))])
+    table = route_table(
+        [_listing(live), *(r for target in live for r in _routes(target, others.get(target.pipeline), token))]
+    )
     return {**table, "max_direct_response_body_size_bytes": LONGEST_LISTING}
 
 
@@ -99,17 +106,29 @@ def split(action: Mapping[str, Any]) -> tuple[str, int, bool]:
     return str(live["name"]), int(other["weight"]), mirrored
 
 
-def _routes(target: Target, other: Target | None) -> list[dict[str, Any]]:
+def _routes(target: Target, other: Target | None, token: str) -> list[dict[str, Any]]:
     below = prefix(target.pipeline)
     to: dict[str, Any] = {"cluster": target.cluster}
     if other is not None and other.share:
         weights = {target.cluster: 100 - other.share, other.cluster: other.share}
         to = {"weighted_clusters": {"clusters": [{"name": name, "weight": n} for name, n in weights.items()]}}
     if other is not None and other.mirrored:
-        to["request_mirror_policies"] = [{"cluster": other.cluster}]
+        marked = {"header": {"key": COPY_HEADER, "value": token}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        to["request_mirror_policies"] = [
+            {
+                "cluster": other.cluster,
+                "request_headers_mutations": [{"append": marked}],
+                "disable_shadow_host_suffix_append": True,
+            }
+        ]
     return [
-        # The slash at the end makes the documentation's relative addresses right.
-        {"match": {"path": below.rstrip("/")}, "redirect": {"path_redirect": below}},
+        # The slash at the end makes the documentation's relative addresses right. Not a redirect of Envoy's own, which
+        # would repeat whatever host the caller names.
+        {
+            "match": {"path": below.rstrip("/")},
+            "direct_response": {"status": 308},
+            "response_headers_to_add": [{"header": {"key": "location", "value": below}}],
+        },
         {
             "match": {"prefix": below},
             "route": {

@@ -1,6 +1,6 @@
 """Bodies that cost whoever reads them without care a multiple of what they cost their sender.
 
-Each is for the model of `tests.small_models`: numbers `weight`, `distance` and `pressure`, texts `carrier` and `origin`.
+Each is for the model of `tests.small_models`: numbers weight, distance and pressure, texts carrier and origin.
 """
 
 from __future__ import annotations
