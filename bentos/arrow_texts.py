@@ -28,7 +28,8 @@ def kind_name(kind: pa.DataType) -> str:
     """A type in a word: what nests may have a hundred thousand fields, and Arrow would write all of them."""
     if pa.types.is_primitive(kind) or pa.types.is_null(kind) or is_text(kind) or pa.types.is_binary(kind):
         return str(kind)[:LONGEST_VALUE]
-    return type(kind).__name__.removesuffix("Type").lower()
+    name = type(kind).__name__.removesuffix("Type").lower()
+    return str(kind)[:LONGEST_VALUE] if name == "data" else name  # of a type without a class of its own
 
 
 def held_bytes(values: pa.Array, dictionaries: set[int]) -> int:
@@ -66,7 +67,7 @@ def coded_texts(values: pa.Array) -> tuple[Coded, frozenset[int]]:
     present, distinct = used[used >= 0], values.dictionary
     lengths = _lengths(distinct)[present]
     cut = np.flatnonzero(lengths > LONGEST_BYTES)
-    texts: list[str | None] = distinct.filter(_marked(len(distinct), present[lengths <= LONGEST_BYTES])).to_pylist()
+    texts = _at(distinct, present[lengths <= LONGEST_BYTES])
     for place in cut:  # in their order, so that each lands where its code is
         texts.insert(int(place), "")
     for place in islice(cut, NAMED_PROBLEMS):
@@ -76,10 +77,12 @@ def coded_texts(values: pa.Array) -> tuple[Coded, frozenset[int]]:
     return coded, frozenset(int(place) + missing for place in cut)
 
 
-def _marked(length: int, places: Lengths) -> pa.Array:
-    marks = np.zeros(length, bool)
-    marks[places] = True
-    return pa.array(marks)
+def _at(texts: pa.Array, places: Lengths) -> list[str | None]:
+    """The texts in some places."""
+    if pa.types.is_string_view(texts.type):  # Arrow takes none of these from an array
+        return [texts[int(place)].as_py() for place in places]
+    taken: list[str | None] = texts.take(pa.array(places)).to_pylist()
+    return taken
 
 
 def _lengths(texts: pa.Array) -> Lengths:

@@ -44,7 +44,8 @@ def unpacked(body: bytes | bytearray, limit: int) -> bytes:
         TooLarge: there are more.
         RequestRefused: it is no gzip, or not whole.
     """
-    parts, size, rest = [], 0, bytes(body)
+    parts: list[bytes] = []
+    size, rest = 0, bytes(body)
     while rest or not parts:
         member = zlib.decompressobj(WITH_GZIP_HEADER)
         try:
