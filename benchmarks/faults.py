@@ -50,6 +50,7 @@ ILL = {
 }
 STRUCK = ("warm_up", "switch", "confirm", "bake", "drain")
 """Stages in which the live colour and Envoy are killed."""
+ATTACKS = "## Attacks on the endpoint"
 HEADING = """\
 # Faults
 
@@ -151,7 +152,10 @@ def main(page: Path) -> None:
         rows = list(play(found))
     minutes = (time.monotonic() - began) / 60
     heading = HEADING.format(bake=BAKE_SECONDS, date=f"{datetime.now(UTC):%Y-%m-%d}", minutes=minutes, load=load)
-    page.write_text(heading + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    # The attacks have a program of their own, which writes the end of the page.
+    _, title, attacks = page.read_text(encoding="utf-8").partition(ATTACKS) if page.exists() else ("", "", "")
+    rest = f"\n{title}{attacks}" if title else ""
+    page.write_text(heading + "".join(f"{row}\n" for row in rows) + rest, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -177,8 +177,8 @@ def through_envoy(root: Path, server: Server, body: bytes) -> None:
     """One connection, directly and through Envoy."""
     files = EnvoyFiles(root / "envoy")
     files.folder.mkdir()
-    port, admin = free_ports(2)
-    write_initial_state(files, endpoint_port=port, admin_port=admin)
+    [port] = free_ports(1)
+    write_initial_state(files, endpoint_port=port, admin_socket=files.folder / "admin.sock")
     target = Target("flight_delay", "blue", "1", int(server.url.split(":")[2].split("/")[0]), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])

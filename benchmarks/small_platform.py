@@ -101,11 +101,11 @@ def _started(folder: Path) -> Iterator[SmallPlatform]:
     layout.create()
     (folder / "dags").mkdir()
     (folder / "dags" / "orders.yaml").write_text(PIPELINE_FILE, encoding="utf-8")
-    endpoint, admin, database = free_ports(3)
+    endpoint, database = free_ports(2)
     supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
     try:
         files = EnvoyFiles(layout.envoy)
-        write_initial_state(files, endpoint_port=endpoint, admin_port=admin)
+        write_initial_state(files, endpoint_port=endpoint, admin_socket=layout.envoy_socket)
         postgres.create_data_folder(layout, password)
         for program in (router.program(files), postgres.program(layout, database)):
             supervisor.add(program)
@@ -115,7 +115,7 @@ def _started(folder: Path) -> Iterator[SmallPlatform]:
             home=layout.home,
             project=folder,
             endpoint_url=f"http://127.0.0.1:{endpoint}",
-            envoy_admin_url=f"http://127.0.0.1:{admin}",
+            envoy_admin_url=f"unix://{layout.envoy_socket}",
             database_url=url,
         )
         pipeline = find_pipeline(settings.pipelines_folder, "orders")

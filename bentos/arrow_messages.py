@@ -11,19 +11,28 @@ import struct
 
 import pyarrow as pa
 
+from bentos.problems import RequestRefused
+
+MOST_MESSAGES = 2_000
+"""Batches and dictionaries of one stream."""
 # Numbers of the fields in Arrow's Message.fbs.
 HEADER, DICTIONARY_DATA, COMPRESSION = 2, 1, 3
 
 
-def has_compressed_batch(stream: bytes) -> bool:
-    """Whether any batch or dictionary of an Arrow IPC stream is compressed.
+def check_messages(stream: bytes | bytearray) -> None:
+    """Refuse a stream that is compressed, or in too many pieces.
 
     Raises:
+        RequestRefused: it is.
         pyarrow.ArrowException: it is no Arrow stream.
         OSError: it ends in the middle of a message.
     """
-    messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(stream))
-    return any(_is_compressed(message) for message in messages)
+    for count, message in enumerate(pa.ipc.MessageReader.open_stream(pa.py_buffer(stream))):
+        if count > MOST_MESSAGES:
+            sentence = f"the Arrow stream has more than {MOST_MESSAGES} batches and dictionaries; combine them"
+            raise RequestRefused(413, sentence)
+        if _is_compressed(message):
+            raise RequestRefused(422, "the Arrow stream is compressed: send it uncompressed, or as Parquet")
 
 
 def _is_compressed(message: pa.ipc.Message) -> bool:

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from bentos.request import RequestRefused
+from bentos.content_encoding import is_packed
+from bentos.problems import RequestRefused, refused_body, shortened
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Body = bytes | bytearray
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 JSON, ARROW, PARQUET = b"application/json", b"application/vnd.apache.arrow.stream", b"application/vnd.apache.parquet"
@@ -59,6 +61,16 @@ class Call:
         """Whether the answer shall be an Arrow stream."""
         return ARROW in self.headers.get(b"accept", b"")
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether the body is compressed in a way that is accepted.
+
+        Raises:
+            RequestRefused: it is encoded in another way.
+        """
+        encoding = self.headers.get(b"content-encoding")
+        return encoding is not None and is_packed(encoding.strip().lower())
+
 
 class Bodies:
     """Receives bodies, and knows how much of them is held in memory."""
@@ -66,7 +78,7 @@ class Bodies:
     def __init__(self) -> None:
         self._held = 0
 
-    async def receive(self, call: Call, receive: Receive) -> bytes:
+    async def receive(self, call: Call, receive: Receive) -> Body:
         """The whole body of a request; `release` must follow.
 
         Raises:
@@ -74,27 +86,37 @@ class Bodies:
             Disconnected: the caller went away.
         """
         if call.method != "POST":
-            raise RequestRefused(405, f"/predict is asked with POST, not {call.method}")
+            found = shortened(call.method)
+            raise refused_body(405, f"/predict is asked with POST, not {found}", found, "POST")
         if call.content_type not in CONTENT_TYPES:
-            found, expected = call.content_type.decode(errors="replace"), b", ".join(CONTENT_TYPES).decode()
-            raise RequestRefused(415, f"content type {found!r}: expected one of {expected}")
+            found = shortened(call.content_type.decode(errors="replace"))
+            expected = f"one of {b', '.join(CONTENT_TYPES).decode()}"
+            raise refused_body(415, f"content type {found!r}: expected {expected}", found, expected)
+        _ = call.is_packed  # refuses what is not accepted, before the body is received
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return await self._whole(receive)
         except TimeoutError:
             raise RequestRefused(408, f"the body was not complete within {BODY_SECONDS:g} seconds") from None
 
-    async def _whole(self, receive: Receive) -> bytes:
-        parts, size = [], 0
+    async def _whole(self, receive: Receive) -> Body:
+        size, body = 0, b""
+        grown: bytearray | None = None  # not a list of parts, which would be there twice when they are joined
         try:
             while True:
                 message = await receive()
                 part = _part(message)
                 size += len(part)
                 self._hold(len(part), size)
-                parts.append(part)
+                if grown is not None:
+                    grown += part
+                elif not body:
+                    body = part
+                else:
+                    grown = bytearray(body)
+                    grown += part
                 if not message.get("more_body"):
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
+                    return body if grown is None else grown
         except BaseException:
             self._held -= size
             raise
@@ -106,7 +128,7 @@ class Bodies:
         if self._held > MOST_HELD:
             raise RequestRefused(503, "too many large requests at the same time; try again in a second")
 
-    def release(self, body: bytes) -> None:
+    def release(self, body: Body) -> None:
         """A request with this body has been answered."""
         self._held -= len(body)
 

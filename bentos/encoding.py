@@ -31,6 +31,10 @@ class Coded:
     def __iter__(self) -> Iterator[str | None]:
         return iter(self.expanded())
 
+    def first_row(self, place: int) -> int:
+        """The first row that has a value, by its place in `values`; 0 where none has it."""
+        return int(np.argmax(self.codes == place))
+
     def expanded(self) -> Matrix:
         """The value of each row."""
         values = np.empty(len(self.values), dtype=object)

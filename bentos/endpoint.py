@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING
 
 import pydantic_core
 
-from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Call, Disconnected, Message, Receive, Send
+from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Body, Call, Disconnected, Message, Receive, Send
+from bentos.content_encoding import ACCEPTED, TooLarge, unpacked
+from bentos.decoder import ARROW_FORM, JSON_FORM, PARQUET_FORM
+from bentos.decoders import Decoders
 from bentos.logs import FIELDS
 from bentos.measures import CONTENT_TYPE, Measures
 from bentos.openapi import document
 from bentos.prediction_log import PredictionLog
-from bentos.request import RequestRefused
+from bentos.problems import RequestRefused
 from bentos.settings import EndpointSettings
 
 if TYPE_CHECKING:
@@ -35,10 +38,13 @@ log = logging.getLogger("tidewheel.endpoint")
 
 CLIENT_CLOSED_REQUEST = 499
 """What proxies note where a caller went away before its request was complete."""
-IN_THREAD_FROM = 64 << 10
-"""A body of this size would hold up the small ones while it is read: it is answered in a thread."""
+LARGE = 32 << 10
+"""A body of this size would hold up the small ones while it is read: it is decoded in another process."""
+AT_A_TIME = 2
+"""Large bodies and tables."""
 OPEN = frozenset({"/readyz", "/livez", "/healthz", "/metrics"})
 """Paths that are answered without a token: whoever watches over the process needs none."""
+FORMS = {JSON: JSON_FORM, ARROW: ARROW_FORM, PARQUET: PARQUET_FORM}
 DOCS = Path(__file__).with_name("docs.html")
 Page = tuple[bytes, bytes]
 
@@ -62,11 +68,13 @@ class _Desk:
     log: PredictionLog | None
     measures: Measures
     tracing: Tracing | None
+    decoders: Decoders
 
     def close(self) -> None:
         """Bring to its end what goes on in the background."""
         if self.log:
             self.log.close()
+        self.decoders.close()
         if self.tracing:
             self.tracing.close()
 
@@ -86,7 +94,7 @@ class Endpoint:
         self._settings = settings
         self._opened: _Desk | None = None
         self._bodies = Bodies()
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="predict")
+        self._threads = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="predict")
         self._pages: dict[str, Callable[[], Page]] = {
             "/": lambda: (b"text/html; charset=utf-8", DOCS.read_bytes()),
             "/docs.json": lambda: (JSON, pydantic_core.to_json(document(self._desk.served))),
@@ -97,7 +105,12 @@ class Endpoint:
         """Answer one connection's request, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._closing(send))
-        elif scope["type"] == "http" and self._settings.tokens and not self._let_in(scope):
+            return
+        if scope["type"] == "http" and scope["path"].endswith("/") and scope["path"] != "/":
+            # As without the slash: a redirect would go to the host that the caller names, and lose the prefix.
+            path = scope["path"].rstrip("/") or "/"
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        if scope["type"] == "http" and self._settings.tokens and not self._let_in(scope):
             call = Call.of(scope)
             refusal = RequestRefused(
                 401, "this endpoint wants a token: send the header 'Authorization: Bearer <token>'"
@@ -110,15 +123,20 @@ class Endpoint:
             content_type, content = self._pages[scope["path"]]()
             await _send(send, Reply(200, content, content_type))
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _without_redirects(send))
 
     @property
     def _desk(self) -> _Desk:
         if self._opened is None:
             served, folder = self._open(), self._settings.request_log
-            kept = PredictionLog(folder, served.packaged, served.colour) if folder else None
-            self._opened = _Desk(served, kept, Measures(served, kept), self._tracing(served))
+            kept = self._prediction_log(served, folder) if folder else None
+            decoders = Decoders(served.folder, served.packaged, AT_A_TIME)
+            self._opened = _Desk(served, kept, Measures(served, kept), self._tracing(served), decoders)
         return self._opened
+
+    def _prediction_log(self, served: Served, folder: Path) -> PredictionLog:
+        settings = self._settings
+        return PredictionLog(folder, served.packaged, served.colour, settings.log_limits, settings.platform_token)
 
     def _tracing(self, served: Served) -> Tracing | None:
         if not self._settings.traces:
@@ -165,10 +183,11 @@ class Endpoint:
         try:
             body = await self._bodies.receive(call, receive)
             try:
-                if len(body) < IN_THREAD_FROM:
-                    return self._answer(call, body)
+                small = _small(call, body)
+                if small is not None:
+                    return self._answer(call, lambda: self._desk.served.reader.from_json(small))
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._answer, call, body)
+                return await loop.run_in_executor(self._threads, self._answer, call, lambda: self._decoded(call, body))
             finally:
                 self._bodies.release(body)
         except RequestRefused as refusal:
@@ -180,10 +199,12 @@ class Endpoint:
             self._desk.measures.refused(500)
             return _refusal(RequestRefused(500, "the model failed; see the service's log"), call)
 
-    def _answer(self, call: Call, body: bytes) -> Reply:
+    def _decoded(self, call: Call, body: Body) -> Rows:
+        return self._desk.decoders.rows(FORMS[call.content_type], call.is_packed, body)
+
+    def _answer(self, call: Call, read: Callable[[], Rows]) -> Reply:
         started = time.perf_counter()
-        desk = self._desk
-        rows = _rows(desk.served, call.content_type, body)
+        desk, rows = self._desk, read()
         answer = desk.served.answer(rows, call.request_id)
         if desk.log:
             desk.log.put(call, rows, answer.predictions)
@@ -192,18 +213,44 @@ class Endpoint:
         return Reply(200, content, kind, rows=len(rows))
 
 
-def _rows(served: Served, content_type: bytes, body: bytes) -> Rows:
-    if content_type == ARROW:
-        return served.tables.from_stream(body)
-    if content_type == PARQUET:
-        return served.tables.from_parquet(body)
-    return served.reader.from_json(body)
+def _small(call: Call, body: Body) -> Body | None:
+    """A body as JSON that is read at once, None where it is a table or large."""
+    if call.content_type != JSON or len(body) >= LARGE:
+        return None
+    if not call.is_packed:
+        return body
+    try:
+        return unpacked(body, LARGE)
+    except TooLarge:
+        return None
 
 
 def _refusal(refusal: RequestRefused, call: Call) -> Reply:
     problem = {"error": str(refusal), "details": refusal.details, "request_id": call.request_id}
-    headers = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),), 503: ((b"retry-after", b"1"),)}
+    headers = {
+        401: ((b"www-authenticate", b"Bearer"),),
+        405: ((b"allow", b"POST"),),
+        415: ((b"accept-encoding", ACCEPTED.encode()),),
+        503: ((b"retry-after", b"1"),),
+    }
     return Reply(refusal.status, pydantic_core.to_json(problem), headers=headers.get(refusal.status, ()))
+
+
+def _without_redirects(send: Send) -> Send:
+    """Instead of a redirect, whose address is made from what the caller says of the host, nothing is there."""
+    hidden = False
+
+    async def sent(message: Message) -> None:
+        nonlocal hidden
+        if message["type"] == "http.response.start":
+            hidden = any(name.lower() == b"location" for name, _ in message.get("headers", ()))
+            if hidden:
+                message = {**message, "status": 404, "headers": [(b"content-length", b"0")]}
+        elif hidden:
+            message = {**message, "body": b""}
+        await send(message)
+
+    return sent
 
 
 async def _send(send: Send, reply: Reply, *more: tuple[bytes, bytes]) -> None:

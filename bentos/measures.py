@@ -35,6 +35,12 @@ class LogFigures(Collector):
         for reason, count in self._log.dropped.items():
             dropped.add_metric([reason], count)
         yield dropped
+        yield CounterMetricFamily(
+            "tidewheel_log_cut_requests",
+            "Requests of which the prediction log has only the first rows.",
+            value=self._log.cut_requests,
+        )
+        yield CounterMetricFamily("tidewheel_log_cut_rows", "Rows that it left out of those.", value=self._log.cut_rows)
 
 
 class Measures:

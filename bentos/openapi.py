@@ -17,8 +17,8 @@ REFUSALS = {
     "400": "the body is not what its content type says",
     "401": "a token is wanted, and none of the right ones was shown",
     "408": f"the body was not complete within {BODY_SECONDS:g} seconds",
-    "413": "too many rows, or too many bytes",
-    "415": "another content type than these",
+    "413": "too many rows or bytes, or more than may be used to decode them",
+    "415": "another content type than these, or a content encoding other than gzip",
     "422": "the rows are not what the contract says",
     "503": "too many large requests at the same time",
 }

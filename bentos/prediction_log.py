@@ -1,7 +1,7 @@
 """The prediction log: what was asked and answered, handed to a thread of its own that writes it.
 
-An answer never waits for the log. What cannot be kept is dropped and counted: where more rows wait than
-`MOST_WAITING_ROWS`, and where the disk refuses.
+An answer never waits for the log. What cannot be kept is dropped and counted: where more rows or bytes wait than the
+limits here allow, where the disk refuses, and where a request or a day would take more of it than `LogLimits` grants.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import zlib
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from bentos.log_limits import ROW_BYTES, USUAL, LogLimits, first_of, fitting, row_sizes
+from bentos.platform_token import COPY, PROBE, share_of, shows
 from bentos.segments import SEGMENT_SECONDS, SegmentWriter, log_schema
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from bentos.call import Call
@@ -33,13 +34,12 @@ WRITE_SECONDS = 1.0
 """What a process that is killed loses at most."""
 WAKING_ROWS = 2_000
 MOST_WAITING_ROWS = 20_000
+MOST_WAITING_BYTES = 64 << 20
 RETRY_SECONDS = 10.0
 """After the disk refused, nothing is tried for this long."""
 CLOSE_SECONDS = 20.0
-PROBE = b"x-tidewheel-probe"
-"""Header of a question that a release asks to see whether the model answers right."""
-SHADOW = b"-shadow"
-"""End of the host of a copied request: the router marks it so, and throws its answer away."""
+LONGEST_ID = 128
+"""Of a request, which each of its rows has."""
 
 
 class _Waiting:
@@ -51,6 +51,7 @@ class _Waiting:
     def __init__(self, packaged: Packaged, span: float) -> None:
         self.span = span
         self.shape = len(packaged.key), len(packaged.numbers)
+        self.bytes = 0
         self.request_ids: list[str] = []
         self.counts: list[int] = []
         self.times: list[float] = []
@@ -88,29 +89,36 @@ class PredictionLog:
         folder: where, see `bentos.segments`; need not be there.
         packaged: the model that answers.
         colour: where it answers.
+        limits: of what it writes.
+        token: the platform's, see `bentos.platform_token`.
     """
 
-    def __init__(self, folder: Path, packaged: Packaged, colour: str) -> None:
+    def __init__(
+        self, folder: Path, packaged: Packaged, colour: str, limits: LogLimits = USUAL, token: bytes = b""
+    ) -> None:
         self._packaged = packaged
         numbers, categories = ([column.name for column in kind] for kind in (packaged.numbers, packaged.categories))
         self._schema = log_schema(numbers, categories, packaged.key)
         self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}")
         self._folder, self._colour = folder, colour
-        self._share = packaged.log_sample
+        self._share, self._limits, self._token = packaged.log_sample, limits, token
+        self._fixed_bytes = ROW_BYTES + LONGEST_ID + 8 * len(packaged.numbers)
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._waiting_rows = 0
+        self._waiting_rows = self._waiting_bytes = 0
         self._wake = threading.Event()
         self._closing = False
         self._blocked_until = 0.0
+        self._full_day: date | None = None
         self.written = 0
-        self.dropped = {"queue": 0, "disk": 0, "failed": 0}
+        self.dropped = {"queue": 0, "disk": 0, "failed": 0, "day": 0}
+        self.cut_requests = self.cut_rows = 0
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
     def wants(self, request_id: str) -> bool:
         """Whether a request belongs to the sample: by its id alone, so that both colours keep the same ones."""
-        return zlib.crc32(request_id.encode()) < self._share * 2**32
+        return share_of(request_id, self._token) < self._share
 
     def put(self, call: Call, rows: Rows, predictions: Predictions) -> None:
         """Hand an answer over, unless it is a release's own question or not of the sample.
@@ -122,12 +130,28 @@ class PredictionLog:
             rows: what was asked.
             predictions: what was answered.
         """
-        if PROBE in call.headers or (self._share < 1 and not self.wants(call.request_id)):
+        if PROBE in call.headers and shows(call.headers, PROBE, self._token):
             return
-        at, count, host = time.time(), len(predictions), call.headers.get(b"host", b"")
-        span = at // SEGMENT_SECONDS
+        if self._share < 1 and not self.wants(call.request_id):
+            return
+        at, count = time.time(), len(predictions)
+        span, texts = at // SEGMENT_SECONDS, (*rows.key, *rows.columns.categories)
+        whole, size = count, self._fixed_bytes
+        if count == 1:
+            for values in texts:
+                for value in values:
+                    size += len(value) if type(value) is str else 8
+        else:
+            sizes = row_sizes(count, self._fixed_bytes, texts)
+            count = fitting(sizes, self._limits.request_bytes)
+            size = int(sizes[:count].sum())
+        copied = COPY in call.headers and shows(call.headers, COPY, self._token)
         with self._lock:
-            if self._waiting and self._waiting_rows + count > MOST_WAITING_ROWS:
+            if count < whole:
+                self.cut_requests, self.cut_rows = self.cut_requests + 1, self.cut_rows + whole - count
+            if self._waiting and (
+                self._waiting_rows + count > MOST_WAITING_ROWS or self._waiting_bytes + size > MOST_WAITING_BYTES
+            ):
                 self.dropped["queue"] += 1
                 return
             if not self._waiting or self._waiting[-1].span != span:
@@ -136,12 +160,14 @@ class PredictionLog:
             waiting.request_ids.append(call.request_id)
             waiting.counts.append(count)
             waiting.times.append(at)
-            waiting.mirrored.append(SHADOW in host and host.partition(b":")[0].endswith(SHADOW))
-            waiting.predictions += predictions.tobytes()
-            waiting.numbers += rows.columns.numbers.tobytes()
-            for kept, values in zip(waiting.texts, chain(rows.key, rows.columns.categories), strict=True):
-                kept += values
+            waiting.mirrored.append(copied)
+            waiting.predictions += predictions[:count].tobytes()
+            waiting.numbers += rows.columns.numbers[:count].tobytes()
+            for kept, values in zip(waiting.texts, texts, strict=True):
+                kept += values if count == whole else first_of(values, count)
+            waiting.bytes += size
             self._waiting_rows += count
+            self._waiting_bytes += size
         if self._waiting_rows >= WAKING_ROWS and not self._wake.is_set():
             self._wake.set()
 
@@ -164,14 +190,17 @@ class PredictionLog:
 
     def _write_waiting(self) -> None:
         with self._lock:
-            taken, self._waiting, self._waiting_rows = self._waiting, [], 0
+            taken, self._waiting, self._waiting_rows, self._waiting_bytes = self._waiting, [], 0, 0
         for waiting in taken:
             requests = len(waiting.request_ids)
             if time.monotonic() < self._blocked_until and not self._closing:
                 self.dropped["disk"] += requests
                 continue
+            begun = datetime.fromtimestamp(waiting.span * SEGMENT_SECONDS, UTC)
+            if self._writer.written_on(begun.date()) + waiting.bytes > self._limits.day_bytes:
+                self._day_is_full(begun.date(), requests)
+                continue
             try:
-                begun = datetime.fromtimestamp(waiting.span * SEGMENT_SECONDS, UTC)
                 self._writer.write(begun, waiting.batch(self._schema, self._packaged.version, self._colour))
                 self.written += requests
                 self._disk_accepted()
@@ -182,6 +211,13 @@ class PredictionLog:
                 # What one batch holds must not end the log of all that follow.
                 self.dropped["failed"] += requests
                 log.exception("%d requests are not in the prediction log", requests)
+
+    def _day_is_full(self, day: date, requests: int) -> None:
+        if self._full_day != day:
+            most = self._limits.day_bytes >> 20
+            log.error("the prediction log of %s has reached its %d MiB; the answers go on: %s", day, most, self._folder)
+        self._full_day = day
+        self.dropped["day"] += requests
 
     def _disk_refused(self, error: OSError) -> None:
         if not self._blocked_until:

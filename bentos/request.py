@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pydantic_core
@@ -15,34 +14,36 @@ from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, 
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035  pydantic wants these before Python 3.12
 
 from bentos.encoding import Coded, Columns
+from bentos.problems import (
+    BODY,
+    LONGEST_EXAMPLE,
+    NAMED_PROBLEMS,
+    Problem,
+    RequestRefused,
+    brief,
+    problem,
+    refusal,
+    refused_body,
+    shortened,
+    too_many_rows,
+    unknown_name,
+)
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged, Row
     from bentos.encoding import Values
 
-NAMED_PROBLEMS = 20
 NAMED_FLAGS = 100
 MOST_EXPLAINED = 2000
+EXPLAINED_BYTES = 16 << 10
+"""Of a larger body only the first wrong row is explained: to note each of a million problems would take seconds."""
 LONGEST_TEXT = 1000
+Body = bytes | bytearray
 KEY_EXPECTED = "a whole number or text or null"
 KeyField = Annotated[
     int | Annotated[str, Field(max_length=LONGEST_TEXT)],
     Field(description="says whose row it is: kept in the prediction log, not given to the model"),
 ]
-
-
-class RequestRefused(Exception):
-    """A request that cannot be answered.
-
-    Attributes:
-        status: HTTP status, 4xx.
-        details: what is wrong, value by value.
-    """
-
-    def __init__(self, status: int, sentence: str, details: Sequence[dict[str, Any]] = ()) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.details = list(details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,14 @@ class Reader:
         self.adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged))
         self._first_row_adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged, FailFast()))
 
-    def from_json(self, body: bytes) -> Rows:
+    def from_json(self, body: Body) -> Rows:
         """The rows of a JSON body.
 
         Raises:
             RequestRefused: it is not JSON, or not what the contract says.
         """
         try:
-            rows = self.adapter.validate_json(body)["rows"]
+            rows = self._first_row_adapter.validate_json(body)["rows"]
         except ValidationError as error:
             raise self._refusal(error, body) from None
         numbers = np.array([[*map(row.get, self._numbers)] for row in rows], np.float64)  # None becomes NaN
@@ -88,6 +89,8 @@ class Reader:
             tuple([[row.get(name) for row in rows] for name in names])
             for names in (self._categories, self._packaged.key)
         )
+        if self._packaged.refuse_unknown:
+            self._refuse_unknown(categories)
         return Rows(Columns(numbers, categories), key)
 
     def from_rows(self, rows: Sequence[Row]) -> Rows:
@@ -117,42 +120,81 @@ class Reader:
         low, high = _bounds(column)
         return f"between {low:g} and {high:g}"
 
-    def _refusal(self, error: ValidationError, body: bytes) -> RequestRefused:
+    def _refuse_unknown(self, categories: Sequence[Values]) -> None:
+        # Not a Literal of pydantic's, which writes all categories of the column into each of its errors.
+        found, count = list[Problem](), 0
+        for column, texts in zip(self._packaged.categories, categories, strict=True):
+            for row, text in _unknown(texts, column.known):
+                count += 1
+                if len(found) < NAMED_PROBLEMS:
+                    found.append(problem(row, column.name, brief(text), known_categories(column)))
+        if found:
+            raise refusal(sorted(found, key=lambda each: each["row"]), count)
+
+    def _refusal(self, error: ValidationError, body: Body) -> RequestRefused:
+        everywhere = len(body) <= EXPLAINED_BYTES
+        if everywhere:
+            error = _failure(self.adapter, body)
         count = error.error_count()
         if count > MOST_EXPLAINED:
-            # To explain each of a million problems would take seconds: look no further than the first wrong row.
-            error = _failure(self._first_row_adapter, body)
-            if error.error_count() > MOST_EXPLAINED:
-                return RequestRefused(422, f"{count} problems, and more of them in one row than a row has fields")
-        problems = {problem["loc"][:3]: problem for problem in error.errors(include_url=False)}
-        first = next(iter(problems.values()))
-        where = first["loc"]
-        match first["type"]:
-            case "json_invalid":
-                return RequestRefused(400, f"the body is not JSON: {first['ctx']['error']}")
-            case "too_long" if where == ("rows",):
-                return too_many_rows(self._packaged)
-        details = [self._explain(problem) for problem in islice(problems.values(), NAMED_PROBLEMS)]
-        return refusal(details, count if count > MOST_EXPLAINED else len(problems))
+            return RequestRefused(422, f"{count} problems in the first rows; the body shall be {BODY}")
+        # Without their inputs: the row that lacks ten fields would be copied ten times.
+        errors = error.errors(include_url=False, include_input=False)
+        if errors[0]["type"] == "json_invalid":
+            return _not_json(errors[0]["ctx"]["error"], body)
+        problems = {each["loc"][:3]: each for each in errors}
+        if ("rows",) in problems and problems["rows",]["type"] == "too_long":
+            return too_many_rows(self._packaged)
+        document = pydantic_core.from_json(body)
+        if () in problems or ("rows",) in problems:
+            return refusal([self._without_rows(document)], 1)
+        details = [self._explain(each, document) for each in islice(problems.values(), NAMED_PROBLEMS)]
+        return refusal(details, len(problems), "" if everywhere else " in the first wrong row")
 
-    def _explain(self, problem: Any) -> dict[str, Any]:
-        where, found = problem["loc"], brief(problem["input"])
+    def _without_rows(self, document: Any) -> Problem:
+        """What is wrong with a body in which there is no list of rows."""
+        if not isinstance(document, dict):
+            return problem(None, None, brief(document), BODY)
+        if "rows" in document:
+            if document["rows"] == []:
+                example = brief(
+                    {"rows": [dict(golden.row) for golden in self._packaged.golden_rows[:1]]}, LONGEST_EXAMPLE
+                )
+                return problem(None, None, "an empty list of rows", f"at least one row, such as {example}")
+            return problem(None, None, brief(document), f'{BODY}: under "rows" a list of objects')
+        if any(name in self._columns for name in document):
+            return problem(None, None, "a row by itself", f'{BODY}: the row in a list under "rows"')
+        return problem(None, None, brief(document), f'{BODY}: the name "rows" is missing')
+
+    def _explain(self, error: Any, document: Any) -> Problem:
+        where = error["loc"]
         row = where[1] if len(where) > 1 else None
-        if len(where) < 3:
-            expected = "an object with the model's fields" if row is not None else 'an object {"rows": [{...}, ...]}'
-            return {"row": row, "field": None, "found": found, "expected": expected}
+        if error["type"] == "missing":
+            return problem(row, str(where[2]), "nothing", self._columns[where[2]].expected)
+        found = brief(_value_at(document, where[:3]))
+        if len(where) == 1:
+            return problem(None, str(where[0]), found, f"no such field: the body is {BODY} and nothing else")
+        if len(where) == 2:
+            return problem(row, None, found, "an object with the model's fields")
         field = str(where[2])
-        if problem["type"] == "extra_forbidden":
-            nearest = difflib.get_close_matches(field, self._columns, n=1)
-            expected = f"no such field; did you mean {nearest[0]!r}?" if nearest else "no such field"
-            return {"row": row, "field": field, "found": found, "expected": expected}
+        if error["type"] == "extra_forbidden":
+            return problem(row, field, found, unknown_name("field", field, self._columns))
         if field in self._packaged.key:
-            return {"row": row, "field": field, "found": found, "expected": KEY_EXPECTED}
-        column = self._columns[field]
-        if problem["type"] == "missing":
-            return {"row": row, "field": field, "found": "nothing", "expected": column.expected}
-        expected = known_categories(column) if problem["type"] == "literal_error" else column.expected
-        return {"row": row, "field": field, "found": found, "expected": expected}
+            return problem(row, field, found, KEY_EXPECTED)
+        return problem(row, field, found, self._columns[field].expected)
+
+
+def _value_at(document: Any, where: Sequence[int | str]) -> Any:
+    for step in where:
+        document = document[step]
+    return document
+
+
+def _not_json(why: str, body: Body) -> RequestRefused:
+    if not body:
+        return refused_body(400, f"the body is empty: expected {BODY}", "an empty body", BODY)
+    found = bytes(body[:LONGEST_EXAMPLE]).decode(errors="replace")
+    return refused_body(400, f"the body is not JSON: {why}", brief(found), BODY)
 
 
 def _unknown(texts: Values, known: frozenset[str]) -> Iterator[tuple[int, str]]:
@@ -188,30 +230,14 @@ def _field_type(column: Column, refuse_unknown: bool) -> Any:
         seen = f"training saw {column.minimum:g} to {column.maximum:g}" if column.minimum is not None else None
         kind = Annotated[float, Field(allow_inf_nan=False, description=seen)]
     elif refuse_unknown:
-        kind = Literal[column.categories]
+        kind = Annotated[str, Field(json_schema_extra={"enum": list(column.categories)})]
     else:
         seen = f"training saw {len(column.categories)} categories, such as {', '.join(column.categories[:5])}"
         kind = Annotated[str, Field(max_length=LONGEST_TEXT, description=seen)]
     return NotRequired[kind | None] if column.nullable else kind
 
 
-def refusal(details: Sequence[dict[str, Any]], count: int) -> RequestRefused:
-    """Refuse rows for what is wrong with them.
-
-    Args:
-        details: the first problems, see `bentos.answer.Problem`.
-        count: how many there are.
-    """
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    return RequestRefused(422, f"{_sentence(details[0])}{more}", details)
-
-
-def too_many_rows(packaged: Packaged) -> RequestRefused:
-    """Refuse a request for its length."""
-    return RequestRefused(413, f"more than {packaged.maximum_rows} rows in one request; send them in several")
-
-
-def _failure(adapter: TypeAdapter[Any], body: bytes) -> ValidationError:
+def _failure(adapter: TypeAdapter[Any], body: Body) -> ValidationError:
     """Why a body that is wrong is wrong."""
     try:
         adapter.validate_json(body)
@@ -222,20 +248,9 @@ def _failure(adapter: TypeAdapter[Any], body: bytes) -> ValidationError:
 
 def known_categories(column: Column) -> str:
     """What a column that refuses unknown categories takes, in words."""
-    shown = ", ".join(column.categories[:10])
+    shown = ", ".join(shortened(category) for category in column.categories[:10])
     return f"one of {shown}{', ...' if len(column.categories) > 10 else ''}{' or null' if column.nullable else ''}"
 
 
 def _flag(row: int, field: str, found: Any, expected: str) -> dict[str, Any]:
     return {"row": row, "field": field, "found": found, "expected": expected}
-
-
-def _sentence(detail: dict[str, Any]) -> str:
-    place = [f"{name} {detail[name]}" for name in ("row", "field") if detail[name] is not None]
-    return f"{', '.join(place) or 'the body'}: found {detail['found']}, expected {detail['expected']}"
-
-
-def brief(value: Any) -> str:
-    """A value as JSON, cut to a readable length."""
-    text = pydantic_core.to_json(value, inf_nan_mode="constants", fallback=repr).decode(errors="replace")
-    return text if len(text) <= 80 else f"{text[:77]}..."

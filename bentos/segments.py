@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -89,6 +89,15 @@ class SegmentWriter:
     def __init__(self, folder: Path, label: str) -> None:
         self._folder, self._label = folder, re.sub(r"[^A-Za-z0-9._-]", "_", label)
         self._open: _OpenSegment | None = None
+        self._colour_files = f"*-{self._label.partition('-')[0]}-*{SUFFIX}"
+        self._day, self._day_bytes = date.min, 0
+
+    def written_on(self, day: date) -> int:
+        """Bytes that this colour's files of a day have, those of earlier processes too."""
+        if day != self._day:
+            found = (self._folder / day.isoformat()).glob(self._colour_files)
+            self._day, self._day_bytes = day, sum(path.stat().st_size for path in found)
+        return self._day_bytes
 
     def write(self, begun: datetime, batch: pa.RecordBatch) -> None:
         """Append rows, and hand them to the operating system.
@@ -105,7 +114,7 @@ class SegmentWriter:
         try:
             if self._open is None:
                 self._open = _OpenSegment(self._folder, begun, self._label)
-            self._open.write(batch)
+            self._day_bytes += self._open.write(batch)
         except OSError:
             if self._open:
                 self._open.abandon()
@@ -131,12 +140,14 @@ class _OpenSegment:
     def is_full(self) -> bool:
         return self._written > SEGMENT_BYTES
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, batch: pa.RecordBatch) -> int:
+        before = self._written
         if not self._batches:
             self._append(batch.schema.serialize())
         # Not compressed: of so few rows it would save a third, and take four times as long as all the rest.
         self._append(batch.serialize())
         self._batches += 1
+        return self._written - before
 
     def close(self) -> None:
         self._file.close()

@@ -7,8 +7,6 @@ one only costs memory, and outlives or orphans the first when one of them is kil
 from __future__ import annotations
 
 import argparse
-import sys
-from importlib.abc import MetaPathFinder
 
 import uvicorn
 
@@ -16,19 +14,11 @@ from bentos.contract import Packaged
 from bentos.endpoint import Endpoint
 from bentos.logs import configure
 from bentos.served import FOLDER
+from bentos.without_pandas import hide_pandas
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the router keeps an idle connection: else it sends a request into one that is being closed."""
 DRAIN_SECONDS = 30
-
-
-class WithoutPandas(MetaPathFinder):
-    """Lets pandas seem not to be installed: Arrow imports it, 50 MB, wherever it finds it."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Find nothing, and let nobody else find it."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError("a model of this form does without pandas", name=fullname)
 
 
 def main() -> None:
@@ -38,7 +28,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     if Packaged.read(FOLDER).format != "native":
-        sys.meta_path.insert(0, WithoutPandas())
+        hide_pandas()
     from bentos.service import SETTINGS, application, served
 
     configure(SETTINGS.log_level)

@@ -12,7 +12,8 @@ from bentos.answer import Answered
 from bentos.contract import MODEL, Packaged
 from bentos.encoding import UnknownCategory
 from bentos.predictor import Predictor, load
-from bentos.request import Reader, RequestRefused
+from bentos.problems import RequestRefused
+from bentos.request import Reader
 from bentos.tables import TableReader
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Served:
         tables: checks requests that come as tables.
         predictor: the compiled model.
         colour: blue or green, `none` where nobody said.
+        folder: where it was packaged.
     """
 
     packaged: Packaged
@@ -40,13 +42,14 @@ class Served:
     tables: TableReader
     predictor: Predictor
     colour: str
+    folder: Path = FOLDER
 
     @classmethod
     def open(cls, folder: Path = FOLDER, colour: str = "none") -> Served:
         """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
         packaged = Packaged.read(folder)
         predictor = load(packaged.format, (folder / MODEL).read_bytes())
-        served = cls(packaged, Reader(packaged), TableReader(packaged), predictor, colour)
+        served = cls(packaged, Reader(packaged), TableReader(packaged), predictor, colour, folder)
         golden = [golden.row for golden in packaged.golden_rows]
         for _ in range(WARM_UP_CALLS):
             served.answer(served.reader.from_rows(golden[:1]), "warm-up")

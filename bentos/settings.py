@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bentos.log_limits import MEGABYTE, USUAL, LogLimits
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -20,6 +22,8 @@ class EndpointSettings:
         tokens: a caller must show one of these; none: everybody is let in.
         log_level: of our own log lines; `debug` gives one line a request.
         traces: spans are sent to where OpenTelemetry's own variables say.
+        log_limits: of the prediction log.
+        platform_token: what the platform's own requests show.
     """
 
     colour: str = "none"
@@ -27,13 +31,15 @@ class EndpointSettings:
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
     log_level: str = "info"
     traces: bool = False
+    log_limits: LogLimits = USUAL
+    platform_token: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> EndpointSettings:
         """Read `TIDEWHEEL_COLOUR`, `TIDEWHEEL_REQUEST_LOG`, `TIDEWHEEL_ENDPOINT_...` and `OTEL_EXPORTER_OTLP_...`.
 
         Raises:
-            ValueError: a token file holds no token, or there is no such log level.
+            ValueError: a token file holds no token, or a level or a limit is none.
             OSError: a token file cannot be read.
         """
         folder = environment.get("TIDEWHEEL_REQUEST_LOG")
@@ -43,7 +49,25 @@ class EndpointSettings:
             tokens=_tokens(environment),
             log_level=_level(environment.get("TIDEWHEEL_ENDPOINT_LOG_LEVEL", "info")),
             traces=any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT")),
+            log_limits=_log_limits(environment),
+            platform_token=environment.get("TIDEWHEEL_PLATFORM_TOKEN", "").encode(),
         )
+
+
+def _log_limits(environment: Mapping[str, str]) -> LogLimits:
+    return LogLimits(
+        request_bytes=_megabytes(environment, "TIDEWHEEL_ENDPOINT_LOG_REQUEST_MB", USUAL.request_bytes),
+        day_bytes=_megabytes(environment, "TIDEWHEEL_ENDPOINT_LOG_DAY_MB", USUAL.day_bytes),
+    )
+
+
+def _megabytes(environment: Mapping[str, str], name: str, usual: int) -> int:
+    value = environment.get(name, "")
+    if not value:
+        return usual
+    if not value.isascii() or not value.isdigit() or not int(value):
+        raise ValueError(f"{name} is {value!r}: expected a whole number of MiB, 1 or more")
+    return int(value) * MEGABYTE
 
 
 def _level(name: str) -> str:

@@ -1,39 +1,49 @@
 """Many rows at once: an Arrow stream or a Parquet file to columns, or an answer that names column, row and value.
 
-What comes in is not trusted: sizes are known before anything is unpacked, and Arrow's own full check runs before a
-value is looked at.
+What comes in is not trusted. No size that a file states about itself is believed, none but the contract's columns are
+read, and what they hold is added up before it is copied. This runs in a process of its own with a limit on memory and
+time, see `bentos.decoder`: for what remains, such as a page that unpacks to a gigabyte.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from bentos.arrow_messages import has_compressed_batch
-from bentos.encoding import Coded, Columns
-from bentos.request import (
-    KEY_EXPECTED,
-    LONGEST_TEXT,
+from bentos.arrow_messages import MOST_MESSAGES, check_messages
+from bentos.arrow_texts import coded_texts, held_bytes, is_text, kind_name
+from bentos.encoding import Columns
+from bentos.problems import (
     NAMED_PROBLEMS,
+    Problem,
     RequestRefused,
-    Rows,
     brief,
-    known_categories,
+    problem,
     refusal,
+    refused_body,
+    shortened,
     too_many_rows,
+    unknown_name,
 )
+from bentos.request import KEY_EXPECTED, LONGEST_TEXT, Rows, known_categories
 
 if TYPE_CHECKING:
     from bentos.contract import Column, Packaged
-    from bentos.encoding import Matrix
+    from bentos.encoding import Coded, Matrix
+    from bentos.request import Body
 
-MOST_UNPACKED = 256 << 20
-Problem = dict[str, Any]
+MOST_UNPACKED = 64 << 20
+"""Bytes of all values of a request, decoded."""
+MOST_ROW_GROUPS = MOST_MESSAGES
+MOST_COLUMNS = 10_000
+BATCH_ROWS = 4096
+Report = Callable[[Problem], None]
 
 
 class TableReader:
@@ -42,23 +52,21 @@ class TableReader:
     def __init__(self, packaged: Packaged) -> None:
         self._packaged = packaged
         self._columns = {column.name: column for column in packaged.columns}
+        self._names = [*self._columns, *packaged.key]
 
-    def from_stream(self, body: bytes) -> Rows:
+    def from_stream(self, body: Body) -> Rows:
         """The rows of an Arrow IPC stream.
 
         Raises:
             RequestRefused: it is none, or not what the contract says.
         """
         with _readable("an Arrow IPC stream"):
-            if has_compressed_batch(body):
-                raise RequestRefused(422, "the Arrow stream is compressed: send it uncompressed, or as Parquet")
+            check_messages(body)
             stream = pa.ipc.open_stream(pa.py_buffer(body))
             self._check_schema(stream.schema)
-            table = pa.Table.from_batches(self._limited(stream), stream.schema)
-            table.validate(full=True)
-        return self._rows(table)
+            return self._rows(self._limited(stream), stream.schema)
 
-    def from_parquet(self, body: bytes) -> Rows:
+    def from_parquet(self, body: Body) -> Rows:
         """The rows of a Parquet file.
 
         Raises:
@@ -68,56 +76,81 @@ class TableReader:
 
         with _readable("a Parquet file"):
             about = pq.read_metadata(pa.BufferReader(body))
-            if about.num_rows > self._packaged.maximum_rows:
+            if not 0 <= about.num_rows <= self._packaged.maximum_rows:
                 raise too_many_rows(self._packaged)
-            if sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups)) > MOST_UNPACKED:
-                raise RequestRefused(413, f"the Parquet file unpacks to more than {MOST_UNPACKED >> 20} MiB")
+            if about.num_columns > MOST_COLUMNS:
+                raise RequestRefused(413, f"the Parquet file has {about.num_columns} columns, {MOST_COLUMNS} at most")
+            if about.num_row_groups > MOST_ROW_GROUPS:
+                raise RequestRefused(
+                    413, f"the Parquet file has {about.num_row_groups} row groups, {MOST_ROW_GROUPS} at most"
+                )
             # As a dictionary, a text that is there a million times is in memory once.
-            paths = [about.schema.column(n).path for n in range(about.num_columns)]
-            texts = [path for path in paths if path in self._columns and not self._columns[path].number]
-            file = pq.ParquetFile(pa.BufferReader(body), metadata=about, read_dictionary=texts)
-            self._check_schema(file.schema_arrow)
-            table = file.read(use_threads=False)
-            table.validate(full=True)
-        return self._rows(table)
+            texts = [column.name for column in self._packaged.categories]
+            paths = {about.schema.column(n).path for n in range(about.num_columns)}
+            file = pq.ParquetFile(
+                pa.BufferReader(body), read_dictionary=[path for path in texts if path in paths], pre_buffer=False
+            )
+            schema = file.schema_arrow
+            self._check_schema(schema)
+            names = [name for name in self._names if name in schema.names]
+            batches = file.iter_batches(BATCH_ROWS, columns=names, use_threads=False)
+            return self._rows(self._limited(batches), pa.schema([schema.field(name) for name in names]))
 
-    def _limited(self, stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        rows = 0
-        for batch in stream:
+    def _limited(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches as they come, each checked through and through, until they are too many or too large."""
+        rows, size, dictionaries = 0, 0, set[int]()
+        for batch in batches:
             rows += batch.num_rows
             if rows > self._packaged.maximum_rows:
                 raise too_many_rows(self._packaged)
+            batch.validate()
+            size += sum(held_bytes(column, dictionaries) for column in batch.columns)
+            if size > MOST_UNPACKED:
+                raise _too_large()
+            batch.validate(full=True)  # looks at each text, and a thousand may be the same large one
             yield batch
 
     def _check_schema(self, schema: pa.Schema) -> None:
-        problems = [
-            *(problem for field in schema if (problem := self._column_problem(field, schema))),
-            *(
-                _problem(None, name, "no such column", column.expected)
-                for name, column in self._columns.items()
-                if not column.nullable and name not in schema.names
-            ),
+        names = Counter(schema.names)
+        missing = (
+            problem(None, name, "no such column", column.expected)
+            for name, column in self._columns.items()
+            if not column.nullable and name not in names
+        )
+        wrong = [
+            place for place, name in enumerate(schema.names) if self._is_wrong(schema.field(place).type, name, names)
         ]
-        if problems:
-            raise refusal(problems[:NAMED_PROBLEMS], len(problems))
+        lacking = list(missing)
+        if wrong or lacking:
+            shown = [self._column_problem(schema.field(place), names) for place in islice(wrong, NAMED_PROBLEMS)]
+            raise refusal([*shown, *lacking][:NAMED_PROBLEMS], len(wrong) + len(lacking))
 
-    def _column_problem(self, field: pa.Field, schema: pa.Schema) -> Problem | None:
-        name, kind = field.name, field.type
-        if schema.names.count(name) > 1:
-            return _problem(None, name, "the column twice", "a column once")
+    def _is_wrong(self, kind: pa.DataType, name: str, names: Counter[str]) -> bool:
+        if names[name] > 1:
+            return True
+        if pa.types.is_null(kind):
+            return name not in self._columns and name not in self._packaged.key
         if name in self._packaged.key:
-            right, expected = pa.types.is_integer(kind) or _is_text(kind), KEY_EXPECTED
-        elif (column := self._columns.get(name)) is None:
-            nearest = difflib.get_close_matches(name, self._columns, n=1)
-            expected = f"no such column; did you mean {nearest[0]!r}?" if nearest else "no such column"
-            return _problem(None, name, "a column", expected)
-        else:
-            right, expected = (_is_number if column.number else _is_text)(kind), column.expected
-        return None if right or pa.types.is_null(kind) else _problem(None, name, f"a column of {kind}", expected)
+            return not (pa.types.is_integer(kind) or is_text(kind))
+        column = self._columns.get(name)
+        return column is None or not (_is_number if column.number else is_text)(kind)
 
-    def _rows(self, table: pa.Table) -> Rows:
+    def _column_problem(self, field: pa.Field, names: Counter[str]) -> Problem:
+        name = field.name
+        if names[name] > 1:
+            return problem(None, name, "the column twice", "a column once")
+        if name in self._packaged.key:
+            return problem(None, name, f"a column of {kind_name(field.type)}", KEY_EXPECTED)
+        if column := self._columns.get(name):
+            return problem(None, name, f"a column of {kind_name(field.type)}", column.expected)
+        return problem(None, name, "a column", unknown_name("column", name, self._columns))
+
+    def _rows(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Rows:
+        table = pa.Table.from_batches(batches, schema)
         if not table.num_rows:
-            raise refusal([_problem(None, None, "no rows", "at least one")], 1)
+            raise refusal([problem(None, None, "no rows", "at least one")], 1)
+        if table.num_rows * len(self._packaged.numbers) * np.dtype(float).itemsize > MOST_UNPACKED:
+            raise _too_large()
         problems: list[Problem] = []
         numbers = np.empty((table.num_rows, len(self._packaged.numbers)))
         for place, column in enumerate(self._packaged.numbers):
@@ -128,49 +161,47 @@ class TableReader:
         )
         key = tuple(self._key(_column(table, name), name, problems.append) for name in self._packaged.key)
         if problems:
-            raise refusal(sorted(problems, key=lambda problem: problem["row"])[:NAMED_PROBLEMS], len(problems))
+            raise refusal(sorted(problems, key=lambda each: each["row"])[:NAMED_PROBLEMS], len(problems))
         return Rows(Columns(numbers, categories), key)
 
-    def _categories(self, column: Column, values: pa.Array, report: Callable[[Problem], None]) -> Coded:
-        if pa.types.is_null(values.type):
-            values = values.cast(pa.string())
-        if not pa.types.is_dictionary(values.type):
-            values = values.cast(pa.string()).dictionary_encode()
-        codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.intp)
-        used, places = np.unique(codes, return_inverse=True)
-        texts = [None if code < 0 else values.dictionary[int(code)].as_py() for code in used]
-        for place, text in enumerate(texts):
-            if expected := self._category_problem(column, text):
-                row = int(np.argmax(places == place))
-                report(_problem(row, column.name, brief(text), expected))
-        return Coded(places.astype(np.intp), tuple(texts))
+    def _categories(self, column: Column, values: pa.Array, report: Report) -> Coded:
+        coded, cut = coded_texts(values)
+        for place, text in enumerate(coded.values):
+            if expected := self._category_problem(column, text, place in cut):
+                report(problem(coded.first_row(place), column.name, brief(text), expected))
+        return coded
 
-    def _category_problem(self, column: Column, text: str | None) -> str:
+    def _category_problem(self, column: Column, text: str | None, is_cut: bool) -> str:
         """What was expected instead of a value, empty where it is right."""
         if text is None:
             return "" if column.nullable else column.expected
         if self._packaged.refuse_unknown:
-            return "" if text in column.known else known_categories(column)
-        return f"{column.expected} of {LONGEST_TEXT} characters at most" if len(text) > LONGEST_TEXT else ""
+            return known_categories(column) if is_cut or text not in column.known else ""
+        too_long = is_cut or len(text) > LONGEST_TEXT
+        return f"{column.expected} of {LONGEST_TEXT} characters at most" if too_long else ""
 
-    def _key(self, values: pa.Array, name: str, report: Callable[[Problem], None]) -> list[str | None]:
-        texts: list[str | None] = values.cast(pa.string()).to_pylist()
-        for row, text in enumerate(texts):
-            if text is not None and len(text) > LONGEST_TEXT:
-                report(_problem(row, name, brief(text), f"{KEY_EXPECTED} of {LONGEST_TEXT} characters at most"))
-        return texts
+    def _key(self, values: pa.Array, name: str, report: Report) -> list[str | None]:
+        if pa.types.is_integer(values.type):
+            texts: list[str | None] = values.cast(pa.string()).to_pylist()
+            return texts
+        coded, cut = coded_texts(values)
+        for place, text in enumerate(coded.values):
+            if place in cut or (text is not None and len(text) > LONGEST_TEXT):
+                expected = f"{KEY_EXPECTED} of {LONGEST_TEXT} characters at most"
+                report(problem(coded.first_row(place), name, brief(text), expected))
+        return list(coded)
 
 
-def _numbers(column: Column, values: pa.Array, report: Callable[[Problem], None]) -> Matrix:
+def _numbers(column: Column, values: pa.Array, report: Report) -> Matrix:
     missing = values.is_null().to_numpy(zero_copy_only=False)
     numbers: Matrix = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if missing.any() and not column.nullable:
-        report(_problem(int(np.argmax(missing)), column.name, "null", column.expected))
+        report(problem(int(np.argmax(missing)), column.name, "null", column.expected))
     strange = ~(np.isfinite(numbers) | missing)
     if strange.any():
         row = int(np.argmax(strange))
         instead = "; a missing one is null" if column.nullable else ""
-        report(_problem(row, column.name, brief(float(numbers[row])), f"{column.expected}{instead}"))
+        report(problem(row, column.name, brief(float(numbers[row])), f"{column.expected}{instead}"))
     return numbers
 
 
@@ -185,19 +216,17 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _problem(row: int | None, field: str | None, found: str, expected: str) -> Problem:
-    return {"row": row, "field": field, "found": found, "expected": expected}
+def _too_large() -> RequestRefused:
+    return RequestRefused(413, f"the rows decode to more than {MOST_UNPACKED >> 20} MiB; send them in several requests")
 
 
 @contextmanager
 def _readable(what: str) -> Iterator[None]:
     try:
         yield
+    except MemoryError:  # one of Arrow's exceptions is both
+        raise
     except (pa.ArrowException, OSError) as error:
-        raise RequestRefused(400, f"the body is not {what}: {str(error).splitlines()[0][:300]}") from None
+        # Only the beginning: a message of Arrow's may quote what it could not read.
+        why = shortened(str(error)[:1000].splitlines()[0] if str(error) else type(error).__name__, 300)
+        raise refused_body(400, f"the body is not {what}: {why}", "something else", what) from None

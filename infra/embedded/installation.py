@@ -23,7 +23,7 @@ PORTS_OF = {
     DATABASE: ("postgres",),
     MLFLOW: ("mlflow",),
     AIRFLOW: ("airflow", "airflow_logs"),
-    ENDPOINT: ("endpoint", "envoy_admin"),
+    ENDPOINT: ("endpoint",),
 }
 LOGINS = {
     MLFLOW: ("TIDEWHEEL_MLFLOW_USERNAME", "TIDEWHEEL_MLFLOW_PASSWORD"),
@@ -58,7 +58,7 @@ class Installation:
             "TIDEWHEEL_AIRFLOW_USERNAME": airflow_services.USERNAME,
             "TIDEWHEEL_AIRFLOW_PASSWORD": self.credentials.airflow_password,
             ENDPOINT: f"http://{HOST}:{self.ports.endpoint}",
-            ENVOY_ADMIN: f"http://{HOST}:{self.ports.envoy_admin}",
+            ENVOY_ADMIN: f"unix://{self.layout.envoy_socket}",
         }
 
     def is_external(self, name: str) -> bool:

@@ -84,10 +84,18 @@ class Layout:
     @property
     def supervisor_socket(self) -> Path:
         """Supervisord's control socket; in a private temporary folder where home's path is too long for a socket."""
-        path = self.run / "supervisor.sock"
-        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
-            return path
-        return self.short_folder / "supervisor.sock"
+        return self._socket("supervisor.sock")
+
+    @property
+    def envoy_socket(self) -> Path:
+        """The socket of Envoy's admin interface, in the same folder."""
+        return self._socket("envoy.sock")
+
+    def _socket(self, name: str) -> Path:
+        # Both in one folder: the longest name decides.
+        if len(os.fsencode(self.run / "supervisor.sock")) <= LONGEST_SOCKET_PATH:
+            return self.run / name
+        return self.short_folder / name
 
     @property
     def short_folder(self) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, mlflow_server, ports, postgres, prerequisites, router
+from infra.embedded import airflow_services, mlflow_server, ports, postgres, prerequisites, router, watchdog
 from infra.embedded.credentials import load_or_generate
 from infra.embedded.daemon import start_supervisord
 from infra.embedded.environment import JAVA, inherited, read_platform_env, write_platform_env
@@ -36,7 +36,6 @@ HOLDERS = {
     "airflow": airflow_services.API_SERVER,
     "mlflow": mlflow_server.NAME,
     "endpoint": router.NAME,
-    "envoy_admin": router.NAME,
     "postgres": postgres.NAME,
     "airflow_logs": airflow_services.LOG_SERVER,
 }
@@ -84,6 +83,7 @@ class Platform:
                 startup = Startup(installation, self.supervisor, programs, environment)
                 run_steps(startup.steps(), report)
                 self._start_models(report)
+                startup.watch()
             except KeyboardInterrupt:
                 report.note("interrupted; stopping what was started")
                 self._stop_all(report, except_for=running)
@@ -134,12 +134,18 @@ class Platform:
     def _running(self) -> set[str]:
         if self.supervisor.pid() is None:
             return set()
-        return {status.name for status in self.supervisor.statuses() if not status.state.at_rest}
+        statuses = self.supervisor.statuses()
+        return {status.name for status in statuses if not status.state.at_rest and status.name != watchdog.NAME}
 
     def _start_models(self, report: Report) -> None:
-        """Start the models' services that rest. One that cannot start is told of, and does not fail the platform."""
+        """Start the models' services that rest, and restart those that run and do not answer.
+
+        One that cannot start is told of, and does not fail the platform.
+        """
+        for name in watchdog.restart_silent_models(self.supervisor, self.layout):
+            report.note(f"{name} ran and did not answer: restarted")
         for status in self.supervisor.statuses():
-            if status.name not in NAMES and status.state.at_rest:
+            if status.name not in (*NAMES, watchdog.NAME) and status.state.at_rest:
                 try:
                     self.supervisor.start(status.name)
                 except PlatformError as error:
@@ -162,6 +168,8 @@ class Platform:
     def _stop_all(self, report: Report, except_for: Collection[str] = ()) -> list[str]:
         """Stop in order, the models' services with the router; supervisord too unless something shall stay."""
         running = self._running().difference(except_for)
+        if not except_for:
+            self.supervisor.remove(watchdog.NAME)
         first, *rest = STOP_ORDER
         stopped: list[str] = []
         for stage in [(*first, *sorted(running - set(NAMES))), *rest]:

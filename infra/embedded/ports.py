@@ -25,7 +25,6 @@ class Ports:
     airflow: int = 8080
     mlflow: int = 5000
     endpoint: int = 8000
-    envoy_admin: int = 9901
     postgres: int = 5433
     airflow_logs: int = 8793
 

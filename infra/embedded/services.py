@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from infra.embedded import airflow_services, mlflow_server, postgres, router
+from infra.embedded import airflow_services, mlflow_server, postgres, router, watchdog
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, MLFLOW, Installation
 from infra.embedded.ports import HOST
+from infra.envoy.admin import EnvoyAdmin
 
 if TYPE_CHECKING:
     from infra.embedded.supervise import ProgramStatus
 
 NOT_FOUND = 404
+API_SERVER_SILENT = "the API server does not tell its health yet"
+"""Why a process of Airflow's is not known to be well, and no fault of its own."""
+HEARTBEAT_SECONDS = 120.0
+"""A process of Airflow's that is busy sends none for a while."""
 # Traffic stops first; Airflow's API server outlives the workers that report to it, PostgreSQL outlives everybody.
 STOP_ORDER = (
     (router.NAME,),
@@ -36,11 +41,17 @@ class Service:
         name: also of its program and its log.
         address: where it answers, empty for one that is asked through another.
         missing: given the state of its program, says why it does not answer, an empty string when it does.
+        patience: seconds that it may be alive without an answer before `tidewheel up` restarts it.
+        watched: what it answers over HTTP, see `infra.embedded.watchdog.Watched`; empty: nobody restarts it meanwhile.
+        silence: seconds without an answer before the watchdog restarts it.
     """
 
     name: str
     address: str
     missing: Callable[[ProgramStatus], str]
+    patience: float = 20.0
+    watched: tuple[str, ...] = ()
+    silence: float = watchdog.SILENCE
 
 
 def services(installation: Installation) -> list[Service]:
@@ -48,20 +59,26 @@ def services(installation: Installation) -> list[Service]:
     found = []
     if not installation.is_external(DATABASE):
         url = installation.own[DATABASE]
-        found.append(Service(postgres.NAME, f"{HOST}:{installation.ports.postgres}", lambda _: postgres.refusal(url)))
+        found.append(
+            Service(postgres.NAME, f"{HOST}:{installation.ports.postgres}", lambda _: postgres.refusal(url), 60.0)
+        )
     if not installation.is_external(MLFLOW):
         address = installation.own[MLFLOW]
-        found.append(Service(mlflow_server.NAME, address, lambda _: _unanswered(f"{address}/health")))
+        health = f"{address}/health"
+        found.append(Service(mlflow_server.NAME, address, lambda _: _unanswered(health), watched=(health,)))
     if not installation.is_external(AIRFLOW):
         logs = f"http://{HOST}:{installation.ports.airflow_logs}"
         found += _airflow(installation.own[AIRFLOW], logs)
     if not installation.is_external(ENDPOINT):
-        endpoint, admin = installation.own[ENDPOINT], installation.own[ENVOY_ADMIN]
+        endpoint, admin = installation.own[ENDPOINT], EnvoyAdmin(installation.own[ENVOY_ADMIN])
         found.append(
             Service(
                 router.NAME,
                 endpoint,
-                lambda _: _unanswered(f"{admin}/ready") or _unanswered(f"{endpoint}/healthz"),
+                lambda _: admin.ready() or _unanswered(f"{endpoint}/healthz"),
+                patience=5.0,
+                watched=(f"{admin.url}#/ready", f"{endpoint}/healthz"),
+                silence=watchdog.ROUTER_SILENCE,
             )
         )
     return found
@@ -75,11 +92,11 @@ def _airflow(address: str, logs: str) -> list[Service]:
         airflow_services.TRIGGERER: "triggerer",
     }
     return [
-        Service(airflow_services.API_SERVER, address, lambda _: _unanswered(health)),
+        Service(airflow_services.API_SERVER, address, lambda _: _unanswered(health), watched=(health,)),
         # It has no page for us, and to say so is an answer.
-        Service(airflow_services.LOG_SERVER, logs, lambda _: _unanswered(logs, expected=NOT_FOUND)),
+        Service(airflow_services.LOG_SERVER, logs, lambda _: _unanswered(logs, expected=NOT_FOUND), watched=(logs,)),
         *(
-            Service(name, "", lambda status, part=part: _no_heartbeat(health, part, status.since))  # type: ignore[misc]
+            Service(name, "", lambda status, part=part: _no_heartbeat(health, part, status.since), HEARTBEAT_SECONDS)  # type: ignore[misc]
             for name, part in asked.items()
         ),
     ]
@@ -89,7 +106,7 @@ def _no_heartbeat(health: str, part: str, since: float) -> str:
     """Why Airflow does not call one of its parts healthy, from a heartbeat of the process that runs now."""
     answer = _get(health)
     if isinstance(answer, str):
-        return f"the API server does not tell its health yet ({answer})"
+        return f"{API_SERVER_SILENT} ({answer})"
     found = answer.get(part, {})
     heartbeat = found.get(f"latest_{part}_heartbeat")
     if not heartbeat or dt.datetime.fromisoformat(heartbeat).timestamp() < since:

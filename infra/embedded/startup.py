@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, mlflow_server, postgres, router
+from infra.embedded import airflow_services, mlflow_server, postgres, router, watchdog
 from infra.embedded.environment import project_variables
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, MLFLOW
 from infra.embedded.java import find_java_home
-from infra.embedded.services import services
+from infra.embedded.services import API_SERVER_SILENT, services
 from infra.embedded.steps import Step
 from infra.embedded.supervise import State, last_lines
 from infra.envoy.bootstrap import Tls, write_initial_state
@@ -64,7 +65,7 @@ def prepare(installation: Installation) -> dict[str, Program]:
         write_initial_state(
             files,
             endpoint_port=ports.endpoint,
-            admin_port=ports.envoy_admin,
+            admin_socket=layout.envoy_socket,
             endpoint_host=installation.settings.endpoint_host,
             tls=_tls(installation.settings),
         )
@@ -117,6 +118,19 @@ class Startup:
         steps += [self._answering(service) for service in services(self.installation)]
         return steps
 
+    def watch(self) -> None:
+        """Have the watchdog watch what runs now."""
+        found = services(self.installation)
+        watched = [
+            watchdog.Watched(service.name, service.watched, service.silence, watchdog.START_SECONDS)
+            for service in found
+            if service.watched
+        ]
+        watchdog.write_watched(self.installation.layout, watched)
+        program = watchdog.program(self.installation.layout)
+        if not self._ensure(program):
+            self.started.discard(program.name)
+
     def _make_databases(self, _: Waiting) -> None:
         postgres.create_databases(self.installation.address(DATABASE))
 
@@ -135,7 +149,8 @@ class Startup:
             if program.name == postgres.NAME:
                 waiting.report.waiting(program.name, "making its data folder")
                 postgres.create_data_folder(self.installation.layout, self.installation.credentials.postgres_password)
-            self._ensure(program)
+            if self._ensure(program):
+                self._restart_if_silent(service, program, waiting)
             starts: set[float] = set()
 
             def missing() -> str:
@@ -150,16 +165,40 @@ class Startup:
 
         return Step(service.name, run, NEEDS.get(service.name, (AIRFLOW_TABLES,)))
 
-    def _ensure(self, program: Program) -> None:
-        """Supervise and start a program; one that runs with another definition is restarted with this one."""
+    def _restart_if_silent(self, service: Service, program: Program, waiting: Waiting) -> None:
+        """Restart a program that runs, had the time to start, and does not answer: to wait for it would be in vain."""
+        since = self.supervisor.status(program.name).since
+        alone = time.time() - since > watchdog.START_SECONDS
+
+        def missing() -> str:
+            status = self.supervisor.status(program.name)
+            if status.state is not State.RUNNING:
+                return ""
+            why = service.missing(status)
+            return "" if why.startswith(API_SERVER_SILENT) else why
+
+        patience = service.patience if alone else watchdog.START_SECONDS
+        if why := waiting.until(missing, patience):
+            waiting.report.note(f"{program.name} ran and did not answer for {patience:.0f} s ({why}): restarted")
+            self.started.add(program.name)
+            gently = program.stop_seconds + 5.0 if program.name == postgres.NAME else watchdog.STOP_SECONDS
+            self.supervisor.restart(program.name, gently)
+
+    def _ensure(self, program: Program) -> bool:
+        """Supervise and start a program; one that runs with another definition is restarted with this one.
+
+        Returns:
+            Whether it ran already, and was left alone.
+        """
         running = not self.supervisor.status(program.name).state.at_rest
         if running and self.supervisor.is_same(program):
-            return
+            return True
         self.started.add(program.name)
         if running:
             self.supervisor.stop(program.name, program.stop_seconds + 5.0)
         self.supervisor.add(program)
         self.supervisor.spawn(program.name)
+        return False
 
     def _failure(self, name: str, what: str) -> PlatformError:
         log = self.installation.layout.log(name)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.embedded import mlflow_server, postgres, router
+from infra.embedded import mlflow_server, postgres, router, watchdog
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, MLFLOW
 from infra.embedded.memory import tree_memory
 from infra.embedded.services import NAMES, Service, services
@@ -53,7 +53,7 @@ def statuses(installation: Installation, supervisor: Supervisor) -> list[Service
     known: dict[str, ProgramStatus] = {}
     if supervisor.pid() is not None:
         known = {status.name: status for status in supervisor.statuses()}
-    models = [Service(name, "", lambda _: "") for name in known if name not in NAMES]
+    models = [Service(name, "", lambda _: "") for name in known if name not in (*NAMES, watchdog.NAME)]
     with ThreadPoolExecutor() as pool:
         own = list(
             pool.map(lambda service: _status(service, known.get(service.name)), [*services(installation), *models])

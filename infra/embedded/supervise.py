@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults
 
 from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
+from infra.embedded.supervisor_transport import Transport
 from tidewheel.errors import PlatformError, did_you_mean
 
 if TYPE_CHECKING:
@@ -186,6 +187,15 @@ class Supervisor:
         if not status.state.at_rest:
             raise PlatformError(f"program {name!r} (pid {status.pid}) is {status.state} and cannot be killed")
 
+    def restart(self, name: str, timeout: float) -> None:
+        """Stop a program, by force after `timeout` seconds, and start it without waiting until it answers.
+
+        Raises:
+            PlatformError: no such program, or not even killing ended it.
+        """
+        self.stop(name, timeout)
+        self.spawn(name)
+
     def remove(self, name: str, timeout: float = 30.0) -> None:
         """Stop a program, if it runs, and forget it; its log stays. Removing an unknown one is no error.
 
@@ -237,7 +247,7 @@ class Supervisor:
 
     def _call(self, method: str, *arguments: object) -> Any:
         address = self._layout.supervisor_socket
-        transport = SupervisorTransport(serverurl=f"unix://{address}")
+        transport = Transport(address)
         try:
             proxy = ServerProxy("http://127.0.0.1", transport=transport)
             return getattr(proxy.supervisor, method)(*arguments)

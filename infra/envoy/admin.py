@@ -1,7 +1,8 @@
-"""What Envoy says it does, by its admin address."""
+"""What Envoy says it does, by its admin socket."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -14,17 +15,30 @@ from tidewheel.errors import PlatformError
 from tidewheel.release.counted import Counted
 
 TIMEOUT_SECONDS = 5.0
+UNIX = "unix://"
 
 
 class EnvoyAdmin:
     """A running Envoy.
 
     Args:
-        url: its admin address.
+        url: its admin address: `unix:///path/to/its.sock`, or an http:// address where it is somebody else's.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        socket = self.url.removeprefix(UNIX) if self.url.startswith(UNIX) else None
+        self._base = "http://envoy" if socket else self.url
+        # Without a pool: an object of this kind lives as long as nobody asks it.
+        self._open = functools.partial(httpx.HTTPTransport, uds=socket)
+
+    def ready(self) -> str:
+        """Why it does not take requests, empty where it does."""
+        try:
+            answer = self._ask("/ready", {})
+        except httpx.HTTPError as error:
+            return f"{self.url}: {str(error) or type(error).__name__}"
+        return "" if answer.is_success else f"{self.url}/ready: {answer.text.strip()[:100]}"
 
     def actions(self) -> dict[str, dict[str, Any]]:
         """What becomes of each pipeline's requests, by the route table that is in force.
@@ -82,10 +96,17 @@ class EnvoyAdmin:
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
         try:
-            answer = httpx.get(f"{self.url}{path}", params=parameters, timeout=TIMEOUT_SECONDS, trust_env=False)
+            answer = self._ask(path, parameters)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise PlatformError(
                 f"Envoy does not answer at {self.url} ({error}); is the platform up (`tidewheel status`)?"
             ) from error
         return answer.json()  # type: ignore[no-any-return]
+
+    def _ask(self, path: str, parameters: dict[str, str]) -> httpx.Response:
+        with self._client() as client:
+            return client.get(path, params=parameters)
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(base_url=self._base, transport=self._open(), timeout=TIMEOUT_SECONDS, trust_env=False)

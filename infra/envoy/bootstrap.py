@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 ROUTE_TABLE = "endpoint"
+OWNER_ONLY = 0o600
+COPY_HEADER = "x-tidewheel-copy"
+"""What a copied request shows to the service; see `bentos.platform_token`."""
 HEALTH = {"name": ":path", "string_match": {"exact": "/healthz"}}
 
 
@@ -35,7 +38,7 @@ def write_initial_state(
     files: EnvoyFiles,
     *,
     endpoint_port: int,
-    admin_port: int,
+    admin_socket: Path,
     endpoint_host: str = HOST,
     tls: Tls | None = None,
     limits: Limits = LIMITS,
@@ -44,7 +47,7 @@ def write_initial_state(
 
     With TLS only the encrypted listener is on `endpoint_host`: the plain one stays for this machine's own processes.
     """
-    move_into_place(files.bootstrap, bootstrap(files, admin_port))
+    move_into_place(files.bootstrap, bootstrap(files, admin_socket))
     listeners = [listener(files, endpoint_port, limits, HOST if tls else endpoint_host)]
     if tls:
         listeners.append(listener(files, tls.port, limits, endpoint_host, tls))
@@ -60,12 +63,13 @@ def route_table(routes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": ROUTE_TABLE, "virtual_hosts": [{"name": ROUTE_TABLE, "domains": ["*"], "routes": routes}]}
 
 
-def bootstrap(files: EnvoyFiles, admin_port: int) -> dict[str, Any]:
+def bootstrap(files: EnvoyFiles, admin_socket: Path) -> dict[str, Any]:
     """What Envoy is started with."""
     return {
         # File discovery needs an identity, although nobody asks for it.
         "node": {"id": "tidewheel", "cluster": "tidewheel"},
-        "admin": {"address": _address(admin_port)},
+        # Whoever may write to it may drain the listeners: a file that only its owner may open, no port.
+        "admin": {"address": {"pipe": {"path": str(admin_socket), "mode": OWNER_ONLY}}},
         # Histograms are brought up to date this often: the guard of a release reads them every few seconds.
         "stats_flush_interval": "0.5s",
         "dynamic_resources": {
@@ -95,7 +99,7 @@ def listener(files: EnvoyFiles, port: int, limits: Limits, host: str = HOST, tls
         ),
         "stat_prefix": ROUTE_TABLE,
         "rds": {"route_config_name": ROUTE_TABLE, "config_source": _watched(files.routes)},
-        "http_filters": [health, router],
+        "http_filters": [health, _headers_of_ours(), router],
         "local_reply_config": _local_replies(),
         **limits.of_http(),
     }
@@ -106,6 +110,23 @@ def listener(files: EnvoyFiles, port: int, limits: Limits, host: str = HOST, tls
         chain["transport_socket_connect_timeout"] = f"{limits.handshake_seconds}s"
     name = f"{ROUTE_TABLE}-tls" if tls else ROUTE_TABLE
     return {"name": name, "address": _address(port, host), "filter_chains": [chain]}
+
+
+def _headers_of_ours() -> dict[str, Any]:
+    """Takes from a request what only the platform may say.
+
+    With Envoy's own headers a caller could set the timeout and the retries of its request, and so have a healthy
+    version fail as often as its guard needs to take it back.
+    """
+    kind = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
+    removed = [
+        {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-", "ignore_case": True}}},
+        {"remove": COPY_HEADER},
+    ]
+    return {
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {"@type": kind, "mutations": {"request_mutations": removed}},
+    }
 
 
 def _transport(tls: Tls) -> dict[str, Any]:

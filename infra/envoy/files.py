@@ -75,8 +75,13 @@ def publish(path: Path, type_url: str, resources: Sequence[Resource]) -> str:
 def move_into_place(path: Path, document: Mapping[str, Any]) -> None:
     """Replace `path` by `document` as JSON, in one atomic rename."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with beside.open("w", encoding="utf-8") as file:
+    # Routes show the services what only the router knows.
+    with open(beside, "w", encoding="utf-8", opener=_private) as file:
         json.dump(document, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

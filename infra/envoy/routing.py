@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.envoy.bootstrap import HOST, route_table
+from infra.envoy.bootstrap import COPY_HEADER, HOST, route_table
 
 if TYPE_CHECKING:
     from tidewheel.release.traffic import Gone
@@ -53,18 +53,19 @@ def clusters(targets: Sequence[Target]) -> list[dict[str, Any]]:
     return [_cluster(target) for target in targets]
 
 
-def routes(targets: Sequence[Target], gone: Mapping[str, Gone] | None = None) -> dict[str, Any]:
+def routes(targets: Sequence[Target], gone: Mapping[str, Gone] | None = None, token: str = "") -> dict[str, Any]:
     """The route table: the listing at `/`, and `/<pipeline>/` for each pipeline that has a live colour, or had one.
 
     Args:
         targets: what can be routed to.
         gone: pipelines that were given up, by name; their callers are told so.
+        token: what a copied request shows to the service that gets it.
     """
     live = [target for target in targets if target.live]
     others = {target.pipeline: target for target in targets if not target.live}
-    answered = [r for target in live for r in _routes(target, others.get(target.pipeline))]
-    told = [r for pipeline, why in sorted((gone or {}).items()) for r in _gone(pipeline, why)]
-    table = route_table([_listing(live), *answered, *told])
+    answered = [r for target in live for r in _routes(target, others.get(target.pipeline), token)]
+    withdrawn = [r for pipeline, why in sorted((gone or {}).items()) for r in _gone(pipeline, why)]
+    table = route_table([_listing(live), *answered, *withdrawn])
     return {**table, "max_direct_response_body_size_bytes": LONGEST_LISTING}
 
 
@@ -109,17 +110,29 @@ def split(action: Mapping[str, Any]) -> tuple[str, int, bool]:
     return str(live["name"]), int(other["weight"]), mirrored
 
 
-def _routes(target: Target, other: Target | None) -> list[dict[str, Any]]:
+def _routes(target: Target, other: Target | None, token: str) -> list[dict[str, Any]]:
     below = prefix(target.pipeline)
     to: dict[str, Any] = {"cluster": target.cluster}
     if other is not None and other.share:
         weights = {target.cluster: 100 - other.share, other.cluster: other.share}
         to = {"weighted_clusters": {"clusters": [{"name": name, "weight": n} for name, n in weights.items()]}}
     if other is not None and other.mirrored:
-        to["request_mirror_policies"] = [{"cluster": other.cluster}]
+        marked = {"header": {"key": COPY_HEADER, "value": token}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        to["request_mirror_policies"] = [
+            {
+                "cluster": other.cluster,
+                "request_headers_mutations": [{"append": marked}],
+                "disable_shadow_host_suffix_append": True,
+            }
+        ]
     return [
-        # The slash at the end makes the documentation's relative addresses right.
-        {"match": {"path": below.rstrip("/")}, "redirect": {"path_redirect": below}},
+        # The slash at the end makes the documentation's relative addresses right. Not a redirect of Envoy's own, which
+        # would repeat whatever host the caller names.
+        {
+            "match": {"path": below.rstrip("/")},
+            "direct_response": {"status": 308},
+            "response_headers_to_add": [{"header": {"key": "location", "value": below}}],
+        },
         {
             "match": {"prefix": below},
             "route": {

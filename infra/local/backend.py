@@ -115,6 +115,10 @@ class LocalBackend:
             raise ReleaseError(f"nothing was started as {self._name(colour)}")
         return f"http://{HOST}:{place.port}"
 
+    def token(self) -> str:
+        """What a release's requests show, so that the services know them from a caller's."""
+        return self._endpoints.token()
+
     def endpoint(self) -> str:
         """URL of the pipeline through the router."""
         return f"{self._router_url}/{self._pipeline}"
@@ -167,6 +171,7 @@ class LocalBackend:
             env={
                 "TIDEWHEEL_COLOUR": str(colour),
                 "TIDEWHEEL_REQUEST_LOG": str(self._request_log),
+                "TIDEWHEEL_PLATFORM_TOKEN": self.token(),
                 "BENTOML_DO_NOT_TRACK": "True",
                 "OMP_NUM_THREADS": "1",  # one request, one thread: more only fight over the cores
             },

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -82,6 +84,7 @@ class Endpoints:
     def __init__(self, layout: Layout) -> None:
         self._folder = layout.home / "endpoints"
         self._lock = layout.run / "endpoints.lock"
+        self._token = self._folder / "token"
         self._envoy = EnvoyFiles(layout.envoy)
 
     def get(self, pipeline: str) -> Endpoint:
@@ -92,6 +95,16 @@ class Endpoints:
     def all(self) -> list[Endpoint]:
         """All of them, by name."""
         return [Endpoint.from_json(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
+
+    def token(self) -> str:
+        """What this installation's own requests show to the services; made when it is first needed."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._token.read_text(encoding="utf-8").strip()
+        with self._alone():
+            if not self._token.exists():
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                write_private(self._token, f"{secrets.token_urlsafe(32)}\n")
+        return self.token()
 
     def routed(self) -> set[str]:
         """Names of the services, `<pipeline>-<colour>`, that requests are sent to."""
@@ -107,6 +120,7 @@ class Endpoints:
         Returns:
             What is now.
         """
+        token = self.token()
         with self._alone():
             endpoint = changed(self.get(pipeline))
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -116,7 +130,7 @@ class Endpoints:
             gone = {each.pipeline: each.gone for each in endpoints if each.gone and each.traffic.live is None}
             # A route must never name a cluster that is not there yet; a cluster leaves only after its route has.
             publish(self._envoy.clusters, CLUSTER, clusters(targets))
-            publish(self._envoy.routes, ROUTES, [routes(targets, gone)])
+            publish(self._envoy.routes, ROUTES, [routes(targets, gone, token)])
             return endpoint
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -85,11 +86,23 @@ def test_all_problems_are_counted_and_the_first_twenty_named(caller: Caller) -> 
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
-        ("", 400, "the body is not JSON: "),
+        ("", 400, 'the body is empty: expected an object {"rows": [{...}, ...]}'),
         ('{"rows": [', 400, "the body is not JSON: "),
         ("\ud800".encode("utf-8", "surrogatepass"), 400, "the body is not JSON: "),
         ("[]", 422, 'the body: found [], expected an object {"rows": [{...}, ...]}'),
-        ('{"rows": []}', 422, 'the body: found [], expected an object {"rows": [{...}, ...]}'),
+        ("null", 422, 'the body: found null, expected an object {"rows": [{...}, ...]}'),
+        ('"x"', 422, 'the body: found "x", expected an object {"rows": [{...}, ...]}'),
+        ('{"row": 1}', 422, 'the body: found {"row":1}, expected an object {"rows": [{...}, ...]}: the name "rows" is'),
+        ("{}", 422, 'the body: found {}, expected an object {"rows": [{...}, ...]}: the name "rows" is missing'),
+        ('{"weight": 1}', 422, "the body: found a row by itself, expected an object"),
+        ('{"rows": {}}', 422, 'the body: found {"rows":{}}, expected an object {"rows": [{...}, ...]}: under "rows" a'),
+        ('{"rows": null}', 422, 'the body: found {"rows":null}, expected an object'),
+        (
+            '{"rows": []}',
+            422,
+            'the body: found an empty list of rows, expected at least one row, such as {"rows":[{"weig',
+        ),
+        ('{"rows": [[]]}', 422, "row 0: found [], expected an object with the model's fields"),
         ('{"rows": [1]}', 422, "row 0: found 1, expected an object with the model's fields"),
         ('{"rows": [{}], "more": 1}', 422, "row 0, field weight"),
     ],
@@ -97,6 +110,8 @@ def test_all_problems_are_counted_and_the_first_twenty_named(caller: Caller) -> 
 def test_a_body_that_is_no_request_is_refused(caller: Caller, body: str | bytes, status: int, sentence: str) -> None:
     answer = caller.send("POST", "/predict", body)
     assert (answer.status_code, answer.json()["error"].startswith(sentence)) == (status, True), answer.text
+    if '"more"' not in str(body):
+        assert len(answer.json()["details"]) == 1, "one thing is wrong, and is said once"
 
 
 def test_too_many_rows_or_bytes_are_refused_before_they_cost_anything(caller: Caller) -> None:
@@ -118,6 +133,39 @@ def test_other_methods_and_content_types_are_told_what_is_right(caller: Caller) 
     text = caller.send("POST", "/predict", b"weight,1", content_type="text/csv")
     assert text.status_code == 415
     assert text.json()["error"].startswith("content type 'text/csv': expected one of application/json, application/")
+    assert [detail["found"] for detail in text.json()["details"]] == ["text/csv"]
+
+
+def test_a_gzip_body_is_answered_like_any_other(caller: Caller) -> None:
+    for rows in (caller.golden[:1], caller.golden[:1] * 900):
+        body = json.dumps({"rows": rows}).encode()
+        for packed in (gzip.compress(body), gzip.compress(body[:50]) + gzip.compress(body[50:])):
+            answer = caller.send("POST", "/predict", packed, content_encoding="gzip", x_request_id="q")
+            assert answer.json() == caller.predict(rows, x_request_id="q").json()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"{}", "incorrect header check"), (gzip.compress(b"{}")[:-5], "it ends before its end"), (b"", "it ends before")],
+)
+def test_what_is_no_gzip_although_it_says_so_is_refused(caller: Caller, content: bytes, why: str) -> None:
+    answer = caller.send("POST", "/predict", content, content_encoding="gzip")
+    assert answer.status_code == 400
+    assert why in answer.json()["error"]
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip", "x" * 5000])
+def test_another_content_encoding_is_a_415_that_names_it_and_what_is_accepted(caller: Caller, encoding: str) -> None:
+    answer = caller.send("POST", "/predict", b"{}", content_encoding=encoding)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "gzip")
+    assert answer.json()["error"].startswith(f"content encoding '{encoding[:70]}")
+    assert len(answer.text) < 1000
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/predict//"])
+def test_a_slash_at_the_end_changes_nothing(caller: Caller, path: str) -> None:
+    body = json.dumps({"rows": caller.golden[:1]})
+    assert caller.send("POST", path, body, host="evil.example").status_code == 200
 
 
 def test_many_rows_are_answered_like_single_ones(caller: Caller) -> None:

@@ -152,6 +152,19 @@ def test_hundreds_of_half_sent_requests_hold_nobody_up(service: Service, served:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("header", ["host", "x-forwarded-host", "x-forwarded-prefix", "forwarded"])
+@pytest.mark.parametrize(
+    "path", ["/predict/", "/readyz/", "/static_content", "/docs.json/", "//evil.example/..", "/x/"]
+)
+def test_nobody_is_sent_to_where_a_caller_says(service: Service, path: str, header: str) -> None:
+    value = "host=evil.example" if header == "forwarded" else "evil.example"
+    for method in ("GET", "POST"):
+        answer = service.client.request(method, path, headers={header: value})
+        assert not answer.is_redirect, answer.headers
+        assert "evil" not in answer.text
+
+
+@pytest.mark.slow
 def test_no_request_made_from_the_openapi_document_breaks_the_service(service: Service) -> None:
     url = str(service.client.base_url)
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/docs.json", f"--url={url}"]

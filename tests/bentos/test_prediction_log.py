@@ -58,13 +58,20 @@ def put(log: PredictionLog, served: Served, request_id: str) -> None:
 def test_a_stopped_service_has_logged_every_answer_as_it_was_given(
     artifact: Artifact, served: Served, settings: Settings, folder: Path, tmp_path: Path
 ) -> None:
-    environment = {"TIDEWHEEL_REQUEST_LOG": str(folder), "TIDEWHEEL_COLOUR": "green"}
+    environment = {
+        "TIDEWHEEL_REQUEST_LOG": str(folder),
+        "TIDEWHEEL_COLOUR": "green",
+        "TIDEWHEEL_PLATFORM_TOKEN": "ours",
+    }
     rows = [dict(golden.row) for golden in served.packaged.golden_rows]
     with serving(artifact.path, tmp_path / "output", environment) as service:
         answers = {f"q{n}": service.predict(rows[: 1 + n % 3], x_request_id=f"q{n}").json() for n in range(40)}
-        service.predict(rows, x_request_id="probe", x_tidewheel_probe="1")
+        service.predict(rows, x_request_id="probe", x_tidewheel_probe="ours")
         service.predict([{"weight": "wrong"}])
-        copied = service.predict([{**rows[0], "order_id": 17}], x_request_id="copy", host="endpoint-shadow:80").json()
+        copied = service.predict([{**rows[0], "order_id": 17}], x_request_id="copy", x_tidewheel_copy="ours").json()
+        pretended = {"a": {"x_tidewheel_probe": "1"}, "b": {"x_tidewheel_copy": "1"}, "c": {"host": "x-shadow"}}
+        for request_id, headers in pretended.items():
+            answers[request_id] = service.predict(rows[:1], x_request_id=request_id, **headers).json()
         assert service.stop() == -signal.SIGTERM
     found = logged(settings)
     assert set(found["request_id"]) == {*answers, "copy"}, "neither a release's own questions nor refused ones"

@@ -138,7 +138,7 @@ class Actions:
 
     def _await_ready(self, colour: Colour, timeout_seconds: float) -> Found:
         started = time.monotonic()
-        with Probe(self.backend.address(colour)) as probe:
+        with Probe(self.backend.address(colour), platform_token=self.backend.token()) as probe:
             while why := probe.unready():
                 if problem := self.backend.problem(colour):
                     raise ReleaseError(f"{colour} did not start: {problem}")
@@ -149,7 +149,7 @@ class Actions:
         return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
 
     def _switch(self, colour: Colour, version: str) -> Found:
-        with Probe(self.backend.address(colour)) as probe:
+        with Probe(self.backend.address(colour), platform_token=self.backend.token()) as probe:
             if why := probe.unready():
                 raise ReleaseError(f"{colour} is no longer ready, nothing was switched: {why}")
         figures = self._counted_of(colour.other)
@@ -162,7 +162,7 @@ class Actions:
         started, endpoint = time.monotonic(), self.backend.endpoint()
         await_traffic(self.backend, Traffic(colour))
         row = self._golden()[0].row
-        with Probe(endpoint) as probe:
+        with Probe(endpoint, platform_token=self.backend.token()) as probe:
             while True:
                 try:
                     answer = probe.predict([row])

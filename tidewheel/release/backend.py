@@ -38,6 +38,9 @@ class Backend(Protocol):
     def address(self, colour: Colour) -> str:
         """URL of a colour itself, past the router."""
 
+    def token(self) -> str:
+        """What a release's requests show, so that a service knows them from a caller's; empty where none does."""
+
     def endpoint(self) -> str:
         """URL of the pipeline through the router."""
 

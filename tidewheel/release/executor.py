@@ -92,7 +92,7 @@ class Executor:
         version = self._backend.version(colour) if colour else None
         if colour is None or version is None:
             return State()
-        with Probe(self._backend.address(colour)) as probe:
+        with Probe(self._backend.address(colour), platform_token=self._backend.token()) as probe:
             return State(Live(colour, version, healthy=not probe.unready()))
 
     def plan(self, wanted: str) -> tuple[list[Stage], str]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10.0
 TOKEN_VARIABLES = ("TIDEWHEEL_ENDPOINT_TOKEN", "TIDEWHEEL_ENDPOINT_TOKEN_FILE")
-PROBE = {"x-tidewheel-probe": "1"}
-"""Sent with every request of a release, which is no caller's: the prediction log leaves such requests out."""
+PROBE = "x-tidewheel-probe"
+"""Header with which a release shows that its requests are no caller's: the prediction log leaves them out."""
 
 
 class Unanswered(ReleaseError):
@@ -44,12 +44,15 @@ class Probe:
     Args:
         address: URL of a colour, or of the pipeline through the router.
         timeout_seconds: for each answer.
+        platform_token: what the backend says that a release shows, see `Backend.token`.
     """
 
-    def __init__(self, address: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, address: str, timeout_seconds: float = TIMEOUT_SECONDS, *, platform_token: str = "") -> None:
         self.address = address.rstrip("/")
         # No proxy: these are our own processes.
-        self._client = httpx.Client(timeout=timeout_seconds, trust_env=False, verify=_trusted(), headers=_headers())
+        self._client = httpx.Client(
+            timeout=timeout_seconds, trust_env=False, verify=_trusted(), headers=_headers(platform_token)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -88,10 +91,10 @@ class Probe:
         return Answered(found["predictions"], found["model_version"], found["colour"], milliseconds)
 
 
-def _headers() -> dict[str, str]:
-    """What marks a release's requests, and the token where this process knows one."""
-    token = _token()
-    return {**PROBE, "authorization": f"Bearer {token}"} if token else PROBE
+def _headers(platform_token: str) -> dict[str, str]:
+    """What marks a release's requests, and the callers' token where this process knows one."""
+    marks = {PROBE: platform_token} if platform_token else {}
+    return {**marks, "authorization": f"Bearer {token}"} if (token := _token()) else marks
 
 
 def _token() -> str:

@@ -36,7 +36,7 @@ def warm_up(stage: WarmUp, backend: Backend, golden: Sequence[GoldenRow]) -> Fou
         ReleaseError: it is beyond one of them.
     """
     colour, rows = stage.colour, [row.row for row in golden]
-    with Probe(backend.address(colour)) as probe:
+    with Probe(backend.address(colour), platform_token=backend.token()) as probe:
         times = [probe.predict([rows[n % len(rows)]]).milliseconds for n in range(WARM_UP_REQUESTS)]
     median, memory = round(statistics.median(times[-JUDGED_REQUESTS:]), 3), round(backend.memory_mb(colour), 1)
     figures = {
@@ -70,7 +70,7 @@ def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> 
     """
     colour, tolerance = stage.colour, stage.tolerance
     golden = artifact.golden_rows()
-    with Probe(backend.address(colour)) as probe:
+    with Probe(backend.address(colour), platform_token=backend.token()) as probe:
         answer = probe.predict([row.row for row in golden])
     if (answer.version, answer.colour) != (artifact.version, colour):
         raise ReleaseError(
@@ -99,7 +99,7 @@ def _compare_scores(stage: VerifyParity, backend: Backend, artifact: Artifact, s
         ReleaseError: they have.
     """
     assert stage.against is not None
-    with Probe(backend.address(stage.against)) as probe:
+    with Probe(backend.address(stage.against), platform_token=backend.token()) as probe:
         try:
             live = probe.predict([row.row for row in artifact.golden_rows()])
         except ReleaseError:

@@ -133,7 +133,7 @@ class Watch:
                 quiet = window.routed is None or window.routed.new.requests < policy.minimum_requests
 
     def _asked(self, stack: ExitStack, colour: Colour) -> Asked:
-        probe = Probe(self.backend.address(colour), ASKED_TIMEOUT_SECONDS)
+        probe = Probe(self.backend.address(colour), ASKED_TIMEOUT_SECONDS, platform_token=self.backend.token())
         return Asked(stack.enter_context(probe), self.golden)
 
     def _window(self, new: Asked, old: Asked, since: datetime, recall: Recall, *, quiet: bool) -> GuardMeasurement:

@@ -74,9 +74,8 @@ def test_a_base_gives_every_service_a_port_in_a_row_and_one_variable_moves_one()
         "airflow": 20000,
         "mlflow": 20001,
         "endpoint": 20002,
-        "envoy_admin": 20003,
         "postgres": 5432,
-        "airflow_logs": 20005,
+        "airflow_logs": 20004,
     }
 
 

@@ -83,14 +83,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     layout = Layout(tmp_path_factory.mktemp("local") / "home")
     layout.create()
     pipeline = small_models.pipeline(tmp_path_factory.mktemp("pipelines"))
-    ports = free_ports(2)
+    [port] = free_ports(1)
     supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"], **SECRETS})
     try:
         files = EnvoyFiles(layout.envoy)
-        write_initial_state(files, endpoint_port=ports[0], admin_port=ports[1])
+        write_initial_state(files, endpoint_port=port, admin_socket=layout.envoy_socket)
         supervisor.add(router.program(files))
         supervisor.start(router.NAME)
-        endpoint_url, admin_url = (f"http://127.0.0.1:{port}" for port in ports)
+        endpoint_url, admin_url = f"http://127.0.0.1:{port}", f"unix://{layout.envoy_socket}"
         wait_until(lambda: answers(f"{endpoint_url}/healthz"), "Envoy answers")
         yield House(layout, supervisor, endpoint_url, admin_url, pipeline, build_artifacts(layout.home, pipeline))
     finally:

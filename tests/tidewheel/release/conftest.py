@@ -61,6 +61,9 @@ class MemoryBackend:
     def address(self, colour: Colour) -> str:
         return f"{self.url}/{colour}"
 
+    def token(self) -> str:
+        return "ours"
+
     def endpoint(self) -> str:
         return f"{self.url}/endpoint"
 

@@ -1,0 +1,20 @@
+"""Lets pandas seem not to be installed: Arrow imports it, 50 MB, wherever it finds it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import MetaPathFinder
+
+
+class WithoutPandas(MetaPathFinder):
+    """A finder that stands before all others."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Find nothing, and let nobody else find it."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("a process that needs no pandas does without it", name=fullname)
+
+
+def hide_pandas() -> None:
+    """Have every later import of pandas in this process fail."""
+    sys.meta_path.insert(0, WithoutPandas())

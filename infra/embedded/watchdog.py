@@ -1,0 +1,190 @@
+"""Restarts what is alive and does not answer: `python -m infra.embedded.watchdog HOME`, itself under supervisord.
+
+supervisord starts again what has ended. A process that has closed its listeners, was stopped by a signal or waits for a
+lock for ever has not ended; this asks each over HTTP and ends those that stay silent. PostgreSQL is left to
+`tidewheel up`: to kill a database on a mere suspicion does more harm than it cures.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from infra.embedded.layout import Layout
+from infra.embedded.private_files import write_private
+from infra.embedded.program import Program
+from infra.embedded.supervise import POLL_SECONDS, State, Supervisor
+from tidewheel.errors import PlatformError
+
+if TYPE_CHECKING:
+    from infra.embedded.supervise import ProgramStatus
+
+NAME = "watchdog"
+ROUND_SECONDS = 3.0
+ANSWER_SECONDS = 3.0
+START_SECONDS = 60.0
+"""A program that was started less than this ago may not answer yet."""
+ROUTER_SILENCE = 12.0
+SILENCE = 60.0
+"""Of programs that answer slowly when the machine is busy."""
+STOP_SECONDS = 5.0
+SERVER_ERROR = 500
+
+log = logging.getLogger(NAME)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A program that answers over HTTP.
+
+    Attributes:
+        program: its name.
+        urls: what it answers: `http://host:port/path`, or `unix:///path/to/socket#/path`.
+        silence: seconds after which it is restarted.
+        start: seconds from its start in which it need not answer.
+    """
+
+    program: str
+    urls: tuple[str, ...]
+    silence: float
+    start: float
+
+
+@dataclass
+class Watchdog:
+    """Remembers since when each program is silent.
+
+    Attributes:
+        supervisor: of the programs.
+        silent_since: by program, on the monotonic clock.
+    """
+
+    supervisor: Supervisor
+    silent_since: dict[str, float] = field(default_factory=dict)
+
+    def look(self, watched: Iterable[Watched], unanswered: Callable[[str], str] | None = None) -> list[str]:
+        """Ask each once, and restart those that have been silent for too long; returns their names."""
+        unanswered = unanswered or why_unanswered
+        statuses = {status.name: status for status in self.supervisor.statuses()}
+        restarted = []
+        for each in watched:
+            status = statuses.get(each.program)
+            why = self._silence(each, status, unanswered) if status else ""
+            if not why:
+                self.silent_since.pop(each.program, None)
+                continue
+            since = self.silent_since.setdefault(each.program, time.monotonic())
+            if time.monotonic() - since < each.silence:
+                continue
+            log.warning("%s is alive and has not answered for %.0f s (%s): restarted", each.program, each.silence, why)
+            self.silent_since.pop(each.program)
+            self.supervisor.restart(each.program, STOP_SECONDS)
+            restarted.append(each.program)
+        return restarted
+
+    def _silence(self, watched: Watched, status: ProgramStatus, unanswered: Callable[[str], str]) -> str:
+        if status.state is not State.RUNNING or time.time() - status.since < watched.start:
+            return ""
+        return next(filter(None, map(unanswered, watched.urls)), "")
+
+
+def program(layout: Layout) -> Program:
+    """The watchdog, as supervisord runs it."""
+    command = (sys.executable, "-m", "infra.embedded.watchdog", str(layout.home))
+    root = Path(__file__).resolve().parents[2]
+    return Program(NAME, command, inherits=("PATH", "LANG", "LC_*", "SUPERVISOR_*"), directory=root, autostart=False)
+
+
+def write_watched(layout: Layout, watched: Iterable[Watched]) -> None:
+    """Write down what is to be watched besides the models' services."""
+    write_private(_file(layout), json.dumps([asdict(each) for each in watched], indent=1) + "\n")
+
+
+def read_watched(layout: Layout) -> list[Watched]:
+    """What is watched now: the services that `write_watched` wrote, and whatever model is placed in a colour."""
+    found = json.loads(_file(layout).read_text(encoding="utf-8"))
+    services = [Watched(**{**each, "urls": tuple(each["urls"])}) for each in found]
+    return [*services, *models(layout)]
+
+
+def models(layout: Layout) -> list[Watched]:
+    """The models' services that are placed in a colour now."""
+    endpoints: list[dict[str, Any]] = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted((layout.home / "endpoints").glob("*.json"))
+    ]
+    return [
+        Watched(f"{each['pipeline']}-{colour}", (f"http://127.0.0.1:{place['port']}/livez",), SILENCE, START_SECONDS)
+        for each in endpoints
+        for colour, place in each["places"].items()
+    ]
+
+
+def restart_silent_models(supervisor: Supervisor, layout: Layout, patience: float = 6.0) -> list[str]:
+    """Restart the models' services that run and do not answer for `patience` seconds; returns their names."""
+    watchdog = Watchdog(supervisor)
+    watched = [replace(each, silence=patience) for each in models(layout)]
+    restarted = watchdog.look(watched)
+    while watchdog.silent_since:
+        time.sleep(POLL_SECONDS)
+        restarted += watchdog.look(watched)
+    return restarted
+
+
+def why_unanswered(url: str) -> str:
+    """Why a URL of `Watched.urls` is not answered, empty where it is."""
+    address, _, path = url.partition("#")
+    parts = urlsplit(address)
+    if parts.scheme == "unix":
+        connection: http.client.HTTPConnection = _UnixConnection(parts.path)
+    else:
+        path = parts.path
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"{url}: {str(error) or type(error).__name__}"
+    finally:
+        connection.close()
+    return f"{url}: HTTP {status}" if status >= SERVER_ERROR else ""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _file(layout: Layout) -> Path:
+    return layout.run / "watched.json"
+
+
+def main() -> None:
+    """Watch until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    layout = Layout(Path(sys.argv[1]))
+    watchdog = Watchdog(Supervisor(layout))
+    while True:
+        time.sleep(ROUND_SECONDS)
+        try:
+            watchdog.look(read_watched(layout))
+        except PlatformError as error:  # the platform is being stopped, or another has just restarted it
+            log.warning("%s", error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Bodies that mean to exhaust a service: each is refused within bounds, and the others are answered meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+import pytest
+
+from bentos.call import LARGEST_BODY
+from bentos.served import Served
+from tests.bentos.attack_meter import MEGABYTE, attacked
+from tests.bentos.attacks import ATTACKS, PARQUET, Attack, one_large_text
+from tests.bentos.service_process import Service, serving
+from tidewheel.release.artifact import Artifact
+
+pytestmark = [pytest.mark.slow]
+
+MOST_MEGABYTES = 10 * LARGEST_BODY / MEGABYTE
+MOST_MILLISECONDS = 100.0
+LONGEST_REFUSAL = 10_000
+CHEAP = [
+    *(attack for attack in ATTACKS if not attack.expensive),
+    Attack("Parquet, one text of 250 MB", PARQUET, lambda: one_large_text(250 * 10**6, "zstd"), frozenset({413})),
+]
+
+
+@pytest.fixture(scope="module")
+def service(artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serving(artifact.path, tmp_path_factory.mktemp("attacked") / "output", {}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def row(served: Served) -> dict[str, Any]:
+    return dict(served.packaged.golden_rows[0].row)
+
+
+@pytest.fixture(scope="module")
+def quiet(service: Service, row: dict[str, Any]) -> float:
+    """Milliseconds that 99 of a hundred one-row requests take on this machine while nobody attacks."""
+    return median(attacked(service, row, None, 1.0).p99 for _ in range(3))
+
+
+@pytest.mark.parametrize("attack", CHEAP, ids=lambda attack: attack.name)
+def test_an_attack_is_refused_in_bounded_memory_and_holds_nobody_up(
+    service: Service, row: dict[str, Any], quiet: float, attack: Attack
+) -> None:
+    cost = attacked(service, row, attack, seconds=0.5)
+    assert cost.statuses <= attack.statuses
+    assert cost.megabytes < MOST_MEGABYTES
+    if 200 not in cost.statuses:
+        assert cost.answer_bytes < LONGEST_REFUSAL
+    if len(cost.others) >= 20:
+        # A machine that is busy with something else is slow in quiet too.
+        assert cost.p99 < max(MOST_MILLISECONDS, 5 * quiet)
+
+
+def test_after_all_of_it_large_requests_are_answered_as_before(service: Service, row: dict[str, Any]) -> None:
+    answer = service.predict([row] * 900)
+    assert answer.status_code == 200
+    assert len(answer.json()["predictions"]) == 900

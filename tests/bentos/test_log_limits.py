@@ -1,0 +1,121 @@
+"""How much of the disk the prediction log takes: of one request, and of a day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from bentos.call import Call
+from bentos.encoding import Coded, Columns
+from bentos.log_limits import MEGABYTE, LogLimits
+from bentos.measures import Measures
+from bentos.platform_token import share_of
+from bentos.prediction_log import PredictionLog
+from bentos.request import Rows
+from bentos.served import Served
+from bentos.settings import EndpointSettings
+from jobs.data.request_log import RequestLog
+from tests.conftest import wait_until
+from tidewheel.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def folder(settings: Settings) -> Path:
+    return settings.request_log_folder / "orders"
+
+
+def logged(settings: Settings) -> pd.DataFrame:
+    now = datetime.now(UTC)
+    return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
+
+
+def long_texts(served: Served, count: int, letters: int, *, coded: bool) -> Rows:
+    """Rows whose categories are long, in few bytes where they are a dictionary."""
+    texts = ["é" * (letters // 2)] * count
+    shared: Any = Coded(np.zeros(count, np.intp), ("é" * (letters // 2),))
+    packaged = served.packaged
+    categories = tuple(shared if coded else texts for _ in packaged.categories)
+    return Rows(
+        Columns(np.ones((count, len(packaged.numbers))), categories), tuple([None] * count for _ in packaged.key)
+    )
+
+
+def written(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.arrows"))
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_of_a_request_that_would_take_too_much_the_first_rows_are_logged_and_the_rest_is_counted(
+    served: Served, settings: Settings, folder: Path, coded: bool
+) -> None:
+    log = PredictionLog(folder, served.packaged, "blue", LogLimits(request_bytes=MEGABYTE))
+    for n in range(3):
+        log.put(Call("POST", {}, f"q{n}"), long_texts(served, 10_000, 1000, coded=coded), np.arange(10_000) / 1e4)
+    log.close()
+    assert 2 * MEGABYTE < written(folder) < 3.3 * MEGABYTE, "without a limit it would be 60"
+    found = logged(settings)
+    assert found.groupby("request_id")["row"].agg(["min", "nunique"]).to_dict() == {
+        "min": {"q0": 0, "q1": 0, "q2": 0},
+        "nunique": dict.fromkeys(("q0", "q1", "q2"), (10_000 * 3 - log.cut_rows) // 3),
+    }
+    assert log.cut_requests == log.written == 3
+    page = Measures(served, log).text().decode()
+    assert "tidewheel_log_cut_requests_total 3.0" in page
+    assert f"tidewheel_log_cut_rows_total {float(log.cut_rows)}" in page
+
+
+def test_a_day_has_a_limit_that_outlives_the_process_and_is_the_colours_own(
+    served: Served, settings: Settings, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = LogLimits(day_bytes=2 * MEGABYTE)
+    rows, predictions = long_texts(served, 500, 900, coded=True), np.zeros(500)
+
+    def ask(colour: str, times: int) -> PredictionLog:
+        log = PredictionLog(folder, served.packaged, colour, limits)
+        for n in range(times):
+            log.put(Call("POST", {}, f"{colour}{n}"), rows, predictions)
+            wait_until(lambda n=n: log.written + log.dropped["day"] == n + 1, "it is written or counted")  # type: ignore[misc]
+        log.close()
+        return log
+
+    first = ask("blue", 4)
+    assert (first.written, first.dropped["day"]) == (2, 2)
+    assert written(folder) < 2 * MEGABYTE
+    assert caplog.text.count("has reached its 2 MiB; the answers go on") == 1
+    assert ask("blue", 1).dropped["day"] == 1
+    assert ask("green", 1).dropped["day"] == 0
+    assert 'tidewheel_log_dropped_requests_total{reason="day"} 2.0' in Measures(served, first).text().decode()
+
+
+def test_the_limits_are_set_in_mebibytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"TIDEWHEEL_ENDPOINT_LOG_REQUEST_MB": "3", "TIDEWHEEL_ENDPOINT_LOG_DAY_MB": "500"}
+    assert EndpointSettings.from_environment(variables).log_limits == LogLimits(3 * MEGABYTE, 500 * MEGABYTE)
+    for wrong in ("0", "-1", "many", "1.5"):
+        with pytest.raises(ValueError, match=f"DAY_MB is '{wrong}': expected a whole number of MiB"):
+            EndpointSettings.from_environment({"TIDEWHEEL_ENDPOINT_LOG_DAY_MB": wrong})
+
+
+def test_no_caller_can_choose_an_id_that_the_sample_leaves_out(served: Served, folder: Path) -> None:
+    sampled = replace(served.packaged, log_sample=0.5)
+    ids = [f"q{n}" for n in range(400)]
+    chosen = []
+    for token in (b"", b"a" * 43, b"b" * 43):
+        log = PredictionLog(folder, sampled, "blue", token=token)
+        chosen.append({request_id for request_id in ids if log.wants(request_id)})
+        log.close()
+        assert 120 < len(chosen[-1]) < 280
+    assert len(chosen[1] ^ chosen[2]) > 100, "which they are follows from what only the platform knows"
+    assert share_of("q", b"a") == share_of("q", b"a")
