@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
@@ -14,9 +15,6 @@ from jobs.job import Job, Result, run
 from tidewheel.errors import DataRefused, SourceError
 from tidewheel.lake import Manifest
 from tidewheel.spec.sections import Reader
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 log = logging.getLogger("tidewheel.land")
 
@@ -101,7 +99,8 @@ def _land(
     empty: list[date] = []
     for day in days:
         try:
-            found = read_day(reader, day, job.settings.project, job.pipeline.key)
+            section = "source" if dataset == "landing" else "labels"
+            found = read_day(reader, day, job.settings.project, dict.fromkeys(job.pipeline.key, pa.string()), section)
         except UnreadableFile as error:
             place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
             refused.append(f"{error} (kept in {place})")
