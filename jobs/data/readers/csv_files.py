@@ -38,9 +38,12 @@ def csv_table(
     parts = [csv_text(file, reader, section) for file in files]
     text = pa.concat_tables(same_columns(files, [part.table for part in parts]))
     notation = Notation.of(reader)
-    return pa.table(
-        {name: _csv_column(name, text[name], parts, notation, types.get(name), section) for name in text.column_names}
-    )
+    names = text.column_names
+    columns = [
+        _csv_column(name, column, parts, notation, types.get(name), section)
+        for name, column in zip(names, text.columns, strict=True)
+    ]
+    return pa.table(columns, names)
 
 
 def _csv_column(

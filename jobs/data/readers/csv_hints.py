@@ -11,8 +11,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
+
 from jobs.data.readers.csv_numbers import Notation, is_number
 from jobs.data.readers.csv_types import SAMPLE, inferred
+from jobs.data.readers.text_columns import any_true
 from tidewheel.spec.sections import CsvReader
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ OTHER_FORMATS = (
 )
 MARKUP = re.compile(rb"\s*(<!doctype|<html|<head|<\?xml)", re.IGNORECASE)
 JSON_TEXT = re.compile(rb"\s*(\{|\[\s*[\{\]])")
+NUMERAL = r"^\s*-?[0-9][0-9.,'_\x{2019}\x{a0}\x{202f} ]*$"
 # Ways to write numbers that are tried where a column is text, most common first: decimal, thousands.
 NUMBER_STYLES = (
     *((",", thousands) for thousands in (None, ".", " ", "\u00a0", "\u202f", "'", "\u2019")),
@@ -117,14 +121,15 @@ def number_hint(text: pa.ChunkedArray, reader: CsvReader, section: str) -> str |
         reader: how the file is declared: a `decimal` that is set is believed.
         section: the part of the pipeline file that the reader stands in.
     """
-    if is_number(inferred(text, Notation.of(reader)).type):
-        return None
+    own = Notation.of(reader)
     sample = text.drop_null().slice(0, SAMPLE)
+    if not any_true(pc.match_substring_regex(sample, NUMERAL)) or is_number(inferred(text, own).type):
+        return None
     fitting = []
     for decimal, thousands in NUMBER_STYLES:
         if (reader.decimal or decimal) != decimal or (reader.thousands or thousands) != thousands:
             continue
-        style = replace(Notation.of(reader), decimal=decimal, thousands=thousands)
+        style = replace(own, decimal=decimal, thousands=thousands)
         if is_number(inferred(sample, style).type) and is_number(inferred(text, style).type):
             fitting.append((decimal, thousands))
     if not fitting:

@@ -22,7 +22,6 @@ PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)?(\.[0-9]+)?$"
 # As programs print them: 1e-05, 2.5E7. An exponent without sign or point, as in 1e5, is as likely a part of an id.
 SCIENTIFIC = r"^-?([0-9](\.[0-9]+)?[eE][+-][0-9]+|[0-9]\.[0-9]+[eE][0-9]+)$"
 ANY_NUMBER = r"^-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
-POINT_OR_EXPONENT = r"[.eE]"
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,12 @@ def floats(text: pa.ChunkedArray, notation: Notation) -> pa.ChunkedArray | None:
     if plain is None or numbers is None or not all_true(pc.is_finite(numbers)):
         return None
     odd = _written_otherwise(plain, numbers)
-    if not len(odd):
-        return numbers
-    if any(not _is_exact(value) for value in _long(odd)):
+    long = _long(odd)
+    if not all(map(_is_exact, long)) or _has_two_spellings(plain, odd):
         return None
-    if not any_true(pc.match_substring_regex(plain, POINT_OR_EXPONENT)):  # integers beyond int64 are rather ids
-        return None
-    return None if pc.count_distinct(numbers).as_py() < pc.count_distinct(plain).as_py() else numbers
+    if any(value.lstrip("-").isdigit() for value in long) and not any_true(pc.match_substring_regex(plain, r"[.eE]")):
+        return None  # integers beyond int64 are rather ids
+    return numbers
 
 
 def numbers_as(text: pa.ChunkedArray, kind: pa.DataType, notation: Notation) -> pa.ChunkedArray | None:
@@ -117,6 +115,13 @@ def _floats_as(text: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | No
 def _written_otherwise(text: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
     """The values that are not printed as they were written, for example 2.50."""
     return text.filter(pc.not_equal(numbers.cast(pa.string()), text))
+
+
+def _has_two_spellings(text: pa.ChunkedArray, odd: pa.ChunkedArray) -> bool:
+    """Whether a number occurs in two ways; one of them is then not the way that it is printed in."""
+    spellings = pc.unique(odd)
+    printed = pc.unique(spellings.cast(pa.float64()).cast(pa.string()))
+    return len(printed) < len(spellings) or (len(printed) > 0 and any_true(pc.is_in(text, printed)))
 
 
 def _long(text: pa.ChunkedArray) -> list[str]:

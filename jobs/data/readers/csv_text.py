@@ -173,9 +173,10 @@ def _quotes_are_plain(content: bytes, reader: CsvReader) -> bool:
     if len(places) % 2:
         return False
     # A doubled quote closes a field and opens it again, so that pairs stay pairs.
-    neighbours = np.frombuffer(LINE_ENDS + reader.delimiter.encode() + reader.quote.encode(), dtype=np.uint8)
+    is_neighbour = np.zeros(256, dtype=bool)
+    is_neighbour[list(LINE_ENDS + reader.delimiter.encode() + reader.quote.encode())] = True
     before, after = characters[places[::2] - 1], characters[places[1::2] + 1]
-    return bool(np.isin(before, neighbours).all() and np.isin(after, neighbours).all())
+    return bool(is_neighbour[before].all() and is_neighbour[after].all())
 
 
 def _columns(content: bytes, reader: CsvReader, count: int) -> list[pa.ChunkedArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import DataRefused, did_you_mean
@@ -74,23 +75,23 @@ def name_problem(names: Sequence[str], remedy: str) -> str | None:
 
 
 def same_columns(files: Sequence[SourceFile], tables: Sequence[pa.Table]) -> list[pa.Table]:
-    """The tables with their columns in the order of the first.
+    """The tables of a day's files with their columns in the order of the first.
 
     Raises:
         UnreadableFile: a file has columns that the first has not, or lacks some.
     """
     first = tables[0].column_names
     for file, table in zip(files, tables, strict=True):
-        missing = [name for name in first if name not in table.column_names]
-        extra = [name for name in table.column_names if name not in first]
+        names = table.column_names
+        missing = list(filterfalse(set(names).__contains__, first))
+        extra = list(filterfalse(set(first).__contains__, names))
         if missing or extra:
-            differences = [
-                f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("extra", extra)) if names
-            ]
+            sides = (("missing", missing), ("extra", extra))
+            differences = "; ".join(f"{side}: {', '.join(columns)}" for side, columns in sides if columns)
             hint = did_you_mean(missing[0], extra) if missing else ""
             raise UnreadableFile(
                 file,
-                f"other columns than {files[0].name} of the same day ({'; '.join(differences)}{hint}); "
-                "expected the same columns in all files of a day, in any order",
+                f"other columns than {files[0].name} of the same day ({differences}{hint}); expected the same columns "
+                "in all files of a day, in any order",
             )
     return [table.select(first) for table in tables]

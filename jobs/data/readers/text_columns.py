@@ -34,7 +34,8 @@ def is_one_of(text: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
 
 def without(text: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
     """A column with the words as missing values."""
-    return pc.if_else(is_one_of(text, words), pa.scalar(None, pa.string()), text) if words else text
+    found = pc.is_in(text, pa.array(words, pa.string()))
+    return pc.if_else(found, pa.scalar(None, pa.string()), text) if any_true(found) else text
 
 
 def all_true(booleans: pa.ChunkedArray) -> bool:

@@ -6,6 +6,7 @@ import bz2
 import csv
 import gzip
 import io
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -39,7 +40,9 @@ def _refusal(folder: Path, content: bytes | str, name: str = "x.csv", **keys: ob
 
 
 @pytest.mark.parametrize("rows", [18_000, 60_000])
-@pytest.mark.parametrize("text", ["first line\nsecond {}, line", 'a "quoted" word,\r\n\r\n{}', "{}", "\n"])
+@pytest.mark.parametrize(
+    "text", ["first line\nsecond {}, line", 'a "quoted" word,\r\n\r\n{}', "no {} line break", "\n"]
+)
 def test_line_breaks_inside_quoted_fields_are_read_whatever_the_size_of_the_file(
     tmp_path: Path, rows: int, text: str
 ) -> None:
@@ -50,17 +53,17 @@ def test_line_breaks_inside_quoted_fields_are_read_whatever_the_size_of_the_file
     assert list(zip(*(column.to_pylist() for column in table.columns), strict=True)) == expected
 
 
-@pytest.mark.parametrize("size", [5 * MEBIBYTE, 40 * MEBIBYTE])
-def test_a_field_may_be_larger_than_any_block(tmp_path: Path, size: int) -> None:
-    long = "x,\n" * (size // 3)
+def test_a_field_may_be_larger_than_any_block(tmp_path: Path) -> None:
+    long = "x,\n" * (11 * MEBIBYTE)
     table = _read(tmp_path, f'key,text\n1,"{long}"\n2,b\n')
     assert table["text"].to_pylist() == [long, "b"]
-    many = MEBIBYTE
-    wide = _read(
-        tmp_path, f"key,{','.join(f'c{n}' for n in range(2000))}\n1{',x' * 2000}\n2,{'y' * many}{',z' * 1999}\n"
-    )
-    assert wide.num_columns == 2001
-    assert len(wide["c0"][1].as_py()) == many
+
+
+def test_a_line_may_have_thousands_of_fields_and_be_larger_than_a_block(tmp_path: Path) -> None:
+    names = ",".join(f"c{n}" for n in range(1000))
+    table = _read(tmp_path, f"key,{names}\n1{',x' * 1000}\n2,{'y' * 5 * MEBIBYTE}{',z' * 999}\n")
+    assert (table.num_rows, table.num_columns) == (2, 1001)
+    assert len(table["c0"][1].as_py()) == 5 * MEBIBYTE
 
 
 @pytest.mark.parametrize(
@@ -117,13 +120,17 @@ def test_an_encoding_is_read_as_it_is_declared(tmp_path: Path, encoding: str) ->
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("id;name\n1;a\n2;b\n", 'has one column, \'id;name\'; the file seems to be delimited by \';\': set source.reader.delimiter: ";"'),
-        ("id;amount\n1;2,50\n2;3,25\n", 'found 2; a field.*set source.reader.delimiter: ";"'),
+        ("id;name\n1;a\n2;b\n", "has one column, 'id;name'; the file seems to be delimited by ';': set source.reader"),
+        ("id;amount\n1;2,50\n2;3,25\n", 'has one column.*set source.reader.delimiter: ";"'),
+        ("id;a,b;c\n1;2,50;x\n2;3;x\n", 'line 3: expected 2 fields.*set source.reader.delimiter: ";"'),
         ("id\tname\n", r'set source\.reader\.delimiter: "\\t"'),
         ("id|name\n1|a\n", r'set source\.reader\.delimiter: "\|"'),
-        ("k,Größe\n1,2\n".encode("latin-1"), "line 1 is not utf-8; as cp1252 it reads 'k,Größe'.*set source.reader.encoding: \"cp1252\""),
+        (
+            "k,Größe\n1,2\n".encode("latin-1"),
+            "line 1 is not utf-8; as cp1252 it reads 'k,Größe'.*set source.*: \"cp1252\"",
+        ),
         ("k,t\n1,a\n2,Jürgen\n".encode("cp1252"), "line 3 is not utf-8; as cp1252 it reads '2,Jürgen'"),
-        ("k,t\n1,a\n".encode("utf-16"), 'line 1 is not utf-8; it begins as utf-16 does: set source.reader.encoding: "utf-16"'),
+        ("k,t\n1,a\n".encode("utf-16"), 'begins as utf-16 does: set source.reader.encoding: "utf-16"'),
         ("k,t\n1,a\n".encode("utf-16-le"), 'every second byte is zero: set source.reader.encoding: "utf-16-le"'),
         (b"k,t\n1,a\n2,\x00\x00\x00\n", "line 3 holds a zero byte"),
         (b"", r"empty \(0 bytes\); expected at least the line with the column names"),
@@ -141,13 +148,12 @@ def test_an_encoding_is_read_as_it_is_declared(tmp_path: Path, encoding: str) ->
         ("k,t,\n1,a,\n", "column 3 of 3 has no name"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_is_no_csv_file_as_declared_says_what_it_is_and_what_to_do(
     tmp_path: Path, content: bytes | str, words: str
 ) -> None:
     refusal = _refusal(tmp_path, content)
-    assert pytest.approx is not None
-    assert __import__("re").search(words, refusal), refusal
+    assert re.search(words, refusal), refusal
 
 
 def test_a_zip_archive_in_place_of_a_csv_file_is_told(tmp_path: Path) -> None:
