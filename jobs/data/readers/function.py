@@ -76,7 +76,7 @@ def _array(series: pd.Series) -> pa.Array | pa.ChunkedArray:
     if isinstance(kind, pd.PeriodDtype | pd.IntervalDtype) or kind.kind == "c":
         raise ValueProblem(f"is of pandas' type {kind}, which no column can hold; expected text, numbers or timestamps")
     if isinstance(kind, pd.SparseDtype):
-        return _array(series.astype(kind.subtype))
+        return pa.array(np.asarray(series), from_pandas=True)
     if isinstance(kind, pd.CategoricalDtype):
         categories = _array(pd.Series(kind.categories))
         values = categories if isinstance(categories, pa.Array) else categories.combine_chunks()

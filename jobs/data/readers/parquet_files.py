@@ -74,7 +74,7 @@ def _common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
         unsigned = any(pa.types.is_uint64(kind) for kind in kinds)
         return pa.uint64() if unsigned and all(pa.types.is_unsigned_integer(kind) for kind in kinds) else pa.int64()
     families = (
-        (pa.types.is_integer, pa.types.is_decimal),
+        (pa.types.is_decimal,),
         (pa.types.is_date,),
         (pa.types.is_time,),
         (pa.types.is_timestamp,),

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ class ValueProblem(Exception):
     """Why values make no column: `holds …; expected …`."""
 
 
-def array_of(values: Sequence[object]) -> pa.Array:
+def array_of(values: Sequence[Any]) -> pa.Array:
     """Values of one type as an Arrow array; None is a missing value, and a column without any other is of type null.
 
     Whole numbers beside floats become floats where that changes none of them; times with a zone become UTC; UUIDs are
@@ -60,23 +61,27 @@ def _kind(value: object) -> type:
     return type(value)
 
 
-def _array(values: Sequence[object], kind: type) -> pa.Array:
+def _array(values: Sequence[Any], kind: type) -> pa.Array:
     present = [value for value in values if value is not None]
     try:
         if kind is datetime:
             return _timestamps(values)
-        if kind is time and any(value.tzinfo is not None for value in present):  # type: ignore[attr-defined]
+        if kind is time and any(value.tzinfo is not None for value in present):
             raise ValueProblem("holds times of day with a zone; expected them without, or timestamps")
+        if kind is Decimal and (other := next((v for v in present if not v.is_finite()), None)) is not None:
+            raise ValueProblem(
+                f"holds {other!r}, which no decimal column can hold; expected a float or a missing value"
+            )
         if kind is uuid.UUID:
             return pa.array([value if value is None else str(value) for value in values], pa.string())
         if kind is bytes:
-            return pa.array([value if value is None else bytes(value) for value in values], pa.binary())  # type: ignore[call-overload]
+            return pa.array([value if value is None else bytes(value) for value in values], pa.binary())
         if kind is list:
             return _lists(values)
         if kind is float:
-            return pa.array([value if value is None else float(value) for value in values], pa.float64())  # type: ignore[arg-type]
+            return pa.array([value if value is None else float(value) for value in values], pa.float64())
         if kind is int:
-            return _integers([value if value is None else int(value) for value in values])  # type: ignore[call-overload]
+            return _integers([value if value is None else int(value) for value in values])
         if kind in ARROW:
             return pa.array(values, ARROW[kind])
     except (pa.ArrowException, ValueError, OverflowError, UnicodeError) as error:
@@ -109,19 +114,19 @@ def _integers(values: Sequence[int | None]) -> pa.Array:
             raise ValueProblem(f"holds {largest}, which is beyond 64 bits; expected text or a smaller number") from None
 
 
-def _numbers(values: Sequence[object], kinds: set[type]) -> pa.Array:
+def _numbers(values: Sequence[Any], kinds: set[type]) -> pa.Array:
     """Numbers of two types, if all of them are in one: floats, or decimals where none is a float."""
     if float not in kinds:
-        return _array([value if value is None else Decimal(value) for value in values], Decimal)  # type: ignore[arg-type]
+        return _array([value if value is None else Decimal(value) for value in values], Decimal)
     for value in values:
-        if value is not None and not isinstance(value, float | np.floating) and float(value) != value:  # type: ignore[arg-type]
+        if value is not None and not isinstance(value, float | np.floating) and float(value) != value:
             raise ValueProblem(
                 f"holds {value} ({_name(_kind(value))}) beside floats, which change it; expected one type"
             )
     return _array(values, float)
 
 
-def _timestamps(values: Sequence[object]) -> pa.Array:
+def _timestamps(values: Sequence[Any]) -> pa.Array:
     present = [value for value in values if isinstance(value, datetime)]
     zoned = [value.tzinfo is not None for value in present]
     if any(zoned) and not all(zoned):
@@ -132,8 +137,8 @@ def _timestamps(values: Sequence[object]) -> pa.Array:
     return pa.array(moments, pa.timestamp("us", "UTC"))
 
 
-def _lists(values: Sequence[object]) -> pa.Array:
-    lists = [None if value is None else list(value) for value in values]  # type: ignore[call-overload]
+def _lists(values: Sequence[Any]) -> pa.Array:
+    lists = [None if value is None else list(value) for value in values]
     items = array_of([item for one in lists if one is not None for item in one])
     ends = np.cumsum([0, *(0 if one is None else len(one) for one in lists)])
     offsets = pa.array(ends, pa.int32(), mask=np.array([*(one is None for one in lists), False]))

@@ -232,3 +232,28 @@ def test_a_wrong_value_in_the_second_file_names_that_file_and_its_line(tmp_path:
     (tmp_path / "b.csv").write_text('k,x\n"3\n",3\n4,four\n')
     with pytest.raises(UnreadableFile, match=r"b\.csv: line 4, column 'x': 'four' \(string\); expected int64"):
         read_day(CsvReader(kind="csv", path="*.csv"), DAY, tmp_path, {"x": pa.int64()})
+
+
+def test_several_files_of_a_day_are_one_table_in_order_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / str(DAY)).mkdir()
+    for name, value in (("b", "2"), ("a", "1")):
+        (tmp_path / str(DAY) / f"{name}.csv").write_text(f"x\n{value}\n")
+    reader = CsvReader(kind="csv", path=f"{tmp_path.as_uri()}/{{partition}}/*.csv")
+    found = read_day(reader, DAY, Path())
+    assert found.table["x"].to_pylist() == [1, 2]
+    assert len(found.files) == 2
+
+
+def test_a_folder_may_have_brackets_in_its_name(tmp_path: Path) -> None:
+    project = tmp_path / "shop [2024]?"
+    (project / "data").mkdir(parents=True)
+    (project / "data" / "one.csv").write_text("id\n1\n")
+    assert _read_all(project, "data/*.csv")["id"].to_pylist() == [1]
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    content = b"n,s\n1,a\nNA,\n"
+    for name, packed in (("x.csv.gz", gzip.compress(content)), ("x.csv.bz2", bz2.compress(content))):
+        assert _read(tmp_path, packed, name).to_pydict() == {"n": [1, None], "s": ["a", None]}
+    members = gzip.compress(b"n,s\n") + gzip.compress(b"1,a\n")
+    assert _read(tmp_path, members, "y.csv.gz").to_pydict() == {"n": [1], "s": ["a"]}
