@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
@@ -16,9 +17,6 @@ from tidewheel.errors import DataRefused, SourceError, UsageError
 from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec.sections import Reader
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 log = logging.getLogger("tidewheel.land")
 
@@ -124,7 +122,8 @@ def _land(
     empty: list[date] = []
     for day in days:
         try:
-            found = read_day(reader, day, job.settings.project, job.pipeline.key)
+            section = "source" if dataset == "landing" else "labels"
+            found = read_day(reader, day, job.settings.project, dict.fromkeys(job.pipeline.key, pa.string()), section)
         except UnreadableFile as error:
             place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
             refused.append(f"{error} (kept in {place})")

@@ -14,6 +14,7 @@ NIGHTLY = r"^[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* \*$"
 VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
 MEMORY = r"^[1-9]\d*(Mi|Gi)$"
 EMAIL = r"^[^@\s]+@[^@\s]+$"
+CHARACTER = r"^[\x01-\x09\x0b\x0c\x0e-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e]$"
 PATTERNS = {
     NAME: "lower-case letters, digits and _, beginning with a letter, at most 63",
     CODE: "`module:function`, for example jobs.pipelines.shop.reader:orders",
@@ -22,6 +23,7 @@ PATTERNS = {
     VARIABLE: "the name of an environment variable, for example SHOP_DATABASE_URL",
     MEMORY: "memory in Mi or Gi, for example 2Gi",
     EMAIL: "an e-mail address",
+    CHARACTER: 'one ASCII character that is no letter or digit, for example ";" or "\\t"',
 }
 
 
@@ -37,12 +39,21 @@ def _runs_some_day(cron: str) -> str:
     return cron
 
 
+def _is_an_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):  # no such codec, or one that is not of text; a name with a NUL
+        raise ValueError("expected an encoding that Python knows, for example utf-8, cp1252, latin-1, utf-16") from None
+    return name
+
+
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 CodeReference = Annotated[str, StringConstraints(pattern=CODE), Field(examples=["jobs.pipelines.shop.reader:orders"])]
 Cron = Annotated[str, StringConstraints(pattern=CRON), AfterValidator(_runs_some_day), Field(examples=["0 3 * * *"])]
 Nightly = Annotated[str, StringConstraints(pattern=NIGHTLY), Field(examples=["0 3 * * *"])]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
+Character = Annotated[str, StringConstraints(pattern=CHARACTER)]
 
 
 class Section(BaseModel):
@@ -54,12 +65,62 @@ class Section(BaseModel):
 class FileReader(Section):
     """Reads one file (or several) a day."""
 
-    kind: Literal["parquet", "csv"] = Field(description="file format")
+    kind: str
     path: str = Field(
         description="path or fsspec URL; `{partition}` becomes the day, `*` matches several files; "
         "relative paths start at the project folder",
         examples=["/data/orders/{partition}/*.parquet"],
     )
+
+
+class ParquetReader(FileReader):
+    """Reads Parquet files."""
+
+    kind: Literal["parquet"] = Field(description="Parquet files")
+
+
+class CsvReader(FileReader):
+    """Reads CSV files. Nothing about them is guessed: what differs from the defaults is said here."""
+
+    kind: Literal["csv"] = Field(description="CSV files, also compressed (.gz, .bz2, .zst)")
+    delimiter: Character = Field(default=",", description="the character between two fields", examples=[";", "\t", "|"])
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="the character before the decimals, a point by default. Text such as 2,50 in a whole column is "
+        'refused until this is given: "," makes numbers of it, "." says that it is text',
+    )
+    thousands: Literal[".", ",", " ", "'", "\u2019", "_", "\u00a0", "\u202f"] | None = Field(
+        default=None, description="the character between groups of three digits; none by default"
+    )
+    encoding: Annotated[str, AfterValidator(_is_an_encoding)] = Field(
+        default="utf-8", description="how the files are encoded", examples=["cp1252", "utf-16"]
+    )
+    quote: Character | Literal[""] = Field(
+        default='"', description="the character around a field that contains delimiters; empty: quotes mean nothing"
+    )
+    escape: Character | None = Field(
+        default=None,
+        description="the character that takes away the meaning of the one after it, often a backslash; none by "
+        "default: a quote inside a quoted field is doubled",
+    )
+    null_values: list[str] | None = Field(
+        default=None,
+        description="fields that mean a missing value in every column, quoted or not. By default an empty field, and "
+        "in columns of numbers, dates, times and booleans also NA, N/A, NaN, nan, null, NULL, None",
+    )
+
+    @model_validator(mode="after")
+    def _characters_have_one_meaning(self) -> CsvReader:
+        if len({self.delimiter, self.quote, self.escape}) < 3:
+            raise ValueError(
+                f"delimiter {self.delimiter!r}, quote {self.quote!r} and escape {self.escape!r} are to be told apart"
+            )
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError(
+                f"{self.thousands!r} stands between thousands and before the decimals; "
+                f'expected another `decimal`, for example decimal: "{"," if self.thousands == "." else "."}"'
+            )
+        return self
 
 
 class SqlReader(Section):
@@ -87,7 +148,7 @@ class PythonReader(Section):
     function: CodeReference = Field(description="`module:function`; called with a date, returns that day's rows")
 
 
-Reader = Annotated[FileReader | SqlReader | PythonReader, Field(discriminator="kind")]
+Reader = Annotated[ParquetReader | CsvReader | SqlReader | PythonReader, Field(discriminator="kind")]
 
 
 class Source(Section):

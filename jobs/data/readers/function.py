@@ -1,0 +1,88 @@
+"""The rows of one day from a function of the pipeline's own: a table of Arrow, or a frame of pandas."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.data.code_reference import resolve
+from jobs.data.readers.source_day import SourceDay, name_problem
+from jobs.data.readers.values import ValueProblem, array_of
+from tidewheel.errors import DataRefused, UsageError
+from tidewheel.spec.sections import PythonReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def call_function(reader: PythonReader, day: date) -> SourceDay:
+    """Call a pipeline's function for one day. See `jobs.data.readers.read_day`."""
+    import pandas as pd
+
+    returned = resolve(reader.function)(day)
+    name = f"{reader.function}({day})"
+    if isinstance(returned, pd.DataFrame):
+        return SourceDay(_from_pandas(returned, name), name)
+    if not hasattr(returned, "__arrow_c_stream__"):
+        raise UsageError(
+            f"{name} returned a {type(returned).__name__}; expected a pandas.DataFrame, a pyarrow.Table or another "
+            "table with Arrow's stream interface, such as polars.DataFrame"
+        )
+    table = returned if isinstance(returned, pa.Table) else pa.table(returned)
+    if problem := name_problem(table.column_names, "rename it in the function"):
+        raise DataRefused(f"{name}: {problem}")
+    return SourceDay(table, name)
+
+
+def _from_pandas(frame: pd.DataFrame, name: str) -> pa.Table:
+    import pandas as pd
+
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataRefused(
+            f"{name}: the columns have names of {frame.columns.nlevels} levels, for example {frame.columns[0]}; "
+            "expected one: join them, as in frame.columns = ['_'.join(names) for names in frame.columns]"
+        )
+    if other := [column for column in frame.columns if not isinstance(column, str)]:
+        raise DataRefused(
+            f"{name}: {other[0]!r} ({type(other[0]).__name__}) is the name of a column; expected text: "
+            "frame.columns = frame.columns.astype(str)"
+        )
+    if problem := name_problem(list(frame.columns), "rename it, for example with merge's `suffixes` or frame.rename"):
+        raise DataRefused(f"{name}: {problem}")
+    if lost := [str(level) for level in frame.index.names if level is not None and level not in frame.columns]:
+        raise DataRefused(f"{name}: {', '.join(lost)} is an index, not a column; return frame.reset_index()")
+    return pa.table({column: _column(frame[column], column, name) for column in frame.columns})
+
+
+def _column(series: pd.Series, column: str, name: str) -> pa.Array | pa.ChunkedArray:
+    """A column with its values as they are; NaN, NaT and NA are missing values, as pandas takes them."""
+    try:
+        return _array(series)
+    except ValueProblem as problem:
+        raise DataRefused(f"{name}: column {column!r} {problem}") from problem
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise DataRefused(
+            f"{name}: column {column!r} is of pandas' type {series.dtype}, which no column can hold: {error}"
+        ) from error
+
+
+def _array(series: pd.Series) -> pa.Array | pa.ChunkedArray:
+    import pandas as pd
+
+    kind = series.dtype
+    if isinstance(kind, pd.PeriodDtype | pd.IntervalDtype) or kind.kind == "c":
+        raise ValueProblem(f"is of pandas' type {kind}, which no column can hold; expected text, numbers or timestamps")
+    if isinstance(kind, pd.SparseDtype):
+        return pa.array(np.asarray(series), from_pandas=True)
+    if isinstance(kind, pd.CategoricalDtype):
+        categories = _array(pd.Series(kind.categories))
+        values = categories if isinstance(categories, pa.Array) else categories.combine_chunks()
+        codes = pa.array(series.cat.codes.to_numpy(), mask=(series.cat.codes == -1).to_numpy())
+        return pa.DictionaryArray.from_arrays(codes, values, ordered=bool(kind.ordered))
+    if kind == np.dtype(object):
+        # A list among the values is a value; `isna` would look into it.
+        return array_of([None if pd.api.types.is_scalar(value) and pd.isna(value) else value for value in series])
+    return pa.array(series, from_pandas=True)

@@ -1,0 +1,110 @@
+"""The rows of one day from a database, by a query of the pipeline's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from jobs.data.readers.source_day import SourceDay, name_problem
+from jobs.data.readers.values import ValueProblem, array_of
+from tidewheel.errors import DataRefused, SettingsError, SourceError, UsageError
+from tidewheel.spec.sections import SqlReader
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+POSTGRES_INTERVAL = 1186  # its type's number; psycopg2 makes 30 days of a month
+
+
+def read_sql(reader: SqlReader, day: date) -> SourceDay:
+    """Read the rows that a query gives for one day. See `jobs.data.readers.read_day`."""
+    from sqlalchemy import Date, bindparam, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = _engine(reader.url_variable)
+    name = f"the query on {reader.url_variable} for {day}"
+    try:
+        with engine.connect() as connection:
+            query = text(reader.query).bindparams(bindparam("partition", day, Date))
+            result = connection.execute(query)
+            names, codes = list(result.keys()), _type_codes(engine, result)
+            rows = result.fetchall()
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        if _may_answer_later(error):
+            raise SourceError(f"the database of {reader.url_variable} did not answer for {day}: {reason}") from error
+        raise UsageError(f"{name} cannot be answered: {reason}; correct `query` in the pipeline's file") from error
+    except (ValueError, OverflowError, ArithmeticError) as error:  # a driver of a date before the year 1, or infinite
+        raise DataRefused(f"{name} gives a value that Python does not have: {error}; cast it in the query") from error
+    finally:
+        engine.dispose()
+    if problem := name_problem(names, "name it in the query with `as`"):
+        raise DataRefused(f"{name}: {problem}")
+    if intervals := [column for column, code in zip(names, codes, strict=True) if code == POSTGRES_INTERVAL]:
+        raise DataRefused(
+            f"{name}: column {', '.join(intervals)} is an interval, which may hold months and has no one length; "
+            "expected a number, for example extract(epoch from …)"
+        )
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return SourceDay(pa.table(dict(zip(names, map(_array, columns, names, [name] * len(names)), strict=True))), name)
+
+
+def _array(values: Sequence[object], column: str, query: str) -> pa.Array:
+    try:
+        return array_of(values)
+    except ValueProblem as problem:
+        raise DataRefused(f"{query}: column {column!r} {problem}; cast it in the query") from problem
+
+
+def _type_codes(engine: Engine, result: Any) -> list[object]:
+    """The driver's own codes of the columns' types, where they mean something to us."""
+    described = result.cursor.description if engine.dialect.name == "postgresql" else None
+    return [column[1] for column in described] if described else [None] * len(result.keys())
+
+
+def _engine(variable: str) -> Engine:
+    """The database that an environment variable names. No message repeats its URL: there is a password in it.
+
+    Raises:
+        SettingsError: it is not set, is no URL, or names a driver that is not installed.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    given = os.environ.get(variable)
+    if not given:
+        raise SettingsError(f"{variable} is not set; expected the SQLAlchemy URL of the source's database")
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):  # a wrong port is a ValueError, which repeats what it found
+        raise SettingsError(
+            f"{variable} is no SQLAlchemy URL; expected dialect+driver://user:password@host:port/database, where @ : / "
+            "in a password are written %40 %3A %2F"
+        ) from None
+    try:
+        return create_engine(url)
+    except NoSuchModuleError as error:
+        raise SettingsError(
+            f"{variable} begins with {url.drivername}, which SQLAlchemy does not know; expected for example "
+            "postgresql+psycopg2; some databases need a package of their own installed"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{variable} begins with {url.drivername}, whose driver is not installed (no module {error.name}): install "
+            "its package in the environment that runs the jobs, or name a driver that is there (postgresql+psycopg2)"
+        ) from error
+
+
+def _may_answer_later(error: SQLAlchemyError) -> bool:
+    """Whether it is worth asking again: the database is away or busy. A query that is wrong stays wrong."""
+    from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
+
+    if isinstance(error, OperationalError):  # also what SQLite says of a query that is wrong
+        return getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
+    return isinstance(error, InterfaceError | InternalError | TimeoutError)
