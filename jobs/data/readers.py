@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import fsspec
@@ -69,15 +70,17 @@ class UnreadableFile(DataRefused):
         self.file = file
 
 
-def read_day(reader: Reader, day: date, project: Path, key: Sequence[str] = ()) -> SourceDay:
+def read_day(
+    reader: Reader, day: date, project: Path, types: Mapping[str, pa.DataType] = MappingProxyType({})
+) -> SourceDay:
     """Read the rows of one day.
 
     Args:
         reader: the `reader` section of a pipeline's source or labels.
         day: the partition to read.
         project: folder that relative paths start at.
-        key: columns that name a row. In a CSV file they are text, whatever they look like: 00123 is not 123, and a day
-            of digits alone has the same type as any other.
+        types: Arrow types of columns that are already known. A CSV file has no types: these columns are read as what
+            they are, the key as text, so that 00123 is not 123.
 
     Raises:
         UnreadableFile: a file is truncated or not in the declared format.
@@ -88,14 +91,14 @@ def read_day(reader: Reader, day: date, project: Path, key: Sequence[str] = ()) 
     """
     match reader:
         case FileReader():
-            return _read_files(reader, day, project, key)
+            return _read_files(reader, day, project, types)
         case SqlReader():
             return _read_sql(reader, day)
         case PythonReader():
             return _call(reader, day)
 
 
-def _read_files(reader: FileReader, day: date, project: Path, key: Sequence[str]) -> SourceDay:
+def _read_files(reader: FileReader, day: date, project: Path, types: Mapping[str, pa.DataType]) -> SourceDay:
     pattern = reader.path.replace("{partition}", day.isoformat())
     located = pattern if "://" in pattern else str(project / pattern)
     filesystem, path = fsspec.core.url_to_fs(located)
@@ -110,7 +113,7 @@ def _read_files(reader: FileReader, day: date, project: Path, key: Sequence[str]
         raise UsageError(
             f"{located} names a folder; expected its files, for example {located}/*.{reader.kind}"
         ) from error
-    tables = [_parse(file, reader.kind, key) for file in files]
+    tables = [_parse(file, reader.kind, types) for file in files]
     for file, table in zip(files, tables, strict=True):
         if table.column_names != tables[0].column_names:
             raise UnreadableFile(
@@ -125,12 +128,11 @@ def _read_files(reader: FileReader, day: date, project: Path, key: Sequence[str]
     return SourceDay(table, ", ".join(file.url for file in files), files)
 
 
-def _parse(file: SourceFile, kind: str, key: Sequence[str]) -> pa.Table:
+def _parse(file: SourceFile, kind: str, types: Mapping[str, pa.DataType]) -> pa.Table:
     try:
         if kind == "parquet":
             return pq.read_table(pa.BufferReader(file.content))
         with pa.input_stream(pa.py_buffer(file.content), compression=_compression(file.name)) as stream:
-            types = dict.fromkeys(key, pa.string())
             options = pa.csv.ConvertOptions(null_values=CSV_NULLS, strings_can_be_null=True, column_types=types)
             table = pa.csv.read_csv(stream, convert_options=options)
     except (pa.ArrowException, OSError, EOFError) as error:

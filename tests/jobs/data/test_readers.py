@@ -64,7 +64,7 @@ def test_csv_may_be_compressed_and_knows_the_usual_signs_of_unknown(tmp_path: Pa
 
 def test_a_key_in_a_csv_file_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("id,n\n00123,1\n4,2\n")
-    table = read_day(_reader(kind="csv", path="x.csv"), DAY, tmp_path, key=["id"]).table
+    table = read_day(_reader(kind="csv", path="x.csv"), DAY, tmp_path, {"id": pa.string()}).table
     assert table.to_pydict() == {"id": ["00123", "4"], "n": [1, 2]}
 
 
@@ -84,7 +84,7 @@ def test_an_incomplete_file_is_named(tmp_path: Path, kind: str, content: bytes) 
 def test_a_csv_file_in_another_encoding_names_the_columns(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes("id,name\n1,Jürgen\n".encode("latin-1"))
     with pytest.raises(UnreadableFile, match=r"x\.csv: column name holds text that is not UTF-8"):
-        read_day(_reader(kind="csv", path="x.csv"), DAY, tmp_path, ["id"])
+        read_day(_reader(kind="csv", path="x.csv"), DAY, tmp_path, {"id": pa.string()})
 
 
 def test_a_folder_in_place_of_a_file_is_told_how_to_name_its_files(tmp_path: Path) -> None:
