@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.data.column_names import OURS
 from tidewheel.lake import Store
 
-PATH = "_path"
+PATH = f"{OURS}path"
 """Column that names the file of a row, relative to the dataset's folder."""
 ROWS_AT_ONCE = 50_000
 

@@ -8,6 +8,8 @@ from tidewheel.errors import DataRefused
 
 PARTITION = "partition"
 """Column that the platform adds to rows and labels: their day."""
+OURS = "_tidewheel_"
+"""What the names of columns begin with that stand beside a team's own for a while."""
 
 
 def check_names(names: Sequence[str], source: str) -> None:
@@ -36,10 +38,10 @@ def check_names(names: Sequence[str], source: str) -> None:
                 f"{source}: column {name!r} begins or ends with a blank, and would be missed as {name.strip()!r}; "
                 "write the name without it in the source, the query or the reader"
             )
-        if name.casefold() == PARTITION:
+        if name.casefold() == PARTITION or name.casefold().startswith(OURS):
             raise DataRefused(
-                f"{source}: column {name!r} has the name that the platform gives to the day of a row; rename it in "
-                "the source, the query or the reader"
+                f"{source}: column {name!r} has a name that the platform itself uses ({PARTITION} is the day of a "
+                f"row, {OURS} begins its own); rename it in the source, the query or the reader"
             )
 
 

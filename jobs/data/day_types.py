@@ -173,6 +173,11 @@ def check_around(
     schemas = Schemas(lake)
     for manifest in around(lake, dataset, days, reach):
         for field in schemas.of(manifest):
+            if (other := other_case(field.name, newly)) is not None and field.name not in newly:
+                return (
+                    f"{dataset} of {days}: column {other!r} is called {field.name!r} in {manifest.key}, which features "
+                    "read side by side with it, and Spark takes the two for one; give it the name that it had"
+                )
             kind = newly.get(field.name)
             if kind is None or field.type == kind:
                 continue

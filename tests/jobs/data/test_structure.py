@@ -107,7 +107,9 @@ def test_labels_get_their_key_in_the_type_of_the_rows() -> None:
     twice = pa.Table.from_arrays([pa.array(["1"]), pa.array(["1"])], names=["id", "id"])
     assert like_rows(twice, types, "labels.csv") is twice, "told by check_names"
     other = pa.table({"id": ["order-1"], "late": [0]})
-    with pytest.raises(DataRefused, match=r"'id' holds text \(string\), for example 'order-1'; in the rows it holds integers.*rule"):
+    with pytest.raises(
+        DataRefused, match=r"'id' holds text \(string\), for example 'order-1'; in the rows it holds integers.*rule"
+    ):
         like_rows(other, types, "labels.csv")
 
 
