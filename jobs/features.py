@@ -15,11 +15,13 @@ from pyspark.sql import types as T
 
 from jobs.data.batch_writer import PLACE, ROWS_PER_FILE, BatchWriter
 from jobs.data.code_reference import resolve
-from jobs.data.feature_inputs import PARTITION, FeatureInputs, read_manifests
+from jobs.data.column_names import OURS, PARTITION
+from jobs.data.declared_columns import declared_columns, spark_errors
+from jobs.data.feature_inputs import FeatureInputs, column, read_manifests
 from jobs.data.spark import spark_session
 from jobs.data.staleness import changed_batches, gaps, gaps_sentence, inputs_of, recomputed_sentence, stale_after
 from jobs.job import Job, Result, run
-from tidewheel.errors import SpecError, did_you_mean
+from tidewheel.errors import DataRefused, SpecError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import read_record
@@ -100,18 +102,22 @@ def build(
         One staged manifest a day.
 
     Raises:
-        SpecError: the transform's result has not the declared columns, or not each row once.
+        SpecError: the transform's result has not the declared columns in types of theirs, or not each row once.
+        DataRefused: a numeric feature holds a value that is no number.
     """
     rows = read_manifests(spark, job.lake, list(landing.values()), T.StructType([]))
-    key_and_label = [field for field in rows.schema if field.name in job.pipeline.key]
+    key_and_label = [rows.schema[name] for name in job.pipeline.key if name in rows.columns]
     key_and_label.append(T.StructField(job.pipeline.labels.column, T.LongType()))
     known = read_manifests(spark, job.lake, list(labels.values()), T.StructType(key_and_label))
     transform = resolve(job.pipeline.features.transform)
     span = PartitionRange(days[0], days[-1])
-    frame = _declared(transform(FeatureInputs(spark, job.pipeline, span, rows, known)), job.pipeline)
-    if len(days) < len(span.days):
-        frame = frame.where(F.col(PARTITION).isin([str(day) for day in days]))
-    return _staged(job, _written(job, frame, landing), days, landing, labels)
+    with spark_errors(job.pipeline.features.transform):
+        returned = transform(FeatureInputs(spark, job.pipeline, span, rows, known))
+        frame = declared_columns(returned, rows, job.pipeline)
+        if len(days) < len(span.days):
+            frame = frame.where(F.col(PARTITION).isin([str(day) for day in days]))
+        paths = _written(job, frame, landing)
+    return _staged(job, paths, days, landing, labels)
 
 
 def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
@@ -126,22 +132,6 @@ def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[
     return {k: m for k, m in landing.items() if m}, {k: m for k, m in labels.items() if m}
 
 
-def _declared(frame: DataFrame, pipeline: Pipeline) -> DataFrame:
-    """Exactly the columns that the pipeline declares, numbers as doubles, categories as strings."""
-    wanted = [*pipeline.key, pipeline.source.event_time, *pipeline.features.columns, PARTITION]
-    if missing := [column for column in wanted if column not in frame.columns]:
-        hints = "".join(did_you_mean(column, frame.columns) for column in missing[:1])
-        raise SpecError(
-            f"{pipeline.features.transform} returned no column {', '.join(missing)}{hints}; expected the key, the "
-            f"event time, {PARTITION!r} and every column under features of {pipeline.name}"
-        )
-    kinds = {
-        **dict.fromkeys(pipeline.features.numeric, "double"),
-        **dict.fromkeys(pipeline.features.categorical, "string"),
-    }
-    return frame.select(*(F.col(c).cast(kinds[c]).alias(c) if c in kinds else F.col(c) for c in wanted))
-
-
 def _written(job: Job, frame: DataFrame, landing: Mapping[str, Manifest]) -> dict[str, list[str]]:
     """Write one file a day, or several of a large day, sorted by key: the same rows give the same bytes.
 
@@ -153,13 +143,25 @@ def _written(job: Job, frame: DataFrame, landing: Mapping[str, Manifest]) -> dic
     number = F.lit(0)
     for count in sorted(set(files.values()) - {1}):
         days = [day for day, needed in files.items() if needed == count]
-        number = F.when(F.col(PARTITION).isin(days), F.pmod(F.xxhash64(*key), F.lit(count))).otherwise(number)
-    placed = frame.withColumn(PLACE, F.concat_ws("-", PARTITION, F.format_string("%05d", number.cast("int"))))
-    in_order = placed.repartition(PLACE).sortWithinPartitions(PLACE, *key).drop(PARTITION)
-    folder = job.lake.fresh_folder("features")
-    writer = BatchWriter(job.settings.lake_root, job.settings.lake_options, folder)
+        share = F.pmod(F.xxhash64(*map(column, key)), F.lit(count))
+        number = F.when(F.col(PARTITION).isin(days), share).otherwise(number)
+    place = F.concat_ws("-", F.col(PARTITION), F.format_string("%05d", number.cast("int"))).alias(PLACE)
+    names = [name for name in frame.columns if name != PARTITION]
+    by_position = {name: f"{OURS}{position}" for position, name in enumerate(names)}
+    placed = frame.select(place, *(column(name).alias(ours) for name, ours in by_position.items()))
+    in_order = placed.repartition(PLACE).sortWithinPartitions(PLACE, *(by_position[name] for name in key))
+    writer = BatchWriter(
+        job.settings.lake_root,
+        job.settings.lake_options,
+        job.lake.fresh_folder("features"),
+        tuple(names),
+        frozenset(job.pipeline.features.numeric),
+    )
+    answers = in_order.mapInArrow(writer.__call__, "place string, path string, rows long, problem string")
     paths: dict[str, list[str]] = {}
-    for row in in_order.mapInArrow(writer.__call__, "place string, path string, rows long").sort("place").collect():
+    for row in answers.sort("place").collect():
+        if row.problem:
+            raise DataRefused(f"{job.pipeline.features.transform}, {row.place[:10]}: {row.problem}")
         paths.setdefault(row.place.rsplit("-", 1)[0], []).append(row.path)
     return paths
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
+from jobs.data.column_names import check_names
+from jobs.data.day_types import DayTypes, ReadAsText, check_around
+from jobs.data.published_types import Schemas, newest_types
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
-from tidewheel.errors import DataRefused, SourceError, UsageError
+from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError
 from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec.sections import Reader
@@ -21,14 +24,15 @@ from tidewheel.spec.sections import Reader
 log = logging.getLogger("tidewheel.land")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Landing:
-    """What was staged, and what was refused, of one dataset."""
+    """What was staged and what was refused of one dataset, and what its columns have turned out to be."""
 
-    staged: tuple[Manifest, ...]
-    refused: tuple[str, ...]
-    absent: tuple[str, ...]
-    empty: tuple[date, ...]
+    types: DayTypes
+    staged: dict[date, Manifest] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    empty: list[date] = field(default_factory=list)
 
 
 def work(job: Job) -> Result:
@@ -48,7 +52,8 @@ def work(job: Job) -> Result:
         job,
         "landing",
         source.reader,
-        days.days,
+        days,
+        _types(job, "landing", days, exempt=[source.event_time]),
         lambda day, found: (
             found.table
             if may_be_empty and not found.table.num_rows
@@ -60,7 +65,8 @@ def work(job: Job) -> Result:
         job,
         "labels",
         labels.reader,
-        matured.days if matured else [],
+        matured,
+        _types(job, "labels", matured, exempt=[*job.pipeline.key, labels.column]),
         lambda day, found: labels_of_day(
             like_rows(found.table, _landed_key(job, day, rows), found.name),
             job.pipeline.key,
@@ -69,7 +75,7 @@ def work(job: Job) -> Result:
             found.name,
         ),
     )
-    staged = [*rows.staged, *known.staged]
+    staged = [*rows.staged.values(), *known.staged.values()]
     refused = [*rows.refused, *known.refused]
     if rows.absent and not refused:
         raise SourceError("; ".join(rows.absent))
@@ -79,8 +85,8 @@ def work(job: Job) -> Result:
     counts = {
         "skipped": False,
         "days": len(rows.staged),
-        "rows": sum(manifest.rows for manifest in rows.staged),
-        "labels": sum(manifest.rows for manifest in known.staged),
+        "rows": sum(manifest.rows for manifest in rows.staged.values()),
+        "labels": sum(manifest.rows for manifest in known.staged.values()),
         "label_days_without_labels": len(known.absent) + len(known.empty),
         **({"days_without_rows": len(rows.empty)} if may_be_empty else {}),
     }
@@ -113,46 +119,88 @@ def _refuse_unfinished(days: PartitionRange, now: datetime) -> None:
     )
 
 
+def _types(job: Job, dataset: str, days: PartitionRange | None, exempt: list[str]) -> DayTypes:
+    """What is known of a dataset's columns before the first of some days is read."""
+    source, labels = job.pipeline.source, job.pipeline.labels
+    section = source if dataset == "landing" else labels
+    return DayTypes(
+        section="source" if dataset == "landing" else "labels",
+        declared=section.types,
+        published=newest_types(job.lake, dataset, days) if days else {},
+        landed={},
+        rewritable=getattr(section.reader, "kind", "") == "csv",
+        exempt=exempt,
+    )
+
+
 def _land(
-    job: Job, dataset: str, reader: Reader, days: list[date], check: Callable[[date, SourceDay], pa.Table]
+    job: Job,
+    dataset: str,
+    reader: Reader,
+    days: PartitionRange | None,
+    types: DayTypes,
+    check: Callable[[date, SourceDay], pa.Table],
 ) -> _Landing:
-    staged: list[Manifest] = []
-    refused: list[str] = []
-    absent: list[str] = []
-    empty: list[date] = []
-    for day in days:
-        try:
-            section = "source" if dataset == "landing" else "labels"
-            found = read_day(reader, day, job.settings.project, dict.fromkeys(job.pipeline.key, pa.string()), section)
-        except UnreadableFile as error:
-            place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
-            refused.append(f"{error} (kept in {place})")
-            continue
-        except DataRefused as error:
-            refused.append(str(error))
-            continue
-        except SourceError as error:
-            absent.append(str(error))
-            continue
-        try:
-            table = check(day, found)
-        except DataRefused as error:
-            refused.append(f"{error} (kept in {_keep(job, dataset, day, found, str(error))})")
-            continue
+    """Stage some days, one after the other.
+
+    Where a later day of them shows that a column is wider than an earlier one had it, or is text, the earlier is read
+    again, so that all days of a run have one type.
+    """
+    landing = _Landing(types)
+    for day in days.days if days else []:
+        _land_day(job, dataset, reader, day, landing, check)
+        if len(days.days) > 1 and day in landing.staged:
+            log.info("%s %s: %d rows", dataset, day, landing.staged[day].rows)
+    for day in [day for day, manifest in landing.staged.items() if landing.types.differs(manifest.columns)]:
+        del landing.staged[day]
+        _land_day(job, dataset, reader, day, landing, check)
+    reach = job.pipeline.features.look_back_days
+    if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
+        landing.refused.append(wrong)
+        landing.staged.clear()
+    return landing
+
+
+def _land_day(
+    job: Job, dataset: str, reader: Reader, day: date, landing: _Landing, check: Callable[[date, SourceDay], pa.Table]
+) -> None:
+    found: SourceDay | None = None
+    types = landing.types
+    try:
+        found = read_day(reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section)
+        check_names(found.table.column_names, found.name)
+        typed = replace(found, table=types.bring(found.table, found.name))
+        table = check(day, typed)
+    except ReadAsText as again:
+        landing.types = types.as_text(again.column)
+        _land_day(job, dataset, reader, day, landing, check)
+    except UnreadableFile as error:
+        place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
+        landing.refused.append(f"{error} (kept in {place})")
+    except DataRefused as error:
+        kept = f" (kept in {_keep(job, dataset, day, found, str(error))})" if found else ""
+        landing.refused.append(f"{error}{kept}")
+    except SourceError as error:
+        landing.absent.append(str(error))
+    else:
         if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
-            empty.append(day)
-            continue
-        staged.append(job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version))
-        if len(days) > 1:
-            log.info("%s %s: %d rows", dataset, day, table.num_rows)
-    return _Landing(tuple(staged), tuple(refused), tuple(absent), tuple(empty))
+            landing.empty.append(day)
+            return
+        landing.types = landing.types.after(table, found.name)
+        landing.staged[day] = job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version)
 
 
-def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, str]:
-    """Types of the key in the rows of a day, by column: those that this run has staged, else the published ones."""
-    staged = {manifest.partition: manifest for manifest in rows.staged}
-    landed = staged.get(str(day)) or job.lake.published("landing", str(day))
-    return {column: landed.columns[column] for column in job.pipeline.key if column in landed.columns} if landed else {}
+def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, pa.DataType]:
+    """Types of the key in the rows of a day: those that this run has staged, else the published ones.
+
+    Labels of a day without rows have the key's newest types, so that rows that come later meet them.
+    """
+    landed = rows.staged.get(day) or job.lake.published("landing", str(day))
+    if landed:
+        schema = Schemas(job.lake).of(landed)
+        return {name: schema.field(name).type for name in job.pipeline.key if name in schema.names}
+    known = {name: now.kind for name, now in {**rows.types.published, **rows.types.landed}.items()}
+    return {name: known[name] for name in job.pipeline.key if name in known}
 
 
 def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> str:
@@ -160,7 +208,10 @@ def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> s
     if found.files:
         kept = [job.lake.quarantine_raw(dataset, str(day), file.name, file.content, reason) for file in found.files]
         return ", ".join(kept)
-    manifest = job.lake.write_table(dataset, str(day), found.table, {}, job.code_version)
+    try:
+        manifest = job.lake.write_table(dataset, str(day), found.table, {}, job.code_version)
+    except (pa.ArrowException, LakeError) as error:  # what Parquet cannot hold either
+        return f"no file, {error}"
     return job.lake.quarantine(manifest, reason, {"source": found.name})
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.data.feature_inputs import PARTITION, FeatureInputs
+from jobs.data.column_names import OURS, PARTITION
+from jobs.data.feature_inputs import FeatureInputs, column
 from tidewheel.errors import SpecError
 
 OVERALL = ""
+_LABEL, _VALUE, _GROUP, _ON, _KNOWN, _TOTAL = (f"{OURS}{name}" for name in ("label", "value", "group", "on", "n", "p"))
 
 
 def add_trailing_rates(
@@ -21,13 +23,14 @@ def add_trailing_rates(
     name: str,
     smoothing: float,
 ) -> DataFrame:
-    """Add, for each group and window, the share of positive labels among the matured rows of that group.
+    """Add, for each group and window, the mean label of the matured rows of that group: for classification a rate.
 
     On day P with a label delay of d days, a window of w days covers the labels of P-d-w+1 to P-d. The rate is drawn
-    towards that of all rows of the same window, `(positive + smoothing * overall) / (known + smoothing)`, the
-    posterior mean under a Beta prior; it is null while no label at all is known. Counts are integers, so that the same
-    day gives the same bits whatever else is computed beside it. The cost is linear in the rows: labels are counted
-    once per day and combination of group values, and the windows are sums of these counts.
+    towards that of all rows of the same window, `(total + smoothing * overall) / (known + smoothing)`, the posterior
+    mean under a Beta prior (for a regression, a normal one); it is null while no label at all is known. Positive labels
+    are counted, and a regression's labels are added in the order of their size, so that the same day gives the same
+    bits whatever else is computed beside it. The cost is linear in the rows: labels are added up once per day and
+    combination of group values, and the windows are sums of these.
 
     Args:
         inputs: what the transform was given.
@@ -51,45 +54,56 @@ def add_trailing_rates(
             f"needs features.look_back_days of at least {max(windows) + delay - 1}, found {reach}"
         )
     counts = _trailing_counts(inputs, rows, groups, windows).persist()  # read once by each group
-    enriched = rows.where(inputs.is_asked)
-    enriched = _join(enriched, counts, OVERALL, [], windows)
+    enriched = _join(rows.where(inputs.is_asked), counts, OVERALL, [], windows)
     enriched = enriched.withColumns({f"{name}_{w}d": _overall(w) for w in windows})
     for prefix, columns in groups.items():
         enriched = _join(enriched, counts, prefix, columns, windows)
         enriched = enriched.withColumns({f"{prefix}{name}_{w}d": _smoothed(prefix, w, smoothing) for w in windows})
-    return enriched.drop(*(_count(prefix, what, w) for prefix in (OVERALL, *groups) for what in "np" for w in windows))
+    return enriched.select(*(column(found) for found in enriched.columns if not found.startswith(OURS)))
 
 
 def _trailing_counts(
     inputs: FeatureInputs, rows: DataFrame, groups: Mapping[str, Sequence[str]], windows: Sequence[int]
 ) -> DataFrame:
-    """Known (n) and positive (p) labels of each window, by asked day (`partition`), group and value of the group."""
-    label, key = inputs.pipeline.labels.column, inputs.pipeline.key
-    columns = sorted({column for group in groups.values() for column in group})
-    labels = inputs.labels.select(PARTITION, *key, F.col(label).cast("long").alias("_label"))
-    known = rows.select(PARTITION, *dict.fromkeys([*key, *columns])).join(labels, [PARTITION, *key])
-    daily = known.groupBy(PARTITION, *columns).agg(F.count("_label").alias("n"), F.sum("_label").alias("p"))
-
-    values = F.array(*(F.struct(F.lit(g).alias("group"), _value(c).alias("value")) for g, c in _all(groups).items()))
-    grouped = daily.select(F.to_date(PARTITION).alias("day"), F.explode(values).alias("of"), "n", "p")
-    grouped = grouped.groupBy("day", "of.group", "of.value").agg(F.sum("n").alias("n"), F.sum("p").alias("p"))
+    """Known labels of each window and their total, by asked day (`partition`), group and value of the group."""
+    key, regression = inputs.pipeline.key, inputs.pipeline.task == "regression"
+    total = _ordered_sum if regression else F.sum
+    label = column(inputs.pipeline.labels.column).cast("double" if regression else "long").alias(_LABEL)
+    labels = inputs.labels.select(PARTITION, *map(column, key), label)
+    columns = sorted({name for group in groups.values() for name in group})
+    named = [column(name) for name in dict.fromkeys([PARTITION, *key, *columns])]
+    known = rows.select(*named).join(labels, [PARTITION, *key])
+    values = F.array(*(F.struct(F.lit(g).alias(_GROUP), _value(c).alias(_VALUE)) for g, c in _all(groups).items()))
+    combination, day = [column(name) for name in dict.fromkeys([PARTITION, *columns])], F.to_date(PARTITION)
+    daily = known.groupBy(*combination).agg(F.count(_LABEL).alias(_KNOWN), total(F.col(_LABEL)).alias(_TOTAL))
+    grouped = daily.select(day.alias(PARTITION), F.inline(values), _KNOWN, _TOTAL)
+    grouped = grouped.groupBy(PARTITION, _GROUP, _VALUE).agg(
+        F.sum(_KNOWN).alias(_KNOWN), total(F.col(_TOTAL)).alias(_TOTAL)
+    )
 
     delay = inputs.pipeline.labels.delay_days
-    first = F.greatest(F.date_add("day", delay), F.lit(inputs.partitions.first))
-    last = F.least(F.date_add("day", delay + max(windows) - 1), F.lit(inputs.partitions.last))
+    first = F.greatest(F.date_add(PARTITION, delay), F.lit(inputs.partitions.first))
+    last = F.least(F.date_add(PARTITION, delay + max(windows) - 1), F.lit(inputs.partitions.last))
     days = F.when(first <= last, F.sequence(first, last))  # on which these labels count
-    age = F.date_diff("on", "day") - delay
-    sums = [F.sum(F.when(age < w, F.col(what))).alias(f"{what}_{w}") for what in "np" for w in windows]
-    counted = grouped.select("*", F.explode(days).alias("on")).groupBy("on", "group", "value").agg(*sums)
-    return counted.withColumn(PARTITION, F.date_format("on", "yyyy-MM-dd")).drop("on")
+    age = F.date_diff(_ON, PARTITION) - delay
+    sums = [F.sum(F.when(age < w, F.col(_KNOWN))).alias(_count("", _KNOWN, w)) for w in windows]
+    sums += [total(F.when(age < w, F.col(_TOTAL))).alias(_count("", _TOTAL, w)) for w in windows]
+    counted = grouped.select("*", F.explode(days).alias(_ON)).groupBy(_ON, _GROUP, _VALUE).agg(*sums)
+    return counted.withColumn(PARTITION, F.date_format(_ON, "yyyy-MM-dd")).drop(_ON)
+
+
+def _ordered_sum(values: Column) -> Column:
+    """A sum of doubles whose bits do not depend on the order in which Spark meets them."""
+    return F.aggregate(F.array_sort(F.collect_list(values)), F.lit(0.0), lambda total, value: total + value)
 
 
 def _join(rows: DataFrame, counts: DataFrame, prefix: str, columns: Sequence[str], windows: Sequence[int]) -> DataFrame:
-    """Add the counts of one group; a value that nothing is known of has zeros."""
-    named = [F.col(f"{what}_{w}").alias(_count(prefix, what, w)) for what in "np" for w in windows]
-    of_group = counts.where(F.col("group") == prefix).select(PARTITION, F.col("value").alias("_value"), *named)
-    joined = rows.withColumn("_value", _value(columns)).join(F.broadcast(of_group), [PARTITION, "_value"], "left")
-    return joined.drop("_value").fillna(0, [_count(prefix, what, w) for what in "np" for w in windows])
+    """Add the counts of one group; a value that nothing is known of has none."""
+    named = {_count("", what, w): _count(prefix, what, w) for what in (_KNOWN, _TOTAL) for w in windows}
+    renamed = (F.col(found).alias(ours) for found, ours in named.items())
+    of_group = counts.where(F.col(_GROUP) == prefix).select(PARTITION, _VALUE, *renamed)
+    joined = rows.withColumn(_VALUE, _value(columns)).join(F.broadcast(of_group), [PARTITION, _VALUE], "left")
+    return joined.drop(_VALUE)
 
 
 def _all(groups: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
@@ -98,18 +112,22 @@ def _all(groups: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
 
 def _value(columns: Sequence[str]) -> Column:
     """The group's columns as one, so that groups of different columns stand in one table."""
-    return F.array(*(F.col(column).cast("string") for column in columns)).cast("array<string>")
+    return F.array(*(column(name).cast("string") for name in columns)).cast("array<string>")
 
 
 def _count(prefix: str, what: str, window: int) -> str:
-    return f"_{prefix}{what}_{window}"
+    return f"{what}_{prefix}_{window}"
+
+
+def _of(prefix: str, what: str, window: int) -> Column:
+    return F.coalesce(column(_count(prefix, what, window)), F.lit(0))
 
 
 def _overall(window: int) -> Column:
-    known, positive = (F.col(_count(OVERALL, what, window)) for what in "np")
-    return F.when(known > 0, positive / known)
+    known, total = (_of(OVERALL, what, window) for what in (_KNOWN, _TOTAL))
+    return F.when(known > 0, total / known)
 
 
 def _smoothed(prefix: str, window: int, smoothing: float) -> Column:
-    known, positive = (F.col(_count(prefix, what, window)) for what in "np")
-    return (positive + F.lit(smoothing) * _overall(window)) / (known + F.lit(smoothing))
+    known, total = (_of(prefix, what, window) for what in (_KNOWN, _TOTAL))
+    return (total + F.lit(smoothing) * _overall(window)) / (known + F.lit(smoothing))

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from jobs.data.expectations import Finding, Judge
+from jobs.data.expectations import Finding
+from jobs.data.table_judge import TableJudge
 from jobs.data.validation_page import batch_page, overview_page
 from jobs.job import Job, Result, run
 from tidewheel.lake import Manifest
@@ -79,22 +80,22 @@ def work(job: Job) -> Result:
 
 def _judge(job: Job, made: JobRecord) -> list[JudgedBatch]:
     judged = []
-    judges: dict[str, Judge | None] = {}
+    judges: dict[str, TableJudge | None] = {}
     for output in made.outputs:
         manifest = job.lake.manifest(output.dataset, output.partition, output.content_hash)
         if manifest.dataset not in judges:
             judges[manifest.dataset] = _judge_of(job, manifest.dataset)
         judge = judges[manifest.dataset]
-        findings = judge.judge(job.lake.read(manifest).to_pandas()) if judge else []
+        findings = judge.judge(job.lake.read(manifest)) if judge else []
         judged.append(JudgedBatch(manifest, _source(job, manifest), findings))
         log.info("%s", judged[-1].sentence)
     return judged
 
 
-def _judge_of(job: Job, dataset: str) -> Judge | None:
+def _judge_of(job: Job, dataset: str) -> TableJudge | None:
     """The judge of a dataset; labels may go without, `land` has held them against what any label must be."""
     suite = job.settings.expectations_folder / job.pipeline.name / f"{SUITES[dataset]}.json"
-    return None if dataset == "labels" and not suite.exists() else Judge(suite)
+    return None if dataset == "labels" and not suite.exists() else TableJudge(suite)
 
 
 def _source(job: Job, manifest: Manifest) -> str:

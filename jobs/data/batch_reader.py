@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.data.column_names import OURS
 from tidewheel.lake import LakeFile, Store, open_verified
 
-PATH = "_path"
+PATH = f"{OURS}path"
 """Column that names the file of a row, relative to the dataset's folder."""
-BYTES, SHA256 = "_bytes", "_sha256"
+BYTES, SHA256 = f"{OURS}bytes", f"{OURS}sha256"
 """What the file must be, by its manifest."""
 ROWS_AT_ONCE = 50_000
 

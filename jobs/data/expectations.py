@@ -41,16 +41,19 @@ class Finding:
 
 
 class Judge:
-    """A suite, ready to judge batches. Making one imports Great Expectations, which takes seconds: one is enough."""
+    """A suite, ready to judge frames; tables are judged by `jobs.data.table_judge`.
 
-    def __init__(self, suite_file: Path) -> None:
+    Making one imports Great Expectations, which takes seconds: one is enough.
+    """
+
+    def __init__(self, suite: Path | gx.ExpectationSuite) -> None:
         os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self.suite = context.suites.add(load_suite(suite_file))
+        self.suite = context.suites.add(load_suite(suite) if isinstance(suite, Path) else suite)
         asset = context.data_sources.add_pandas("batch").add_dataframe_asset("batch")
         self._batch = asset.add_batch_definition_whole_dataframe("batch")
 

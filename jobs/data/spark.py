@@ -64,6 +64,7 @@ def _common(partitions: int) -> Mapping[str, str]:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # what Arrow and everybody else reads
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",  # the manifest says so
+        "spark.sql.timeType.enabled": "true",  # columns of times of day, which Spark 4.3 has and does not offer
         "spark.log.level": "ERROR",
     }
 

@@ -9,13 +9,14 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.data.column_types import TIMESTAMP, as_landed, family, in_words
+from jobs.data.conversions import first_misfit, read_as
 from tidewheel.errors import DataRefused, did_you_mean
 
 Task = Literal["classification", "regression"]
-EVENT_TIME_TYPE = pa.timestamp("us", tz="UTC")
-# A number in one format, text in another: the same key.
-WRITTEN_DIFFERENTLY = {str(kind): kind for kind in (pa.string(), pa.int64(), pa.int32(), pa.int16(), pa.uint64())}
+EVENT_TIME_TYPE = TIMESTAMP
 NAMED = 3  # examples given in a message
+_KEYS = ("text", "integer", "float", "decimal", "boolean", "date", "time", "timestamp", "null")
 
 
 def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, source: str) -> pa.Table:
@@ -56,20 +57,23 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, sourc
         DataRefused: a rule is broken; source, column and rule are named.
     """
     _need_columns(table, [*key, label], source)
-    column = table[label]
+    column = as_landed(table[label], label, source)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int64())
     elif pa.types.is_null(column.type) or pa.types.is_decimal(column.type):  # decimal: `numeric` in a database
         column = column.cast(pa.float64())
     elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        raise DataRefused(f"{source}: column {label!r} holds {column.type}; rule: a label is a number or a boolean")
+        raise DataRefused(
+            f"{source}: column {label!r} holds {column.type}, for example {first_misfit(column, lambda _: False)}; "
+            "rule: a label is a number or a boolean"
+        )
     table = _set(table, label, column)
     known = table.filter(pc.invert(pc.is_null(table[label], nan_is_null=True)))
     _of_the_task(known[label], label, task, source)
     return _tidy(known, key, source)
 
 
-def like_rows(table: pa.Table, types: Mapping[str, str], source: str) -> pa.Table:
+def like_rows(table: pa.Table, types: Mapping[str, pa.DataType], source: str) -> pa.Table:
     """Labels with their key in the types that the rows have it in, so that the two can be joined.
 
     Args:
@@ -81,16 +85,17 @@ def like_rows(table: pa.Table, types: Mapping[str, str], source: str) -> pa.Tabl
         DataRefused: a key cannot be one of the rows.
     """
     for name, kind in types.items():
-        wanted = WRITTEN_DIFFERENTLY.get(kind)
-        if wanted is None or table.column_names.count(name) != 1 or _plain(table[name]).type == wanted:
+        if table.column_names.count(name) != 1:
             continue
-        try:
-            table = _set(table, name, table[name].cast(wanted))
-        except pa.ArrowException as error:
+        column = as_landed(table[name], name, source)
+        there = read_as(column, kind)
+        if there is None or there.null_count > column.null_count:
+            misfit = first_misfit(column, lambda values, kind=kind: read_as(values, kind) is not None)  # type: ignore[misc]
             raise DataRefused(
-                f"{source}: column {name!r} holds {table[name].type}, in the rows it holds {kind}: {error}; "
-                "rule: labels have the key of the rows"
-            ) from error
+                f"{source}: column {name!r} holds {in_words(column.type)}, for example {misfit}; in the rows it holds "
+                f"{in_words(kind)}; rule: labels have the key of the rows; convert it in the query or the reader"
+            )
+        table = _set(table, name, there)
     return table
 
 
@@ -109,8 +114,6 @@ def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str) ->
 
 
 def _need_columns(table: pa.Table, needed: list[str], source: str) -> None:
-    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
-        raise DataRefused(f"{source}: column {', '.join(twice)} is there twice; rule: a column has a name of its own")
     for name in needed:
         if name not in table.column_names:
             raise DataRefused(
@@ -120,28 +123,15 @@ def _need_columns(table: pa.Table, needed: list[str], source: str) -> None:
 
 
 def _as_time(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray:
-    try:
-        if pa.types.is_date(column.type):
-            column = column.cast(pa.timestamp("us"))
-        if _is_text(column.type):
-            column = _parsed(column)
-        if pa.types.is_timestamp(column.type):
-            return column.cast(EVENT_TIME_TYPE, safe=False)
-    except pa.ArrowInvalid as error:
-        raise DataRefused(f"{source}: column {name!r}: {error}; rule: the event time is a timestamp") from error
-    raise DataRefused(f"{source}: column {name!r} holds {column.type}; rule: the event time is a timestamp (UTC)")
-
-
-def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Times written as ISO 8601, all with a zone or all without."""
-    try:
-        return column.cast(EVENT_TIME_TYPE)
-    except pa.ArrowInvalid:
-        return column.cast(pa.timestamp("us"))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    column = as_landed(column, name, source)
+    there = read_as(column, EVENT_TIME_TYPE)
+    if there is None or there.null_count > column.null_count:
+        misfit = first_misfit(column, lambda values: read_as(values, EVENT_TIME_TYPE) is not None)
+        raise DataRefused(
+            f"{source}: column {name!r} holds {in_words(column.type)}, for example {misfit}; rule: the event time is a "
+            "timestamp (UTC)"
+        )
+    return there
 
 
 def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
@@ -161,10 +151,16 @@ def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
 
 
 def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
-    table = pa.table({field.name: _plain(table[field.name]) for field in table.schema})
+    columns = {field.name: as_landed(table[field.name], field.name, source) for field in table.schema}
+    table = pa.table(columns)
     names = ", ".join(key)
     for column in key:
-        if nulls := table[column].null_count:
+        if family(table[column].type) not in _KEYS:
+            raise DataRefused(
+                f"{source}: column {column!r} holds {table[column].type}; rule: a key is text, a number, a boolean, a "
+                "date or a time; write it as text in the query or the reader"
+            )
+        if nulls := pc.sum(pc.is_null(table[column], nan_is_null=True)).as_py():
             raise DataRefused(f"{source}: column {column!r} is empty in {nulls} rows; rule: every row has a key")
     counted = table.group_by(key, use_threads=False).aggregate([([], "count_all")])
     twice = counted.filter(pc.greater(counted["count_all"], 1))
@@ -175,17 +171,6 @@ def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
             "rule: a key names one row"
         )
     return table.sort_by([(column, "ascending") for column in key])
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A type that Spark reads too: no dictionaries, no nanoseconds."""
-    if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        return column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
-    if pa.types.is_large_string(column.type):
-        return column.cast(pa.string())
-    return column
 
 
 def _set(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 
+from jobs.data.conversions import read_as
 from jobs.data.request_log import RequestLog
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ def labelled_predictions(
         The rows; a day without predictions or labels says so, and is no failure.
     """
     predictions, labels = (lake.published(dataset, day) for dataset in DATASETS)
-    said = _online(settings, pipeline, day)
+    key = pipeline.key
+    known = _labels(lake, pipeline, labels) if labels else pa.table({})
+    said = _online(settings, pipeline, day, known.schema)
     if labels is None or (predictions is None and said.empty):
         gone = [
             name for name, absent in (("predictions", said.empty and not predictions), ("labels", not labels)) if absent
@@ -71,29 +75,30 @@ def labelled_predictions(
     if predictions is not None:
         batch = _batch(lake, pipeline, predictions)
         said = batch if said.empty else pd.concat([batch, said], ignore_index=True)
-    known = _labels(lake, pipeline, labels)
-    if known.empty:
+    labelled = _with_text_keys(known, key).to_pandas().dropna(subset=[pipeline.labels.column])
+    labelled = labelled.drop_duplicates(key, keep="last")
+    if labelled.empty:
         return LabelledPredictions(day, missing=f"no label of {day} is known yet", inputs=_hashes(predictions, labels))
     features = lake.published("features", day)
-    by = [*pipeline.key]
-    rows = _joined(said, known, by, pipeline.source.event_time)
+    rows = _joined(said, labelled, key, pipeline.source.event_time)
     if (online := rows[SOURCE] == ONLINE).any():
-        theirs = [known, *([_text_keys(lake.read(features, by).to_pandas(), by)] if features else [])]
-        days = pd.MultiIndex.from_frame(pd.concat([frame[by] for frame in theirs]))
-        rows.loc[online & ~pd.MultiIndex.from_frame(rows[by]).isin(days), SOURCE] = ELSEWHERE
+        theirs = [labelled, *([_with_text_keys(lake.read(features, key), key).to_pandas()] if features else [])]
+        days = pd.MultiIndex.from_frame(pd.concat([frame[key] for frame in theirs]))
+        rows.loc[online & ~pd.MultiIndex.from_frame(rows[key]).isin(days), SOURCE] = ELSEWHERE
     if columns and features is not None:
         there = [name for name in columns if name in features.columns]
-        rows = rows.merge(_text_keys(lake.read(features, [*by, *there]).to_pandas(), by), on=by, how="left")
+        looked_at = _with_text_keys(lake.read(features, [*key, *there]), key).to_pandas()
+        rows = rows.merge(looked_at, on=key, how="left")
     return LabelledPredictions(day, rows, inputs=_hashes(predictions, labels))
 
 
 def _batch(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
     event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
-    frame = lake.read(manifest, [*pipeline.key, *event_time, "prediction", "model_version"]).to_pandas()
-    return _text_keys(frame, pipeline.key).assign(**{SOURCE: BATCH})
+    table = lake.read(manifest, [*pipeline.key, *event_time, "prediction", "model_version"])
+    return _with_text_keys(table, pipeline.key).to_pandas().assign(**{SOURCE: BATCH})
 
 
-def _online(settings: Settings, pipeline: Pipeline, day: str) -> pd.DataFrame:
+def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) -> pd.DataFrame:
     """What the endpoint answered on the day, where callers named the row; of several answers the last of a version."""
     start = datetime.combine(date.fromisoformat(day), time(), UTC)
     names = {f"key.{name}": name for name in pipeline.key}
@@ -102,16 +107,14 @@ def _online(settings: Settings, pipeline: Pipeline, day: str) -> pd.DataFrame:
     if not set(wanted) <= set(log.columns):
         return pd.DataFrame(columns=[*pipeline.key, "prediction", "model_version", SOURCE])
     answered = log[~log["mirrored"].astype(bool)].rename(columns=names).dropna(subset=pipeline.key)
+    answered = answered.assign(**{name: _as_written(answered[name], name, known) for name in pipeline.key})
     answered = answered.drop_duplicates([*pipeline.key, "model_version"], keep="last")
-    return _text_keys(answered[[*pipeline.key, "prediction", "model_version"]], pipeline.key).assign(**{SOURCE: ONLINE})
+    return answered[[*pipeline.key, "prediction", "model_version"]].assign(**{SOURCE: ONLINE})
 
 
-def _labels(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
+def _labels(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pa.Table:
     event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
-    frame = lake.read(manifest, [*pipeline.key, *event_time, pipeline.labels.column]).to_pandas()
-    return _text_keys(
-        frame.dropna(subset=[pipeline.labels.column]).drop_duplicates(pipeline.key, keep="last"), pipeline.key
-    )
+    return lake.read(manifest, [*pipeline.key, *event_time, pipeline.labels.column])
 
 
 def _joined(said: pd.DataFrame, known: pd.DataFrame, key: list[str], event_time: str) -> pd.DataFrame:
@@ -125,9 +128,22 @@ def _joined(said: pd.DataFrame, known: pd.DataFrame, key: list[str], event_time:
     return rows.drop(columns=[other], errors="ignore")
 
 
-def _text_keys(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+def _with_text_keys(table: pa.Table, key: list[str]) -> pa.Table:
     """Keys as text: the request log has them so."""
-    return frame.assign(**{name: frame[name].astype(str) for name in key})
+    for name in key:
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
+    return table
+
+
+def _as_written(said: pd.Series[Any], name: str, known: pa.Schema) -> list[str]:
+    """Keys that callers wrote, as `_with_text_keys` writes them: 1.50 and 1.5 are one amount, and a date has a time."""
+    texts = [str(value) for value in said]
+    place = known.get_field_index(name)
+    if place < 0 or pa.types.is_string(kind := known.field(place).type):
+        return texts
+    written = {text: read_as(pa.chunked_array([[text]]), kind) for text in set(texts)}
+    plain = {text: value and value.cast(pa.string())[0].as_py() for text, value in written.items()}
+    return [plain[text] or text for text in texts]
 
 
 def _hashes(*manifests: Manifest | None) -> dict[str, str]:

@@ -151,6 +151,16 @@ class PythonReader(Section):
 Reader = Annotated[ParquetReader | CsvReader | SqlReader | PythonReader, Field(discriminator="kind")]
 
 
+ColumnType = Literal["text", "integer", "number", "decimal", "boolean", "date", "time", "timestamp"]
+"""What a column may be declared as; `jobs.data.column_types` says what each is in the lake."""
+TYPES = (
+    "what columns hold, by name; others keep the type that they had on the days before, first that of the source. A "
+    "day that holds anything else is refused when it is landed. text: as written, also digits; integer; number: 64-bit "
+    "float; decimal: 20 digits before the point and 18 after it; boolean: true, false, 1, 0; date; time: of day; "
+    "timestamp: UTC"
+)
+
+
 class Source(Section):
     """Where the rows to predict come from."""
 
@@ -167,6 +177,18 @@ class Source(Section):
         "nothing happened, as Sundays in a shop that is closed. A file that is not there is late, not empty",
     )
 
+    types: dict[Column, ColumnType] = Field(
+        default_factory=dict, description=TYPES, examples=[{"postcode": "text", "amount": "number"}]
+    )
+
+    @model_validator(mode="after")
+    def _an_event_time_is_a_timestamp(self) -> Source:
+        if (declared := self.types.get(self.event_time, "timestamp")) != "timestamp":
+            raise ValueError(
+                f"types: {self.event_time} is the event time, found {declared}; expected timestamp, or no entry"
+            )
+        return self
+
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Source:
         if self.start and self.end and self.end < self.start:
@@ -182,6 +204,14 @@ class Labels(Section):
     delay_days: int = Field(
         default=1, ge=1, le=365, description="a label of day D may be used from day D + delay_days on, never before"
     )
+    types: dict[Column, ColumnType] = Field(default_factory=dict, description=f"as source.types: {TYPES}")
+
+    @model_validator(mode="after")
+    def _a_label_is_a_number(self) -> Labels:
+        declared = self.types.get(self.column, "number")
+        if declared not in (numbers := ("integer", "number", "decimal", "boolean")):
+            raise ValueError(f"types: {self.column} is the label, found {declared}; expected {', '.join(numbers)}")
+        return self
 
 
 class Features(Section):

@@ -42,8 +42,8 @@ BROKEN: dict[str, tuple[Breaks, str, list[str]]] = {
     "text where times were": (lambda o: o.assign(ordered_at="soon"), "land", ["'ordered_at'", "soon", "timestamp"]),
     "changed type": (
         lambda o: o.assign(weight="heavy"),
-        "validate",
-        ["column weight", "expect_column_values_to_be_of_type", "float64"],
+        "land",
+        ["column 'weight'", "for example 'heavy'", "held numbers (double)", "source.types: {weight: text}"],
     ),
     "empty": (lambda o: o.iloc[:0], "land", ["no rows", "at least one row"]),
     "duplicate keys": (

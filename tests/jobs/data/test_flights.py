@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.data.expectations import Judge
 from jobs.data.structure import labels_of_day, rows_of_day
+from jobs.data.table_judge import TableJudge
 from jobs.pipelines.flight_delay.package_data import package_data
 from jobs.pipelines.flight_delay.reader import arrivals, flights
 
@@ -73,9 +73,9 @@ def test_rain_of_the_last_hours_is_added_up_and_the_city_has_the_worst() -> None
 
 
 def test_the_real_days_keep_the_rules_of_their_suites() -> None:
-    rows, labels = Judge(SUITES / "raw.json"), Judge(SUITES / "labels.json")
+    rows, labels = TableJudge(SUITES / "raw.json"), TableJudge(SUITES / "labels.json")
     for day in DAYS:
         landed = rows_of_day(flights(day), day, ["flight_id"], "scheduled_departure", "flights")
         known = labels_of_day(arrivals(day), ["flight_id"], "late", "classification", "arrivals")
-        findings = [*rows.judge(landed.to_pandas()), *labels.judge(known.to_pandas())]
+        findings = [*rows.judge(landed), *labels.judge(known)]
         assert [f.sentence for f in findings if not f.passed and f.critical] == []

@@ -1,0 +1,58 @@
+"""Names of columns that can be landed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tidewheel.errors import DataRefused
+
+PARTITION = "partition"
+"""Column that the platform adds to rows and labels: their day."""
+OURS = "_tidewheel_"
+"""What the names of columns begin with that stand beside a team's own for a while."""
+
+
+def check_names(names: Sequence[str], source: str) -> None:
+    """See that each column can be named in a transform, a rule and a feature.
+
+    Args:
+        names: of the columns, in order.
+        source: file, query or function they came from, for the message.
+
+    Raises:
+        DataRefused: a name is there twice, differs from another by case only, is empty, begins or ends with a blank,
+            or is one that the platform uses.
+    """
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataRefused(f"{source}: column {', '.join(twice)} is there twice; rule: a column has a name of its own")
+    if alike := _alike(names):
+        raise DataRefused(
+            f"{source}: columns {' and '.join(map(repr, alike))} differ by upper and lower case only, and are one "
+            "column to Spark; rename one of them in the source, the query or the reader"
+        )
+    for place, name in enumerate(names, 1):
+        if not name.strip():
+            raise DataRefused(f"{source}: column {place} of {len(names)} has no name; name it or leave it out")
+        if name != name.strip():
+            raise DataRefused(
+                f"{source}: column {name!r} begins or ends with a blank, and would be missed as {name.strip()!r}; "
+                "write the name without it in the source, the query or the reader"
+            )
+        if name.casefold() == PARTITION or name.casefold().startswith(OURS):
+            raise DataRefused(
+                f"{source}: column {name!r} has a name that the platform itself uses ({PARTITION} is the day of a "
+                f"row, {OURS} begins its own); rename it in the source, the query or the reader"
+            )
+
+
+def other_case(name: str, names: Iterable[str]) -> str | None:
+    """The name among others that differs from this one by case only."""
+    return next((other for other in names if other != name and other.casefold() == name.casefold()), None)
+
+
+def _alike(names: Sequence[str]) -> list[str]:
+    first: dict[str, str] = {}
+    for name in names:
+        if (other := first.setdefault(name.casefold(), name)) != name:
+            return [other, name]
+    return []

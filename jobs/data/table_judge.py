@@ -1,0 +1,164 @@
+"""Judging an Arrow table by a suite, so that what is judged has the types that were landed.
+
+pandas has no integer that is missing, no date and no decimal of its own, and Great Expectations compares what a suite
+says (JSON: numbers and text) with what it finds. So each rule gets the frame that it can compute on, and limits that
+are dates, times or decimals in the column's own type.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.data.column_types import family
+from jobs.data.conversions import brought
+from jobs.data.expectations import Finding, Judge, load_suite
+from jobs.data.type_rules import TYPE_RULES, judge_type
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from great_expectations.expectations.expectation import Expectation
+
+_NULLABLE = {pa.int8(): "Int8", pa.int16(): "Int16", pa.int32(): "Int32", pa.int64(): "Int64", pa.bool_(): "boolean"}
+_EXTREMES = ("expect_column_max_to_be_between", "expect_column_min_to_be_between")
+_LIMITS = ("min_value", "max_value")
+
+
+def exact_frame(table: pa.Table) -> pd.DataFrame:
+    """Every value as it was landed: integers and booleans stay such beside a missing one, dates are dates.
+
+    Decimals are floats where these have the same digits: limits in a suite are floats.
+    """
+    return _frame(table, lambda column: column)
+
+
+def pair_frame(table: pa.Table) -> pd.DataFrame:
+    """For rules that compare two columns: a missing number is NaN, which compares with anything."""
+    return table.to_pandas(date_as_object=True)
+
+
+def moment_frame(table: pa.Table) -> pd.DataFrame:
+    """For rules about the first or last date, which Great Expectations can only compute of timestamps."""
+    return _frame(table, lambda column: column.cast(pa.timestamp("s")) if pa.types.is_date(column.type) else column)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The rules of a suite as they are judged on batches of one schema."""
+
+    about_types: tuple[Expectation, ...]
+    judges: Mapping[Callable[[pa.Table], pd.DataFrame], Judge]
+
+
+class TableJudge:
+    """A suite, ready to judge tables."""
+
+    def __init__(self, suite_file: Path) -> None:
+        self._suite = load_suite(suite_file)
+        self._prepared: dict[pa.Schema, _Prepared] = {}
+
+    def judge(self, table: pa.Table) -> list[Finding]:
+        """Hold a batch against the suite, broken rules first."""
+        schema = pa.schema([(field.name, field.type) for field in table.schema])
+        if schema not in self._prepared:
+            self._prepared[schema] = self._prepare(schema)
+        prepared = self._prepared[schema]
+        findings = [judge_type(expectation, schema) for expectation in prepared.about_types]
+        for frame, judge in prepared.judges.items():
+            findings += judge.judge(frame(table))
+        return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
+
+    def _prepare(self, schema: pa.Schema) -> _Prepared:
+        import great_expectations as gx
+
+        about_types: list[Expectation] = []
+        others: dict[Callable[[pa.Table], pd.DataFrame], list[Expectation]] = defaultdict(list)
+        for expectation in self._suite.expectations:
+            if expectation.expectation_type in TYPE_RULES:
+                about_types.append(expectation)
+                continue
+            place = schema.get_field_index(getattr(expectation, "column", None) or "")
+            kind = schema.field(place).type if place >= 0 else pa.null()
+            others[_frame_for(expectation, kind)].append(_typed(expectation, kind))
+        return _Prepared(
+            tuple(about_types),
+            {
+                frame: Judge(gx.ExpectationSuite(name=f"{self._suite.name}.{frame.__name__}", expectations=rules))
+                for frame, rules in others.items()
+            },
+        )
+
+
+def _frame_for(expectation: Expectation, kind: pa.DataType) -> Callable[[pa.Table], pd.DataFrame]:
+    if getattr(expectation, "column_A", None):
+        return pair_frame
+    return moment_frame if pa.types.is_date(kind) and expectation.expectation_type in _EXTREMES else exact_frame
+
+
+def _frame(table: pa.Table, convert: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> pd.DataFrame:
+    columns = {name: _series(convert(table[name])) for name in table.column_names}
+    return pd.DataFrame(columns, index=range(table.num_rows), columns=table.column_names)
+
+
+def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
+    if pa.types.is_decimal(column.type) and (floats := brought(column, pa.float64())) is not None:
+        column = floats
+    if column.null_count and column.type in _NULLABLE:
+        missing = pc.is_null(column).to_numpy()
+        filled = pc.fill_null(column, pa.scalar(0).cast(column.type)).to_pandas()
+        return filled.astype(_NULLABLE[column.type]).mask(missing)
+    return column.to_pandas(date_as_object=True)
+
+
+def _typed(expectation: Expectation, kind: pa.DataType) -> Expectation:
+    """A rule whose limits, written as text or numbers, have the type of the column that they are compared with."""
+    as_moment = expectation.expectation_type in _EXTREMES
+    read = _READERS.get("timestamp" if as_moment and pa.types.is_date(kind) else family(kind))
+    if read is None:
+        return expectation
+    zone = getattr(kind, "tz", None)
+    update: dict[str, Any] = {}
+    for limit in _LIMITS:
+        if isinstance(value := getattr(expectation, limit, None), str | date):
+            update[limit] = read(value, zone)
+    if isinstance(values := getattr(expectation, "value_set", None), list):
+        update["value_set"] = [read(value, zone) for value in values]
+    return expectation.copy(update=update) if update else expectation
+
+
+def _moment(value: Any, zone: str | None) -> Any:
+    if not isinstance(value, str | date):
+        return value
+    moment = pd.Timestamp(value)
+    if zone and moment.tz is None:
+        return moment.tz_localize(UTC)
+    return moment if zone or moment.tz is None else moment.tz_convert(UTC).tz_localize(None)
+
+
+def _date(value: Any, zone: str | None) -> Any:
+    return _moment(value, zone).date() if isinstance(value, str | datetime) else value
+
+
+def _time(value: Any, _: str | None) -> Any:
+    return time.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _decimal(value: Any, _: str | None) -> Any:
+    return float(Decimal(value)) if isinstance(value, str) else value
+
+
+_READERS: Mapping[str, Callable[[Any, str | None], Any]] = {
+    "date": _date,
+    "timestamp": _moment,
+    "time": _time,
+    "decimal": _decimal,
+}
