@@ -40,7 +40,7 @@ class Pipeline(Section):
     """One model, from its source to its endpoint."""
 
     name: Name = Field(description="the pipeline's name; the file is dags/<name>.yaml")
-    description: str = Field(min_length=1, description="what the model predicts, in a sentence")
+    description: str = Field(min_length=1, max_length=1000, description="what the model predicts, in a sentence")
     owner: Owner = Field(description="who answers for it")
     task: Literal["classification", "regression"] = Field(default="classification", description="kind of label")
     schedule: Nightly = Field(default="0 3 * * *", description="cron (UTC) of the nightly run, for the day before")

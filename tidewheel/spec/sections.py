@@ -190,5 +190,5 @@ class Alerts(Section):
 class Owner(Section):
     """Who answers for the pipeline."""
 
-    team: str = Field(min_length=1, description="shown as the owner in Airflow")
-    email: str | None = Field(default=None, pattern=EMAIL, description="where to write")
+    team: str = Field(min_length=1, max_length=100, description="shown as the owner in Airflow")
+    email: str | None = Field(default=None, max_length=254, pattern=EMAIL, description="where to write")
