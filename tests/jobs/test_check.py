@@ -32,8 +32,8 @@ class Project:
         (folder / "dags" / "shop.py").write_text("")
         self.suites = folder / "expectations" / "shop"
         self.suites.mkdir(parents=True)
-        for name in ("raw", "features", "predictions"):
-            self.suite(name, "amount")
+        for name, column in {"raw": "amount", "features": "amount", "predictions": "prediction"}.items():
+            self.suite(name, column)
 
     def suite(self, name: str, column: str, kind: str = "expect_column_values_to_not_be_null") -> None:
         expectations = [{"type": kind, "kwargs": {"column": column}, "severity": "critical"}]

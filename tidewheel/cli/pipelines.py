@@ -60,13 +60,17 @@ def validate(
     if not asked:
         raise UsageError(f"there are no pipelines in {folder}; make one with `tidewheel new NAME`")
     wrong = {path.stem: _wrong_file(path) for path in asked}
+    doubtful: dict[str, list[str]] = {}
     console = Console(highlight=False, soft_wrap=True)
-    with console.status("Importing the pipelines' code and expectations"):
-        wrong.update(_check([pipeline for pipeline, found in wrong.items() if not found], settings))
+    with console.status("Importing the pipelines' code and expectations, fitting made-up rows"):
+        for pipeline, said in _check([pipeline for pipeline, found in wrong.items() if not found], settings).items():
+            wrong[pipeline], doubtful[pipeline] = said["wrong"], said["doubtful"]
     for pipeline, found in wrong.items():
         console.print(f"[bold red]wrong[/]  {pipeline}" if found else f"[bold green]ok[/]     {pipeline}")
         for sentence in found:
             console.print(f"       {escape(sentence)}")
+        for sentence in doubtful.get(pipeline, ()):
+            console.print(f"       [yellow]warning:[/] {escape(sentence)}")
     if any(wrong.values()):
         raise typer.Exit(SpecError.exit_code)
 
@@ -112,8 +116,8 @@ def _first_error(error: SpecError) -> str:
     return others[0].strip() if others else first
 
 
-def _check(names: list[str], settings: Settings) -> dict[str, list[str]]:
-    """What is wrong with the code and expectations of pipelines whose files are right."""
+def _check(names: list[str], settings: Settings) -> dict[str, dict[str, list[str]]]:
+    """What is wrong, and what may be, with the code and expectations of pipelines whose files are right."""
     if not names:
         return {}
     output = subprocess.PIPE

@@ -125,9 +125,7 @@ WRONG = {
     ),
     "a label that is the key": (
         ("column: returned", "column: order_id"),
-        [
-            "line 10, labels.column: found 'order_id'; order_id cannot be two things (source.entity_key.0 has it); expected a"
-        ],
+        ["line 10, labels.column: found 'order_id'; order_id cannot be two things (source.entity_key.0"],
     ),
     "a feature that is called as a column of ours": (
         ("numeric: [amount]", "numeric: [amount, model_version]"),
@@ -173,9 +171,7 @@ WRONG = {
     "a tab": (("  column: returned", "\tcolumn: returned"), ["not valid YAML", "line 10", "found character"]),
     "a parameter that is a date": (
         ("training: {parameters: {depth: 2013-01-01}}\n", None),
-        [
-            "line 14, training.parameters.depth: found datetime.date(2013, 1, 1); expected a valid boolean or a valid int"
-        ],
+        ["line 14, training.parameters.depth: found datetime.date(2013, 1, 1); expected a valid boolean"],
     ),
     "a parameter with something within it that is no number": (
         ("training: {parameters: {sizes: [1, [.nan]]}}\n", None),
