@@ -1,13 +1,14 @@
 """Plays one day of a pipeline from its source to a prediction, by the jobs themselves, in a lake that is thrown away.
 
-Not a job: `python -m jobs.checking.day NAME --day D` is what `tidewheel validate NAME --day D` starts. It prints a line a
-step, then what is wrong, and ends with 0, 2 (a declaration is wrong), 3 (data is refused) or 1 (the source has no such
-day yet).
+Not a job: `python -m jobs.checking.day NAME --day D` is what `tidewheel validate NAME --day D` starts. It prints a line
+for each step, then what is wrong, and ends with 0, 2 (a declaration is wrong), 3 (data is refused) or 1 (the source has
+no such day yet).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import sys
@@ -16,7 +17,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -97,10 +98,10 @@ def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[
         )
     played = Played()
     with scratch_settings(settings) as scratch:
-        try:
+        if day >= datetime.now(UTC).date():
+            played.doubtful.append(f"{day} is not over (UTC): the source may have a part of it")
+        with contextlib.suppress(_Stop):
             _Day(pipeline, settings, scratch, day, tell, played).play()
-        except _Stop:
-            pass
     return played
 
 
@@ -149,10 +150,10 @@ class _Day:
     def _look_back(self) -> None:
         """The days before: as they are published, and read from the source where they are not."""
         reach = self.pipeline.features.look_back_days
-        first, last = self.day - timedelta(days=reach), self.day - timedelta(days=1)
-        days = (
-            PartitionRange(first, last).clamp(self.pipeline.source.start, self.pipeline.source.end) if reach else None
-        )
+        if not reach:
+            return
+        before, source = self.day - timedelta(days=1), self.pipeline.source
+        days = PartitionRange(before, before).look_back(reach - 1).clamp(source.start, source.end)
         if days is None:
             return
         real, told = Lake.open(self.pipeline.name, self.settings), time.monotonic()
@@ -209,11 +210,9 @@ class _Day:
         labels = [m for m in result.outputs if m.dataset == "labels"]
         known = f"{sum(m.rows for m in labels)} labels of them" if labels else "their labels are not known yet"
         self.tell(f"source: {result.figures['rows']} rows, {known}; key, event time and label are in order")
-        for manifest in result.outputs:
-            if manifest.dataset == "landing" and (
-                held := label_sentence(label_columns(manifest.columns, self.pipeline))
-            ):
-                self.played.doubtful.append(held)
+        rows = next(m for m in result.outputs if m.dataset == "landing")
+        if held := label_columns(rows.columns, self.pipeline):
+            self.played.doubtful.append(label_sentence(held))
         return result
 
     def _features(self) -> Result:
@@ -356,7 +355,7 @@ def main() -> None:
         pipeline = find_pipeline(settings.pipelines_folder, options.pipeline)
         played = play_day(pipeline, settings, parse_day(options.day), tell)
     except TidewheelError as error:
-        sys.stderr.write(f"tidewheel: {error}\n")
+        sys.stdout.write(f"wrong  {options.pipeline} on {options.day}: {error}\n")
         sys.exit(error.exit_code)
     sys.stdout.write("".join(f"{line}\n" for line in _ending(pipeline.name, options.day, played)))
     sys.exit(played.exit_code)

@@ -113,9 +113,9 @@ def _comparable(low: object, high: object) -> bool:
 def _is_type(name: object) -> bool:
     if not isinstance(name, str):
         return False
-    from great_expectations.expectations.core.expect_column_values_to_be_of_type import _native_type_type_map
+    from great_expectations.expectations.core.expect_column_values_to_be_of_type import native_type_type_map
 
-    if _native_type_type_map(name) is not None or hasattr(pd, name) or hasattr(np, name):
+    if native_type_type_map(name) is not None or hasattr(pd, name) or hasattr(np, name):
         return True
     try:
         pd.api.types.pandas_dtype(name)

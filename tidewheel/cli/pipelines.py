@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from tidewheel.cli.job_process import run_job
 from tidewheel.errors import PlatformError, SpecError, UsageError
+from tidewheel.partitions import parse_day
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
 
@@ -50,10 +51,18 @@ def new(
 
 def validate(
     name: Annotated[str | None, typer.Argument(help="the pipeline to check; default: all of them")] = None,
+    day: Annotated[
+        str | None,
+        typer.Option(help="also play this day (YYYY-MM-DD) from the source to a prediction; nothing is published"),
+    ] = None,
 ) -> None:
-    """Check pipelines: the file, the functions it names, expectations and columns. Exit code 2 where one is wrong."""
+    """Check pipelines: file, functions, model, suites. Exit code 2 where one is wrong, 3 where a day's data is."""
     settings = load_settings()
     folder = settings.pipelines_folder
+    if day is not None:
+        parse_day(day)
+        if name is None:
+            raise UsageError("--day plays one pipeline's day; name the pipeline: tidewheel validate NAME --day DAY")
     if name is not None:
         find_pipeline(folder, name)  # a misspelled name gets a hint, a wrong file its errors
     asked = [folder / f"{name}.yaml"] if name is not None else pipeline_files(folder)
@@ -73,6 +82,8 @@ def validate(
             console.print(f"       [yellow]warning:[/] {escape(sentence)}")
     if any(wrong.values()):
         raise typer.Exit(SpecError.exit_code)
+    if name is not None and day is not None:
+        raise typer.Exit(_play(name, day, settings))
 
 
 def schema() -> None:
@@ -101,6 +112,14 @@ def pipelines() -> None:
                 pipeline.name, escape(pipeline.owner.team), f"{pipeline.schedule} UTC", escape(pipeline.description)
             )
     console.print(table)
+
+
+def _play(name: str, day: str, settings: Settings) -> int:
+    """Play a day in a process of its own, which prints its steps; returns its exit code."""
+    ran = run_job(settings, "checking.day", name, "--day", day, stderr=subprocess.PIPE)
+    if "Traceback" in ran.stderr:
+        raise PlatformError(f"{name} on {day} could not be played: {ran.stderr.strip()}")
+    return ran.returncode
 
 
 def _wrong_file(path: Path) -> list[str]:
