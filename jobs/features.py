@@ -17,7 +17,7 @@ from jobs.data.batch_writer import PLACE, ROWS_PER_FILE, BatchWriter
 from jobs.data.code_reference import resolve
 from jobs.data.column_names import OURS, PARTITION
 from jobs.data.declared_columns import declared_columns, spark_errors
-from jobs.data.feature_inputs import FeatureInputs, column, read_manifests
+from jobs.data.feature_inputs import FeatureInputs, column, label_columns, label_sentence, read_manifests
 from jobs.data.spark import spark_session
 from jobs.data.staleness import changed_batches, gaps, gaps_sentence, inputs_of, recomputed_sentence, stale_after
 from jobs.job import Job, Result, run
@@ -108,6 +108,9 @@ def build(
     rows = read_manifests(spark, job.lake, list(landing.values()), T.StructType([]))
     key_and_label = [rows.schema[name] for name in job.pipeline.key if name in rows.columns]
     key_and_label.append(T.StructField(job.pipeline.labels.column, T.LongType()))
+    if leaks := label_columns(rows.columns, job.pipeline):
+        log.warning("%s: %s", job.pipeline.name, label_sentence(leaks))
+        rows = rows.drop(*leaks)
     known = read_manifests(spark, job.lake, list(labels.values()), T.StructType(key_and_label))
     transform = resolve(job.pipeline.features.transform)
     span = PartitionRange(days[0], days[-1])

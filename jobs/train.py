@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidewheel.train")
 EXAMPLE_ROWS = 5
+MLFLOW_LONGEST = 6_000
+"""Characters of a parameter's value."""
 
 
 def work(job: Job) -> Result:
@@ -175,8 +177,14 @@ def _parameters(pipeline: Pipeline, model: Any, lineage: Lineage, made: Challeng
         "lock_hash": made_by.lock_hash,
         "python": made_by.python,
         **looked,
-        **{f"estimator.{name}": value for name, value in estimator.items()},
+        **{f"estimator.{name}": _short(value) for name, value in estimator.items()},
     }
+
+
+def _short(value: object) -> str:
+    """A parameter as MLflow takes it; the whole of it is in the lineage."""
+    text = str(value)
+    return text if len(text) <= MLFLOW_LONGEST else f"{text[: MLFLOW_LONGEST - 4]} ..."
 
 
 def _dataset(job: Job, chosen: TrainingData) -> DatasetInput:

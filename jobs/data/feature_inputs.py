@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -41,7 +41,8 @@ class FeatureInputs:
         spark: the session.
         pipeline: the pipeline's declaration.
         partitions: the days whose features are asked for.
-        rows: published rows of these days and of `look_back_days` before them, with their day as `partition`.
+        rows: published rows of these days and of `look_back_days` before them, with their day as `partition`, and
+            without the label, which a source's rows may hold: it is not known yet when a row is to be predicted.
         labels: published labels (key columns, label, `partition`). For an early day of a range they may hold days that
             are not yet known on it: use them through `jobs.lookback`, or compare `partition` with the day yourself.
     """
@@ -56,6 +57,18 @@ class FeatureInputs:
     def is_asked(self) -> Column:
         """True for the rows of the asked days, false for those of the look-back."""
         return F.col(PARTITION).between(str(self.partitions.first), str(self.partitions.last))
+
+
+def label_columns(columns: Iterable[str], pipeline: Pipeline) -> list[str]:
+    """Which of some columns are the label, in any spelling: Spark takes `Late` and `late` for the same."""
+    return [name for name in columns if name.casefold() == pipeline.labels.column.casefold()]
+
+
+def label_sentence(names: Sequence[str]) -> str:
+    """What to say of rows that hold the label; empty where they do not."""
+    if not names:
+        return ""
+    return f"the source's rows hold the label column {', '.join(map(repr, names))}; it is not given to the transform"
 
 
 def read_manifests(spark: SparkSession, lake: Lake, manifests: Sequence[Manifest], empty: T.StructType) -> DataFrame:

@@ -18,11 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.models.metrics import measure
 from jobs.models.prediction import predict
 from jobs.training.fitting import fit
-from jobs.training.search_space import distributions
+from jobs.training.search_space import as_declared, as_drawn, distributions
 from tidewheel.errors import DataRefused
 from tidewheel.lake.verified import read_document
 from tidewheel.runs import run_folder
 from tidewheel.spec import LOWER_IS_BETTER
+from tidewheel.spec.parameter import Parameter
 
 if TYPE_CHECKING:
     import optuna
@@ -42,7 +43,7 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    parameters: dict[str, Any] = Field(description="beyond those declared; empty: the declaration itself")
+    parameters: dict[str, Parameter] = Field(description="beyond those declared; empty: the declaration itself")
     losses: tuple[float, ...] = Field(description="the compared figure fold by fold, as a loss")
     pruned: bool = Field(description="given up before the last fold, being worse than most were by then")
     seconds: float
@@ -149,7 +150,8 @@ def _try(
         return Trial(parameters={}, losses=losses, pruned=False, seconds=time.monotonic() - started)
     study = _study(before, space, pipeline.training.seed)
     trial = study.ask(space)
-    training = pipeline.training.model_copy(update={"parameters": {**pipeline.training.parameters, **trial.params}})
+    drawn = as_declared(trial.params)
+    training = pipeline.training.model_copy(update={"parameters": {**pipeline.training.parameters, **drawn}})
     found: list[float] = []
     for step, fold in enumerate(folds):
         found.append(_loss(pipeline, lesson, training, fold))
@@ -157,7 +159,7 @@ def _try(
         if step < len(folds) - 1 and trial.should_prune():
             break
     return Trial(
-        parameters=trial.params,
+        parameters=drawn,
         losses=tuple(found),
         pruned=len(found) < len(folds),
         seconds=time.monotonic() - started,
@@ -179,7 +181,7 @@ def _study(before: Sequence[Trial], space: dict[str, Any], seed: int) -> optuna.
             optuna.trial.create_trial(
                 state=states.PRUNED if trial.pruned else states.COMPLETE,
                 value=trial.losses[-1] if trial.pruned else trial.loss,
-                params=trial.parameters,
+                params=as_drawn(trial.parameters),
                 distributions=space,
                 intermediate_values=dict(enumerate(trial.losses)),
             )

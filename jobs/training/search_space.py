@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
+from tidewheel.spec.parameter import Parameter
 from tidewheel.spec.training import Range
 
 if TYPE_CHECKING:
@@ -40,6 +44,26 @@ REGRESSION_NAMES = {"logistic_regression": {"C": "alpha"}}
 """Where the regressor of a family calls a parameter otherwise."""
 
 
+_JSON = "json:"
+_PARAMETERS: TypeAdapter[dict[str, Parameter]] = TypeAdapter(dict[str, Parameter])
+
+
+def extremes(training: Training, task: str) -> dict[str, list[Any]]:
+    """What a search may draw at the ends of its space, by parameter: low and high, or each choice.
+
+    Args:
+        training: estimator and search.
+        task: kind of label.
+    """
+    space = distributions(training, task)
+    return {
+        name: [as_declared({name: one})[name] for one in values.choices]
+        if hasattr(values, "choices")
+        else [values.low, values.high]
+        for name, values in space.items()
+    }
+
+
 def first_values(training: Training, task: str) -> dict[str, Any]:
     """One value of each parameter that a search would draw, to see whether the estimator takes them at all.
 
@@ -47,8 +71,25 @@ def first_values(training: Training, task: str) -> dict[str, Any]:
         training: estimator and search.
         task: kind of label.
     """
-    space = distributions(training, task)
-    return {name: values.choices[0] if hasattr(values, "choices") else values.low for name, values in space.items()}
+    return {name: values[0] for name, values in extremes(training, task).items()}
+
+
+def as_drawn(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as Optuna keeps them: it compares choices, and wants a list or a mapping as text."""
+    return {
+        name: _JSON + json.dumps(value, sort_keys=True) if isinstance(value, list | dict) else value
+        for name, value in parameters.items()
+    }
+
+
+def as_declared(drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as an estimator takes them, from what Optuna has drawn."""
+    return _PARAMETERS.validate_python(
+        {
+            name: json.loads(value.removeprefix(_JSON)) if isinstance(value, str) and value.startswith(_JSON) else value
+            for name, value in drawn.items()
+        }
+    )
 
 
 def distributions(
@@ -68,7 +109,7 @@ def distributions(
     found: dict[str, FloatDistribution | IntDistribution | CategoricalDistribution] = {}
     for name, asked in space.items():
         if not isinstance(asked, Range):
-            found[name] = CategoricalDistribution(asked)
+            found[name] = CategoricalDistribution([as_drawn({name: one})[name] for one in asked])
         elif asked.whole:
             found[name] = IntDistribution(round(asked.low), round(asked.high), log=asked.log)
         else:

@@ -32,8 +32,8 @@ class Project:
         (folder / "dags" / "shop.py").write_text("")
         self.suites = folder / "expectations" / "shop"
         self.suites.mkdir(parents=True)
-        for name in ("raw", "features", "predictions"):
-            self.suite(name, "amount")
+        for name, column in {"raw": "amount", "features": "amount", "predictions": "prediction"}.items():
+            self.suite(name, column)
 
     def suite(self, name: str, column: str, kind: str = "expect_column_values_to_not_be_null") -> None:
         expectations = [{"type": kind, "kwargs": {"column": column}, "severity": "critical"}]
@@ -117,7 +117,7 @@ def test_an_estimator_and_its_parameters_are_tried(project: Project) -> None:
 def test_what_a_search_would_try_is_tried(project: Project) -> None:
     assert project.check(training={"search": {}}) == []
     [unknown] = project.check(training={"search": {"space": {"max_leafs": [15, 31]}}})
-    assert unknown.startswith("training.search.space: ")
+    assert unknown.startswith("training.search.space.max_leafs: 15 cannot be tried: ")
     assert "max_leafs" in unknown
 
 

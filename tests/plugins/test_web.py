@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -297,6 +298,26 @@ def test_the_overview_stands_when_the_lake_is_silent(
     assert "the lake does not answer: [Errno 20] Not a directory" in found.text
     assert "<dt>Newest day</dt><dd>unknown</dd>" in found.text
     assert f'<a href="{registry}/#/models/orders/versions/4">version 4</a>' in found.text
+
+
+def test_the_overview_shows_the_other_pipelines_beside_hostile_files(get: Get, lake: Lake, project: Project) -> None:
+    dags = project.folder / "dags"
+    bomb = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))
+    (dags / "bomb.yaml").write_text("a0: &a0 [x, x, x, x]\n" + bomb)
+    (dags / "large.yaml").write_text("description: " + "x" * 3_000_000)
+    good = (dags / "orders.yaml").read_text()
+    (dags / "wordy.yaml").write_text(good.replace("name: orders", f"name: wordy\n{'k' * 1_000}: {'v' * 90_000}"))
+    (dags / "binary.yaml").write_bytes(b"\xff\x00\xfe")
+    started = time.monotonic()
+
+    found = get("/")
+
+    assert time.monotonic() - started < 10
+    assert found.status_code == 200
+    assert "Will an order be sent back?" in found.text
+    for said in ("more than 5,000 keys and values", "larger than a pipeline file may be", "unknown key", "not UTF-8"):
+        assert said in found.text
+    assert len(found.content) < 50_000
 
 
 def test_the_overview_waits_for_no_part_longer_than_a_page_may_take(

@@ -13,6 +13,7 @@ from rich.markup import escape
 from tidewheel.cli.job_process import run_job
 from tidewheel.cli.left_behind import left_behind
 from tidewheel.errors import PlatformError, SpecError, UsageError
+from tidewheel.partitions import parse_day
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
 
@@ -51,27 +52,41 @@ def new(
 
 def validate(
     name: Annotated[str | None, typer.Argument(help="the pipeline to check; default: all of them")] = None,
+    day: Annotated[
+        str | None,
+        typer.Option(help="also play this day (YYYY-MM-DD) from the source to a prediction; nothing is published"),
+    ] = None,
 ) -> None:
-    """Check pipelines: the file, the functions it names, expectations and columns. Exit code 2 where one is wrong."""
+    """Check pipelines: file, functions, model, suites. Exit code 2 where one is wrong, 3 where a day's data is."""
     settings = load_settings()
     folder = settings.pipelines_folder
+    if day is not None:
+        parse_day(day)
+        if name is None:
+            raise UsageError("--day plays one pipeline's day; name the pipeline: tidewheel validate NAME --day DAY")
     if name is not None:
         find_pipeline(folder, name)  # a misspelled name gets a hint, a wrong file its errors
     asked = [folder / f"{name}.yaml"] if name is not None else pipeline_files(folder)
     if not asked:
         raise UsageError(f"there are no pipelines in {folder}; make one with `tidewheel new NAME`")
     wrong = {path.stem: _wrong_file(path) for path in asked}
+    doubtful: dict[str, list[str]] = {}
     console = Console(highlight=False, soft_wrap=True)
-    with console.status("Importing the pipelines' code and expectations"):
-        wrong.update(_check([pipeline for pipeline, found in wrong.items() if not found], settings))
+    with console.status("Importing the pipelines' code and expectations, fitting made-up rows"):
+        for pipeline, said in _check([pipeline for pipeline, found in wrong.items() if not found], settings).items():
+            wrong[pipeline], doubtful[pipeline] = said["wrong"], said["doubtful"]
     for pipeline, found in wrong.items():
         console.print(f"[bold red]wrong[/]  {pipeline}" if found else f"[bold green]ok[/]     {pipeline}")
         for sentence in found:
             console.print(f"       {escape(sentence)}")
+        for sentence in doubtful.get(pipeline, ()):
+            console.print(f"       [yellow]warning:[/] {escape(sentence)}")
     for sentence in left_behind(settings):
         console.print(f"[bold yellow]left[/]   {escape(sentence)}")
     if any(wrong.values()):
         raise typer.Exit(SpecError.exit_code)
+    if name is not None and day is not None:
+        raise typer.Exit(_play(name, day, settings))
 
 
 def schema() -> None:
@@ -102,6 +117,14 @@ def pipelines() -> None:
     console.print(table)
 
 
+def _play(name: str, day: str, settings: Settings) -> int:
+    """Play a day in a process of its own, which prints its steps; returns its exit code."""
+    ran = run_job(settings, "checking.day", name, "--day", day, stderr=subprocess.PIPE)
+    if "Traceback" in ran.stderr:
+        raise PlatformError(f"{name} on {day} could not be played: {ran.stderr.strip()}")
+    return ran.returncode
+
+
 def _wrong_file(path: Path) -> list[str]:
     try:
         load_pipeline(path)
@@ -115,8 +138,8 @@ def _first_error(error: SpecError) -> str:
     return others[0].strip() if others else first
 
 
-def _check(names: list[str], settings: Settings) -> dict[str, list[str]]:
-    """What is wrong with the code and expectations of pipelines whose files are right."""
+def _check(names: list[str], settings: Settings) -> dict[str, dict[str, list[str]]]:
+    """What is wrong, and what may be, with the code and expectations of pipelines whose files are right."""
     if not names:
         return {}
     output = subprocess.PIPE

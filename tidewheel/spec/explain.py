@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
-from ruamel.yaml.comments import CommentedMap
 
 from tidewheel.errors import did_you_mean
+from tidewheel.spec.mistake import MISTAKES
 from tidewheel.spec.sections import PATTERNS
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+LONGEST_SHOWN = 80
 Key = tuple[int | str, ...]
+NAMED = 20
+"""Broken rules that a message names; a file with more has one cause, or is no pipeline."""
 
 
 @dataclass(frozen=True)
@@ -29,30 +32,63 @@ class _Broken:
     hint: str = ""
 
 
-def explain(root: type[BaseModel], content: Mapping[str, Any], errors: Iterable[ErrorDetails]) -> list[str]:
+def explain(
+    root: type[BaseModel],
+    content: Mapping[str, Any],
+    lines: Mapping[tuple[str, ...], int],
+    errors: Sequence[ErrorDetails],
+) -> list[str]:
     """One sentence for each place of the file that is wrong.
 
     Args:
         root: the model the file was checked against.
-        content: the file's content; where it was read with line numbers (ruamel's round trip), they are named.
+        content: the file's content.
+        lines: line numbers of its keys.
         errors: what pydantic found.
     """
     # A union's members are broken one by one, though a person wrote one value: their expectations become one sentence.
     places: dict[tuple[Key, str], list[_Broken]] = {}
-    for detail in errors:
-        broken = _explain(root, content, detail)
-        places.setdefault((broken.key, broken.found), []).append(broken)
-    return [_sentence(content, broken) for broken in places.values()]
+    for detail in errors[: NAMED * 10]:
+        for broken in _explain_all(root, content, detail):
+            places.setdefault((broken.key, broken.found), []).append(broken)
+    sentences = [_sentence(lines, broken) for broken in places.values()]
+    more = [f"and {len(sentences) - NAMED} more"] if len(sentences) > NAMED else []
+    return [*sentences[:NAMED], *more]
 
 
-def _sentence(content: Any, broken: Sequence[_Broken]) -> str:
-    key, line = broken[0].key, _line(content, broken[0].key)
-    place = [f"line {line}"] if line else []
-    place += [".".join(str(part) for part in key)] if key else []
-    first, *others = (one.expected for one in broken)
+def place_of(lines: Mapping[tuple[str, ...], int], key: Key) -> str:
+    """A key as a person finds it: `line 7, source.reader.path`; without the line where the key is not in the file.
+
+    Args:
+        lines: line numbers of the file's keys.
+        key: path of the key.
+    """
+    line = _line(lines, key)
+    return ", ".join([*([f"line {line}"] if line else []), *([brief_key(key)] if key else [])])
+
+
+def brief_key(key: Key) -> str:
+    """A path of keys with dots, each cut where it is long."""
+    return ".".join(
+        text if len(text := str(part)) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..." for part in key
+    )
+
+
+def _sentence(lines: Mapping[tuple[str, ...], int], broken: Sequence[_Broken]) -> str:
+    place = place_of(lines, broken[0].key)
+    first, *others = dict.fromkeys(one.expected for one in broken)
     expected = " or ".join([first, *(other.removeprefix("expected ") for other in others)])
     wrong = "; ".join(part for part in (broken[0].found, expected) if part)
-    return f"{', '.join(place)}{': ' if place else ''}{wrong}{''.join(one.hint for one in broken)}"
+    return f"{place}{': ' if place else ''}{wrong}{''.join(dict.fromkeys(one.hint for one in broken))}"
+
+
+def _explain_all(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDetails) -> Iterator[_Broken]:
+    if detail["type"] != MISTAKES:
+        yield _explain(root, content, detail)
+        return
+    section = _written(content, detail["loc"], MISTAKES)
+    for mistake in detail["ctx"]["mistakes"]:
+        yield _Broken((*section, *mistake.key), mistake.found, mistake.expected, mistake.hint)
 
 
 def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDetails) -> _Broken:
@@ -74,7 +110,7 @@ def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDet
             kinds = _quoted(context["expected_tags"])
             tag = context["tag"]
             return _Broken(
-                (*key, "kind"), f"found {tag!r}", f"expected one of {', '.join(kinds)}", did_you_mean(tag, kinds)
+                (*key, "kind"), f"found {brief(tag)}", f"expected one of {', '.join(kinds)}", did_you_mean(tag, kinds)
             )
         case "literal_error":
             return _Broken(key, found, f"expected {context['expected']}", _nearest(value, _quoted(context["expected"])))
@@ -113,16 +149,12 @@ def _written(content: Any, location: Key, kind: str) -> Key:
     return tuple(key)
 
 
-def _line(content: Any, key: Key) -> int | None:
+def _line(lines: Mapping[tuple[str, ...], int], key: Key) -> int | None:
     """The line of a key, or of the nearest key around it that stands in the file."""
-    line = None
-    for part in key:
-        try:
-            line = 1 + (content.lc.key(part) if isinstance(content, CommentedMap) else content.lc.item(part))[0]
-            content = content[part]
-        except (AttributeError, KeyError, IndexError, TypeError):  # what `<<` brings in has no line of its own
-            break
-    return line
+    path = tuple(str(part) for part in key)
+    while path and path not in lines:  # what `<<` or `*` brings in has no line of its own
+        path = path[:-1]
+    return lines.get(path)
 
 
 def _description(root: type[BaseModel], location: Key) -> str:
@@ -173,5 +205,5 @@ def _tags(models: Iterable[type[BaseModel]]) -> set[str]:
 
 def brief(value: object) -> str:
     """A value as it is written, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    text = repr(value[:LONGEST_SHOWN] if isinstance(value, str | list) else value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."

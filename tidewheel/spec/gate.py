@@ -98,7 +98,9 @@ class Gate(Section):
     approval: Literal["automatic", "manual"] = Field(
         default="automatic", description="manual: a reviewer approves in Airflow before promotion"
     )
-    approval_timeout_hours: float = Field(default=72, gt=0, description="no answer within this time is a rejection")
+    approval_timeout_hours: float = Field(
+        default=72, gt=0, le=8784, description="no answer within this time is a rejection"
+    )
 
     @property
     def columns(self) -> set[str]:

@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tidewheel.spec.agreement import METRICS, mistakes
 from tidewheel.spec.gate import Gate
+from tidewheel.spec.mistake import refuse
 from tidewheel.spec.monitoring import Monitoring
 from tidewheel.spec.release import Release
 from tidewheel.spec.sections import (
@@ -24,23 +26,18 @@ from tidewheel.spec.sections import (
 from tidewheel.spec.training import Training
 from tidewheel.spec.triggers import Triggers
 
+__all__ = ["LONGEST", "LOWER_IS_BETTER", "METRICS", "Pipeline"]
+
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
-METRICS = {
-    "classification": ("log_loss", "brier", "roc_auc"),
-    "regression": ("rmse", "mae", "r2"),
-}
-_FIGURES = frozenset(name for names in METRICS.values() for name in names)
 LONGEST = 4
 """A holdout that cannot decide is made longer the next time, up to so many times `training.holdout_days`."""
-_OURS = ("partition", "prediction", "model_version")
-"""Columns that the platform adds to a team's own."""
 
 
 class Pipeline(Section):
     """One model, from its source to its endpoint."""
 
     name: Name = Field(description="the pipeline's name; the file is dags/<name>.yaml")
-    description: str = Field(min_length=1, description="what the model predicts, in a sentence")
+    description: str = Field(min_length=1, max_length=1000, description="what the model predicts, in a sentence")
     owner: Owner = Field(description="who answers for it")
     task: Literal["classification", "regression"] = Field(default="classification", description="kind of label")
     schedule: Nightly = Field(default="0 3 * * *", description="cron (UTC) of the nightly run, for the day before")
@@ -80,49 +77,5 @@ class Pipeline(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Pipeline:
-        allowed = METRICS[self.task]
-        asked = {*self.gate.floors, *self.gate.ceilings, self.metric}
-        if wrong := sorted(asked - set(allowed)):
-            raise ValueError(f"gate: {', '.join(wrong)} cannot judge a {self.task}; expected {', '.join(allowed)}")
-        if wrong := sorted({limit.figure for limit in self.gate.fairness} & _FIGURES - set(allowed)):
-            raise ValueError(
-                f"gate.fairness: {', '.join(wrong)} cannot judge a {self.task}; "
-                f"expected mean_prediction, bias, {', '.join(sorted(_FIGURES & set(allowed)))}"
-            )
-        if wrong := sorted(self.gate.columns - set(self.features.categorical)):
-            raise ValueError(
-                f"gate: {', '.join(wrong)} cannot make slices or groups: no categorical feature; "
-                f"expected {', '.join(self.features.categorical) or 'one under features.categorical'}"
-            )
-        watched = {*(self.monitoring.slices or ()), *self.monitoring.fairness}
-        if wrong := sorted(watched - set(self.features.categorical)):
-            raise ValueError(
-                f"monitoring: {', '.join(wrong)} cannot make slices or groups: no categorical feature; "
-                f"expected {', '.join(self.features.categorical) or 'one under features.categorical'}"
-            )
-        roles = [*self.source.entity_key, self.source.event_time, self.labels.column]
-        if twice := sorted({name for name in roles if roles.count(name) > 1}):
-            raise ValueError(
-                f"source and labels: {', '.join(twice)} cannot be two things; expected a column of its own for each "
-                "part of the key, the event time and the label"
-            )
-        if clash := sorted(set(roles) & set(self.features.columns)):
-            raise ValueError(
-                f"features: {', '.join(clash)} cannot be a feature: it is the label, the key or the event time"
-            )
-        if clash := sorted({*roles, *self.features.columns} & set(_OURS)):
-            raise ValueError(
-                f"{', '.join(clash)}: the platform itself adds {', '.join(_OURS)} to the rows; rename this column in "
-                "the reader or the transform"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _a_challenger_can_be_judged(self) -> Pipeline:
-        held, needed = self.training.holdout_days, self.gate.minimum_days
-        if held < needed:
-            raise ValueError(
-                f"training.holdout_days keeps {held} days for the gate, gate.minimum_days asks for {needed}: no "
-                "challenger could ever pass; keep more days, or ask for fewer"
-            )
+        refuse(mistakes(self))
         return self

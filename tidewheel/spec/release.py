@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from tidewheel.spec.sections import Section
 
+LONGEST_SECONDS = 7 * 86_400
+"""A wait that no clock overflows at, and longer than anybody bakes."""
+
 
 class BlueGreen(Section):
     """All traffic moves at once."""
@@ -19,7 +22,9 @@ class CanaryStep(Section):
     """One step of a canary."""
 
     share: int = Field(ge=1, le=99, description="percent of the requests that the new version answers")
-    bake_seconds: float = Field(default=60, gt=0, description="how long this step is held and watched")
+    bake_seconds: float = Field(
+        default=60, gt=0, le=LONGEST_SECONDS, description="how long this step is held and watched"
+    )
 
 
 class Canary(Section):
@@ -40,7 +45,9 @@ class Shadow(Section):
     """The new version first gets copies of the requests; nobody sees its answers."""
 
     kind: Literal["shadow"] = Field(description="the new version first gets copies of all requests, unseen by callers")
-    seconds: float = Field(default=60, gt=0, description="how long requests are mirrored and compared")
+    seconds: float = Field(
+        default=60, gt=0, le=LONGEST_SECONDS, description="how long requests are mirrored and compared"
+    )
 
 
 Strategy = Annotated[BlueGreen | Canary | Shadow, Field(discriminator="kind")]
@@ -80,7 +87,10 @@ class Guard(Section):
     confidence: float = Field(default=0.99, gt=0.5, lt=1, description="with which a breach is told from chance")
     consecutive_breaches: int = Field(default=2, ge=1, description="windows in a row that take the release back")
     patience_seconds: float = Field(
-        default=30, ge=0, description="how much longer than its time a bake lasts whose figures are missing or too few"
+        default=30,
+        ge=0,
+        le=LONGEST_SECONDS,
+        description="how much longer than its time a bake lasts whose figures are missing or too few",
     )
     when_inconclusive: Literal["roll_back", "keep"] = Field(
         default="roll_back", description="what then becomes of the new version"
@@ -94,6 +104,7 @@ class Release(Section):
     bake_seconds: float = Field(
         default=6,
         ge=0,
+        le=LONGEST_SECONDS,
         description="how long the new version answers all requests while the old one stands by; 0: not at all",
     )
     guard: Guard = Field(default_factory=Guard, description="what is watched while a version bakes")
@@ -103,9 +114,14 @@ class Release(Section):
         description="largest |served - offline| on golden rows; relative where the prediction is beyond 1",
     )
     ready_timeout_seconds: float = Field(
-        default=60, gt=0, description="cold start: a colour not ready within this is a failed release"
+        default=60,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="cold start: a colour not ready within this is a failed release",
     )
     memory_budget_mb: float = Field(
         default=1024, gt=0, description="resident memory that a colour may hold when it is warm, in MiB"
     )
-    drain_seconds: float = Field(default=5, ge=0, description="longest wait for the old colour's requests in flight")
+    drain_seconds: float = Field(
+        default=5, ge=0, le=LONGEST_SECONDS, description="longest wait for the old colour's requests in flight"
+    )

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from tidewheel.spec.mistake import Mistake, refuse
+from tidewheel.spec.one_day import path_mistake, query_mistake
+
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 CODE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 CRON = r"^(\S+\s+){4}\S+$"
@@ -72,6 +75,12 @@ class FileReader(Section):
         examples=["/data/orders/{partition}/*.parquet"],
     )
 
+    @model_validator(mode="after")
+    def _path_names_a_day(self) -> FileReader:
+        if wrong := path_mistake(self.path):
+            refuse([Mistake(("path",), f"found {self.path[:200]!r}", wrong)])
+        return self
+
 
 class ParquetReader(FileReader):
     """Reads Parquet files."""
@@ -136,8 +145,8 @@ class SqlReader(Section):
 
     @model_validator(mode="after")
     def _query_is_bound_to_the_partition(self) -> SqlReader:
-        if ":partition" not in self.query:
-            raise ValueError("the query has no :partition parameter, so every day would read the whole table")
+        if wrong := query_mistake(self.query):
+            refuse([Mistake(("query",), "", wrong)])
         return self
 
 
@@ -281,5 +290,5 @@ class Alerts(Section):
 class Owner(Section):
     """Who answers for the pipeline."""
 
-    team: str = Field(min_length=1, description="shown as the owner in Airflow")
-    email: str | None = Field(default=None, pattern=EMAIL, description="where to write")
+    team: str = Field(min_length=1, max_length=100, description="shown as the owner in Airflow")
+    email: str | None = Field(default=None, max_length=254, pattern=EMAIL, description="where to write")

@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tidewheel.spec.parameter import Parameter
 from tidewheel.spec.sections import CodeReference, Resources, Section
 
-Values = Annotated[list[bool | int | float | str | None], Field(min_length=1)]
+Values = Annotated[list[Parameter], Field(min_length=1)]
+LONGEST_DAYS = 36_500
+"""A hundred years; further back than that no calendar of ours goes."""
 LARGEST_SEED = 2**32 - 1
 """NumPy takes no larger one."""
 
@@ -44,7 +47,8 @@ class Search(Section):
     folds: int = Field(default=3, ge=1, le=10, description="folds, one after the other at the end of the training days")
     space: dict[str, Range | Values] = Field(
         default_factory=dict,
-        description="parameter to a range or a list of values; default: a space of the named estimator's own",
+        description="parameter to a range or a list of values, each of which may be a list or a mapping; default: a "
+        "space of the named estimator's own",
         examples=[{"learning_rate": {"low": 0.02, "high": 0.2, "log": True}, "max_leaf_nodes": [15, 31, 63]}],
     )
 
@@ -58,14 +62,17 @@ class Training(Section):
             description="a named estimator, or `module:function` that returns a scikit-learn estimator",
         )
     )
-    parameters: dict[str, bool | int | float | str | None] = Field(
-        default_factory=dict, description="passed to the estimator"
+    parameters: dict[str, Parameter] = Field(
+        default_factory=dict,
+        description="passed to the estimator; lists and mappings too. A key of a mapping that is written as a whole "
+        "number is one, so {0: 1, 1: 5} weighs the labels 0 and 1",
+        examples=[{"class_weight": {0: 1, 1: 5}}],
     )
     search: Search | None = Field(
         default=None, description="look for better parameters before fitting; null: take those declared"
     )
     window_days: int | None = Field(
-        default=None, ge=1, description="train on this many newest days; default: all history"
+        default=None, ge=1, le=LONGEST_DAYS, description="train on this many newest days; default: all history"
     )
     holdout_days: int = Field(
         default=7,

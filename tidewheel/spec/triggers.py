@@ -97,11 +97,12 @@ class Triggers(Section):
         "below hold it as any other reason; null: no calendar",
     )
     every_days: int | None = Field(
-        default=None, ge=1, description="a training is due so many days after the last one; null: never"
+        default=None, ge=1, le=3660, description="a training is due so many days after the last one; null: never"
     )
     maximum_age_days: int | None = Field(
         default=21,
         ge=1,
+        le=3660,
         description="a training is due when the champion was trained longer ago; null: never. Three weeks are what the "
         "budget's rate allows",
     )

@@ -22,11 +22,19 @@ columns = st.lists(
 )
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=40)
 references = st.builds("{}.{}:{}".format, names, names, names)
+plain = st.text(st.sampled_from("abc XYZ/.*=,0"), max_size=20)
+parameters = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.integers(-3, 9), inner, max_size=3),
+    max_leaves=5,
+)
 readers = st.one_of(
-    st.fixed_dictionaries({"kind": st.sampled_from(["csv", "parquet"]), "path": words}),
+    st.fixed_dictionaries(
+        {"kind": st.sampled_from(["csv", "parquet"]), "path": st.builds("a{}/{{partition}}{}x".format, plain, plain)}
+    ),
     st.fixed_dictionaries({"kind": st.just("python"), "function": references}),
     st.fixed_dictionaries(
-        {"kind": st.just("sql"), "url_variable": st.just("SHOP_URL"), "query": words.map("{} :partition".format)}
+        {"kind": st.just("sql"), "url_variable": st.just("SHOP_URL"), "query": plain.map("select {} :partition".format)}
     ),
 )
 pipelines = st.fixed_dictionaries(
@@ -59,9 +67,7 @@ pipelines = st.fixed_dictionaries(
         "training": st.fixed_dictionaries(
             {
                 "estimator": st.sampled_from(["xgboost", "random_forest"]) | references,
-                "parameters": st.dictionaries(
-                    names, st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | words, max_size=3
-                ),
+                "parameters": st.dictionaries(names, parameters, max_size=3),
             }
         ),
         "gate": st.fixed_dictionaries({"floors": st.fixed_dictionaries({"roc_auc": st.floats(0, 1)})}),

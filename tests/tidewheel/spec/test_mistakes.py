@@ -125,7 +125,7 @@ WRONG = {
     ),
     "a label that is the key": (
         ("column: returned", "column: order_id"),
-        ["source and labels: order_id cannot be two things; expected a column of its own"],
+        ["line 10, labels.column: found 'order_id'; order_id cannot be two things (source.entity_key.0"],
     ),
     "a feature that is called as a column of ours": (
         ("numeric: [amount]", "numeric: [amount, model_version]"),
@@ -137,11 +137,11 @@ WRONG = {
     ),
     "a figure that does not fit the task": (
         ("gate: {metric: rmse}\n", None),
-        ["gate: rmse cannot judge a classification; expected log_loss, brier, roc_auc"],
+        ["line 14, gate.metric: found 'rmse'; rmse cannot judge a classification; expected log_loss, brier, roc_auc"],
     ),
     "a feature that is the label": (
         ("numeric: [amount]", "numeric: [amount, returned]"),
-        ["features: returned cannot be a feature: it is the label"],
+        ["line 13, features.numeric.1: found 'returned'; returned cannot be a feature: it is the label"],
     ),
     "a feature named twice": (
         ("numeric: [amount]", "numeric: [amount]\n  categorical: [amount]"),
@@ -153,7 +153,7 @@ WRONG = {
     ),
     "a query that reads the whole table": (
         ('{kind: csv, path: "data/{partition}.csv"}', "{kind: sql, url_variable: SHOP_URL, query: select 1}"),
-        ["source.reader: the query has no :partition parameter"],
+        ["line 5, source.reader.query: the query has no :partition parameter"],
     ),
     "a password in the file": (
         ('{kind: csv, path: "data/{partition}.csv"}', '{kind: sql, url_variable: "pg://me:x@h", query: ":partition"}'),
@@ -169,9 +169,13 @@ WRONG = {
     ),
     "a bracket left open": (("labels:\n", "labels: [\n"), ["not valid YAML", "line 10"]),
     "a tab": (("  column: returned", "\tcolumn: returned"), ["not valid YAML", "line 10", "found character"]),
-    "a list of values where one is expected": (
-        ("training: {parameters: {depth: [1, 2]}}\n", None),
-        ["training.parameters.depth: found [1, 2]; expected a valid boolean or a valid integer"],
+    "a parameter that is a date": (
+        ("training: {parameters: {depth: 2013-01-01}}\n", None),
+        ["line 14, training.parameters.depth: found datetime.date(2013, 1, 1); expected a valid boolean"],
+    ),
+    "a parameter with something within it that is no number": (
+        ("training: {parameters: {sizes: [1, [.nan]]}}\n", None),
+        ["line 14, training.parameters.sizes.1.0: found nan; expected a valid boolean or a finite number"],
     ),
 }
 

@@ -1,0 +1,1 @@
+"""Holding a declaration against the code, the model and the expectations it names, before any night does."""

@@ -1,0 +1,378 @@
+"""Plays one day of a pipeline from its source to a prediction, by the jobs themselves, in a lake that is thrown away.
+
+Not a job: `python -m jobs.checking.day NAME --day D` is what `tidewheel validate NAME --day D` starts. It prints a line
+for each step, then what is wrong, and ends with 0, 2 (a declaration is wrong), 3 (data is refused) or 1 (the source has
+no such day yet).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import sys
+import time
+import warnings
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from jobs import features, land, validate
+from jobs.checking.finding import reason
+from jobs.checking.leaks import leaking
+from jobs.checking.model import quick_training
+from jobs.checking.scratch import borrow, carried_out, scratch_settings
+from jobs.data.feature_inputs import label_columns, label_sentence
+from jobs.job import Job, Result
+from jobs.models.prediction import model_frame, predict
+from jobs.training.fitting import fit
+from tidewheel.errors import DataRefused, ExitCode, LakeError, SourceError, TidewheelError, UsageError
+from tidewheel.lake import Lake
+from tidewheel.partitions import PartitionRange, parse_day
+from tidewheel.settings import Settings, load_settings
+from tidewheel.spec import Pipeline, find_pipeline
+
+if TYPE_CHECKING:
+    from jobs.models.prediction import Array
+    from tidewheel.lake import Manifest
+
+T = TypeVar("T")
+ROWS_TO_FIT = 5_000
+TELL_EVERY_SECONDS = 5.0
+RUN_ID = "validate"
+
+
+@dataclass
+class Played:
+    """What became of a day.
+
+    Attributes:
+        wrong: what the declaration or its code does wrong.
+        refused: what the data breaks.
+        doubtful: what may not be meant.
+        absent: why the source has nothing to play.
+    """
+
+    wrong: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
+    absent: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """As a job that met the same would end."""
+        if self.wrong:
+            return ExitCode.WRONG_USAGE
+        if self.refused:
+            return ExitCode.DATA_REFUSED
+        return ExitCode.FAILED if self.absent else ExitCode.DONE
+
+
+class _Stop(Exception):
+    """The day ends here."""
+
+
+def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[str], None]) -> Played:
+    """Play a day; the lake, the ledger and the registry stay as they are.
+
+    Args:
+        pipeline: its declaration.
+        settings: of the project.
+        day: read from the source, whether it is published already or not.
+        tell: gets a line for each step.
+
+    Raises:
+        UsageError: the source never has such a day.
+    """
+    if PartitionRange(day, day).clamp(pipeline.source.start, pipeline.source.end) is None:
+        raise UsageError(
+            f"{pipeline.name}: the source has {pipeline.source.start or 'anything'} to "
+            f"{pipeline.source.end or 'today'}, and {day} lies outside; name a day that it has"
+        )
+    played = Played()
+    with scratch_settings(settings) as scratch:
+        if day >= datetime.now(UTC).date():
+            played.doubtful.append(f"{day} is not over (UTC): the source may have a part of it")
+        with contextlib.suppress(_Stop):
+            _Day(pipeline, settings, scratch, day, tell, played).play()
+    return played
+
+
+@dataclass
+class _Day:
+    """One day as it is played."""
+
+    pipeline: Pipeline
+    settings: Settings
+    scratch: Settings
+    day: date
+    tell: Callable[[str], None]
+    played: Played
+
+    def __post_init__(self) -> None:
+        self.lake = Lake.open(self.pipeline.name, self.scratch)
+
+    def play(self) -> None:
+        """Every step that can be played."""
+        self._look_back()
+        landed = self._land()
+        self._judge("raw", [m for m in landed.outputs if m.dataset == "landing"])
+        made = self._features()
+        self._judge("features", list(made.outputs))
+        self._model(list(made.outputs))
+
+    def _job(self, name: str, day: date | None = None, run_id: str = RUN_ID, **options: object) -> Job:
+        day = day or self.day
+        return Job(
+            name=name,
+            pipeline=self.pipeline,
+            partitions=PartitionRange(day, day),
+            run_id=run_id,
+            settings=self.scratch,
+            lake=self.lake,
+            options=Namespace(**options),
+            code_version="",
+        )
+
+    def _landing_job(self, day: date, run_id: str = RUN_ID) -> Job:
+        """A job that lands a day's rows and the labels of these very rows, where the source has them already."""
+        at_once = self.pipeline.labels.model_copy(update={"delay_days": 0})
+        job = self._job("land", day, run_id)
+        return replace(job, pipeline=self.pipeline.model_copy(update={"labels": at_once}))
+
+    def _look_back(self) -> None:
+        """The days before: as they are published, and read from the source where they are not."""
+        reach = self.pipeline.features.look_back_days
+        if not reach:
+            return
+        before, source = self.day - timedelta(days=1), self.pipeline.source
+        days = PartitionRange(before, before).look_back(reach - 1).clamp(source.start, source.end)
+        if days is None:
+            return
+        real, told = Lake.open(self.pipeline.name, self.settings), time.monotonic()
+        published = read = 0
+        missing: list[str] = []
+        for number, day in enumerate(days.days, start=1):
+            if self._borrowed(real, day):
+                published += 1
+            elif wrong := self._read_before(day):
+                missing.append(f"{day}: {wrong}")
+            else:
+                read += 1
+            if time.monotonic() - told > TELL_EVERY_SECONDS:
+                self.tell(f"look-back: {number} of {len(days.days)} days")
+                told = time.monotonic()
+        self.tell(
+            f"look-back: {len(days.days)} days, {published} as published, {read} read from the source, "
+            f"{len(missing)} missing{f' ({missing[-1]:.300})' if missing else ''}"
+        )
+
+    def _borrowed(self, real: Lake, day: date) -> bool:
+        rows = real.published("landing", str(day))
+        if rows is None:
+            return False
+        labels = real.published("labels", str(day))
+        try:
+            for manifest in (rows, *([labels] if labels else [])):
+                borrow(real, self.lake, manifest)
+        except (LakeError, OSError) as error:
+            self.played.doubtful.append(f"{day} of the look-back cannot be read from the lake: {error}")
+            return False
+        return True
+
+    def _read_before(self, day: date) -> str:
+        """Why a day of the look-back is not there; empty where it is, now."""
+        try:
+            result = land.work(self._landing_job(day, f"{RUN_ID}-{day}"))
+        except TidewheelError as error:
+            return str(error)
+        except Exception as error:  # a team's reader may raise anything
+            return reason(error)
+        for manifest in result.outputs:
+            self.lake.publish(manifest)
+        return result.refused or ("" if result.outputs else result.sentence)
+
+    def _land(self) -> Result:
+        result = self._step("source", lambda: carried_out(self._landing_job(self.day), land.work, "land"))
+        if result.refused:
+            self._refuse("source", result.refused)
+            raise _Stop
+        if result.figures.get("skipped"):
+            self.played.absent = result.sentence
+            raise _Stop
+        labels = [m for m in result.outputs if m.dataset == "labels"]
+        known = f"{sum(m.rows for m in labels)} labels of them" if labels else "their labels are not known yet"
+        self.tell(f"source: {result.figures['rows']} rows, {known}; key, event time and label are in order")
+        rows = next(m for m in result.outputs if m.dataset == "landing")
+        if held := label_columns(rows.columns, self.pipeline):
+            self.played.doubtful.append(label_sentence(held))
+        return result
+
+    def _features(self) -> Result:
+        result = self._step("features", lambda: carried_out(self._job("features"), features.work, "features"))
+        if result.refused:
+            self._refuse("features", result.refused)
+            raise _Stop
+        self.tell(f"features: {result.sentence}")
+        return result
+
+    def _judge(self, stage: str, manifests: list[Manifest]) -> None:
+        """Hold what a job has made against its suites; what breaks them is published here all the same, to go on."""
+        job = self._job(f"validate-{stage}", stage=stage)
+        result = self._step(stage, lambda: carried_out(job, validate.work, f"validate-{stage}"))
+        if result.refused:
+            self._refuse(f"expectations of {stage}", result.refused)
+        else:
+            self.tell(f"expectations of {stage}: all rules hold")
+        self.played.doubtful.extend(self._not_computed(manifests))
+        for manifest in manifests:
+            self.lake.publish(manifest)
+
+    def _not_computed(self, manifests: list[Manifest]) -> list[str]:
+        """Rules that refuse nothing and could not be computed, from the reports that `validate` leaves."""
+        found = []
+        for manifest in manifests:
+            path = f"{manifest.pipeline}/reports/{manifest.partition}/validation-{manifest.dataset}.json"
+            for one in json.loads(self.lake.store.read(path) or b"{}").get("findings", ()):
+                if not (one["passed"] or one["critical"] or one["computed"]):
+                    found.append(f"{manifest.dataset}: {one['rule']} of {', '.join(one['columns'])}: {one['found']}")
+        return found
+
+    def _model(self, made: list[Manifest]) -> None:
+        """Fit the declared model to the day's rows and ask it for some; look for features that know the label."""
+        rows = self.lake.read_all(made).to_pandas()
+        frame = model_frame(rows, self.pipeline.features)
+        truth, known = self._truth(rows)
+        labelled = pd.notna(truth)
+        if known:
+            for name in leaking(frame[labelled], truth[labelled], self.pipeline.task):
+                self.played.doubtful.append(
+                    f"feature {name!r} tells the label of all {labelled.sum()} rows of {self.day}: was it made from it?"
+                )
+        learned = frame[labelled].head(ROWS_TO_FIT)
+        training = quick_training(self.pipeline.training)
+
+        def fitted() -> Array:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model = fit(
+                    training, self.pipeline.features, self.pipeline.task, learned, truth[labelled][:ROWS_TO_FIT]
+                )
+                return predict(model.model, frame, self.pipeline.task)
+
+        answers = self._step("model", fitted)
+        of_what = "their labels" if known else "made-up labels"
+        self.tell(f"model: fitted to {len(learned)} rows with {of_what}; asked for {len(frame)} predictions")
+        self._predictions(rows, answers)
+        self._enough(len(rows))
+
+    def _truth(self, rows: pd.DataFrame) -> tuple[Array, bool]:
+        """Labels of the day's rows, NaN where they are unknown; made up where nothing is known, or only one kind."""
+        key, label = self.pipeline.key, self.pipeline.labels.column
+        published = self.lake.published("labels", str(self.day))
+        if published is not None:
+            labels = self.lake.read(published, [*key, label]).to_pandas()
+            truth = rows[key].merge(labels, on=key, how="left")[label].astype("float64").to_numpy()
+            known = np.isfinite(truth)
+            if not known.any():
+                self.played.refused.append(
+                    f"labels: none of the {len(labels)} labels of {self.day} has the key of a row; rule: labels and "
+                    "rows have the same keys, in the same type"
+                )
+            elif self.pipeline.task == "regression" or len(np.unique(truth[known])) > 1:
+                return truth, True
+        made_up = np.arange(len(rows), dtype=np.float64)
+        return (made_up % 2 if self.pipeline.task == "classification" else made_up + 1), False
+
+    def _predictions(self, rows: pd.DataFrame, answers: Array) -> None:
+        """The suite of predictions over a model of one day: what it breaks may be that model's fault."""
+        kept = rows[[*self.pipeline.key, self.pipeline.source.event_time]]
+        table = pa.Table.from_pandas(kept.assign(prediction=answers, model_version="0"), preserve_index=False)
+        staged = self.lake.write_table("predictions", str(self.day), table.replace_schema_metadata(), {}, "")
+        carried_out(self._job("score"), lambda job: Result(outputs=[staged]), "score")
+        job = self._job("validate-predictions", stage="predictions")
+        result = self._step("predictions", lambda: carried_out(job, validate.work, "validate-predictions"))
+        if result.refused:
+            self.played.doubtful.append(f"predictions of a model of this day alone: {result.refused}")
+        else:
+            self.tell("expectations of predictions: all rules hold")
+
+    def _enough(self, rows: int) -> None:
+        training = self.pipeline.training
+        if training.window_days is not None and rows * training.window_days < training.minimum_rows / 2:
+            self.played.doubtful.append(
+                f"training.window_days: {training.window_days} days of some {rows} rows are about "
+                f"{rows * training.window_days:,}, training.minimum_rows asks for {training.minimum_rows:,}"
+            )
+
+    def _step(self, name: str, work: Callable[[], T]) -> T:
+        """Do a step; whatever ends it is noted, and the day with it."""
+        try:
+            return work()
+        except SourceError as error:
+            self.played.absent = str(error)
+        except DataRefused as error:
+            self._refuse(name, str(error))
+        except UsageError as error:
+            self._mistake(name, str(error))
+        except TidewheelError as error:
+            self._refuse(name, str(error))
+        except (Exception, SystemExit) as error:  # a team's code may raise anything, and so may Spark
+            self._mistake(name, reason(error))
+        raise _Stop
+
+    def _refuse(self, step: str, sentence: str) -> None:
+        self.tell(f"{step}: refused")
+        self.played.refused.append(f"{step}: {sentence}")
+
+    def _mistake(self, step: str, sentence: str) -> None:
+        self.tell(f"{step}: wrong")
+        self.played.wrong.append(f"{step}: {sentence}")
+
+
+def main() -> None:
+    """Play a day, print what is wrong, and end with the exit code of it."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.checking.day", description=(main.__doc__ or "").strip())
+    parser.add_argument("pipeline")
+    parser.add_argument("--day", required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    started = time.monotonic()
+
+    def tell(line: str) -> None:
+        sys.stdout.write(f"       {line} ({time.monotonic() - started:.1f} s)\n")
+        sys.stdout.flush()
+
+    try:
+        settings = load_settings()
+        pipeline = find_pipeline(settings.pipelines_folder, options.pipeline)
+        played = play_day(pipeline, settings, parse_day(options.day), tell)
+    except TidewheelError as error:
+        sys.stdout.write(f"wrong  {options.pipeline} on {options.day}: {error}\n")
+        sys.exit(error.exit_code)
+    sys.stdout.write("".join(f"{line}\n" for line in _ending(pipeline.name, options.day, played)))
+    sys.exit(played.exit_code)
+
+
+def _ending(name: str, day: str, played: Played) -> list[str]:
+    lines = [f"       warning: {line}" for line in played.doubtful]
+    if played.absent:
+        lines.append(f"late   {name} on {day}: {played.absent}")
+    found = [*played.wrong, *played.refused]
+    if found:
+        lines.append(f"wrong  {name} on {day}:")
+        lines += [f"       {line}" for line in found]
+    elif not played.absent:
+        lines.append(f"ok     {name} on {day}: played from the source to a prediction; the lake is as it was")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Rows that nobody has ever seen: enough of them, with gaps, to find out what code and rules make of any row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from jobs.models.prediction import Array, model_frame
+
+if TYPE_CHECKING:
+    from tidewheel.spec import Pipeline
+
+SEEN = ("ash", "beech", "cedar")
+UNSEEN = "dogwood"
+MISSING = 7
+"""One value in so many is missing."""
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """Rows to fit a model to, and rows to ask it for.
+
+    Attributes:
+        frame: feature columns as every model sees them, with missing values.
+        truth: labels of both kinds; positive numbers for a regression.
+        asked: rows with a missing value, and a category that the others have not.
+    """
+
+    frame: pd.DataFrame
+    truth: Array
+    asked: pd.DataFrame
+
+
+def made_up_rows(pipeline: Pipeline, count: int) -> MadeUp:
+    """Rows of the columns that a pipeline declares; the same ones each time.
+
+    Args:
+        pipeline: names the features and the task.
+        count: rows to fit to.
+    """
+    rng = np.random.default_rng(0)
+    every = np.arange(count)
+    columns: dict[str, object] = {}
+    for position, name in enumerate(pipeline.features.numeric):
+        columns[name] = np.where((every + position) % MISSING == 0, np.nan, rng.gamma(2.0, 1.0, count))
+    for position, name in enumerate(pipeline.features.categorical):
+        known = rng.choice(np.array(SEEN, dtype=object), count)
+        columns[name] = np.where((every + position) % MISSING == 0, None, known)
+    frame = model_frame(pd.DataFrame(columns, index=every), pipeline.features)
+    truth = (every % 2).astype("float64") if pipeline.task == "classification" else rng.gamma(2.0, 1.0, count) + 0.1
+    asked = frame.head(20).copy()
+    for name in pipeline.features.categorical:
+        asked.loc[asked.index[1], name] = UNSEEN
+    return MadeUp(frame, truth, asked)

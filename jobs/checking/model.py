@@ -1,0 +1,172 @@
+"""Whether the declared model can be built, fitted to rows with gaps, and asked; at the ends of a search's space too."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+
+from jobs.checking.finding import Wrong, reason
+from jobs.checking.made_up import MadeUp, made_up_rows
+from jobs.models.prediction import predict
+from jobs.training.estimators import FAMILIES, build_model, settle_for_prediction
+from jobs.training.search_space import extremes
+from tidewheel.errors import SpecError
+
+if TYPE_CHECKING:
+    from tidewheel.spec import Pipeline
+    from tidewheel.spec.training import Training
+
+FEW, MANY = 200, 2_000
+"""Rows to fit to. What fails on a few may want more of them, a neighbour's number for example: many decide."""
+ROUNDS = 5
+ITERATIONS = ("max_iter", "n_estimators")
+"""Parameters of named estimators whose number is right or wrong whatever it is, and costs time."""
+PATIENCE_SECONDS = 60.0
+ESTIMATOR, PARAMETERS = ("training", "estimator"), ("training", "parameters")
+SPACE = ("training", "search", "space")
+
+
+def model_mistakes(pipeline: Pipeline) -> Iterator[Wrong]:
+    """Why no night could fit and ask the declared model."""
+    wrong = _wrong_with(pipeline, pipeline.training)
+    if wrong:
+        yield _blamed(pipeline, wrong)
+        return
+    yield from _search_space(pipeline)
+
+
+def model_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
+    """Parameters that are set and count for nothing."""
+    for name in pipeline.training.parameters:
+        if name.split("__")[-1] == "random_state":
+            yield Wrong(
+                (*PARAMETERS, name), f"counts for nothing: training.seed ({pipeline.training.seed}) replaces it"
+            )
+
+
+class _Unfit(Exception):
+    """Why a model cannot be used."""
+
+
+def _wrong_with(pipeline: Pipeline, training: Training) -> str:
+    """Why a model cannot be built, fitted or asked; empty where it can."""
+    try:
+        try:
+            _try(pipeline, training, made_up_rows(pipeline, FEW))
+        except (_Unfit, SpecError):
+            raise
+        except Exception:
+            _try(pipeline, training, made_up_rows(pipeline, MANY))
+    except (_Unfit, SpecError) as error:
+        return str(error)
+    except (Exception, SystemExit) as error:  # the estimator may be a function of the team's own
+        return reason(error)
+    return ""
+
+
+def _try(pipeline: Pipeline, training: Training, rows: MadeUp) -> None:
+    try:
+        model = build_model(quick_training(training), pipeline.features, pipeline.task)
+    except SpecError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _Unfit(f"{training.estimator} cannot be built: {reason(error)}") from error
+    _right_kind(model, training.estimator, pipeline)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a few made-up rows it means nothing that a fit does not converge
+        try:
+            model.fit(rows.frame, rows.truth)
+        except TypeError as error:
+            raise _Unfit(f"{training.estimator} cannot be fitted to rows of these columns: {reason(error)}") from error
+        settle_for_prediction(model)
+        if pipeline.task == "classification" and not hasattr(model, "predict_proba"):
+            raise _Unfit(
+                f"{training.estimator} makes a {type(model[-1]).__name__}, which has no predict_proba; a classifier "
+                "is judged by its probabilities: name another, or wrap it in sklearn.calibration.CalibratedClassifierCV"
+            )
+        said = predict(model, rows.asked, pipeline.task)
+    if said.shape != (len(rows.asked),) or not np.isfinite(said).all():
+        raise _Unfit(
+            f"{training.estimator} answers made-up rows, one with a missing value and one with a new category, with "
+            f"what is no number: {said[:3]}"
+        )
+
+
+def _right_kind(model: Any, estimator: str, pipeline: Pipeline) -> None:
+    last = model[-1]
+    wrong = is_regressor(last) if pipeline.task == "classification" else is_classifier(last)
+    if wrong:
+        kind = "regressor" if pipeline.task == "classification" else "classifier"
+        raise _Unfit(f"{estimator} makes a {type(last).__name__}, a {kind}; the task is {pipeline.task}")
+
+
+def quick_training(training: Training) -> Training:
+    """The same declaration with fewer rounds, and on a device that is here."""
+    if training.estimator not in FAMILIES:
+        return training
+    quick: dict[str, Any] = {
+        name: min(value, ROUNDS)
+        for name in ITERATIONS
+        if isinstance(value := training.parameters.get(name), int) and not isinstance(value, bool)
+    }
+    if training.estimator != "logistic_regression":
+        quick = {**dict.fromkeys(_rounds_of(training.estimator), ROUNDS), **quick}
+    if str(training.parameters.get("device", "cpu")).startswith(("cuda", "gpu")):
+        quick["device"] = "cpu"
+    return training.model_copy(update={"parameters": {**training.parameters, **quick}})
+
+
+def _rounds_of(estimator: str) -> tuple[str, ...]:
+    return ("max_iter",) if estimator == "hist_gradient_boosting" else ("n_estimators",)
+
+
+def _blamed(pipeline: Pipeline, wrong: str) -> Wrong:
+    """The key to change: the parameter that the message names, where there is one, else the estimator."""
+    training = pipeline.training
+    if named := [name for name in training.parameters if name.rsplit("__", 1)[-1] in wrong]:
+        longest = max(named, key=len)
+        return Wrong((*PARAMETERS, longest), f"found {training.parameters[longest]!r:.80}; {wrong}")
+    return Wrong(ESTIMATOR, wrong)
+
+
+def _search_space(pipeline: Pipeline) -> Iterator[Wrong]:
+    """An end of the space that the estimator does not take would fail in the middle of a night."""
+    search, started = pipeline.training.search, time.monotonic()
+    if search is None:
+        return
+    try:
+        ends = extremes(pipeline.training, pipeline.task)
+    except Exception as error:  # whatever Optuna says of a space
+        yield Wrong(SPACE, reason(error))
+        return
+    tried = {"lowest": {n: values[0] for n, values in ends.items()}, "highest": {n: v[-1] for n, v in ends.items()}}
+    if all(not _drawn_wrong(pipeline, drawn) for drawn in tried.values()):
+        middle = {name: values[1:-1] for name, values in ends.items() if len(values) > len(tried)}
+        yield from _one_by_one(pipeline, middle, started)
+        return
+    found = list(_one_by_one(pipeline, ends, started))
+    yield from found
+    if not found:
+        which, wrong = next((name, said) for name, d in tried.items() if (said := _drawn_wrong(pipeline, d)))
+        yield Wrong(SPACE, f"the {which} value of every parameter together: {wrong}")
+
+
+def _one_by_one(pipeline: Pipeline, values: Mapping[str, list[Any]], started: float) -> Iterator[Wrong]:
+    for name, ends in values.items():
+        for value in ends:
+            if time.monotonic() - started > PATIENCE_SECONDS:
+                return
+            if wrong := _drawn_wrong(pipeline, {name: value}):
+                key = (*SPACE, name) if pipeline.training.search and pipeline.training.search.space else SPACE[:-1]
+                yield Wrong(key, f"{value!r:.80} cannot be tried: {wrong}")
+                break
+
+
+def _drawn_wrong(pipeline: Pipeline, drawn: Mapping[str, Any]) -> str:
+    training = pipeline.training
+    return _wrong_with(pipeline, training.model_copy(update={"parameters": {**training.parameters, **drawn}}))

@@ -1,0 +1,82 @@
+"""Running expectations over rows that nobody has ever seen, to learn which of them can be computed at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jobs.checking.finding import reason
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.checking.rules import Rule
+
+POSITION = "position"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one rule.
+
+    Attributes:
+        passed: whether it holds.
+        found: what was found, where that is known.
+        raised: why it could not be computed; empty where it could.
+    """
+
+    passed: bool
+    found: str = ""
+    raised: str = ""
+
+
+class Rehearsal:
+    """Great Expectations with rows of ours. Making one imports it, which takes seconds: one is enough."""
+
+    def __init__(self) -> None:
+        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        asset = context.data_sources.add_pandas("made_up").add_dataframe_asset("made_up")
+        self._batch = asset.add_batch_definition_whole_dataframe("made_up")
+        self._suites = context.suites
+
+    def outcomes(self, rules: Sequence[Rule], frame: pd.DataFrame) -> list[Outcome]:
+        """What becomes of each rule over some rows. One that ends the whole suite is told apart from the others."""
+        try:
+            return list(self._together(rules, frame))
+        except Exception as error:  # whatever a metric raises where Great Expectations does not expect it
+            if len(rules) == 1:
+                return [Outcome(passed=False, raised=reason(error))]
+        return [outcome for rule in rules for outcome in self.outcomes([rule], frame)]
+
+    def _together(self, rules: Sequence[Rule], frame: pd.DataFrame) -> Iterator[Outcome]:
+        import great_expectations as gx
+
+        said = [{"type": r.kind, "kwargs": dict(r.arguments), "meta": {POSITION: r.position}} for r in rules]
+        suite = gx.ExpectationSuite(name="made_up", expectations=said)
+        found = self._batch.get_batch({"dataframe": frame}).validate(suite)
+        by_position = {one.expectation_config.meta[POSITION]: one.to_json_dict() for one in found.results}
+        for rule in rules:
+            yield _outcome(by_position[rule.position])
+
+
+def _outcome(result: Mapping[str, Any]) -> Outcome:
+    raised = _exception(result.get("exception_info") or {})
+    detail = result.get("result") or {}
+    found = detail.get("observed_value")
+    if mismatched := (detail.get("details") or {}).get("mismatched"):
+        found = ", ".join(f"{kind} {', '.join(columns)}" for kind, columns in mismatched.items() if columns)
+    return Outcome(bool(result["success"]), "" if found is None else f"found {found}", raised)
+
+
+def _exception(info: Mapping[str, Any]) -> str:
+    """The first message; its place differs with how many metrics failed."""
+    if info.get("raised_exception"):
+        return " ".join(str(info.get("exception_message") or "it raises").split())[:400]
+    return next((said for one in info.values() if isinstance(one, dict) and (said := _exception(one))), "")

@@ -1,0 +1,21 @@
+"""What may be wrong with the days that a source has, and with triggers that look at nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from jobs.checking.finding import Wrong
+from tidewheel.spec import Pipeline
+
+
+def source_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
+    """Days and reasons that load, work, and may not be what is meant."""
+    start = pipeline.source.start
+    if start and start > datetime.now(UTC).date():
+        yield Wrong(("source", "start"), f"{start} lies in the future: nothing is landed before it")
+    data = pipeline.triggers.data
+    if data and data.growth is None and data.rows is None:
+        yield Wrong(
+            ("triggers", "data"), "looks at neither growth nor rows, so it calls for nothing; null says the same"
+        )
