@@ -26,7 +26,6 @@ from tidewheel.runs import read_record
 from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.features")
-logging.getLogger("py4j").setLevel(logging.WARNING)
 
 
 def work(job: Job) -> Result:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
+from jobs.data.reasons import Failure, failure_sentences
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
+from jobs.progress import each
 from tidewheel.errors import DataRefused, SourceError
 from tidewheel.lake import Manifest
 from tidewheel.spec.sections import Reader
@@ -18,17 +19,26 @@ from tidewheel.spec.sections import Reader
 if TYPE_CHECKING:
     import pyarrow as pa
 
-log = logging.getLogger("tidewheel.land")
-
 
 @dataclass(frozen=True)
 class _Landing:
     """What was staged, and what was refused, of one dataset."""
 
+    days: int
     staged: tuple[Manifest, ...]
-    refused: tuple[str, ...]
-    absent: tuple[str, ...]
+    refused: tuple[Failure, ...]
+    absent: tuple[Failure, ...]
     empty: tuple[date, ...]
+
+    @property
+    def refusals(self) -> list[str]:
+        """One sentence for each reason."""
+        return failure_sentences(self.refused, self.days)
+
+    @property
+    def absences(self) -> list[str]:
+        """The same of the days that the source does not have yet."""
+        return failure_sentences(self.absent, self.days)
 
 
 def work(job: Job) -> Result:
@@ -68,9 +78,9 @@ def work(job: Job) -> Result:
         ),
     )
     staged = [*rows.staged, *known.staged]
-    refused = [*rows.refused, *known.refused]
+    refused = [*rows.refusals, *known.refusals]
     if rows.absent and not refused:
-        raise SourceError("; ".join(rows.absent))
+        raise SourceError("\n".join(rows.absences))
     if not staged and not refused:
         sentence = f"skipped: the source of {job.pipeline.name} has no rows for {days}, and no label is known"
         return Result(figures={"skipped": True, "rows": 0}, sentence=sentence)
@@ -88,7 +98,7 @@ def work(job: Job) -> Result:
         figures=counts,
         sentence=f"{counts['rows']} rows of {days} and {counts['labels']} labels of {matured or 'no day'}",
         # What is late may come by itself and is tried again; with what was refused somebody has to do something.
-        refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absent]) if refused else None,
+        refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absences]) if refused else None,
     )
 
 
@@ -96,34 +106,32 @@ def _land(
     job: Job, dataset: str, reader: Reader, days: list[date], check: Callable[[date, SourceDay], pa.Table]
 ) -> _Landing:
     staged: list[Manifest] = []
-    refused: list[str] = []
-    absent: list[str] = []
+    refused: list[Failure] = []
+    absent: list[Failure] = []
     empty: list[date] = []
-    for day in days:
+    for day in each(days, f"{job.pipeline.name}: {dataset}"):
         try:
             found = read_day(reader, day, job.settings.project, job.pipeline.key)
         except UnreadableFile as error:
             place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
-            refused.append(f"{error} (kept in {place})")
+            refused.append(Failure(str(day), str(error), place))
             continue
         except DataRefused as error:
-            refused.append(str(error))
+            refused.append(Failure(str(day), str(error)))
             continue
         except SourceError as error:
-            absent.append(str(error))
+            absent.append(Failure(str(day), str(error)))
             continue
         try:
             table = check(day, found)
         except DataRefused as error:
-            refused.append(f"{error} (kept in {_keep(job, dataset, day, found, str(error))})")
+            refused.append(Failure(str(day), str(error), _keep(job, dataset, day, found, str(error))))
             continue
         if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
             empty.append(day)
             continue
         staged.append(job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version))
-        if len(days) > 1:
-            log.info("%s %s: %d rows", dataset, day, table.num_rows)
-    return _Landing(tuple(staged), tuple(refused), tuple(absent), tuple(empty))
+    return _Landing(len(days), tuple(staged), tuple(refused), tuple(absent), tuple(empty))
 
 
 def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, str]:
