@@ -181,7 +181,8 @@ class LocalBackend:
             if port not in taken and can_bind(port):
                 return port
         raise PlatformError(
-            f"no port from {min(self._ports)} to {max(self._ports)} is free on {HOST}: set TIDEWHEEL_MODELS_PORT to the "
+            f"no port from {min(self._ports)} to {max(self._ports)} is free on {HOST}: set TIDEWHEEL_MODELS_PORT to "
+            "the "
             "first of other ports and run `tidewheel up` again"
         )
 

@@ -28,7 +28,7 @@ _ROWS = ("row_condition", "filter_conditions", "ignore_row_if")
 RESULT_FORMAT = ResultFormat.SUMMARY.value  # what `Batch.validate` uses
 
 
-class NotComputed(Exception):  # noqa: N818  no error of the user's: the batch is then judged the plain way
+class NotComputed(Exception):
     """A metric cannot be computed for this batch."""
 
 
@@ -126,7 +126,7 @@ class PreparedSuite:
             values |= nothing | self._engine.resolve_metrics(needed, values, {"result_format": RESULT_FORMAT})
         outcomes = []
         for place, prepared in enumerate(self._expectations):
-            said = prepared.expectation._validate(  # noqa: SLF001  `metrics_validate` builds the dependencies anew
+            said = prepared.expectation._validate(
                 metrics={name: values[metric.id] for name, metric in prepared.metrics.items()},
                 runtime_configuration={"result_format": dict(prepared.result_format)},
                 execution_engine=self._engine,

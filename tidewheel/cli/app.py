@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import tidewheel
-from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, training, why
+from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, scaffold, training, why
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import ExitCode, TidewheelError
 
@@ -25,6 +25,7 @@ demo.register(app)
 platform.register(app)
 gc.register(app)
 lake.register(app)
+scaffold.register(app)
 pipelines.register(app)
 release.register(app)
 training.register(app)
