@@ -1,4 +1,4 @@
-"""A suite whose metrics are worked out once, so that each further batch of the same schema is judged by computing alone.
+"""A suite whose metrics are worked out once: each further batch of the same schema is judged by computing alone.
 
 Great Expectations builds a graph of the metrics a suite needs for each batch anew, which takes ten times as long as
 computing them for a day of some thousand rows. The graph depends on the suite and on names and types of the columns.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from great_expectations.core.result_format import ResultFormat
-from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.util import convert_to_json_serializable
 from great_expectations.validator.metrics_calculator import MetricsCalculator
 
@@ -32,7 +32,7 @@ class NotComputed(Exception):
     """A metric cannot be computed for this batch."""
 
 
-class _NarrowEngine(PandasExecutionEngine):  # type: ignore[misc]
+class _NarrowEngine(PandasExecutionEngine):
     """Gives a metric of one column that column alone: rows are chosen many times, and each time from all columns."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class PreparedSuite:
     def _outcomes(self) -> list[Outcome]:
         values: dict[Any, Any] = {}
         for level in self._levels:
-            nothing = {metric.id: [] for metric in level if _lists_nothing(metric, values)}
+            nothing: dict[Any, Any] = {metric.id: [] for metric in level if _lists_nothing(metric, values)}
             needed = [metric for metric in level if metric.id not in nothing]
             values |= nothing | self._engine.resolve_metrics(needed, values, {"result_format": RESULT_FORMAT})
         outcomes = []
@@ -132,7 +132,7 @@ class PreparedSuite:
                 execution_engine=self._engine,
             )
             found = said if isinstance(said, dict) else said.to_json_dict()
-            result = convert_to_json_serializable(found.get("result") or {})
+            result: Any = convert_to_json_serializable(found.get("result") or {})
             outcomes.append(Outcome(place, bool(found["success"]), result))
         return outcomes
 

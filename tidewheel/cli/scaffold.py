@@ -26,7 +26,7 @@ Source = Annotated[
     str | None,
     typer.Option(
         "--from",
-        help="your data: a CSV or Parquet file, a folder of daily files, or an environment variable with a database's URL",
+        help="a CSV or Parquet file, a folder of daily files, or the environment variable of a database's URL",
         show_default=False,
     ),
 ]
@@ -119,7 +119,7 @@ def suites(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print what would change")] = False,
 ) -> None:
-    """Make a pipeline's expectation suites anew, from the newest days of the lake or from a file; print what changed."""
+    """Make a pipeline's expectation suites anew, from the lake's newest days or a file; print what changed."""
     from tidewheel.scaffold.anew import changes, remade
     from tidewheel.scaffold.brought import suite_text
     from tidewheel.spec import find_pipeline

@@ -67,7 +67,8 @@ class TriggerPolicy:
             measured: what is known on the day.
 
         Returns:
-            fired, suppressed where a restraint holds it, or no action; with a sentence that says why, what was measured (inputs) and the policy (thresholds).
+            fired, suppressed where a restraint holds it, or no action; with a sentence that says why, what was
+            measured (inputs) and the policy (thresholds).
         """
         seen = [(reason, said) for reason in self.reasons if (said := reason.look(measured)) is not None]
         due = [(reason, said) for reason, said in seen if said.due]

@@ -148,13 +148,13 @@ def _clock(columns: Mapping[str, Column], decided: Decided) -> dict[str, str]:
 
 
 def _transform(clock: Mapping[str, str], decided: Decided) -> str:
-    added = [f'.withColumn("{name}", F.{function}({decided.event_time!r}))' for name, function in clock.items()]
+    added = [f'.withColumn("{name}", F.{function}({_literal(decided.event_time)}))' for name, function in clock.items()]
     text = (
         "inputs.rows"
         if not added
         else "(\n        inputs.rows" + "".join(f"\n        {one}" for one in added) + "\n    )"
     )
-    return text.replace("'", '"')
+    return text
 
 
 def _reader_words(sample: Sample, decided: Decided) -> dict[str, object]:
@@ -178,12 +178,17 @@ def _reader_words(sample: Sample, decided: Decided) -> dict[str, object]:
         "file": sample.path,
         "imports": "from pyarrow import csv" if sample.format == "csv" else "import pyarrow.parquet as pq",
         "numbers": _numbers(sample),
-        "event_time": repr(decided.event_time),
-        "key": repr(list(decided.key)),
-        "label": repr(decided.label),
-        "types": "\n".join(f"    {name!r}: {kind}," for name, kind in types.items()),
+        "event_time": _literal(decided.event_time),
+        "key": _literal(list(decided.key)),
+        "label": _literal(decided.label),
+        "types": "\n".join(f"    {_literal(name)}: {kind}," for name, kind in types.items()),
         "read": _read_words(sample, [*formats, *usual]),
     }
+
+
+def _literal(value: str | Sequence[str] | None) -> str:
+    """A Python literal with double quotes."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _numbers(sample: Sample) -> str:
@@ -192,9 +197,9 @@ def _numbers(sample: Sample) -> str:
         return ""
     thousands, decimal = sample.dialect.thousands, sample.dialect.decimal
     return (
-        f"        for name in {sorted(sample.written_numbers)!r}:\n"
-        f"            digits = pc.replace_substring(table[name], {thousands!r}, '')\n"
-        f"            number = pc.replace_substring(digits, {decimal!r}, '.').cast(pa.float64())\n"
+        f"        for name in {_literal(sorted(sample.written_numbers))}:\n"
+        f'            digits = pc.replace_substring(table[name], {_literal(thousands)}, "")\n'
+        f'            number = pc.replace_substring(digits, {_literal(decimal)}, ".").cast(pa.float64())\n'
         "            table = table.set_column(table.column_names.index(name), name, number)\n"
     )
 
@@ -206,13 +211,13 @@ def _read_words(sample: Sample, formats: Sequence[str]) -> str:
     return (
         "csv.read_csv(\n"
         "            path,\n"
-        f"            read_options=csv.ReadOptions(encoding={dialect.encoding!r}),\n"
-        f"            parse_options=csv.ParseOptions(delimiter={dialect.delimiter!r}, newlines_in_values=True),\n"
+        f"            read_options=csv.ReadOptions(encoding={_literal(dialect.encoding)}),\n"
+        f"            parse_options=csv.ParseOptions(delimiter={_literal(dialect.delimiter)}, newlines_in_values=True),\n"
         "            convert_options=csv.ConvertOptions(\n"
         "                column_types=TYPES,\n"
-        f"                decimal_point={dialect.decimal!r},\n"
-        f"                timestamp_parsers=[csv.ISO8601{''.join(f', {one!r}' for one in formats)}],\n"
-        f"                null_values={NULLS!r},\n"
+        f"                decimal_point={_literal(dialect.decimal)},\n"
+        f"                timestamp_parsers=[csv.ISO8601{''.join(f', {_literal(one)}' for one in formats)}],\n"
+        f"                null_values={_literal(NULLS)},\n"
         "                strings_can_be_null=True,\n"
         "            ),\n"
         "        )"

@@ -107,7 +107,7 @@ def _from_file(path: Path, project: Path) -> Sample:
 
 
 def _from_folder(folder: Path, project: Path) -> Sample:
-    """A folder of daily files, or of files that are one table together; then the newest day's name says what is read."""
+    """A folder of files whose names, or whose folders' names, hold a day."""
     import pyarrow as pa
 
     found = sorted(file for file in folder.rglob("*") if file.is_file() and _format_or_none(file))

@@ -83,7 +83,7 @@ def test_a_base_gives_every_service_a_port_in_a_row_and_one_variable_moves_one()
 
 
 def test_a_row_that_would_leave_the_ports_there_are_is_refused() -> None:
-    with pytest.raises(SettingsError, match="TIDEWHEEL_PORT_BASE is 65500: a row of 100 ports .* at most 65436"):
+    with pytest.raises(SettingsError, match=r"TIDEWHEEL_PORT_BASE is 65500: a row of 100 ports .* at most 65436"):
         asked({"TIDEWHEEL_PORT_BASE": "65500"})
 
 
