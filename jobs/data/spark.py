@@ -58,7 +58,7 @@ def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Let a Java that starts meanwhile write its errors through a filter, which leaves out what it says at each start."""
+    """Let a Java that starts meanwhile write its errors through a filter, without what it says at each start."""
     reading, writing = os.pipe()
     stderr = os.dup(STDERR)
     os.dup2(writing, STDERR)

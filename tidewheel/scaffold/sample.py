@@ -164,9 +164,9 @@ def _from_database(variable: str, query: str | None, table: str | None) -> Sampl
     if query and ":partition" in query:
         raise UsageError("--query is wrapped by what asks for a day: give it without the parameter :partition")
     try:
-        asked = (
-            f"select * from {engine.dialect.identifier_preparer.quote(table)}" if table else str(query).rstrip("; \n")
-        )
+        quote = engine.dialect.identifier_preparer.quote
+        named = ".".join(quote(part) for part in (table or "").split("."))  # a schema may stand before the table
+        asked = f"select * from {named}" if table else str(query).rstrip("; \n")  # noqa: S608  quoted above
         with engine.connect() as connection:
             result = connection.execute(text(f"select * from ({asked}) as sample limit {MOST_ROWS}"))  # noqa: S608
             names, rows = list(result.keys()), result.fetchall()
