@@ -67,6 +67,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore:The condition_parser parameter is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Passing a string to the row_condition:DeprecationWarning")
 def test_a_prepared_suite_finds_what_great_expectations_finds(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared, judge_prepared = [], PreparedSuite.judge
 
