@@ -18,17 +18,17 @@ from jobs.data.code_reference import resolve
 from jobs.data.column_names import OURS, PARTITION
 from jobs.data.declared_columns import declared_columns, spark_errors
 from jobs.data.feature_inputs import FeatureInputs, column, label_columns, label_sentence, read_manifests
+from jobs.data.reasons import alike
 from jobs.data.spark import spark_session
 from jobs.data.staleness import changed_batches, gaps, gaps_sentence, inputs_of, recomputed_sentence, stale_after
 from jobs.job import Job, Result, run
 from tidewheel.errors import DataRefused, SpecError
 from tidewheel.lake import Lake, Manifest
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import PartitionRange, day_ranges
 from tidewheel.runs import read_record
 from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.features")
-logging.getLogger("py4j").setLevel(logging.WARNING)
 
 
 def work(job: Job) -> Result:
@@ -38,8 +38,9 @@ def work(job: Job) -> Result:
         return Result(figures={"skipped": True, "rows": 0}, sentence="skipped: nothing was landed")
     there = _landed(job, days)
     stale = stale_after(job.lake, job.pipeline, days)
-    for later in stale:
-        log.info("%s is computed again: %s changed since", later.day, ", ".join(later.changed))
+    for group in alike(stale, lambda later: tuple(later.changed)):
+        which = ", ".join(day_ranges([later.day for later in group]))
+        log.info("%s is computed again: %s changed since", which, ", ".join(group[0].changed))
     asked = [*there, *(later.day for later in stale)]
     if not asked:
         return Result(figures={"skipped": True, "rows": 0}, sentence=f"skipped: the source has no rows for {days}")

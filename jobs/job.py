@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 import tidewheel
+from jobs.logs import set_up_logging
 from tidewheel.actor import LENGTH, operating_system_user
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import DataRefused, ExitCode, TidewheelError
@@ -74,8 +75,7 @@ def run(
         record_name: name of the record, where one job leaves several in a run; default: the job's name.
     """
     imported = max(0.0, time.time() - psutil.Process().create_time())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request
+    set_up_logging()
     parser = argparse.ArgumentParser(prog=f"python -m jobs.{name}", description=(work.__doc__ or "").strip())
     parser.add_argument("--pipeline", required=True, help="name of the pipeline, as in dags/<name>.yaml")
     parser.add_argument("--partition", required=True, help="a day YYYY-MM-DD, or a range FIRST..LAST")

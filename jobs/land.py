@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,14 +13,14 @@ from jobs.data.column_names import check_names
 from jobs.data.day_types import DayTypes, ReadAsText, check_around
 from jobs.data.published_types import Schemas, newest_types
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
+from jobs.data.reasons import Failure, failure_sentences
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
+from jobs.progress import each
 from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError
 from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec.sections import Reader
-
-log = logging.getLogger("tidewheel.land")
 
 
 @dataclass
@@ -29,10 +28,21 @@ class _Landing:
     """What was staged and what was refused of one dataset, and what its columns have turned out to be."""
 
     types: DayTypes
+    days: int = 0
     staged: dict[date, Manifest] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
+    refused: list[Failure] = field(default_factory=list)
+    absent: list[Failure] = field(default_factory=list)
     empty: list[date] = field(default_factory=list)
+
+    @property
+    def refusals(self) -> list[str]:
+        """One sentence for each reason."""
+        return failure_sentences(self.refused, self.days)
+
+    @property
+    def absences(self) -> list[str]:
+        """The same of the days that the source does not have yet."""
+        return failure_sentences(self.absent, self.days)
 
 
 def work(job: Job) -> Result:
@@ -76,9 +86,9 @@ def work(job: Job) -> Result:
         ),
     )
     staged = [*rows.staged.values(), *known.staged.values()]
-    refused = [*rows.refused, *known.refused]
+    refused = [*rows.refusals, *known.refusals]
     if rows.absent and not refused:
-        raise SourceError("; ".join(rows.absent))
+        raise SourceError("\n".join(rows.absences))
     if not staged and not refused:
         sentence = f"skipped: the source of {job.pipeline.name} has no rows for {days}, and no label is known"
         return Result(figures={"skipped": True, "rows": 0}, sentence=sentence)
@@ -96,7 +106,7 @@ def work(job: Job) -> Result:
         figures=counts,
         sentence=f"{counts['rows']} rows of {days} and {counts['labels']} labels of {matured or 'no day'}",
         # What is late may come by itself and is tried again; with what was refused somebody has to do something.
-        refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absent]) if refused else None,
+        refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absences]) if refused else None,
     )
 
 
@@ -146,17 +156,16 @@ def _land(
     Where a later day of them shows that a column is wider than an earlier one had it, or is text, the earlier is read
     again, so that all days of a run have one type.
     """
-    landing = _Landing(types)
-    for day in days.days if days else []:
+    asked = days.days if days else []
+    landing = _Landing(types, len(asked))
+    for day in each(asked, f"{job.pipeline.name}: {dataset}"):
         _land_day(job, dataset, reader, day, landing, check)
-        if len(days.days) > 1 and day in landing.staged:
-            log.info("%s %s: %d rows", dataset, day, landing.staged[day].rows)
     for day in [day for day, manifest in landing.staged.items() if landing.types.differs(manifest.columns)]:
         del landing.staged[day]
         _land_day(job, dataset, reader, day, landing, check)
     reach = job.pipeline.features.look_back_days
     if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
-        landing.refused.append(wrong)
+        landing.refused.append(Failure(str(days), wrong))
         landing.staged.clear()
     return landing
 
@@ -176,12 +185,12 @@ def _land_day(
         _land_day(job, dataset, reader, day, landing, check)
     except UnreadableFile as error:
         place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
-        landing.refused.append(f"{error} (kept in {place})")
+        landing.refused.append(Failure(str(day), str(error), place))
     except DataRefused as error:
-        kept = f" (kept in {_keep(job, dataset, day, found, str(error))})" if found else ""
-        landing.refused.append(f"{error}{kept}")
+        place = _keep(job, dataset, day, found, str(error)) if found else ""
+        landing.refused.append(Failure(str(day), str(error), place))
     except SourceError as error:
-        landing.absent.append(str(error))
+        landing.absent.append(Failure(str(day), str(error)))
     else:
         if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
             landing.empty.append(day)

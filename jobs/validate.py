@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from jobs.data.expectations import Finding
+from jobs.data.reasons import alike, days_sentence
 from jobs.data.table_judge import TableJudge
 from jobs.data.validation_page import batch_page, overview_page
 from jobs.job import Job, Result, run
+from jobs.progress import each
 from tidewheel.lake import Manifest
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.runs import JobRecord, read_record
 
-log = logging.getLogger("tidewheel.validate")
-
 MADE_BY = {"raw": "land", "features": "features", "predictions": "score"}
 SUITES = {"landing": "raw", "labels": "labels", "features": "features", "predictions": "predictions"}
-NAMED = 5  # refused batches that a message names
+NAMED = 5  # reasons that a message names
 LINKED = 3  # more batches than this are linked through one overview page
 
 
@@ -37,6 +36,11 @@ class JudgedBatch:
     def broken(self) -> list[Finding]:
         """The rules that refuse the batch; one of severity `warning` or `info` is shown but refuses nothing."""
         return [finding for finding in self.findings if not finding.passed and finding.critical]
+
+    @property
+    def broken_rules(self) -> frozenset[str]:
+        """The rules that refuse the batch, without what was found."""
+        return frozenset(f"{finding.rule} {finding.columns} {dict(finding.expected)}" for finding in self.broken)
 
     @property
     def sentence(self) -> str:
@@ -63,9 +67,10 @@ def work(job: Job) -> Result:
     published = [batch.manifest for batch in judged if not batch.broken]
     rows = sum(manifest.rows for manifest in published)
     sentence = f"{job.options.stage}: {len(published)} of {len(judged)} batches keep their rules and are published"
-    reason = "\n".join(batch.sentence for batch in refused[:NAMED])
-    if len(refused) > NAMED:
-        reason += f"\nand {len(refused) - NAMED} more batches, see the report"
+    reasons = _reasons(refused, judged)
+    reason = "\n".join(reasons[:NAMED])
+    if len(reasons) > NAMED:
+        reason += f"\nand {len(reasons) - NAMED} more reasons, see the report"
     if job.settings.database_url is not None:
         _record_verdict(job, judged, reason or sentence)
     return Result(
@@ -78,17 +83,26 @@ def work(job: Job) -> Result:
     )
 
 
+def _reasons(refused: Sequence[JudgedBatch], judged: Sequence[JudgedBatch]) -> list[str]:
+    """A sentence for each set of rules that is broken, however many days break it."""
+    reasons = []
+    for group in alike(refused, lambda batch: (batch.manifest.dataset, batch.broken_rules)):
+        first, days = group[0], [batch.manifest.partition for batch in group]
+        of_all = sum(batch.manifest.dataset == first.manifest.dataset for batch in judged)
+        reasons.append(first.sentence if len(group) == 1 else f"{days_sentence(days, of_all)}; {first.sentence}")
+    return reasons
+
+
 def _judge(job: Job, made: JobRecord) -> list[JudgedBatch]:
     judged = []
     judges: dict[str, TableJudge | None] = {}
-    for output in made.outputs:
+    for output in each(made.outputs, f"{job.pipeline.name}: validating {job.options.stage}", "batches"):
         manifest = job.lake.manifest(output.dataset, output.partition, output.content_hash)
         if manifest.dataset not in judges:
             judges[manifest.dataset] = _judge_of(job, manifest.dataset)
         judge = judges[manifest.dataset]
         findings = judge.judge(job.lake.read(manifest)) if judge else []
         judged.append(JudgedBatch(manifest, _source(job, manifest), findings))
-        log.info("%s", judged[-1].sentence)
     return judged
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -75,3 +76,14 @@ class PartitionRange:
 
     def __str__(self) -> str:
         return self.first.isoformat() if self.first == self.last else f"{self.first}{SEPARATOR}{self.last}"
+
+
+def day_ranges(days: Iterable[date]) -> list[str]:
+    """Days as few words as possible: each run of consecutive ones as `FIRST..LAST`, a lone one as itself."""
+    found: list[PartitionRange] = []
+    for day in sorted(set(days)):
+        if found and found[-1].last + timedelta(days=1) == day:
+            found[-1] = PartitionRange(found[-1].first, day)
+        else:
+            found.append(PartitionRange(day, day))
+    return [str(one) for one in found]

@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         default=None, description="certificate of the embedded router (PEM, with its chain): other machines get TLS"
     )
     endpoint_key: Path | None = Field(default=None, description="private key of that certificate (PEM)")
-    endpoint_tls_port: int = Field(default=8443, ge=1, le=65535, description="port of the encrypted endpoint")
+    models_port: int = Field(default=21_000, ge=1, le=65535, description="first port of the model services")
     envoy_admin_url: str = Field(default="", description="Envoy's admin address")
     spark_master: str = Field(default="local[*]", description="local[*], spark://, k8s:// or sc://")
     java_home: str = Field(default="", description="Java for Spark, where JAVA_HOME is not set")

@@ -23,7 +23,7 @@ PORTS_OF = {
     DATABASE: ("postgres",),
     MLFLOW: ("mlflow",),
     AIRFLOW: ("airflow", "airflow_logs"),
-    ENDPOINT: ("endpoint",),
+    ENDPOINT: ("endpoint", "endpoint_tls"),
 }
 LOGINS = {
     MLFLOW: ("TIDEWHEEL_MLFLOW_USERNAME", "TIDEWHEEL_MLFLOW_PASSWORD"),
@@ -81,8 +81,9 @@ class Installation:
 
     @property
     def embedded_ports(self) -> list[str]:
-        """The ports that our own services need."""
-        return [port for name, ports in PORTS_OF.items() if not self.is_external(name) for port in ports]
+        """The ports that our own services need; those of models are looked for when a model is released."""
+        needed = [port for name, ports in PORTS_OF.items() if not self.is_external(name) for port in ports]
+        return needed if self.settings.endpoint_certificate else [port for port in needed if port != "endpoint_tls"]
 
 
 def ports_from(*sources: Mapping[str, int]) -> Ports:

@@ -14,19 +14,28 @@ from tidewheel.errors import SettingsError
 HOST = "127.0.0.1"
 BASE_VARIABLE = "TIDEWHEEL_PORT_BASE"
 LAST_PORT = 65535
+ROW = 100
+"""So many ports belong to an installation that is given TIDEWHEEL_PORT_BASE."""
 # For a port that was ours: a killed process can no longer be seen a moment before the system closes its sockets.
 PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one installation, by service; the defaults are the usual ones."""
+    """The ports of one installation, by service; the defaults are the usual ones.
+
+    Attributes:
+        endpoint_tls: of the encrypted endpoint, where there is a certificate.
+        models: the first of those that the model services take, two to a pipeline.
+    """
 
     airflow: int = 8080
     mlflow: int = 5000
     endpoint: int = 8000
     postgres: int = 5433
     airflow_logs: int = 8793
+    endpoint_tls: int = 8443
+    models: int = 21_000
 
     def variables(self) -> dict[str, str]:
         """The ports as `TIDEWHEEL_<SERVICE>_PORT` variables."""
@@ -34,6 +43,8 @@ class Ports:
 
 
 SERVICES = tuple(field.name for field in fields(Ports))
+MODEL_PORTS = ROW - SERVICES.index("models")
+"""How many ports the model services may take, from `Ports.models` on."""
 
 
 def variable(service: str) -> str:
@@ -42,7 +53,7 @@ def variable(service: str) -> str:
 
 
 def asked(environment: Mapping[str, str]) -> dict[str, int]:
-    """Ports that variables ask for: `TIDEWHEEL_PORT_BASE` for all, in a row; `TIDEWHEEL_<SERVICE>_PORT` for one.
+    """Ports that variables ask for: `TIDEWHEEL_PORT_BASE` for all, in a row of 100; `TIDEWHEEL_<SERVICE>_PORT` for one.
 
     Raises:
         SettingsError: a value is not a port.
@@ -50,6 +61,11 @@ def asked(environment: Mapping[str, str]) -> dict[str, int]:
     ports: dict[str, int] = {}
     if environment.get(BASE_VARIABLE):
         base = _port(BASE_VARIABLE, environment[BASE_VARIABLE])
+        if base + ROW - 1 > LAST_PORT:
+            raise SettingsError(
+                f"{BASE_VARIABLE} is {base}: a row of {ROW} ports begins there, so that it can be at most "
+                f"{LAST_PORT - ROW + 1}"
+            )
         ports = {service: base + offset for offset, service in enumerate(SERVICES)}
     for service in SERVICES:
         if environment.get(variable(service)):

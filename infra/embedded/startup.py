@@ -67,13 +67,13 @@ def prepare(installation: Installation) -> dict[str, Program]:
             endpoint_port=ports.endpoint,
             admin_socket=layout.envoy_socket,
             endpoint_host=installation.settings.endpoint_host,
-            tls=_tls(installation.settings),
+            tls=_tls(installation.settings, installation.ports.endpoint_tls),
         )
         found.append(router.program(files))
     return {program.name: program for program in found}
 
 
-def _tls(settings: Settings) -> Tls | None:
+def _tls(settings: Settings, port: int) -> Tls | None:
     """The encrypted endpoint, where the settings name a certificate.
 
     Raises:
@@ -89,7 +89,7 @@ def _tls(settings: Settings) -> Tls | None:
                 "TIDEWHEEL_ENDPOINT_CERTIFICATE and TIDEWHEEL_ENDPOINT_KEY, as files in PEM"
             )
     certificate, key = (path.absolute() for path in named.values() if path is not None)
-    return Tls(settings.endpoint_tls_port, certificate, key)
+    return Tls(port, certificate, key)
 
 
 @dataclass(frozen=True)

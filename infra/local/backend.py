@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from infra.embedded.layout import Layout
-from infra.embedded.ports import HOST, can_bind
+from infra.embedded.ports import HOST, LAST_PORT, MODEL_PORTS, Ports, can_bind
 from infra.embedded.program import Program
 from infra.embedded.supervise import State, Supervisor, last_lines
 from infra.envoy.admin import EnvoyAdmin
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from tidewheel.release.counted import Counted
     from tidewheel.settings import Settings
 
-FIRST_PORT, PORTS = 21_000, 2_000
-"""Below the range that the system takes for outgoing connections."""
+USUAL_PORTS = range(Ports().models, Ports().models + 2_000)
+"""Where nobody has asked for other ports; below the range that the system takes for outgoing connections."""
 START_SECONDS = 10
 """A service that ends sooner than this has failed to start; importing what it needs takes seconds."""
 STOP_SECONDS = 60
@@ -56,6 +56,7 @@ class LocalBackend:
         self._endpoints = Endpoints(self._layout)
         self._envoy = EnvoyAdmin(settings.require("envoy_admin_url"))
         self._router_url = settings.require("endpoint_url").rstrip("/")
+        self._ports = _ports(settings.models_port, self._layout)
         self._request_log = settings.request_log_folder.absolute() / pipeline
 
     def start(self, colour: Colour, artifact: Artifact) -> None:
@@ -185,13 +186,23 @@ class LocalBackend:
     def _free_port(self) -> int:
         """A port that is free and in no file; asked while nobody else changes a file."""
         taken = {place.port for endpoint in self._endpoints.all() for place in endpoint.places.values()}
-        # Two installations on one machine begin at different places, so that they do not race for the same port.
-        offset = zlib.crc32(str(self._layout.home).encode())
-        for step in range(PORTS):
-            port = FIRST_PORT + (offset + step) % PORTS
+        for port in self._ports:
             if port not in taken and can_bind(port):
                 return port
-        raise PlatformError(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {HOST}")
+        raise PlatformError(
+            f"no port from {min(self._ports)} to {max(self._ports)} is free on {HOST}: set TIDEWHEEL_MODELS_PORT to "
+            "the "
+            "first of other ports and run `tidewheel up` again"
+        )
+
+
+def _ports(first: int, layout: Layout) -> list[int]:
+    """The ports of model services, in the order in which they are tried."""
+    if first != USUAL_PORTS.start:
+        return list(range(first, min(first + MODEL_PORTS, LAST_PORT + 1)))
+    # Two installations on one machine begin at different places, so that they do not race for the same port.
+    offset = zlib.crc32(str(layout.home).encode()) % len(USUAL_PORTS)
+    return [*USUAL_PORTS[offset:], *USUAL_PORTS[:offset]]
 
 
 def _traffic(actions: Mapping[str, Mapping[str, Any]]) -> dict[str, Traffic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,11 @@ from tidewheel.errors import SpecError
 if TYPE_CHECKING:
     import great_expectations as gx
     import pandas as pd
+
+    from jobs.data.prepared_suite import PreparedSuite
+
+    Schema = tuple[tuple[Hashable, Any], ...]
+    """Names and types of the columns of a frame, in order."""
 
 NAMED = 3  # examples given in a message
 # What a suite says beside the rule itself.
@@ -43,7 +48,9 @@ class Finding:
 class Judge:
     """A suite, ready to judge frames; tables are judged by `jobs.data.table_judge`.
 
-    Making one imports Great Expectations, which takes seconds: one is enough.
+    Making one imports Great Expectations, which takes seconds: one is enough. The first batch of a schema is judged as
+    Great Expectations does it. From the second on, the suite is prepared for the schema, which gives the same findings
+    in a tenth of the time; see `jobs.data.prepared_suite`.
     """
 
     def __init__(self, suite: Path | gx.ExpectationSuite) -> None:
@@ -56,12 +63,35 @@ class Judge:
         self.suite = context.suites.add(load_suite(suite) if isinstance(suite, Path) else suite)
         asset = context.data_sources.add_pandas("batch").add_dataframe_asset("batch")
         self._batch = asset.add_batch_definition_whole_dataframe("batch")
+        self._prepared: dict[Schema, PreparedSuite | None] = {}
 
     def judge(self, frame: pd.DataFrame) -> list[Finding]:
         """Hold a batch against the suite, broken rules first."""
+        schema = tuple(frame.dtypes.items())
+        if schema not in self._prepared:
+            self._prepared[schema] = None
+            return self.judge_plainly(frame)
+        return self._judge_prepared(schema, frame)
+
+    def judge_plainly(self, frame: pd.DataFrame) -> list[Finding]:
+        """The same, by Great Expectations' own way from suite to result."""
         result = self._batch.get_batch({"dataframe": frame}).validate(self.suite)
-        findings = [_finding(one.to_json_dict()) for one in result.results]
-        return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
+        return _worst_first([_finding(one.to_json_dict()) for one in result.results])
+
+    def _judge_prepared(self, schema: Schema, frame: pd.DataFrame) -> list[Finding]:
+        from jobs.data.prepared_suite import NotComputed, PreparedSuite
+
+        try:
+            prepared = self._prepared[schema] or PreparedSuite(self.suite, frame)
+            self._prepared[schema] = prepared
+            outcomes = prepared.judge(frame)
+        except NotComputed:  # what cannot be computed, and why, is told by the plain way
+            return self.judge_plainly(frame)
+        findings = []
+        for outcome in outcomes:
+            told = {"success": outcome.success, "result": outcome.result}
+            findings.append(_finding({**told, "expectation_config": prepared.described[outcome.place]}))
+        return _worst_first(findings)
 
 
 def load_suite(suite_file: Path) -> gx.ExpectationSuite:
@@ -83,6 +113,10 @@ def load_suite(suite_file: Path) -> gx.ExpectationSuite:
         raise SpecError(f"{suite_file}: no such file; expected the suite that judges these batches") from None
     except Exception as error:  # Great Expectations raises what its parts raise
         raise SpecError(f"{suite_file} is not an expectation suite: {type(error).__name__}: {error}") from error
+
+
+def _worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
 
 
 def _finding(result: dict[str, Any]) -> Finding:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Thread
 
 from pyspark.sql import SparkSession
 
@@ -16,6 +18,20 @@ ROWS_PER_TASK = 500_000
 LARGE = 1_000_000  # rows
 # A night's few thousand rows are done before the optimising compiler pays: without it a job costs half the CPU time.
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+STDERR = 2
+CHATTER = (
+    b"WARNING: Using incubator modules",
+    b"Using Spark's default log4j profile",
+    b"Setting default log level to",
+    b"To adjust logging level use",
+    b"Setting Spark log level to",
+    b"WARN Utils: Your hostname",
+    b"WARN Utils: Set SPARK_LOCAL_IP",
+    b"WARN NativeCodeLoader: Unable to load native-hadoop library",
+)
+"""What Java and Spark say at each start, whatever it is for."""
 
 
 def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
@@ -36,7 +52,31 @@ def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
     for key, value in {**_common(partitions), **_local(settings, rows)}.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    with _without_chatter():
+        return builder.getOrCreate()
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Let a Java that starts meanwhile write its errors through a filter, without what it says at each start."""
+    reading, writing = os.pipe()
+    stderr = os.dup(STDERR)
+    os.dup2(writing, STDERR)
+    os.close(writing)
+    Thread(target=_pass_on, args=(reading, os.dup(stderr)), daemon=True, name="Java's errors").start()
+    try:
+        yield
+    finally:
+        os.dup2(stderr, STDERR)
+        os.close(stderr)
+
+
+def _pass_on(reading: int, writing: int) -> None:
+    """Copy lines until nobody writes any more, which is when Java has ended."""
+    with os.fdopen(reading, "rb") as lines, os.fdopen(writing, "wb", buffering=0) as target:
+        for line in lines:
+            if not any(words in line for words in CHATTER):
+                target.write(line)
 
 
 def find_java(settings: Settings) -> None:

@@ -43,7 +43,7 @@ def drift_verdict(pipeline: Pipeline, drift: Drift, found: FeatureDrift | None) 
     """Fired where confirmed drift weighs enough, or the predictions themselves have drifted; told every day."""
     least = pipeline.monitoring.drift.minimum_weight
     alarmed = found is not None and (found.weight >= least or PREDICTION in drift.drifted)
-    outcome = Outcome.INCONCLUSIVE if found is None else Outcome.FIRED if alarmed else Outcome.SUPPRESSED
+    outcome = Outcome.INCONCLUSIVE if found is None else Outcome.FIRED if alarmed else Outcome.NO_ACTION
     words = drift_words(drift)
     if found is not None and found.columns:
         words = f"{words}, with {found.weight:.0%} of the importance ({least:.0%} is an alarm)"
@@ -52,7 +52,7 @@ def drift_verdict(pipeline: Pipeline, drift: Drift, found: FeatureDrift | None) 
     return Verdict(
         Kind.DRIFT,
         outcome,
-        f"{outcome}: {words}",
+        f"{outcome.words}: {words}",
         {
             "distances": values,
             "unexplained": unexplained,

@@ -57,7 +57,7 @@ class Fixed:
         """Fire on the days of the plan."""
         if day in self.days:
             return Verdict(Kind.TRIGGER, Outcome.FIRED, f"fired: {self.name} trains as of {day}")
-        return Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, f"suppressed: {self.name} does not train as of {day}")
+        return Verdict(Kind.TRIGGER, Outcome.NO_ACTION, f"no action: {self.name} does not train as of {day}")
 
 
 Policy = Declared | Fixed

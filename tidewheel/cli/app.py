@@ -8,7 +8,20 @@ from typing import Annotated, NoReturn
 import typer
 
 import tidewheel
-from tidewheel.cli import demo, gc, lake, pipelines, platform, release, replay, retire, reviews, training, why
+from tidewheel.cli import (
+    demo,
+    gc,
+    lake,
+    pipelines,
+    platform,
+    release,
+    replay,
+    retire,
+    reviews,
+    scaffold,
+    training,
+    why,
+)
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import ExitCode, TidewheelError
 
@@ -25,6 +38,7 @@ demo.register(app)
 platform.register(app)
 gc.register(app)
 lake.register(app)
+scaffold.register(app)
 pipelines.register(app)
 retire.register(app)
 release.register(app)

@@ -1,4 +1,4 @@
-"""`tidewheel new`, `validate`, `schema`, `pipelines`: the pipelines of this project."""
+"""`tidewheel validate`, `schema`, `pipelines`: the pipelines of this project."""
 
 from __future__ import annotations
 
@@ -27,27 +27,8 @@ LONGEST_CHECK_SECONDS = 300
 
 def register(app: typer.Typer) -> None:
     """Add the pipelines' commands to the command line."""
-    for command in (new, validate, schema, pipelines):
+    for command in (validate, schema, pipelines):
         app.command(rich_help_panel=GROUP)(command)
-
-
-def new(
-    name: Annotated[str, typer.Argument(help="the new pipeline's name: lower-case letters, digits and _")],
-) -> None:
-    """Make a new pipeline that runs as it is, on sample data, for you to replace piece by piece."""
-    from tidewheel.scaffold import plan_pipeline, write_pipeline
-
-    settings = load_settings()
-    written = write_pipeline(plan_pipeline(name), settings.project)
-    console = Console(highlight=False)
-    console.print(f"Pipeline [bold]{name}[/] is there, on sample data:")
-    for path in written:
-        console.print(f"  {escape(str(path))}", style="cyan")
-    console.print(
-        f"\nIts DAGs appear in Airflow by themselves and run from tonight on. Next:\n"
-        f"  [bold]tidewheel validate {name}[/]   check declaration, code and expectations\n"
-        f"  edit [cyan]jobs/pipelines/{name}/reader.py[/], so that it reads your rows and your labels"
-    )
 
 
 def validate(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidewheel.ledger import Ledger
-from tidewheel.policies.verdict import Kind
+from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 COLOURS = {
     "passed": "green",
     "fired": "yellow",
-    "suppressed": "dim",
+    "suppressed": "cyan",
+    "no_action": "dim",
     "refused": "red",
     "rolled_back": "red",
     "inconclusive": "magenta",
 }
+
+
+NO_ACTION = {Kind.TRIGGER: "no retraining", Kind.DRIFT: "no alarm"}
 
 
 def register(app: typer.Typer) -> None:
@@ -58,21 +62,29 @@ def _print(name: str, rows: list[VerdictRow]) -> None:
         console.print(f"Nothing was decided about {name} yet: its first night, training or release will be here.")
     for row in rows:
         console.print(_heading(row))
-        console.print(Padding(row.sentence.removeprefix(f"{row.outcome}: "), (0, 0, 0, 2)), markup=False)
+        sentence = row.sentence.removeprefix(f"{Outcome(row.outcome).words}: ")
+        console.print(Padding(sentence, (0, 0, 0, 2)), markup=False)
 
 
 def _heading(row: VerdictRow) -> Text:
     from rich.text import Text
 
-    at = f"{row.decided_at:%Y-%m-%d %H:%M}"
+    at, outcome = f"{row.decided_at:%Y-%m-%d %H:%M}", _outcome(row)
+    words = NO_ACTION.get(Kind(row.kind), outcome.words) if outcome is Outcome.NO_ACTION else outcome.words
     by = f"  by {row.actor}" if row.actor else ""
     return Text.assemble(
         (f"{at}  ", "dim"),
         (f"{row.kind} ", "bold"),
         f"{row.subject}  ",
-        (row.outcome, COLOURS.get(row.outcome, "")),
+        (words, COLOURS.get(outcome, "")),
         (by, "dim"),
     )
+
+
+def _outcome(row: VerdictRow) -> Outcome:
+    """What was decided. An older release wrote `suppressed` also where nothing had fired."""
+    nothing_fired = row.kind == Kind.DRIFT or (row.kind == Kind.TRIGGER and row.inputs.get("due") == [])
+    return Outcome.NO_ACTION if row.outcome == Outcome.SUPPRESSED and nothing_fired else Outcome(row.outcome)
 
 
 def _plain(row: VerdictRow) -> dict[str, object]:
@@ -80,7 +92,7 @@ def _plain(row: VerdictRow) -> dict[str, object]:
         "decided_at": row.decided_at.isoformat(),
         "kind": row.kind,
         "subject": row.subject,
-        "outcome": row.outcome,
+        "outcome": _outcome(row),
         "sentence": row.sentence,
         "run_id": row.run_id,
         "actor": row.actor,

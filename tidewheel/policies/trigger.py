@@ -67,13 +67,14 @@ class TriggerPolicy:
             measured: what is known on the day.
 
         Returns:
-            fired or suppressed, with a sentence that says why, what was measured (inputs) and the policy (thresholds).
+            fired, suppressed where a restraint holds it, or no action; with a sentence that says why, what was
+            measured (inputs) and the policy (thresholds).
         """
         seen = [(reason, said) for reason in self.reasons if (said := reason.look(measured)) is not None]
         due = [(reason, said) for reason, said in seen if said.due]
         if not due:
             words = "; ".join(said.words for _, said in seen) or "nobody has asked"
-            return self._verdict(measured, Outcome.SUPPRESSED, f"nothing calls for a training ({words})")
+            return self._verdict(measured, Outcome.NO_ACTION, f"nothing calls for a training ({words})")
         why = "; ".join(said.words for _, said in due)
         names = [reason.name for reason, _ in due]
         held = {role: self._held(measured, role) for role in Role if any(_role(reason) is role for reason, _ in due)}
@@ -126,7 +127,7 @@ class TriggerPolicy:
         }
         parts: tuple[Reason | Restraint, ...] = (*self.reasons, *self.restraints)
         thresholds = {part.name: _settings(part) for part in parts}
-        return Verdict(Kind.TRIGGER, outcome, f"{outcome}: {words}", inputs, thresholds)
+        return Verdict(Kind.TRIGGER, outcome, f"{outcome.words}: {words}", inputs, thresholds)
 
 
 def trigger_policy(pipeline: Pipeline) -> TriggerPolicy:

@@ -25,8 +25,14 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     INCONCLUSIVE = "inconclusive"
     FIRED = "fired"
-    SUPPRESSED = "suppressed"
+    SUPPRESSED = "suppressed"  # something fired, and was held back
+    NO_ACTION = "no_action"  # nothing fired
     ROLLED_BACK = "rolled_back"
+
+    @property
+    def words(self) -> str:
+        """As it is written in a sentence."""
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True)

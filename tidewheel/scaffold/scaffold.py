@@ -35,11 +35,11 @@ class Scaffold:
         ]
 
 
-def plan_pipeline(name: str) -> Scaffold:
-    """The files of a new pipeline.
+def checked_name(name: str) -> str:
+    """A pipeline's name.
 
     Raises:
-        UsageError: the name cannot be a pipeline's.
+        UsageError: it cannot be one.
     """
     if not re.fullmatch(NAME, name):
         near = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789")
@@ -49,6 +49,16 @@ def plan_pipeline(name: str) -> Scaffold:
         raise UsageError(f"{name!r} cannot be a pipeline's name: it is a word of Python's, and its code is a package")
     if name in ("false", "null", "true"):
         raise UsageError(f"{name!r} cannot be a pipeline's name: in a YAML file it is no text; expected another word")
+    return name
+
+
+def plan_pipeline(name: str) -> Scaffold:
+    """The files of a new pipeline on sample data.
+
+    Raises:
+        UsageError: the name cannot be a pipeline's.
+    """
+    checked_name(name)
     words = {"name": name, "title": name.replace("_", " ").capitalize()}
     templates = files("tidewheel.scaffold") / "templates"
     code, expectations = Path("jobs/pipelines") / name, Path("expectations") / name

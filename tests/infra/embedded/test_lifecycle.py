@@ -22,7 +22,7 @@ from infra.embedded import launch, leftovers, postgres, supervisor_transport, wa
 from infra.embedded.environment import read_platform_env
 from infra.embedded.layout import Layout
 from infra.embedded.platform import Platform
-from infra.embedded.ports import can_bind
+from infra.embedded.ports import ROW, can_bind
 from infra.embedded.program import Program
 from infra.embedded.steps import Quiet
 from infra.embedded.supervise import State, has_process
@@ -342,3 +342,23 @@ def test_a_model_that_cannot_start_does_not_keep_the_platform_down(small: Platfo
     notes = Notes()
     assert small.up(notes) == set()
     assert "the model is gone" in notes.sentences[0]
+
+
+def test_everything_that_listens_does_so_in_the_row_that_was_asked_for(
+    small: Platform, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name in [name for name in environment if name.endswith("_PORT")]:
+        monkeypatch.delenv(name)
+    base = next(port for port in iter(free_port, 0) if all(map(can_bind, range(port, port + 10))))
+    monkeypatch.setenv("TIDEWHEEL_PORT_BASE", str(base))
+    small.up()
+    processes = {p for pid in descendants(small.layout) for p in [psutil.Process(pid), *psutil.Process(pid).children()]}
+    listening = {
+        connection.laddr.port
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert len(listening) >= 2
+    assert listening <= set(range(base, base + ROW))
+    assert load_settings().models_port in range(base, base + ROW)

@@ -76,7 +76,14 @@ def test_a_base_gives_every_service_a_port_in_a_row_and_one_variable_moves_one()
         "endpoint": 20002,
         "postgres": 5432,
         "airflow_logs": 20004,
+        "endpoint_tls": 20005,
+        "models": 20006,
     }
+
+
+def test_a_row_that_would_leave_the_ports_there_are_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"TIDEWHEEL_PORT_BASE is 65500: a row of 100 ports .* at most 65436"):
+        asked({"TIDEWHEEL_PORT_BASE": "65500"})
 
 
 @pytest.mark.parametrize("value", ["eighty", "0", "-1", "65536", "80.5"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -138,13 +140,46 @@ def test_a_day_that_is_landed_again_and_refused_keeps_what_was_published(deliver
     assert deliveries.hashes("landing") == before
 
 
-def test_every_bad_day_of_a_range_is_named_at_once(deliveries: Deliveries) -> None:
-    days = [FIRST + timedelta(days=n) for n in range(3)]
+def test_days_that_are_bad_for_the_same_reason_are_told_at_once_and_others_apart(deliveries: Deliveries) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(6)]
     deliveries.put(*days)
-    for day in days[1:]:
+    for day in (days[1], days[2], days[4]):
         deliveries.orders(day).drop(columns="parcel").to_parquet(deliveries.source_file(day))
-    refused = run_job(deliveries, "land", f"{days[0]}..{days[2]}", "r").refused or ""
-    assert [day for day in days if f"orders-{day}" in refused] == days[1:]
+    deliveries.orders(days[5]).drop(columns="ordered_at").to_parquet(deliveries.source_file(days[5]))
+    refused = run_job(deliveries, "land", f"{days[0]}..{days[5]}", "r").refused or ""
+    same, other = refused.splitlines()
+    assert f"3 of 6 days failed for the same reason ({days[1]}..{days[2]}, {days[4]}); on {days[1]}: " in same
+    assert f"orders-{days[1]}.parquet: column 'parcel' is missing" in same
+    assert f"orders-{days[5]}.parquet: column 'ordered_at' is missing" in other
+    assert len(deliveries.quarantined("landing")) >= 4  # each day's own file is kept
+
+
+def test_batches_that_break_the_same_rules_are_told_at_once(deliveries: Deliveries) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(5)]
+    deliveries.put(*days)
+    for day in days[:3]:
+        deliveries.orders(day).assign(carrier=f"new {day}").to_parquet(deliveries.source_file(day))
+    _nulls(deliveries.orders(days[3])).to_parquet(deliveries.source_file(days[3]))
+    run_job(deliveries, "land", f"{days[0]}..{days[4]}", "r")
+    refused = run_job(deliveries, "validate", f"{days[0]}..{days[4]}", "r", "--stage", "raw").refused or ""
+    same, other = refused.splitlines()
+    assert f"3 of 5 days failed for the same reason ({days[0]}..{days[2]}); landing/{days[0]} (from " in same
+    assert "column carrier: 40 of 40 rows (100.0%) break the rule" in same
+    assert f"landing/{days[3]} (from " in other
+
+
+def test_a_range_logs_no_line_a_day(deliveries: Deliveries, caplog: pytest.LogCaptureFixture) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(12)]
+    deliveries.put(*days)
+    caplog.set_level(logging.INFO)
+    span = f"{days[0]}..{days[-1]}"
+    run_job(deliveries, "land", span, "r")
+    run_job(deliveries, "validate", span, "r", "--stage", "raw")
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("tidewheel")]
+    told = [
+        line for line in ours if not re.search(r": \d+ of \d+ (days|batches)$", line)
+    ]  # progress, on a slow machine
+    assert len(told) == 2, told
 
 
 def test_a_refused_day_is_told_even_where_another_is_not_there(deliveries: Deliveries) -> None:

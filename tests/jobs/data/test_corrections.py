@@ -50,7 +50,7 @@ def test_what_looks_back_on_a_corrected_day_is_made_again_as_if_nothing_had_been
     assert record.figures["recomputed"] == ", ".join(LATER)
     assert record.figures["recomputed_because_of"] == f"landing/{WRONG}"
     assert f"8 later days computed again ({', '.join(LATER[:3])} and 5 more)" in record.sentence
-    assert f"{LATER[0]} is computed again: landing/{WRONG} changed since" in caplog.text
+    assert f"{LATER[0]}..{LATER[-1]} is computed again: landing/{WRONG} changed since" in caplog.text
     assert deliveries.hashes("features") == before, "nothing is visible before it is judged"
 
     # Killed after it had published three of them, and given as a range the next time: the others are found.

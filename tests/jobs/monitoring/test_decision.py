@@ -36,7 +36,7 @@ def test_a_persons_wish_is_told_once_and_again_where_the_run_was_killed(parcels:
     [request] = parcels.ledger.requests(parcels.name)
     assert (request.reason, request.day, request.closed_at) == ("a new source", str(DAY), None)
     next_night = run_job(parcels, "monitor", DAY + timedelta(days=1), "next")
-    assert next_night.figures["outcome"] == "suppressed"
+    assert next_night.figures["outcome"] == "no_action"
 
 
 def test_a_training_that_never_answered_is_asked_for_again_and_then_less_and_less_often(

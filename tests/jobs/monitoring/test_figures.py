@@ -64,7 +64,7 @@ def test_a_day_without_its_data_says_so_and_does_not_fail(parcels: Parcels, run_
     parcels.lake.store.remove(f"{parcels.name}/{missing}/{DAY if missing == 'features' else MATURED}")
     record = run_job(parcels, "monitor", DAY, "night")
     assert f"unknown: no {missing} of" in record.sentence
-    assert record.figures["outcome"] == "suppressed"
+    assert record.figures["outcome"] == "no_action"
 
 
 def test_one_class_only_leaves_the_auc_unknown(parcels: Parcels, run_job: RunJob) -> None:

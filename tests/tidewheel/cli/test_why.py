@@ -90,3 +90,29 @@ def test_a_misspelled_name_gets_a_hint(
         why(monkeypatch, "order")
     assert ended.value.code == 2
     assert "did you mean 'orders'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "inputs", "words"),
+    [
+        (Kind.TRIGGER, Outcome.NO_ACTION, {"due": []}, "no retraining"),
+        (Kind.DRIFT, Outcome.NO_ACTION, {}, "no alarm"),
+        (Kind.TRIGGER, Outcome.SUPPRESSED, {"due": ["performance"], "held_by": "cool-down"}, "suppressed"),
+        (Kind.TRIGGER, Outcome.SUPPRESSED, {"due": []}, "no retraining"),  # as an older release wrote it
+        (Kind.DRIFT, Outcome.SUPPRESSED, {}, "no alarm"),
+        (Kind.RELEASE, Outcome.ROLLED_BACK, {}, "rolled back"),
+    ],
+)
+def test_only_what_fired_and_was_held_back_is_called_suppressed(
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: Kind,
+    outcome: Outcome,
+    inputs: dict[str, object],
+    words: str,
+) -> None:
+    ledger.record("orders", "2026-11-22", "run", Verdict(kind, outcome, f"{outcome.words}: because", inputs), NOW)
+    why(monkeypatch, "orders")
+    told = capsys.readouterr().out.splitlines()
+    assert [line.strip() for line in told] == [f"2026-11-22 03:00  {kind} 2026-11-22  {words}", "because"]

@@ -72,7 +72,7 @@ def test_the_newest_decision_comes_first_even_where_an_old_run_decided_again(led
 
 def test_verdicts_can_be_asked_for_by_kind_and_belong_to_one_pipeline(ledger: Ledger) -> None:
     ledger.record("shop", "version 3", "run-1", gate(Outcome.PASSED), NOW)
-    ledger.record("shop", "2026-11-21", "run-1", Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, "calm"), NOW)
+    ledger.record("shop", "2026-11-21", "run-1", Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "calm"), NOW)
     ledger.record("mail", "version 1", "run-1", gate(Outcome.REFUSED), NOW)
 
     assert [row.sentence for row in ledger.verdicts("shop", Kind.TRIGGER)] == ["calm"]
@@ -89,10 +89,10 @@ def test_verdicts_can_be_asked_for_by_outcome_and_without_a_limit(ledger: Ledger
 
 def test_what_was_judged_after_a_day_comes_last_first_and_each_day_once(ledger: Ledger) -> None:
     for day in ("2026-11-20", "2026-11-22", "2026-11-21", "2026-11-22"):
-        ledger.record("shop", day, f"run of {day}", Verdict(Kind.DRIFT, Outcome.SUPPRESSED, "calm"), NOW)
-    ledger.record("shop", "2026-11-22", "a second run", Verdict(Kind.DRIFT, Outcome.SUPPRESSED, "calm"), NOW)
-    ledger.record("shop", "2026-11-23", "run", Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, "calm"), NOW)
-    ledger.record("mail", "2026-11-24", "run", Verdict(Kind.DRIFT, Outcome.SUPPRESSED, "calm"), NOW)
+        ledger.record("shop", day, f"run of {day}", Verdict(Kind.DRIFT, Outcome.NO_ACTION, "calm"), NOW)
+    ledger.record("shop", "2026-11-22", "a second run", Verdict(Kind.DRIFT, Outcome.NO_ACTION, "calm"), NOW)
+    ledger.record("shop", "2026-11-23", "run", Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "calm"), NOW)
+    ledger.record("mail", "2026-11-24", "run", Verdict(Kind.DRIFT, Outcome.NO_ACTION, "calm"), NOW)
 
     assert ledger.judged_after("shop", Kind.DRIFT, "2026-11-20") == ["2026-11-22", "2026-11-21"]
 

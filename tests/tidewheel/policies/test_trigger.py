@@ -75,9 +75,9 @@ def sentence(policy: TriggerPolicy, measured: TriggerMeasurement) -> str:
 
 def test_nothing_to_say_is_a_decision_too_with_all_that_was_seen(default: TriggerPolicy) -> None:
     verdict = default.decide(CALM)
-    assert (verdict.kind, verdict.outcome) == (Kind.TRIGGER, Outcome.SUPPRESSED)
+    assert (verdict.kind, verdict.outcome) == (Kind.TRIGGER, Outcome.NO_ACTION)
     assert verdict.sentence == (
-        "suppressed: nothing calls for a training (excess log-loss +0.001, t 0.7 over 10 days, as sure as 0.7 over "
+        "no action: nothing calls for a training (excess log-loss +0.001, t 0.7 over 10 days, as sure as 0.7 over "
         "many; bias +0.000, t 0.0 over 10 days, as sure as 0.0 over many; 4% more labelled data (2,000 rows on 50,000; "
         "50% is enough); version 3 was trained as of 2024-02-18, 12 of at most 21 days ago)"
     )
@@ -97,10 +97,10 @@ def test_a_fall_during_the_cool_down_is_told_and_waits(default: TriggerPolicy) -
 def test_a_fall_must_be_both_large_and_significant(tmp_path: Path) -> None:
     policy = declared("{data: null, concept_drift: null}", tmp_path)
     noisy = tuple(replace(q, loss=q.loss + 0.5 * (-1) ** n) for n, q in enumerate(quality(0.03)))
-    assert policy.decide(replace(CALM, quality=quality(0.005))).outcome is Outcome.SUPPRESSED  # small
-    assert policy.decide(replace(CALM, quality=noisy)).outcome is Outcome.SUPPRESSED  # chance
-    assert policy.decide(replace(CALM, quality=quality(0.03, days=4))).outcome is Outcome.SUPPRESSED  # too few days
-    assert policy.decide(replace(CALM, quality=quality(0.03, version="2"))).outcome is Outcome.SUPPRESSED
+    assert policy.decide(replace(CALM, quality=quality(0.005))).outcome is Outcome.NO_ACTION  # small
+    assert policy.decide(replace(CALM, quality=noisy)).outcome is Outcome.NO_ACTION  # chance
+    assert policy.decide(replace(CALM, quality=quality(0.03, days=4))).outcome is Outcome.NO_ACTION  # too few days
+    assert policy.decide(replace(CALM, quality=quality(0.03, version="2"))).outcome is Outcome.NO_ACTION
     assert policy.decide(replace(CALM, quality=quality(0.03))).outcome is Outcome.FIRED
 
 
@@ -118,14 +118,14 @@ def test_an_alarm_of_a_slice_fires(default: TriggerPolicy) -> None:
 
 def test_drift_trains_only_where_the_file_says_so(default: TriggerPolicy, tmp_path: Path) -> None:
     moved = replace(CALM, drift=FeatureDrift(("price", "channel"), 0.4))
-    assert default.decide(moved).outcome is Outcome.SUPPRESSED
+    assert default.decide(moved).outcome is Outcome.NO_ACTION
     asked = declared("{drift: {minimum_weight: 0.35}}", tmp_path)
     assert sentence(asked, moved) == ("fired: features with 40% of the importance have drifted (price, channel)")
-    assert asked.decide(replace(moved, drift=FeatureDrift(("price",), 0.3))).outcome is Outcome.SUPPRESSED
+    assert asked.decide(replace(moved, drift=FeatureDrift(("price",), 0.3))).outcome is Outcome.NO_ACTION
 
 
 def test_new_data_fires_by_its_share_or_by_its_rows(default: TriggerPolicy, tmp_path: Path) -> None:
-    assert default.decide(replace(CALM, new_rows=24_999)).outcome is Outcome.SUPPRESSED
+    assert default.decide(replace(CALM, new_rows=24_999)).outcome is Outcome.NO_ACTION
     assert "50% more labelled data (25,000 rows on 50,000" in sentence(default, replace(CALM, new_rows=25_000))
     by_rows = declared("{data: {growth: null, rows: 3000}}", tmp_path)
     assert sentence(by_rows, replace(CALM, new_rows=3000)) == "fired: 3,000 new labelled rows (3,000 are enough)"
@@ -136,26 +136,26 @@ def test_a_champion_that_is_too_old_fires() -> None:
     assert sentence(policy, replace(CALM, champion_as_of=before(22))) == (
         "fired: version 3 was trained as of 2024-02-08, 22 days ago; at most 21 are allowed"
     )
-    assert policy.decide(replace(CALM, champion_as_of=None)).outcome is Outcome.SUPPRESSED
+    assert policy.decide(replace(CALM, champion_as_of=None)).outcome is Outcome.NO_ACTION
 
 
 def test_the_calendar_is_due_until_it_was_answered_also_after_a_missed_night() -> None:
     policy = TriggerPolicy((Calendar("0 6 * * 1"),))  # Mondays; the last was on 26 February
     assert sentence(policy, CALM) == "fired: the calendar (0 6 * * 1) asks for one since 2024-02-26"
     tried = replace(CALM, attempts=(Attempt(date(2024, 2, 26), Ended.REJECTED),))
-    assert policy.decide(tried).outcome is Outcome.SUPPRESSED
+    assert policy.decide(tried).outcome is Outcome.NO_ACTION
 
 
 def test_every_so_many_days_counts_from_the_last_training_whatever_came_of_it() -> None:
     policy = TriggerPolicy((Every(7),))
     attempts = (Attempt(before(12), Ended.PROMOTED), Attempt(before(6), Ended.REJECTED))
-    assert policy.decide(replace(CALM, attempts=attempts)).outcome is Outcome.SUPPRESSED
+    assert policy.decide(replace(CALM, attempts=attempts)).outcome is Outcome.NO_ACTION
     assert policy.decide(replace(CALM, today=TODAY + timedelta(days=1), attempts=attempts)).outcome is Outcome.FIRED
 
 
 def test_the_first_model_is_trained_when_there_are_rows_enough(default: TriggerPolicy) -> None:
     none = TriggerMeasurement(TODAY, None, None, new_rows=999)
-    assert default.decide(none).outcome is Outcome.SUPPRESSED
+    assert default.decide(none).outcome is Outcome.NO_ACTION
     assert sentence(default, replace(none, new_rows=1000)) == (
         "fired: no champion yet, and 1,000 labelled rows to train on (1,000 are needed)"
     )
@@ -231,7 +231,7 @@ def test_few_days_must_agree_more_than_many(tmp_path: Path) -> None:
         spread = 0.03 / 3.0 * math.sqrt(count - 1)
         return tuple(replace(q, loss=0.53 + spread * (-1) ** n) for n, q in enumerate(quality(0, days=count)))
 
-    assert policy.decide(replace(CALM, quality=days(6))).outcome is Outcome.SUPPRESSED
+    assert policy.decide(replace(CALM, quality=days(6))).outcome is Outcome.NO_ACTION
     assert policy.decide(replace(CALM, quality=days(14))).outcome is Outcome.FIRED
     many = mean_over_days([0.01 + 0.1 * (-1) ** n for n in range(1000)], [1] * 1000)
     assert many.surety == pytest.approx(many.t, rel=0.01)
@@ -314,7 +314,7 @@ measurements = st.builds(
 def test_whatever_is_measured_the_sentence_says_what_was_decided(measured: TriggerMeasurement) -> None:
     policy = TriggerPolicy((Staleness(30),), ())
     verdict = policy.decide(measured)
-    assert verdict.sentence.startswith(f"{verdict.outcome}: ")
+    assert verdict.sentence.startswith(f"{verdict.outcome.words}: ")
 
 
 @given(measured=measurements, limits=st.tuples(st.integers(1, 200), st.integers(1, 200)))

@@ -119,7 +119,7 @@ def test_a_champion_that_knows_later_days_is_not_old_and_has_no_negative_age_in_
     declared: Callable[[str], TriggerPolicy],
 ) -> None:
     verdict = declared("{}").decide(replace(OLD, champion_as_of=later(3)))
-    assert verdict.outcome is Outcome.SUPPRESSED
+    assert verdict.outcome is Outcome.NO_ACTION
     assert "version 3 was trained as of 2024-03-04, later than 2024-03-01" in verdict.sentence
 
 
@@ -155,7 +155,7 @@ def test_figures_that_are_no_numbers_call_for_nothing(declared: Callable[[str], 
     for loss, bias in ((math.nan, math.nan), (math.inf, 0.0), (0.6, math.nan)):
         broken = (*days_of(0.5), replace(days_of(0.5)[0], day=later(1), loss=loss, bias=bias))
         verdict = policy.decide(replace(OLD, today=later(2), quality=broken))
-        assert verdict.outcome is Outcome.SUPPRESSED, (loss, bias)
+        assert verdict.outcome is Outcome.NO_ACTION, (loss, bias)
 
 
 ENDS = st.sampled_from([Ended.PROMOTED, Ended.REJECTED, Ended.FAILED])

@@ -1,0 +1,23 @@
+"""What a job writes to its log: its own sentences, a team's, and what libraries warn of; not what they chat about."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import sysconfig
+from pathlib import Path
+
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+_LIBRARIES = tuple({str(Path(sysconfig.get_path(name))) for name in ("purelib", "platlib", "stdlib")})
+
+
+def set_up_logging() -> None:
+    """Log to stderr: everything from INFO on, of installed libraries from WARNING on."""
+    logging.basicConfig(level=logging.INFO, format=FORMAT, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(matters)
+
+
+def matters(record: logging.LogRecord) -> bool:
+    """Whether a record belongs into a job's log."""
+    return record.levelno >= logging.WARNING or not record.pathname.startswith(_LIBRARIES)
