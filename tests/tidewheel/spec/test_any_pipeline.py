@@ -23,7 +23,19 @@ columns = st.lists(
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=40)
 references = st.builds("{}.{}:{}".format, names, names, names)
 readers = st.one_of(
-    st.fixed_dictionaries({"kind": st.sampled_from(["csv", "parquet"]), "path": words}),
+    st.fixed_dictionaries({"kind": st.just("parquet"), "path": words}),
+    st.fixed_dictionaries(
+        {"kind": st.just("csv"), "path": words},
+        optional={
+            "delimiter": st.sampled_from([";", "\t", "|", "\x01"]),
+            "decimal": st.sampled_from([".", ","]),
+            "thousands": st.sampled_from([" ", "'", "\u202f"]),
+            "encoding": st.sampled_from(["cp1252", "utf-16"]),
+            "quote": st.sampled_from(["'", ""]),
+            "escape": st.just("\\"),
+            "null_values": st.lists(words, max_size=2),
+        },
+    ),
     st.fixed_dictionaries({"kind": st.just("python"), "function": references}),
     st.fixed_dictionaries(
         {"kind": st.just("sql"), "url_variable": st.just("SHOP_URL"), "query": words.map("{} :partition".format)}
