@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import combinations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -120,14 +121,16 @@ class CsvReader(FileReader):
 
     @model_validator(mode="after")
     def _characters_have_one_meaning(self) -> CsvReader:
-        if len({self.delimiter, self.quote, self.escape}) < 3:
+        given = {"delimiter": self.delimiter, "quote": self.quote, "escape": self.escape}
+        for (one, first), (other, second) in combinations(given.items(), 2):
+            if first == second:
+                raise ValueError(f"{one} {first!r} and {other} {second!r} are the same; expected different characters")
+        decimal = self.decimal or "."
+        if self.thousands == decimal:
+            other_way = "," if decimal == "." else "."
             raise ValueError(
-                f"delimiter {self.delimiter!r}, quote {self.quote!r} and escape {self.escape!r} are to be told apart"
-            )
-        if self.thousands is not None and self.thousands == (self.decimal or "."):
-            raise ValueError(
-                f"{self.thousands!r} stands between thousands and before the decimals; "
-                f'expected another `decimal`, for example decimal: "{"," if self.thousands == "." else "."}"'
+                f"thousands {self.thousands!r} and decimal {decimal!r} are the same; expected different characters, "
+                f'for example decimal: "{other_way}"'
             )
         return self
 

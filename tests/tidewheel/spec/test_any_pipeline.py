@@ -29,8 +29,18 @@ parameters = st.recursive(
     max_leaves=5,
 )
 readers = st.one_of(
+    st.fixed_dictionaries({"kind": st.just("parquet"), "path": st.builds("a{}/{{partition}}{}x".format, plain, plain)}),
     st.fixed_dictionaries(
-        {"kind": st.sampled_from(["csv", "parquet"]), "path": st.builds("a{}/{{partition}}{}x".format, plain, plain)}
+        {"kind": st.just("csv"), "path": st.builds("a{}/{{partition}}{}x".format, plain, plain)},
+        optional={
+            "delimiter": st.sampled_from([";", "\t", "|", "\x01"]),
+            "decimal": st.sampled_from([".", ","]),
+            "thousands": st.sampled_from([" ", "'", "\u202f"]),
+            "encoding": st.sampled_from(["cp1252", "utf-16"]),
+            "quote": st.sampled_from(["'", ""]),
+            "escape": st.just("\\"),
+            "null_values": st.lists(words, max_size=2),
+        },
     ),
     st.fixed_dictionaries({"kind": st.just("python"), "function": references}),
     st.fixed_dictionaries(

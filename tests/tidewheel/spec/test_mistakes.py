@@ -64,7 +64,27 @@ WRONG = {
     ),
     "a key of another kind of reader": (
         ("{kind: csv, path:", "{kind: csv, query: x, path:"),
-        ["source.reader.query: unknown key; known here: kind, path"],
+        ["source.reader.query: unknown key; known here: kind, path, delimiter, decimal"],
+    ),
+    "a key of CSV files in a reader of Parquet": (
+        ("{kind: csv, path:", "{kind: parquet, decimal: ',', path:"),
+        ["line 5, source.reader.decimal: unknown key; known here: kind, path"],
+    ),
+    "a delimiter of two characters": (
+        ("{kind: csv, path:", "{kind: csv, delimiter: '||', path:"),
+        ["source.reader.delimiter: found '||'; expected one ASCII character that is no letter or digit"],
+    ),
+    "a delimiter that is the quote": (
+        ("{kind: csv, path:", "{kind: csv, delimiter: '\"', path:"),
+        ["source.reader: delimiter '\"' and quote '\"' are the same; expected different characters"],
+    ),
+    "thousands that look like decimals": (
+        ("{kind: csv, path:", "{kind: csv, thousands: '.', path:"),
+        ["source.reader: thousands '.' and decimal '.' are the same; expected different characters, for example"],
+    ),
+    "an encoding that does not exist": (
+        ("{kind: csv, path:", "{kind: csv, encoding: ansi-latin, path:"),
+        ["source.reader.encoding: found 'ansi-latin'; expected an encoding that Python knows, for example utf-8"],
     ),
     "a key of the reader misspelled": (
         ("kind: python, function", "kind: python, funktion"),
