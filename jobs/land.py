@@ -14,7 +14,7 @@ from jobs.data.published_types import Schemas, newest_types
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
-from tidewheel.errors import DataRefused, LakeError, SourceError
+from tidewheel.errors import DataRefused, LakeError, SourceError, did_you_mean
 from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec.sections import Reader
@@ -31,6 +31,7 @@ class _Landing:
 
     types: DayTypes
     staged: dict[date, Manifest] = field(default_factory=dict)
+    schemas: dict[date, pa.Schema] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     empty: list[date] = field(default_factory=list)
@@ -128,12 +129,17 @@ def _land(
     """
     landing = _Landing(types)
     for day in days.days if days else []:
-        _land_day(job, dataset, reader, day, landing, check)
+        _land_day(job, dataset, reader, day, landing, check, landing.types)
         if len(days.days) > 1 and day in landing.staged:
             log.info("%s %s: %d rows", dataset, day, landing.staged[day].rows)
-    for day in [day for day, manifest in landing.staged.items() if landing.types.differs(manifest.columns)]:
+    for day in [day for day in landing.staged if landing.types.differs(landing.schemas[day])]:
         del landing.staged[day]
-        _land_day(job, dataset, reader, day, landing, check)
+        _land_day(job, dataset, reader, day, landing, check, landing.types)
+    landing.staged = dict(sorted(landing.staged.items()))
+    for name in types.declared:
+        if landing.staged and not any(name in schema.names for schema in landing.schemas.values()):
+            hint = did_you_mean(name, next(iter(landing.schemas.values())).names)
+            log.warning("%s.types declares column %s, which no day of %s has%s", types.section, name, days, hint)
     reach = job.pipeline.features.look_back_days
     if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
         landing.refused.append(wrong)
@@ -142,17 +148,22 @@ def _land(
 
 
 def _land_day(
-    job: Job, dataset: str, reader: Reader, day: date, landing: _Landing, check: Callable[[date, SourceDay], pa.Table]
+    job: Job,
+    dataset: str,
+    reader: Reader,
+    day: date,
+    landing: _Landing,
+    check: Callable[[date, SourceDay], pa.Table],
+    types: DayTypes,
 ) -> None:
     found: SourceDay | None = None
     try:
-        found = read_day(reader, day, job.settings.project, landing.types.to_read(job.pipeline.key))
+        found = read_day(reader, day, job.settings.project, types.to_read(job.pipeline.key))
         check_names(found.table.column_names, found.name)
-        typed = replace(found, table=landing.types.bring(found.table, found.name))
+        typed = replace(found, table=types.bring(found.table, found.name))
         table = check(day, typed)
     except ReadAsText as again:
-        landing.types = landing.types.as_text(again.column)
-        _land_day(job, dataset, reader, day, landing, check)
+        _land_day(job, dataset, reader, day, landing, check, types.as_text(again.column))
     except UnreadableFile as error:
         place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
         landing.refused.append(f"{error} (kept in {place})")
@@ -165,7 +176,8 @@ def _land_day(
         if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
             landing.empty.append(day)
             return
-        landing.types = landing.types.after(table, found.name)
+        landing.types = types.after(table, found.name)
+        landing.schemas[day] = table.schema
         landing.staged[day] = job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version)
 
 

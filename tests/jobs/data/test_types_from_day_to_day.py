@@ -297,3 +297,10 @@ def test_a_key_of_labels_that_cannot_be_one_of_the_rows_is_refused(deliveries: D
     refused = _land(deliveries, DAYS[2]).refused or ""
     for word in (f"outcomes-{DAYS[0]}.csv: column 'parcel'", "for example 'soon'", "dates (date32[day])"):
         assert word in refused
+
+
+def test_a_declared_column_that_no_day_has_is_told(csv: Deliveries, caplog: pytest.LogCaptureFixture) -> None:
+    _declare(csv, "{cuopon: text}")
+    _write(csv, DAYS[0], ["1", "2"], "coupon")
+    assert _land(csv, DAYS[0]).refused is None
+    assert "declares column cuopon, which no day of 2024-03-01 has, did you mean 'coupon'?" in caplog.text
