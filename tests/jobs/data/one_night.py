@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from jobs import features, land
 from jobs.data.feature_inputs import FeatureInputs
 from jobs.job import Job, Result
@@ -18,7 +20,6 @@ from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 SOURCE: dict[tuple[str, date], pa.Table] = {}
@@ -34,7 +35,7 @@ def rows(day: date) -> pa.Table:
 
 def labels(day: date) -> pa.Table:
     """The reader of labels."""
-    return SOURCE["labels", day]
+    return SOURCE.get(("labels", day), pa.table({"id": pa.array([], pa.string()), "label": pa.array([], pa.int64())}))
 
 
 def transform(inputs: FeatureInputs) -> DataFrame:
