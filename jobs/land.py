@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,10 +18,12 @@ from jobs.data.reasons import Failure, failure_sentences
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
 from jobs.progress import each
-from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError
+from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, did_you_mean
 from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec.sections import Reader
+
+log = logging.getLogger("tidewheel.land")
 
 
 @dataclass
@@ -30,6 +33,7 @@ class _Landing:
     types: DayTypes
     days: int = 0
     staged: dict[date, Manifest] = field(default_factory=dict)
+    schemas: dict[date, pa.Schema] = field(default_factory=dict)
     refused: list[Failure] = field(default_factory=list)
     absent: list[Failure] = field(default_factory=list)
     empty: list[date] = field(default_factory=list)
@@ -159,10 +163,15 @@ def _land(
     asked = days.days if days else []
     landing = _Landing(types, len(asked))
     for day in each(asked, f"{job.pipeline.name}: {dataset}"):
-        _land_day(job, dataset, reader, day, landing, check)
-    for day in [day for day, manifest in landing.staged.items() if landing.types.differs(manifest.columns)]:
+        _land_day(job, dataset, reader, day, landing, check, landing.types)
+    for day in [day for day in landing.staged if landing.types.differs(landing.schemas[day])]:
         del landing.staged[day]
-        _land_day(job, dataset, reader, day, landing, check)
+        _land_day(job, dataset, reader, day, landing, check, landing.types)
+    landing.staged = dict(sorted(landing.staged.items()))
+    for name in types.declared:
+        if landing.staged and not any(name in schema.names for schema in landing.schemas.values()):
+            hint = did_you_mean(name, next(iter(landing.schemas.values())).names)
+            log.warning("%s.types declares column %s, which no day of %s has%s", types.section, name, days, hint)
     reach = job.pipeline.features.look_back_days
     if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
         landing.refused.append(Failure(str(days), wrong))
@@ -171,18 +180,22 @@ def _land(
 
 
 def _land_day(
-    job: Job, dataset: str, reader: Reader, day: date, landing: _Landing, check: Callable[[date, SourceDay], pa.Table]
+    job: Job,
+    dataset: str,
+    reader: Reader,
+    day: date,
+    landing: _Landing,
+    check: Callable[[date, SourceDay], pa.Table],
+    types: DayTypes,
 ) -> None:
     found: SourceDay | None = None
-    types = landing.types
     try:
         found = read_day(reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section)
         check_names(found.table.column_names, found.name)
         typed = replace(found, table=types.bring(found.table, found.name))
         table = check(day, typed)
     except ReadAsText as again:
-        landing.types = types.as_text(again.column)
-        _land_day(job, dataset, reader, day, landing, check)
+        _land_day(job, dataset, reader, day, landing, check, types.as_text(again.column))
     except UnreadableFile as error:
         place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
         landing.refused.append(Failure(str(day), str(error), place))
@@ -195,7 +208,8 @@ def _land_day(
         if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
             landing.empty.append(day)
             return
-        landing.types = landing.types.after(table, found.name)
+        landing.types = types.after(table, found.name)
+        landing.schemas[day] = table.schema
         landing.staged[day] = job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version)
 
 

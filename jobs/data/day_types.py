@@ -91,12 +91,12 @@ class DayTypes:
         """The same, with a column that this run takes for text from now on."""
         return replace(self, landed={**self.landed, name: PublishedType(pa.string(), self.landed[name].batch)})
 
-    def differs(self, table_types: Mapping[str, str]) -> bool:
+    def differs(self, landed: pa.Schema) -> bool:
         """Whether a day that was landed before has a column in another type than is known now."""
         return any(
-            name in self.landed and kind != str(self.landed[name].kind)
-            for name, kind in table_types.items()
-            if name not in self.exempt
+            field.name in self.landed and field.type != self.landed[field.name].kind
+            for field in landed
+            if field.name not in self.exempt
         )
 
     def _declared(self, column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray:

@@ -60,7 +60,8 @@ class Judge:
 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self.suite = context.suites.add(load_suite(suite) if isinstance(suite, Path) else suite)
+        # Not added to the context: it would be written as JSON, and its dates and times read back as text.
+        self.suite = load_suite(suite) if isinstance(suite, Path) else suite
         asset = context.data_sources.add_pandas("batch").add_dataframe_asset("batch")
         self._batch = asset.add_batch_definition_whole_dataframe("batch")
         self._prepared: dict[Schema, PreparedSuite | None] = {}
