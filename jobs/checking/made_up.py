@@ -33,6 +33,13 @@ class MadeUp:
     truth: Array
     asked: pd.DataFrame
 
+    @property
+    def without_gaps(self) -> MadeUp:
+        """The same rows without missing values and new categories."""
+        filled = {n: 1.0 if self.frame[n].dtype == np.float64 else SEEN[0] for n in self.frame.columns}
+        frame = self.frame.where(self.frame.notna(), pd.Series(filled), axis=1).astype(self.frame.dtypes)
+        return MadeUp(frame, self.truth, frame.head(len(self.asked)))
+
 
 def made_up_rows(pipeline: Pipeline, count: int) -> MadeUp:
     """Rows of the columns that a pipeline declares; the same ones each time.

@@ -41,7 +41,11 @@ def model_mistakes(pipeline: Pipeline) -> Iterator[Wrong]:
 
 
 def model_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
-    """Parameters that are set and count for nothing."""
+    """A model of the team's own that only complete rows suit, and parameters that are set and count for nothing."""
+    if pipeline.training.estimator not in FAMILIES:
+        gaps = _wrong_rows(pipeline, pipeline.training, made_up_rows(pipeline, FEW))
+        if gaps and not _wrong_with(pipeline, pipeline.training):
+            yield Wrong(ESTIMATOR, f"takes no row with a missing value or a new category: {gaps}")
     for name in pipeline.training.parameters:
         if name.split("__")[-1] == "random_state":
             yield Wrong(
@@ -54,14 +58,18 @@ class _Unfit(Exception):
 
 
 def _wrong_with(pipeline: Pipeline, training: Training) -> str:
-    """Why a model cannot be built, fitted or asked; empty where it can."""
+    """Why a model cannot be built, fitted or asked, with any rows; empty where it can."""
+    few = made_up_rows(pipeline, FEW)
+    if not _wrong_rows(pipeline, training, few):
+        return ""
+    if training.estimator not in FAMILIES and not _wrong_rows(pipeline, training, few.without_gaps):
+        return ""
+    return _wrong_rows(pipeline, training, made_up_rows(pipeline, MANY).without_gaps)
+
+
+def _wrong_rows(pipeline: Pipeline, training: Training, rows: MadeUp) -> str:
     try:
-        try:
-            _try(pipeline, training, made_up_rows(pipeline, FEW))
-        except (_Unfit, SpecError):
-            raise
-        except Exception:
-            _try(pipeline, training, made_up_rows(pipeline, MANY))
+        _try(pipeline, training, rows)
     except (_Unfit, SpecError) as error:
         return str(error)
     except (Exception, SystemExit) as error:  # the estimator may be a function of the team's own

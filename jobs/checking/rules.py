@@ -115,7 +115,7 @@ def _is_type(name: object) -> bool:
         return False
     from great_expectations.expectations.core.expect_column_values_to_be_of_type import native_type_type_map
 
-    if native_type_type_map(name) is not None or hasattr(pd, name) or hasattr(np, name):
+    if native_type_type_map(name) is not None or name in vars(pd) or name in vars(np):
         return True
     try:
         pd.api.types.pandas_dtype(name)

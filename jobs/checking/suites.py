@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from jobs.checking.finding import Wrong
 from jobs.checking.rehearsal import Rehearsal
-from jobs.checking.rules import OF_NAMES_AND_TYPES, Rule, never_holds, rules_of
+from jobs.checking.rules import OF_NAMES_AND_TYPES, TYPE_ARGUMENTS, Rule, never_holds, rules_of
 from jobs.data.expectations import load_suite
 from tidewheel.errors import SpecError, did_you_mean
 
@@ -182,4 +182,5 @@ def _judged(rules: Sequence[Rule], frame: pd.DataFrame, table: _Table, judge: Re
 
 
 def _is_sure(rule: Rule, table: _Table) -> bool:
-    return table.is_whole and all(table.columns.get(column) != ANY for column in rule.columns)
+    of_types = any(name in rule.arguments for name in TYPE_ARGUMENTS)
+    return table.is_whole and not (of_types and any(table.columns.get(column) == ANY for column in rule.columns))

@@ -169,11 +169,12 @@ class _Bounds:
                 raise self._refusal(line, f"lists and keys lie deeper in each other than in any pipeline ({DEEPEST})")
             is_mapping = isinstance(event, MappingStartEvent)
             self._open.append(_Open(place or (), is_mapping, event.anchor, *before))
-        else:
-            if event.implicit[0] and len(text or "") > LONGEST_NUMBER and _LIKE_A_NUMBER.fullmatch(text or ""):
-                raise self._refusal(line, f"{(text or '')[:20]}... is longer than any number ({LONGEST_NUMBER})")
+        elif isinstance(event, ScalarEvent):
+            written = str(event.value)
+            if event.implicit[0] and len(written) > LONGEST_NUMBER and _LIKE_A_NUMBER.fullmatch(written):
+                raise self._refusal(line, f"{written[:20]}... is longer than any number ({LONGEST_NUMBER})")
             if event.anchor:
-                self._sizes[event.anchor] = (1, len(text or ""))
+                self._sizes[event.anchor] = (1, len(written))
 
     def _count(self, line: int, values: int, characters: int) -> None:
         self._values += values
@@ -193,7 +194,7 @@ class _Bounds:
             raise self._refusal(line, f"&{_cut(anchor)} is there twice; give each anchor a name of its own")
 
     def _well_tagged(self, event: NodeEvent, line: int) -> None:
-        tag = str(event.tag) if getattr(event, "tag", None) else ""
+        tag = str(getattr(event, "tag", None) or "")
         if tag and tag != "!" and tag.removeprefix(_STANDARD_TAGS) not in _TAGS:
             written = tag.replace(_STANDARD_TAGS, "!!")
             raise self._refusal(line, f"the tag {_cut(written)} is not read here; write the value without it")

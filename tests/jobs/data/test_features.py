@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from jobs.data import batch_writer
+from tests.jobs.data import deliveries as transform
 from tests.jobs.data.conftest import FIRST, Deliveries, make_deliveries, project, run_job
 from tidewheel.errors import LakeError, SpecError
 from tidewheel.runs import JobRecord
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from jobs.data.feature_inputs import FeatureInputs
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -156,6 +163,32 @@ def test_days_with_other_columns_are_brought_together_by_name(deliveries: Delive
     deliveries.publish(run_job(deliveries, "land", days, "r"))
     record = run_job(deliveries, "features", days, "r")
     assert _features(deliveries, record, DAYS[1]).weight.sum() == sum(range(40))
+
+
+@pytest.mark.parametrize("spelling", ["late", "Late"])
+def test_the_label_of_the_sources_rows_is_not_given_to_the_transform(
+    deliveries: Deliveries, spelling: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    deliveries.put(FIRST)
+    orders = pd.read_parquet(deliveries.source_file(FIRST))
+    orders.assign(**{spelling: 1}).to_parquet(deliveries.source_file(FIRST))
+    deliveries.publish(run_job(deliveries, "land", FIRST, "one"))
+    given: list[list[str]] = []
+
+    def features(inputs: FeatureInputs) -> DataFrame:
+        given.append(inputs.rows.columns)
+        return transform.features(inputs)
+
+    monkeypatch.setattr("tests.jobs.data.deliveries.noting", features, raising=False)
+    declared = deliveries.folder / "dags" / "deliveries.yaml"
+    declared.write_text(declared.read_text().replace("deliveries:features", "deliveries:noting"))
+
+    run_job(deliveries, "features", FIRST, "one")
+
+    assert not {"late", "Late"} & set(given[0])
+    assert spelling in deliveries.lake.need("landing", str(FIRST)).columns, "its expectations may judge it"
+    said = f"the source's rows hold the label column '{spelling}'; it is not given to the transform"
+    assert len([record for record in caplog.records if said in record.getMessage()]) == 1
 
 
 def test_a_large_day_is_several_files_with_the_same_bytes_each_time(

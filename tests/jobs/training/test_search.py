@@ -114,6 +114,22 @@ def test_a_hopeless_trial_is_given_up_before_its_last_fold(lake: Lake, lesson: L
     assert SearchResult.model_validate_json(found.model_dump_json()) == found
 
 
+def test_choices_may_be_lists_and_mappings_and_a_killed_search_still_knows_them(
+    lake: Lake, lesson: Lesson, tmp_path: Path
+) -> None:
+    choices = {"class_weight": [{0: 1, 1: 5}, None, "balanced"], "interaction_cst": [[[0], [1]], [[0, 1]]]}
+    half, whole = (declared(tmp_path, space=choices, trials=n) for n in (3, 6))
+    before = search(lake, "run", half, lesson, "data")
+
+    found = search(lake, "run", whole, lesson, "data")
+
+    assert found.trials[: len(before.trials)] == before.trials
+    for trial in found.trials[1:]:
+        assert trial.parameters["class_weight"] in choices["class_weight"]
+        assert trial.parameters["interaction_cst"] in choices["interaction_cst"]
+    assert any(trial.parameters["class_weight"] == {0: 1, 1: 5} for trial in found.trials[1:])
+
+
 def test_every_fold_learns_only_from_days_before_those_it_is_judged_on(lesson: Lesson) -> None:
     folds = list(time_ordered_folds(lesson, Search(validation_days=4, folds=3)))
     assert len(folds) == 3

@@ -102,6 +102,68 @@ def test_validate_names_what_is_wrong_with_each_and_leaves_the_others_right(proj
     assert "has no function 'features', did you mean 'feature'?" in ran.stdout
 
 
+@pytest.mark.slow
+def test_validate_names_line_and_key_of_what_no_night_could_do(project: Project) -> None:
+    project.tidewheel("new", "shop")
+    declared = project.folder / "dags" / "shop.yaml"
+    good = declared.read_text()
+    lines = good.splitlines()
+    reader = next(n for n, line in enumerate(lines, 1) if "reader:" in line)
+    declared.write_text(
+        f"{good}training: {{parameters: {{max_leaf_nodes: 1}}}}\nalerts: {{webhook_variable: NO_SUCH}}\n"
+    )
+    suite = project.folder / "expectations" / "shop" / "features.json"
+    suite.write_text(suite.read_text().replace('"amount"', '"amuont"'))
+
+    ran = project.tidewheel("validate", "shop")
+
+    assert ran.returncode == 2
+    assert f"line {len(lines) + 1}, training.parameters.max_leaf_nodes: found 1; " in ran.stdout
+    assert "expects something of column 'amuont', which the features of shop do not have" in ran.stdout
+    assert f"warning: line {len(lines) + 2}, alerts.webhook_variable: NO_SUCH is not set" in ran.stdout
+
+    for path, said in (("orders.csv", "without it every day reads"), ("{partiton}.csv", "did you mean '{partition}'?")):
+        changed = [*lines]
+        changed[reader - 1] = f'  reader: {{kind: csv, path: "data/{path}"}}'
+        declared.write_text("\n".join(changed))
+        ran = project.tidewheel("validate", "shop")
+        assert ran.returncode == 2
+        assert f"line {reader}, source.reader.path: found 'data/{path}'; " in ran.stdout
+        assert said in ran.stdout
+
+
+def test_a_day_to_play_is_one_pipelines_and_a_day(project: Project) -> None:
+    project.tidewheel("new", "shop")
+
+    of_all, no_day = (
+        project.tidewheel("validate", "--day", "2026-11-20"),
+        project.tidewheel("validate", "shop", "--day", "x"),
+    )
+
+    assert (of_all.returncode, no_day.returncode) == (2, 2)
+    assert "name the pipeline: tidewheel validate NAME --day DAY" in of_all.stderr
+    assert "'x' is not a day: expected YYYY-MM-DD" in no_day.stderr
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_day_is_played_with_its_steps_told_and_nothing_left(project: Project) -> None:
+    project.tidewheel("new", "shop")
+
+    ran = project.tidewheel("validate", "shop", "--day", "2026-11-20")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for step in (
+        "look-back: ",
+        "source: 300 rows",
+        "features of 300 rows",
+        "model: fitted to",
+        "ok     shop on 2026-11-20",
+    ):
+        assert step in ran.stdout
+    assert not [path for path in (project.folder / "home").rglob("*") if path.is_file()]
+
+
 @pytest.mark.spark
 @pytest.mark.slow
 def test_a_new_pipeline_is_valid_and_its_jobs_run_as_it_is(project: Project) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tidewheel.spec.pipeline_file import SMALLEST, refusal
 
+CSV = '{kind: csv, path: "data/{partition}.csv"}'
 # What a person may get wrong: added to the smallest pipeline or replaced in it, and what the error must say.
 WRONG = {
     "a key that does not exist, near to one that does": (
@@ -189,6 +190,78 @@ WRONG = {
     ),
     "a bracket left open": (("labels:\n", "labels: [\n"), ["not valid YAML", "line 10"]),
     "a tab": (("  column: returned", "\tcolumn: returned"), ["not valid YAML", "line 10", "found character"]),
+    "a path without a day in it": (
+        ("data/{partition}.csv", "data/orders.csv"),
+        ["line 5, source.reader.path: found 'data/orders.csv'; expected a path with {partition}, which becomes"],
+    ),
+    "a placeholder misspelled": (
+        ("{partition}", "{partiton}"),
+        ["line 5, source.reader.path: found 'data/{partiton}.csv'", "did you mean '{partition}'?"],
+    ),
+    "a placeholder of another tool": (
+        ("{partition}", "{{ ds }}"),
+        ["expected {partition} and no other name in braces"],
+    ),
+    "a second placeholder": (("{partition}", "{partition}/{hour}"), ["expected {partition} and no other name"]),
+    "a parameter that nothing binds": (
+        (CSV, "{kind: sql, url_variable: SHOP_URL, query: 'select * from t where day = :partiton'}"),
+        [
+            "line 5, source.reader.query: nothing is bound to :partiton; expected :partition",
+            "did you mean 'partition'?",
+        ],
+    ),
+    "a parameter within quotes": (
+        (CSV, "{kind: sql, url_variable: SHOP_URL, query: \"select * from t where day = ':partition'\"}"),
+        ["line 5, source.reader.query: :partition stands in quotes or in a comment only"],
+    ),
+    "a query that changes and returns nothing": (
+        (CSV, "{kind: sql, url_variable: SHOP_URL, query: 'delete from t where day = :partition'}"),
+        ["the query begins with DELETE and returns no rows; expected a SELECT"],
+    ),
+    "the label as a feature in another spelling": (
+        ("numeric: [amount]", "numeric: [amount, Returned]"),
+        ["line 13, features.numeric.1: found 'Returned'; Returned cannot be a feature: it is the label"],
+    ),
+    "features that differ by case alone": (
+        ("numeric: [amount]", "numeric: [amount]\n  categorical: [Amount]"),
+        ["line 14, features.categorical.0: found 'Amount'; Amount and amount differ by case alone"],
+    ),
+    "a floor that nothing reaches": (
+        ("gate: {floors: {roc_auc: 1.2}}\n", None),
+        ["line 14, gate.floors.roc_auc: found 1.2; expected at most 1"],
+    ),
+    "a ceiling that nothing is below": (
+        ("gate: {ceilings: {log_loss: 0}}\n", None),
+        ["line 14, gate.ceilings.log_loss: found 0; expected more than 0"],
+    ),
+    "a ceiling that does not fit the task": (
+        ("gate: {ceilings: {rmse: 1}}\n", None),
+        ["line 14, gate.ceilings.rmse: found 'rmse'; rmse cannot judge a classification"],
+    ),
+    "a figure of groups that does not fit the task": (
+        ("gate: {fairness: [{column: amount, figure: mae, maximum_gap: 1}]}\n", None),
+        ["line 14, gate.fairness.0.figure: found 'mae'; mae cannot judge a classification", "gate.fairness.0.column"],
+    ),
+    "a slice that is no column": (
+        ("  numeric: [amount]", "  numeric: [amount]\n  categorical: [channel]\nmonitoring: {slices: [chanel]}"),
+        ["line 15, monitoring.slices.0: found 'chanel'", "expected channel, did you mean 'channel'?"],
+    ),
+    "days that a source will never have": (
+        ("entity_key: [order_id]", "entity_key: [order_id]\n  start: 2024-01-01\n  end: 2024-01-06"),
+        ["line 9, source.end: found 2024-01-06", "the source has 6 days, of which 7 are kept to judge by"],
+    ),
+    "a window that its search's folds fill": (
+        ("training: {window_days: 21, search: {}}\n", None),
+        ["line 14, training.window_days: found 21; expected more than 21: the search judges on 3 folds of 7 days"],
+    ),
+    "an approval that no calendar holds": (
+        ("gate: {approval_timeout_hours: 1e30}\n", None),
+        ["line 14, gate.approval_timeout_hours", "less than or equal to 8784"],
+    ),
+    "a window before the calendar": (
+        ("training: {window_days: 99999999999}\n", None),
+        ["line 14, training.window_days", "less than or equal to 36500"],
+    ),
     "a parameter that is a date": (
         ("training: {parameters: {depth: 2013-01-01}}\n", None),
         ["line 14, training.parameters.depth: found datetime.date(2013, 1, 1); expected a valid boolean"],
