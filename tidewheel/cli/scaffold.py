@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,7 +17,7 @@ from tidewheel.settings import load_settings
 if TYPE_CHECKING:
     from tidewheel.scaffold.bring import Brought
     from tidewheel.scaffold.guess import Guess
-    from tidewheel.settings import Settings
+    from tidewheel.scaffold.scaffold import Scaffold
 
 GROUP = "Pipelines"
 PLACEHOLDERS = ("raw", "labels", "features", "predictions")
@@ -97,8 +98,8 @@ def new(
     found = bring(sample, asked, label_delay or (_ask_delay() if ask else 1), settle)
     plan = plan_brought(name, sample, found.profile, found.decided)
     _print_sample(console, found)
+    _check_declaration(plan)
     written = write_pipeline(plan, settings.project)
-    _check_file(settings, name)
     _print_files(console, f"\nPipeline [bold]{name}[/] is there, on your data:", written)
     first, last = min(found.profile.rows), max(found.profile.rows)
     console.print(
@@ -152,10 +153,14 @@ def _ask_delay() -> int:
     return int(typer.prompt("label-delay: after how many days is the label of a row known?", default=1, type=int))
 
 
-def _check_file(settings: Settings, name: str) -> None:
+def _check_declaration(plan: Scaffold) -> None:
+    """Refuse what the spec would refuse, before anything is written."""
     from tidewheel.spec import load_pipeline
 
-    load_pipeline(settings.pipelines_folder / f"{name}.yaml")
+    with TemporaryDirectory() as folder:
+        declared = Path(folder) / f"{plan.name}.yaml"
+        declared.write_text(plan.files[Path("dags") / declared.name], encoding="utf-8")
+        load_pipeline(declared)
 
 
 def _print_sample(console: Console, found: Brought) -> None:
