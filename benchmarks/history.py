@@ -3,8 +3,8 @@
     python -m benchmarks.history [--days 90] [--code DIR]
 
 Makes a project in a temporary folder with the sample pipeline of `tidewheel new`, and runs its jobs as processes, with
-this repository's code or that of another checkout. Work is what the records of the jobs say, CPU time is of the whole process: it
-stands still while other work is on the machine.
+this repository's code or that of another checkout. Work is what the records of the jobs say, CPU time is
+of the whole process: it stands still while other work is on the machine.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def suites(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print what would change")] = False,
 ) -> None:
     """Make a pipeline's expectation suites anew, from the lake's newest days or a file; print what changed."""
-    from tidewheel.scaffold.anew import changes, remade
+    from tidewheel.scaffold.anew import changes, remade, unused_reader
     from tidewheel.scaffold.brought import suite_text
     from tidewheel.spec import find_pipeline
 
@@ -143,6 +143,9 @@ def suites(
         console.print("Rules that were written or changed by hand stay as they are; --force replaces them.")
     if dry_run:
         console.print("Nothing was written.")
+    elif unused := unused_reader(pipeline, settings.project):
+        (settings.project / unused).unlink()
+        console.print(f"{unused} is gone: it was the sample's, and dags/{name}.yaml names no function of it.")
 
 
 def _asks() -> bool:

@@ -163,9 +163,7 @@ def guess_label(columns: Mapping[str, Column], taken: Sequence[str], task: Task 
         kind = "numbers" if task == "regression" else "0 and 1 (or true and false), and none is named like a target"
         raise UsageError(
             f"no column could be the label: none holds {kind}{hint}. Name the column that is to be predicted with "
-            "--label; "
-            "if it is "
-            "not in this data, join it to the rows first"
+            "--label; if it is not in this data, join it to the rows first"
         )
     named = [name for name in candidates if LABEL.search(name)]
     best = [name for name in candidates if TARGET.search(name)] or named or candidates[::-1]
