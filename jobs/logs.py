@@ -11,9 +11,13 @@ FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _LIBRARIES = tuple({str(Path(sysconfig.get_path(name))) for name in ("purelib", "platlib", "stdlib")})
 
 
-def set_up_logging() -> None:
-    """Log to stderr: everything from INFO on, of installed libraries from WARNING on."""
-    logging.basicConfig(level=logging.INFO, format=FORMAT, stream=sys.stderr)
+def set_up_logging(line: str = FORMAT) -> None:
+    """Log to stderr: everything from INFO on, of installed libraries from WARNING on.
+
+    Args:
+        line: format of a line.
+    """
+    logging.basicConfig(level=logging.INFO, format=line, stream=sys.stderr)
     for handler in logging.getLogger().handlers:
         handler.addFilter(matters)
 

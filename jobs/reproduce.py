@@ -18,6 +18,7 @@ import pandas as pd
 
 from jobs.data.training_data import TRAINING_DATA_FILE, TrainingData, labelled_rows
 from jobs.job import code_version
+from jobs.logs import set_up_logging
 from jobs.models import files, registry
 from jobs.models.lineage import Lineage, environment
 from jobs.models.prediction import model_frame, predict
@@ -182,8 +183,7 @@ def _largest(ours: Array, theirs: Array) -> float:
 
 def main() -> None:
     """Print what was found as JSON; an error of ours is one sentence on stderr and its exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    set_up_logging("%(message)s")
     name, number = sys.argv[1:]
     try:
         with contextlib.redirect_stdout(sys.stderr):  # a team's estimator may print

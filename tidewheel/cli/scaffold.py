@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,7 +17,7 @@ from tidewheel.settings import load_settings
 if TYPE_CHECKING:
     from tidewheel.scaffold.bring import Brought
     from tidewheel.scaffold.guess import Guess
-    from tidewheel.settings import Settings
+    from tidewheel.scaffold.scaffold import Scaffold
 
 GROUP = "Pipelines"
 PLACEHOLDERS = ("raw", "labels", "features", "predictions")
@@ -97,8 +98,8 @@ def new(
     found = bring(sample, asked, label_delay or (_ask_delay() if ask else 1), settle)
     plan = plan_brought(name, sample, found.profile, found.decided)
     _print_sample(console, found)
+    _check_declaration(plan)
     written = write_pipeline(plan, settings.project)
-    _check_file(settings, name)
     _print_files(console, f"\nPipeline [bold]{name}[/] is there, on your data:", written)
     first, last = min(found.profile.rows), max(found.profile.rows)
     console.print(
@@ -120,7 +121,7 @@ def suites(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print what would change")] = False,
 ) -> None:
     """Make a pipeline's expectation suites anew, from the lake's newest days or a file; print what changed."""
-    from tidewheel.scaffold.anew import changes, remade
+    from tidewheel.scaffold.anew import changes, remade, unused_reader
     from tidewheel.scaffold.brought import suite_text
     from tidewheel.spec import find_pipeline
 
@@ -142,6 +143,9 @@ def suites(
         console.print("Rules that were written or changed by hand stay as they are; --force replaces them.")
     if dry_run:
         console.print("Nothing was written.")
+    elif unused := unused_reader(pipeline, settings.project):
+        (settings.project / unused).unlink()
+        console.print(f"{unused} is gone: it was the sample's, and dags/{name}.yaml names no function of it.")
 
 
 def _asks() -> bool:
@@ -152,10 +156,14 @@ def _ask_delay() -> int:
     return int(typer.prompt("label-delay: after how many days is the label of a row known?", default=1, type=int))
 
 
-def _check_file(settings: Settings, name: str) -> None:
+def _check_declaration(plan: Scaffold) -> None:
+    """Refuse what the spec would refuse, before anything is written."""
     from tidewheel.spec import load_pipeline
 
-    load_pipeline(settings.pipelines_folder / f"{name}.yaml")
+    with TemporaryDirectory() as folder:
+        declared = Path(folder) / f"{plan.name}.yaml"
+        declared.write_text(plan.files[Path("dags") / declared.name], encoding="utf-8")
+        load_pipeline(declared)
 
 
 def _print_sample(console: Console, found: Brought) -> None:

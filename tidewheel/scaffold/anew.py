@@ -12,6 +12,8 @@ from tidewheel.scaffold.guess import check_label, need
 from tidewheel.scaffold.profile import columns_of, daily, days_of
 from tidewheel.scaffold.rules import Profile, merged, rule_words, suites
 from tidewheel.scaffold.sample import read_sample
+from tidewheel.scaffold.scaffold import plan_pipeline
+from tidewheel.spec.sections import PythonReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +75,18 @@ def changes(old: Suite, new: Suite) -> list[str]:
         *(f"- {rule}" for rule in before if rule not in after),
         *(f"+ {rule}" for rule in after if rule not in before),
     ]
+
+
+def unused_reader(pipeline: Pipeline, project: Path) -> Path | None:
+    """The sample's `reader.py` as `tidewheel new` wrote it, where the pipeline reads by none of its functions."""
+    path = Path("jobs/pipelines") / pipeline.name / "reader.py"
+    readers = (pipeline.source.reader, pipeline.labels.reader)
+    module = f"jobs.pipelines.{pipeline.name}.reader:"
+    if any(isinstance(one, PythonReader) and one.function.startswith(module) for one in readers):
+        return None
+    if not (project / path).exists() or (project / path).read_text() != plan_pipeline(pipeline.name).files[path]:
+        return None
+    return path
 
 
 def _landed(pipeline: Pipeline, settings: Settings, days: int) -> pa.Table:

@@ -178,6 +178,7 @@ def _reader_words(sample: Sample, decided: Decided) -> dict[str, object]:
         "file": sample.path,
         "imports": "from pyarrow import csv" if sample.format == "csv" else "import pyarrow.parquet as pq",
         "numbers": _numbers(sample),
+        "times": _times(sample, decided.event_time),
         "event_time": _literal(decided.event_time),
         "key": _literal(list(decided.key)),
         "label": _literal(decided.label),
@@ -189,6 +190,15 @@ def _reader_words(sample: Sample, decided: Decided) -> dict[str, object]:
 def _literal(value: str | Sequence[str] | None) -> str:
     """A Python literal with double quotes."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def _times(sample: Sample, event_time: str) -> str:
+    """What makes the event time a timestamp in microseconds."""
+    if sample.format == "parquet" and event_time in sample.time_formats:
+        written = _literal(sample.time_formats[event_time])
+        return f'pc.strptime(table[EVENT_TIME], format={written}, unit="us")'
+    zone = getattr(sample.table.schema.field(event_time).type, "tz", None)
+    return f'table[EVENT_TIME].cast(pa.timestamp("us", {_literal(zone)}), safe=False)'.replace("null", "None")
 
 
 def _numbers(sample: Sample) -> str:

@@ -158,11 +158,12 @@ def guess_label(columns: Mapping[str, Column], taken: Sequence[str], task: Task 
     if not candidates and task is None:
         candidates = [name for name in numbers if LABEL.search(name)]
     if not candidates:
+        pairs = [c for c in possible if c.kind == "text" and c.distinct == 2]
+        hint = "".join(f"; {c.name} holds {' and '.join(map(str, c.values))}: write 1 and 0 instead" for c in pairs[:1])
         kind = "numbers" if task == "regression" else "0 and 1 (or true and false), and none is named like a target"
         raise UsageError(
-            f"no column could be the label: none holds {kind}. Name the column that is to be predicted with --label; "
-            "if it is "
-            "not in this data, join it to the rows first"
+            f"no column could be the label: none holds {kind}{hint}. Name the column that is to be predicted with "
+            "--label; if it is not in this data, join it to the rows first"
         )
     named = [name for name in candidates if LABEL.search(name)]
     best = [name for name in candidates if TARGET.search(name)] or named or candidates[::-1]

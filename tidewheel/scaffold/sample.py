@@ -255,21 +255,24 @@ def _with_times(table: pa.Table) -> tuple[pa.Table, dict[str, str]]:
         if pa.types.is_dictionary(column.type):
             table = table.set_column(place, column.name, values.cast(column.type.value_type))
             continue
+        if pa.types.is_null(column.type):
+            table = table.set_column(place, column.name, values.cast(pa.string()))
+            continue
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             continue
         some = pc.unique(values.drop_null()).slice(0, 2000)
         if not len(some) or not re.match(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", some[0].as_py()):
             continue
-        for time_format in ("", *TIME_FORMATS):
+        for time_format in ("zoned", "", *TIME_FORMATS):
             try:
-                if time_format:
-                    read = pc.strptime(values, format=time_format, unit="us")
+                if time_format in ("zoned", ""):
+                    read = values.cast(pa.timestamp("us", "UTC" if time_format else None))
                 else:
-                    read = values.cast(pa.timestamp("us"))
+                    read = pc.strptime(values, format=time_format, unit="us")
             except pa.ArrowException:
                 continue
             table = table.set_column(place, column.name, read)
-            if time_format and time_format not in TIME_FORMATS[:2]:
+            if time_format in TIME_FORMATS:
                 formats[column.name] = time_format
             break
     return table, formats

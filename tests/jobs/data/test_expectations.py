@@ -26,7 +26,7 @@ RULES: list[tuple[str, dict[str, object]]] = [
     ("expect_column_values_to_be_unique", {"column": "id"}),
     ("expect_column_values_to_be_null", {"column": "flag"}),
     ("expect_column_mean_to_be_between", {"column": "items", "min_value": 2, "max_value": 4}),
-    ("expect_column_max_to_be_between", {"column": "at", "min_value": "2026-01-01", "max_value": "2026-02-01"}),
+    ("expect_column_max_to_be_between", {"column": "items", "max_value": 4}),
     ("expect_column_quantile_values_to_be_between", {
         "column": "items", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[1, 6]]}}),
     ("expect_column_distinct_values_to_be_in_set", {"column": "channel", "value_set": ["app", "web", "shop"]}),

@@ -147,3 +147,31 @@ def test_without_data_it_names_the_four_suites_that_must_be_changed(
     said = capsys.readouterr().out
     for suite in ("raw", "labels", "features", "predictions"):
         assert f"expectations/shop/{suite}.json" in said.split("change the four suites")[1]
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_the_sample_s_reader_does_not_stay_where_nobody_uses_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, used: bool
+) -> None:
+    reader, declared = home / "jobs/pipelines/shop/reader.py", home / "dags/shop.yaml"
+    tidewheel(monkeypatch, "new", "shop")
+    made = orders().assign(items=1)
+    made.to_csv(home / "orders.csv", index=False)
+    if not used:
+        read = '{kind: csv, path: "orders-{partition}.csv"}'
+        text = declared.read_text()
+        for function in ("orders", "returns"):
+            text = text.replace(f'{{kind: python, function: "jobs.pipelines.shop.reader:{function}"}}', read)
+        declared.write_text(text)
+
+    tidewheel(monkeypatch, "suites", "shop", "--from", "orders.csv", "--dry-run")
+    assert reader.exists()
+    tidewheel(monkeypatch, "suites", "shop", "--from", "orders.csv")
+    assert reader.exists() == used
+
+
+def tidewheel(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["tidewheel", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
