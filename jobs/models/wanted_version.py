@@ -67,9 +67,9 @@ def wanted_version(job: Job) -> Wish:
     if endpoint is not None and endpoint.version == wanted:
         return _agreed(job, wanted, actor, must=False)
     ledger = Ledger.open(job.settings)
-    if against := objection_to(ledger, job.pipeline, wanted):
-        if not options.reason or not overrule(job, wanted, options.reason, Kind.RELEASE, dry_run=options.dry_run):
-            return _refused(job, wanted, against, actor, way_out(job, wanted))
+    against, reason = objection_to(ledger, job.pipeline, wanted), options.reason
+    if against and not (reason and overrule(job, wanted, reason, Kind.RELEASE, dry_run=options.dry_run)):
+        return _refused(job, wanted, against, actor, way_out(job, wanted))
     if gone := registry.lost(job.settings, registry.trained_version(job.settings, name, wanted)):
         return _refused(job, wanted, gone, actor, "When it is restored, release it again")
     return _agreed(job, wanted, actor)
