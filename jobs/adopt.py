@@ -12,7 +12,7 @@ import logging
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
 from jobs.job import Job, Result, run
@@ -112,19 +112,22 @@ def _digests(job: Job, source: str, mlflow_run: str) -> dict[str, str]:
     """The sha256 of each file that is opened later, as MLflow has it now."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    found: dict[str, str] = {}
     with registry.asking(job.settings), tempfile.TemporaryDirectory(prefix="tidewheel-adopt-") as fresh:
-        run = get_artifact_repository(f"runs:/{mlflow_run}")
-        folders = {MODEL_FOLDER: Path(get_artifact_repository(source).download_artifacts("", f"{fresh}"))}
+        run, found = get_artifact_repository(f"runs:/{mlflow_run}"), dict[str, str]()
+
+        def fetch(repository: Any, path: str) -> Path:
+            return Path(repository.download_artifacts(path, fresh))
+
         named = {file.path for file in run.list_artifacts()}
+        folders = {MODEL_FOLDER: fetch(get_artifact_repository(source), "")}
         if JUDGED_FOLDER in named:
-            folders[JUDGED_FOLDER] = Path(run.download_artifacts(JUDGED_FOLDER, fresh))
+            folders[JUDGED_FOLDER] = fetch(run, JUDGED_FOLDER)
         for folder, path in folders.items():
             for file in (SKOPS_FILE, PICKLE_FILE):
                 if (path / file).exists():
                     found[f"{folder}/{file}"] = _sha256(path / file)
-        for file in sorted({CONTRACT_FILE, LINEAGE_FILE, TRAINING_DATA_FILE} & named):
-            found[file] = _sha256(Path(run.download_artifacts(file, fresh)))
+        for name in sorted({CONTRACT_FILE, LINEAGE_FILE, TRAINING_DATA_FILE} & named):
+            found[name] = _sha256(fetch(run, name))
     return found
 
 

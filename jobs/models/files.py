@@ -110,7 +110,8 @@ def _download(settings: Settings, version: ModelVersionRow, name: str) -> bytes:
     root, path = (version.source, file) if folder == MODEL_FOLDER else (f"runs:/{version.mlflow_run}", name)
     with tempfile.TemporaryDirectory(prefix="tidewheel-model-") as fresh:
         try:
-            return Path(get_artifact_repository(root).download_artifacts(path, fresh)).read_bytes()
+            found: str = get_artifact_repository(root).download_artifacts(path, fresh)  # type: ignore[no-untyped-call]
+            return Path(found).read_bytes()
         except (MlflowException, RequestException, OSError) as error:
             if not is_up(settings):
                 raise RegistryError(

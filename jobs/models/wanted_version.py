@@ -7,12 +7,13 @@ the alias back to the version that answers: batch scoring and the next compariso
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs.models import registry
-from jobs.models.mlflow_api import NotInRegistry
+from jobs.models.mlflow_api import NotInRegistry, Refused
 from jobs.models.standing import objection_to, standing
 from tidewheel.actor import IN_MLFLOW
 from tidewheel.errors import UsageError
@@ -66,10 +67,10 @@ def wanted_version(job: Job) -> Wish:
     if endpoint is not None and endpoint.version == wanted:
         return _agreed(job, wanted, actor, must=False)
     ledger = Ledger.open(job.settings)
-    if against := objection_to(ledger, job.pipeline, wanted):
-        if not options.reason or not overrule(job, wanted, options.reason, Kind.RELEASE, dry_run=options.dry_run):
-            return _refused(job, wanted, against, actor, way_out(job, wanted))
-    elif gone := registry.lost(job.settings, registry.trained_version(job.settings, name, wanted)):
+    against, reason = objection_to(ledger, job.pipeline, wanted), options.reason
+    if against and not (reason and overrule(job, wanted, reason, Kind.RELEASE, dry_run=options.dry_run)):
+        return _refused(job, wanted, against, actor, way_out(job, wanted))
+    if gone := registry.lost(job.settings, registry.trained_version(job.settings, name, wanted)):
         return _refused(job, wanted, gone, actor, "When it is restored, release it again")
     return _agreed(job, wanted, actor)
 
@@ -198,7 +199,8 @@ def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> Wish:
                 raise UsageError(f"{gone}, so it cannot be champion ({error}); release another") from error
             # The way back does not depend on MLflow. Nobody may be champion then, least of all what is taken back.
             log.warning("%s, so the alias champion is taken away", gone)
-            registry.delete_alias(job.settings, job.pipeline.name, registry.CHAMPION)
+            with suppress(Refused):  # the whole registered model may be gone
+                registry.delete_alias(job.settings, job.pipeline.name, registry.CHAMPION)
     _promote(job, version, job.options.reason or "", actor)
     return Wish(version)
 

@@ -180,6 +180,7 @@ def test_a_challenger_whose_run_was_deleted_is_neither_judged_nor_promoted(
 def test_a_champion_without_alias_or_files_is_an_error_and_never_a_night_that_is_skipped(
     parcels: Parcels, run_job: RunJob, caplog: pytest.LogCaptureFixture, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    run_job(parcels, "score", LAST, "before")  # after which a verified copy is on this machine
     row = registry.trained_version(parcels.settings, parcels.name, "1")
     for folder in tmp_path_factory.getbasetemp().glob("mlflow*/artifacts/**/*"):
         if folder.name in (row.mlflow_run, row.source.rpartition("/")[2]) and folder.is_dir():

@@ -288,6 +288,8 @@ def test_moving_the_alias_back_to_an_older_version_is_a_rollback(parcels: Parcel
     assert plan.sentence == "version 1 as blue takes over from version 2 as green, which does not answer,"
     said = "version 1 takes over again from version 2: the champion alias was moved back to it"
     assert sentences(parcels) == [("rolled_back", said)]
+    assert release("r2", "--stage=plan", "--version=1", "--actor=anna") == 0  # joins it, and writes no second line
+    assert sentences(parcels) == [("rolled_back", said)]
 
 
 @pytest.mark.usefixtures("two_versions", "version_2_runs")

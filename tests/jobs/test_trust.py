@@ -89,7 +89,8 @@ def artifacts(parcels: Parcels, tmp_path_factory: pytest.TempPathFactory) -> Cal
         folder, _, file = name.rpartition("/")
         where = row.source.rpartition("/")[2] if folder == "model" else row.mlflow_run
         below = f"{folder}/{file}" if folder == "judged" else file
-        [found] = set(tmp_path_factory.getbasetemp().glob(f"mlflow*/artifacts/**/{where}/artifacts/{below}"))
+        stored = tmp_path_factory.getbasetemp().glob(f"mlflow*/artifacts/**/{where}/artifacts/{below}")
+        [found] = {file.resolve() for file in stored}  # a link of pytest's leads to the same folder
         return found
 
     return find
