@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,12 +28,12 @@ from jobs.packaging.bento import BentoStore
 from tests import small_models
 from tests.bentos.attack_meter import Cost, attacked
 from tests.bentos.attacks import ATTACKS, Attack
-from tests.bentos.service_process import serving
+from tests.bentos.service_process import Service, serving
 
 PROJECT = Path(__file__).parents[1]
 PAGE = PROJECT / "docs" / "faults.md"
 TITLE = "## Attacks on the endpoint"
-MOST_MEMORY = 8 << 30
+MOST_MEMORY = 6 << 30
 """Of a service without limits of its own, so that the machine survives it."""
 ROW = {"weight": 1.0, "distance": 100.0, "carrier": "fast"}
 TEXT = """\
@@ -60,7 +62,10 @@ def main() -> None:
         if options.before:
             services = {"before": with_code_of(options.before, bento), "after": bento}
         quiet = in_quiet(bento, Path(folder) / "output")
-        rows = [line(attack, [cost(attack, service) for service in services.values()]) for attack in ATTACKS]
+        victims = [Victim(service, Path(folder) / "output") for service in services.values()]
+        rows = [played(attack, victims) for attack in ATTACKS]
+        for victim in victims:
+            victim.stop()
     figures = [f"{when} {name}".strip() for when in services for name in ("answer", "memory MiB", "s", "others ms")]
     head = ["Attack", "body KiB", *figures]
     table = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
@@ -99,14 +104,44 @@ def in_quiet(bento: Path, output: Path) -> float:
         return attacked(service, ROW, None, 3.0).p99
 
 
-def cost(attack: Attack, bento: Path) -> Cost | str:
-    """What an attack costs, or in words why nobody can say."""
-    print(attack.name, flush=True)
-    with tempfile.TemporaryDirectory() as folder, serving(bento, Path(folder) / "output", {}, bounded) as service:
+@dataclass
+class Victim:
+    """A service that is attacked, and started again when that has ended it.
+
+    Attributes:
+        bento: what it serves.
+        output: file for what it prints.
+    """
+
+    bento: Path
+    output: Path
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _service: Service | None = None
+
+    def cost(self, attack: Attack) -> Cost | str:
+        """What an attack costs it, or in words why nobody can say."""
+        if self._service is None:
+            self._service = self._stack.enter_context(serving(self.bento, self.output, {}, bounded))
+            self._service.predict([ROW])
         try:
-            return attacked(service, ROW, attack)
+            return attacked(self._service, ROW, attack)
         except (httpx.TransportError, AssertionError) as error:
-            return "the service ended" if service.process.poll() is not None else type(error).__name__
+            ended = self._service.process.poll() is not None
+            self.stop()
+            return "the service ended" if ended else f"none ({type(error).__name__})"
+
+    def stop(self) -> None:
+        """End it."""
+        self._stack.close()
+        self._service = None
+
+
+def played(attack: Attack, victims: list[Victim]) -> list[str]:
+    """A line of the table: an attack, built once, and what it costs each service."""
+    body = attack.build()
+    print(f"{attack.name}: {len(body):,} bytes", flush=True)
+    built = replace(attack, build=lambda: body)
+    return line(built, [victim.cost(built) for victim in victims])
 
 
 def bounded() -> None:

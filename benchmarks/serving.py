@@ -1,6 +1,7 @@
 """The endpoint: beside plain FastAPI with the same model file, beside `mlflow models serve`, and behind Envoy.
 
-    python -m benchmarks.serving            # about four minutes
+    python -m benchmarks.serving                     # about four minutes
+    python -m benchmarks.serving --before COMMIT     # the rate of one row alone, beside the code of a commit
 
 The model is the flight_delay pipeline's estimator, fitted to random rows; its Bento is built as a release builds it.
 Services run one process each, on loopback; what is compared is loaded in turns, a few seconds each, and the median of
@@ -9,6 +10,7 @@ the turns' ratios is told, so that a busy machine distorts both sides alike. CPU
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -32,6 +34,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.attacks import with_code_of
 from benchmarks.http_load import Load, request, send
 from benchmarks.scoring import draw, fit
 from bentos.contract import MODEL
@@ -82,25 +85,32 @@ class Server:
 
 def main() -> None:
     """Run all, and print what the benchmark page says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--before", metavar="COMMIT")
+    before = parser.parse_args().before
     pipeline = load_pipeline(Path(__file__).parent.parent / "dags" / "flight_delay.yaml")
     model, frame = fit(pipeline)
     contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        root = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        root = Path(temporary)
         built = BentoStore(root / "bentos").build(pipeline, "1", "benchmark", contract, model)
         bento = Path(built.artifact.path)
         print(f"model: {built.model_format}, {built.milliseconds:.3f} ms a row")
         rows = [golden.row for golden in contract.golden_rows]
         one = json.dumps({"rows": rows[:1]}).encode()
 
-        def ours(log: bool) -> Server:
+        def ours(log: bool, folder: Path = bento) -> Server:
             variables = {"TIDEWHEEL_REQUEST_LOG": str(root / "requests")} if log else {}
             command = [sys.executable, "-m", "bentos.serve"]
-            return stack.enter_context(serve(command, bento, "/predict", variables))
+            return stack.enter_context(serve(command, folder, "/predict", variables))
 
-        logging, silent = ours(log=True), ours(log=False)
         command = [sys.executable, "-m", "benchmarks.plain_fastapi"]
         plain = stack.enter_context(serve(command, Path.cwd(), "/predict", {"BENCHMARK_BENTO": str(bento)}))
+        if before:
+            then = ours(log=True, folder=with_code_of(before, bento))
+            compare({"ours": ours(log=True), f"ours at {before}": then, "plain FastAPI": plain}, one)
+            return
+        logging, silent = ours(log=True), ours(log=False)
         print(f"ready after {logging.ready_seconds:.1f} s, {logging.ready_cpu_seconds:.1f} s of CPU")
         their_rate, their_cpu = mlflow_serve(root, pipeline, model, one)
         compare({"ours": logging, "ours, no prediction log": silent, "plain FastAPI": plain}, one)
@@ -170,7 +180,8 @@ def compare(servers: Mapping[str, Server], body: bytes) -> None:
     first, second = list(servers)[:2]
     cost = statistics.median(1 - a.rate / b.rate for a, b in zip(loads[first], loads[second], strict=True))
     work = statistics.median(a / b - 1 for a, b in zip(cpu[first], cpu[second], strict=True))
-    print(f"\nthe prediction log costs {cost:.1%} of the rate, {work:.1%} more CPU a request")
+    if second.endswith("no prediction log"):
+        print(f"\nthe prediction log costs {cost:.1%} of the rate, {work:.1%} more CPU a request")
 
 
 def through_envoy(root: Path, server: Server, body: bytes) -> None:

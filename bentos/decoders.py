@@ -89,7 +89,10 @@ class Decoders:
         """
         process = self._idle.get()
         try:
-            if process is None or process.has_ended:
+            if process is not None and process.has_ended:
+                process.end()
+                process = None
+            if process is None:
                 process = _Process(self._folder)
             kind, content = process.ask(form, packed, body)
         except _Ended as ended:
@@ -122,7 +125,12 @@ class _Process:
         for descriptor in (self._to, self._from):
             os.set_blocking(descriptor, False)
         self._patience = START_SECONDS
-        self.has_ended = False
+        self._was_ended = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it can be asked no more; it may have died while nobody asked it."""
+        return self._was_ended or self._process.poll() is not None
 
     def ask(self, form: int, packed: bool, body: Body) -> tuple[int, bytearray]:
         """Send a body and receive what became of it.
@@ -147,7 +155,7 @@ class _Process:
 
     def end(self) -> int:
         """End it, if it has not ended by itself; returns its exit status."""
-        self.has_ended = True
+        self._was_ended = True
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()

@@ -131,7 +131,9 @@ def _routes(target: Target, other: Target | None, token: str) -> list[dict[str, 
         {
             "match": {"path": below.rstrip("/")},
             "direct_response": {"status": 308},
-            "response_headers_to_add": [{"header": {"key": "location", "value": below}}],
+            "response_headers_to_add": [
+                {"header": {"key": "location", "value": below}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            ],
         },
         {
             "match": {"prefix": below},

@@ -11,7 +11,7 @@ import pytest
 from bentos.call import LARGEST_BODY
 from bentos.served import Served
 from tests.bentos.attack_meter import MEGABYTE, attacked
-from tests.bentos.attacks import ATTACKS, PARQUET, Attack, one_large_text
+from tests.bentos.attacks import ATTACKS, Attack
 from tests.bentos.service_process import Service, serving
 from tidewheel.release.artifact import Artifact
 
@@ -20,10 +20,7 @@ pytestmark = [pytest.mark.slow]
 MOST_MEGABYTES = 10 * LARGEST_BODY / MEGABYTE
 MOST_MILLISECONDS = 100.0
 LONGEST_REFUSAL = 10_000
-CHEAP = [
-    *(attack for attack in ATTACKS if not attack.expensive),
-    Attack("Parquet, one text of 250 MB", PARQUET, lambda: one_large_text(250 * 10**6, "zstd"), frozenset({413})),
-]
+CHEAP = [attack for attack in ATTACKS if not attack.expensive]
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,15 @@ import os
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from sqlalchemy.engine import make_url
 
-from infra.embedded import launch, leftovers, postgres, supervisor_transport, watchdog
+from infra.embedded import launch, postgres
 from infra.embedded.environment import read_platform_env
 from infra.embedded.layout import Layout
 from infra.embedded.platform import Platform
@@ -26,57 +23,12 @@ from infra.embedded.ports import ROW, can_bind
 from infra.embedded.program import Program
 from infra.embedded.steps import Quiet
 from infra.embedded.supervise import State, has_process
-from infra.envoy.admin import EnvoyAdmin
 from tests.conftest import wait_until
 from tests.free_ports import free_port
+from tests.infra.embedded.small import Notes, pids, states
 from tests.installation import environment_of
 from tidewheel.errors import PlatformError, SettingsError
 from tidewheel.settings import load_settings
-
-ELSEWHERE = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """This process's environment, for a home of its own whose MLflow and Airflow are somebody else's."""
-    wanted = environment_of(tmp_path / "home") | {
-        "TIDEWHEEL_MLFLOW_URL": ELSEWHERE,
-        "TIDEWHEEL_AIRFLOW_URL": ELSEWHERE,
-        "TIDEWHEEL_AIRFLOW_PASSWORD": 'it\'s "theirs" #1',
-    }
-    for name in [name for name in os.environ if name not in wanted]:
-        monkeypatch.delenv(name)
-    for name, value in wanted.items():
-        monkeypatch.setenv(name, value)
-    return wanted
-
-
-@pytest.fixture
-def small(environment: dict[str, str]) -> Iterator[Platform]:
-    """A small installation, not yet up."""
-    platform = Platform(load_settings())
-    yield platform
-    platform.down()
-
-
-class Notes(Quiet):
-    """A report that keeps what was worth a line."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def note(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-
-def states(platform: Platform) -> dict[str, str]:
-    """State of each service, by name."""
-    return {service.name: service.state for service in platform.status()}
-
-
-def pids(platform: Platform) -> dict[str, int]:
-    """Process of each program, by name."""
-    return {status.name: status.pid for status in platform.supervisor.statuses()}
 
 
 def descendants(layout: Layout) -> list[int]:
@@ -177,75 +129,6 @@ def test_down_ends_a_platform_whose_home_was_removed_while_it_ran(small: Platfor
     assert small.down()  # by the socket of supervisord, where a long path had it put elsewhere; else one by one
     assert not [pid for pid in running if has_process(pid)]
     assert not small.layout.home.exists()
-
-
-def admin_of(platform: Platform) -> EnvoyAdmin:
-    return EnvoyAdmin(read_platform_env(platform.layout.home / "platform.env")["TIDEWHEEL_ENVOY_ADMIN_URL"])
-
-
-def drain(platform: Platform) -> None:
-    """Have Envoy close its listeners and live on."""
-    transport = httpx.HTTPTransport(uds=str(platform.layout.envoy_socket))
-    with httpx.Client(base_url="http://envoy", transport=transport) as client:
-        client.post("/drain_listeners").raise_for_status()
-    wait_until(lambda: states(platform)["envoy"] == "not answering", "the listeners are closed")
-
-
-def test_nobody_but_the_owner_reaches_envoys_admin_interface(small: Platform) -> None:
-    small.up()
-    socket_file = small.layout.envoy_socket
-    assert stat.S_ISSOCK(socket_file.stat().st_mode)
-    assert (socket_file.stat().st_mode & 0o777, socket_file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert admin_of(small).actions() == {}
-    listening = [c for c in psutil.Process(pids(small)["envoy"]).net_connections("tcp") if c.status == "LISTEN"]
-    assert len(listening) == 1
-    answer = httpx.post(f"http://127.0.0.1:{listening[0].laddr.port}/drain_listeners", trust_env=False)
-    assert answer.status_code == 404
-    assert states(small)["envoy"] == "running"
-
-
-def test_up_restarts_a_router_that_lives_and_has_closed_its_doors(
-    small: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small.up()
-    first = pids(small)["envoy"]
-    drain(small)
-    monkeypatch.setattr(watchdog, "START_SECONDS", 0.5)
-    notes = Notes()
-    assert small.up(notes) == {"envoy"}
-    assert states(small)["envoy"] == "running"
-    assert pids(small)["envoy"] != first
-    assert notes.sentences[0].startswith("envoy ran and did not answer for ")
-
-
-@pytest.mark.parametrize("harm", ["stopped", "drained"])
-def test_supervision_restarts_a_router_that_lives_and_does_not_answer(
-    small: Platform, harm: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watchdog, "START_SECONDS", 0.5)
-    monkeypatch.setattr(watchdog, "ROUTER_SILENCE", 1.0)
-    small.up()
-    first = pids(small)["envoy"]
-    if harm == "drained":
-        drain(small)
-    else:
-        os.kill(first, signal.SIGSTOP)
-    wait_until(lambda: pids(small)["envoy"] not in {0, first}, "Envoy is started again", 40)
-    wait_until(lambda: states(small)["envoy"] == "running", "Envoy answers again")
-    assert "envoy is alive and has not answered" in small.log("watchdog").read_text()
-
-
-def test_up_does_not_wait_for_ever_for_a_supervisord_that_hangs(
-    small: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small.up()
-    monkeypatch.setattr(supervisor_transport, "CALL_SECONDS", 1.0)
-    monkeypatch.setattr(leftovers, "PATIENCE", 3.0)
-    os.kill(small.supervisor.pid() or 0, signal.SIGSTOP)
-    notes = Notes()
-    assert small.up(notes) == {"postgres", "envoy"}
-    assert notes.sentences == ["ended 4 processes that a killed platform had left"]
-    assert states(small)["envoy"] == states(small)["postgres"] == "running"
 
 
 def test_a_half_made_data_folder_is_made_again(small: Platform) -> None:
