@@ -149,16 +149,17 @@ def _routes(target: Target, other: Target | None, token: str) -> list[dict[str, 
 
 def _gone(pipeline: str, why: Gone) -> list[dict[str, Any]]:
     """What callers of a pipeline that was given up get: 410, or 308 where another answers in its place."""
-    below = prefix(pipeline)
-    body = json.dumps({"detail": why.sentence(pipeline)}) + "\n"
-    said: dict[str, Any] = {
-        "direct_response": {"status": 410, "body": {"inline_string": body}},
-        "response_headers_to_add": [_header("content-type", "application/json")],
-    }
-    found = [{"match": {"path": below.rstrip("/")}, **said}, {"match": {"prefix": below}, **said}]
+    below, sentence = prefix(pipeline), why.sentence(pipeline)
+    # The listener puts what it says of errors into JSON; see `infra.envoy.bootstrap`.
+    said = {"direct_response": {"status": 410, "body": {"inline_string": sentence}}}
+    found: list[dict[str, Any]] = [
+        {"match": {"path": below.rstrip("/")}, **said},
+        {"match": {"prefix": below}, **said},
+    ]
     if why.renamed_to:
+        body = json.dumps({"status": 308, "error": sentence}) + "\n"
         # A path alone: whatever host the caller has named, it stays where it is.
-        headers = [*said["response_headers_to_add"], _header("location", f"{prefix(why.renamed_to)}predict")]
+        headers = [_header("content-type", "application/json"), _header("location", f"{prefix(why.renamed_to)}predict")]
         moved = {
             "direct_response": {"status": 308, "body": {"inline_string": body}},
             "response_headers_to_add": headers,

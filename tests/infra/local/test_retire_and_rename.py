@@ -140,7 +140,7 @@ def test_a_retired_pipeline_tells_its_callers_so_and_keeps_data_models_and_verdi
     for path in ("", "/", "/predict", "/readyz"):
         answer = httpx.get(f"{shop.settings.endpoint_url}/{name}{path}", timeout=5)
         assert (answer.status_code, answer.headers["content-type"]) == (410, "application/json")
-        assert f"pipeline {name} was retired on" in answer.json()["detail"]
+        assert f"pipeline {name} was retired on" in answer.json()["error"]
     assert [shop.place.backend.version(colour) for colour in Colour] == [None, None]
     assert shop.place.releases.endpoint(name) is None
     assert ledger.open_request(name) is None
@@ -237,7 +237,7 @@ def renamed(shop: Shop, new: str) -> None:
     assert unfinished(settings) == {}
     moved = shop.ask(old)
     assert (moved.status_code, moved.headers["location"]) == (308, f"/{new}/predict")
-    assert f"was renamed on {datetime.now(UTC).date()}: ask /{new}/predict" in moved.json()["detail"]
+    assert f"was renamed on {datetime.now(UTC).date()}: ask /{new}/predict" in moved.json()["error"]
     gone = httpx.get(f"{settings.endpoint_url}/{old}/readyz", timeout=5)
     assert gone.status_code == 410
 
