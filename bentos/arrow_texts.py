@@ -13,8 +13,8 @@ from bentos.encoding import Coded
 from bentos.problems import LONGEST_VALUE, NAMED_PROBLEMS
 from bentos.request import LONGEST_TEXT
 
-LONGEST_BYTES = 4 * LONGEST_TEXT
-"""In UTF-8: a longer text is too long in characters too."""
+BYTES_PER_CHARACTER = 4
+"""At most, in UTF-8: a text of more bytes than that is too long in characters too."""
 Lengths = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -50,24 +50,26 @@ def held_bytes(values: pa.Array, dictionaries: set[int]) -> int:
     return int(values.nbytes)
 
 
-def coded_texts(values: pa.Array) -> tuple[Coded, frozenset[int]]:
+def coded_texts(values: pa.Array, longest: int) -> tuple[Coded, frozenset[int]]:
     """A column of texts as codes and distinct values.
 
     Args:
         values: texts, a dictionary of them, or nulls.
+        longest: characters of the longest text that is taken.
 
     Returns:
-        The column, and the places of those of its values that are longer than `LONGEST_BYTES`: of them only the
-        beginning was read.
+        The column, and the places of those of its values that have more bytes than so many characters can have: of
+        them only the beginning was read.
     """
+    most_bytes = BYTES_PER_CHARACTER * longest
     if not pa.types.is_dictionary(values.type):
         values = values.cast(pa.string()).dictionary_encode()
     codes = values.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     used, places = np.unique(codes, return_inverse=True)
     present, distinct = used[used >= 0], values.dictionary
     lengths = _lengths(distinct)[present]
-    cut = np.flatnonzero(lengths > LONGEST_BYTES)
-    texts = _at(distinct, present[lengths <= LONGEST_BYTES])
+    cut = np.flatnonzero(lengths > most_bytes)
+    texts = _at(distinct, present[lengths <= most_bytes])
     for place in cut:  # in their order, so that each lands where its code is
         texts.insert(int(place), "")
     for place in islice(cut, NAMED_PROBLEMS):

@@ -181,7 +181,9 @@ class Reader:
             return problem(row, field, found, unknown_name("field", field, self._columns))
         if field in self._packaged.key:
             return problem(row, field, found, KEY_EXPECTED)
-        return problem(row, field, found, self._columns[field].expected)
+        column = self._columns[field]
+        unknown = self._packaged.refuse_unknown and not column.number
+        return problem(row, field, found, known_categories(column) if unknown else column.expected)
 
 
 def _value_at(document: Any, where: Sequence[int | str]) -> Any:
@@ -229,11 +231,14 @@ def _field_type(column: Column, refuse_unknown: bool) -> Any:
     if column.number:
         seen = f"training saw {column.minimum:g} to {column.maximum:g}" if column.minimum is not None else None
         kind = Annotated[float, Field(allow_inf_nan=False, description=seen)]
+    elif refuse_unknown and not column.categories:
+        return NotRequired[None]
     elif refuse_unknown:
         kind = Annotated[str, Field(json_schema_extra={"enum": list(column.categories)})]
     else:
-        seen = f"training saw {len(column.categories)} categories, such as {', '.join(column.categories[:5])}"
-        kind = Annotated[str, Field(max_length=LONGEST_TEXT, description=seen)]
+        count = len(column.categories)
+        seen = f"training saw {count} categories, such as {_shown(column, 5)}" if count else "training saw no value"
+        kind = Annotated[str, Field(max_length=column.longest, description=seen)]
     return NotRequired[kind | None] if column.nullable else kind
 
 
@@ -248,8 +253,15 @@ def _failure(adapter: TypeAdapter[Any], body: Body) -> ValidationError:
 
 def known_categories(column: Column) -> str:
     """What a column that refuses unknown categories takes, in words."""
-    shown = ", ".join(shortened(category) for category in column.categories[:10])
+    if not column.categories:
+        return "null, since training never saw a value"
+    shown = _shown(column, 10)
     return f"one of {shown}{', ...' if len(column.categories) > 10 else ''}{' or null' if column.nullable else ''}"
+
+
+def _shown(column: Column, count: int) -> str:
+    """The first categories, each cut to a readable length."""
+    return ", ".join(shortened(text) for text in column.categories[:count])
 
 
 def _flag(row: int, field: str, found: Any, expected: str) -> dict[str, Any]:

@@ -165,7 +165,7 @@ class TableReader:
         return Rows(Columns(numbers, categories), key)
 
     def _categories(self, column: Column, values: pa.Array, report: Report) -> Coded:
-        coded, cut = coded_texts(values)
+        coded, cut = coded_texts(values, column.longest)
         for place, text in enumerate(coded.values):
             if expected := self._category_problem(column, text, place in cut):
                 report(problem(coded.first_row(place), column.name, brief(text), expected))
@@ -177,14 +177,14 @@ class TableReader:
             return "" if column.nullable else column.expected
         if self._packaged.refuse_unknown:
             return known_categories(column) if is_cut or text not in column.known else ""
-        too_long = is_cut or len(text) > LONGEST_TEXT
-        return f"{column.expected} of {LONGEST_TEXT} characters at most" if too_long else ""
+        too_long = is_cut or len(text) > column.longest
+        return f"{column.expected} of {column.longest} characters at most" if too_long else ""
 
     def _key(self, values: pa.Array, name: str, report: Report) -> list[str | None]:
         if pa.types.is_integer(values.type):
             texts: list[str | None] = values.cast(pa.string()).to_pylist()
             return texts
-        coded, cut = coded_texts(values)
+        coded, cut = coded_texts(values, LONGEST_TEXT)
         for place, text in enumerate(coded.values):
             if place in cut or (text is not None and len(text) > LONGEST_TEXT):
                 expected = f"{KEY_EXPECTED} of {LONGEST_TEXT} characters at most"

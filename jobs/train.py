@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,16 @@ from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.contract import write_contract
-from jobs.models.files import CONTRACT_FILE, LINEAGE_FILE, model_name
+from jobs.models.files import CONTRACT_FILE, LINEAGE_FILE, digests, model_name
 from jobs.models.lineage import Lineage, environment
 from jobs.models.metrics import measure
 from jobs.models.model_file import log_model, requirements
+from jobs.models.portable import dump_model, team_code_by_value
 from jobs.models.prediction import predict
+from jobs.models.recalibration import FIT_LINE, fit_line
 from jobs.models.registering import log_documents, log_judged, prepare, register
+from jobs.packaging.acceptance import Accepted, check_file, check_requests
+from jobs.partial_failures import PartialFailures
 from jobs.training.challenger import Challenger, make_challenger
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
@@ -43,11 +48,11 @@ MLFLOW_LONGEST = 6_000
 def work(job: Job) -> Result:
     """Train and register a challenger; a run that has registered its version already says so again."""
     chosen = read_training_data(job.lake, job.run_id)
-    models = Models(Ledger.open(job.settings))
+    failures, models = PartialFailures(), Models(Ledger.open(job.settings))
     restored = prepare(job.settings, job.pipeline.name)  # what was deleted in MLflow shows before the fit
     done = models.of_run(job.pipeline.name, job.run_id, chosen.data_hash)
     if done is None:
-        done = models.add(_train(job, chosen))
+        done = models.add(_train(job, chosen, failures))
     else:
         log.info("the model of this run and this data is made already")
     with registry.asking(job.settings) as client:
@@ -69,28 +74,39 @@ def work(job: Job) -> Result:
             **{metric["key"]: metric["value"] for metric in logged["metrics"]},
         },
         links=registry.pages(job.settings, done),
+        warnings=failures.sentences,
         sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
         + "; ".join([f"{last_day}", *([done.refit] if done.refit else []), *restored]),
     )
 
 
-def _train(job: Job, chosen: TrainingData) -> ModelVersionRow:
+def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVersionRow:
     """Fit and log. Registering comes after it, so a version in the registry is a whole one.
 
     Returns:
         What the ledger is to know: the digest of each file as it left this process.
     """
     with refusal_is_a_verdict(job):
-        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
+        return _logged(job, chosen, make_challenger(job.lake, job.run_id, job.pipeline, chosen, failures))
+
+
+def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow:
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
+    contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
+    accepted = Accepted(pipeline, model, contract)
+    check_requests(accepted)
+    if ":" in pipeline.training.estimator:
+        dump_model(model)  # what cannot be written is named before anything is logged
     said = predict(model, frame, pipeline.task)
     figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}
+    line = fit_line(made.lesson.truth, said, pipeline.task, made.lesson.days)
+    figures |= {f"{FIT_LINE}{name}": value for name, value in line.to_json().items() if math.isfinite(value)}
     lineage = Lineage(
         pipeline=pipeline.model_dump(mode="json"),
         environment=environment(job.settings.project, job.code_version),
         device=made.device,
     )
-    with registry.asking(job.settings) as client:
+    with registry.asking(job.settings) as client, team_code_by_value():
         mlflow.set_experiment(pipeline.name)
         with mlflow.start_run(run_name=job.run_id, tags=_tags(job, chosen, made)) as run_:
             mlflow.log_params(_parameters(pipeline, model, lineage, made))
@@ -99,11 +115,10 @@ def _train(job: Job, chosen: TrainingData) -> ModelVersionRow:
             if made.searched:
                 mlflow.log_dict(made.searched.model_dump(mode="json"), SEARCH_FILE)
             judged = log_judged(made.judged, pipeline.training.estimator) if made.judged is not None else {}
-            contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
             described = log_documents({CONTRACT_FILE: contract, LINEAGE_FILE: lineage, TRAINING_DATA_FILE: chosen})
             golden = pd.DataFrame([golden.row for golden in contract.golden_rows], columns=frame.columns)
             example = frame.head(EXAMPLE_ROWS)
-            source, sha256 = log_model(
+            source, content = log_model(
                 model,
                 pipeline.training.estimator,
                 # of the golden rows: they show which columns may be empty, and are quick to look through
@@ -112,6 +127,7 @@ def _train(job: Job, chosen: TrainingData) -> ModelVersionRow:
                 pip_requirements=requirements(),
                 pyfunc_predict_fn="predict_proba" if pipeline.task == "classification" else "predict",
             )
+            check_file(accepted, content)
     return ModelVersionRow(
         pipeline=pipeline.name,
         version=None,
@@ -125,7 +141,7 @@ def _train(job: Job, chosen: TrainingData) -> ModelVersionRow:
         judged_train_end=chosen.training[-1].day.isoformat() if made.judged is not None else "",
         refit=made.refit,
         estimator=pipeline.training.estimator,
-        files={model_name(pipeline.training.estimator): sha256, **judged, **described},
+        files={**digests({model_name(pipeline.training.estimator): content}), **judged, **described},
         importances={},
         bento={},
         created_by=job.actor,
@@ -163,6 +179,7 @@ def _parameters(pipeline: Pipeline, model: Any, lineage: Lineage, made: Challeng
     if searched:
         looked = {
             "search.trials": len(searched.trials) - 1,
+            "search.failed": sum(bool(trial.failed) for trial in searched.trials),
             "search.pruned": sum(trial.pruned for trial in searched.trials),
             "search.declared_loss": searched.trials[0].loss,
             "search.best_loss": searched.best.loss,

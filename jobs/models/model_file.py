@@ -2,16 +2,16 @@
 
 Our own estimators are kept as skops, not as a pickle: opening a skops file builds only types that are named here,
 whatever somebody has put into the artifact store. (MLflow's own loader takes that list from the file it is about to
-open, so it is not used.) A team's own `module:function` may return anything, so it is kept by cloudpickle: that code
-runs in our jobs anyway. Which of the two a version has is the ledger's word, and so is the digest that its bytes must
-have; neither MLflow's tags nor the file that is found have a say.
+open, so it is not used.) A team's own `module:function` may return anything, so it is kept by cloudpickle, as
+`jobs.models.portable` says: that code runs in our jobs anyway. Which of the two a version has is the ledger's word, and
+so is the digest that its bytes must have; neither MLflow's tags nor the file that is found have a say.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from jobs.models.lineage import installed
 from tidewheel.errors import RegistryError
@@ -62,7 +62,7 @@ def open_model(content: bytes, estimator: str) -> Model:
         estimator: of the version, as the ledger has it; a pickle is opened for a team's own code alone.
 
     Raises:
-        RegistryError: the file holds types that are not trusted.
+        RegistryError: the file is not of the kind that the estimator has, or holds types that are not trusted.
     """
     if model_file(estimator) == PICKLE_FILE:
         import cloudpickle
@@ -70,7 +70,13 @@ def open_model(content: bytes, estimator: str) -> Model:
         return cloudpickle.loads(content)  # type: ignore[no-any-return]
     import skops.io
 
-    if strange := sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)):
+    try:
+        types = skops.io.get_untrusted_types(data=content)
+    except BadZipFile as error:
+        raise RegistryError(
+            f"the model's file is not a skops file, as a model of estimator {estimator or '(none)'} must be: {error}"
+        ) from error
+    if strange := sorted(set(types) - set(TRUSTED_TYPES)):
         raise RegistryError(
             f"the model holds types that Tidewheel does not trust: {', '.join(strange)}; it was not made by "
             "jobs.train, or with an estimator that jobs/models/model_file.py should name"
@@ -78,22 +84,22 @@ def open_model(content: bytes, estimator: str) -> Model:
     return skops.io.loads(content, trusted=list(TRUSTED_TYPES))  # type: ignore[no-any-return]
 
 
-class _Digested:
-    """MLflow's flavor for scikit-learn, which notes the digest of the model's file before it leaves this machine."""
+class _Noted:
+    """MLflow's flavor for scikit-learn, which notes the content of the model's file before it leaves this machine."""
 
     __name__ = "mlflow.sklearn"
 
     def __init__(self, estimator: str) -> None:
-        self._file, self.sha256 = model_file(estimator), ""
+        self._file, self.content = model_file(estimator), b""
 
     def save_model(self, path: str, **how: Any) -> None:
         from mlflow import sklearn
 
         sklearn.save_model(path=path, **how)
-        self.sha256 = hashlib.sha256((Path(path) / self._file).read_bytes()).hexdigest()
+        self.content = (Path(path) / self._file).read_bytes()
 
 
-def log_model(model: Model, estimator: str, **how: Any) -> tuple[str, str]:
+def log_model(model: Model, estimator: str, **how: Any) -> tuple[str, bytes]:
     """Log a model into the active MLflow run, as `mlflow.sklearn.log_model` does.
 
     Args:
@@ -102,13 +108,13 @@ def log_model(model: Model, estimator: str, **how: Any) -> tuple[str, str]:
         how: further arguments of `mlflow.sklearn.save_model`.
 
     Returns:
-        The model's URI, and the sha256 of its file as it was written here: what is in the registry by the time
+        The model's URI, and the content of its file as it was written here: what is in the registry by the time
         somebody reads it again may be another.
     """
     from mlflow.models import Model as MlflowModel
 
-    flavor = _Digested(estimator)
+    flavor = _Noted(estimator)
     logged = MlflowModel.log(
         artifact_path=None, name="model", flavor=flavor, sk_model=model, **serialization(estimator), **how
     )
-    return logged.model_uri, flavor.sha256
+    return logged.model_uri, flavor.content

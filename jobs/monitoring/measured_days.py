@@ -6,9 +6,10 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from jobs.monitoring.expectation import expectations
 from jobs.monitoring.labelled_predictions import DATASETS, labelled_predictions
 from jobs.monitoring.performance import DayPerformance, day_performance, sliced_columns
-from tidewheel.policies.verdict import Kind
+from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
 
 
-def measure_days(job: Job, ledger: Ledger, at: datetime) -> list[DayPerformance]:
+def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailures = RAISING) -> list[DayPerformance]:
     """Measure the days of the partition that have matured, and earlier ones whose data changed since they were.
 
     The ledger's figures of a measured day are replaced: nothing counts twice, and a revised label is right at once.
@@ -27,23 +28,23 @@ def measure_days(job: Job, ledger: Ledger, at: datetime) -> list[DayPerformance]
         job: names the partition; its days less the labels' delay are always measured.
         ledger: keeps the figures.
         at: the time written beside them.
+        failures: takes note of a day, or a slice of one, that cannot be measured.
 
     Returns:
         The days, oldest first; the last is the newest matured one.
     """
     matured = job.partitions.back(job.pipeline.labels.delay_days)
     caught_up = matured.look_back(job.pipeline.monitoring.catch_up_days).keys
-    expected = _expected_errors(job, ledger)
+    expected = expectations(ledger, job.pipeline.name)
     measured = []
     for day in caught_up:
         asked = day >= str(matured.first)
         if not asked and not _has_changed(job, day):
             continue
-        found = day_performance(
-            job.pipeline,
-            labelled_predictions(job.lake, job.settings, job.pipeline, day, sliced_columns(job.pipeline)),
-            expected,
-        )
+        found = DayPerformance(day, missing=f"{day} could not be measured")
+        with failures.named(f"performance of {day}"):
+            rows = labelled_predictions(job.lake, job.settings, job.pipeline, day, sliced_columns(job.pipeline))
+            found = day_performance(job.pipeline, rows, expected, failures)
         if asked or found.figures:
             _keep(job, ledger, found, at)
             measured.append(found)
@@ -80,18 +81,6 @@ def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None
         by_version[part.version][part.slice or "all rows"] = known
     said = {"day": found.day, "inputs": dict(found.inputs), "missing": found.missing, "versions": by_version}
     job.lake.store.replace(_path(job, found.day), json.dumps(said, indent=2).encode())
-
-
-def _expected_errors(job: Job, ledger: Ledger) -> dict[str, float]:
-    """Mean squared error of each version on its gate's holdout: what a regression model may be expected to lose."""
-    if job.pipeline.task == "classification":
-        return {}
-    found = {}
-    for row in reversed(ledger.verdicts(job.pipeline.name, Kind.GATE, limit=None)):
-        rmse = row.inputs.get("challenger", {}).get("rmse")
-        if rmse is not None:
-            found[str(row.inputs["version"])] = float(rmse) ** 2
-    return found
 
 
 def _path(job: Job, day: str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 
 from jobs.data.training_data import LabelledDay, labelled_rows
 from jobs.models.prediction import Array, Task, model_frame
+from jobs.partial_failures import cause
 from jobs.training.estimators import build_model, device_used, settle_for_prediction
-from tidewheel.errors import DataRefused
+from tidewheel.errors import DataRefused, ModelRefused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tidewheel.spec.sections import Features
     from tidewheel.spec.training import Training
 
+LONGEST_CATEGORY = 10_000
+"""Characters; the service takes whatever training has seen, so what training takes is bounded."""
 log = logging.getLogger("tidewheel.fitting")
 
 
@@ -47,7 +50,7 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
 
     Raises:
         LakeError: a batch is gone.
-        DataRefused: too few rows, labels of one kind only, or a feature that is infinite.
+        DataRefused: too few rows, labels of one kind only, or a feature that is infinite or a text without end.
     """
     rows = labelled_rows(lake, pipeline, days)
     training, label = pipeline.training, pipeline.labels.column
@@ -69,6 +72,13 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
                 f"{rows.loc[infinite, 'partition'].iloc[0]}; no service takes such a row: have the transform leave it "
                 "empty, and build these days again"
             )
+    for name in pipeline.features.categorical:
+        if (long := frame[name].str.len() > LONGEST_CATEGORY).any():
+            raise DataRefused(
+                f"{pipeline.name}: feature {name} has texts of more than {LONGEST_CATEGORY:,} characters in "
+                f"{long.sum():,} of {len(rows):,} rows, first on {rows.loc[long, 'partition'].iloc[0]}; no service "
+                "takes such a category: have the transform shorten or hash it, and build these days again"
+            )
     return Lesson(frame, rows[label].to_numpy(), rows["partition"])
 
 
@@ -81,13 +91,23 @@ def fit(training: Training, features: Features, task: Task, frame: pd.DataFrame,
         task: kind of label.
         frame: training rows as `jobs.models.prediction.model_frame` makes them.
         truth: their labels.
+
+    Raises:
+        SpecError: the estimator does not know a parameter.
+        ModelRefused: it cannot be fitted.
     """
     never_seen = [name for name in features.numeric if frame[name].isna().all()]
     if never_seen:
         log.warning("no training row has %s: nothing is learned of it", ", ".join(never_seen))
     model = build_model(training, features, task, never_seen)
     log.info("fitting %s to %s rows x %s columns", training.estimator, len(frame), frame.shape[1])
-    model.fit(frame, truth)
+    try:
+        model.fit(frame, truth)
+    except MemoryError:
+        raise  # tried again on a quieter machine, it may come to its end
+    except Exception as error:  # estimators raise whatever their authors thought of
+        size = f"{len(frame):,} rows x {frame.shape[1]} columns"
+        raise ModelRefused(f"{training.estimator} could not be fitted to {size}: {cause(error)}") from error
     device = device_used(model)
     log.info("fitted on %s", device)
     settle_for_prediction(model)

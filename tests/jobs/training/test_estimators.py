@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import mlflow
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from jobs.models.metrics import measure
-from jobs.models.model_file import open_model, serialization
+from jobs.models.model_file import model_file, open_model, serialization
 from jobs.models.prediction import Task, model_frame, predict
 from jobs.training import estimators
 from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction
@@ -72,7 +73,7 @@ def test_what_is_read_back_from_the_registry_answers_as_before(estimator: str, t
     frame, _ = parcels()
     model = fitted(estimator, "classification")
     mlflow.sklearn.save_model(model, tmp_path / "model", pip_requirements=[], **serialization(estimator))
-    back = open_model(tmp_path / "model", estimator)
+    back = open_model((tmp_path / "model" / model_file(estimator)).read_bytes(), estimator)
     assert predict(back, frame, "classification") == pytest.approx(predict(model, frame, "classification"), abs=1e-12)
 
 
@@ -83,14 +84,13 @@ def test_a_model_file_with_foreign_types_is_not_opened(tmp_path: Path) -> None:
     model.steps.append(("foreign", Foreign()))  # type: ignore[attr-defined]
     skops.io.dump(model, tmp_path / "model.skops")
     with pytest.raises(RegistryError, match=r"does not trust: .*Foreign"):
-        open_model(tmp_path, "logistic_regression")
+        open_model((tmp_path / "model.skops").read_bytes(), "logistic_regression")
 
 
 @pytest.mark.parametrize("estimator", ["logistic_regression", ""])
-def test_a_pickle_in_the_place_of_a_named_estimators_file_is_not_opened(estimator: str, tmp_path: Path) -> None:
-    (tmp_path / "model.pkl").write_bytes(b"never read")
-    with pytest.raises(RegistryError, match=r"the model has no model\.skops, as .* must have"):
-        open_model(tmp_path, estimator)
+def test_a_pickle_in_the_place_of_a_named_estimators_file_is_not_opened(estimator: str) -> None:
+    with pytest.raises(RegistryError, match=r"is not a skops file"):
+        open_model(pickle.dumps(Foreign()), estimator)
 
 
 class Foreign:
