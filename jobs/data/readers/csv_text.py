@@ -115,8 +115,10 @@ def _decoded(file: SourceFile, content: bytes, reader: CsvReader, section: str) 
     except UnicodeError as error:
         start = getattr(error, "start", 0)
         line = 1 + len(content[:start].splitlines()) - (content[:start][-1:] not in (b"", b"\n", b"\r"))
+        ends_within = getattr(error, "end", 0) == len(content) and "end" in getattr(error, "reason", "")
+        hint = "the file ends within a character; land it again" if ends_within else None
         raise UnreadableFile(
-            file, f"line {line} is not {reader.encoding}; {encoding_hint(content, start, section)}"
+            file, f"line {line} is not {reader.encoding}; {hint or encoding_hint(content, start, section)}"
         ) from error
     encoded = content if reader.encoding.lower() in ("utf-8", "utf8") else text.encode(errors="surrogatepass")
     encoded = encoded.removeprefix(b"\xef\xbb\xbf")
@@ -221,7 +223,7 @@ def _first_broken(content: bytes, reader: CsvReader) -> str | None:
             expected = expected or len(row)
             if len(row) != expected:
                 return (
-                    f"line {line}: expected {expected} fields, as in the header, found {len(row)}; a field that holds "
+                    f"line {line}: found {len(row)} fields, expected {expected}, as in the header; a field that holds "
                     f"{reader.delimiter!r} or a line break stands in quotes; a file that was cut off is landed again"
                 )
     except BrokenQuote as error:

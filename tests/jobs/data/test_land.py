@@ -53,6 +53,15 @@ def test_labels_in_csv_meet_rows_whose_key_is_a_number(deliveries: Deliveries) -
     assert deliveries.lake.read(deliveries.lake.need("labels", str(FIRST)))["parcel"].to_pylist() == [7, 8]
 
 
+def test_labels_that_are_written_otherwise_name_the_key_of_their_reader(deliveries: Deliveries) -> None:
+    deliveries.put(FIRST, DAYS[2])
+    outcomes = deliveries.folder / "source" / f"outcomes-{FIRST}.csv"
+    outcomes.write_text("parcel;late\n7;1\n")
+    refused = run_job(deliveries, "land", DAYS[2], "n").refused or ""
+    assert f"{outcomes}: has one column, 'parcel;late'" in refused
+    assert 'set labels.reader.delimiter: ";" (kept in ' in refused
+
+
 def test_a_day_without_any_label_publishes_no_labels(deliveries: Deliveries) -> None:
     deliveries.put(DAYS[2])
     record = run_job(deliveries, "land", DAYS[2], "n")

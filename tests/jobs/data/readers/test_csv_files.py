@@ -74,10 +74,10 @@ def test_a_line_may_have_thousands_of_fields_and_be_larger_than_a_block(tmp_path
         ('k,t\n1,"a\n2,"b,c\n', 'the row on lines 2 to 3: a quote (") closes a field before its end'),
         ('k,t\n1,"say \\"hi\\""\n', "set the reader's `escape`"),
         ('k,"t\n1,a\n', "opens a field, and none closes it"),
-        ("k,t\n1,a\n2\n", "line 3: expected 2 fields, as in the header, found 1"),
-        ("k,t\n1,a,b\n", "line 2: expected 2 fields, as in the header, found 3"),
-        ('k,t\n\n1,"a\nb"\n\n2,b,c\n', "line 6: expected 2 fields, as in the header, found 3"),
-        ("k,t\n" + "1,a\n" * 400_000 + "2,b,c\n", "line 400002: expected 2 fields, as in the header, found 3"),
+        ("k,t\n1,a\n2\n", "line 3: found 1 fields, expected 2, as in the header"),
+        ("k,t\n1,a,b\n", "line 2: found 3 fields, expected 2, as in the header"),
+        ('k,t\n\n1,"a\nb"\n\n2,b,c\n', "line 6: found 3 fields, expected 2, as in the header"),
+        ("k,t\n" + "1,a\n" * 400_000 + "2,b,c\n", "line 400002: found 3 fields, expected 2, as in the header"),
     ],
 )
 def test_a_file_that_cannot_be_split_names_the_line(tmp_path: Path, content: str, words: str) -> None:
@@ -122,7 +122,7 @@ def test_an_encoding_is_read_as_it_is_declared(tmp_path: Path, encoding: str) ->
     [
         ("id;name\n1;a\n2;b\n", "has one column, 'id;name'; the file seems to be delimited by ';': set source.reader"),
         ("id;amount\n1;2,50\n2;3,25\n", 'has one column.*set source.reader.delimiter: ";"'),
-        ("id;a,b;c\n1;2,50;x\n2;3;x\n", 'line 3: expected 2 fields.*set source.reader.delimiter: ";"'),
+        ("id;a,b;c\n1;2,50;x\n2;3;x\n", 'line 3: found 1 fields, expected 2.*set source.reader.delimiter: ";"'),
         ("id\tname\n", r'set source\.reader\.delimiter: "\\t"'),
         ("id|name\n1|a\n", r'set source\.reader\.delimiter: "\|"'),
         (
@@ -132,6 +132,7 @@ def test_an_encoding_is_read_as_it_is_declared(tmp_path: Path, encoding: str) ->
         ("k,t\n1,a\n2,Jürgen\n".encode("cp1252"), "line 3 is not utf-8; as cp1252 it reads '2,Jürgen'"),
         ("k,t\n1,a\n".encode("utf-16"), 'begins as utf-16 does: set source.reader.encoding: "utf-16"'),
         ("k,t\n1,a\n".encode("utf-16-le"), 'every second byte is zero: set source.reader.encoding: "utf-16-le"'),
+        ("k,t\n1,Jü".encode()[:-1], "line 2 is not utf-8; the file ends within a character; land it again"),
         (b"k,t\n1,a\n2,\x00\x00\x00\n", "line 3 holds a zero byte"),
         (b"", r"empty \(0 bytes\); expected at least the line with the column names"),
         (b"\n \n", "has no name"),
