@@ -79,7 +79,9 @@ def main() -> None:
 
 def build(folder: Path) -> Path:
     """A Bento of the model that the attacks are for, which takes 1,000 rows."""
-    pipeline = small_models.pipeline(folder / "pipelines")
+    pipelines = folder / "pipelines"
+    pipelines.mkdir()
+    pipeline = small_models.pipeline(pipelines)
     limited = pipeline.model_copy(update={"serving": pipeline.serving.model_copy(update={"maximum_rows": 1000})})
     trained = small_models.train()
     built = BentoStore(folder / "bentos").build(limited, "1", "run", trained.contract, trained.model)

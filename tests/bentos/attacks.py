@@ -5,6 +5,7 @@ Each is for the model of `tests.small_models`: numbers weight, distance and pres
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import json
@@ -58,7 +59,7 @@ def stream(rows: pa.Table, batch_rows: int | None = None, **options: Any) -> byt
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
         writer.write_table(rows, batch_rows)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def parquet(rows: pa.Table, forged: dict[int, int] | None = None, places: int = -1, **options: Any) -> bytes:
@@ -77,7 +78,7 @@ def parquet(rows: pa.Table, forged: dict[int, int] | None = None, places: int = 
 
 def varint(number: int, size: int = 0) -> bytes:
     """A number as Thrift's compact protocol writes it, padded to a size."""
-    left, parts = number << 1, []
+    left, parts = number << 1, list[int]()
     while left or not parts or len(parts) < size:
         parts.append(left & 0x7F)
         left >>= 7
@@ -113,7 +114,7 @@ def growing_dictionaries(count: int) -> bytes:
         for n in range(1, count + 1):
             column = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array(values[:n]))
             writer.write_batch(pa.record_batch([pa.array([1.0]), pa.array([1.0]), column], schema=kind))
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def many_batches(count: int) -> bytes:
@@ -123,7 +124,7 @@ def many_batches(count: int) -> bytes:
     with pa.ipc.new_stream(sink, table(1).schema) as writer:
         for _ in range(count):
             writer.write_batch(empty[0])
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def nested(depth: int) -> pa.DataType:
@@ -154,7 +155,7 @@ ATTACKS = (
         Attack(
             f"Parquet, one text of 250 MB, {codec}",
             PARQUET,
-            lambda c=codec: one_large_text(250 * 10**6, c),
+            functools.partial(one_large_text, 250 * 10**6, codec),
             REFUSED,
             expensive=codec != "zstd",
         )

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bentos.request import Reader, RequestRefused
+from bentos.problems import RequestRefused
+from bentos.request import Reader
 from bentos.served import Served
 
 

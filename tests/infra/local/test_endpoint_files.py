@@ -102,3 +102,16 @@ def test_pipelines_that_change_at_the_same_time_all_reach_envoy(layout: Layout) 
     table = json.loads(EnvoyFiles(layout.envoy).routes.read_text())["resources"][0]
     listing = json.loads(table["virtual_hosts"][0]["routes"][0]["direct_response"]["body"]["inline_string"])
     assert [pipeline["name"] for pipeline in listing["pipelines"]] == sorted(names)
+
+
+def test_the_token_of_an_installation_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
+    layout, other = Layout(tmp_path / "one"), Layout(tmp_path / "other")
+    for each in (layout, other):
+        each.create()
+    with ThreadPoolExecutor() as pool:
+        tokens = set(pool.map(lambda _: Endpoints(layout).token(), range(8)))
+    assert len(tokens) == 1
+    assert len(tokens.pop()) > 30
+    assert Endpoints(other).token() != Endpoints(layout).token()
+    assert (layout.home / "endpoints" / "token").stat().st_mode & 0o777 == 0o600
+    assert Endpoints(layout).all() == [], "it is no pipeline's file"
