@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from jobs.data.feature_inputs import FeatureInputs, column
@@ -211,7 +211,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("task", LABELS)
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(data=st.data())
 def test_trailing_means_are_those_of_the_known_labels(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, task: str, data: st.DataObject
