@@ -115,7 +115,7 @@ def build(
     known = read_manifests(spark, job.lake, list(labels.values()), T.StructType(key_and_label))
     transform = resolve(job.pipeline.features.transform)
     span = PartitionRange(days[0], days[-1])
-    with spark_errors(job.pipeline.features.transform):
+    with spark_errors(job.pipeline.features.transform, rows):
         returned = transform(FeatureInputs(spark, job.pipeline, span, rows, known))
         frame = declared_columns(returned, rows, job.pipeline)
         if len(days) < len(span.days):

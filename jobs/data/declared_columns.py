@@ -95,8 +95,12 @@ def _word(kind: T.DataType) -> str:
 
 
 @contextmanager
-def spark_errors(transform: str) -> Iterator[None]:
+def spark_errors(transform: str, rows: DataFrame) -> Iterator[None]:
     """What Spark says of a transform that cannot be computed, as a mistake in the declaration and not as a traceback.
+
+    Args:
+        transform: its name, for the message.
+        rows: what it is given; a column that has no value on any day may be what it cannot compute with.
 
     Raises:
         SpecError: a column is not there or has no such type, or a value cannot be computed with.
@@ -111,4 +115,7 @@ def spark_errors(transform: str) -> Iterator[None]:
         ParseException,
     ) as error:
         told = str(error).partition("\n\n")[0].partition(" SQLSTATE")[0].replace("\n", " ")
+        empty = [field.name for field in rows.schema if isinstance(field.dataType, T.NullType)]
+        if empty:
+            told += f" No day has a value in {', '.join(empty)}: declare in source.types what such a column holds."
         raise SpecError(f"{transform} cannot be computed: {told}") from error
