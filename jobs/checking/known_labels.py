@@ -47,7 +47,7 @@ def labels_of_rows(lake: Lake, pipeline: Pipeline, day: date, rows: pd.DataFrame
     if published is None:
         return KnownLabels(made_up, are_real=False)
     labels = lake.read(published, [*key, label]).to_pandas()
-    truth = rows[key].merge(labels, on=key, how="left")[label].astype("float64").to_numpy()
+    truth = rows[key].merge(labels, on=key, how="left")[label].to_numpy(dtype=np.float64, na_value=np.nan)
     known = truth[np.isfinite(truth)]
     if not len(known):
         objection = (
