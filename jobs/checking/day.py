@@ -16,63 +16,40 @@ import time
 import warnings
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from jobs import features, land, validate
 from jobs.checking.finding import reason
+from jobs.checking.known_labels import labels_of_rows
 from jobs.checking.leaks import leaking
+from jobs.checking.look_back import look_back
 from jobs.checking.model import quick_training
-from jobs.checking.scratch import borrow, carried_out, scratch_settings
+from jobs.checking.played import Played
+from jobs.checking.scratch import carried_out, scratch_settings
 from jobs.data.feature_inputs import label_columns, label_sentence
 from jobs.job import Job, Result
 from jobs.models.prediction import model_frame, predict
 from jobs.training.fitting import fit
-from tidewheel.errors import DataRefused, ExitCode, LakeError, SourceError, TidewheelError, UsageError
+from tidewheel.errors import DataRefused, SourceError, TidewheelError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange, parse_day
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jobs.models.prediction import Array
     from tidewheel.lake import Manifest
 
 T = TypeVar("T")
-ROWS_TO_FIT = 5_000
-TELL_EVERY_SECONDS = 5.0
+MOST_ROWS = 5_000
 RUN_ID = "validate"
-
-
-@dataclass
-class Played:
-    """What became of a day.
-
-    Attributes:
-        wrong: what the declaration or its code does wrong.
-        refused: what the data breaks.
-        doubtful: what may not be meant.
-        absent: why the source has nothing to play.
-    """
-
-    wrong: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    doubtful: list[str] = field(default_factory=list)
-    absent: str = ""
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """As a job that met the same would end."""
-        if self.wrong:
-            return ExitCode.WRONG_USAGE
-        if self.refused:
-            return ExitCode.DATA_REFUSED
-        return ExitCode.FAILED if self.absent else ExitCode.DONE
 
 
 class _Stop(Exception):
@@ -148,44 +125,12 @@ class _Day:
         return replace(job, pipeline=self.pipeline.model_copy(update={"labels": at_once}))
 
     def _look_back(self) -> None:
-        """The days before: as they are published, and read from the source where they are not."""
-        reach = self.pipeline.features.look_back_days
-        if not reach:
-            return
-        before, source = self.day - timedelta(days=1), self.pipeline.source
-        days = PartitionRange(before, before).look_back(reach - 1).clamp(source.start, source.end)
-        if days is None:
-            return
-        real, told = Lake.open(self.pipeline.name, self.settings), time.monotonic()
-        published = read = 0
-        missing: list[str] = []
-        for number, day in enumerate(days.days, start=1):
-            if self._borrowed(real, day):
-                published += 1
-            elif wrong := self._read_before(day):
-                missing.append(f"{day}: {wrong}")
-            else:
-                read += 1
-            if time.monotonic() - told > TELL_EVERY_SECONDS:
-                self.tell(f"look-back: {number} of {len(days.days)} days")
-                told = time.monotonic()
-        self.tell(
-            f"look-back: {len(days.days)} days, {published} as published, {read} read from the source, "
-            f"{len(missing)} missing{f' ({missing[-1]:.300})' if missing else ''}"
-        )
-
-    def _borrowed(self, real: Lake, day: date) -> bool:
-        rows = real.published("landing", str(day))
-        if rows is None:
-            return False
-        labels = real.published("labels", str(day))
-        try:
-            for manifest in (rows, *([labels] if labels else [])):
-                borrow(real, self.lake, manifest)
-        except (LakeError, OSError) as error:
-            self.played.doubtful.append(f"{day} of the look-back cannot be read from the lake: {error}")
-            return False
-        return True
+        """The days before, as far as they are there."""
+        real = Lake.open(self.pipeline.name, self.settings)
+        found = look_back(self.pipeline, real, self.lake, self.day, self._read_before, self.tell)
+        if found is not None:
+            self.tell(found.sentence)
+            self.played.doubtful.extend(found.unreadable)
 
     def _read_before(self, day: date) -> str:
         """Why a day of the look-back is not there; empty where it is, now."""
@@ -247,49 +192,33 @@ class _Day:
 
     def _model(self, made: list[Manifest]) -> None:
         """Fit the declared model to the day's rows and ask it for some; look for features that know the label."""
-        rows = self.lake.read_all(made).to_pandas()
-        frame = model_frame(rows, self.pipeline.features)
-        truth, known = self._truth(rows)
-        labelled = pd.notna(truth)
-        if known:
-            for name in leaking(frame[labelled], truth[labelled], self.pipeline.task):
-                self.played.doubtful.append(
-                    f"feature {name!r} tells the label of all {labelled.sum()} rows of {self.day}: was it made from it?"
-                )
-        learned = frame[labelled].head(ROWS_TO_FIT)
-        training = quick_training(self.pipeline.training)
+        pipeline = self.pipeline
+        rows = self._step("model", lambda: self.lake.read_all(made).to_pandas())
+        frame = self._step("model", lambda: model_frame(rows, pipeline.features))
+        labels = self._step("labels", lambda: labels_of_rows(self.lake, pipeline, self.day, rows))
+        if labels.objection:
+            self._refuse("labels", labels.objection)
+        labelled = np.isfinite(labels.truth)
+        learned, truth = frame[labelled], labels.truth[labelled]
+        if labels.are_real:
+            self.played.doubtful.extend(
+                f"feature {name!r} tells the label of all {len(truth)} rows of {self.day}: was it made from it?"
+                for name in leaking(learned, truth, pipeline.task)
+            )
 
         def fitted() -> Array:
+            training = quick_training(pipeline.training)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = fit(
-                    training, self.pipeline.features, self.pipeline.task, learned, truth[labelled][:ROWS_TO_FIT]
-                )
-                return predict(model.model, frame, self.pipeline.task)
+                model = fit(training, pipeline.features, pipeline.task, learned[:MOST_ROWS], truth[:MOST_ROWS]).model
+                return predict(model, frame, pipeline.task)
 
         answers = self._step("model", fitted)
-        of_what = "their labels" if known else "made-up labels"
-        self.tell(f"model: fitted to {len(learned)} rows with {of_what}; asked for {len(frame)} predictions")
+        of_what = "their labels" if labels.are_real else "made-up labels"
+        learned_from = min(len(truth), MOST_ROWS)
+        self.tell(f"model: fitted to {learned_from} rows with {of_what}; asked for {len(frame)} predictions")
         self._predictions(rows, answers)
         self._enough(len(rows))
-
-    def _truth(self, rows: pd.DataFrame) -> tuple[Array, bool]:
-        """Labels of the day's rows, NaN where they are unknown; made up where nothing is known, or only one kind."""
-        key, label = self.pipeline.key, self.pipeline.labels.column
-        published = self.lake.published("labels", str(self.day))
-        if published is not None:
-            labels = self.lake.read(published, [*key, label]).to_pandas()
-            truth = rows[key].merge(labels, on=key, how="left")[label].astype("float64").to_numpy()
-            known = np.isfinite(truth)
-            if not known.any():
-                self.played.refused.append(
-                    f"labels: none of the {len(labels)} labels of {self.day} has the key of a row; rule: labels and "
-                    "rows have the same keys, in the same type"
-                )
-            elif self.pipeline.task == "regression" or len(np.unique(truth[known])) > 1:
-                return truth, True
-        made_up = np.arange(len(rows), dtype=np.float64)
-        return (made_up % 2 if self.pipeline.task == "classification" else made_up + 1), False
 
     def _predictions(self, rows: pd.DataFrame, answers: Array) -> None:
         """The suite of predictions over a model of one day: what it breaks may be that model's fault."""
@@ -357,21 +286,8 @@ def main() -> None:
     except TidewheelError as error:
         sys.stdout.write(f"wrong  {options.pipeline} on {options.day}: {error}\n")
         sys.exit(error.exit_code)
-    sys.stdout.write("".join(f"{line}\n" for line in _ending(pipeline.name, options.day, played)))
+    sys.stdout.write("".join(f"{line}\n" for line in played.lines(f"{pipeline.name} on {options.day}")))
     sys.exit(played.exit_code)
-
-
-def _ending(name: str, day: str, played: Played) -> list[str]:
-    lines = [f"       warning: {line}" for line in played.doubtful]
-    if played.absent:
-        lines.append(f"late   {name} on {day}: {played.absent}")
-    found = [*played.wrong, *played.refused]
-    if found:
-        lines.append(f"wrong  {name} on {day}:")
-        lines += [f"       {line}" for line in found]
-    elif not played.absent:
-        lines.append(f"ok     {name} on {day}: played from the source to a prediction; the lake is as it was")
-    return lines
 
 
 if __name__ == "__main__":

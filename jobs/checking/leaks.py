@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def _number_tells(values: pd.Series[float], truth: Array, task: Task) -> bool:
     return bool(positive.min() > negative.max() or positive.max() < negative.min())
 
 
-def _category_tells(values: pd.Series[object], truth: Array, task: Task) -> bool:
+def _category_tells(values: pd.Series[Any], truth: Array, task: Task) -> bool:
     groups = values.fillna("").groupby(values.fillna("")).indices
     if len(groups) > len(truth) / 4:  # nearly a key: it tells every row from every other
         return False

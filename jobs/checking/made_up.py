@@ -36,8 +36,8 @@ class MadeUp:
     @property
     def without_gaps(self) -> MadeUp:
         """The same rows without missing values and new categories."""
-        filled = {n: 1.0 if self.frame[n].dtype == np.float64 else SEEN[0] for n in self.frame.columns}
-        frame = self.frame.where(self.frame.notna(), pd.Series(filled), axis=1).astype(self.frame.dtypes)
+        kinds = self.frame.dtypes
+        frame = self.frame.fillna({n: 1.0 if kinds[n] == np.float64 else SEEN[0] for n in self.frame.columns})
         return MadeUp(frame, self.truth, frame.head(len(self.asked)))
 
 
@@ -55,7 +55,7 @@ def made_up_rows(pipeline: Pipeline, count: int) -> MadeUp:
         columns[name] = np.where((every + position) % MISSING == 0, np.nan, rng.gamma(2.0, 1.0, count))
     for position, name in enumerate(pipeline.features.categorical):
         known = rng.choice(np.array(SEEN, dtype=object), count)
-        columns[name] = np.where((every + position) % MISSING == 0, None, known)
+        columns[name] = pd.Series(known, dtype=object).mask((every + position) % MISSING == 0, None)
     frame = model_frame(pd.DataFrame(columns, index=every), pipeline.features)
     truth = (every % 2).astype("float64") if pipeline.task == "classification" else rng.gamma(2.0, 1.0, count) + 0.1
     asked = frame.head(20).copy()

@@ -61,7 +61,8 @@ class Rehearsal:
         said = [{"type": r.kind, "kwargs": dict(r.arguments), "meta": {POSITION: r.position}} for r in rules]
         suite = gx.ExpectationSuite(name="made_up", expectations=said)
         found = self._batch.get_batch({"dataframe": frame}).validate(suite)
-        by_position = {one.expectation_config.meta[POSITION]: one.to_json_dict() for one in found.results}
+        results: list[dict[str, Any]] = [dict(one.to_json_dict()) for one in found.results]
+        by_position = {one["expectation_config"]["meta"][POSITION]: one for one in results}
         for rule in rules:
             yield _outcome(by_position[rule.position])
 

@@ -113,7 +113,7 @@ def _comparable(low: object, high: object) -> bool:
 def _is_type(name: object) -> bool:
     if not isinstance(name, str):
         return False
-    from great_expectations.expectations.core.expect_column_values_to_be_of_type import native_type_type_map
+    from great_expectations.expectations.type_comparison import native_type_type_map
 
     if native_type_type_map(name) is not None or name in vars(pd) or name in vars(np):
         return True

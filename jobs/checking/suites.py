@@ -167,7 +167,8 @@ def _in_condition(condition: object) -> list[str]:
 def _frame(kinds: Mapping[str, str]) -> pd.DataFrame:
     """Made-up rows as a suite is given landed ones; a feature may be missing."""
     columns = {name: _MADE_UP[kind](ROWS) for name, kind in kinds.items()}
-    return pa.table(columns).to_pandas()
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
+    return frame
 
 
 def _judged(rules: Sequence[Rule], frame: pd.DataFrame, table: _Table, judge: Rehearsal) -> dict[int, str]:

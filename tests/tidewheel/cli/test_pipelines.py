@@ -128,8 +128,8 @@ def test_validate_names_line_and_key_of_what_no_night_could_do(project: Project)
         declared.write_text("\n".join(changed))
         ran = project.tidewheel("validate", "shop")
         assert ran.returncode == 2
-        assert f"line {reader}, source.reader.path: found 'data/{path}'; " in ran.stdout
-        assert said in ran.stdout
+        assert f"line {reader}, source.reader.path: found 'data/{path}'; " in ran.stderr
+        assert said in ran.stderr
 
 
 def test_a_day_to_play_is_one_pipelines_and_a_day(project: Project) -> None:
