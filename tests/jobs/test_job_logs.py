@@ -7,18 +7,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.logs import matters
 from tests.jobs.data.conftest import FIRST, make_deliveries, project
-
-if TYPE_CHECKING:
-    from tests.parcels import Parcels
 
 OURS = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) ")
 
@@ -55,21 +50,6 @@ def test_jobs_of_a_night_s_data_log_nothing_but_what_they_say_themselves(tmp_pat
             assert [line for line in said if not OURS.match(line)] == []
             assert f"INFO {job}" in said[-1]
             assert len(said) <= 3, said
-
-
-@pytest.mark.slow
-def test_jobs_of_a_model_log_nothing_but_what_they_say_themselves(
-    registered_parcels: Callable[..., Parcels],
-) -> None:
-    parcels = registered_parcels()
-    day = parcels.publish_days(12)[-1]
-    for job in ("assemble", "train", "evaluate", "promote", "score"):
-        said = lines_of(job, parcels.name, day)
-        assert [line for line in said if not OURS.match(line)] == []
-    batch = parcels.lake.partitions("predictions")
-    assert batch == [] or batch == [str(day)]
-    said = lines_of("monitor", parcels.name, day + timedelta(days=0))
-    assert [line for line in said if not OURS.match(line)] == []
 
 
 def _record(path: str, level: int) -> logging.LogRecord:

@@ -54,7 +54,7 @@ def plan_brought(name: str, sample: Sample, profile: Profile, decided: Decided) 
     words = {"name": name, "title": name.replace("_", " ").capitalize()}
 
     def filled(template: str, **more: object) -> str:
-        return Template((templates / template).read_text(encoding="utf-8")).substitute(words | more)
+        return Template((templates / template).read_text(encoding="utf-8")).substitute({**words, **more})
 
     made = {
         code / "__init__.py": filled("__init__.py.txt"),

@@ -21,8 +21,11 @@ MOST_FILES = 120
 MOST_ROWS = 1_000_000
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 KINDS: dict[str, Literal["csv", "parquet"]] = {
-    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
-    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
 }
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 # What people write besides ISO 8601; the first that reads all values is taken.
