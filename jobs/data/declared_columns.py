@@ -23,7 +23,7 @@ from tidewheel.errors import SpecError, did_you_mean
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
-_ADVICE = {
+_ADVICE: dict[type[T.DataType], str] = {
     T.DateType: "compute a number in the transform, such as F.dayofyear or F.datediff, or list it under categorical",
     T.TimestampType: "compute a number in the transform, such as F.hour or F.unix_timestamp",
     T.TimestampNTZType: "compute a number in the transform, such as F.hour or F.unix_timestamp",

@@ -43,7 +43,8 @@ def exact_frame(table: pa.Table) -> pd.DataFrame:
 
 def pair_frame(table: pa.Table) -> pd.DataFrame:
     """For rules that compare two columns: a missing number is NaN, which compares with anything."""
-    return table.to_pandas(date_as_object=True)
+    frame: pd.DataFrame = table.to_pandas(date_as_object=True)
+    return frame
 
 
 def moment_frame(table: pa.Table) -> pd.DataFrame:
@@ -114,9 +115,10 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
         column = floats
     if column.null_count and column.type in _NULLABLE:
         missing = pc.is_null(column).to_numpy()
-        filled = pc.fill_null(column, pa.scalar(0).cast(column.type)).to_pandas()
+        filled: pd.Series[Any] = pc.fill_null(column, pa.scalar(0).cast(column.type)).to_pandas()
         return filled.astype(_NULLABLE[column.type]).mask(missing)
-    return column.to_pandas(date_as_object=True)
+    series: pd.Series[Any] = column.to_pandas(date_as_object=True)
+    return series
 
 
 def _typed(expectation: Expectation, kind: pa.DataType) -> Expectation:

@@ -95,7 +95,8 @@ def labelled_predictions(
 def _batch(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
     event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
     table = lake.read(manifest, [*pipeline.key, *event_time, "prediction", "model_version"])
-    return _with_text_keys(table, pipeline.key).to_pandas().assign(**{SOURCE: BATCH})
+    frame: pd.DataFrame = _with_text_keys(table, pipeline.key).to_pandas()
+    return frame.assign(**{SOURCE: BATCH})
 
 
 def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) -> pd.DataFrame:

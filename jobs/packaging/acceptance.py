@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bentos.contract import CONTRACT, Packaged
-from bentos.request import Reader, RequestRefused
+from bentos.problems import RequestRefused
+from bentos.request import Reader
 from jobs.models.model_file import open_model
 from jobs.models.prediction import predict
 from jobs.models.steadiness import golden_frame, unsteadiness

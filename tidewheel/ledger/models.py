@@ -117,15 +117,15 @@ class Models:
 
     def judged(self, row: ModelVersionRow, compared_with: str) -> None:
         """Note which champion the gate has held a version against; empty where there was none."""
-        self._update(row, compared_with=compared_with)
+        self._update(row, {"compared_with": compared_with})
 
     def keep_importances(self, row: ModelVersionRow, importances: Mapping[str, float]) -> None:
         """Keep how much each feature matters to a version."""
-        self._update(row, importances=dict(importances))
+        self._update(row, {"importances": dict(importances)})
 
     def keep_bento(self, row: ModelVersionRow, bento: Mapping[str, str]) -> None:
         """Keep what was built of a version: its tag, its form and its digest."""
-        self._update(row, bento=dict(bento))
+        self._update(row, {"bento": dict(bento)})
 
     # --- decisions -------------------------------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class Models:
             return session.scalars(query.limit(1)).one_or_none()
 
     @idempotent
-    def _update(self, row: ModelVersionRow, **values: Any) -> None:
+    def _update(self, row: ModelVersionRow, values: Mapping[str, Any]) -> None:
         with self.ledger.session() as session:
             found = session.get_one(ModelVersionRow, row.id)
             for name, value in values.items():
