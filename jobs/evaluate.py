@@ -15,18 +15,28 @@ from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, model_frame, predict
-from tidewheel.errors import RegistryError
+from jobs.models.steadiness import golden_frame, unsteadiness
+from jobs.partial_failures import PartialFailures, cause
+from jobs.training.no_challenger import refusal_is_a_verdict
+from tidewheel.errors import ModelRefused, RegistryError
 from tidewheel.ledger import Ledger
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jobs.data.training_data import TrainingData
+    from jobs.models.contract import Contract
     from jobs.models.prediction import Model
     from jobs.models.registry import ModelVersion
     from tidewheel.policies.gate import Footprint, GateMeasurement
+    from tidewheel.policies.gate_measurement import Unsteady
     from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
+
+COMPANY_ROWS = 500
+"""Rows of the holdout among which golden rows are asked."""
 
 
 def work(job: Job) -> Result:
@@ -36,28 +46,36 @@ def work(job: Job) -> Result:
     challenger = registry.model_version(job.settings, job.pipeline.name, version)
     champion = _champion_of(job, challenger)
     model = registry.load_judged_model(job.settings, challenger)
-    judged = _judge(job, chosen, model, challenger, champion)
+    with refusal_is_a_verdict(job):
+        judged = _judge(job, chosen, model, challenger, champion)
     days = _content_of(chosen, judged)
-    ledger = Ledger.open(job.settings)
+    ledger, failures = Ledger.open(job.settings), PartialFailures()
     measured = measure_judged(
         job.pipeline,
         judged,
         version,
-        footprint=_footprint(job, challenger, model, judged),
+        footprint=_footprint(job, challenger, model, judged, failures),
         holdout=days,
         holdout_uses=_uses(ledger, job.pipeline.name, version, days),
+        unsteady=_unsteady(job, challenger, model, judged),
+        failures=failures,
     )
     decided = gate_policy(job.pipeline).decide(measured)
     # the trigger counts its rests from that day
     verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
-    report = _keep_report(job, chosen, judged, measured, verdict)
-    card = keep_evidence(job.settings, job.pipeline, challenger, model, chosen, judged, measured, verdict)
+    card = verdict.sentence
+    with failures.named("the model card"):
+        card = keep_evidence(job.settings, job.pipeline, challenger, model, chosen, judged, measured, verdict, failures)
+    links = _pages(job, challenger)
+    with failures.named("the comparison page"):
+        links["Report"] = _keep_report(job, chosen, judged, measured, verdict, failures)
     _write_down(job, ledger, challenger, champion, verdict, card)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_held_out(chosen, name)},
         figures=_figures(job.pipeline, measured, verdict),
-        links={"Report": report, **_pages(job, challenger)},
+        links=links,
         sentence=verdict.sentence,
+        warnings=failures.sentences,
     )
 
 
@@ -82,7 +100,7 @@ def _judge(
     number = champion.version if champion else ""
     if rows.empty:
         return Judged(rows, truth, truth, truth if champion else None, number)
-    answers = predict(model, model_frame(rows, pipeline.features), pipeline.task)
+    answers = _asked(challenger, model, rows, pipeline)
     if champion is None:
         return Judged(rows, truth, answers)
     try:
@@ -103,8 +121,27 @@ def _judge(
             f"{challenger.version} with --override-reason"
         )
         return Judged(rows, truth, answers, None, number, why)
-    said = predict(theirs, model_frame(rows, contract), pipeline.task)
+    try:
+        said = _asked(champion, theirs, rows, pipeline, contract)
+    except ModelRefused as error:
+        return Judged(rows, truth, answers, None, number, f"{error}, so the two cannot be compared")
     return Judged(rows, truth, answers, said, number)
+
+
+def _asked(
+    version: ModelVersion, model: Model, rows: pd.DataFrame, pipeline: Pipeline, contract: Contract | None = None
+) -> Array:
+    """A model's predictions.
+
+    Raises:
+        ModelRefused: it has none.
+    """
+    try:
+        return predict(model, model_frame(rows, contract or pipeline.features), pipeline.task)
+    except Exception as error:  # a team's code raises whatever it likes
+        raise ModelRefused(
+            f"version {version.version} cannot predict the {len(rows):,} rows of the holdout ({cause(error)})"
+        ) from error
 
 
 def _answers(job: Job, version: ModelVersion) -> bool:
@@ -117,11 +154,26 @@ def _answers(job: Job, version: ModelVersion) -> bool:
     return True
 
 
-def _footprint(job: Job, challenger: ModelVersion, model: Model, judged: Judged) -> Footprint | None:
+def _footprint(
+    job: Job, challenger: ModelVersion, model: Model, judged: Judged, failures: PartialFailures
+) -> Footprint | None:
     if judged.rows.empty:
         return None
-    frame = model_frame(judged.rows.head(1), job.pipeline.features)
-    return footprint(model, registry.model_size(job.settings, challenger), frame, job.pipeline.task)
+    frame, found = model_frame(judged.rows.head(1), job.pipeline.features), None
+    with failures.named("latency and size"):
+        found = footprint(model, registry.model_size(job.settings, challenger), frame, job.pipeline.task)
+    return found
+
+
+def _unsteady(job: Job, challenger: ModelVersion, model: Model, judged: Judged) -> Unsteady | None:
+    """Ask the model that would serve for each golden row alone, again, and among other rows."""
+    settings, pipeline = job.settings, job.pipeline
+    if registry.REFIT in challenger.tags:  # the gate judges its twin
+        model = registry.load_model(settings, pipeline.name, challenger.version)
+    contract = registry.contract(settings, pipeline.name, challenger.version)
+    others = model_frame(judged.rows.head(COMPANY_ROWS), contract) if len(judged.rows) else None
+    tolerance = pipeline.release.parity_tolerance
+    return unsteadiness(model, golden_frame(contract), pipeline.task, tolerance, others)
 
 
 def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:
@@ -144,7 +196,14 @@ def _uses(ledger: Ledger, pipeline: str, version: str, days: tuple[str, ...]) ->
     return sum(int(other) < int(version) for other in judged)
 
 
-def _keep_report(job: Job, chosen: TrainingData, judged: Judged, measured: GateMeasurement, verdict: Verdict) -> str:
+def _keep_report(
+    job: Job,
+    chosen: TrainingData,
+    judged: Judged,
+    measured: GateMeasurement,
+    verdict: Verdict,
+    failures: PartialFailures,
+) -> str:
     """Keep the page in the lake; returns its path relative to the lake's root."""
     path = f"{job.pipeline.name}/reports/{chosen.as_of}/comparison-{measured.challenger_version}.html"
     days = [
@@ -158,7 +217,7 @@ def _keep_report(job: Job, chosen: TrainingData, judged: Judged, measured: GateM
         )
         for day, part in judged.rows.groupby(PARTITION)
     ]
-    page = comparison_page(job.pipeline.name, job.pipeline.metric, measured, verdict, days)
+    page = comparison_page(job.pipeline.name, job.pipeline.metric, measured, verdict, days, failures.sentences)
     job.lake.store.replace(path, page.encode())
     return path
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 import tidewheel
+from jobs.partial_failures import failures_in_words
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import DataRefused, ExitCode, TidewheelError
 from tidewheel.lake import Lake, Manifest
@@ -55,6 +56,8 @@ class Result:
     links: Mapping[str, str] = field(default_factory=dict)
     sentence: str = ""
     refused: str | None = None
+    warnings: Sequence[str] = ()
+    """What failed without ending the job, see `jobs.partial_failures`."""
 
 
 def run(
@@ -123,7 +126,8 @@ def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, 
         ),
         figures=dict(result.figures),
         links=dict(result.links),
-        sentence=result.sentence,
+        sentence=f"{result.sentence}{failures_in_words(tuple(result.warnings))}",
+        warnings=tuple(result.warnings),
         refused=result.refused,
         code_version=job.code_version,
         seconds=round(time.monotonic() - started, 3),
@@ -133,7 +137,7 @@ def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, 
     path = write_record(job.lake, record)
     if result.refused is not None:
         raise DataRefused(result.refused)
-    log.info("%s: %s (%.1f s, record %s)", name, result.sentence or "done", record.seconds, path)
+    log.info("%s: %s (%.1f s, record %s)", name, record.sentence or "done", record.seconds, path)
     return 0
 
 

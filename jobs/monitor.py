@@ -10,19 +10,19 @@ from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.daily_rows import PREDICTION
-from jobs.monitoring.drift import day_drift
+from jobs.monitoring.drift import Drift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.streams import stream_alarms
 from jobs.monitoring.trigger_measurement import day_qualities, trigger_measurement
+from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.policies.trigger import trigger_policy
 from tidewheel.policies.trigger_facts import excess_loss
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
-    from jobs.monitoring.drift import Drift
     from jobs.monitoring.performance import DayPerformance
     from tidewheel.policies.trigger_facts import FeatureDrift
     from tidewheel.policies.verdict import Verdict
@@ -35,13 +35,22 @@ def work(job: Job) -> Result:
     Of a range of days, each day's performance is measured, and the last day's drift.
     """
     now, ledger, day = datetime.now(UTC), Ledger.open(job.settings), job.partitions.last
-    drift = day_drift(job.lake, job.pipeline, day)
+    failures = PartialFailures()
+    drift = Drift(missing="it could not be measured")
+    with failures.named(f"drift of {day}"):
+        drift = day_drift(job.lake, job.pipeline, day, failures)
     _keep_drift(job, ledger, drift, now)
     moved = _judge_drift(job, ledger, drift, now)
-    performances = measure_days(job, ledger, now)
-    _keep_pooled(job, ledger, day, now)
-    _keep_estimate(job, ledger, day, now)
-    alarms = [*slice_alarms(ledger, job.pipeline, day), *stream_alarms(job, day)]
+    performances = measure_days(job, ledger, now, failures)
+    with failures.named("the pooled excess loss"):
+        _keep_pooled(job, ledger, day, now)
+    with failures.named("the estimate from predictions alone"):
+        _keep_estimate(job, ledger, day, now)
+    alarms: list[str] = []
+    with failures.named("alarms of slices"):
+        alarms += slice_alarms(ledger, job.pipeline, day)
+    with failures.named("detectors of error streams"):
+        alarms += stream_alarms(job, day, failures)
     verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
     fired = verdict.outcome is Outcome.FIRED
@@ -50,6 +59,7 @@ def work(job: Job) -> Result:
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
         figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
         links=_keep_report(job, drift),
+        warnings=failures.sentences,
         sentence="; ".join([drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -18,7 +19,9 @@ from jobs.models.contract import write_contract
 from jobs.models.lineage import LINEAGE_FILE, Lineage, environment
 from jobs.models.metrics import measure
 from jobs.models.model_file import requirements, serialization
+from jobs.models.portable import dump_model, team_code_by_value
 from jobs.models.prediction import predict
+from jobs.packaging.acceptance import Accepted, check_file, check_requests
 from jobs.training.challenger import Challenger, make_challenger
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
@@ -64,8 +67,16 @@ def work(job: Job) -> Result:
 def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
     """Fit, log and register. Registering is the last step, so a version in the registry is a whole one."""
     with refusal_is_a_verdict(job):
-        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen)
+        return _registered(job, chosen, make_challenger(job.lake, job.run_id, job.pipeline, chosen))
+
+
+def _registered(job: Job, chosen: TrainingData, made: Challenger) -> registry.ModelVersion:
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
+    contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
+    accepted = Accepted(pipeline, model, contract)
+    check_requests(accepted)
+    if ":" in pipeline.training.estimator:
+        dump_model(model)  # what cannot be written is named before anything is logged
     said = predict(model, frame, pipeline.task)
     figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}
     lineage = Lineage(
@@ -73,7 +84,7 @@ def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
         environment=environment(job.settings.project, job.code_version),
         device=made.device,
     )
-    with registry.asking(job.settings) as client:
+    with registry.asking(job.settings) as client, team_code_by_value():
         mlflow.set_experiment(pipeline.name)
         _end_unfinished(client, job)
         with mlflow.start_run(run_name=job.run_id, tags=_tags(job, chosen, made)) as run_:
@@ -86,7 +97,6 @@ def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
                 mlflow.log_dict(made.searched.model_dump(mode="json"), SEARCH_FILE)
             if made.judged is not None:
                 _log_judged(made)
-            contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
             mlflow.log_dict(contract.model_dump(mode="json"), registry.CONTRACT_FILE)
             golden = pd.DataFrame([golden.row for golden in contract.golden_rows], columns=frame.columns)
             example = frame.head(EXAMPLE_ROWS)
@@ -100,6 +110,8 @@ def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
                 pyfunc_predict_fn="predict_proba" if pipeline.task == "classification" else "predict",
                 **serialization(pipeline.training.estimator),
             )
+            with tempfile.TemporaryDirectory() as folder:
+                check_file(accepted, Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder)))
         found = mlflow.register_model(logged.model_uri, pipeline.name, tags=_tags(job, chosen, made))
     return registry.model_version(job.settings, pipeline.name, str(found.version))
 

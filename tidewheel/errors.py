@@ -3,7 +3,8 @@
 TidewheelError
 ├── UsageError            the caller asked for something that cannot be (exit code 2)
 │   ├── SpecError         a pipeline file is wrong
-│   └── SettingsError     a setting, port or prerequisite of this machine is wrong
+│   ├── SettingsError     a setting, port or prerequisite of this machine is wrong
+│   └── ModelRefused      a fitted model could not be scored or served, or no fit came to its end
 ├── DataRefused           the data breaks a rule; it is in quarantine (exit code 3, never retried)
 ├── SourceError           a source has not (yet) what was asked for, or does not answer (may be retried)
 ├── LakeError             a batch is missing or is not what its manifest says
@@ -50,6 +51,10 @@ class SpecError(UsageError):
 
 class SettingsError(UsageError):
     """A setting, a port or a prerequisite of this machine is wrong."""
+
+
+class ModelRefused(UsageError):
+    """A team's model could be fitted but not scored or served, or could not be fitted at all: its code must change."""
 
 
 class DataRefused(TidewheelError):

@@ -42,6 +42,7 @@ class JobRecord(BaseModel):
     figures: Mapping[str, Figure] = Field(default_factory=dict, description="what the job measured, by name")
     links: Mapping[str, str] = Field(default_factory=dict, description="title to URL of reports a person may open")
     sentence: str = Field(default="", description="what happened, for a person")
+    warnings: tuple[str, ...] = Field(default=(), description="what failed without ending the job, in sentences")
     refused: str | None = Field(default=None, description="why the data was refused, where it was")
     code_version: str = ""
     seconds: float = 0

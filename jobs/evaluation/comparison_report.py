@@ -30,7 +30,12 @@ class DayLosses:
 
 
 def comparison_page(
-    pipeline: str, metric: str, measured: GateMeasurement, verdict: Verdict, days: Sequence[DayLosses]
+    pipeline: str,
+    metric: str,
+    measured: GateMeasurement,
+    verdict: Verdict,
+    days: Sequence[DayLosses],
+    failures: Sequence[str] = (),
 ) -> str:
     """Write the page.
 
@@ -40,6 +45,7 @@ def comparison_page(
         measured: figures of both versions.
         verdict: what the gate said.
         days: the compared figure for each day, oldest first.
+        failures: what could not be computed, in sentences.
 
     Returns:
         HTML.
@@ -58,6 +64,7 @@ def comparison_page(
         slices=verdict.inputs.get("slices") or [],
         thresholds={name.replace("_", " "): _words(name, value) for name, value in verdict.thresholds.items()},
         names=NAMES,
+        failures=failures,
     )
 
 

@@ -13,9 +13,12 @@ from jobs.evaluation.slices import masks
 from jobs.models import registry
 from jobs.models.metrics import measure
 from jobs.models.prediction import model_frame
+from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate import NAMES
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from jobs.data.training_data import TrainingData
     from jobs.evaluation.judging import Judged
     from jobs.models.prediction import Model
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from tidewheel.policies.verdict import Verdict
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
+
+    Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 CARD_FILE = "model_card.md"
 SLICES_FILE = "slices.json"
@@ -41,24 +46,29 @@ def keep_evidence(
     judged: Judged,
     measured: GateMeasurement,
     verdict: Verdict,
+    failures: PartialFailures = RAISING,
 ) -> str:
     """Log everything to the MLflow run that made the version; doing it again replaces it.
+
+    What cannot be computed is left out, and the card says so.
 
     Returns:
         The card, as far as a version's description can hold it.
     """
     logged = registry.training_run(settings, version)["data"]
+    drawn = _plots(pipeline, judged, version, failures)
     facts = CardFacts(
         pipeline=pipeline,
         chosen=chosen,
         measured=measured,
         verdict=verdict,
-        intervals=_intervals(pipeline, judged),
+        intervals=_intervals(pipeline, judged, failures),
         confidence=CONFIDENCE,
-        slices=slice_table(pipeline, judged),
-        importances=_importances(pipeline, model, judged),
+        slices=slice_table(pipeline, judged, failures),
+        importances=_importances(pipeline, model, judged, failures),
         refit=version.tags.get(registry.REFIT, ""),
         parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
+        failures=failures.sentences,
     )
     known = {f"holdout_{name}": value for name, value in measured.challenger.items() if value == value}
     with registry.asking(settings) as client:
@@ -70,66 +80,77 @@ def keep_evidence(
             head = list(facts.slices[0])
             table = {"columns": head, "data": [[row.get(name) for name in head] for row in facts.slices]}
             client.log_dict(version.mlflow_run, table, SLICES_FILE)  # as MLflow shows a table
-        for name, figure in _plots(pipeline, judged, version).items():
+        for name, figure in drawn.items():
             client.log_figure(version.mlflow_run, figure, f"plots/{name}")
     return description(facts)
 
 
-def slice_table(pipeline: Pipeline, judged: Judged) -> list[dict[str, object]]:
+def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = RAISING) -> list[dict[str, object]]:
     """Figures of both models for each value of the columns that the pipeline watches, the most rows first.
 
     Columns are those of the gate and of monitoring, or all categorical ones where neither names any.
     """
     named = sorted({*pipeline.gate.columns, *(pipeline.monitoring.slices or ())})
-    found = []
+    found: list[dict[str, object]] = []
     for column in named or pipeline.features.categorical:
         for value, mask in masks(judged.rows, column):
             if mask.sum() < SMALLEST_SLICE:
                 continue
-            row: dict[str, object] = {"slice": f"{column}={value}", "rows": int(mask.sum())}
-            for name, figure in measure(judged.truth[mask], judged.challenger[mask], pipeline.task).items():
-                row[NAMES[name]] = figure if figure == figure else None
-            if judged.champion is not None:
-                theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
-                row[f"{NAMES[pipeline.metric]} of the champion"] = theirs if theirs == theirs else None
-            found.append(row)
+            with failures.named(f"figures of slice {column}={value}"):
+                found.append({"slice": f"{column}={value}", "rows": int(mask.sum()), **_sliced(pipeline, judged, mask)})
     return sorted(found, key=lambda row: -int(str(row["rows"])))
 
 
-def _intervals(pipeline: Pipeline, judged: Judged) -> dict[str, tuple[float, float]]:
+def _sliced(pipeline: Pipeline, judged: Judged, mask: Mask) -> dict[str, object]:
+    row: dict[str, object] = {}
+    for name, figure in measure(judged.truth[mask], judged.challenger[mask], pipeline.task).items():
+        row[NAMES[name]] = figure if figure == figure else None
+    if judged.champion is not None:
+        theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
+        row[f"{NAMES[pipeline.metric]} of the champion"] = theirs if theirs == theirs else None
+    return row
+
+
+def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = {}
+    if judged.rows.empty:
+        return found
+    for name in measure(judged.truth, judged.challenger, pipeline.task):
+        if name in WITHOUT_INTERVAL:
+            continue
+        with failures.named(f"interval of {NAMES[name]}"):
+            found[name] = figure_interval(
+                name,
+                judged.truth,
+                judged.challenger,
+                judged.rows[PARTITION],
+                confidence=CONFIDENCE,
+                seed=pipeline.training.seed,
+            )
+    return found
+
+
+def _importances(pipeline: Pipeline, model: Model, judged: Judged, failures: PartialFailures) -> dict[str, float]:
     if judged.rows.empty:
         return {}
-    return {
-        name: figure_interval(
-            name,
+    found: dict[str, float] = {}
+    with failures.named("importances of the columns"):
+        found = importances(
+            model,
+            model_frame(judged.rows, pipeline.features),
             judged.truth,
-            judged.challenger,
-            judged.rows[PARTITION],
-            confidence=CONFIDENCE,
+            task=pipeline.task,
+            metric=pipeline.metric,
             seed=pipeline.training.seed,
+            failures=failures,
         )
-        for name in measure(judged.truth, judged.challenger, pipeline.task)
-        if name not in WITHOUT_INTERVAL
-    }
+    return found
 
 
-def _importances(pipeline: Pipeline, model: Model, judged: Judged) -> dict[str, float]:
-    if judged.rows.empty:
-        return {}
-    return importances(
-        model,
-        model_frame(judged.rows, pipeline.features),
-        judged.truth,
-        task=pipeline.task,
-        metric=pipeline.metric,
-        seed=pipeline.training.seed,
-    )
-
-
-def _plots(pipeline: Pipeline, judged: Judged, version: ModelVersion) -> dict[str, object]:
+def _plots(pipeline: Pipeline, judged: Judged, version: ModelVersion, failures: PartialFailures) -> dict[str, object]:
     if judged.rows.empty or (pipeline.task == "classification" and not 0 < judged.truth.mean() < 1):
         return {}  # of one kind of row there are no curves
     predicted = {f"version {version.version}": judged.challenger}
     if judged.champion is not None:
         predicted[f"version {judged.champion_version}"] = judged.champion
-    return dict(plots(judged.truth, predicted, pipeline.task))
+    return dict(plots(judged.truth, predicted, pipeline.task, failures))

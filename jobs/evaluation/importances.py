@@ -9,6 +9,7 @@ import pandas as pd
 
 from jobs.models.metrics import measure
 from jobs.models.prediction import predict
+from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
@@ -18,7 +19,14 @@ ROWS, REPEATS = 2000, 2
 
 
 def importances(
-    model: Model, frame: pd.DataFrame, truth: Array, *, task: Task, metric: str, seed: int
+    model: Model,
+    frame: pd.DataFrame,
+    truth: Array,
+    *,
+    task: Task,
+    metric: str,
+    seed: int,
+    failures: PartialFailures = RAISING,
 ) -> dict[str, float]:
     """Permutation importance (Breiman, "Random Forests", Machine Learning 45, 2001) on a sample of rows.
 
@@ -31,6 +39,7 @@ def importances(
         task: kind of label.
         metric: the figure that gets worse.
         seed: of sample and shuffling.
+        failures: takes note of a column whose importance cannot be measured.
 
     Returns:
         By column, by how much the figure gets worse, in its own unit, the largest first; empty where it cannot be
@@ -47,6 +56,7 @@ def importances(
     for name in sample.columns:
         values = sample[name].to_numpy()
         shuffled = [sample.assign(**{name: values[rng.permutation(len(values))]}) for _ in range(REPEATS)]
-        answers = np.split(predict(model, pd.concat(shuffled, ignore_index=True), task), REPEATS)
-        found[str(name)] = float(np.mean([sign * (measure(known, a, task)[metric] - as_it_is) for a in answers]))
+        with failures.named(f"importance of column {name}"):
+            answers = np.split(predict(model, pd.concat(shuffled, ignore_index=True), task), REPEATS)
+            found[str(name)] = float(np.mean([sign * (measure(known, a, task)[metric] - as_it_is) for a in answers]))
     return dict(sorted(found.items(), key=lambda item: -item[1]))

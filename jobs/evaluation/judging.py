@@ -10,15 +10,18 @@ from jobs.evaluation.comparison import loss_difference
 from jobs.evaluation.slices import compare_slices, group_gap
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
+from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate import (
     Comparison,
     FairnessRule,
     Footprint,
     GateMeasurement,
     GatePolicy,
+    GroupGap,
     SliceComparison,
     SlicePolicy,
 )
+from tidewheel.policies.gate_measurement import Unsteady
 from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
@@ -83,6 +86,8 @@ def measure_judged(
     footprint: Footprint | None = None,
     holdout: tuple[str, ...] = (),
     holdout_uses: int = 0,
+    unsteady: Unsteady | None = None,
+    failures: PartialFailures = RAISING,
 ) -> GateMeasurement:
     """Measure all that the pipeline's gate asks about.
 
@@ -93,6 +98,8 @@ def measure_judged(
         footprint: latency and size, where they were measured.
         holdout: names the days judged on, by content.
         holdout_uses: challengers that were judged before on some of them.
+        unsteady: a golden row whose prediction depends on more than the row.
+        failures: takes note of a slice, or of groups, that cannot be measured: the gate knows nothing of them then.
     """
     comparison = None
     if judged.champion is not None and len(judged.rows):
@@ -114,9 +121,20 @@ def measure_judged(
         days=judged.rows[PARTITION].nunique(),
         comparison=comparison,
         incomparable=judged.incomparable,
-        slices=_slices(pipeline, judged),
-        gaps=tuple(
-            group_gap(
+        slices=_slices(pipeline, judged, failures),
+        gaps=_gaps(pipeline, judged, failures),
+        footprint=footprint,
+        holdout=holdout,
+        holdout_uses=holdout_uses,
+        unsteady=unsteady,
+    )
+
+
+def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[GroupGap, ...]:
+    found = []
+    for limit in pipeline.gate.fairness:
+        with failures.named(f"{limit.figure} of the groups of {limit.column}"):
+            gap = group_gap(
                 judged.truth,
                 judged.challenger,
                 judged.rows,
@@ -125,15 +143,11 @@ def measure_judged(
                 figure=limit.figure,
                 minimum_rows=limit.minimum_rows,
             )
-            for limit in pipeline.gate.fairness
-        ),
-        footprint=footprint,
-        holdout=holdout,
-        holdout_uses=holdout_uses,
-    )
+            found.append(gap)
+    return tuple(found)
 
 
-def _slices(pipeline: Pipeline, judged: Judged) -> tuple[SliceComparison, ...]:
+def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[SliceComparison, ...]:
     rules = pipeline.gate.slices
     if rules is None or judged.champion is None or not len(judged.rows):
         return ()
@@ -149,4 +163,5 @@ def _slices(pipeline: Pipeline, judged: Judged) -> tuple[SliceComparison, ...]:
         confidence=pipeline.gate.confidence,
         minimum_rows=rules.minimum_rows,
         seed=pipeline.training.seed,
+        failures=failures,
     )

@@ -38,6 +38,7 @@ class CardFacts:
         importances: by column, the largest first.
         parameters: what the training run logged: estimator, device, seed, versions.
         refit: what came of fitting it again through the holdout; empty where nobody asked.
+        failures: what could not be computed, in sentences.
     """
 
     pipeline: Pipeline
@@ -50,6 +51,7 @@ class CardFacts:
     importances: Mapping[str, float]
     parameters: Mapping[str, str]
     refit: str = ""
+    failures: Sequence[str] = ()
 
 
 def model_card(facts: CardFacts) -> str:
@@ -92,6 +94,8 @@ def _card(facts: CardFacts) -> Iterator[str]:
         top = list(facts.importances.items())[:SHOWN]
         yield from ("## What matters most", "", f"{NAMES[pipeline.metric]} gets worse by this when it is shuffled:", "")
         yield from (*_table([{"feature": name, "worse by": value} for name, value in top]), "")
+    if facts.failures:
+        yield from ("## Not computed", "", *(f"- {sentence}" for sentence in facts.failures), "")
     yield from ("## How it was made", "", *_made(facts), "")
     yield from ("## Limits", "", *_limits(facts), "")
 

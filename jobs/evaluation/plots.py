@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,39 +10,49 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
+from jobs.partial_failures import RAISING, PartialFailures
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from jobs.models.prediction import Array, Task
+
+    Draw = Callable[[Axes, Array, Mapping[str, Array]], None]
 
 BINS = 10
 DOTS = 3000
 COLOURS = ("#1f6feb", "#8b949e")
 
 
-def plots(truth: Array, predicted: Mapping[str, Array], task: Task) -> dict[str, Figure]:
+def plots(
+    truth: Array, predicted: Mapping[str, Array], task: Task, failures: PartialFailures = RAISING
+) -> dict[str, Figure]:
     """Draw all pictures of a task.
 
     Args:
         truth: labels, of both kinds where they are classes.
         predicted: predictions for the same rows by the model's name; the first is the one in question.
         task: kind of label.
+        failures: takes note of a picture that cannot be drawn.
 
     Returns:
         Figures by file name.
     """
-    if task == "regression":
-        return {"predictions.png": _one(_scatter, truth, predicted), "calibration.png": _one(_means, truth, predicted)}
-    curves = Figure(figsize=(10, 4.6), layout="constrained")
-    left, right = curves.subplots(1, 2)
-    _roc(left, truth, predicted)
-    _precision_recall(right, truth, predicted)
-    return {"curves.png": curves, "calibration.png": _one(_calibration, truth, predicted)}
+    pictures = {
+        "regression": {"predictions.png": [_scatter], "calibration.png": [_means]},
+        "classification": {"curves.png": [_roc, _precision_recall], "calibration.png": [_calibration]},
+    }
+    drawn = {}
+    for name, parts in pictures[task].items():
+        with failures.named(f"plot {name}"):
+            drawn[name] = _figure(parts, truth, predicted)
+    return drawn
 
 
-def _one(draw: object, truth: Array, predicted: Mapping[str, Array]) -> Figure:
-    figure = Figure(figsize=(5.4, 4.8), layout="constrained")
-    draw(figure.subplots(), truth, predicted)  # type: ignore[operator]
+def _figure(parts: Sequence[Draw], truth: Array, predicted: Mapping[str, Array]) -> Figure:
+    figure = Figure(figsize=(5.4, 4.8) if len(parts) == 1 else (10, 4.6), layout="constrained")
+    for axes, draw in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        draw(axes, truth, predicted)
     return figure
 
 

@@ -10,6 +10,7 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import resample
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, Task
+from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate_measurement import GroupGap, SliceComparison
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def compare_slices(
     confidence: float,
     minimum_rows: int,
     seed: int,
+    failures: PartialFailures = RAISING,
 ) -> tuple[SliceComparison, ...]:
     """Compare two models where a column has each of its values.
 
@@ -58,6 +60,7 @@ def compare_slices(
         confidence: one-sided confidence of each slice's bound.
         minimum_rows: of a slice with fewer, only the number of rows is told.
         seed: of the resampling.
+        failures: takes note of a slice that cannot be compared; it shows nothing then, as one with too few rows.
 
     Returns:
         Slices by column and value.
@@ -66,24 +69,49 @@ def compare_slices(
     for column in columns:
         for value, mask in masks(rows, column):
             name, count = f"{column}={value}", int(mask.sum())
-            if count < minimum_rows:
-                found.append(SliceComparison(name, count, *[math.nan] * 5))
-                continue
-            ours, theirs, known = challenger[mask], champion[mask], truth[mask]
-            drawn = resample(metric, known, ours, theirs, rows.loc[mask, PARTITION], seed=seed)
-            old = measure(known, theirs, task)[metric]
-            found.append(
-                SliceComparison(
-                    name=name,
-                    rows=count,
-                    challenger=measure(known, ours, task)[metric],
-                    champion=old,
-                    loss_difference=drawn.difference,
-                    upper_bound=drawn.upper_bound(confidence),
-                    harm_probability=drawn.probability_beyond(margin * abs(old)),
-                )
-            )
+            one = SliceComparison(name, count, *[math.nan] * 5)
+            if count >= minimum_rows:
+                with failures.named(f"slice {name}"):
+                    one = _compared(
+                        name,
+                        metric,
+                        truth[mask],
+                        challenger[mask],
+                        champion[mask],
+                        rows[PARTITION][mask],
+                        task=task,
+                        margin=margin,
+                        confidence=confidence,
+                        seed=seed,
+                    )
+            found.append(one)
     return tuple(found)
+
+
+def _compared(
+    name: str,
+    metric: str,
+    truth: Array,
+    ours: Array,
+    theirs: Array,
+    days: pd.Series[str],
+    *,
+    task: Task,
+    margin: float,
+    confidence: float,
+    seed: int,
+) -> SliceComparison:
+    drawn = resample(metric, truth, ours, theirs, days, seed=seed)
+    old = measure(truth, theirs, task)[metric]
+    return SliceComparison(
+        name=name,
+        rows=len(truth),
+        challenger=measure(truth, ours, task)[metric],
+        champion=old,
+        loss_difference=drawn.difference,
+        upper_bound=drawn.upper_bound(confidence),
+        harm_probability=drawn.probability_beyond(margin * abs(old)),
+    )
 
 
 def group_gap(

@@ -13,6 +13,8 @@ from jobs.models.prediction import Array, Task
 def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
     """Compute every figure of a task. What cannot be computed (AUC of one class, R² of one row) is NaN, never a guess.
 
+    So are all of them where a prediction is no number: a mean over the others would flatter the model.
+
     Args:
         truth: labels; 0 or 1 for classification.
         predicted: one prediction a row, as `jobs.models.prediction.predict` makes them.
@@ -21,7 +23,7 @@ def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
     Returns:
         roc_auc, log_loss, brier; or rmse, mae, r2.
     """
-    if len(truth) == 0:
+    if len(truth) == 0 or not np.isfinite(predicted).all():
         names = ("roc_auc", "log_loss", "brier") if task == "classification" else ("rmse", "mae", "r2")
         return dict.fromkeys(names, math.nan)
     if task == "classification":

@@ -2,8 +2,9 @@
 
 Our own estimators are kept as skops, not as a pickle: opening a skops file builds only types that are named here,
 whatever somebody has put into the artifact store. (MLflow's own loader takes that list from the file it is about to
-open, so it is not used.) A team's own `module:function` may return anything, so it is kept by cloudpickle: that code
-runs in our jobs anyway. Which of the two a version has is the registry's word, never that of the file that is found.
+open, so it is not used.) A team's own `module:function` may return anything, so it is kept by cloudpickle, as
+`jobs.models.portable` says: that code runs in our jobs anyway. Which of the two a version has is the registry's word,
+never that of the file that is found.
 """
 
 from __future__ import annotations

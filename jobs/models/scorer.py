@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.models.contract import Contract
+from jobs.models.portable import dump_model
 from jobs.models.prediction import Model, model_frame, predict
 from tidewheel.lake import Store
 
@@ -125,8 +126,12 @@ def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence
 
 
 def packed(model: Any) -> bytes:
-    """A model as `Scorer.model` wants it."""
-    return pickle.dumps(model)
+    """A model as `Scorer.model` wants it.
+
+    Raises:
+        ModelRefused: something in it cannot be written.
+    """
+    return dump_model(model)
 
 
 @lru_cache(maxsize=1)

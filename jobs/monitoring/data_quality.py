@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.partial_failures import RAISING, PartialFailures
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -11,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def column_quality(
-    current: pd.DataFrame, reference: pd.DataFrame, numeric: Sequence[str], categorical: Sequence[str]
+    current: pd.DataFrame,
+    reference: pd.DataFrame,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    failures: PartialFailures = RAISING,
 ) -> dict[str, dict[str, float]]:
     """Figures by column.
 
@@ -20,6 +26,7 @@ def column_quality(
         reference: some rows of the days before.
         numeric: numeric columns.
         categorical: categorical columns.
+        failures: takes note of a column that cannot be looked at.
 
     Returns:
         missing_share (1 for a column that is not there), distinct_values, and of categories unseen_share: the share of
@@ -27,14 +34,16 @@ def column_quality(
     """
     found: dict[str, dict[str, float]] = {}
     for name in (*numeric, *categorical):
-        if name not in current:
-            found[name] = {"missing_share": 1.0, "distinct_values": 0.0}
-            continue
-        values = current[name].dropna()
-        found[name] = {
-            "missing_share": 1 - len(values) / len(current),
-            "distinct_values": float(values.nunique()),
-        }
-        if name in categorical and name in reference and len(values):
-            found[name]["unseen_share"] = 1 - float(values.isin(reference[name].unique()).mean())
+        with failures.named(f"quality of column {name}"):
+            found[name] = _quality(current, reference, name, categorical=name in categorical)
+    return found
+
+
+def _quality(current: pd.DataFrame, reference: pd.DataFrame, name: str, *, categorical: bool) -> dict[str, float]:
+    if name not in current:
+        return {"missing_share": 1.0, "distinct_values": 0.0}
+    values = current[name].dropna()
+    found = {"missing_share": 1 - len(values) / len(current), "distinct_values": float(values.nunique())}
+    if categorical and name in reference and len(values):
+        found["unseen_share"] = 1 - float(values.isin(reference[name].unique()).mean())
     return found

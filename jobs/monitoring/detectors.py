@@ -1,18 +1,19 @@
 """Drift detectors by name: how far the rows of some days lie from the rows of other days, in one column.
 
 Two are quick enough to be measured for every column over weeks of days, from what is kept of each day; every other
-method of Evidently is asked for by its name and sees the rows themselves.
+method is in `jobs.monitoring.methods` and sees the rows themselves.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import jensenshannon
+
+from jobs.monitoring.methods import MISSING, NamedMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,13 +24,6 @@ Kind = Literal["num", "cat"]
 LEVELS = np.linspace(0.01, 0.99, 50)
 LEAST_SPREAD = 0.001
 """As Evidently: a constant column's distances are measured in thousandths, not in nothing."""
-MOST_ROWS = 5_000
-"""Rows of a reference that Evidently's methods see."""
-TESTS = frozenset({"ks", "anderson", "cramer_von_mises", "es", "mannw", "t_test", "chisquare", "g_test"})
-"""Methods whose score is a p-value; their distance is its negative decimal logarithm."""
-SMALLEST_P = 1e-300
-MISSING = "\0missing"
-"""Counted among a column's categories, none of which is called so."""
 NEARLY_ALWAYS = 0.8
 """Share of the days; the first days without a category must not hide the next."""
 EXPECTED_OFTEN = 10
@@ -94,38 +88,13 @@ class JensenShannon:
         return found
 
 
-@dataclass(frozen=True)
-class EvidentlyMethod:
-    """A method of Evidently by its name."""
-
-    name: str
-    kind: Kind
-
-    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[Comparison]) -> list[float]:
-        """One distance a comparison; of a test, minus the decimal logarithm of its p-value."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of libraries about themselves, and of constant columns
-            return [self._distance(days, comparison) for comparison in comparisons]
-
-    def _distance(self, days: Mapping[str, pd.Series], comparison: Comparison) -> float:
-        from evidently.legacy.calculations.stattests.registry import get_registered_stattest
-        from evidently.legacy.core import ColumnType
-
-        current, reference = (_rows(days, side) for side in (comparison.current, comparison.reference))
-        if current.empty or reference.empty:
-            return np.nan
-        kind = ColumnType(self.kind)
-        score = get_registered_stattest(self.name, kind)(reference, current, kind, None).drift_score
-        return -float(np.log10(max(score, SMALLEST_P))) if self.name in TESTS else float(score)
-
-
 def detector(name: str, kind: Kind) -> Detector:
     """The detector of a name, as `monitoring.drift` in a pipeline's file has it."""
     if (name, kind) == ("wasserstein", "num"):
         return Wasserstein()
     if (name, kind) == ("jensenshannon", "cat"):
         return JensenShannon()
-    return EvidentlyMethod(name, kind)
+    return NamedMethod(name, kind)
 
 
 def gone_categories(counts: pd.DataFrame, comparison: Comparison) -> list[str]:
@@ -189,9 +158,3 @@ def _quantiles(days: Sequence[_NumericDay]) -> NDArray[np.float64]:
 
 def _summed(counts: pd.DataFrame, days: Sequence[str]) -> NDArray[np.float64]:
     return np.asarray(counts.reindex([day for day in days if day in counts.index]).to_numpy().sum(axis=0))
-
-
-def _rows(days: Mapping[str, pd.Series], wanted: Sequence[str]) -> pd.Series:
-    found = [days[day].dropna() for day in wanted if day in days]
-    rows = pd.concat(found, ignore_index=True) if found else pd.Series(dtype=object)
-    return rows.iloc[:: max(1, -(-len(rows) // MOST_ROWS))]

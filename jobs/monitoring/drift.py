@@ -19,8 +19,10 @@ import pandas as pd
 from jobs.monitoring.companions import unexplained_shifts
 from jobs.monitoring.daily_rows import PREDICTION, VERSION, rows_of_days
 from jobs.monitoring.data_quality import column_quality
-from jobs.monitoring.detectors import TESTS, Comparison, category_counts, detector, gone_categories
+from jobs.monitoring.detectors import Comparison, category_counts, detector, gone_categories
 from jobs.monitoring.drift_page import drift_page
+from jobs.monitoring.methods import TESTS
+from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
 
 if TYPE_CHECKING:
@@ -101,13 +103,14 @@ class Drift:
         return list(dict.fromkeys(f.name for f in ordered))
 
 
-def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
+def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailures = RAISING) -> Drift:
     """Hold a day's features and predictions against the days before it, and against how far they usually move.
 
     Args:
         lake: the pipeline's lake.
         pipeline: names the features and `monitoring.drift`.
         day: the day.
+        failures: takes note of a column that cannot be measured or drawn, and the others go on.
 
     Returns:
         Findings, and the page; a day without features, or with too few days before it, says so.
@@ -125,27 +128,40 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date) -> Drift:
         return Drift(missing=f"no features of {LEAST_REFERENCE} days before {day} to compare it with")
     reference, current = possible[-1].reference, possible[-1].current
     columns, left_out = _comparable(pipeline, rows, current, reference)
-    moved = measure_columns(pipeline, rows, columns, possible)
+    moved = measure_columns(pipeline, rows, columns, possible, failures)
+    measured = {one.column for one in moved}
+    left_out |= {name: "it could not be measured" for name in columns if name not in measured}
     findings, unexplained = judge_columns(settings, moved)
     gone = {one.column: one.gone[-1] for one in moved if one.gone and one.gone[-1]}
     limits = {name: finding.limit for name, finding in findings.items() if math.isfinite(finding.limit)}
     sides = [pd.concat([rows[key] for key in keys if key in rows], ignore_index=True) for keys in (current, reference)]
-    quality = column_quality(sides[0], sides[1], pipeline.features.numeric, pipeline.features.categorical)
-    page = drift_page(pipeline, limits, sides[0], sides[1]) if limits else ""
+    quality = column_quality(sides[0], sides[1], pipeline.features.numeric, pipeline.features.categorical, failures)
+    page = ""
+    if limits:
+        with failures.named("the drift page"):
+            page = drift_page(pipeline, limits, sides[0], sides[1], failures)
     inputs = {m.key: m.content_hash for key in rows if (m := lake.published("features", key)) is not None}
     return Drift(findings, unexplained, left_out, gone, quality, "", page, inputs)
 
 
 def measure_columns(
-    pipeline: Pipeline, rows: Mapping[str, pd.DataFrame], names: Sequence[str], comparisons: Sequence[Comparison]
+    pipeline: Pipeline,
+    rows: Mapping[str, pd.DataFrame],
+    names: Sequence[str],
+    comparisons: Sequence[Comparison],
+    failures: PartialFailures = RAISING,
 ) -> list[Moved]:
     """How far columns lie from their reference, each by itself, and numeric features beside one another."""
     numeric = [name for name in names if name in pipeline.features.numeric]
-    unexplained = unexplained_shifts(rows, numeric, comparisons)
-    return [
-        replace(measure_column(pipeline, rows, name, comparisons), unexplained=unexplained.get(name, ()))
-        for name in names
-    ]
+    unexplained: Mapping[str, Sequence[float]] = {}
+    with failures.named("comparing the numeric columns with one another"):
+        unexplained = unexplained_shifts(rows, numeric, comparisons)
+    found = []
+    for name in names:
+        with failures.named(f"drift of column {name}"):
+            moved = measure_column(pipeline, rows, name, comparisons)
+            found.append(replace(moved, unexplained=unexplained.get(name, ())))
+    return found
 
 
 def measure_column(

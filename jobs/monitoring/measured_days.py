@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobs.monitoring.labelled_predictions import DATASETS, labelled_predictions
 from jobs.monitoring.performance import DayPerformance, day_performance, sliced_columns
+from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
 
 
-def measure_days(job: Job, ledger: Ledger, at: datetime) -> list[DayPerformance]:
+def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailures = RAISING) -> list[DayPerformance]:
     """Measure the days of the partition that have matured, and earlier ones whose data changed since they were.
 
     The ledger's figures of a measured day are replaced: nothing counts twice, and a revised label is right at once.
@@ -27,6 +28,7 @@ def measure_days(job: Job, ledger: Ledger, at: datetime) -> list[DayPerformance]
         job: names the partition; its days less the labels' delay are always measured.
         ledger: keeps the figures.
         at: the time written beside them.
+        failures: takes note of a day, or a slice of one, that cannot be measured.
 
     Returns:
         The days, oldest first; the last is the newest matured one.
@@ -39,11 +41,10 @@ def measure_days(job: Job, ledger: Ledger, at: datetime) -> list[DayPerformance]
         asked = day >= str(matured.first)
         if not asked and not _has_changed(job, day):
             continue
-        found = day_performance(
-            job.pipeline,
-            labelled_predictions(job.lake, job.settings, job.pipeline, day, sliced_columns(job.pipeline)),
-            expected,
-        )
+        found = DayPerformance(day, missing=f"{day} could not be measured")
+        with failures.named(f"performance of {day}"):
+            rows = labelled_predictions(job.lake, job.settings, job.pipeline, day, sliced_columns(job.pipeline))
+            found = day_performance(job.pipeline, rows, expected, failures)
         if asked or found.figures:
             _keep(job, ledger, found, at)
             measured.append(found)

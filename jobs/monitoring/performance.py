@@ -11,6 +11,7 @@ import numpy as np
 from jobs.models.calibration import calibration_error, estimated_auc, expected_log_losses
 from jobs.models.metrics import measure
 from jobs.monitoring.labelled_predictions import ELSEWHERE, ONLINE, SOURCE, LabelledPredictions
+from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +62,10 @@ class DayPerformance:
 
 
 def day_performance(
-    pipeline: Pipeline, day: LabelledPredictions, expected_error: Mapping[str, float]
+    pipeline: Pipeline,
+    day: LabelledPredictions,
+    expected_error: Mapping[str, float],
+    failures: PartialFailures = RAISING,
 ) -> DayPerformance:
     """Measure a day.
 
@@ -72,6 +76,7 @@ def day_performance(
         pipeline: names label, task, slices and groups.
         day: the day's predictions with the labels known for them.
         expected_error: by version, the mean squared error on its gate's holdout; regression only.
+        failures: takes note of a slice, or of groups, that cannot be measured.
 
     Returns:
         Figures by part; a day without predictions or labels says so.
@@ -91,9 +96,11 @@ def day_performance(
             continue
         figures[Part(str(version))] = part_figures(rows, pipeline, expected)
         for name, part in _slices(rows, pipeline):
-            figures[Part(str(version), name)] = part_figures(part, pipeline, expected)
+            with failures.named(f"slice {name} of {day.day}"):
+                figures[Part(str(version), name)] = part_figures(part, pipeline, expected)
         for column in pipeline.monitoring.fairness:
-            figures[Part(str(version), column)] = group_gaps(figures, str(version), column, pipeline)
+            with failures.named(f"groups of {column} on {day.day}"):
+                figures[Part(str(version), column)] = group_gaps(figures, str(version), column, pipeline)
     return DayPerformance(day.day, figures, inputs=day.inputs, elsewhere=sum(elsewhere.values()))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jobs.models.calibration import expected_log_losses
 from jobs.models.metrics import log_losses
 from jobs.monitoring.labelled_predictions import BATCH, SOURCE, labelled_predictions
+from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ MOST_ROWS = 1_000
 NAMES = {"adwin": "ADWIN", "page_hinkley": "Page-Hinkley"}
 
 
-def stream_alarms(job: Job, day: date) -> list[str]:
+def stream_alarms(job: Job, day: date, failures: PartialFailures = RAISING) -> list[str]:
     """Sentences of the detectors that saw a change within the newest checks.
 
     A detector sees the rows of the history and of the checks, oldest first: each row's excess loss for classification,
@@ -34,6 +35,7 @@ def stream_alarms(job: Job, day: date) -> list[str]:
     Args:
         job: names the pipeline, whose `monitoring.streams` names the detectors.
         day: the partition; days whose labels had matured by then are looked at.
+        failures: takes note of a detector that fails.
 
     Returns:
         One sentence a detector.
@@ -47,9 +49,9 @@ def stream_alarms(job: Job, day: date) -> list[str]:
     newest = set(keys[-settings.checks :])
     found = []
     for name in wanted:
-        changed = [key for key in changes(name, days.items()) if key in newest]
-        if changed:
-            found.append(f"{NAMES[name]} saw the errors change on {changed[0]}")
+        with failures.named(f"detector {NAMES[name]}"):
+            if changed := [key for key in changes(name, days.items()) if key in newest]:
+                found.append(f"{NAMES[name]} saw the errors change on {changed[0]}")
     return found
 
 
@@ -58,12 +60,12 @@ def changes(name: str, days: Iterable[tuple[str, Array]]) -> list[str]:
 
     Args:
         name: adwin or page_hinkley.
-        days: errors by day, oldest first.
+        days: errors by day, oldest first; what is no number says nothing.
 
     Returns:
         Their keys.
     """
-    listed = list(days)
+    listed = [(key, known) for key, errors in days if len(known := errors[np.isfinite(errors)])]
     if not listed:
         return []
     first = np.concatenate([errors for _, errors in listed[: max(1, len(listed) // 4)]])

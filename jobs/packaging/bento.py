@@ -20,6 +20,7 @@ import bentos
 from bentos.contract import CONTRACT, FACTS, MODEL
 from jobs.models import registry
 from jobs.models.lineage import installed
+from jobs.models.portable import distributions_of
 from tidewheel.errors import ReleaseError
 from tidewheel.release.artifact import Artifact
 from tidewheel.unused import mark_used
@@ -40,7 +41,7 @@ PACKAGES = {
     ),
     "onnx": ("onnxruntime",),
     "treelite": ("treelite",),
-    "native": ("pandas", "scikit-learn", "xgboost-cpu", "xgboost"),
+    "native": ("cloudpickle", "pandas", "scikit-learn", "xgboost-cpu", "xgboost"),
 }
 
 
@@ -175,6 +176,24 @@ def service_facts(pipeline: Pipeline, version: str) -> dict[str, Any]:
     }
 
 
+def write_service(folder: Path, pipeline: Pipeline, version: str, contract: Contract, form: str, model: bytes) -> None:
+    """Write what the service opens: its code, contract, facts and model.
+
+    Args:
+        folder: an empty folder.
+        pipeline: as declared now.
+        version: in the registry.
+        contract: of the version.
+        form: which form the model has.
+        model: in that form.
+    """
+    shutil.copytree(CODE, folder / CODE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / CONTRACT).write_text(contract.model_dump_json(indent=1), encoding="utf-8")
+    facts = service_facts(pipeline, version) | {"format": form}
+    (folder / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
+    (folder / MODEL).write_bytes(model)
+
+
 def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
     """Version of the Bento's tag: the model's, and a digest of everything the Bento is made from."""
     made_from = {
@@ -194,11 +213,7 @@ def _write_context(
     context: Path, pipeline: Pipeline, version: str, origin: str, contract: Contract, compiled: CompiledModel
 ) -> dict[str, str]:
     """Lay out what `bentoml build` packs; returns the Bento's labels."""
-    shutil.copytree(CODE, context / CODE.name, ignore=shutil.ignore_patterns("__pycache__"))
-    (context / CONTRACT).write_text(contract.model_dump_json(indent=1), encoding="utf-8")
-    facts = service_facts(pipeline, version) | {"format": compiled.format}
-    (context / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
-    (context / MODEL).write_bytes(compiled.content)
+    write_service(context, pipeline, version, contract, compiled.format, compiled.content)
     labels = {
         "pipeline": pipeline.name,
         "mlflow_version": version,
@@ -211,7 +226,8 @@ def _write_context(
         **{f"refused_{c.format}": c.refused for c in compiled.candidates if c.refused},
         **{f"milliseconds_{c.format}": f"{c.milliseconds:.4f}" for c in compiled.candidates if c.content},
     }
-    packages = installed([*PACKAGES[""], *PACKAGES[compiled.format]])
+    needed = distributions_of(compiled.content) if compiled.format == "native" else []
+    packages = installed(dict.fromkeys([*PACKAGES[""], *PACKAGES[compiled.format], *needed]))
     bentofile = {
         "service": "bentos.service:Model",
         "labels": labels,

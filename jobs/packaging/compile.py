@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import statistics
 import time
 import warnings
@@ -16,6 +15,7 @@ import pandas as pd
 
 from bentos.encoding import Category, Columns, Encoding, Number
 from bentos.predictor import load, pack
+from jobs.models.portable import dump_model
 from jobs.models.prediction import FeatureColumns, predict
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def compile_model(
     makers: dict[str, Callable[[], bytes]] = {
         "onnx": lambda: pack(encoding_of(model, contract), _to_onnx(model[-1])),
         "treelite": lambda: pack(encoding_of(model, contract), _to_treelite(model[-1])),
-        "native": lambda: _to_pickle(model, contract),
+        "native": lambda: native_form(model, contract),
     }
     offline = predict(model, frame, contract.task)
     columns, one = columns_of(frame, contract), columns_of(frame.head(1), contract)
@@ -270,6 +270,15 @@ def _to_treelite(estimator: Any) -> bytes:
     return bytes(forest.serialize_bytes())
 
 
-def _to_pickle(model: Any, contract: Contract) -> bytes:
+def native_form(model: Any, contract: Contract) -> bytes:
+    """The model itself, as `bentos.predictor` opens it.
+
+    Args:
+        model: the fitted model.
+        contract: names and types of its columns, and its task.
+
+    Raises:
+        ModelRefused: something in it cannot be written.
+    """
     names = {column.name: column.type == "number" for column in contract.columns}
-    return pickle.dumps((model, contract.task, names))
+    return dump_model((model, contract.task, names))

@@ -1,4 +1,4 @@
-"""A training that data refuses: the verdict says why there is no challenger, and the wish for one is answered."""
+"""A training without a challenger: the verdict says why there is none, and the request for one is answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tidewheel.errors import DataRefused
+from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.ledger import Ledger
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
@@ -23,11 +23,12 @@ def refusal_is_a_verdict(job: Job) -> Iterator[None]:
         job: a job of a training run.
 
     Raises:
-        DataRefused: what was refused.
+        DataRefused: the data was refused.
+        ModelRefused: the model was.
     """
     try:
         yield
-    except DataRefused as error:
+    except (DataRefused, ModelRefused) as error:
         ledger, now = Ledger.open(job.settings), datetime.now(UTC)
         sentence = f"{Outcome.INCONCLUSIVE}: there is no challenger, and the champion stays: {error}"
         verdict = Verdict(Kind.GATE, Outcome.INCONCLUSIVE, sentence, {"as_of": str(job.partitions.last)})

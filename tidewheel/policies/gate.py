@@ -19,6 +19,7 @@ from tidewheel.policies.gate_measurement import (
     GateMeasurement,
     GroupGap,
     SliceComparison,
+    Unsteady,
 )
 from tidewheel.policies.gate_slices import SlicePolicy
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
@@ -131,6 +132,8 @@ class GatePolicy:
     def _findings(self, measured: GateMeasurement) -> Iterator[Finding]:
         missed = self._limits.missed(measured.challenger, measured.comparison)
         yield from (Finding(Outcome.REFUSED, f"has {one.words}") for one in missed if not one.excuse)
+        if measured.unsteady:
+            yield Finding(Outcome.REFUSED, str(measured.unsteady))
         yield from self._over_budget(measured.footprint)
         for rule in self.fairness:
             yield from _unfair(rule, measured.gaps)
@@ -238,6 +241,8 @@ class GatePolicy:
                 **_known({"loss_difference": comparison.loss_difference, "upper_bound": comparison.upper_bound}),
             }
             thresholds |= _known({"allowed": self.allowed(comparison)})
+        if measured.unsteady:
+            inputs["unsteady"] = _plain(measured.unsteady)
         if measured.footprint:
             inputs |= _known(asdict(measured.footprint))
         if self.slices:
@@ -271,7 +276,7 @@ def _slices(parts: Sequence[SliceComparison]) -> str:
     return _listed(f"{part.name} ({part.rows:,} rows)" for part in parts[:NAMED]) + more
 
 
-def _plain(found: SliceComparison | GroupGap) -> dict[str, object]:
+def _plain(found: SliceComparison | GroupGap | Unsteady) -> dict[str, object]:
     """As JSON: NaN is unknown, and left out."""
     return {n: v for n, v in asdict(found).items() if not (isinstance(v, float) and math.isnan(v))}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -83,6 +84,36 @@ class Footprint:
 
 
 @dataclass(frozen=True)
+class Unsteady:
+    """A golden row whose prediction depends on more than the row.
+
+    Attributes:
+        way: how it was asked besides: again, alone, in another order, among more rows.
+        row: its place among the golden rows.
+        difference: how far the two predictions lie apart.
+        error: why it could not be predicted so; empty where it could.
+    """
+
+    way: str
+    row: int = 0
+    difference: float = math.nan
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.error:
+            return f"cannot predict golden rows {self.way} that it predicts together ({self.error})"
+        if self.way == "asked again":
+            return (
+                f"predicts golden row {self.row} {self.difference:.3g} apart when it is asked again; the same row must "
+                "be predicted the same"
+            )
+        return (
+            f"predicts golden row {self.row} {self.way} {self.difference:.3g} apart from the same row among the golden "
+            "rows; a prediction must not depend on the other rows of the batch"
+        )
+
+
+@dataclass(frozen=True)
 class GateMeasurement:
     """All that was measured of one challenger.
 
@@ -98,6 +129,7 @@ class GateMeasurement:
         footprint: latency and size; None where nobody measured them.
         holdout: the days judged on, each with the hash of its content.
         holdout_uses: challengers that were judged before on some of the same rows.
+        unsteady: a row that is predicted otherwise alone or asked again; None where none is, or where nobody asked.
     """
 
     challenger_version: str
@@ -111,3 +143,4 @@ class GateMeasurement:
     footprint: Footprint | None = None
     holdout: tuple[str, ...] = ()
     holdout_uses: int = 0
+    unsteady: Unsteady | None = None

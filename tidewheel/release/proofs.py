@@ -72,24 +72,40 @@ def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> 
     golden = artifact.golden_rows()
     with Probe(backend.address(colour)) as probe:
         answer = probe.predict([row.row for row in golden])
+        alone = [probe.predict([row.row]).predictions[0] for row in golden]
     if (answer.version, answer.colour) != (artifact.version, colour):
         raise ReleaseError(
             f"at {backend.address(colour)} version {answer.version} answers as {answer.colour}; "
             f"expected version {artifact.version} as {colour}"
         )
-    worst, difference = 0, 0.0
-    for place, (row, served) in enumerate(zip(golden, answer.predictions, strict=True)):
-        apart = abs(served - row.prediction) / max(1.0, abs(row.prediction))
-        if not apart <= difference:  # NaN is a difference too
-            worst, difference = place, apart
+    worst, difference = _furthest(golden, answer.predictions)
     if not difference <= tolerance:
         raise ReleaseError(
             f"{colour} answers {answer.predictions[worst]:g} for golden row {worst}, offline it was "
             f"{golden[worst].prediction:g}: apart by {difference:.2g}, allowed are {tolerance:g}"
         )
+    worst, by_itself = _furthest(golden, alone)
+    if not by_itself <= tolerance:
+        raise ReleaseError(
+            f"{colour} answers {alone[worst]:g} for golden row {worst} alone, and {answer.predictions[worst]:g} among "
+            f"the others: apart by {by_itself:.2g}, allowed are {tolerance:g}; a prediction must not depend on the "
+            "other rows of the request"
+        )
+    difference = max(difference, by_itself)
     figures = {"rows": len(golden), "max_difference": difference}
     beside = _compare_scores(stage, backend, artifact, answer.predictions) if stage.against else ""
-    return Found(f"{len(golden)} golden rows answered as offline, apart by {difference:.1g} at most{beside}", figures)
+    alike = f"{len(golden)} golden rows answered as offline, together and alone"
+    return Found(f"{alike}, apart by {difference:.1g} at most{beside}", figures)
+
+
+def _furthest(golden: Sequence[GoldenRow], served: Sequence[float]) -> tuple[int, float]:
+    """The golden row whose answer lies furthest from its offline prediction, and how far."""
+    worst, difference = 0, 0.0
+    for place, (row, said) in enumerate(zip(golden, served, strict=True)):
+        apart = abs(said - row.prediction) / max(1.0, abs(row.prediction))
+        if not apart <= difference:  # NaN is a difference too
+            worst, difference = place, apart
+    return worst, difference
 
 
 def _compare_scores(stage: VerifyParity, backend: Backend, artifact: Artifact, scores: Sequence[float]) -> str:
