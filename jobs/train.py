@@ -22,6 +22,7 @@ from jobs.models.model_file import requirements, serialization
 from jobs.models.portable import dump_model, team_code_by_value
 from jobs.models.prediction import predict
 from jobs.packaging.acceptance import Accepted, check_file, check_requests
+from jobs.partial_failures import PartialFailures
 from jobs.training.challenger import Challenger, make_challenger
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
@@ -39,9 +40,10 @@ EXAMPLE_ROWS = 5
 def work(job: Job) -> Result:
     """Train and register a challenger; a run that has registered its version already says so again."""
     chosen = read_training_data(job.lake, job.run_id)
+    failures = PartialFailures()
     done = registry.version_of_run(job.settings, job.pipeline.name, job.run_id, chosen.data_hash)
     if done is None:
-        done = _train(job, chosen)
+        done = _train(job, chosen, failures)
     else:
         log.info("version %s of this run and this data is registered already", done.version)
     registry.set_alias(job.settings, job.pipeline.name, registry.CHALLENGER, done.version)
@@ -59,15 +61,16 @@ def work(job: Job) -> Result:
             **{metric["key"]: metric["value"] for metric in logged["metrics"]},
         },
         links=registry.pages(job.settings, done),
+        warnings=failures.sentences,
         sentence=f"version {done.version} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
         f"{last_day}" + (f"; {refit}" if (refit := done.tags.get(registry.REFIT)) else ""),
     )
 
 
-def _train(job: Job, chosen: TrainingData) -> registry.ModelVersion:
+def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> registry.ModelVersion:
     """Fit, log and register. Registering is the last step, so a version in the registry is a whole one."""
     with refusal_is_a_verdict(job):
-        return _registered(job, chosen, make_challenger(job.lake, job.run_id, job.pipeline, chosen))
+        return _registered(job, chosen, make_challenger(job.lake, job.run_id, job.pipeline, chosen, failures))
 
 
 def _registered(job: Job, chosen: TrainingData, made: Challenger) -> registry.ModelVersion:
@@ -154,6 +157,7 @@ def _parameters(pipeline: Pipeline, model: Any, lineage: Lineage, made: Challeng
     if searched:
         looked = {
             "search.trials": len(searched.trials) - 1,
+            "search.failed": sum(bool(trial.failed) for trial in searched.trials),
             "search.pruned": sum(trial.pruned for trial in searched.trials),
             "search.declared_loss": searched.trials[0].loss,
             "search.best_loss": searched.best.loss,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, Task, predict
+from jobs.partial_failures import RAISING, PartialFailures, cause
 from jobs.training.fitting import Lesson, fit, read_lesson
 from jobs.training.search import SearchResult, search, with_parameters
+from tidewheel.errors import ModelRefused
 from tidewheel.policies.gate import NAMES
 
 if TYPE_CHECKING:
@@ -54,7 +56,9 @@ class Challenger:
     refit: str = ""
 
 
-def make_challenger(lake: Lake, run_id: str, pipeline: Pipeline, chosen: TrainingData) -> Challenger:
+def make_challenger(
+    lake: Lake, run_id: str, pipeline: Pipeline, chosen: TrainingData, failures: PartialFailures = RAISING
+) -> Challenger:
     """Make a challenger from the batches that were chosen.
 
     Args:
@@ -62,18 +66,20 @@ def make_challenger(lake: Lake, run_id: str, pipeline: Pipeline, chosen: Trainin
         run_id: of the training.
         pipeline: its declaration.
         chosen: names them.
+        failures: takes note of the trials of a search that failed, and of a refit that did.
 
     Raises:
         LakeError: a batch is gone.
         DataRefused: too few rows or days, or labels of one kind only.
+        ModelRefused: the estimator cannot be fitted.
     """
     lesson, searched = read_lesson(lake, pipeline, chosen.training), None
     if pipeline.training.search:
-        searched = search(lake, run_id, pipeline, lesson, chosen.data_hash)
+        searched = search(lake, run_id, pipeline, lesson, chosen.data_hash, failures)
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
     fitted = fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth)
     made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
-    return _refit(lake, made, chosen) if refit_wanted(pipeline, chosen) else made
+    return _refit(lake, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
 
 
 def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
@@ -93,16 +99,22 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
             return held >= MUCH * chosen.training_rows or len(chosen.holdout) > pipeline.training.holdout_days
 
 
-def _refit(lake: Lake, made: Challenger, chosen: TrainingData) -> Challenger:
+def _refit(lake: Lake, made: Challenger, chosen: TrainingData, failures: PartialFailures) -> Challenger:
     """Fit once more, on the holdout too; what the gate judges stays the model that has not seen it."""
     pipeline = made.pipeline
     everything = read_lesson(lake, pipeline, (*chosen.training, *chosen.holdout))
-    again = fit(pipeline.training, pipeline.features, pipeline.task, everything.frame, everything.truth)
+    try:
+        again = fit(pipeline.training, pipeline.features, pipeline.task, everything.frame, everything.truth)
+    except (ModelRefused, MemoryError) as error:
+        failures.add("the refit", error)
+        return replace(
+            made, refit=f"the refit through {chosen.holdout[-1].day} is not used: it failed ({cause(error)})"
+        )
     tail = made.lesson.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
     if wrong := refit_objection(pipeline.task, made.model, again.model, made.lesson, tail.to_numpy()):
         sentence = f"the refit through {chosen.holdout[-1].day} is not used: {wrong}"
         log.warning("%s", sentence)
-        return Challenger(**{**vars(made), "refit": sentence})
+        return replace(made, refit=sentence)
     return Challenger(
         pipeline=pipeline,
         model=again.model,

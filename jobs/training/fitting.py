@@ -11,8 +11,9 @@ import numpy as np
 
 from jobs.data.training_data import LabelledDay, labelled_rows
 from jobs.models.prediction import Array, Task, model_frame
+from jobs.partial_failures import cause
 from jobs.training.estimators import build_model, device_used, settle_for_prediction
-from tidewheel.errors import DataRefused
+from tidewheel.errors import DataRefused, ModelRefused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,13 +82,23 @@ def fit(training: Training, features: Features, task: Task, frame: pd.DataFrame,
         task: kind of label.
         frame: training rows as `jobs.models.prediction.model_frame` makes them.
         truth: their labels.
+
+    Raises:
+        SpecError: the estimator does not know a parameter.
+        ModelRefused: it cannot be fitted.
     """
     never_seen = [name for name in features.numeric if frame[name].isna().all()]
     if never_seen:
         log.warning("no training row has %s: nothing is learned of it", ", ".join(never_seen))
     model = build_model(training, features, task, never_seen)
     log.info("fitting %s to %s rows x %s columns", training.estimator, len(frame), frame.shape[1])
-    model.fit(frame, truth)
+    try:
+        model.fit(frame, truth)
+    except MemoryError:
+        raise  # tried again on a quieter machine, it may come to its end
+    except Exception as error:  # estimators raise whatever their authors thought of
+        size = f"{len(frame):,} rows x {frame.shape[1]} columns"
+        raise ModelRefused(f"{training.estimator} could not be fitted to {size}: {cause(error)}") from error
     device = device_used(model)
     log.info("fitted on %s", device)
     settle_for_prediction(model)

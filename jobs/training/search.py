@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.models.metrics import measure
 from jobs.models.prediction import predict
+from jobs.partial_failures import RAISING, PartialFailures, cause
 from jobs.training.fitting import fit
 from jobs.training.search_space import distributions
-from tidewheel.errors import DataRefused
+from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.runs import run_folder
 from tidewheel.spec import LOWER_IS_BETTER
 
@@ -44,12 +47,18 @@ class Trial(BaseModel):
     parameters: dict[str, Any] = Field(description="beyond those declared; empty: the declaration itself")
     losses: tuple[float, ...] = Field(description="the compared figure fold by fold, as a loss")
     pruned: bool = Field(description="given up before the last fold, being worse than most were by then")
+    failed: str = Field(default="", description="why it could not be judged on every fold; empty where it could")
     seconds: float
 
     @property
     def loss(self) -> float:
-        """Mean over the folds."""
-        return float(np.mean(self.losses))
+        """Mean over the folds; NaN where it failed."""
+        return math.nan if self.failed else float(np.mean(self.losses))
+
+    @property
+    def judged(self) -> bool:
+        """Whether it was judged on every fold."""
+        return not self.pruned and not self.failed
 
 
 class SearchResult(BaseModel):
@@ -62,8 +71,19 @@ class SearchResult(BaseModel):
 
     @property
     def best(self) -> Trial:
-        """The best trial that was judged on every fold."""
-        return min((trial for trial in self.trials if not trial.pruned), key=lambda trial: trial.loss)
+        """The best trial that was judged on every fold.
+
+        Raises:
+            ModelRefused: there is none; the message groups the reasons.
+        """
+        judged = [trial for trial in self.trials if trial.judged]
+        if not judged:
+            reasons = Counter(trial.failed for trial in self.trials if trial.failed).most_common()
+            raise ModelRefused(
+                f"training.search: none of {len(self.trials)} trials could be judged, the declared parameters "
+                f"included: {'; '.join(f'{reason} ({count} of them)' for reason, count in reasons)}"
+            )
+        return min(judged, key=lambda trial: trial.loss)
 
     @property
     def seconds(self) -> float:
@@ -71,8 +91,10 @@ class SearchResult(BaseModel):
         return sum(trial.seconds for trial in self.trials)
 
 
-def search(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, data_hash: str) -> SearchResult:
-    """Search, or go on with a search that was interrupted.
+def search(
+    lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, data_hash: str, failures: PartialFailures = RAISING
+) -> SearchResult:
+    """Search, or go on with a search that was interrupted. A trial that fails is named, and the next one begins.
 
     Args:
         lake: keeps the trials, beside the run's records.
@@ -80,9 +102,11 @@ def search(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, data_has
         pipeline: its declaration, with `training.search`.
         lesson: the rows to learn from.
         data_hash: names them by content.
+        failures: takes note of the trials that failed.
 
     Raises:
         DataRefused: too few days for the folds.
+        ModelRefused: every trial failed.
     """
     asked = pipeline.training.search
     assert asked is not None
@@ -98,12 +122,17 @@ def search(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, data_has
         trial = _try(pipeline, lesson, folds, result.trials, space)
         result = result.model_copy(update={"trials": (*result.trials, trial)})
         lake.store.replace(path, result.model_dump_json(indent=2).encode())
-        log.info(
-            "trial %s of %s: %s %.5f%s, best %.5f",
-            len(result.trials) - 1, asked.trials, pipeline.metric, trial.loss,
-            " (given up)" if trial.pruned else "", result.best.loss,
-        )  # fmt: skip
+        said = trial.failed or f"{pipeline.metric} {trial.loss:.5f}{' (given up)' if trial.pruned else ''}"
+        log.info("trial %s of %s: %s", len(result.trials) - 1, asked.trials, said)
+    log.info("best of %s trials: %s %.5f", len(result.trials), pipeline.metric, result.best.loss)
+    for number, trial in enumerate(result.trials):
+        if trial.failed:
+            failures.add(f"trial {number} ({_in_words(trial.parameters)})", trial.failed)
     return result
+
+
+def _in_words(parameters: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in parameters.items()) or "as declared"
 
 
 def with_parameters(training: Training, trial: Trial) -> Training:
@@ -141,23 +170,25 @@ def _is_late(asked: Search, result: SearchResult) -> bool:
 def _try(
     pipeline: Pipeline, lesson: Lesson, folds: Sequence[Fold], before: Sequence[Trial], space: dict[str, Any]
 ) -> Trial:
-    started = time.monotonic()
-    if not before:
-        losses = tuple(_loss(pipeline, lesson, pipeline.training, fold) for fold in folds)
-        return Trial(parameters={}, losses=losses, pruned=False, seconds=time.monotonic() - started)
-    study = _study(before, space, pipeline.training.seed)
-    trial = study.ask(space)
-    training = pipeline.training.model_copy(update={"parameters": {**pipeline.training.parameters, **trial.params}})
-    found: list[float] = []
-    for step, fold in enumerate(folds):
-        found.append(_loss(pipeline, lesson, training, fold))
-        trial.report(found[-1], step)
-        if step < len(folds) - 1 and trial.should_prune():
-            break
+    started, losses = time.monotonic(), list[float]()
+    trial = _study(before, space, pipeline.training.seed).ask(space) if before else None
+    parameters = trial.params if trial else {}
+    training = pipeline.training.model_copy(update={"parameters": {**pipeline.training.parameters, **parameters}})
+    failed = ""
+    try:
+        for step, fold in enumerate(folds):
+            losses.append(_loss(pipeline, lesson, training, fold))
+            if trial:
+                trial.report(losses[-1], step)
+                if step < len(folds) - 1 and trial.should_prune():
+                    break
+    except Exception as error:  # whatever an estimator makes of parameters that were drawn, or of the memory there is
+        failed = cause(error)
     return Trial(
-        parameters=trial.params,
-        losses=tuple(found),
-        pruned=len(found) < len(folds),
+        parameters=parameters,
+        losses=tuple(losses),
+        pruned=not failed and len(losses) < len(folds),
+        failed=failed,
         seconds=time.monotonic() - started,
     )
 
@@ -175,8 +206,8 @@ def _study(before: Sequence[Trial], space: dict[str, Any], seed: int) -> optuna.
     for trial in before[1:]:  # the declaration may lie outside of the space
         study.add_trial(
             optuna.trial.create_trial(
-                state=states.PRUNED if trial.pruned else states.COMPLETE,
-                value=trial.losses[-1] if trial.pruned else trial.loss,
+                state=states.FAIL if trial.failed else states.PRUNED if trial.pruned else states.COMPLETE,
+                value=None if trial.failed else trial.losses[-1] if trial.pruned else trial.loss,
                 params=trial.parameters,
                 distributions=space,
                 intermediate_values=dict(enumerate(trial.losses)),
@@ -190,4 +221,7 @@ def _loss(pipeline: Pipeline, lesson: Lesson, training: Training, fold: Fold) ->
     fitted = fit(training, pipeline.features, pipeline.task, lesson.frame.iloc[learned], lesson.truth[learned])
     said = predict(fitted.model, lesson.frame.iloc[judged], pipeline.task)
     figure = measure(lesson.truth[judged], said, pipeline.task)[pipeline.metric]
+    if not math.isfinite(figure):
+        first, last = lesson.days.iloc[judged].min(), lesson.days.iloc[judged].max()
+        raise ValueError(f"its {pipeline.metric} on {first} to {last} cannot be computed")
     return figure if pipeline.metric in LOWER_IS_BETTER else -figure
