@@ -25,6 +25,7 @@ class Column:
         minimum: smallest number in training.
         maximum: largest number in training.
         categories: the categories in training.
+        longest: characters of the longest text that is taken.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[str, ...] = ()
+    longest: int = 1000
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -129,4 +131,6 @@ def _column(described: Mapping[str, Any]) -> Column:
     name, nullable = described["name"], described["nullable"]
     if described["type"] == "number":
         return Column(name, True, nullable, described["minimum"], described["maximum"])
-    return Column(name, False, nullable, categories=tuple(described["categories"]))
+    return Column(
+        name, False, nullable, categories=tuple(described["categories"]), longest=described.get("longest", 1000)
+    )

@@ -24,6 +24,7 @@ NAMED_PROBLEMS = 20
 NAMED_FLAGS = 100
 MOST_EXPLAINED = 2000
 LONGEST_TEXT = 1000
+LONGEST_SHOWN = 60
 KEY_EXPECTED = "a whole number or text or null"
 KeyField = Annotated[
     int | Annotated[str, Field(max_length=LONGEST_TEXT)],
@@ -151,7 +152,8 @@ class Reader:
         column = self._columns[field]
         if problem["type"] == "missing":
             return {"row": row, "field": field, "found": "nothing", "expected": column.expected}
-        expected = known_categories(column) if problem["type"] == "literal_error" else column.expected
+        unknown = problem["type"] == "literal_error" or (self._packaged.refuse_unknown and not column.number)
+        expected = known_categories(column) if unknown else column.expected
         return {"row": row, "field": field, "found": found, "expected": expected}
 
 
@@ -187,11 +189,14 @@ def _field_type(column: Column, refuse_unknown: bool) -> Any:
     if column.number:
         seen = f"training saw {column.minimum:g} to {column.maximum:g}" if column.minimum is not None else None
         kind = Annotated[float, Field(allow_inf_nan=False, description=seen)]
+    elif not column.categories:
+        longest = 0 if refuse_unknown else column.longest
+        kind = Annotated[str, Field(max_length=longest, description="training never saw a value")]
     elif refuse_unknown:
         kind = Literal[column.categories]
     else:
-        seen = f"training saw {len(column.categories)} categories, such as {', '.join(column.categories[:5])}"
-        kind = Annotated[str, Field(max_length=LONGEST_TEXT, description=seen)]
+        seen = f"training saw {len(column.categories)} categories, such as {_shown(column, 5)}"
+        kind = Annotated[str, Field(max_length=column.longest, description=seen)]
     return NotRequired[kind | None] if column.nullable else kind
 
 
@@ -222,8 +227,16 @@ def _failure(adapter: TypeAdapter[Any], body: bytes) -> ValidationError:
 
 def known_categories(column: Column) -> str:
     """What a column that refuses unknown categories takes, in words."""
-    shown = ", ".join(column.categories[:10])
+    if not column.categories:
+        return "null, since training never saw a value"
+    shown = _shown(column, 10)
     return f"one of {shown}{', ...' if len(column.categories) > 10 else ''}{' or null' if column.nullable else ''}"
+
+
+def _shown(column: Column, count: int) -> str:
+    """The first categories, each cut to a readable length."""
+    texts = column.categories[:count]
+    return ", ".join(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..." for text in texts)
 
 
 def _flag(row: int, field: str, found: Any, expected: str) -> dict[str, Any]:

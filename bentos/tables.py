@@ -151,7 +151,7 @@ class TableReader:
             return "" if column.nullable else column.expected
         if self._packaged.refuse_unknown:
             return "" if text in column.known else known_categories(column)
-        return f"{column.expected} of {LONGEST_TEXT} characters at most" if len(text) > LONGEST_TEXT else ""
+        return f"{column.expected} of {column.longest} characters at most" if len(text) > column.longest else ""
 
     def _key(self, values: pa.Array, name: str, report: Callable[[Problem], None]) -> list[str | None]:
         texts: list[str | None] = values.cast(pa.string()).to_pylist()

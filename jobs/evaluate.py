@@ -15,6 +15,7 @@ from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, model_frame, predict
+from jobs.models.recalibration import FIT_LINE, LITERAL, Line, line_by_construction
 from jobs.models.steadiness import golden_frame, unsteadiness
 from jobs.partial_failures import PartialFailures, cause
 from jobs.training.no_challenger import refusal_is_a_verdict
@@ -24,6 +25,8 @@ from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from jobs.data.training_data import TrainingData
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from tidewheel.policies.gate import Footprint, GateMeasurement
     from tidewheel.policies.gate_measurement import Unsteady
     from tidewheel.policies.verdict import Verdict
+    from tidewheel.runs import Figure
     from tidewheel.spec import Pipeline
 
 COMPANY_ROWS = 500
@@ -42,7 +46,8 @@ COMPANY_ROWS = 500
 def work(job: Job) -> Result:
     """Compare challenger and champion on the same later rows, and write the verdict down."""
     chosen = read_training_data(job.lake, job.run_id)
-    version = str(read_record(job.lake, job.run_id, "train").figures["version"])
+    trained = read_record(job.lake, job.run_id, "train").figures
+    version = str(trained["version"])
     challenger = registry.model_version(job.settings, job.pipeline.name, version)
     champion = _champion_of(job, challenger)
     model = registry.load_judged_model(job.settings, challenger)
@@ -63,6 +68,11 @@ def work(job: Job) -> Result:
     decided = gate_policy(job.pipeline).decide(measured)
     # the trigger counts its rests from that day
     verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
+    line = LITERAL
+    with failures.named("what the predictions mean"):
+        line = _meaning(job.pipeline, judged, trained)
+    if not line.is_literal:
+        verdict = replace(verdict, inputs={**verdict.inputs, "meaning": line.to_json()})
     card = verdict.sentence
     with failures.named("the model card"):
         card = keep_evidence(job.settings, job.pipeline, challenger, model, chosen, judged, measured, verdict, failures)
@@ -174,6 +184,15 @@ def _unsteady(job: Job, challenger: ModelVersion, model: Model, judged: Judged) 
     others = model_frame(judged.rows.head(COMPANY_ROWS), contract) if len(judged.rows) else None
     tolerance = pipeline.release.parity_tolerance
     return unsteadiness(model, golden_frame(contract), pipeline.task, tolerance, others)
+
+
+def _meaning(pipeline: Pipeline, judged: Judged, trained: Mapping[str, Figure]) -> Line:
+    """What the challenger's predictions mean, where the model is off by construction; monitoring asks the ledger."""
+    known = {
+        name.removeprefix(FIT_LINE): float(str(value)) for name, value in trained.items() if name.startswith(FIT_LINE)
+    }
+    fitted = Line.from_json(known)
+    return line_by_construction(fitted, judged.truth, judged.challenger, judged.rows[PARTITION], pipeline.task)
 
 
 def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:

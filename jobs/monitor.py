@@ -12,6 +12,7 @@ from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.daily_rows import PREDICTION
 from jobs.monitoring.drift import Drift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
+from jobs.monitoring.expectation import UNKNOWN, expectations
 from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.streams import stream_alarms
@@ -84,8 +85,10 @@ def _keep_estimate(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     if predictions is None:
         return
     said = job.lake.read(predictions, ["prediction", "model_version"]).to_pandas()
+    expected = expectations(ledger, job.pipeline.name)
     for version, rows in said.groupby("model_version"):
-        figures = estimate(rows["prediction"].to_numpy(dtype="float64"), job.pipeline.task)
+        line = expected.get(str(version), UNKNOWN).line
+        figures = estimate(rows["prediction"].to_numpy(dtype="float64"), job.pipeline.task, line)
         ledger.put_figures(job.pipeline.name, str(day), figures, now, version=str(version))
 
 

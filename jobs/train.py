@@ -21,6 +21,7 @@ from jobs.models.metrics import measure
 from jobs.models.model_file import requirements, serialization
 from jobs.models.portable import dump_model, team_code_by_value
 from jobs.models.prediction import predict
+from jobs.models.recalibration import FIT_LINE, fit_line
 from jobs.packaging.acceptance import Accepted, check_file, check_requests
 from jobs.partial_failures import PartialFailures
 from jobs.training.challenger import Challenger, make_challenger
@@ -82,6 +83,8 @@ def _registered(job: Job, chosen: TrainingData, made: Challenger) -> registry.Mo
         dump_model(model)  # what cannot be written is named before anything is logged
     said = predict(model, frame, pipeline.task)
     figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}
+    line = fit_line(made.lesson.truth, said, pipeline.task, made.lesson.days)
+    figures |= {f"{FIT_LINE}{name}": value for name, value in line.to_json().items()}
     lineage = Lineage(
         pipeline=pipeline.model_dump(mode="json"),
         environment=environment(job.settings.project, job.code_version),

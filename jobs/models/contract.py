@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GOLDEN_ROWS = 20
+SERVED_TEXT = 1_000
+"""Characters of a category that a service takes in any case."""
 
 
 class _Part(BaseModel):
@@ -40,6 +42,9 @@ class CategoryColumn(_Part):
     name: str
     nullable: bool = Field(description="training saw rows without it")
     categories: tuple[str, ...] = Field(description="values in training, in order")
+    longest: int = Field(
+        default=SERVED_TEXT, description="characters of the longest text that the service takes: training's at least"
+    )
 
 
 Column = Annotated[NumberColumn | CategoryColumn, Field(discriminator="type")]
@@ -124,8 +129,12 @@ def _number(values: pd.Series[Any]) -> NumberColumn:
 
 def _category(values: pd.Series[Any]) -> CategoryColumn:
     known = values.dropna()
+    categories = tuple(sorted(known.unique()))
     return CategoryColumn(
-        name=str(values.name), nullable=len(known) < len(values), categories=tuple(sorted(known.unique()))
+        name=str(values.name),
+        nullable=len(known) < len(values),
+        categories=categories,
+        longest=max(SERVED_TEXT, *map(len, categories), 0),
     )
 
 

@@ -50,9 +50,19 @@ def model_frame(rows: pd.DataFrame, features: FeatureColumns) -> pd.DataFrame:
     """
     columns: dict[str, pd.Series[Any]] = {name: rows[name].astype("float64") for name in features.numeric}
     for name in features.categorical:
-        text = rows[name].astype(object)
-        columns[name] = text.mask(text.isna(), None)
+        columns[name] = _texts(rows[name])
     return pd.DataFrame(columns, index=rows.index)
+
+
+def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Categories as text, written as Spark writes them; None for a missing one."""
+    text = values.astype(object)
+    missing = text.isna()
+    if missing.all():
+        return pd.Series([None] * len(text), index=text.index, dtype=object, name=text.name)
+    if pd.api.types.infer_dtype(text, skipna=True) != "string":
+        text = text.map(lambda value: str(value).lower() if isinstance(value, bool | np.bool_) else str(value))
+    return text.mask(missing, None)
 
 
 def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:

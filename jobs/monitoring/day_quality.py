@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from datetime import date
 
 FIGURES = {
-    "classification": ("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
-    "regression": ("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
+    "classification": (
+        *("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
+        *("calibrated_log_loss", "calibrated_log_loss_error", "calibrated_bias", "calibrated_bias_error"),
+    ),
+    "regression": (
+        *("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
+        *("calibrated_squared_error", "calibrated_squared_error_error", "calibrated_bias", "calibrated_bias_error"),
+    ),
 }
-"""By task: the number of rows, the loss, what was expected of it, the bias, and the variance."""
+"""By task: the number of rows, the loss, what was expected of it, the bias, and the variance; where predictions mean
+something else than they say, loss and bias of what they mean, each with its error."""
 
 
 def day_quality(task: str, day: date, version: str, figures: Mapping[str, float]) -> DayQuality | None:
@@ -29,15 +36,17 @@ def day_quality(task: str, day: date, version: str, figures: Mapping[str, float]
     Returns:
         The quality; None where rows, loss or bias were not measured.
     """
-    rows, loss, expected, bias, variance = FIGURES[task]
+    rows, loss, expected, bias, variance, meant_loss, loss_error, meant_bias, bias_error = FIGURES[task]
     if not {rows, loss, bias} <= figures.keys():
         return None
     return DayQuality(
         day=day,
         version=version,
         rows=int(figures[rows]),
-        loss=figures[loss],
+        loss=figures.get(meant_loss, figures[loss]),
         expected_loss=figures.get(expected),
-        bias=figures[bias],
+        bias=figures.get(meant_bias, figures[bias]),
         variance=figures.get(variance),
+        loss_error=figures.get(loss_error, 0.0),
+        bias_error=figures.get(bias_error, 0.0),
     )

@@ -6,10 +6,10 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from jobs.monitoring.expectation import expectations
 from jobs.monitoring.labelled_predictions import DATASETS, labelled_predictions
 from jobs.monitoring.performance import DayPerformance, day_performance, sliced_columns
 from jobs.partial_failures import RAISING, PartialFailures
-from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailur
     """
     matured = job.partitions.back(job.pipeline.labels.delay_days)
     caught_up = matured.look_back(job.pipeline.monitoring.catch_up_days).keys
-    expected = _expected_errors(job, ledger)
+    expected = expectations(ledger, job.pipeline.name)
     measured = []
     for day in caught_up:
         asked = day >= str(matured.first)
@@ -74,18 +74,6 @@ def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None
         by_version[part.version][part.slice or "all rows"] = known
     said = {"day": found.day, "inputs": dict(found.inputs), "missing": found.missing, "versions": by_version}
     job.lake.store.replace(_path(job, found.day), json.dumps(said, indent=2).encode())
-
-
-def _expected_errors(job: Job, ledger: Ledger) -> dict[str, float]:
-    """Mean squared error of each version on its gate's holdout: what a regression model may be expected to lose."""
-    if job.pipeline.task == "classification":
-        return {}
-    found = {}
-    for row in reversed(ledger.verdicts(job.pipeline.name, Kind.GATE, limit=None)):
-        rmse = row.inputs.get("challenger", {}).get("rmse")
-        if rmse is not None:
-            found[str(row.inputs["version"])] = float(rmse) ** 2
-    return found
 
 
 def _path(job: Job, day: str) -> str:

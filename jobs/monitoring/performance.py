@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.models.calibration import calibration_error, estimated_auc, expected_log_losses
-from jobs.models.metrics import measure
+from jobs.models.metrics import log_losses, measure
+from jobs.models.recalibration import LITERAL, scores
+from jobs.monitoring.expectation import UNKNOWN, Expectation
 from jobs.monitoring.labelled_predictions import ELSEWHERE, ONLINE, SOURCE, LabelledPredictions
 from jobs.partial_failures import RAISING, PartialFailures
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.models.prediction import Array, Task
+    from jobs.models.recalibration import Line
     from tidewheel.spec import Pipeline
 
 VERSION = "model_version"
@@ -64,7 +67,7 @@ class DayPerformance:
 def day_performance(
     pipeline: Pipeline,
     day: LabelledPredictions,
-    expected_error: Mapping[str, float],
+    expectations: Mapping[str, Expectation],
     failures: PartialFailures = RAISING,
 ) -> DayPerformance:
     """Measure a day.
@@ -75,7 +78,7 @@ def day_performance(
     Args:
         pipeline: names label, task, slices and groups.
         day: the day's predictions with the labels known for them.
-        expected_error: by version, the mean squared error on its gate's holdout; regression only.
+        expectations: by version, what it showed on its gate's holdout.
         failures: takes note of a slice, or of groups, that cannot be measured.
 
     Returns:
@@ -89,7 +92,7 @@ def day_performance(
     for name, count in elsewhere.items():
         figures[Part(name, "requests")] = {"rows": 0.0, "elsewhere": float(count)}
     for (source, version), rows in day.rows[day.rows[SOURCE] != ELSEWHERE].groupby([SOURCE, VERSION]):
-        expected = expected_error.get(str(version), math.nan)
+        expected = expectations.get(str(version), UNKNOWN)
         if source == ONLINE:
             asked = {"elsewhere": float(elsewhere.get(str(version), 0))}
             figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected) | asked
@@ -104,7 +107,7 @@ def day_performance(
     return DayPerformance(day.day, figures, inputs=day.inputs, elsewhere=sum(elsewhere.values()))
 
 
-def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected_error: float = math.nan) -> dict[str, float]:
+def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected: Expectation = UNKNOWN) -> dict[str, float]:
     """Figures of some rows; those without a label count in `labelled_share` alone.
 
     Classification: roc_auc, log_loss, brier, calibration_error, expected_log_loss (the mean binary entropy of the
@@ -112,13 +115,17 @@ def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected_error: float =
     prediction_variance. Regression: rmse, mae, r2, squared_error, and where the version's error on its gate's holdout
     is known, expected_squared_error and excess_squared_error. Both: mean_prediction, bias (label minus prediction),
     rows, labelled_share.
+
+    Of a version whose predictions are not meant literally (see `jobs.models.recalibration`), all that is expected is
+    expected of what they mean: so are excess_log_loss and prediction_variance, and there are calibrated_log_loss,
+    calibrated_bias, and the errors of both for not knowing that meaning exactly.
     """
     label = pipeline.labels.column
     known = rows[rows[label].notna()]
     truth, said = known[label].to_numpy(dtype="float64"), known["prediction"].to_numpy(dtype="float64")
     counted = {"rows": float(len(known)), "labelled_share": len(known) / len(rows) if len(rows) else math.nan}
     figures = {**measure(truth, said, pipeline.task), **counted}
-    return figures if len(known) == 0 else figures | _about_itself(truth, said, pipeline.task, expected_error)
+    return figures if len(known) == 0 else figures | _about_itself(truth, said, pipeline.task, expected)
 
 
 def group_gaps(
@@ -134,21 +141,36 @@ def group_gaps(
     return gaps
 
 
-def _about_itself(truth: Array, said: Array, task: Task, expected_error: float) -> dict[str, float]:
+def _about_itself(truth: Array, said: Array, task: Task, expected: Expectation) -> dict[str, float]:
     """What is known beyond the task's figures."""
     figures = {"mean_prediction": float(said.mean()), "bias": float((truth - said).mean())}
+    meant, line = expected.line.meant(said, task), expected.line
     if task == "regression":
         error = float(((truth - said) ** 2).mean())
-        expected = {"expected_squared_error": expected_error, "excess_squared_error": error - expected_error}
-        return {**figures, "squared_error": error, **expected}
-    expected_loss = float(expected_log_losses(said).mean())
-    return {
-        **figures,
+        usual = expected.squared_error
+        figures |= {"squared_error": error, "expected_squared_error": usual, "excess_squared_error": error - usual}
+        if line.is_literal:
+            return figures
+        return figures | {"calibrated_bias": float((truth - meant).mean()), "calibrated_bias_error": line.error}
+    meant = said if line.is_literal else meant
+    expected_loss, variance = float(expected_log_losses(meant).mean()), float((meant * (1 - meant)).mean())
+    loss = measure(truth, meant, task)["log_loss"]
+    figures |= {
         "positive_rate": float(truth.mean()),
         "calibration_error": calibration_error(truth, said),
         "expected_log_loss": expected_loss,
-        "excess_log_loss": measure(truth, said, task)["log_loss"] - expected_loss,
-        "prediction_variance": float((said * (1 - said)).mean()),
+        "excess_log_loss": loss - expected_loss,
+        "prediction_variance": variance,
+    }
+    if line.is_literal:
+        return figures
+    odds = line.intercept + line.slope * (scores(said, task) - line.center)
+    return figures | {
+        "calibrated_log_loss": loss,
+        "calibrated_bias": float((truth - meant).mean()),
+        # the derivatives of both by the intercept, times its error
+        "calibrated_bias_error": line.error * variance,
+        "calibrated_log_loss_error": line.error * abs(float((odds * meant * (1 - meant)).mean())),
     }
 
 
@@ -169,7 +191,7 @@ def sliced_columns(pipeline: Pipeline) -> list[str]:
     return list(dict.fromkeys([*asked, *settings.fairness]))
 
 
-def estimate(said: Array, task: Task) -> dict[str, float]:
+def estimate(said: Array, task: Task, line: Line = LITERAL) -> dict[str, float]:
     """Performance of a day whose labels are not known yet, from its predictions alone.
 
     Confidence-based: a prediction of 0.3 counts as 30% of a positive. It shows what a change of the *features* does to
@@ -179,6 +201,7 @@ def estimate(said: Array, task: Task) -> dict[str, float]:
     Args:
         said: the day's predictions.
         task: kind of label.
+        line: what the predictions mean.
 
     Returns:
         estimated_log_loss, estimated_brier, estimated_roc_auc and mean_prediction; only the last for regression.
@@ -187,9 +210,11 @@ def estimate(said: Array, task: Task) -> dict[str, float]:
         return {}
     if task == "regression":
         return {"mean_prediction": float(np.mean(said))}
+    meant = said if line.is_literal else line.meant(said, task)
+    lost = meant * log_losses(np.ones_like(said), said) + (1 - meant) * log_losses(np.zeros_like(said), said)
     return {
         "mean_prediction": float(said.mean()),
-        "estimated_log_loss": float(expected_log_losses(said).mean()),
-        "estimated_brier": float((said * (1 - said)).mean()),
-        "estimated_roc_auc": estimated_auc(said),
+        "estimated_log_loss": float(lost.mean()),
+        "estimated_brier": float((meant * (1 - said) ** 2 + (1 - meant) * said**2).mean()),
+        "estimated_roc_auc": estimated_auc(meant),
     }

@@ -27,6 +27,8 @@ MUCH_FASTER = 2.0
 """A later form is taken over an earlier one only where it is this many times faster, so that noise decides nothing."""
 TIMED_CALLS, TIMED_SECONDS = 200, 0.3
 DRAWN_ROWS = 4000
+LARGEST_TABLE = 5e7
+"""Numbers that the first steps may make of all values of all columns, one by one."""
 UNSEEN = "\x00 never seen in training"
 
 
@@ -112,7 +114,7 @@ def comparison_frame(contract: Contract, rows: int = DRAWN_ROWS) -> pd.DataFrame
     for column in contract.columns:
         golden = [golden.row[column.name] for golden in contract.golden_rows]
         if column.type == "number":
-            drawn = draw.uniform(column.minimum or 0.0, column.maximum or 0.0, rows)
+            drawn = _between(column.minimum or 0.0, column.maximum or 0.0, draw.random(rows))
             if column.nullable:
                 drawn[draw.random(rows) < 0.1] = np.nan
             columns[column.name] = pd.Series([*golden, *drawn], dtype="float64")
@@ -120,6 +122,11 @@ def comparison_frame(contract: Contract, rows: int = DRAWN_ROWS) -> pd.DataFrame
             known = np.array([*column.categories, UNSEEN, *([None] if column.nullable else [])], dtype=object)
             columns[column.name] = pd.Series([*golden, *draw.choice(known, rows)], dtype=object)
     return pd.DataFrame(columns)
+
+
+def _between(low: float, high: float, share: Any) -> Any:
+    """Numbers of a range that may be as wide as there are numbers: its width would be infinite."""
+    return low * (1 - share) + high * share
 
 
 def largest_difference(served: Any, offline: Any) -> float:
@@ -161,6 +168,8 @@ def encoding_of(model: Any, contract: Contract) -> Encoding:
         answer = model[:-1].transform(frame)
     except (ValueError, TypeError) as error:
         raise NotExpressible(f"its first steps refuse unusual values: {error}") from error
+    if np.prod(answer.shape, dtype=float) > LARGEST_TABLE:
+        raise NotExpressible(f"a table of what its first steps make of {len(asked):,} values would be too large")
     matrix = np.asarray(answer.todense() if hasattr(answer, "todense") else answer, dtype=np.float64)
     return _read_encoding(contract, matrix, slots)
 

@@ -7,8 +7,9 @@ from datetime import date
 
 from jobs.data.training_data import TrainingData, matured_until
 from jobs.models.prediction import Array
+from jobs.monitoring.expectation import Expectation
 from jobs.replay.fits import Fitter
-from jobs.replay.gate import judge
+from jobs.replay.gate import judge, meaning
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion, Decision, Training
 from jobs.replay.watch import Watch
@@ -42,7 +43,7 @@ class DeclaredRetraining:
         self._judged_on: list[set[date]] = []
         self._said: dict[date, tuple[str, Array]] = {}
         self._watch = Watch(pipeline)
-        self._expected_errors: dict[str, float] = {}
+        self._expected: dict[str, Expectation] = {}
 
     @property
     def champion(self) -> Champion:
@@ -58,7 +59,7 @@ class DeclaredRetraining:
         """Measure what has matured since the last evening, and ask the triggers."""
         for day in sorted(day for day in self._said if day <= known.matured_until):
             version, answers = self._said.pop(day)
-            self._watch.measure(known, day, version, answers, self._expected_errors[version])
+            self._watch.measure(known, day, version, answers, self._expected[version])
         verdict = self._triggers.decide(self._measured(known))
         self._alarmed = verdict.inputs["role"] == Role.ALARM
         return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
@@ -76,7 +77,8 @@ class DeclaredRetraining:
         made = self._fitter.challenger(known, chosen)
         uses = self._uses(chosen)
         measured, verdict = judge(self._pipeline, known, chosen, version, made.judged, self._champion, uses)
-        self._expected_errors[version] = measured.challenger.get("rmse", math.nan) ** 2
+        line = meaning(self._pipeline, known, chosen, made, self._champion)
+        self._expected[version] = Expectation(measured.challenger.get("rmse", math.nan) ** 2, line)
         passed = verdict.outcome is Outcome.PASSED
         ended = Ended.PROMOTED if passed else Ended.REJECTED
         gain = None

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from jobs.data.training_data import PARTITION, TrainingData
 from jobs.evaluation.judging import Judged, gate_policy, measure_judged
 from jobs.models.prediction import Array, Model, predict
-from jobs.replay.fits import Fit
+from jobs.models.recalibration import LITERAL, Line, fit_line, line_by_construction
+from jobs.replay.fits import Challenger, Fit
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion
 from tidewheel.policies.gate_measurement import GateMeasurement
 from tidewheel.policies.verdict import Verdict
 from tidewheel.spec import Pipeline
+
+LINE_ROWS = 20_000
+"""Rows, evenly drawn, that tell what a model makes of those it has learned from."""
 
 
 def judge(
@@ -56,3 +62,20 @@ def judge(
     measured = measure_judged(pipeline, judged, version, holdout_uses=uses)
     policy = replace(gate_policy(pipeline), maximum_latency_ms=None, maximum_size_mb=None)
     return measured, policy.decide(measured)
+
+
+def meaning(
+    pipeline: Pipeline, known: Known, chosen: TrainingData, made: Challenger, champion: Champion | None
+) -> Line:
+    """What a challenger's predictions mean, as jobs `train` and `evaluate` find it out together."""
+    days = [day.day for day in chosen.holdout if champion is None or day.day > champion.judged.learned_until]
+    held = known.labelled(days)
+    learned = known.labelled([day.day for day in (*chosen.training, *chosen.holdout)])
+    step = max(1, len(learned) // LINE_ROWS)
+    drawn = (learned.days <= str(made.serving.learned_until)).to_numpy() & (np.arange(len(learned)) % step == 0)
+    said = predict(made.serving.model, learned.frame[drawn], pipeline.task)
+    fitted = fit_line(learned.truth[drawn], said, pipeline.task, learned.days[drawn])
+    if fitted.is_literal or not len(held):
+        return LITERAL
+    answers = predict(made.judged.model, held.frame, pipeline.task)
+    return line_by_construction(fitted, held.truth, answers, held.days, pipeline.task)

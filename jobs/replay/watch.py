@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from jobs.models.prediction import Array
 from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.day_quality import day_quality
+from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
 from jobs.replay.history import Known
@@ -44,7 +45,7 @@ class Watch:
         self._figures: dict[str, Mapping[Part, Mapping[str, float]]] = {}
         self.qualities: list[DayQuality] = []
 
-    def measure(self, known: Known, day: date, version: str, answers: Array, expected_error: float) -> None:
+    def measure(self, known: Known, day: date, version: str, answers: Array, expected: Expectation) -> None:
         """Measure a day that has matured.
 
         Args:
@@ -52,14 +53,14 @@ class Watch:
             day: the day, matured by then.
             version: who predicted the day.
             answers: what it said of the day's labelled rows.
-            expected_error: its mean squared error on its gate's holdout; regression only.
+            expected: what it showed on its gate's holdout.
         """
         label = self._pipeline.labels.column
         rows = known.labelled([day])
         said = rows.frame[sliced_columns(self._pipeline)].copy()
         said["prediction"], said[label] = answers, rows.truth
         said[VERSION], said[SOURCE] = version, BATCH
-        found = day_performance(self._pipeline, LabelledPredictions(str(day), said), {version: expected_error})
+        found = day_performance(self._pipeline, LabelledPredictions(str(day), said), {version: expected})
         self._figures[str(day)] = {
             part: {name: value for name, value in figures.items() if not math.isnan(value)}
             for part, figures in found.figures.items()

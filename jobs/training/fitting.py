@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tidewheel.spec.sections import Features
     from tidewheel.spec.training import Training
 
+LONGEST_CATEGORY = 10_000
+"""Characters; the service takes whatever training has seen, so what training takes is bounded."""
 log = logging.getLogger("tidewheel.fitting")
 
 
@@ -48,7 +50,7 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
 
     Raises:
         LakeError: a batch is gone.
-        DataRefused: too few rows, labels of one kind only, or a feature that is infinite.
+        DataRefused: too few rows, labels of one kind only, or a feature that is infinite or a text without end.
     """
     rows = labelled_rows(lake, pipeline, days)
     training, label = pipeline.training, pipeline.labels.column
@@ -69,6 +71,13 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
                 f"{pipeline.name}: feature {name} is infinite in {infinite.sum():,} of {len(rows):,} rows, first on "
                 f"{rows.loc[infinite, 'partition'].iloc[0]}; no service takes such a row: have the transform leave it "
                 "empty, and build these days again"
+            )
+    for name in pipeline.features.categorical:
+        if (long := frame[name].str.len() > LONGEST_CATEGORY).any():
+            raise DataRefused(
+                f"{pipeline.name}: feature {name} has texts of more than {LONGEST_CATEGORY:,} characters in "
+                f"{long.sum():,} of {len(rows):,} rows, first on {rows.loc[long, 'partition'].iloc[0]}; no service "
+                "takes such a category: have the transform shorten or hash it, and build these days again"
             )
     return Lesson(frame, rows[label].to_numpy(), rows["partition"])
 

@@ -82,6 +82,9 @@ class DayQuality:
         bias: mean of label minus prediction.
         variance: mean variance of a label around its prediction, as the model sees it. Classification: mean of
             p (1 - p). Regression: as `expected_loss`. None: unknown.
+        loss_error: standard error of the loss less what was expected that all days of the version share: where its
+            predictions are not meant literally, what they mean is known from a holdout alone.
+        bias_error: the same of the bias.
     """
 
     day: date
@@ -91,6 +94,8 @@ class DayQuality:
     expected_loss: float | None
     bias: float
     variance: float | None
+    loss_error: float = 0.0
+    bias_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,7 @@ class Mean:
         return math.copysign(size, self.t)
 
 
-def mean_over_days(values: Sequence[float], rows: Sequence[int]) -> Mean:
+def mean_over_days(values: Sequence[float], rows: Sequence[int], shared: Sequence[float] = ()) -> Mean:
     """Pool daily means into one, each day a block.
 
     The ratio estimator of cluster sampling (Cochran, Sampling Techniques, 1977, section 9A): the mean is weighted by
@@ -194,6 +199,7 @@ def mean_over_days(values: Sequence[float], rows: Sequence[int]) -> Mean:
     Args:
         values: mean of each day.
         rows: rows of each day.
+        shared: of each day, an error that is the same on all of them, and that more days do not make smaller.
 
     Returns:
         The mean over all rows; its error is NaN for fewer than two days.
@@ -205,15 +211,17 @@ def mean_over_days(values: Sequence[float], rows: Sequence[int]) -> Mean:
     if days < 2:
         return Mean(mean, math.nan, days)
     squares = sum((n / total * (v - mean)) ** 2 for v, n in zip(values, rows, strict=True))
-    return Mean(mean, math.sqrt(squares * days / (days - 1)), days)
+    systematic = sum(e * n for e, n in zip(shared, rows, strict=False)) / total
+    return Mean(mean, math.hypot(math.sqrt(squares * days / (days - 1)), systematic), days)
 
 
 def excess_loss(days: Sequence[DayQuality]) -> Mean:
     """Loss beyond what the model itself expected; days without an expectation are left out."""
-    known = [(q.loss - q.expected_loss, q.rows) for q in days if q.expected_loss is not None]
-    return mean_over_days([value for value, _ in known], [rows for _, rows in known])
+    known = [q for q in days if q.expected_loss is not None]
+    excess = [q.loss - (q.expected_loss or 0.0) for q in known]
+    return mean_over_days(excess, [q.rows for q in known], [q.loss_error for q in known])
 
 
 def bias(days: Sequence[DayQuality]) -> Mean:
     """Label minus prediction: positive where the model predicts too little."""
-    return mean_over_days([q.bias for q in days], [q.rows for q in days])
+    return mean_over_days([q.bias for q in days], [q.rows for q in days], [q.bias_error for q in days])

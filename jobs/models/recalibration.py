@@ -1,0 +1,189 @@
+"""What a model's predictions mean that are not meant literally: class weights, resampled rows, quantiles.
+
+A classifier that was fitted with balanced weights calls every second row of a rare label positive, and a quantile is no
+mean. Held against what such a model says, every night is an alarm, and no training cures it. So monitoring holds the
+labels against what its predictions turned out to mean on its gate's holdout: a line on the scale of log-odds (Platt,
+"Probabilistic outputs for support vector machines", 1999), or on that of the label. Only where the model is off by
+construction, which shows in the rows that it has learned from: what a changed world does to an honest model is
+an alarm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from jobs.models.metrics import log_losses
+from tidewheel.policies.trigger_facts import mean_over_days
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.models.prediction import Array, Task
+
+MATERIAL = 0.02
+"""Share of the loss that the line must save, as the performance trigger's smallest excess; less is told as it is."""
+SURE = 2.5
+"""Standard errors over days that it must lie above zero; the trigger's own."""
+AGREE = 2.0
+"""Standard errors that the lines on holdout and on learned rows may lie apart and be taken for one."""
+FIT_LINE = "fit_line_"
+"""Before the names of a line's figures, in the record of `train`: the one on the rows that the model learned from."""
+ITERATIONS, FLATTEST, STEEPEST = 50, 0.05, 20.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """What predictions mean: `intercept + slope * (score - center)`, where a score is a log-odds or a value.
+
+    Attributes:
+        intercept: meaning of a prediction in the middle.
+        slope: how much the meaning moves with the prediction.
+        center: the middle, so that intercept and slope err independently.
+        error: standard error of the intercept, over days.
+    """
+
+    intercept: float = 0.0
+    slope: float = 1.0
+    center: float = 0.0
+    error: float = 0.0
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether predictions mean what they say."""
+        return self == LITERAL
+
+    def meant(self, predicted: Array, task: Task) -> Array:
+        """What predictions mean: probabilities for classification, expected labels for regression."""
+        found = self.intercept + self.slope * (scores(predicted, task) - self.center)
+        return np.asarray(1 / (1 + np.exp(-found)) if task == "classification" else found, dtype=np.float64)
+
+    def to_json(self) -> dict[str, float]:
+        """As `from_json` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any] | None) -> Self:
+        """Read what `to_json` wrote; without it, predictions mean what they say."""
+        return cls(**found) if found else cls()
+
+
+LITERAL = Line()
+
+
+def fit_line(truth: Array, predicted: Array, task: Task, days: pd.Series[str] | None = None) -> Line:
+    """The line from predictions to what they mean, by maximum likelihood, kept close to literal where rows are few.
+
+    Args:
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        task: kind of label.
+        days: day of each row, for the standard error; None: it is not wanted.
+
+    Returns:
+        The line; literal where these rows cannot say.
+    """
+    usable = np.isfinite(predicted)
+    if not usable.all() or len(truth) < 2 or (task == "classification" and not 0 < truth.mean() < 1):
+        return LITERAL
+    said = scores(predicted, task)
+    rows = np.column_stack([np.ones(len(said)), said])
+    found = np.array([0.0, 1.0])
+    # as if one row had said that the slope is 1: where both kinds of row are told apart, no other says anything of it
+    prior = np.diag([0.0, 1.0 if task == "classification" else 0.0])
+    for _ in range(ITERATIONS):
+        left, weight = _left(truth, rows @ found, task)
+        curvature = rows.T @ (rows * weight[:, None]) + prior
+        step = np.linalg.lstsq(curvature, rows.T @ left - prior @ (found - [0.0, 1.0]), rcond=None)[0]
+        found = found + np.clip(step, -4, 4) if task == "classification" else found + step
+        if np.abs(step).max() < 1e-10 * max(1.0, np.abs(found).max()):
+            break
+    if not np.isfinite(found).all() or not FLATTEST <= found[1] <= STEEPEST:
+        return LITERAL
+    left, weight = _left(truth, rows @ found, task)
+    center = float((weight * said).sum() / weight.sum()) if weight.sum() > 0 else 0.0
+    error = _error(left, weight, task, days) if days is not None else 0.0
+    return Line(float(found[0] + found[1] * center), float(found[1]), center, error)
+
+
+def line_by_construction(fitted: Line, truth: Array, predicted: Array, days: pd.Series[str], task: Task) -> Line:
+    """What a version's predictions mean; literal, unless it is off by construction.
+
+    Args:
+        fitted: the line on the rows that it has learned from.
+        truth: labels of the holdout.
+        predicted: predictions for the holdout.
+        days: day of each row of the holdout.
+        task: kind of label.
+
+    Returns:
+        The line on the holdout, where that and the one on the rows it has learned from both save a material share of
+        the holdout's loss. Days that differ from training make the first so, and not the second; a model that fits its
+        own rows too closely the second, and not the first.
+    """
+    if len(truth) == 0 or fitted.is_literal:
+        return LITERAL
+    found = fit_line(truth, predicted, task, days)
+    if not all(_saves(line, truth, predicted, days, task) for line in (fitted, found)):
+        return LITERAL
+    return _pooled(found, fitted)
+
+
+def _pooled(held: Line, learned: Line) -> Line:
+    """The line on the holdout, made surer by the one on many more rows where the two agree."""
+    there = learned.intercept + learned.slope * (held.center - learned.center)
+    apart = abs(there - held.intercept) / math.hypot(held.error, learned.error) if learned.error else math.inf
+    if not apart <= AGREE:
+        return held
+    weight, other = held.error**-2, learned.error**-2
+    intercept = (weight * held.intercept + other * there) / (weight + other)
+    return replace(held, intercept=intercept, error=(weight + other) ** -0.5)
+
+
+def _saves(line: Line, truth: Array, predicted: Array, days: pd.Series[str], task: Task) -> bool:
+    loss = _losses(truth, predicted, task)
+    saved = loss - _losses(truth, line.meant(predicted, task), task)
+    by_day = [(float(saved[mask].mean()), int(mask.sum())) for mask in _by_day(days)]
+    mean = mean_over_days([value for value, _ in by_day], [rows for _, rows in by_day])
+    return mean.value >= MATERIAL * float(loss.mean()) and mean.surety >= SURE
+
+
+def _losses(truth: Array, predicted: Array, task: Task) -> Array:
+    return log_losses(truth, predicted) if task == "classification" else np.asarray((truth - predicted) ** 2)
+
+
+def scores(predicted: Array, task: Task) -> Array:
+    """Predictions on the scale where their meaning is a line: log-odds, or as they are."""
+    if task == "regression":
+        return predicted
+    step = np.finfo(np.float32).eps
+    sure = np.clip(predicted, step, 1 - step)
+    return np.asarray(np.log(sure) - np.log1p(-sure), dtype=np.float64)
+
+
+def _left(truth: Array, linear: Array, task: Task) -> tuple[Array, Array]:
+    """What the line leaves of each label, and how much each row weighs."""
+    if task == "regression":
+        return truth - linear, np.ones_like(linear)
+    chance = 1 / (1 + np.exp(-np.clip(linear, -500, 500)))
+    return truth - chance, chance * (1 - chance)
+
+
+def _error(left: Array, weight: Array, task: Task, days: pd.Series[str]) -> float:
+    """Standard error of the intercept: the larger of what rows and what days say, since few days say little."""
+    total = float(weight.sum())
+    if total <= 0:
+        return math.inf
+    by_rows = math.sqrt(1 / total) if task == "classification" else float(left.std()) / math.sqrt(len(left))
+    sums = np.array([left[mask].sum() for mask in _by_day(days)])
+    by_days = math.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1)) / total
+    return max(by_rows, by_days)
+
+
+def _by_day(days: pd.Series[str]) -> list[Any]:
+    values = days.to_numpy()
+    return [values == day for day in np.unique(values.astype(str))]
