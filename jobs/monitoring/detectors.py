@@ -119,7 +119,8 @@ def gone_categories(counts: pd.DataFrame, comparison: Comparison) -> list[str]:
 
 def category_counts(days: Mapping[str, pd.Series]) -> pd.DataFrame:
     """Rows by day and category; missing values are a category of their own."""
-    counted = {day: values.astype(object).fillna(MISSING).astype(str).value_counts() for day, values in days.items()}
+    texts = {day: values.astype(object).where(values.notna(), MISSING).astype(str) for day, values in days.items()}
+    counted = {day: values.value_counts() for day, values in texts.items()}
     return pd.DataFrame(counted).T.fillna(0.0) if counted else pd.DataFrame()
 
 

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from jobs.models.prediction import model_frame
+from jobs.partial_failures import PartialFailures
 from jobs.training import search as room
 from jobs.training.estimators import build_model
-from jobs.training.fitting import Lesson
+from jobs.training.fitting import Fitted, Lesson
 from jobs.training.search import SearchResult, search, time_ordered_folds, with_parameters
 from jobs.training.search_space import SPACES, first_values
 from tests.small_models import pipeline as small_pipeline
-from tidewheel.errors import DataRefused
+from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.lake import Lake
 from tidewheel.lake.store import Store
 from tidewheel.spec.sections import Features
@@ -93,8 +94,68 @@ def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
     first = search(lake, "run", pipeline, lesson, "data")
     monkeypatch.setattr(room, "fit", None)
     assert search(lake, "run", pipeline, lesson, "data") == first
-    with pytest.raises(TypeError):
+    with pytest.raises(ModelRefused, match="none of 3 trials could be judged"):
         search(lake, "run", pipeline, lesson, "other data")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("leaves of\nnothing"), "ValueError: leaves of nothing"),
+        (MemoryError(), "MemoryError"),
+        (TimeoutError("an hour"), "TimeoutError: an hour"),
+        (FileNotFoundError("lost"), "FileNotFoundError: lost"),
+        (None, r"ValueError: its log_loss on 2024-01-21 to 2024-01-25 cannot be computed"),
+    ],
+)
+def test_a_trial_that_fails_is_named_and_the_others_go_on(
+    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None, told: str
+) -> None:
+    fit = room.fit
+
+    class Unsure:
+        def predict_proba(self, frame: pd.DataFrame) -> Any:
+            return np.full((len(frame), 2), np.nan)
+
+    def sometimes(training: Training, *rest: Any) -> Any:
+        if training.parameters.get("learning_rate") == 0.3:
+            if error:
+                raise error
+            return Fitted(Unsure(), "cpu")
+        return fit(training, *rest)
+
+    monkeypatch.setattr(room, "fit", sometimes)
+    failures = PartialFailures()
+    found = search(lake, "run", declared(tmp_path), lesson, "data", failures)
+    failed = [trial for trial in found.trials if trial.parameters.get("learning_rate") == 0.3]
+    assert failed
+    assert len(found.trials) == 9
+    assert {trial.failed for trial in failed} == {told}
+    assert [trial.failed for trial in found.trials if trial not in failed] == [""] * (9 - len(failed))
+    assert found.best.parameters.get("learning_rate") != 0.3
+    assert len(failures.sentences) == len(failed)
+    assert "learning_rate 0.3) failed: " in failures.sentences[0]
+    assert failures.sentences[0].endswith(told)
+    again = PartialFailures()
+    assert search(lake, "run", declared(tmp_path), lesson, "data", again) == found
+    assert again.sentences == failures.sentences
+
+
+def test_when_every_trial_fails_the_reasons_are_grouped(
+    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = iter(range(100))
+
+    def never(*_: Any) -> Any:
+        if next(asked) % 3 == 0:
+            raise MemoryError
+        raise ValueError("nothing to split")
+
+    monkeypatch.setattr(room, "fit", never)
+    with pytest.raises(
+        ModelRefused, match=r"none of 9 trials .*ValueError: nothing to split \(6 of .*MemoryError \(3 of"
+    ):
+        search(lake, "run", declared(tmp_path), lesson, "data", PartialFailures())
 
 
 def test_no_trial_begins_after_the_time_and_the_declaration_is_judged_in_any_case(

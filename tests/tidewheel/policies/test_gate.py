@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tidewheel.policies.gate import Comparison, FairnessRule, Footprint, GateMeasurement, GatePolicy, GroupGap
+from tidewheel.policies.gate_measurement import Unsteady
 from tidewheel.policies.verdict import Outcome
 
 POLICY = GatePolicy(
@@ -44,6 +45,34 @@ def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
     verdict = policy.decide(GateMeasurement("2", {"roc_auc": 0.72}, 6312, 7, comparison))
     assert verdict.outcome is Outcome.PASSED
     assert "(difference +0.0200, 97.5% lower bound +0.0100, at least -0.0140 is asked)" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("unsteady", "sentence"),
+    [
+        (
+            Unsteady("alone", 3, 0.455),
+            "predicts golden row 3 alone 0.455 apart from the same row among the golden rows; a prediction must not "
+            "depend on the other rows of the batch",
+        ),
+        (
+            Unsteady("asked again", 1, 0.2),
+            "predicts golden row 1 0.2 apart when it is asked again; the same row must be predicted the same",
+        ),
+        (
+            Unsteady("alone", error="ValueError: bins"),
+            "cannot predict golden rows alone that it predicts together (ValueError: bins)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("champion", [0.48, None])
+def test_a_challenger_whose_answers_depend_on_more_than_the_row_is_refused(
+    unsteady: Unsteady, sentence: str, champion: float | None
+) -> None:
+    verdict = POLICY.decide(dataclasses.replace(measured(champion=champion), unsteady=unsteady))
+    assert verdict.outcome is Outcome.REFUSED
+    assert f"version 2 {sentence}" in verdict.sentence
+    assert json.dumps(verdict.inputs)
 
 
 @given(loss=LOSS)

@@ -40,6 +40,7 @@ class MemoryBackend:
     routes: Traffic = field(default_factory=Traffic)
     ill: set[Colour] = field(default_factory=set)
     scores: dict[str, list[float]] = field(default_factory=dict)
+    ranking: set[str] = field(default_factory=set)
     figures: bool = True
     happened: list[str] = field(default_factory=list)
 
@@ -175,7 +176,10 @@ def handler(backend: MemoryBackend) -> type[BaseHTTPRequestHandler]:
             if colour in backend.ill:
                 return self._answer(500, {})
             version = backend.running[colour]
-            predictions = backend.scores.get(version, [row["amount"] for row in rows])[: len(rows)]
+            scores = backend.scores.get(version, SCORES)
+            predictions = [scores[SCORES.index(row["amount"])] for row in rows]
+            if version in backend.ranking:
+                predictions = [(n + 1) / len(rows) for n in range(len(rows))]
             return self._answer(200, {"predictions": predictions, "model_version": version, "colour": str(colour)})
 
         def _colour(self) -> Colour | None:

@@ -166,6 +166,16 @@ def test_scores_that_are_all_alike_are_refused_before_anybody_gets_them(stand: S
     assert "route to green" not in stand.backend.happened
 
 
+def test_a_version_whose_answer_to_a_row_depends_on_the_others_is_refused(stand: Stand) -> None:
+    stand.release("1")
+    stand.write_golden([(n + 1) / 20 for n in range(20)])
+    stand.backend.ranking.add("2")
+    alone = r"green answers 1 for golden row 0 alone, and 0\.05 among the others: apart by 0\.95"
+    with pytest.raises(ReleaseError, match=alone):
+        stand.release("2")
+    assert "route to green" not in stand.backend.happened
+
+
 def test_a_version_that_errs_while_it_bakes_is_taken_back_and_the_ledger_says_why(stand: Stand) -> None:
     stand.release("1")
     stand.falls_ill_after = "confirm"
