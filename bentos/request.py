@@ -189,13 +189,13 @@ def _field_type(column: Column, refuse_unknown: bool) -> Any:
     if column.number:
         seen = f"training saw {column.minimum:g} to {column.maximum:g}" if column.minimum is not None else None
         kind = Annotated[float, Field(allow_inf_nan=False, description=seen)]
-    elif not column.categories:
-        longest = 0 if refuse_unknown else column.longest
-        kind = Annotated[str, Field(max_length=longest, description="training never saw a value")]
+    elif refuse_unknown and not column.categories:
+        return NotRequired[None]
     elif refuse_unknown:
         kind = Literal[column.categories]
     else:
-        seen = f"training saw {len(column.categories)} categories, such as {_shown(column, 5)}"
+        count = len(column.categories)
+        seen = f"training saw {count} categories, such as {_shown(column, 5)}" if count else "training saw no value"
         kind = Annotated[str, Field(max_length=column.longest, description=seen)]
     return NotRequired[kind | None] if column.nullable else kind
 

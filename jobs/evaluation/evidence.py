@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import figure_interval
 from jobs.evaluation.importances import importances
-from jobs.evaluation.model_card import CardFacts, description, model_card
+from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
 from jobs.evaluation.slices import masks
 from jobs.models import registry
@@ -68,21 +68,22 @@ def keep_evidence(
         importances=_importances(pipeline, model, judged, failures),
         refit=version.tags.get(registry.REFIT, ""),
         parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
-        failures=failures.sentences,
     )
+    card = model_card(facts, failures)
     known = {f"holdout_{name}": value for name, value in measured.challenger.items() if value == value}
     with registry.asking(settings) as client:
         for name, value in known.items():
             client.log_metric(version.mlflow_run, name, value)
-        client.log_text(version.mlflow_run, model_card(facts), CARD_FILE)
+        client.log_text(version.mlflow_run, card.text, CARD_FILE)
         client.log_dict(version.mlflow_run, dict(facts.importances), registry.IMPORTANCES_FILE)
         if facts.slices:
             head = list(facts.slices[0])
             table = {"columns": head, "data": [[row.get(name) for name in head] for row in facts.slices]}
             client.log_dict(version.mlflow_run, table, SLICES_FILE)  # as MLflow shows a table
         for name, figure in drawn.items():
-            client.log_figure(version.mlflow_run, figure, f"plots/{name}")
-    return description(facts)
+            with failures.named(f"plot {name}"):  # it is drawn only now
+                client.log_figure(version.mlflow_run, figure, f"plots/{name}")
+    return card.description
 
 
 def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = RAISING) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate import NAMES
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ class CardFacts:
         importances: by column, the largest first.
         parameters: what the training run logged: estimator, device, seed, versions.
         refit: what came of fitting it again through the holdout; empty where nobody asked.
-        failures: what could not be computed, in sentences.
     """
 
     pipeline: Pipeline
@@ -51,28 +51,51 @@ class CardFacts:
     importances: Mapping[str, float]
     parameters: Mapping[str, str]
     refit: str = ""
-    failures: Sequence[str] = ()
 
 
-def model_card(facts: CardFacts) -> str:
-    """The whole card, with every batch by its hash."""
-    return "\n".join([*_card(facts), *_batches(facts.chosen)]) + "\n"
+@dataclass(frozen=True)
+class Card:
+    """The card of a version.
+
+    Attributes:
+        text: the whole of it, with every batch by its hash.
+        description: as far as a version's description can hold it.
+    """
+
+    text: str
+    description: str
 
 
-def description(facts: CardFacts) -> str:
-    """The card as far as a version's description can hold it."""
-    card = "\n".join(_card(facts))
+def model_card(facts: CardFacts, failures: PartialFailures = RAISING) -> Card:
+    """Write the card; a section that cannot be written is named at its end, with all that could not be computed."""
+    lines: list[str] = []
+    for section in (_head, _data, _figures_section, _slices, _what_matters, _made_section, _limits_section):
+        with failures.named(f"section {section.__name__.strip('_').removesuffix('_section')} of the model card"):
+            lines += list(section(facts))
+    batches: list[str] = []
+    with failures.named("section batches of the model card"):
+        batches = list(_batches(facts.chosen))
+    if failures.sentences:
+        lines += ["## Not computed", "", *(f"- {sentence}" for sentence in failures.sentences), ""]
+    return Card("\n".join([*lines, *batches]) + "\n", _shortened("\n".join(lines)))
+
+
+def _shortened(card: str) -> str:
     if len(card) <= LONGEST_DESCRIPTION:
         return card
     kept = card[: LONGEST_DESCRIPTION - 60]
     return kept[: kept.rindex("\n")] + "\n\n(The rest stands in the artifact model_card.md.)"
 
 
-def _card(facts: CardFacts) -> Iterator[str]:
-    pipeline, chosen = facts.pipeline, facts.chosen
+def _head(facts: CardFacts) -> Iterator[str]:
+    pipeline = facts.pipeline
     yield from (facts.verdict.sentence, "")
     yield from (f"# {pipeline.name}, version {facts.measured.challenger_version}", "", pipeline.description, "")
     yield from (f"Owner: {pipeline.owner.team}{f' ({pipeline.owner.email})' if pipeline.owner.email else ''}.", "")
+
+
+def _data(facts: CardFacts) -> Iterator[str]:
+    chosen = facts.chosen
     yield from ("## Data", "")
     first, last = chosen.training[0].day, chosen.training[-1].day
     yield f"- Learned from up to {chosen.training_rows:,} rows of {len(chosen.training)} days, {first} to {last}."
@@ -85,18 +108,32 @@ def _card(facts: CardFacts) -> Iterator[str]:
             "which it has not seen."
         )
     yield f"- As of {chosen.as_of}: labels known by {chosen.matured_until}. Content `{chosen.data_hash}`."
-    yield from ("", "## Figures", "", *_figures(facts), "")
+    yield ""
+
+
+def _figures_section(facts: CardFacts) -> Iterator[str]:
+    yield from ("## Figures", "", *_figures(facts), "")
+
+
+def _slices(facts: CardFacts) -> Iterator[str]:
     if facts.slices:
         yield from ("## Slices", "", *_table(facts.slices[:SHOWN]), "")
         if len(facts.slices) > SHOWN:
             yield from (f"The {SHOWN} with the most rows; all {len(facts.slices)} stand in slices.json.", "")
+
+
+def _what_matters(facts: CardFacts) -> Iterator[str]:
     if facts.importances:
-        top = list(facts.importances.items())[:SHOWN]
-        yield from ("## What matters most", "", f"{NAMES[pipeline.metric]} gets worse by this when it is shuffled:", "")
+        top, figure = list(facts.importances.items())[:SHOWN], NAMES[facts.pipeline.metric]
+        yield from ("## What matters most", "", f"{figure} gets worse by this when it is shuffled:", "")
         yield from (*_table([{"feature": name, "worse by": value} for name, value in top]), "")
-    if facts.failures:
-        yield from ("## Not computed", "", *(f"- {sentence}" for sentence in facts.failures), "")
+
+
+def _made_section(facts: CardFacts) -> Iterator[str]:
     yield from ("## How it was made", "", *_made(facts), "")
+
+
+def _limits_section(facts: CardFacts) -> Iterator[str]:
     yield from ("## Limits", "", *_limits(facts), "")
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from bentos.served import Served
@@ -78,6 +79,27 @@ def test_a_model_whose_features_depend_on_the_batch_is_refused_by_the_gate(
     assert verdict.inputs["unsteady"]["way"] == "alone"
 
 
+def test_a_category_without_a_value_and_one_of_1100_characters_are_trained_packaged_and_served(
+    registered_parcels: MakeParcels, run_job: RunJob
+) -> None:
+    parcels = registered_parcels()
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    file.write_text(file.read_text().replace("categorical: [carrier]", "categorical: [carrier, coupon, note]"))
+    days = parcels.publish_days(12)
+    for day in days:
+        table = parcels.lake.read(parcels.lake.need("features", str(day)))
+        table = table.append_column("coupon", pa.nulls(table.num_rows, pa.string()))
+        table = table.append_column("note", pa.array(["x" * 1100, ""] * (table.num_rows // 2)))
+        parcels.lake.publish(parcels.lake.write_table("features", str(day), table, {}, "test"))
+    for job in ("assemble", "train", "evaluate", "promote", "score"):
+        run_job(parcels, job, days[-1], "one")
+    served = Served.open(Path(str(run_job(parcels, "package", days[-1], "one").figures["path"])))
+    golden = served.packaged.golden_rows
+    assert max(len(str(row.row["note"])) for row in golden) == 1100
+    answers = served.answer(served.reader.from_rows([row.row for row in golden]), "q").predictions
+    assert answers.tolist() == pytest.approx([row.prediction for row in golden], abs=1e-5)
+
+
 def test_balanced_weights_are_written_into_the_verdict(registered_parcels: MakeParcels, run_job: RunJob) -> None:
     parcels = registered_parcels(floors="{}")
     file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
@@ -87,8 +109,6 @@ def test_balanced_weights_are_written_into_the_verdict(registered_parcels: MakeP
     for day in days:  # one in some fifteen
         labels = parcels.lake.read(parcels.lake.need("labels", str(day))).to_pandas()
         labels.loc[labels.index % 8 > 0, "late"] = 0
-        import pyarrow as pa
-
         parcels.lake.publish(
             parcels.lake.write_table("labels", str(day), pa.Table.from_pandas(labels, preserve_index=False), {}, "test")
         )

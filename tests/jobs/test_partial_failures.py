@@ -105,9 +105,10 @@ def test_a_judgement_goes_on_without_what_fails_and_card_and_page_name_it(
     broken(monkeypatch, comparison_report, "render_page", lambda *_: True)
     again = run_job(parcels, "evaluate", days[11], "one")
     assert [warning.partition(" failed")[0] for warning in again.warnings] == [
-        "the model card",
+        "section limits of the model card",
         "the comparison page",
     ]
+    assert "## Data" in client.get_model_version(parcels.name, "1").description
     assert again.figures["outcome"] == "passed"
     assert "Report" not in again.links
 
