@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,7 @@ def _registered(job: Job, chosen: TrainingData, made: Challenger) -> registry.Mo
     said = predict(model, frame, pipeline.task)
     figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}
     line = fit_line(made.lesson.truth, said, pipeline.task, made.lesson.days)
-    figures |= {f"{FIT_LINE}{name}": value for name, value in line.to_json().items()}
+    figures |= {f"{FIT_LINE}{name}": value for name, value in line.to_json().items() if math.isfinite(value)}
     lineage = Lineage(
         pipeline=pipeline.model_dump(mode="json"),
         environment=environment(job.settings.project, job.code_version),

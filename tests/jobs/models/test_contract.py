@@ -34,7 +34,9 @@ def test_columns_have_type_range_categories_and_whether_they_may_be_empty() -> N
     weight, depth, carrier = contract().columns
     assert (weight.name, weight.nullable, weight.minimum, weight.maximum) == ("weight", False, 0, 99)  # type: ignore[union-attr]
     assert depth.nullable
-    assert carrier.model_dump() == {"type": "category", "name": "carrier", "nullable": False, "categories": ("a", "b")}
+    assert carrier.model_dump() == {
+        "type": "category", "name": "carrier", "nullable": False, "categories": ("a", "b"), "longest": 1000,
+    }  # fmt: skip
 
 
 def test_golden_rows_span_the_training_rows_and_show_what_may_be_missing() -> None:
