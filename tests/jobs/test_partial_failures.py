@@ -16,6 +16,7 @@ from jobs.monitoring import data_quality, drift, drift_page, performance
 from jobs.partial_failures import PartialFailures, failures_in_words
 from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure, predict_day
 from tests.jobs.monitoring.conftest import parcels as monitored
+from tests.small_models import train as small_model
 from tidewheel.errors import LakeError
 
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ def test_a_judgement_goes_on_without_what_fails_and_card_and_page_name_it(
     days = parcels.publish_days(15)
     for job in ("assemble", "train"):
         run_job(parcels, job, days[11], "one")
-    broken(monkeypatch, plots, "_roc", lambda *_: True)
-    broken(monkeypatch, importances, "predict", lambda _, frame, *__: len(frame["carrier"].unique()) == 1)
-    broken(monkeypatch, evidence, "figure_interval", lambda name, *_: name == "brier")
-    broken(monkeypatch, evidence, "_sliced", lambda _, __, mask: mask.sum() == mask.sum())
-    record = run_job(parcels, "evaluate", days[11], "one")
+    with monkeypatch.context() as patch:
+        broken(patch, plots, "_roc", lambda *_: True)
+        broken(patch, evidence, "figure_interval", lambda name, *_: name == "brier")
+        broken(patch, evidence, "_sliced", lambda *_: True)
+        record = run_job(parcels, "evaluate", days[11], "one")
     assert record.figures["outcome"] == "passed"
     told = " ".join(record.warnings)
     for part in ("plot curves.png", "interval of Brier score", "figures of slice carrier=slow"):
@@ -100,7 +101,6 @@ def test_a_judgement_goes_on_without_what_fails_and_card_and_page_name_it(
     page = (parcels.lake.store.read(record.links["Report"]) or b"").decode()
     assert "<li>plot curves.png failed: ZeroDivisionError: _roc</li>" in page
 
-    monkeypatch.undo()
     broken(monkeypatch, model_card, "_limits", lambda *_: True)
     broken(monkeypatch, comparison_report, "render_page", lambda *_: True)
     again = run_job(parcels, "evaluate", days[11], "one")
@@ -149,3 +149,17 @@ def test_many_failures_are_counted_and_the_first_named() -> None:
     assert failures_in_words([]) == ""
     with pytest.raises(MemoryError), partial_failures.RAISING.named("a part"):
         raise MemoryError
+
+
+def test_a_column_whose_importance_cannot_be_measured_is_named_and_the_others_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, _, frame = small_model()
+    truth, failures = (frame["weight"] > 0).to_numpy("float64"), PartialFailures()
+    asked = iter(range(100))
+    broken(monkeypatch, importances, "predict", lambda *_: next(asked) == 2)  # the first is about the rows as they are
+    found = importances.importances(
+        model, frame, truth, task="classification", metric="log_loss", seed=0, failures=failures
+    )
+    assert set(found) == set(frame.columns) - {"distance"}
+    assert failures.sentences == ["importance of column distance failed: ZeroDivisionError: predict"]
