@@ -115,9 +115,10 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
         column = floats
     if column.null_count and column.type in _NULLABLE:
         missing = pc.is_null(column).to_numpy()
-        filled: pd.Series[Any] = pc.fill_null(column, pa.scalar(0).cast(column.type)).to_pandas()
-        return filled.astype(_NULLABLE[column.type]).mask(missing)
-    series: pd.Series[Any] = column.to_pandas(date_as_object=True)
+        filled: Any = pc.fill_null(column, pa.scalar(0).cast(column.type)).to_pandas()
+        series: pd.Series[Any] = filled.astype(_NULLABLE[column.type]).mask(missing)
+    else:
+        series = column.to_pandas(date_as_object=True)
     return series
 
 
