@@ -41,6 +41,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
     return TogetherScheduling(config, log)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes have no part in a test's name: a compressed body holds the time, which differs between two workers."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of the whole platform come first, since they take longest."""
     items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))

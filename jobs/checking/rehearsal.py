@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.checking.finding import reason
+from jobs.data.table_judge import divide
+from jobs.data.type_rules import judge_type
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from jobs.checking.rules import Rule
 
@@ -46,25 +48,37 @@ class Rehearsal:
         self._batch = asset.add_batch_definition_whole_dataframe("made_up")
         self._suites = context.suites
 
-    def outcomes(self, rules: Sequence[Rule], frame: pd.DataFrame) -> list[Outcome]:
-        """What becomes of each rule over some rows. One that ends the whole suite is told apart from the others."""
+    def outcomes(self, rules: Sequence[Rule], table: pa.Table) -> list[Outcome]:
+        """What becomes of each rule over some rows, judged as the nights judge them.
+
+        A rule that ends the whole suite is judged apart from the others.
+        """
         try:
-            return list(self._together(rules, frame))
+            return list(self._together(rules, table))
         except Exception as error:  # whatever a metric raises where Great Expectations does not expect it
             if len(rules) == 1:
                 return [Outcome(passed=False, raised=reason(error))]
-        return [outcome for rule in rules for outcome in self.outcomes([rule], frame)]
+        return [outcome for rule in rules for outcome in self.outcomes([rule], table)]
 
-    def _together(self, rules: Sequence[Rule], frame: pd.DataFrame) -> Iterator[Outcome]:
+    def _together(self, rules: Sequence[Rule], table: pa.Table) -> Iterator[Outcome]:
         import great_expectations as gx
 
         said = [{"type": r.kind, "kwargs": dict(r.arguments), "meta": {POSITION: r.position}} for r in rules]
-        suite = gx.ExpectationSuite(name="made_up", expectations=said)
-        found = self._batch.get_batch({"dataframe": frame}).validate(suite)
-        results: list[dict[str, Any]] = [dict(one.to_json_dict()) for one in found.results]
-        by_position = {one["expectation_config"]["meta"][POSITION]: one for one in results}
-        for rule in rules:
-            yield _outcome(by_position[rule.position])
+        divided = divide(gx.ExpectationSuite(name="made_up", expectations=said).expectations, table.schema)
+        found: dict[int, Outcome] = {}
+        for expectation in divided.about_types:
+            finding = judge_type(expectation, table.schema)
+            found[_position(expectation.configuration.to_json_dict())] = Outcome(finding.passed, finding.found)
+        for frame, expectations in divided.by_frame.items():
+            suite = gx.ExpectationSuite(name="made_up", expectations=list(expectations))
+            for one in self._batch.get_batch({"dataframe": frame(table)}).validate(suite).results:
+                result = dict(one.to_json_dict())
+                found[_position(result["expectation_config"])] = _outcome(result)
+        yield from (found[rule.position] for rule in rules)
+
+
+def _position(configuration: Mapping[str, Any]) -> int:
+    return int(configuration["meta"][POSITION])
 
 
 def _outcome(result: Mapping[str, Any]) -> Outcome:

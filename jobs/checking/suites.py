@@ -22,8 +22,6 @@ from jobs.data.expectations import load_suite
 from tidewheel.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
@@ -134,7 +132,7 @@ def _not_computed(rules: Sequence[Rule], table: _Table, judge: Rehearsal) -> Ite
         kinds = {n: k if k != ANY else guess or "text" for n, k in columns.items()}
         if guess:
             kinds |= dict.fromkeys(open_columns, guess)
-        wrong = _judged(asked, _frame(kinds), table, judge)
+        wrong = _judged(asked, _rows(kinds), table, judge)
         left = wrong if attempt == 0 else {position: left[position] for position in wrong if position in left}
     yield from ((rule, left[rule.position]) for rule in rules if rule.position in left)
 
@@ -164,17 +162,15 @@ def _in_condition(condition: object) -> list[str]:
     return [*quoted, *(name for name in _NAME.findall(_QUOTED.sub(" ", condition)) if name not in _OPERATORS)]
 
 
-def _frame(kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Made-up rows as a suite is given landed ones; a feature may be missing."""
-    columns = {name: _MADE_UP[kind](ROWS) for name, kind in kinds.items()}
-    frame: pd.DataFrame = pa.table(columns).to_pandas()
-    return frame
+def _rows(kinds: Mapping[str, str]) -> pa.Table:
+    """Made-up rows as they would have been landed; a feature may be missing."""
+    return pa.table({name: _MADE_UP[kind](ROWS) for name, kind in kinds.items()})
 
 
-def _judged(rules: Sequence[Rule], frame: pd.DataFrame, table: _Table, judge: Rehearsal) -> dict[int, str]:
+def _judged(rules: Sequence[Rule], rows: pa.Table, table: _Table, judge: Rehearsal) -> dict[int, str]:
     """What is wrong with rules over some rows, by position."""
     found = {}
-    for rule, outcome in zip(rules, judge.outcomes(rules, frame), strict=True):
+    for rule, outcome in zip(rules, judge.outcomes(rules, rows), strict=True):
         if outcome.raised:
             found[rule.position] = f"can never be computed: {outcome.raised}"
         elif not outcome.passed and rule.kind in OF_NAMES_AND_TYPES and _is_sure(rule, table):

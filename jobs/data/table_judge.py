@@ -8,7 +8,7 @@ are dates, times or decimals in the column's own type.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -22,6 +22,7 @@ from jobs.data.column_types import family
 from jobs.data.conversions import brought
 from jobs.data.expectations import Finding, Judge, load_suite
 from jobs.data.type_rules import TYPE_RULES, judge_type
+from tidewheel.errors import SpecError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,33 @@ def moment_frame(table: pa.Table) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
+class Divided:
+    """Expectations by what they are judged on, for tables of one schema.
+
+    Attributes:
+        about_types: are judged by the schema.
+        by_frame: are judged by Great Expectations, on the frame that the function makes of a table.
+    """
+
+    about_types: tuple[Expectation, ...]
+    by_frame: Mapping[Callable[[pa.Table], pd.DataFrame], Sequence[Expectation]]
+
+
+def divide(expectations: Iterable[Expectation], schema: pa.Schema) -> Divided:
+    """Divide expectations, with limits that are dates, times or decimals in the type of their column."""
+    about_types: list[Expectation] = []
+    others: dict[Callable[[pa.Table], pd.DataFrame], list[Expectation]] = defaultdict(list)
+    for expectation in expectations:
+        if expectation.expectation_type in TYPE_RULES:
+            about_types.append(expectation)
+            continue
+        place = schema.get_field_index(getattr(expectation, "column", None) or "")
+        kind = schema.field(place).type if place >= 0 else pa.null()
+        others[_frame_for(expectation, kind)].append(_typed(expectation, kind))
+    return Divided(tuple(about_types), others)
+
+
+@dataclass(frozen=True)
 class _Prepared:
     """The rules of a suite as they are judged on batches of one schema."""
 
@@ -64,11 +92,24 @@ class TableJudge:
     """A suite, ready to judge tables."""
 
     def __init__(self, suite_file: Path) -> None:
-        self._suite = load_suite(suite_file)
+        self._file, self._suite = suite_file, load_suite(suite_file)
         self._prepared: dict[pa.Schema, _Prepared] = {}
 
     def judge(self, table: pa.Table) -> list[Finding]:
-        """Hold a batch against the suite, broken rules first."""
+        """Hold a batch against the suite, broken rules first.
+
+        Raises:
+            SpecError: a rule ends the whole suite.
+        """
+        try:
+            return self._judge(table)
+        except Exception as error:  # whatever a metric raises where Great Expectations does not expect it
+            raise SpecError(
+                f"{self._file}: a rule cannot be computed: {type(error).__name__}: {' '.join(str(error).split())[:300]}; "
+                "`tidewheel validate` names the rule"
+            ) from error
+
+    def _judge(self, table: pa.Table) -> list[Finding]:
         schema = pa.schema([(field.name, field.type) for field in table.schema])
         if schema not in self._prepared:
             self._prepared[schema] = self._prepare(schema)
@@ -81,20 +122,12 @@ class TableJudge:
     def _prepare(self, schema: pa.Schema) -> _Prepared:
         import great_expectations as gx
 
-        about_types: list[Expectation] = []
-        others: dict[Callable[[pa.Table], pd.DataFrame], list[Expectation]] = defaultdict(list)
-        for expectation in self._suite.expectations:
-            if expectation.expectation_type in TYPE_RULES:
-                about_types.append(expectation)
-                continue
-            place = schema.get_field_index(getattr(expectation, "column", None) or "")
-            kind = schema.field(place).type if place >= 0 else pa.null()
-            others[_frame_for(expectation, kind)].append(_typed(expectation, kind))
+        divided = divide(self._suite.expectations, schema)
         return _Prepared(
-            tuple(about_types),
+            divided.about_types,
             {
-                frame: Judge(gx.ExpectationSuite(name=f"{self._suite.name}.{frame.__name__}", expectations=rules))
-                for frame, rules in others.items()
+                frame: Judge(gx.ExpectationSuite(name=f"{self._suite.name}.{frame.__name__}", expectations=list(rules)))
+                for frame, rules in divided.by_frame.items()
             },
         )
 

@@ -61,7 +61,7 @@ NEVER: dict[str, tuple[str, tuple[str, dict[str, object]], str]] = {
         "labels", (f"{OF}in_type_list", {"column": "returned", "type_list": ["int64", "ints"]}), "'ints' is the name",
     ),
     "a type that a feature never has": (
-        "features", (f"{OF}of_type", {"column": "amount", "type_": "int64"}), "can never hold: found float64",
+        "features", (f"{OF}of_type", {"column": "amount", "type_": "int64"}), "can never hold: found double",
     ),
     "a number's rule on a category": (
         "features", ("expect_column_mean_to_be_between", {"column": "channel", "min_value": 0, "max_value": 1}),

@@ -14,6 +14,7 @@ import pytest
 
 from jobs.data.expectations import Finding
 from jobs.data.table_judge import TableJudge
+from tidewheel.errors import SpecError
 
 OF_TYPE, IN_LIST = "expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"
 BETWEEN, IN_SET, REGEX = (
@@ -123,3 +124,22 @@ def test_a_type_rule_about_a_column_that_is_not_there_says_so(found: Judges) -> 
         "column colour: could not be computed: there is no column 'colour'; rule: "
         "expect_column_values_to_be_of_type (type_ str)"
     )
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"type": BETWEEN, "kwargs": {"column": "timestamp", "min_value": "yesterday evening"}},
+        {
+            "type": "expect_column_kl_divergence_to_be_less_than",
+            "kwargs": {"column": "integer", "partition_object": {"values": [1]}, "threshold": 0.1},
+        },
+    ],
+    ids=["a limit that is no time", "a partition that is none"],
+)
+def test_a_rule_that_ends_the_whole_suite_is_named_with_its_file(tmp_path: Path, rule: dict[str, Any]) -> None:
+    file = tmp_path / "raw.json"
+    file.write_text(json.dumps({"name": "raw", "expectations": [rule]}))
+
+    with pytest.raises(SpecError, match=r"raw\.json: a rule cannot be computed: .*`tidewheel validate`"):
+        TableJudge(file).judge(pa.table(FULL))
