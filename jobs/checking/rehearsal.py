@@ -72,7 +72,7 @@ class Rehearsal:
         for frame, expectations in divided.by_frame.items():
             suite = gx.ExpectationSuite(name="made_up", expectations=list(expectations))
             for one in self._batch.get_batch({"dataframe": frame(table)}).validate(suite).results:
-                result = dict(one.to_json_dict())
+                result: dict[str, Any] = dict(one.to_json_dict())
                 found[_position(result["expectation_config"])] = _outcome(result)
         yield from (found[rule.position] for rule in rules)
 

@@ -104,9 +104,9 @@ class TableJudge:
         try:
             return self._judge(table)
         except Exception as error:  # whatever a metric raises where Great Expectations does not expect it
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise SpecError(
-                f"{self._file}: a rule cannot be computed: {type(error).__name__}: {' '.join(str(error).split())[:300]}; "
-                "`tidewheel validate` names the rule"
+                f"{self._file}: a rule cannot be computed: {why}; `tidewheel validate` names the rule"
             ) from error
 
     def _judge(self, table: pa.Table) -> list[Finding]:
