@@ -17,7 +17,7 @@ def tree(error: type[TidewheelError]) -> dict[str, object]:
 
 def test_the_tree_of_errors_is_the_one_its_module_draws() -> None:
     assert tree(TidewheelError) == {
-        "UsageError": {"SpecError": {}, "SettingsError": {}},
+        "UsageError": {"SpecError": {}, "SettingsError": {}, "ModelRefused": {}},
         "DataRefused": {},
         "SourceError": {},
         "LakeError": {},
@@ -36,6 +36,7 @@ def test_the_tree_of_errors_is_the_one_its_module_draws() -> None:
     [
         ("SpecError", ExitCode.WRONG_USAGE),
         ("SettingsError", ExitCode.WRONG_USAGE),
+        ("ModelRefused", ExitCode.WRONG_USAGE),
         ("DataRefused", ExitCode.DATA_REFUSED),
         ("SourceError", ExitCode.FAILED),
         ("LakeError", ExitCode.FAILED),
