@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs import features, land
 from jobs.data.feature_inputs import FeatureInputs
 from jobs.job import Job, Result
 from tidewheel.lake import Lake, Manifest
@@ -46,6 +47,15 @@ def transform(inputs: FeatureInputs) -> DataFrame:
 def through(inputs: FeatureInputs) -> DataFrame:
     """A transform that hands on the rows of the asked days."""
     return inputs.rows.where(inputs.is_asked)
+
+
+def _of_job(job: str, name: str) -> Any:
+    """A function of a job's module, which does not stay imported: other tests run it as a program."""
+    there = f"jobs.{job}" in sys.modules
+    module = importlib.import_module(f"jobs.{job}")
+    if not there:
+        del sys.modules[f"jobs.{job}"]
+    return getattr(module, name)
 
 
 @dataclass
@@ -96,7 +106,7 @@ class OneNight:
 
     def land(self, first: date, last: date | None = None) -> Result:
         """Land what `SOURCE` has of some days, and publish it."""
-        result = land.work(self._job("land", first, last or first))
+        result: Result = _of_job("land", "work")(self._job("land", first, last or first))
         for manifest in result.outputs:
             self.lake.publish(manifest)
         return result
@@ -111,7 +121,7 @@ class OneNight:
         job = self._job("features", days[0], days[-1])
         there = {dataset: self.lake.partitions(dataset) for dataset in ("landing", "labels")}
         found = {name: {key: self.lake.need(name, key) for key in keys} for name, keys in there.items()}
-        made = features.build(spark, job, days, found["landing"], found["labels"])
+        made: list[Manifest] = _of_job("features", "build")(spark, job, days, found["landing"], found["labels"])
         for manifest in made:
             self.lake.publish(manifest)
         return made
