@@ -90,7 +90,8 @@ def found(tmp_path: Path) -> Judges:
         expectation = {"type": rule, "kwargs": kwargs, "severity": "critical"}
         suite.write_text(json.dumps({"name": "suite", "expectations": [expectation], "meta": {}}))
         lacking = pa.table({name: pa.array([column[0], None, column[2]], column.type) for name, column in FULL.items()})
-        return tuple(TableJudge(suite).judge(table)[0] for table in (pa.table(FULL), lacking))
+        judge, full = TableJudge(suite), pa.table(FULL)
+        return tuple(judge.judge(table)[0] for table in (full, full, lacking, lacking))  # the second time prepared
 
     return find
 
@@ -118,7 +119,7 @@ def test_rules_of_several_columns_are_computed_beside_missing_values(found: Judg
 
 
 def test_a_type_rule_about_a_column_that_is_not_there_says_so(found: Judges) -> None:
-    finding, _ = found(OF_TYPE, {"column": "colour", "type_": "str"})
+    finding, *_ = found(OF_TYPE, {"column": "colour", "type_": "str"})
     assert (finding.passed, finding.computed) == (False, False)
     assert finding.sentence == (
         "column colour: could not be computed: there is no column 'colour'; rule: "
