@@ -121,7 +121,7 @@ class _Day:
     def _landing_job(self, day: date, run_id: str = RUN_ID) -> Job:
         """A job that lands a day's rows and the labels of these very rows, where the source has them already."""
         at_once = self.pipeline.labels.model_copy(update={"delay_days": 0})
-        job = self._job("land", day, run_id)
+        job = self._job("land", day, run_id, unfinished="yes")  # nothing is published
         return replace(job, pipeline=self.pipeline.model_copy(update={"labels": at_once}))
 
     def _look_back(self) -> None:

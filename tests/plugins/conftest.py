@@ -28,7 +28,7 @@ class Project:
         (folder / "dags").mkdir(parents=True)
         (folder / "dags" / "orders.yaml").write_text(PIPELINE_FILE)
         (folder / "jobs").mkdir()
-        for name in ("__init__.py", "job.py"):
+        for name in ("__init__.py", "job.py", "logs.py", "partial_failures.py"):
             shutil.copy(ROOT / "jobs" / name, folder / "jobs" / name)
 
     def write_job(self, name: str, body: str, imports: str = "") -> None:

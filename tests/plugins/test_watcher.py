@@ -126,7 +126,7 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., watcher.Watch]:
 
         monkeypatch.setattr("plugins.registry.routed_astray", routed_astray)
         monkeypatch.setattr("plugins.registry.unreleased", lambda *arguments: arguments[-1])
-        monkeypatch.setattr("tidewheel.ledger.Ledger.open", lambda _: None)
+        monkeypatch.setattr("tidewheel.ledger.Ledger.open", lambda _, **how: None)
         return watcher.Watch()
 
     return script

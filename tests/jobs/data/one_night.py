@@ -102,7 +102,9 @@ class OneNight:
 
     def _job(self, name: str, first: date, last: date) -> Job:
         days = PartitionRange(first, last)
-        return Job(name, self.pipeline, days, name, self.settings, self.lake, argparse.Namespace(), "test")
+        return Job(
+            name, self.pipeline, days, name, self.settings, self.lake, argparse.Namespace(unfinished=None), "test"
+        )
 
     def land(self, first: date, last: date | None = None) -> Result:
         """Land what `SOURCE` has of some days, and publish it."""

@@ -108,9 +108,9 @@ def interrupted_demo(airflow: Airflow, home: Path) -> tuple[int, str]:
         assert process.stdout is not None
         said = []
         for line in process.stdout:
-            said.append(line)
-            if FOLLOWS in line:
+            if FOLLOWS in line and FOLLOWS not in "".join(said):  # a second Ctrl-C would end it at once
                 process.send_signal(signal.SIGINT)
+            said.append(line)
         return process.wait(60), "".join(said)
 
 

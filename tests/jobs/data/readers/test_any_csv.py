@@ -15,9 +15,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from jobs.data.readers import UnreadableFile, read_day
+from tests.jobs.data.readers.dated import DAY, dated
 from tidewheel.spec.sections import CsvReader
 
-DAY = date(2024, 3, 1)
 UNUSUAL = hypothesis_settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -119,9 +119,11 @@ def _read(
     except UnicodeEncodeError:
         return None
     try:
-        table = read_day(CsvReader(kind="csv", path="x.csv", **keys), DAY, folder, {"x": known} if known else {}).table
+        table = read_day(
+            CsvReader(kind="csv", path=dated(folder, "x.csv"), **keys), DAY, folder, {"x": known} if known else {}
+        ).table
     except UnreadableFile as refusal:
-        assert str(refusal).startswith(f"{folder / 'x.csv'}: ")  # noqa: PT017  both answers are right
+        assert str(refusal).startswith(f"{folder / str(DAY) / 'x.csv'}: ")  # noqa: PT017  both answers are right
         return None
     assert table["n"].to_pylist() == list(range(len(written)))
     return table["x"]
@@ -201,7 +203,7 @@ def test_a_file_that_was_cut_off_anywhere_has_whole_rows_or_is_refused(
         )
     (tmp_path / "x.csv").write_bytes((tmp_path / "whole.csv").read_bytes()[:-cut])
     try:
-        read = read_day(CsvReader(kind="csv", path="x.csv"), DAY, tmp_path, {"x": pa.string()}).table
+        read = read_day(CsvReader(kind="csv", path=dated(tmp_path, "x.csv")), DAY, tmp_path, {"x": pa.string()}).table
     except UnreadableFile:
         return
     if "x" in read.column_names:

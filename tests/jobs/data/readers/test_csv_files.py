@@ -8,17 +8,16 @@ import gzip
 import io
 import re
 import zipfile
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from jobs.data.readers import UnreadableFile, read_day
+from tests.jobs.data.readers.dated import DAY, dated
 from tidewheel.errors import SourceError
 from tidewheel.spec.sections import CsvReader
 
-DAY = date(2024, 3, 1)
 MEBIBYTE = 1 << 20
 
 
@@ -28,15 +27,15 @@ def _read(folder: Path, content: bytes | str, name: str = "x.csv", **keys: objec
 
 
 def _read_all(folder: Path, path: str, **keys: object) -> pa.Table:
-    return read_day(CsvReader.model_validate({"kind": "csv", "path": path, **keys}), DAY, folder).table
+    return read_day(CsvReader.model_validate({"kind": "csv", "path": dated(folder, path), **keys}), DAY, folder).table
 
 
 def _refusal(folder: Path, content: bytes | str, name: str = "x.csv", **keys: object) -> str:
     with pytest.raises(UnreadableFile) as caught:
         _read(folder, content, name, **keys)
-    assert str(caught.value).startswith(f"{folder / name}: ")
+    assert str(caught.value).startswith(f"{folder / str(DAY) / name}: ")
     assert caught.value.file.content == (folder / name).read_bytes()
-    return str(caught.value).removeprefix(f"{folder / name}: ")
+    return str(caught.value).removeprefix(f"{folder / str(DAY) / name}: ")
 
 
 @pytest.mark.parametrize("rows", [18_000, 60_000])
@@ -100,7 +99,7 @@ def test_a_file_that_cannot_be_split_names_the_line(tmp_path: Path, content: str
         ("k\tt\n1\ta b\n", {"delimiter": "\t"}, [(1, "a b")]),
         ("k\x01t\n1\x01a\n", {"delimiter": "\x01"}, [(1, "a")]),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_a_dialect_is_read_as_it_is_declared(
     tmp_path: Path, content: str, keys: dict[str, object], rows: list[tuple[object, ...]]
@@ -141,14 +140,14 @@ def test_an_encoding_is_read_as_it_is_declared(tmp_path: Path, encoding: str) ->
         (b'{"error": "not found", "code": 404}', "is JSON"),
         (b'[{"id": 1, "x": 2}]', "is JSON"),
         (b"PAR1\x15\x04", "is a Parquet file: set the reader's `kind: parquet`"),
-        (gzip.compress(b"k,t\n1,a\n"), "is compressed by gzip: end its name with .gz"),
+        (gzip.compress(b"k,t\n1,a\n", mtime=0), "is compressed by gzip: end its name with .gz"),
         (bz2.compress(b"k,t\n1,a\n"), "is compressed by bzip2"),
         ("k,t,k\n1,a,2\n", r"two or more columns have the same name: 'k' \(columns 1, 3\).*correct the first line"),
         ("k, k\n1,a\n", r"the same name: 'k' \(columns 1, 2\)"),
         (",t\n0,a\n", r"column 1 of 2 has no name.*index=False"),
         ("k,t,\n1,a,\n", "column 3 of 3 has no name"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_what_is_no_csv_file_as_declared_says_what_it_is_and_what_to_do(
     tmp_path: Path, content: bytes | str, words: str
@@ -172,7 +171,7 @@ def test_a_compressed_file_that_was_cut_off_is_not_read_as_far_as_it_goes(tmp_pa
 
 def test_a_message_names_the_section_that_the_reader_stands_in(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("id;late\n1;0\n")
-    reader = CsvReader(kind="csv", path="x.csv")
+    reader = CsvReader(kind="csv", path=dated(tmp_path, "x.csv"))
     with pytest.raises(UnreadableFile, match=r"set labels\.reader\.delimiter"):
         read_day(reader, DAY, tmp_path, section="labels")
 
@@ -232,7 +231,7 @@ def test_a_wrong_value_in_the_second_file_names_that_file_and_its_line(tmp_path:
     (tmp_path / "a.csv").write_text("k,x\n1,1\n2,2\n")
     (tmp_path / "b.csv").write_text('k,x\n"3\n",3\n4,four\n')
     with pytest.raises(UnreadableFile, match=r"b\.csv: line 4, column 'x': 'four' \(string\); expected int64"):
-        read_day(CsvReader(kind="csv", path="*.csv"), DAY, tmp_path, {"x": pa.int64()})
+        read_day(CsvReader(kind="csv", path=dated(tmp_path, "*.csv")), DAY, tmp_path, {"x": pa.int64()})
 
 
 def test_several_files_of_a_day_are_one_table_in_order_of_their_names(tmp_path: Path) -> None:
@@ -248,8 +247,8 @@ def test_several_files_of_a_day_are_one_table_in_order_of_their_names(tmp_path: 
 def test_a_folder_may_have_brackets_in_its_name(tmp_path: Path) -> None:
     project = tmp_path / "shop [2024]?"
     (project / "data").mkdir(parents=True)
-    (project / "data" / "one.csv").write_text("id\n1\n")
-    assert _read_all(project, "data/*.csv")["id"].to_pylist() == [1]
+    (project / "data" / f"{DAY}-one.csv").write_text("id\n1\n")
+    assert _read_all(project, "data/{partition}-*.csv")["id"].to_pylist() == [1]
 
 
 def test_a_compressed_file_is_read(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from jobs.data.readers import UnreadableFile, read_day
+from tests.jobs.data.readers.dated import DAY, dated
 from tidewheel.errors import SpecError
 from tidewheel.spec.sections import CsvReader
 
-DAY = date(2024, 3, 1)
 UTC_TIME = pa.timestamp("us", "UTC")
 
 
@@ -21,7 +21,7 @@ def _read(folder: Path, fields: list[str], known: pa.DataType | None = None, **k
     """A column x as it is read, beside a column of row numbers, so that an empty field is a field."""
     lines = ["n|x", *(f"{n}|{value}" for n, value in enumerate(fields))]
     (folder / "x.csv").write_text("\n".join(lines) + "\n")
-    reader = CsvReader.model_validate({"kind": "csv", "path": "x.csv", "delimiter": "|", **keys})
+    reader = CsvReader.model_validate({"kind": "csv", "path": dated(folder, "x.csv"), "delimiter": "|", **keys})
     return read_day(reader, DAY, folder, {} if known is None else {"x": known}).table["x"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,14 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.data.readers import UnreadableFile, read_day
+from tests.jobs.data.readers.dated import DAY, dated
 from tidewheel.errors import UsageError
 from tidewheel.spec.sections import ParquetReader
 
-DAY = date(2024, 3, 1)
-
 
 def _read(folder: Path, path: str = "*.parquet") -> pa.Table:
-    return read_day(ParquetReader(kind="parquet", path=path), DAY, folder).table
+    return read_day(ParquetReader(kind="parquet", path=dated(folder, path)), DAY, folder).table
 
 
 def test_a_path_is_relative_to_the_project(tmp_path: Path) -> None:

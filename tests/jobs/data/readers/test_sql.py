@@ -50,8 +50,6 @@ def test_sql_without_rows_has_still_its_columns(database: str) -> None:
     [
         ("select * from oders where day = :partition", "no such table: oders"),
         ("selct :partition", "syntax error"),
-        ("select * from orders where day = :partition and amount = :amount", "amount"),
-        ("delete from orders where day = :partition", "does not return rows"),
     ],
 )
 def test_a_wrong_query_names_the_variable_and_is_not_worth_another_try(database: str, query: str, reason: str) -> None:
