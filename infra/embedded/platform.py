@@ -106,6 +106,7 @@ class Platform:
                 report.note(f"ended {ended} processes that had outlived their service")
                 stopped = stopped or ["what a killed platform had left"]
         if self.layout.supervisor_socket.parent != self.layout.run:
+            self.layout.envoy_socket.unlink(missing_ok=True)  # Envoy leaves it behind
             with contextlib.suppress(FileNotFoundError):
                 self.layout.short_folder.rmdir()
         return stopped
@@ -169,7 +170,8 @@ class Platform:
         """Stop in order, the models' services with the router; supervisord too unless something shall stay."""
         running = self._running().difference(except_for)
         if not except_for:
-            self.supervisor.remove(watchdog.NAME)
+            # A home that was removed while it ran has no configuration left to take the watchdog out of.
+            (self.supervisor.remove if self.layout.run.exists() else self.supervisor.stop)(watchdog.NAME)
         first, *rest = STOP_ORDER
         stopped: list[str] = []
         for stage in [(*first, *sorted(running - set(NAMES))), *rest]:

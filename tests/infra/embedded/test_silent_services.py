@@ -27,7 +27,6 @@ def drain(platform: Platform) -> None:
     transport = httpx.HTTPTransport(uds=str(platform.layout.envoy_socket))
     with httpx.Client(base_url="http://envoy", transport=transport) as client:
         client.post("/drain_listeners").raise_for_status()
-    wait_until(lambda: states(platform)["envoy"] == "not answering", "the listeners are closed")
 
 
 def test_nobody_but_the_owner_reaches_envoys_admin_interface(small: Platform) -> None:
@@ -49,6 +48,7 @@ def test_up_restarts_a_router_that_lives_and_has_closed_its_doors(
     small.up()
     first = pids(small)["envoy"]
     drain(small)
+    wait_until(lambda: states(small)["envoy"] == "not answering", "the listeners are closed")
     monkeypatch.setattr(watchdog, "START_SECONDS", 0.5)
     notes = Notes()
     assert small.up(notes) == {"envoy"}

@@ -84,7 +84,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         Target("orders", "green", "2", copied.port, live=False, mirrored=True),
     ]
     publish(files.clusters, CLUSTER, clusters(targets))
-    publish(files.routes, ROUTES, [routes(targets, TOKEN)])
+    publish(files.routes, ROUTES, [routes(targets, token=TOKEN)])
     process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)
     admin = EnvoyAdmin(f"unix://{admin_socket}")
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:

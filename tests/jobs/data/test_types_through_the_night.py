@@ -164,7 +164,7 @@ def _serve(night: OneNight, made: list[Manifest], folder: Path) -> None:
         "folder": night.lake.fresh_folder("predictions"),
     }
     scorer = Scorer(packed(model), contract, pipeline.task, "1", ("id", "at"), **options)  # type: ignore[arg-type]
-    scored, _ = scorer.score_file(f"night/features/{made[1].files[0].path}")
+    scored, _ = scorer.score_file(night.lake.files(made[1])[0])
     predictions = night.lake.read(night.lake.stage("predictions", str(DAYS[1]), [scored], {}, "test"))
 
     compiled = compile_model(model, contract, comparison_frame(contract, 50))
