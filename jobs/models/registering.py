@@ -113,7 +113,7 @@ def _register_anew(settings: Settings, pipeline: str, rows: Mapping[int, ModelVe
     kept = []
     for number in range(1, max(rows) + 1):
         row = rows.get(number)
-        if row is not None and _create_version(settings, pipeline, row.source, row.mlflow_run):
+        if row is not None and row.source and _create_version(settings, pipeline, row.source, row.mlflow_run):
             kept.append(str(number))
             continue
         # The number is taken, so that no later version gets one that the ledger knows of another.

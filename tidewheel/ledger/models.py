@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.ledger import Ledger, one_at_a_time
@@ -126,6 +126,14 @@ class Models:
     def keep_bento(self, row: ModelVersionRow, bento: Mapping[str, str]) -> None:
         """Keep what was built of a version: its tag, its form and its digest."""
         self._update(row, {"bento": dict(bento)})
+
+    @idempotent
+    def forget(self, pipeline: str) -> None:
+        """Note that a pipeline's models were deleted on purpose: none is champion, and their numbers stay taken."""
+        with self.ledger.session() as session:
+            gone = update(ModelVersionRow).where(ModelVersionRow.pipeline == pipeline).values(source="", files={})
+            session.execute(gone)
+            session.execute(delete(PromotionRow).where(PromotionRow.pipeline == pipeline))
 
     # --- decisions -------------------------------------------------------------------------------------------------
 

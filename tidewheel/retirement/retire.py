@@ -11,6 +11,7 @@ from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, SettingsError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Status
 from tidewheel.release.rerouting import await_traffic, drain
 from tidewheel.release.stages import Colour
@@ -76,6 +77,8 @@ class Retirement:
             self.told("its data are deleted: lake and request log")
         if delete_models:
             MlflowModels(self.settings).delete(self.pipeline)
+            # A later pipeline of this name goes on counting: no version of its own meets a verdict of these.
+            Models(self.releases.ledger).forget(self.pipeline)
             for folder in self._made_again():
                 shutil.rmtree(folder, ignore_errors=True)
             self.told("its models are deleted: registered versions, experiment, Bentos")

@@ -77,6 +77,17 @@ def test_promotions_at_once_are_one_row_and_know_the_version_before(database_url
     assert (newest.version, newest.previous_version) == ("2", "1")
 
 
+def test_models_that_were_deleted_on_purpose_leave_their_numbers_and_no_champion(ledger: Ledger) -> None:
+    models = Models(ledger)
+    models.add(row("1"))
+    models.promote("orders", "1", "", "anna", "run", NOW)
+    models.forget("orders")
+    found = models.get("orders", "1")
+    assert found is not None
+    assert (found.source, found.files) == ("", {})
+    assert models.promotion("orders") is None
+
+
 def test_a_number_that_mlflow_gives_twice_is_refused(ledger: Ledger) -> None:
     models = Models(ledger)
     models.number(models.add(row(None)).id, "1")
