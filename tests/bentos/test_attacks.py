@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ pytestmark = [pytest.mark.slow]
 MOST_MEGABYTES = 10 * LARGEST_BODY / MEGABYTE
 MOST_MILLISECONDS = 100.0
 LONGEST_REFUSAL = 10_000
+ATTEMPTS = 4
 CHEAP = [attack for attack in ATTACKS if not attack.expensive]
 
 
@@ -34,24 +34,22 @@ def row(served: Served) -> dict[str, Any]:
     return dict(served.packaged.golden_rows[0].row)
 
 
-@pytest.fixture(scope="module")
-def quiet(service: Service, row: dict[str, Any]) -> float:
-    """Milliseconds that 99 of a hundred one-row requests take on this machine while nobody attacks."""
-    return median(attacked(service, row, None, 1.0).p99 for _ in range(3))
-
-
 @pytest.mark.parametrize("attack", CHEAP, ids=lambda attack: attack.name)
 def test_an_attack_is_refused_in_bounded_memory_and_holds_nobody_up(
-    service: Service, row: dict[str, Any], quiet: float, attack: Attack
+    service: Service, row: dict[str, Any], attack: Attack
 ) -> None:
-    cost = attacked(service, row, attack, seconds=0.5)
-    assert cost.statuses <= attack.statuses
-    assert cost.megabytes < MOST_MEGABYTES
-    if 200 not in cost.statuses:
-        assert cost.answer_bytes < LONGEST_REFUSAL
-    if len(cost.others) >= 20:
-        # A machine that is busy with something else is slow in quiet too.
-        assert cost.p99 < max(MOST_MILLISECONDS, 5 * quiet)
+    for attempt in range(1, ATTEMPTS + 1):
+        cost = attacked(service, row, attack, seconds=0.5)
+        assert cost.statuses <= attack.statuses
+        assert cost.megabytes < MOST_MEGABYTES
+        if 200 not in cost.statuses:
+            assert cost.answer_bytes < LONGEST_REFUSAL
+        # A machine that is busy with other tests is slow by itself, for moments: an attack that holds others up does so
+        # each time.
+        if len(cost.others) < 20 or cost.p99 < MOST_MILLISECONDS:
+            return
+        quiet = attacked(service, row, None, 1.0).p99
+        assert attempt < ATTEMPTS or cost.p99 < 5 * quiet
 
 
 def test_after_all_of_it_large_requests_are_answered_as_before(service: Service, row: dict[str, Any]) -> None:
