@@ -18,8 +18,8 @@ METRICS = {
 _FIGURES = frozenset(name for names in METRICS.values() for name in names)
 _OURS = ("partition", "prediction", "model_version")
 """Columns that the platform adds to a team's own."""
-_RESERVED = (*_OURS, "_place", "_path", "_metadata")
-"""Those, and names that reading and writing need for themselves."""
+_OUR_PREFIX = "_tidewheel_"
+"""What the names begin with that reading and writing need for themselves."""
 
 Place = tuple[tuple[int | str, ...], str]
 """Where a column is named, and its name."""
@@ -114,14 +114,11 @@ def _columns(pipeline: Pipeline) -> Iterator[Mistake]:
                 key, f"found {name!r}", f"{name} and {first[1]} differ by case alone, which Spark takes for one column"
             )
     for key, name in (*roles, *features):
-        if name.casefold() in _RESERVED:
-            ours = f"the platform itself adds {', '.join(_OURS)} to the rows"
-            yield Mistake(
-                key,
-                f"found {name!r}",
-                f"{name}: {ours if name.casefold() in _OURS else 'the platform needs this name for itself'}; rename "
-                "this column in the reader or the transform",
+        if name.casefold() in _OURS or name.casefold().startswith(_OUR_PREFIX):
+            ours = (
+                f"the platform itself adds {', '.join(_OURS)}, and columns that begin with {_OUR_PREFIX}, to the rows"
             )
+            yield Mistake(key, f"found {name!r}", f"{name}: {ours}; rename this column in the reader or the transform")
 
 
 def _roles(pipeline: Pipeline) -> list[Place]:

@@ -155,8 +155,8 @@ def test_a_day_is_played_with_its_steps_told_and_nothing_left(project: Project) 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for step in (
         "look-back: ",
-        "source: 300 rows",
-        "features of 300 rows",
+        "source: 600 rows",
+        "features of 600 rows",
         "model: fitted to",
         "ok     shop on 2026-11-20",
     ):

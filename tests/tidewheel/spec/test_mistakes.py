@@ -150,7 +150,7 @@ WRONG = {
     ),
     "a feature that is called as a column of ours": (
         ("numeric: [amount]", "numeric: [amount, model_version]"),
-        ["model_version: the platform itself adds partition, prediction, model_version to the rows; rename this"],
+        ["model_version: the platform itself adds partition, prediction, model_version, and columns that begin with"],
     ),
     "a floor for an unknown figure": (
         ("gate: {floors: {roc_auk: 0.7}}\n", None),
