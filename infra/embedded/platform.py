@@ -106,7 +106,8 @@ class Platform:
                 report.note(f"ended {ended} processes that had outlived their service")
                 stopped = stopped or ["what a killed platform had left"]
         if self.layout.supervisor_socket.parent != self.layout.run:
-            self.layout.envoy_socket.unlink(missing_ok=True)  # Envoy leaves it behind
+            for left_behind in (self.layout.envoy_socket, self.layout.supervisor_socket):  # by Envoy, and by the killed
+                left_behind.unlink(missing_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 self.layout.short_folder.rmdir()
         return stopped

@@ -61,7 +61,7 @@ def test_the_alert_names_the_task_the_owner_and_the_error(
     assert alert["url"].endswith("/dags/orders.features/runs/run%201/tasks/land")
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
-    assert json.loads(record.message.removeprefix("task failed: ")) == alert
+    assert json.loads(record.getMessage().removeprefix("task failed: ")) == alert
 
 
 RELEASE = SimpleNamespace(dag_id="orders.release", task_id="plan", run_id="run 1", try_number=1)

@@ -106,9 +106,7 @@ def test_a_registry_that_does_not_answer_is_said_once_and_watched_on(
     looks(silent, silent, silent, {"orders": NEW})
     with caplog.at_level(logging.WARNING, "tidewheel.watcher"):
         assert asyncio.run(first_events(["orders"])) == {"orders": asdict(NEW)}
-    assert [record.message for record in caplog.records] == [
-        "the champions cannot be watched at present: ConnectionError: nobody listens"
-    ]
+    assert caplog.messages == ["the champions cannot be watched at present: ConnectionError: nobody listens"]
 
 
 @pytest.fixture
@@ -148,6 +146,4 @@ def test_a_router_that_does_not_answer_is_said_once_and_aliases_are_watched_on(
     watch = routes(silent, silent, {"orders": "green"}, silent)
     with caplog.at_level(logging.WARNING, "tidewheel.watcher"):
         assert [watch.look() for _ in range(4)] == [{}] * 4
-    assert [record.message for record in caplog.records] == [
-        "the router cannot be watched at present: Envoy does not answer"
-    ] * 2
+    assert caplog.messages == ["the router cannot be watched at present: Envoy does not answer"] * 2

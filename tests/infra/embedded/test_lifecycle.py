@@ -112,14 +112,35 @@ def test_up_recovers_when_supervisord_was_killed_and_its_children_live_on(small:
     assert not before.items() & pids(small).items()
 
 
+def kill_everything(layout: Layout) -> None:
+    """Kill all that an installation has started, what is being started meanwhile too."""
+
+    def killed() -> bool:
+        for pid in descendants(layout):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not descendants(layout)
+
+    wait_until(killed, "all are gone")
+
+
 def test_up_recovers_when_everything_was_killed(small: Platform) -> None:
     small.up()
-    for pid in descendants(small.layout):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not descendants(small.layout), "all are gone")
+    kill_everything(small.layout)
     assert small.up() == {"postgres", "envoy"}
     assert states(small)["postgres"] == "running"
+
+
+def test_down_clears_up_after_everything_was_killed(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_HOME", str(tmp_path / ("deep" * 20)))
+    deep = Platform(load_settings())
+    deep.up()
+    assert deep.layout.supervisor_socket.parent == deep.layout.short_folder
+    kill_everything(deep.layout)
+    assert deep.down() == []
+    assert not deep.layout.short_folder.exists()
 
 
 def test_down_ends_a_platform_whose_home_was_removed_while_it_ran(small: Platform) -> None:
