@@ -250,6 +250,8 @@ class Lake:
         import pyarrow.parquet as pq
 
         with open_verified(self.store, file) as opened:
+            if columns is None and where is None:  # several times as fast, and pandas is not imported
+                return pq.ParquetFile(opened).read()
             return pq.read_table(opened, columns=list(columns) if columns else None, filters=where)
 
     # --- places ----------------------------------------------------------------------------------------------------
