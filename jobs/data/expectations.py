@@ -77,7 +77,7 @@ class Judge:
     def judge_plainly(self, frame: pd.DataFrame) -> list[Finding]:
         """The same, by Great Expectations' own way from suite to result."""
         result = self._batch.get_batch({"dataframe": frame}).validate(self.suite)
-        return _worst_first([_finding(one.to_json_dict()) for one in result.results])
+        return worst_first([_finding(one.to_json_dict()) for one in result.results])
 
     def _judge_prepared(self, schema: Schema, frame: pd.DataFrame) -> list[Finding]:
         from jobs.data.prepared_suite import NotComputed, PreparedSuite
@@ -92,7 +92,7 @@ class Judge:
         for outcome in outcomes:
             told = {"success": outcome.success, "result": outcome.result}
             findings.append(_finding({**told, "expectation_config": prepared.described[outcome.place]}))
-        return _worst_first(findings)
+        return worst_first(findings)
 
 
 def load_suite(suite_file: Path) -> gx.ExpectationSuite:
@@ -101,33 +101,64 @@ def load_suite(suite_file: Path) -> gx.ExpectationSuite:
     Raises:
         SpecError: the file is missing, not JSON or not a suite, or an expectation is unknown or has wrong arguments.
     """
+    return parse_suite(suite_file, read_suite_file(suite_file))
+
+
+def read_suite_file(suite_file: Path) -> str:
+    """The text of a suite's file.
+
+    Raises:
+        SpecError: the file is missing or not text.
+    """
+    try:
+        return suite_file.read_text()
+    except FileNotFoundError:
+        raise SpecError(f"{suite_file}: no such file; expected the suite that judges these batches") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{suite_file} is not an expectation suite: {type(error).__name__}: {error}") from error
+
+
+def parse_suite(suite_file: Path, text: str) -> gx.ExpectationSuite:
+    """Make a suite from the text of its file.
+
+    Raises:
+        SpecError: it is not JSON or not a suite, or an expectation is unknown or has wrong arguments.
+    """
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     try:
-        content = json.loads(suite_file.read_text())
+        content = json.loads(text)
         # A suite drops what it does not understand, and the data would be judged by fewer rules than were written.
         for expectation in content["expectations"]:
             ExpectationConfiguration(**expectation).to_domain_obj()
         return gx.ExpectationSuite(**content)
-    except FileNotFoundError:
-        raise SpecError(f"{suite_file}: no such file; expected the suite that judges these batches") from None
     except Exception as error:  # Great Expectations raises what its parts raise
         raise SpecError(f"{suite_file} is not an expectation suite: {type(error).__name__}: {error}") from error
 
 
-def _worst_first(findings: Sequence[Finding]) -> list[Finding]:
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Broken rules first, and of these the critical ones."""
     return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
+
+
+def columns_of(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns that a rule is about, from its arguments."""
+    return tuple([kwargs["column"]] if "column" in kwargs else kwargs.get("column_list", []))
+
+
+def expected_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule expects, from its arguments."""
+    return {k: v for k, v in kwargs.items() if k not in _NO_RULE or (k == "mostly" and v != 1)}
 
 
 def _finding(result: dict[str, Any]) -> Finding:
     config = result["expectation_config"]
     kwargs = {k: v for k, v in config["kwargs"].items() if v is not None}
-    columns = [kwargs["column"]] if "column" in kwargs else kwargs.get("column_list", [])
     return Finding(
         rule=config["type"],
-        columns=tuple(columns),
-        expected={k: v for k, v in kwargs.items() if k not in _NO_RULE or (k == "mostly" and v != 1)},
+        columns=columns_of(kwargs),
+        expected=expected_of(kwargs),
         passed=bool(result["success"]),
         found=_found(result),
         critical=config.get("severity") == "critical",

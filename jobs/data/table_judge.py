@@ -12,21 +12,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.data.arrow_suite import read_arrow_suite
 from jobs.data.column_types import family
 from jobs.data.conversions import brought
-from jobs.data.expectations import Finding, Judge, load_suite
+from jobs.data.expectations import Finding, Judge, parse_suite, read_suite_file
 from jobs.data.type_rules import TYPE_RULES, judge_type
 from tidewheel.errors import SpecError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import great_expectations as gx
+    import pandas as pd
     from great_expectations.expectations.expectation import Expectation
 
 _NULLABLE = {pa.int8(): "Int8", pa.int16(): "Int16", pa.int32(): "Int32", pa.int64(): "Int64", pa.bool_(): "boolean"}
@@ -89,11 +92,18 @@ class _Prepared:
 
 
 class TableJudge:
-    """A suite, ready to judge tables."""
+    """A suite, ready to judge tables.
+
+    A batch that keeps a suite which Arrow can compute is judged by Arrow (see `jobs.data.arrow_rules`), any other by
+    Great Expectations, which finds the same and gives examples of what breaks a rule.
+    """
 
     def __init__(self, suite_file: Path) -> None:
-        self._file, self._suite = suite_file, load_suite(suite_file)
+        self._file, self._text = suite_file, read_suite_file(suite_file)
+        self._arrow_suite = read_arrow_suite(self._text)
         self._prepared: dict[pa.Schema, _Prepared] = {}
+        if self._arrow_suite is None:
+            self._suite  # noqa: B018  what is wrong with it is said before any batch is judged
 
     def judge(self, table: pa.Table) -> list[Finding]:
         """Hold a batch against the suite, broken rules first.
@@ -101,32 +111,42 @@ class TableJudge:
         Raises:
             SpecError: a rule ends the whole suite.
         """
+        findings = self._arrow_suite.judge(table) if self._arrow_suite else None
+        return self.judge_by_great_expectations(table) if findings is None else findings
+
+    def judge_by_great_expectations(self, table: pa.Table) -> list[Finding]:
+        """The same, whatever Arrow can compute."""
+        suite = self._suite
         try:
-            return self._judge(table)
+            return self._judge(suite, table)
         except Exception as error:  # whatever a metric raises where Great Expectations does not expect it
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise SpecError(
                 f"{self._file}: a rule cannot be computed: {why}; `tidewheel validate` names the rule"
             ) from error
 
-    def _judge(self, table: pa.Table) -> list[Finding]:
+    @cached_property
+    def _suite(self) -> gx.ExpectationSuite:
+        return parse_suite(self._file, self._text)
+
+    def _judge(self, suite: gx.ExpectationSuite, table: pa.Table) -> list[Finding]:
         schema = pa.schema([(field.name, field.type) for field in table.schema])
         if schema not in self._prepared:
-            self._prepared[schema] = self._prepare(schema)
+            self._prepared[schema] = self._prepare(suite, schema)
         prepared = self._prepared[schema]
         findings = [judge_type(expectation, schema) for expectation in prepared.about_types]
         for frame, judge in prepared.judges.items():
             findings += judge.judge(frame(table))
         return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
 
-    def _prepare(self, schema: pa.Schema) -> _Prepared:
+    def _prepare(self, suite: gx.ExpectationSuite, schema: pa.Schema) -> _Prepared:
         import great_expectations as gx
 
-        divided = divide(self._suite.expectations, schema)
+        divided = divide(suite.expectations, schema)
         return _Prepared(
             divided.about_types,
             {
-                frame: Judge(gx.ExpectationSuite(name=f"{self._suite.name}.{frame.__name__}", expectations=list(rules)))
+                frame: Judge(gx.ExpectationSuite(name=f"{suite.name}.{frame.__name__}", expectations=list(rules)))
                 for frame, rules in divided.by_frame.items()
             },
         )
@@ -139,6 +159,8 @@ def _frame_for(expectation: Expectation, kind: pa.DataType) -> Callable[[pa.Tabl
 
 
 def _frame(table: pa.Table, convert: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> pd.DataFrame:
+    import pandas as pd
+
     columns = {name: _series(convert(table[name])) for name in table.column_names}
     return pd.DataFrame(columns, index=range(table.num_rows), columns=table.column_names)
 
@@ -174,6 +196,8 @@ def _typed(expectation: Expectation, kind: pa.DataType) -> Expectation:
 def _moment(value: Any, zone: str | None) -> Any:
     if not isinstance(value, str | date):
         return value
+    import pandas as pd
+
     moment = pd.Timestamp(value)
     if zone and moment.tz is None:
         return moment.tz_localize(UTC)
