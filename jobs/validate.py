@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from jobs.data.expectations import Finding
 from jobs.data.reasons import alike, days_sentence
@@ -21,6 +23,7 @@ from tidewheel.runs import JobRecord, read_record
 MADE_BY = {"raw": "land", "features": "features", "predictions": "score"}
 SUITES = {"landing": "raw", "labels": "labels", "features": "features", "predictions": "predictions"}
 NAMED = 5  # reasons that a message names
+WRITERS = 8  # batches that are written at once: each file waits for the disk, and the disk takes many together
 LINKED = 3  # more batches than this are linked through one overview page
 
 
@@ -61,8 +64,8 @@ def work(job: Job) -> Result:
     if made.figures.get("skipped"):
         return Result(figures={"skipped": True, "rows": 0}, sentence=made.sentence)
     judged = _judge(job, made)
-    for batch in judged:
-        _keep(job, batch)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(partial(_keep, job), judged))
     refused = [batch for batch in judged if batch.broken]
     published = [batch.manifest for batch in judged if not batch.broken]
     rows = sum(manifest.rows for manifest in published)
