@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Written last, so that a set-up that was cut short is taken up again; older than the lock means the lock changed.
 READY := .venv/ready
-# One worker plays the whole loop, which waits a lot; the others run everything else meanwhile.
-WORKERS := -n logical --maxprocesses 4 --no-loadscope-reorder
+# One worker plays the whole loop; the others run everything else meanwhile (how many: tests/conftest.py).
+WORKERS := -n auto --no-loadscope-reorder
 
 # Without byte code every import takes four to six times as long.
 unexport PYTHONDONTWRITEBYTECODE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import subprocess
@@ -39,6 +40,11 @@ class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
     """How tests are spread over workers, where there are several."""
     return TogetherScheduling(config, log)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors, and five at most: tests wait a lot for the processes that they start."""
+    return min((os.cpu_count() or 1) + 1, 5)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
