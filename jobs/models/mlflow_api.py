@@ -26,7 +26,9 @@ def connect(settings: Settings) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a server that is down is said so in seconds
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
+    from mlflow.utils.logging_utils import disable_logging
 
+    disable_logging()  # type: ignore[no-untyped-call]  # what MLflow prints past logging: each model that it registers
     mlflow.set_tracking_uri(url)
     mlflow.set_registry_uri(url)
     return mlflow.MlflowClient()
