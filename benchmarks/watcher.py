@@ -16,9 +16,9 @@ from collections.abc import Mapping
 import psutil
 
 from infra.embedded.platform import Platform
-from jobs.models.mlflow_api import ask
 from plugins.registry import registered_aliases
 from plugins.watcher import LOOK_SECONDS, Watch
+from tidewheel.mlflow_api import ask
 from tidewheel.settings import Settings, load_settings
 
 

@@ -1,17 +1,21 @@
-"""Files of answered requests: Arrow streams that are appended to, each for five minutes of answers.
+"""Files of answered requests that are appended to, each for five minutes of answers.
 
 Layout below the log's folder:
 
-    <day>/<begun>-<colour>-<version>-<random>.arrows     answers given in the five minutes from `begun` on; UTC
+    <day>/<begun>-<colour>-<version>-<random>.crc.arrows     answers given in the five minutes from `begun` on; UTC
 
-So a reader knows by its name whether a file can matter to it. A stream needs no end: whatever was written before a
-process died can be read, up to the last whole batch.
+So a reader knows by its name whether a file can matter to it. A file is a row of blocks and needs no end: whatever was
+written before a process died can be read, up to the last whole block. A block is an Arrow stream of one record batch,
+with its own schema, behind a header with checksums: damage to one block is seen, and takes no other block with it.
+Files without `.crc` are from before blocks: one Arrow stream each.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +24,8 @@ from pathlib import Path
 import pyarrow as pa
 
 SUFFIX = ".arrows"
+CHECKED = f".crc{SUFFIX}"
+"""Ends the name of a file of blocks."""
 SEGMENT_SECONDS = 300
 """How much time the rows of a file are from: a whole part of a day."""
 SEGMENT_BYTES = 64 << 20
@@ -54,6 +60,41 @@ def log_schema(numbers: Sequence[str], categories: Sequence[str], key: Sequence[
     )
 
 
+@dataclass(frozen=True)
+class BlockHeader:
+    """What stands before the Arrow stream of a block.
+
+    Attributes:
+        length: of the stream, in bytes.
+        rows: in the stream.
+        checksum: CRC-32 of the stream.
+    """
+
+    length: int
+    rows: int
+    checksum: int
+
+    MARKER = b"\xd7tidelog"
+    _FIELDS = struct.Struct("<8sIII")
+    _CHECKSUM = struct.Struct("<I")
+    SIZE = _FIELDS.size + _CHECKSUM.size
+
+    def to_bytes(self) -> bytes:
+        """The header, with a checksum of its own at its end."""
+        fields = self._FIELDS.pack(self.MARKER, self.length, self.rows, self.checksum)
+        return fields + self._CHECKSUM.pack(zlib.crc32(fields))
+
+    @classmethod
+    def at(cls, data: memoryview) -> BlockHeader | None:
+        """The header that data begins with, None where it begins with none, or with one that was changed."""
+        if len(data) < cls.SIZE:
+            return None
+        fields = data[: cls._FIELDS.size]
+        marker, length, rows, checksum = cls._FIELDS.unpack(fields)
+        [own] = cls._CHECKSUM.unpack(data[cls._FIELDS.size : cls.SIZE])
+        return cls(length, rows, checksum) if marker == cls.MARKER and own == zlib.crc32(fields) else None
+
+
 @dataclass(frozen=True, order=True)
 class Segment:
     """One file of the log.
@@ -70,6 +111,11 @@ class Segment:
     def end(self) -> datetime:
         """Its rows were answered before this."""
         return self.begun + timedelta(seconds=SEGMENT_SECONDS)
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether it is made of blocks; older files are not."""
+        return self.path.name.endswith(CHECKED)
 
     @classmethod
     def at(cls, path: Path) -> Segment | None:
@@ -133,7 +179,7 @@ class _OpenSegment:
         self.begun = begun
         day = folder / begun.date().isoformat()
         day.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = day / f"{begun:{BEGUN}}-{label}-{secrets.token_hex(4)}{SUFFIX}"
+        self._path = day / f"{begun:{BEGUN}}-{label}-{secrets.token_hex(4)}{CHECKED}"
         self._file = self._path.open("xb", buffering=0)
         self._written = self._batches = 0
 
@@ -142,10 +188,12 @@ class _OpenSegment:
 
     def write(self, batch: pa.RecordBatch) -> int:
         before = self._written
-        if not self._batches:
-            self._append(batch.schema.serialize())
         # Not compressed: of so few rows it would save a third, and take four times as long as all the rest.
-        self._append(batch.serialize())
+        schema, rows = batch.schema.serialize(), batch.serialize()
+        checksum = zlib.crc32(rows, zlib.crc32(schema))
+        self._append(BlockHeader(len(schema) + len(rows), batch.num_rows, checksum).to_bytes())
+        self._append(schema)
+        self._append(rows)
         self._batches += 1
         return self._written - before
 
@@ -153,13 +201,13 @@ class _OpenSegment:
         self._file.close()
 
     def abandon(self) -> None:
-        """Leave the file as it is: what it holds can be read up to the last whole batch."""
+        """Leave the file as it is: what it holds can be read up to the last whole block."""
         self._file.close()
         if not self._batches:
             self._path.unlink(missing_ok=True)
 
-    def _append(self, message: pa.Buffer) -> None:
-        rest = memoryview(message)
+    def _append(self, data: pa.Buffer | bytes) -> None:
+        rest = memoryview(data)
         while rest:
             written = self._file.write(rest)
             self._written += written

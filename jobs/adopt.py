@@ -18,13 +18,13 @@ from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.files import CONTRACT_FILE, JUDGED_FOLDER, LINEAGE_FILE, MODEL_FOLDER
-from jobs.models.mlflow_api import ask
 from jobs.models.model_file import PICKLE_FILE, SKOPS_FILE
 from tidewheel.errors import LakeError, RegistryError, UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.mlflow_api import ask
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
 

@@ -14,7 +14,7 @@ from jobs.data.column_names import check_names
 from jobs.data.day_types import DayTypes, ReadAsText, check_around
 from jobs.data.published_types import Schemas, newest_types
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
-from jobs.data.reasons import Failure, failure_sentences
+from jobs.data.reasons import Failure, Reason, failure_sentences, reason_of
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
 from jobs.progress import each
@@ -174,7 +174,7 @@ def _land(
             log.warning("%s.types declares column %s, which no day of %s has%s", types.section, name, days, hint)
     reach = job.pipeline.features.look_back_days
     if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
-        landing.refused.append(Failure(str(days), wrong))
+        landing.refused.append(Failure(str(days), Reason("", wrong)))
         landing.staged.clear()
     return landing
 
@@ -198,12 +198,12 @@ def _land_day(
         _land_day(job, dataset, reader, day, landing, check, types.as_text(again.column))
     except UnreadableFile as error:
         place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
-        landing.refused.append(Failure(str(day), str(error), place))
+        landing.refused.append(Failure(str(day), error.reason, place))
     except DataRefused as error:
         place = _keep(job, dataset, day, found, str(error)) if found else ""
-        landing.refused.append(Failure(str(day), str(error), place))
+        landing.refused.append(Failure(str(day), reason_of(error), place))
     except SourceError as error:
-        landing.absent.append(Failure(str(day), str(error)))
+        landing.absent.append(Failure(str(day), reason_of(error)))
     else:
         if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
             landing.empty.append(day)

@@ -1,10 +1,14 @@
-"""Publish a day's logged requests as a batch of the lake, and drop the files that the batch now holds."""
+"""Publish a day's logged requests as a batch of the lake, and drop the files that the batch now holds.
+
+A file that was damaged is not dropped: what is left of it is published, and the file gets a name that nobody reads.
+"""
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +25,8 @@ FINISHED = timedelta(seconds=SEGMENT_SECONDS + 60)
 """A file that nobody appended to for so long is appended to no more: what it is for was answered long ago."""
 ENDED = timedelta(days=2)
 """Nobody begins a file of a day that began longer ago than this."""
+SET_ASIDE = ".damaged"
+"""Is added to the name of a damaged file whose undamaged rows are published."""
 
 
 def work(job: Job) -> Result:
@@ -29,18 +35,32 @@ def work(job: Job) -> Result:
     So a night that was missed is made up for, and a day that is not over may be published again and again.
     """
     reader = RequestLog(job.settings, job.pipeline.name)
-    days = sorted({*job.partitions.keys, *reader.days()})
-    published = [found for day in days if (found := _publish(job, reader, day))]
+    days = [_publish(job, reader, day) for day in sorted({*job.partitions.keys, *reader.days()})]
+    published = [day.manifest for day in days if day.manifest]
     rows = sum(manifest.rows for manifest in published)
     named = ", ".join(manifest.partition for manifest in published)
     return Result(
         outputs=published,
         figures={"rows": rows, "days": len(published)},
         sentence=f"{rows:,} logged predictions published: {named}" if published else "no requests were logged",
+        warnings=[damage for day in days for damage in day.damage],
     )
 
 
-def _publish(job: Job, reader: RequestLog, key: str) -> Manifest | None:
+@dataclass(frozen=True)
+class _Published:
+    """What became of one day.
+
+    Attributes:
+        manifest: of the batch; None where no request was logged.
+        damage: a sentence for each damaged file.
+    """
+
+    manifest: Manifest | None
+    damage: tuple[str, ...]
+
+
+def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
     with _alone(reader.folder):
         now = datetime.now(UTC)
         day, manifest = reader.day(key), None
@@ -49,17 +69,32 @@ def _publish(job: Job, reader: RequestLog, key: str) -> Manifest | None:
             manifest = job.lake.write_table(DATASET, key, rows, {}, job.code_version)
             job.lake.publish(manifest)
             _drop(day.segments, now)
+        aside = [_set_aside(segment, now) for segment in day.damaged]
         if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED and (reader.folder / key).is_dir():
-            _drop([segment for segment in reader.segments(key) if segment not in day.segments], now)  # no whole batch
+            read = {*day.segments, *day.damaged}
+            _drop([segment for segment in reader.segments(key) if segment not in read], now)  # no whole block
             if not any((reader.folder / key).iterdir()):
                 (reader.folder / key).rmdir()
-        return manifest
+        damage = [f"{sentence}{where}" for sentence, where in zip(day.damaged.values(), aside, strict=True)]
+        return _Published(manifest, tuple(damage))
+
+
+def _set_aside(segment: Segment, now: datetime) -> str:
+    if not _is_finished(segment, now):
+        return ""
+    aside = segment.path.with_name(f"{segment.path.name}{SET_ASIDE}")
+    segment.path.rename(aside)
+    return f", and it is kept as {aside.name}"
 
 
 def _drop(segments: Iterable[Segment], now: datetime) -> None:
     for segment in segments:
-        if datetime.fromtimestamp(segment.path.stat().st_mtime, UTC) + FINISHED < now:
+        if _is_finished(segment, now):
             segment.path.unlink()
+
+
+def _is_finished(segment: Segment, now: datetime) -> bool:
+    return datetime.fromtimestamp(segment.path.stat().st_mtime, UTC) + FINISHED < now
 
 
 @contextmanager

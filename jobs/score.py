@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.files import Untrusted
-from jobs.models.mlflow_api import NotInRegistry
 from jobs.models.scorer import Scorer, packed, score_files
 from jobs.models.standing import standing
 from tidewheel.errors import LakeError
+from tidewheel.mlflow_api import NotInRegistry
 
 if TYPE_CHECKING:
     from jobs.models.contract import Contract

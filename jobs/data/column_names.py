@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tidewheel.errors import DataRefused
+from jobs.data.reasons import RowsRefused
 
 PARTITION = "partition"
 """Column that the platform adds to rows and labels: their day."""
@@ -24,24 +24,34 @@ def check_names(names: Sequence[str], source: str) -> None:
             or is one that the platform uses.
     """
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataRefused(f"{source}: column {', '.join(twice)} is there twice; rule: a column has a name of its own")
+        raise RowsRefused(
+            source, f"column {', '.join(twice)} is there twice", "rule: a column has a name of its own", twice
+        )
     if alike := _alike(names):
-        raise DataRefused(
-            f"{source}: columns {' and '.join(map(repr, alike))} differ by upper and lower case only, and are one "
-            "column to Spark; rename one of them in the source, the query or the reader"
+        raise RowsRefused(
+            source,
+            f"columns {' and '.join(map(repr, alike))} differ by upper and lower case only, and are one column to "
+            "Spark",
+            "rename one of them in the source, the query or the reader",
+            alike,
         )
     for place, name in enumerate(names, 1):
         if not name.strip():
-            raise DataRefused(f"{source}: column {place} of {len(names)} has no name; name it or leave it out")
+            raise RowsRefused(source, f"column {place} of {len(names)} has no name", "name it or leave it out")
         if name != name.strip():
-            raise DataRefused(
-                f"{source}: column {name!r} begins or ends with a blank, and would be missed as {name.strip()!r}; "
-                "write the name without it in the source, the query or the reader"
+            raise RowsRefused(
+                source,
+                f"column {name!r} begins or ends with a blank, and would be missed as {name.strip()!r}",
+                "write the name without it in the source, the query or the reader",
+                [name],
             )
         if name.casefold() == PARTITION or name.casefold().startswith(OURS):
-            raise DataRefused(
-                f"{source}: column {name!r} has a name that the platform itself uses ({PARTITION} is the day of a "
-                f"row, {OURS} begins its own); rename it in the source, the query or the reader"
+            raise RowsRefused(
+                source,
+                f"column {name!r} has a name that the platform itself uses ({PARTITION} is the day of a row, {OURS} "
+                "begins its own)",
+                "rename it in the source, the query or the reader",
+                [name],
             )
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as is_a
 
-from tidewheel.errors import DataRefused
+from jobs.data.reasons import RowsRefused
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 DIGITS = 38
@@ -62,9 +62,11 @@ def as_landed(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArra
         column = _without_extension(column)
     candidates = lake_types(column.type)
     if not candidates:
-        raise DataRefused(
-            f"{source}: column {name!r} holds {column.type}, which has no type in the lake; leave the column out, or "
-            "convert it in the query or the reader, for example to text"
+        raise RowsRefused(
+            source,
+            f"column {name!r} holds {column.type}, which has no type in the lake",
+            "leave the column out, or convert it in the query or the reader, for example to text",
+            [name],
         )
     reason = ""
     for kind in candidates:
@@ -75,7 +77,9 @@ def as_landed(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArra
     advice = "convert the column in the query or the reader"
     if is_a.is_timestamp(column.type):
         advice = f"round the times in the query or the reader, or declare `types: {{{name}: timestamp}}` to cut them"
-    raise DataRefused(f"{source}: column {name!r} holds {column.type} that {candidates[-1]} cannot: {reason}; {advice}")
+    raise RowsRefused(
+        source, f"column {name!r} holds {column.type} that {candidates[-1]} cannot: {reason}", advice, [name]
+    )
 
 
 def lake_types(kind: pa.DataType) -> list[pa.DataType]:

@@ -13,7 +13,7 @@ from jobs.data.column_names import other_case
 from jobs.data.column_types import DECLARED, as_landed, family, in_words
 from jobs.data.conversions import brought, first_misfit, read_as, together, wider
 from jobs.data.published_types import PublishedType, Schemas, around, largest_integer
-from tidewheel.errors import DataRefused
+from jobs.data.reasons import RowsRefused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -105,9 +105,11 @@ class DayTypes:
         if (there := read_as(plain, kind)) is not None:
             return there
         misfit = first_misfit(plain, lambda values: read_as(values, kind) is not None)
-        raise DataRefused(
-            f"{source}: column {name!r} holds {in_words(column.type)}, for example {misfit}; {self.section}.types "
-            f"declares it as {self.declared[name]}; correct the value, or the declaration"
+        raise RowsRefused(
+            source,
+            f"column {name!r} holds {in_words(column.type)}, for example {misfit}",
+            f"{self.section}.types declares it as {self.declared[name]}; correct the value, or the declaration",
+            [name],
         )
 
     def _like_known(self, column: pa.ChunkedArray, name: str, known: PublishedType, source: str) -> pa.ChunkedArray:
@@ -121,19 +123,24 @@ class DayTypes:
                 return column  # the earlier days of this run are read again, as text
             raise ReadAsText(name)
         misfit = first_misfit(column, lambda values: brought(values, known.kind) is not None)
-        raise DataRefused(
-            f"{source}: column {name!r} holds {in_words(column.type)}, for example {misfit}; until now it held "
-            f"{in_words(known.kind)} ({known.batch}); if the value is a mistake, correct it; if the column is to have "
-            f"another type, declare it, for example `{self.section}.types: {{{_yaml(name)}: text}}`, and land the "
-            "earlier days again"
+        raise RowsRefused(
+            source,
+            f"column {name!r} holds {in_words(column.type)}, for example {misfit}; until now it held "
+            f"{in_words(known.kind)} ({known.batch})",
+            "if the value is a mistake, correct it; if the column is to have another type, declare it, for example "
+            f"`{self.section}.types: {{{_yaml(name)}: text}}`, and land the earlier days again",
+            [name],
         )
 
     def _same_spelling(self, name: str, source: str) -> None:
         other = None if name in self._known else other_case(name, self._known)
         if other is not None:
-            raise DataRefused(
-                f"{source}: column {name!r} was called {other!r} until now ({self._known[other].batch}), and Spark "
-                "takes the two for one; give it the name that it had, or land the earlier days again"
+            raise RowsRefused(
+                source,
+                f"column {name!r} was called {other!r} until now ({self._known[other].batch}), and Spark takes the two "
+                "for one",
+                "give it the name that it had, or land the earlier days again",
+                [name],
             )
 
 

@@ -2,18 +2,70 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tidewheel.errors import DataRefused, SourceError
 from tidewheel.partitions import day_ranges, parse_day
 
 T = TypeVar("T")
 
-# What differs from day to day within one reason: examples, and numbers that are not part of a name such as `price_2`.
-_EXAMPLES = re.compile(r"\(?for example [^;)]*\)?")
-_NUMBERS = re.compile(r"(?<![\w.])\d[\d.,:%-]*(?![A-Za-z_])")
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the data of a day is refused, or is not there.
+
+    Attributes:
+        source: file, query or function that the data came from; empty where the reason names none.
+        found: what is wrong with this day, with its numbers and examples.
+        expected: the rule and what to do; the same on each day that breaks it.
+        columns: that it is about.
+    """
+
+    source: str
+    found: str
+    expected: str = ""
+    columns: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for a person."""
+        where = f"{self.source}: " if self.source else ""
+        return f"{where}{self.found}{'; ' if self.expected else ''}{self.expected}"
+
+    @property
+    def kind(self) -> Hashable:
+        """What days have in common that fail for this reason."""
+        return self.columns, self.expected or self.found
+
+
+class RowsRefused(DataRefused):
+    """The data of a day breaks a rule.
+
+    Args:
+        source: see `Reason`.
+        found: see `Reason`.
+        expected: see `Reason`.
+        columns: see `Reason`.
+    """
+
+    def __init__(self, source: str, found: str, expected: str, columns: Sequence[str] = ()) -> None:
+        self.reason = Reason(source, found, expected, tuple(columns))
+        super().__init__(self.reason.sentence)
+
+
+class NothingThere(SourceError):
+    """A source has nothing for a day yet, or does not answer. The arguments are those of `RowsRefused`."""
+
+    def __init__(self, source: str, found: str, expected: str) -> None:
+        self.reason = Reason(source, found, expected)
+        super().__init__(self.reason.sentence)
+
+
+def reason_of(error: DataRefused | SourceError) -> Reason:
+    """The reason that an error has; that of a team's own code is its words alone."""
+    return error.reason if isinstance(error, RowsRefused | NothingThere) else Reason("", str(error))
 
 
 @dataclass(frozen=True)
@@ -22,23 +74,18 @@ class Failure:
 
     Attributes:
         day: the partition.
-        reason: in a sentence.
+        reason: see there.
         place: where what was refused is kept; empty where nothing is.
     """
 
     day: str
-    reason: str
+    reason: Reason
     place: str = ""
 
     @property
     def sentence(self) -> str:
         """Reason and place."""
-        return f"{self.reason} (kept in {self.place})" if self.place else self.reason
-
-    @property
-    def kind(self) -> str:
-        """The reason without what belongs to its day alone."""
-        return _NUMBERS.sub("#", _EXAMPLES.sub("", self.reason.replace(self.day, "#")))
+        return f"{self.reason.sentence} (kept in {self.place})" if self.place else self.reason.sentence
 
 
 def failure_sentences(failures: Sequence[Failure], total: int) -> list[str]:
@@ -49,7 +96,7 @@ def failure_sentences(failures: Sequence[Failure], total: int) -> list[str]:
         total: how many days were tried.
     """
     sentences = []
-    for group in alike(failures, lambda failure: failure.kind):
+    for group in alike(failures, lambda failure: failure.reason.kind):
         first = group[0]
         if len(group) == 1:
             sentences.append(first.sentence)

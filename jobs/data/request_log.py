@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,21 +12,21 @@ import pyarrow.compute as pc
 from pandas.util import hash_pandas_object
 
 from bentos.segments import FEATURE, SUFFIX, Segment, log_schema
-from tidewheel.errors import LakeError
+from jobs.data.segment_reader import read_segment
 from tidewheel.lake import Lake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from tidewheel.settings import Settings
 
+log = logging.getLogger("tidewheel.request_log")
+
 DATASET = "requests"
 SEGMENT = "segment"
 """Column of a published batch: the file that a row was in."""
-MESSAGE = b"\xff\xff\xff\xff"
-"""What each message of an Arrow stream begins with."""
 ORDER = ("time", "request_id", "row")
 
 
@@ -35,11 +36,14 @@ class LoggedDay:
 
     Attributes:
         rows: as `RequestLog.between` says, and the column `segment`.
-        segments: the files that were read, by name.
+        segments: the files that were read whole, by name.
+        damaged: the files that were changed after they were written, with a sentence that says what is lost; `rows` has
+            what is left of them.
     """
 
     rows: pa.Table
     segments: tuple[Segment, ...]
+    damaged: Mapping[Segment, str] = field(default_factory=dict)
 
 
 class RequestLog:
@@ -57,7 +61,8 @@ class RequestLog:
     def between(self, start: datetime, end: datetime, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Predictions that were made in a time, in the order of time, request and row.
 
-        A service hands its answers over once a second: what is younger may be missing.
+        A service hands its answers over once a second: what is younger may be missing. What was damaged is left out,
+        and named in the log.
 
         Args:
             start: first moment, with a time zone.
@@ -114,7 +119,11 @@ class RequestLog:
         where: pc.Expression | None = None,
     ) -> LoggedDay:
         # The files first: one that vanishes meanwhile has been published before.
-        found = {segment: table for segment in segments if (table := _read(segment, columns)) is not None}
+        read = {segment: read_segment(segment, columns) for segment in segments}
+        found = {segment: content.rows for segment, content in read.items() if content.rows is not None}
+        damaged = {segment: content.damage for segment, content in read.items() if content.damage}
+        for damage in damaged.values():
+            log.warning("%s", damage)
         pieces = [
             table.append_column(SEGMENT, pa.repeat(segment.path.name, table.num_rows))
             for segment, table in found.items()
@@ -123,11 +132,12 @@ class RequestLog:
         if manifest is not None:
             known = None if columns is None else [name for name in (*columns, SEGMENT) if name in manifest.columns]
             published = self._lake.read(manifest, known, where=where)
-            read = pa.array([segment.path.name for segment in found], pa.string())
-            pieces.append(published.filter(pc.invert(pc.is_in(published[SEGMENT], read))))
+            files = pa.array([segment.path.name for segment in found], pa.string())
+            pieces.append(published.filter(pc.invert(pc.is_in(published[SEGMENT], files))))
         if not pieces:
             pieces = [log_schema((), (), ()).empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
-        return LoggedDay(pa.concat_tables(pieces, promote_options="permissive"), tuple(found))
+        rows = pa.concat_tables(pieces, promote_options="permissive")
+        return LoggedDay(rows, tuple(segment for segment in found if segment not in damaged), damaged)
 
     def days(self) -> list[str]:
         """Days that have files, in order."""
@@ -137,80 +147,6 @@ class RequestLog:
         """The files of one day, in the order of their time."""
         paths = (self.folder / key).glob(f"*{SUFFIX}")
         return sorted(segment for path in paths if (segment := Segment.at(path)))
-
-
-def _read(segment: Segment, columns: Sequence[str] | None) -> pa.Table | None:
-    """The whole batches of a file that may still be appended to; None where it is gone or has none.
-
-    Raises:
-        LakeError: the file was changed after it was written.
-    """
-    try:
-        with pa.memory_map(str(segment.path)) as file:
-            table, ended = _whole_batches(file, columns)
-            if not ended:
-                _see_only_the_end_is_lost(segment, file)
-            return table
-    except (FileNotFoundError, pa.ArrowInvalid):  # Arrow calls a file invalid that is empty
-        return None
-
-
-def _whole_batches(file: pa.MemoryMappedFile, columns: Sequence[str] | None) -> tuple[pa.Table | None, bool]:
-    """The rows up to the first batch that is not whole, and whether the file came to its end without one."""
-    batches: list[pa.RecordBatch] = []
-    stream = None
-    # A stream whose writer lives, or died, ends anywhere: in its header, in a batch, or without an end.
-    try:
-        schema = pa.ipc.open_stream(file).schema
-        fields = [n for n, name in enumerate(schema.names) if columns is None or name in columns]
-        file.seek(0)
-        stream = pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
-        while True:
-            batches.append(stream.read_next_batch())
-    except StopIteration:
-        ended = True
-    except (pa.ArrowException, OSError):
-        ended = False
-    return pa.Table.from_batches(batches, stream.schema) if stream and batches else None, ended
-
-
-def _see_only_the_end_is_lost(segment: Segment, file: pa.MemoryMappedFile) -> None:
-    """See that nothing whole comes after what cannot be read: its writer was at its end when it stopped.
-
-    Raises:
-        LakeError: it does.
-    """
-    file.seek(0)
-    content = file.read_buffer()
-    place = _after_whole_messages(content)
-    bytes_ = memoryview(content)[place:].tobytes()
-    found = bytes_.find(MESSAGE, 1)
-    while found > 0:
-        if _is_message(content.slice(place + found)):
-            raise LakeError(
-                f"{segment.path} was changed after it was written: what lies at byte {place:,} is no logged answer, "
-                "and whole ones come after it; restore the file, or move it away: what it holds is then lost, and all "
-                "other files are published"
-            )
-        found = bytes_.find(MESSAGE, found + 1)
-
-
-def _after_whole_messages(content: pa.Buffer) -> int:
-    """Where the first message begins that is not whole."""
-    stream, place = pa.BufferReader(content), 0
-    try:
-        while pa.ipc.read_message(stream) is not None:
-            place = stream.tell()
-    except (pa.ArrowException, OSError, EOFError):
-        pass
-    return place
-
-
-def _is_message(data: pa.Buffer) -> bool:
-    try:
-        return pa.ipc.read_message(data) is not None
-    except (pa.ArrowException, OSError, EOFError):
-        return False
 
 
 def _days(start: datetime, end: datetime) -> Iterator[str]:

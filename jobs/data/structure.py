@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from jobs.data.column_types import TIMESTAMP, as_landed, family, in_words
 from jobs.data.conversions import first_misfit, read_as
-from tidewheel.errors import DataRefused, did_you_mean
+from jobs.data.reasons import RowsRefused
+from tidewheel.errors import did_you_mean
 
 Task = Literal["classification", "regression"]
 EVENT_TIME_TYPE = TIMESTAMP
@@ -36,7 +37,7 @@ def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, sou
         DataRefused: a rule is broken; source, column and rule are named.
     """
     if table.num_rows == 0:
-        raise DataRefused(f"{source}: no rows for {day}; rule: a day to predict has at least one row")
+        raise RowsRefused(source, f"no rows for {day}", "rule: a day to predict has at least one row")
     _need_columns(table, [*key, event_time], source)
     table = _set(table, event_time, _as_time(table[event_time], event_time, source))
     _inside(table[event_time], day, event_time, source)
@@ -63,9 +64,11 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, sourc
     elif pa.types.is_null(column.type) or pa.types.is_decimal(column.type):  # decimal: `numeric` in a database
         column = column.cast(pa.float64())
     elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        raise DataRefused(
-            f"{source}: column {label!r} holds {column.type}, for example {first_misfit(column, lambda _: False)}; "
-            "rule: a label is a number or a boolean"
+        raise RowsRefused(
+            source,
+            f"column {label!r} holds {column.type}, for example {first_misfit(column, lambda _: False)}",
+            "rule: a label is a number or a boolean",
+            [label],
         )
     table = _set(table, label, column)
     known = table.filter(pc.invert(pc.is_null(table[label], nan_is_null=True)))
@@ -91,9 +94,12 @@ def like_rows(table: pa.Table, types: Mapping[str, pa.DataType], source: str) ->
         there = read_as(column, kind)
         if there is None or there.null_count > column.null_count:
             misfit = first_misfit(column, lambda values, kind=kind: read_as(values, kind) is not None)  # type: ignore[misc]
-            raise DataRefused(
-                f"{source}: column {name!r} holds {in_words(column.type)}, for example {misfit}; in the rows it holds "
-                f"{in_words(kind)}; rule: labels have the key of the rows; convert it in the query or the reader"
+            raise RowsRefused(
+                source,
+                f"column {name!r} holds {in_words(column.type)}, for example {misfit}; in the rows it holds "
+                f"{in_words(kind)}",
+                "rule: labels have the key of the rows; convert it in the query or the reader",
+                [name],
             )
         table = _set(table, name, there)
     return table
@@ -107,18 +113,23 @@ def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str) ->
     wrong = labels.filter(pc.invert(allowed))
     if len(wrong):
         found = ", ".join(str(value) for value in pc.unique(wrong).slice(0, NAMED).to_pylist())
-        raise DataRefused(
-            f"{source}: column {name!r}: {len(wrong)} of {len(labels)} labels are wrong (for example "
-            f"{found}); rule: {rule}"
+        raise RowsRefused(
+            source,
+            f"column {name!r}: {len(wrong)} of {len(labels)} labels are wrong (for example {found})",
+            f"rule: {rule}",
+            [name],
         )
 
 
 def _need_columns(table: pa.Table, needed: list[str], source: str) -> None:
     for name in needed:
         if name not in table.column_names:
-            raise DataRefused(
-                f"{source}: column {name!r} is missing{did_you_mean(name, table.column_names)} "
-                f"(found: {', '.join(table.column_names)}); rule: key, event time and label must be there"
+            raise RowsRefused(
+                source,
+                f"column {name!r} is missing{did_you_mean(name, table.column_names)} "
+                f"(found: {', '.join(table.column_names)})",
+                "rule: key, event time and label must be there",
+                [name],
             )
 
 
@@ -127,26 +138,30 @@ def _as_time(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray
     there = read_as(column, EVENT_TIME_TYPE)
     if there is None or there.null_count > column.null_count:
         misfit = first_misfit(column, lambda values: read_as(values, EVENT_TIME_TYPE) is not None)
-        raise DataRefused(
-            f"{source}: column {name!r} holds {in_words(column.type)}, for example {misfit}; rule: the event time is a "
-            "timestamp (UTC)"
+        raise RowsRefused(
+            source,
+            f"column {name!r} holds {in_words(column.type)}, for example {misfit}",
+            "rule: the event time is a timestamp (UTC)",
+            [name],
         )
     return there
 
 
 def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
     if times.null_count:
-        raise DataRefused(
-            f"{source}: column {name!r} is empty in {times.null_count} rows; rule: every row has its time"
+        raise RowsRefused(
+            source, f"column {name!r} is empty in {times.null_count} rows", "rule: every row has its time", [name]
         )
     start = datetime.combine(day, time(), tzinfo=UTC)
     bounds = [pa.scalar(moment, type=EVENT_TIME_TYPE) for moment in (start, start + timedelta(days=1))]
     outside = times.filter(pc.or_(pc.less(times, bounds[0]), pc.greater_equal(times, bounds[1])))
     if len(outside):
         found = ", ".join(str(moment) for moment in outside.slice(0, NAMED).to_pylist())
-        raise DataRefused(
-            f"{source}: column {name!r}: {len(outside)} of {len(times)} rows lie outside {day} (for example {found}); "
-            "rule: a partition holds its own day (UTC)"
+        raise RowsRefused(
+            source,
+            f"column {name!r}: {len(outside)} of {len(times)} rows lie outside {day} (for example {found})",
+            "rule: a partition holds its own day (UTC)",
+            [name],
         )
 
 
@@ -156,19 +171,26 @@ def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
     names = ", ".join(key)
     for column in key:
         if family(table[column].type) not in _KEYS:
-            raise DataRefused(
-                f"{source}: column {column!r} holds {table[column].type}; rule: a key is text, a number, a boolean, a "
-                "date or a time; write it as text in the query or the reader"
+            raise RowsRefused(
+                source,
+                f"column {column!r} holds {table[column].type}",
+                "rule: a key is text, a number, a boolean, a date or a time; write it as text in the query or the "
+                "reader",
+                [column],
             )
         if nulls := pc.sum(pc.is_null(table[column], nan_is_null=True)).as_py():
-            raise DataRefused(f"{source}: column {column!r} is empty in {nulls} rows; rule: every row has a key")
+            raise RowsRefused(
+                source, f"column {column!r} is empty in {nulls} rows", "rule: every row has a key", [column]
+            )
     counted = table.group_by(key, use_threads=False).aggregate([([], "count_all")])
     twice = counted.filter(pc.greater(counted["count_all"], 1))
     if twice.num_rows:
         found = ", ".join(str(tuple(row[c] for c in key)) for row in twice.slice(0, NAMED).to_pylist())
-        raise DataRefused(
-            f"{source}: column {names}: {twice.num_rows} keys occur more than once (for example {found}); "
-            "rule: a key names one row"
+        raise RowsRefused(
+            source,
+            f"column {names}: {twice.num_rows} keys occur more than once (for example {found})",
+            "rule: a key names one row",
+            key,
         )
     return table.sort_by([(column, "ascending") for column in key])
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.models import registry
 from jobs.models.files import JUDGED_FOLDER, digests, judged_name
-from jobs.models.mlflow_api import NotInRegistry, Refused, ask
 from jobs.models.model_file import model_file, requirements, serialization
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
+from tidewheel.mlflow_api import NotInRegistry, Refused, ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jobs.models import files
 from jobs.models.contract import Contract
 from jobs.models.files import CONTRACT_FILE, JUDGED_FOLDER, Untrusted
-from jobs.models.mlflow_api import NotInRegistry, Refused, ask, connect
+from jobs.models.mlflow_api import connect
 from jobs.models.model_file import open_model
 from tidewheel.errors import RegistryError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
+from tidewheel.mlflow_api import NotInRegistry, Refused, ask
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

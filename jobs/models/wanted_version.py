@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs.models import registry
-from jobs.models.mlflow_api import NotInRegistry, Refused
 from jobs.models.standing import objection_to, standing
 from tidewheel.actor import IN_MLFLOW
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import OVERRIDE, Models, objection, override_subject, subject
 from tidewheel.ledger.releases import Releases
+from tidewheel.mlflow_api import NotInRegistry, Refused
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import httpx
 import pytest
 
 from jobs.models import registry
-from jobs.models.mlflow_api import ask
 from tests.conftest import wait_until
 from tests.e2e.conftest import Played
 from tests.installation import Installation
 from tidewheel.demo.story import PIPELINE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
+from tidewheel.mlflow_api import ask
 from tidewheel.policies.verdict import Kind, Outcome
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.models import registry
-from jobs.models.mlflow_api import ask
 from plugins.registry import unreleased
 from tests.known_versions import by_hand
 from tidewheel.errors import ExitCode
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
+from tidewheel.mlflow_api import ask
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
 

@@ -2,54 +2,86 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import os
 import re
 import subprocess
 import sys
-from datetime import date
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from jobs.logs import matters
 from tests.jobs.data.conftest import FIRST, make_deliveries, project
+from tests.mlflow_server import mlflow_url  # noqa: F401  a fixture
+from tidewheel.ledger import migrate
 
 OURS = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) ")
 
 
-def lines_of(job: str, pipeline: str, partition: date, *options: str) -> list[str]:
-    """Run a job as a process; what it wrote to stderr, which must have ended well."""
-    arguments = ["--pipeline", pipeline, "--partition", str(partition), "--run-id", "night", *options]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    ran = subprocess.run(
-        [sys.executable, "-m", f"jobs.{job}", *arguments],
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+DAYS = [FIRST + timedelta(days=n) for n in range(8)]
+MODEL = """
+training: {estimator: logistic_regression, holdout_days: 3, minimum_rows: 50, refit: never}
+gate: {floors: {}}
+"""
+NIGHT = ("land", "validate --stage raw", "features", "validate --stage features")
+TRAINING = ("assemble", "train", "evaluate", "promote")
+AFTERWARDS = ("score", "validate --stage predictions", "monitor")
+PLAY = """
+import json, runpy, sys
+for job, *arguments in json.loads(sys.argv[1]):
+    sys.argv = [f"jobs.{job}", *arguments]
+    print("#", job, *arguments[6:], file=sys.stderr)
+    try:
+        runpy.run_module(f"jobs.{job}", run_name="__main__")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
+"""Plays jobs one after the other, each as a DAG calls it. One process, since libraries take longest to be imported."""
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory, mlflow_url: str) -> dict[str, list[str]]:  # noqa: F811
+    """Eight nights of a small pipeline, played in one run; what each job wrote to stderr."""
+    folder = tmp_path_factory.mktemp("deliveries")
+    with project(folder), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("TIDEWHEEL_MLFLOW_URL", mlflow_url)
+        patch.setenv("TIDEWHEEL_DATABASE_URL", f"sqlite:///{folder}/ledger.db")
+        migrate(f"sqlite:///{folder}/ledger.db")
+        deliveries = make_deliveries(folder)
+        deliveries.suite("predictions", [("expect_column_values_to_not_be_null", {"column": "prediction"})])
+        declared = folder / "dags" / "deliveries.yaml"
+        declared.write_text(declared.read_text() + MODEL)
+        deliveries.put(*DAYS)
+        calls = []
+        for call in (*NIGHT, *TRAINING, *AFTERWARDS):
+            job, *options = call.split()
+            days = f"{DAYS[0]}..{DAYS[-1]}" if call in NIGHT else str(DAYS[-1])
+            calls.append([job, "--pipeline", "deliveries", "--partition", days, "--run-id", "night", *options])
+        ran = subprocess.run(
+            [sys.executable, "-c", PLAY, json.dumps(calls)],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
     assert ran.returncode == 0, ran.stderr
-    return ran.stderr.splitlines()
+    before, *parts = re.split(r"^# (.+)\n", ran.stderr, flags=re.MULTILINE)
+    assert before == ""
+    return {call: said.splitlines() for call, said in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_jobs_of_a_night_s_data_log_nothing_but_what_they_say_themselves(tmp_path: Path) -> None:
-    with project(tmp_path):
-        deliveries = make_deliveries(tmp_path)
-        deliveries.put(FIRST)
-        for job, *options in (
-            ("land",),
-            ("validate", "--stage", "raw"),
-            ("features",),
-            ("validate", "--stage", "features"),
-        ):
-            said = lines_of(job, "deliveries", FIRST, *options)
-            assert [line for line in said if not OURS.match(line)] == []
-            assert f"INFO {job}" in said[-1]
-            assert len(said) <= 3, said
+@pytest.mark.parametrize("call", [*NIGHT, *TRAINING, *AFTERWARDS])
+def test_a_job_logs_nothing_but_what_it_says_itself(logs: dict[str, list[str]], call: str) -> None:
+    said = logs[call]
+    assert [line for line in said if not OURS.match(line)] == []
+    assert f"INFO {call.split()[0]}" in said[-1]
+    assert len(said) <= 3, said
 
 
 def _record(path: str, level: int) -> logging.LogRecord:

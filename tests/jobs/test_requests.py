@@ -12,12 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from bentos.segments import SegmentWriter, log_schema
+from bentos.segments import BlockHeader, SegmentWriter, log_schema
 from jobs.data.request_log import RequestLog
+from jobs.data.segment_reader import read_segment
 from jobs.job import Job
 from jobs.requests import work
 from tests import small_models
-from tidewheel.errors import LakeError
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings
@@ -104,7 +104,9 @@ def test_the_same_requests_are_the_same_batch(job: Job, writer: Writers) -> None
     assert first.content_hash == second.content_hash
 
 
-def test_a_file_can_be_read_wherever_its_writer_died(job: Job, writer: Writers) -> None:
+def test_a_file_can_be_read_wherever_its_writer_died(
+    job: Job, writer: Writers, caplog: pytest.LogCaptureFixture
+) -> None:
     files = writer()
     append(files, ["a"])
     append(files, ["b"])
@@ -116,28 +118,103 @@ def test_a_file_can_be_read_wherever_its_writer_died(job: Job, writer: Writers) 
         counts.append(len(logged(job)))
     assert sorted(counts) == counts
     assert set(counts) == {0, 1}
+    assert caplog.text == "", "an end that is missing is no damage"
+
+
+def test_a_flipped_bit_anywhere_is_named_and_costs_the_rows_of_its_block_alone(job: Job, writer: Writers) -> None:
+    files = writer()
+    for name in "abc":
+        append(files, [f"{name}1", f"{name}2"])
+    [segment] = RequestLog(job.settings, "orders").segments(DAY)
+    whole = segment.path.read_bytes()
+    size = len(whole) // 3
+    for place in range(0, len(whole), 11):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        segment.path.write_bytes(damaged)
+        content = read_segment(segment)
+        left = [f"{name}{n}" for block, name in enumerate("abc") if block != place // size for n in (1, 2)]
+        assert content.rows is not None
+        assert content.rows["request_id"].to_pylist() == left, place
+        assert f"{segment.path} was changed after it was written: " in content.damage
+        count = "an unknown number" if place % size < BlockHeader.SIZE else "2"
+        lost = f"of the predictions of 12:00-12:04:59 UTC {count} cannot be read (bytes {place // size * size:,} to"
+        assert lost in content.damage
+
+
+def test_the_rest_of_a_damaged_file_is_published_and_the_file_is_kept(
+    job: Job, writer: Writers, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = RequestLog(job.settings, "orders")
+    files = writer()
+    for name in ("first", "second", "third"):
+        append(files, [name], datetime(2026, 3, 1, tzinfo=UTC))
+    [segment] = log.segments("2026-03-01")
+    append(writer(), ["d"])
+    content = bytearray(segment.path.read_bytes())
+    content[content.index(b"second")] = ord("x")
+    segment.path.write_bytes(content)
+    assert work(job).figures["rows"] == 3, "the other day, too"
+    assert segment.path.exists(), "somebody may still append to it"
+    os.utime(segment.path, (0, 0))
+    caplog.clear()
+    [warning] = work(job).warnings
+    assert f"{segment.path} was changed after it was written: " in warning
+    assert "of the predictions of 00:00-00:04:59 UTC 1 cannot be read" in warning
+    assert warning.endswith(f"it is kept as {segment.path.name}.damaged")
+    assert segment.path.name in caplog.text
+    assert segment.path.with_name(f"{segment.path.name}.damaged").read_bytes() == content
+    assert work(job).warnings == []
+    published = log.between(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
+    assert published["request_id"].tolist() == ["first", "third"]
+
+
+def test_a_file_without_one_undamaged_block_is_kept_too(job: Job, writer: Writers) -> None:
+    log = RequestLog(job.settings, "orders")
+    append(writer(), ["a"], datetime(2026, 3, 1, tzinfo=UTC))
+    [segment] = log.segments("2026-03-01")
+    segment.path.write_bytes(bytes(len(segment.path.read_bytes())))
+    os.utime(segment.path, (0, 0))
+    result = work(job)
+    assert (result.outputs, len(result.warnings)) == ([], 1)
+    assert "an unknown number cannot be read" in result.warnings[0]
+    assert [path.name for path in segment.path.parent.iterdir()] == [f"{segment.path.name}.damaged"]
+
+
+def without_checksums(job: Job, names: Sequence[str]) -> tuple[Path, list[int]]:
+    """A file as it was written before there were blocks, and where its messages begin."""
+    file = RequestLog(job.settings, "orders").folder / DAY / f"{NOON:%Y%m%dT%H%M}-blue-1-0a.arrows"
+    file.parent.mkdir(parents=True)
+    values = [[0.5], ["k"], [1.5], ["fast"]]
+    with file.open("wb") as stream, pa.ipc.new_stream(stream, SCHEMA) as opened:
+        begins = [0]
+        for n, name in enumerate(names):
+            arrays = [[name], [n], [NOON], ["1"], ["blue"], [False], *values]
+            arrays = [pa.array(column, field.type) for column, field in zip(arrays, SCHEMA, strict=True)]
+            begins.append(stream.tell())
+            opened.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+    return file, begins
+
+
+def test_a_file_from_before_checksums_is_read_beside_the_new_ones(job: Job, writer: Writers) -> None:
+    without_checksums(job, "ab")
+    append(writer(), ["c"], NOON + timedelta(seconds=1))
+    assert logged(job) == ["a", "b", "c"]
+    assert work(job).figures["rows"] == 3
 
 
 @pytest.mark.parametrize("message", [0, 1, 2])
-@pytest.mark.parametrize("where", ["marker", "length", "header"])
-def test_a_file_that_was_changed_in_its_middle_is_named_instead_of_losing_what_comes_after(
-    job: Job, writer: Writers, message: int, where: str
-) -> None:
-    files = writer()
-    for name in "abcd":
-        append(files, [name])
-    [segment] = RequestLog(job.settings, "orders").segments(DAY)
-    content = bytearray(segment.path.read_bytes())
-    stream, begins = pa.BufferReader(bytes(content)), []
-    for _ in range(5):
-        begins.append(stream.tell())
-        pa.ipc.read_message(stream)
-    first = begins[message] + {"marker": 0, "length": 4, "header": 8}[where]
+@pytest.mark.parametrize("where", [0, 4, 8])
+def test_a_file_from_before_checksums_whose_messages_were_changed_is_named(job: Job, message: int, where: int) -> None:
+    file, begins = without_checksums(job, "abcd")
+    content = bytearray(file.read_bytes())
+    first = begins[message] + where  # marker, length, header
     content[first : first + 4] = bytes(byte ^ 0x55 for byte in content[first : first + 4])
-    segment.path.write_bytes(content)
-    with pytest.raises(LakeError, match=f"{segment.path.name} was changed after it was written: .* byte"):
-        work(job)
-    assert segment.path.exists()
+    file.write_bytes(content)
+    result = work(job)
+    assert f"{file} was changed after it was written: what lies at byte " in result.warnings[0]
+    assert result.figures["rows"] == max(message - 1, 0)
+    assert file.exists()
 
 
 def test_a_day_without_requests_publishes_nothing(job: Job) -> None:
@@ -157,7 +234,7 @@ def test_a_day_that_was_missed_is_published_with_the_next(job: Job, writer: Writ
     assert not (log.folder / "2026-03-01").exists()
 
 
-def test_a_file_that_its_writer_left_without_a_whole_batch_is_dropped_when_its_day_is_long_over(
+def test_a_file_that_its_writer_left_without_a_whole_block_is_dropped_when_its_day_is_long_over(
     job: Job, writer: Writers
 ) -> None:
     log = RequestLog(job.settings, "orders")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.models import registry
-from jobs.models.mlflow_api import ask
 from jobs.models.prediction import model_frame, predict
 from tests.known_versions import judge, know
 from tidewheel.errors import ExitCode
 from tidewheel.lake import Lake, Store
+from tidewheel.mlflow_api import ask
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from tidewheel.errors import RegistryError
+from tidewheel.mlflow_api import NotInRegistry, ask
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
 
-TIMEOUT_SECONDS = 30.0
-MISSING = "RESOURCE_DOES_NOT_EXIST"
 PAGE = 1000
 
 
@@ -80,23 +76,7 @@ class MlflowModels:
         Raises:
             RegistryError: MLflow cannot be reached, or refuses.
         """
-        settings = self.settings
-        url = settings.require("mlflow_url").rstrip("/")
-        user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
-        sent: dict[str, Any] = {"params": fields} if method == "GET" else {"json": fields}
         try:
-            with httpx.Client(transport=httpx.HTTPTransport(retries=3), auth=user, timeout=TIMEOUT_SECONDS) as client:
-                answer = client.request(method, f"{url}/api/2.0/mlflow/{path}", **sent)
-        except httpx.TransportError as error:
-            raise RegistryError(
-                f"MLflow at {url} cannot be reached: {error}; is the platform up (`tidewheel status`)?"
-            ) from error
-        if answer.is_success:
-            return dict(answer.json())
-        try:
-            words = dict(answer.json())
-        except ValueError:
-            words = {}
-        if words.get("error_code") == MISSING:
+            return ask(self.settings, method, path, **fields)
+        except NotInRegistry:
             return None
-        raise RegistryError(f"MLflow at {url}: {words.get('message', answer.text[:300])} ({path})")

@@ -69,15 +69,18 @@ def _csv_column(
             remedy = number_hint(text, reader, section) or f"correct the file, or say otherwise under {section}.types"
             raise UnreadableFile(
                 part.file,
-                f"line {line}, column {name!r}: {_shown(error.value)} ({found}); expected {kind}; {remedy}",
+                f"line {line}, column {name!r}: {_shown(error.value)} ({found})",
+                f"expected {kind}; {remedy}",
+                [name],
             ) from None
     column = inferred(text, notation)
     if pa.types.is_string(column.type) and reader.decimal != "." and (hint := number_hint(text, reader, section)):
         values = ", ".join(_shown(value) for value in text.drop_null().slice(0, EXAMPLES).to_pylist())
         raise UnreadableFile(
             parts[0].file,
-            f"column {name!r} looks like numbers in another notation ({values}): {hint}; if it is text, set "
-            f"{section}.types: {{{name}: string}}",
+            f"column {name!r} looks like numbers in another notation ({values})",
+            f"{hint}; if it is text, set {section}.types: {{{name}: string}}",
+            [name],
         )
     return column
 

@@ -62,8 +62,8 @@ def other_format(content: bytes) -> str | None:
     return None
 
 
-def encoding_hint(content: bytes, position: int, section: str) -> str:
-    """The encoding that a file seems to have.
+def encoding_hint(content: bytes, position: int, section: str) -> tuple[str, str]:
+    """The encoding that a file seems to have: what is seen of it in this file, and what to set.
 
     Args:
         content: the file.
@@ -72,13 +72,13 @@ def encoding_hint(content: bytes, position: int, section: str) -> str:
     """
     for mark, encoding in MARKS:
         if content.startswith(mark):
-            return f'it begins as {encoding} does: set {section}.reader.encoding: "{encoding}"'
+            return "", f'it begins as {encoding} does: set {section}.reader.encoding: "{encoding}"'
     head = content[:2000]
     if head.count(b"\0") > len(head) // 4:
         encoding = "utf-16-le" if head[1::2].count(b"\0") > head[::2].count(b"\0") else "utf-16-be"
-        return f'every second byte is zero: set {section}.reader.encoding: "{encoding}"'
+        return "", f'every second byte is zero: set {section}.reader.encoding: "{encoding}"'
     if b"\0" in content:
-        return "the file was not written to its end, or is not text; land it again"
+        return "", "the file was not written to its end, or is not text; land it again"
     begin = max(content.rfind(b"\n", 0, position) + 1, position - 20)
     excerpt = re.split(rb"[\r\n]", content[begin : position + 20])[0]
     for encoding in ("cp1252", "latin-1"):
@@ -86,11 +86,11 @@ def encoding_hint(content: bytes, position: int, section: str) -> str:
             read = excerpt.decode(encoding)
         except UnicodeDecodeError:
             continue
-        return (
-            f"as {encoding} it reads {read!r}; if that is right, set {section}.reader.encoding: "
-            f'"{encoding}", else the encoding that the file was written in'
+        return f"; as {encoding} it reads {read!r}", (
+            f'if that is right, set {section}.reader.encoding: "{encoding}", else the encoding that the file was '
+            "written in"
         )
-    return f"set {section}.reader.encoding"
+    return "", f"set {section}.reader.encoding"
 
 
 def delimiter_hint(content: bytes, reader: CsvReader, section: str) -> str | None:

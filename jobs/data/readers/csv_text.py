@@ -34,10 +34,12 @@ class BrokenQuote(Exception):
             if "unexpected end" in reason
             else f"closes a field before its end ({reason})"
         )
-        super().__init__(
-            f"{place}: a quote ({quote}) {wrong}; a quote inside a quoted field is written twice ({quote * 2}); set "
-            f"the reader's `escape` where it is written otherwise, or `quote: ''` where quotes mean nothing"
+        self.found = f"{place}: a quote ({quote}) {wrong}"
+        self.expected = (
+            f"a quote inside a quoted field is written twice ({quote * 2}); set the reader's `escape` where it is "
+            "written otherwise, or `quote: ''` where quotes mean nothing"
         )
+        super().__init__(self.found)
 
 
 @dataclass(frozen=True)
@@ -74,22 +76,24 @@ def csv_text(file: SourceFile, reader: CsvReader, section: str) -> CsvText:
         names = [name.strip() for name in _header(content, reader)]
     except StopIteration:
         raise UnreadableFile(
-            file, f"empty ({len(file.content)} bytes); expected at least the line with the column names; land it again"
+            file,
+            f"empty ({len(file.content)} bytes)",
+            "expected at least the line with the column names; land it again",
         ) from None
     except BrokenQuote as error:
-        raise UnreadableFile(file, _with_hint(str(error), content, reader, section)) from None
+        raise UnreadableFile(file, error.found, _with_hint(error.expected, content, reader, section)) from None
     if len(names) == 1 and (hint := delimiter_hint(content, reader, section)):
-        raise UnreadableFile(file, f"has one column, {names[0][:SHOWN]!r}; {hint}")
+        raise UnreadableFile(file, f"has one column, {names[0][:SHOWN]!r}", hint)
     if problem := name_problem(names, "correct the first line of the file (pandas writes no index with index=False)"):
-        raise UnreadableFile(file, _with_hint(problem, content, reader, section))
+        raise UnreadableFile(file, problem[0], _with_hint(problem[1], content, reader, section))
     broken = None if _quotes_are_plain(content, reader) else _first_broken(content, reader)
     if broken is None:
         try:
             columns = _columns(content, reader, len(names))
             return CsvText(file, reader, content, pa.table(dict(zip(names, columns, strict=True))))
         except pa.ArrowInvalid as error:
-            broken = _first_broken(content, reader) or str(error)
-    raise UnreadableFile(file, _with_hint(broken, content, reader, section))
+            broken = _first_broken(content, reader) or (str(error), "")
+    raise UnreadableFile(file, broken[0], _with_hint(broken[1], content, reader, section))
 
 
 def _unpacked(file: SourceFile) -> bytes:
@@ -101,10 +105,10 @@ def _unpacked(file: SourceFile) -> bytes:
                 content = stream.read()
         except (pa.ArrowException, OSError, EOFError) as error:
             raise UnreadableFile(
-                file, f"not a complete {compression} file ({len(file.content)} bytes): {error}; land it again"
+                file, f"not a complete {compression} file ({len(file.content)} bytes): {error}", "land it again"
             ) from error
     if found := other_format(content):
-        raise UnreadableFile(file, f"{found}; expected CSV")
+        raise UnreadableFile(file, found, "expected CSV")
     return content
 
 
@@ -116,17 +120,15 @@ def _decoded(file: SourceFile, content: bytes, reader: CsvReader, section: str) 
         start = getattr(error, "start", 0)
         line = 1 + len(content[:start].splitlines()) - (content[:start][-1:] not in (b"", b"\n", b"\r"))
         ends_within = getattr(error, "end", 0) == len(content) and "end" in getattr(error, "reason", "")
-        hint = "the file ends within a character; land it again" if ends_within else None
-        raise UnreadableFile(
-            file, f"line {line} is not {reader.encoding}; {hint or encoding_hint(content, start, section)}"
-        ) from error
+        cut = "", "the file ends within a character; land it again"
+        seen, remedy = cut if ends_within else encoding_hint(content, start, section)
+        raise UnreadableFile(file, f"line {line} is not {reader.encoding}{seen}", remedy) from error
     encoded = content if reader.encoding.lower() in ("utf-8", "utf8") else text.encode(errors="surrogatepass")
     encoded = encoded.removeprefix(b"\xef\xbb\xbf")
     if (nul := encoded.find(b"\0")) >= 0:
         line = 1 + encoded.count(b"\n", 0, nul)
-        raise UnreadableFile(
-            file, f"line {line} holds a zero byte, which no text has; {encoding_hint(content, nul, section)}"
-        )
+        seen, remedy = encoding_hint(content, nul, section)
+        raise UnreadableFile(file, f"line {line} holds a zero byte, which no text has{seen}", remedy)
     return encoded
 
 
@@ -211,21 +213,21 @@ def _columns(content: bytes, reader: CsvReader, count: int) -> list[pa.ChunkedAr
 
 
 def _with_hint(message: str, content: bytes, reader: CsvReader, section: str) -> str:
-    hint = delimiter_hint(content, reader, section)
-    return f"{message}; {hint}" if hint else message
+    return "; ".join(part for part in (message, delimiter_hint(content, reader, section)) if part)
 
 
-def _first_broken(content: bytes, reader: CsvReader) -> str | None:
-    """The first row that is not one, in a sentence."""
+def _first_broken(content: bytes, reader: CsvReader) -> tuple[str, str] | None:
+    """The first row that is not one: what was found, and what is expected."""
     expected = 0
     try:
         for line, row in _rows(content, reader):
             expected = expected or len(row)
             if len(row) != expected:
                 return (
-                    f"line {line}: found {len(row)} fields, expected {expected}, as in the header; a field that holds "
-                    f"{reader.delimiter!r} or a line break stands in quotes; a file that was cut off is landed again"
+                    f"line {line}: found {len(row)} fields, expected {expected}, as in the header",
+                    f"a field that holds {reader.delimiter!r} or a line break stands in quotes; a file that was cut "
+                    "off is landed again",
                 )
     except BrokenQuote as error:
-        return str(error)
+        return error.found, error.expected
     return None

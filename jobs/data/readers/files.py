@@ -13,7 +13,8 @@ import fsspec
 from jobs.data.readers.csv_files import csv_table
 from jobs.data.readers.parquet_files import parquet_table
 from jobs.data.readers.source_day import SourceDay, SourceFile
-from tidewheel.errors import SourceError, UsageError
+from jobs.data.reasons import NothingThere
+from tidewheel.errors import UsageError
 from tidewheel.spec.sections import CsvReader, FileReader
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _find(reader: FileReader, day: date, project: Path) -> tuple[SourceFile, ...
     files_like = re.sub(r"[?\[]", r"[\g<0>]", path)
     found = sorted(filesystem.glob(files_like)) if "*" in path else [path] if filesystem.exists(path) else []
     if not found:
-        raise SourceError(f"{located}: no such file; expected the rows of {day}. Is the source late?")
+        raise NothingThere(located, "no such file", "expected the rows of its day. Is the source late?")
     try:
         return tuple(SourceFile(url=str(one), content=filesystem.cat_file(one)) for one in found)
     except IsADirectoryError as error:

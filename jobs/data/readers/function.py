@@ -11,7 +11,8 @@ import pyarrow as pa
 from jobs.data.code_reference import resolve
 from jobs.data.readers.source_day import SourceDay, name_problem
 from jobs.data.readers.values import ValueProblem, array_of
-from tidewheel.errors import DataRefused, UsageError
+from jobs.data.reasons import RowsRefused
+from tidewheel.errors import UsageError
 from tidewheel.spec.sections import PythonReader
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def call_function(reader: PythonReader, day: date) -> SourceDay:
         )
     table = returned if isinstance(returned, pa.Table) else pa.table(returned)
     if problem := name_problem(table.column_names, "rename it in the function"):
-        raise DataRefused(f"{name}: {problem}")
+        raise RowsRefused(name, *problem)
     return SourceDay(table, name)
 
 
@@ -41,19 +42,21 @@ def _from_pandas(frame: pd.DataFrame, name: str) -> pa.Table:
     import pandas as pd
 
     if isinstance(frame.columns, pd.MultiIndex):
-        raise DataRefused(
-            f"{name}: the columns have names of {frame.columns.nlevels} levels, for example {frame.columns[0]}; "
-            "expected one: join them, as in frame.columns = ['_'.join(names) for names in frame.columns]"
+        raise RowsRefused(
+            name,
+            f"the columns have names of {frame.columns.nlevels} levels, for example {frame.columns[0]}",
+            "expected one: join them, as in frame.columns = ['_'.join(names) for names in frame.columns]",
         )
     if other := [column for column in frame.columns if not isinstance(column, str)]:
-        raise DataRefused(
-            f"{name}: {other[0]!r} ({type(other[0]).__name__}) is the name of a column; expected text: "
-            "frame.columns = frame.columns.astype(str)"
+        raise RowsRefused(
+            name,
+            f"{other[0]!r} ({type(other[0]).__name__}) is the name of a column",
+            "expected text: frame.columns = frame.columns.astype(str)",
         )
     if problem := name_problem(list(frame.columns), "rename it, for example with merge's `suffixes` or frame.rename"):
-        raise DataRefused(f"{name}: {problem}")
+        raise RowsRefused(name, *problem)
     if lost := [str(level) for level in frame.index.names if level is not None and level not in frame.columns]:
-        raise DataRefused(f"{name}: {', '.join(lost)} is an index, not a column; return frame.reset_index()")
+        raise RowsRefused(name, f"{', '.join(lost)} is an index, not a column", "return frame.reset_index()", lost)
     return pa.table({column: _column(frame[column], column, name) for column in frame.columns})
 
 
@@ -62,10 +65,13 @@ def _column(series: pd.Series, column: str, name: str) -> pa.Array | pa.ChunkedA
     try:
         return _array(series)
     except ValueProblem as problem:
-        raise DataRefused(f"{name}: column {column!r} {problem}") from problem
+        raise RowsRefused(name, f"column {column!r} {problem.found}", problem.expected, [column]) from problem
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise DataRefused(
-            f"{name}: column {column!r} is of pandas' type {series.dtype}, which no column can hold: {error}"
+        raise RowsRefused(
+            name,
+            f"column {column!r} is of pandas' type {series.dtype}, which no column can hold: {error}",
+            "convert it in the function",
+            [column],
         ) from error
 
 
@@ -74,7 +80,9 @@ def _array(series: pd.Series) -> pa.Array | pa.ChunkedArray:
 
     kind = series.dtype
     if isinstance(kind, pd.PeriodDtype | pd.IntervalDtype) or kind.kind == "c":
-        raise ValueProblem(f"is of pandas' type {kind}, which no column can hold; expected text, numbers or timestamps")
+        raise ValueProblem(
+            f"is of pandas' type {kind}, which no column can hold", "expected text, numbers or timestamps"
+        )
     if isinstance(kind, pd.SparseDtype):
         return pa.array(np.asarray(series), from_pandas=True)
     if isinstance(kind, pd.CategoricalDtype):

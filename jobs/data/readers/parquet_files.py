@@ -24,11 +24,11 @@ def _parquet(file: SourceFile) -> pa.Table:
         # A dataset, as `read_table` makes of it, fails on names that occur twice, in words of its own.
         with pq.ParquetFile(pa.BufferReader(file.content)) as opened:
             if problem := name_problem(opened.schema_arrow.names, "write the file with other names"):
-                raise UnreadableFile(file, problem)
+                raise UnreadableFile(file, *problem)
             return opened.read()
     except (pa.ArrowException, OSError, EOFError) as error:
         raise UnreadableFile(
-            file, f"not a complete parquet file ({len(file.content)} bytes): {error}; land it again"
+            file, f"not a complete parquet file ({len(file.content)} bytes): {error}", "land it again"
         ) from error
 
 
@@ -50,8 +50,9 @@ def _together(files: Sequence[SourceFile], tables: Sequence[pa.Table]) -> pa.Tab
             found = ", ".join(f"{kind} in {file.name}" for kind, file in list(kinds.items())[::-1])
             raise UnreadableFile(
                 files[-1],
-                f"column {name!r} has different types in the files of one day: {found} ({reason}); expected one type "
-                "in all files of a day",
+                f"column {name!r} has different types in the files of one day: {found} ({reason})",
+                "expected one type in all files of a day",
+                [name],
             )
     return pa.table(columns)
 

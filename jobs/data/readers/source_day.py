@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import filterfalse
 from typing import TYPE_CHECKING
 
-from tidewheel.errors import DataRefused, did_you_mean
+from jobs.data.reasons import RowsRefused
+from tidewheel.errors import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,23 +47,31 @@ class SourceDay:
         return {f"source/{file.url}": file.sha256 for file in self.files}
 
 
-class UnreadableFile(DataRefused):
-    """A file of the source cannot be read as it was declared."""
+class UnreadableFile(RowsRefused):
+    """A file of the source cannot be read as it was declared.
 
-    def __init__(self, file: SourceFile, message: str) -> None:
-        super().__init__(f"{file.url}: {message}")
+    Args:
+        file: the file.
+        found: see `jobs.data.reasons.Reason`.
+        expected: see there.
+        columns: see there.
+    """
+
+    def __init__(self, file: SourceFile, found: str, expected: str, columns: Sequence[str] = ()) -> None:
+        super().__init__(file.url, found, expected, columns)
         self.file = file
 
 
-def name_problem(names: Sequence[str], remedy: str) -> str | None:
-    """What is wrong with the names of a source's columns, in a sentence; None where each has a name of its own.
+def name_problem(names: Sequence[str], remedy: str) -> tuple[str, str] | None:
+    """What is wrong with the names of a source's columns, and what is expected; None where each has one of its own.
 
     Args:
         names: as the source gives them.
         remedy: what a person does to give a column another name.
     """
     if unnamed := [str(position) for position, name in enumerate(names, start=1) if not name.strip()]:
-        return f"column {', '.join(unnamed)} of {len(names)} has no name; expected a name for each column: {remedy}"
+        found = f"column {', '.join(unnamed)} of {len(names)} has no name"
+        return found, f"expected a name for each column: {remedy}"
     stripped = [name.strip() for name in names]
     twice = [name for name in dict.fromkeys(stripped) if stripped.count(name) > 1]
     if not twice:
@@ -71,7 +80,7 @@ def name_problem(names: Sequence[str], remedy: str) -> str | None:
         f"{name!r} (columns {', '.join(str(n) for n, other in enumerate(stripped, start=1) if other == name)})"
         for name in twice
     )
-    return f"two or more columns have the same name: {found}; expected different names: {remedy}"
+    return f"two or more columns have the same name: {found}", f"expected different names: {remedy}"
 
 
 def same_columns(files: Sequence[SourceFile], tables: Sequence[pa.Table]) -> list[pa.Table]:
@@ -91,7 +100,8 @@ def same_columns(files: Sequence[SourceFile], tables: Sequence[pa.Table]) -> lis
             hint = did_you_mean(missing[0], extra) if missing else ""
             raise UnreadableFile(
                 file,
-                f"other columns than {files[0].name} of the same day ({differences}{hint}); expected the same columns "
-                "in all files of a day, in any order",
+                f"other columns than {files[0].name} of the same day ({differences}{hint})",
+                "expected the same columns in all files of a day, in any order",
+                [*missing, *extra],
             )
     return [table.select(first) for table in tables]

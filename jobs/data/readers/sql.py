@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from jobs.data.readers.source_day import SourceDay, name_problem
 from jobs.data.readers.values import ValueProblem, array_of
-from tidewheel.errors import DataRefused, SettingsError, SourceError, UsageError
+from jobs.data.reasons import NothingThere, RowsRefused
+from tidewheel.errors import SettingsError, UsageError
 from tidewheel.spec.sections import SqlReader
 
 if TYPE_CHECKING:
@@ -37,18 +38,22 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
         if _may_answer_later(error):
-            raise SourceError(f"the database of {reader.url_variable} did not answer for {day}: {reason}") from error
+            found = f"the database of {reader.url_variable} did not answer for {day}: {reason}"
+            raise NothingThere("", found, "it is asked again later") from error
         raise UsageError(f"{name} cannot be answered: {reason}; correct `query` in the pipeline's file") from error
     except (ValueError, OverflowError, ArithmeticError) as error:  # a driver of a date before the year 1, or infinite
-        raise DataRefused(f"{name} gives a value that Python does not have: {error}; cast it in the query") from error
+        found = f"{name} gives a value that Python does not have: {error}"
+        raise RowsRefused("", found, "cast it in the query") from error
     finally:
         engine.dispose()
     if problem := name_problem(names, "name it in the query with `as`"):
-        raise DataRefused(f"{name}: {problem}")
+        raise RowsRefused(name, *problem)
     if intervals := [column for column, code in zip(names, codes, strict=True) if code == POSTGRES_INTERVAL]:
-        raise DataRefused(
-            f"{name}: column {', '.join(intervals)} is an interval, which may hold months and has no one length; "
-            "expected a number, for example extract(epoch from …)"
+        raise RowsRefused(
+            name,
+            f"column {', '.join(intervals)} is an interval, which may hold months and has no one length",
+            "expected a number, for example extract(epoch from …)",
+            intervals,
         )
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return SourceDay(pa.table(dict(zip(names, map(_array, columns, names, [name] * len(names)), strict=True))), name)
@@ -58,7 +63,8 @@ def _array(values: Sequence[object], column: str, query: str) -> pa.Array:
     try:
         return array_of(values)
     except ValueProblem as problem:
-        raise DataRefused(f"{query}: column {column!r} {problem}; cast it in the query") from problem
+        expected = f"{problem.expected}; cast it in the query" if problem.expected else "cast it in the query"
+        raise RowsRefused(query, f"column {column!r} {problem.found}", expected, [column]) from problem
 
 
 def _type_codes(engine: Engine, result: Any) -> list[object]:

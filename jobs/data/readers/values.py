@@ -16,7 +16,16 @@ SHOWN = 60  # characters of a value in a message
 
 
 class ValueProblem(Exception):
-    """Why values make no column: `holds …; expected …`."""
+    """Why values make no column.
+
+    Args:
+        found: `holds …`.
+        expected: `expected …`.
+    """
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"{found}; {expected}")
+        self.found, self.expected = found, expected
 
 
 def array_of(values: Sequence[Any]) -> pa.Array:
@@ -38,7 +47,7 @@ def array_of(values: Sequence[Any]) -> pa.Array:
         found = ", ".join(
             f"{_shown(value)} ({_name(kind)})" for kind, value in reversed(list(kinds.items())[-MIXED_EXAMPLES:])
         )
-        raise ValueProblem(f"holds values of more than one type, for example {found}; expected one type")
+        raise ValueProblem(f"holds values of more than one type, for example {found}", "expected one type")
     (kind,) = kinds
     return _array(values, kind)
 
@@ -67,10 +76,10 @@ def _array(values: Sequence[Any], kind: type) -> pa.Array:
         if kind is datetime:
             return _timestamps(values)
         if kind is time and any(value.tzinfo is not None for value in present):
-            raise ValueProblem("holds times of day with a zone; expected them without, or timestamps")
+            raise ValueProblem("holds times of day with a zone", "expected them without, or timestamps")
         if kind is Decimal and (other := next((v for v in present if not v.is_finite()), None)) is not None:
             raise ValueProblem(
-                f"holds {other!r}, which no decimal column can hold; expected a float or a missing value"
+                f"holds {other!r}, which no decimal column can hold", "expected a float or a missing value"
             )
         if kind is uuid.UUID:
             return pa.array([value if value is None else str(value) for value in values], pa.string())
@@ -85,10 +94,12 @@ def _array(values: Sequence[Any], kind: type) -> pa.Array:
         if kind in ARROW:
             return pa.array(values, ARROW[kind])
     except (pa.ArrowException, ValueError, OverflowError, UnicodeError) as error:
-        raise ValueProblem(f"holds {_name(kind)} values that no column can hold: {error}") from error
+        raise ValueProblem(
+            f"holds {_name(kind)} values that no column can hold: {error}", "expected values of one simple type"
+        ) from error
     raise ValueProblem(
-        f"holds values of type {_name(kind)}, for example {_shown(present[0])}; expected text, numbers, booleans, "
-        "dates, timestamps or lists of them"
+        f"holds values of type {_name(kind)}, for example {_shown(present[0])}",
+        "expected text, numbers, booleans, dates, timestamps or lists of them",
     )
 
 
@@ -111,7 +122,9 @@ def _integers(values: Sequence[int | None]) -> pa.Array:
             return pa.array(values, pa.uint64())
         except (pa.ArrowException, OverflowError):
             largest = max((value for value in values if value is not None), key=abs)
-            raise ValueProblem(f"holds {largest}, which is beyond 64 bits; expected text or a smaller number") from None
+            raise ValueProblem(
+                f"holds {largest}, which is beyond 64 bits", "expected text or a smaller number"
+            ) from None
 
 
 def _numbers(values: Sequence[Any], kinds: set[type]) -> pa.Array:
@@ -121,7 +134,7 @@ def _numbers(values: Sequence[Any], kinds: set[type]) -> pa.Array:
     for value in values:
         if value is not None and not isinstance(value, float | np.floating) and float(value) != value:
             raise ValueProblem(
-                f"holds {value} ({_name(_kind(value))}) beside floats, which change it; expected one type"
+                f"holds {value} ({_name(_kind(value))}) beside floats, which change it", "expected one type"
             )
     return _array(values, float)
 
@@ -130,7 +143,7 @@ def _timestamps(values: Sequence[Any]) -> pa.Array:
     present = [value for value in values if isinstance(value, datetime)]
     zoned = [value.tzinfo is not None for value in present]
     if any(zoned) and not all(zoned):
-        raise ValueProblem("holds timestamps with a zone and others without; expected either")
+        raise ValueProblem("holds timestamps with a zone and others without", "expected either")
     if not any(zoned):
         return pa.array(values, pa.timestamp("us"))
     moments = [value.astimezone(UTC) if isinstance(value, datetime) else None for value in values]

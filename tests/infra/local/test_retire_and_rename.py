@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -20,7 +21,7 @@ from tests.mlflow_server import mlflow_url  # noqa: F401  a fixture
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.cli.left_behind import left_behind
 from tidewheel.errors import LakeError, TidewheelError, UsageError
-from tidewheel.lake import Lake
+from tidewheel.lake import Lake, Store
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
@@ -82,7 +83,23 @@ class Shop:
 
 
 @pytest.fixture
-def shop(place: Place, house: House, tmp_path: Path, mlflow_url: str) -> Iterator[Shop]:  # noqa: F811
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """Settings of the shop's lake: a folder, or for tests that say so a bucket."""
+    if getattr(request, "param", "folder") == "folder":
+        return {"lake_url": f"file://{tmp_path}/lake"}
+    options, bucket = request.getfixturevalue("s3_options"), f"lake-{uuid4().hex}"
+    Store(f"s3://{bucket}", options).fs.mkdir(bucket)
+    return {"lake_url": f"s3://{bucket}/root", "lake_options": options}
+
+
+@pytest.fixture
+def shop(
+    place: Place,
+    house: House,
+    tmp_path: Path,
+    mlflow_url: str,  # noqa: F811
+    lake: dict[str, Any],
+) -> Iterator[Shop]:
     name = place.pipeline.name
     for folder in ("dags", f"expectations/{name}", f"jobs/pipelines/{name}"):
         (tmp_path / folder).mkdir(parents=True)
@@ -94,16 +111,16 @@ def shop(place: Place, house: House, tmp_path: Path, mlflow_url: str) -> Iterato
     settings = Settings(
         home=house.layout.home,
         project=tmp_path,
-        lake_url=f"file://{tmp_path}/lake",
+        **lake,
         endpoint_url=house.endpoint_url,
         envoy_admin_url=house.admin_url,
         database_url=place.releases.ledger.engine.url.render_as_string(hide_password=False),
         mlflow_url=mlflow_url,
     )
-    lake = Lake.open(name, settings)
-    lake.publish(lake.write_table("features", DAY, pa.table({"id": [1, 2]}), {}, "code"))
+    data = Lake.open(name, settings)
+    data.publish(data.write_table("features", DAY, pa.table({"id": [1, 2]}), {}, "code"))
     links = {"Report": f"{name}/reports/{DAY}/raw.html"}
-    write_record(lake, JobRecord(pipeline=name, job="land", run_id="r", partition=DAY, links=links))
+    write_record(data, JobRecord(pipeline=name, job="land", run_id="r", partition=DAY, links=links))
     ledger = place.releases.ledger
     ledger.record(name, DAY, "r", Verdict(Kind.GATE, Outcome.PASSED, "good"), datetime.now(UTC))
     ledger.request_training(name, "because", datetime.now(UTC))
@@ -283,6 +300,7 @@ def test_a_rename_that_cannot_release_leaves_the_old_path_as_it_is(shop: Shop) -
     renamed(shop, new)
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_a_pipeline_that_never_answered_is_renamed_without_a_release_wherever_it_is_killed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,9 +310,26 @@ def test_a_pipeline_that_never_answered_is_renamed_without_a_release_wherever_it
             shop.rename(new).run()
         assert unfinished(shop.settings) == {shop.name: new}
     shop.rename(new).run()
-    assert Lake.open(new, shop.settings).partitions("features") == [DAY]
+    lake = Lake.open(new, shop.settings)
+    assert lake.read(lake.need("features", DAY)).num_rows == 2
+    assert read_record(lake, "r", "land").links == {"Report": f"{new}/reports/{DAY}/raw.html"}
+    assert lake.store.find(shop.name, "") == []
     assert MlflowModels(shop.settings).champion(new) == "1"
     assert shop.ask(shop.name).status_code == 404
+
+
+@pytest.mark.parametrize("lake", ["s3"], indirect=True)
+def test_a_lake_on_s3_that_was_renamed_in_part_is_renamed_to_its_end(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, store = f"{shop.name}_2", Lake.open(shop.name, shop.settings).store
+    before = store.find(shop.name, "")
+    with killed_after(store.fs, "copy", monkeypatch):
+        shop.rename(new).run()
+    assert (store.find(shop.name, ""), len(store.find(new, ""))) == (before, 1)
+    shop.rename(new).run()
+    assert store.find(shop.name, "") == []
+    assert store.find(new, "") == [path.replace(shop.name, new, 1) for path in before]
 
 
 @pytest.mark.parametrize("taken", ["file", "suites", "lake", "ledger", "model", "no name", "its own"])
@@ -334,7 +369,7 @@ def test_code_that_another_pipeline_uses_keeps_its_name(shop: Shop) -> None:
 class killed_after:
     """A process that ends, for whatever reason, as soon as it has done a step."""
 
-    def __init__(self, kind: type, step: str, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, kind: object, step: str, patch: pytest.MonkeyPatch) -> None:
         self._kind, self._step, self._patch = kind, step, patch
 
     def __enter__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,8 +10,16 @@ import pandas as pd
 import pytest
 
 from jobs.checking.day import Played, play_day
-from tests.jobs.data.conftest import FIRST, Deliveries, deliveries, run_job  # noqa: F401  a fixture among them
+from tests.jobs.data.conftest import (  # noqa: F401  a fixture among them
+    FIRST,
+    Deliveries,
+    deliveries,
+    make_deliveries,
+    project,
+    run_job,
+)
 from tidewheel.errors import ExitCode, UsageError
+from tidewheel.lake import Store
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
@@ -62,6 +71,28 @@ def test_a_good_day_is_played_to_a_prediction_and_nothing_is_left(made: Deliveri
     for step in ("source: 40 rows", "expectations of raw", "features of 40 rows", "model: fitted to", "of predictions"):
         assert any(step in line for line in lines), step
     assert everything(made.folder) == before
+
+
+@pytest.mark.spark
+def test_a_day_is_played_beside_a_lake_on_s3_and_nothing_is_left_there(
+    tmp_path: Path, s3_options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store("s3://played-lake/root", s3_options)
+    store.fs.mkdir("played-lake")
+    monkeypatch.setenv("TIDEWHEEL_LAKE_URL", "s3://played-lake/root")
+    monkeypatch.setenv("TIDEWHEEL_LAKE_OPTIONS", json.dumps(s3_options))
+    with project(tmp_path):
+        made = make_deliveries(tmp_path)
+        made.put(*(FIRST + timedelta(days=n) for n in range(5)))
+        made.suite("predictions", [("expect_column_values_to_not_be_null", {"column": "prediction"})])
+        made.publish(run_job(made, "land", FIRST + timedelta(days=3), "night"))
+        before = {path: store.read(path) for path in store.find("", "")}
+
+        played, lines = play(made)
+
+        assert (played.wrong, played.refused, played.absent) == ([], [], ""), lines
+        assert any(line.startswith("look-back: 4 days, 1 as published, 3 read from the source") for line in lines)
+        assert {path: store.read(path) for path in store.find("", "")} == before
 
 
 @pytest.mark.spark

@@ -7,15 +7,17 @@ import runpy
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, Numeric, create_engine
 
 import jobs.pipelines
 from jobs.check import check
+from jobs.checking.day import play_day
 from jobs.data.expectations import Judge
 from tests.jobs.data.conftest import project
 from tidewheel.cli.app import main
@@ -72,16 +74,6 @@ def parquet_folder(folder: Path, patch: pytest.MonkeyPatch) -> list[str]:
     return [str(folder), "--label", "price"]
 
 
-def sqlite_table(folder: Path, patch: pytest.MonkeyPatch) -> list[str]:
-    patch.setenv("SHOP_DATABASE_URL", f"sqlite:///{folder}/shop.db")
-    engine = create_engine(f"sqlite:///{folder}/shop.db")
-    made = orders()
-    made["ordered_at"] = made["ordered_at"].dt.strftime("%Y-%m-%d %H:%M:%S")
-    made.to_sql("orders", engine, index=False)
-    engine.dispose()
-    return ["SHOP_DATABASE_URL", "--table", "orders"]
-
-
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project whose pipelines' code is found beside this repository's."""
@@ -115,7 +107,7 @@ def run(monkeypatch: pytest.MonkeyPatch, name: str, job: str, *options: str) -> 
 
 @pytest.mark.parametrize(
     ("source", "trains"),
-    [(csv_file, True), (semicolons_and_decimal_commas, False), (parquet_folder, True), (sqlite_table, False)],
+    [(csv_file, True), (semicolons_and_decimal_commas, False), (parquet_folder, True)],
 )
 def test_a_pipeline_from_data_runs_as_it_is(
     home: Path,
@@ -148,6 +140,68 @@ def test_a_pipeline_from_data_runs_as_it_is(
         monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", request.getfixturevalue("mlflow_url"))
         run(monkeypatch, name, "assemble")
         assert run(monkeypatch, name, "train").figures["version"]
+
+
+def semicolon_files(folder: Path, request: pytest.FixtureRequest) -> list[str]:
+    """A file a day, as a German spreadsheet writes it."""
+    made = orders()
+    made["ordered_at"] = made["ordered_at"].dt.strftime("%Y-%m-%d %H:%M:%S")
+    for day, rows in made.groupby(made["ordered_at"].str[:10]):
+        rows.to_csv(folder / f"orders-{day}.csv", index=False, sep=";", decimal=",")
+    return [str(folder)]
+
+
+def sqlite_table(folder: Path, request: pytest.FixtureRequest) -> list[str]:
+    """Times are text there."""
+    made = orders()
+    made["ordered_at"] = made["ordered_at"].dt.strftime("%Y-%m-%d %H:%M:%S")
+    engine = database(f"sqlite:///{folder}/shop.db", request)
+    made.to_sql("orders", engine, index=False)
+    engine.dispose()
+    return ["SHOP_DATABASE_URL", "--table", "orders"]
+
+
+def postgres_table(folder: Path, request: pytest.FixtureRequest) -> list[str]:
+    """Types that a database has and a file has not: numeric, boolean, timestamp with time zone."""
+    engine = database(request.getfixturevalue("database_url"), request)
+    made = orders().rename(columns={"order_id": "Order"}).assign(returned=lambda made: made["returned"] == 1)
+    made["unit price"] = made["unit price"].map(lambda price: Decimal(str(price)))
+    made.to_sql("orders", engine, index=False, dtype={"unit price": Numeric(10, 2)})
+    engine.dispose()
+    return ["SHOP_DATABASE_URL", "--table", "orders", "--key", "Order"]
+
+
+def database(url: str, request: pytest.FixtureRequest) -> Engine:
+    """The user's database, known to the pipeline by its variable."""
+    request.getfixturevalue("monkeypatch").setenv("SHOP_DATABASE_URL", url)
+    return create_engine(url)
+
+
+@pytest.mark.parametrize(
+    ("source", "key"), [(semicolon_files, "order_id"), (sqlite_table, "order_id"), (postgres_table, "Order")]
+)
+def test_a_day_of_the_data_that_a_pipeline_was_made_from_is_played_without_a_fault(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    source: Callable[[Path, pytest.FixtureRequest], list[str]],
+    key: str,
+) -> None:
+    name = f"new_{source.__name__}"
+    (home / "source").mkdir()
+    tidewheel(monkeypatch, "new", name, "--from", *source(home / "source", request))
+    settings = load_settings()
+    pipeline = find_pipeline(settings.pipelines_folder, name)
+    assert (pipeline.key, pipeline.source.event_time, pipeline.labels.column) == ([key], "ordered_at", "returned")
+    assert "unit price" in pipeline.features.numeric
+    assert pipeline.features.categorical == ["channel"]
+
+    # what `tidewheel validate NAME --day DAY` does, in this process
+    assert check(pipeline, settings) == []
+    lines: list[str] = []
+    played = play_day(pipeline, settings, date(2026, 1, 15), lines.append)
+    assert (played.wrong, played.refused, played.absent) == ([], [], ""), lines
+    assert f"features of {ROWS} rows" in "\n".join(lines)
 
 
 def _every_rule_holds(home: Path, name: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.known_versions import register
 from tidewheel.policies.verdict import Kind, Outcome
@@ -105,6 +106,24 @@ def test_another_declaration_or_other_code_is_new(
     assert assemble("reworded").figures["skipped"] is True
     file.write_text(declared.replace("minimum_rows: 300", "minimum_rows: 301"))
     assert "skipped" not in assemble("changed").figures
+
+
+def test_a_value_deep_in_a_parameter_is_new(parcels: Parcels, assemble: Assemble) -> None:
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    sections = yaml.safe_load(file.read_text())
+
+    def declare(parameters: object) -> None:
+        sections["training"]["parameters"] = parameters
+        file.write_text(yaml.safe_dump(sections))
+
+    declare({"a": {"b": 1, "c": [1, 2]}})
+    assemble("one")
+    register(parcels, Outcome.REFUSED, run_id="one", as_of=LAST.isoformat())
+    declare({"a": {"c": [1, 2], "b": 1}})
+    assert assemble("in another order").figures["skipped"] is True
+    for number, changed in enumerate(({"b": 2, "c": [1, 2]}, {"b": 1, "c": [2, 1]})):
+        declare({"a": changed})
+        assert "skipped" not in assemble(f"changed {number}").figures
 
 
 def test_a_training_that_was_never_judged_does_not_count(parcels: Parcels, assemble: Assemble) -> None:
