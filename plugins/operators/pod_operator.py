@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from tidewheel.settings import Settings
-    from tidewheel.spec.sections import Resources
+    from tidewheel.spec.resources import Resources
 
 CONTAINER = "job"
 GPU = "nvidia.com/gpu"

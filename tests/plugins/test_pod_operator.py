@@ -18,10 +18,12 @@ from plugins.operators.pod_operator import PodJobOperator
 from tidewheel.lake import Lake
 from tidewheel.runs import JobRecord, write_record
 from tidewheel.settings import load_settings
-from tidewheel.spec.sections import Resources
+from tidewheel.spec import find_pipeline
+from tidewheel.spec.resources import Resources
 
 if TYPE_CHECKING:
     from tests.plugins.conftest import Project
+    from tidewheel.spec import Pipeline
 
 Context = Callable[..., dict[str, Any]]
 COMMAND = JobCommand("train", "flight_delay", "2026-01-05", {"note": ""})
@@ -38,9 +40,14 @@ def installation(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def task(resources: Resources | None = None) -> PodJobOperator:
-    made = job_task("train", COMMAND, load_settings(), resources=resources or Resources(gpu=1), links=["MLflow run"])
+    made = job_task("train", COMMAND, orders(resources or Resources(gpu=1)), load_settings(), links=["MLflow run"])
     assert isinstance(made, PodJobOperator)
     return made
+
+
+def orders(resources: Resources) -> Pipeline:
+    settings = load_settings()
+    return find_pipeline(settings.pipelines_folder, "orders").model_copy(update={"resources": {"train": resources}})
 
 
 def pod_of(operator: PodJobOperator) -> k8s.V1Pod:
@@ -48,7 +55,7 @@ def pod_of(operator: PodJobOperator) -> k8s.V1Pod:
 
 
 def test_a_process_and_a_pod_run_the_same_command(installation: None) -> None:
-    process = job_task("train", COMMAND, load_settings(), resources=Resources(gpu=0))
+    process = job_task("train", COMMAND, orders(Resources(gpu=0)), load_settings())
     assert isinstance(process, JobOperator)
     pod = pod_of(task())
     assert pod.spec.containers[0].command == ["python"]
