@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugins.operators.command import JobCommand
 from plugins.operators.job_operator import JobOperator
+from tidewheel.pods import jobs_in_pods
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -35,7 +36,7 @@ def job_task(
         task_arguments: anything else an operator takes, such as `outlets`.
     """
     resources = pipeline.resources_of(command.job)
-    if resources is not None and (settings.job_runner == "kubernetes" or resources.gpu):
+    if resources is not None and command.job in jobs_in_pods(pipeline, settings):
         # Importing it costs half a second in every parse of a DAG file, so only where it is used.
         from plugins.operators.pod_operator import PodJobOperator
 

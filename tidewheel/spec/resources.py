@@ -41,6 +41,11 @@ class Resources(Section):
         default=0, ge=0, le=16, description="GPUs (nvidia.com/gpu); more than 0 runs the job in a pod everywhere"
     )
 
+    @property
+    def mebibytes(self) -> int:
+        """Memory in MiB."""
+        return int(self.memory[:-2]) * (1024 if self.memory.endswith("Gi") else 1)
+
 
 def _defaults_for_what_is_not_given(given: Any) -> Any:
     if not isinstance(given, Mapping):
