@@ -12,10 +12,10 @@ WORKERS := -n auto --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test lock clean purge
+.PHONY: help setup demo down status check test test-cluster lock clean purge
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the environment in .venv/ from the hashed lock (done once, and again when the lock changes)
 
@@ -35,7 +35,10 @@ check: $(READY) ## Lint, formatting, types, and who may import whom
 	$(BIN)/lint-imports
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -q $(WORKERS)
+	$(BIN)/pytest -q $(WORKERS) --ignore=tests/cluster
+
+test-cluster: $(READY) ## Run the tests that need a Kubernetes cluster, on the one that KUBECONFIG names
+	$(BIN)/pytest -q tests/cluster
 
 lock: $(READY) ## Bring requirements.lock in line with pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
 log = logging.getLogger("tidewheel.job")
+TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def run(
         add_options: adds the job's own options to the command line.
         record_name: name of the record, where one job leaves several in a run; default: the job's name.
     """
+    if os.getpid() == 1:  # in a container; Linux ends no first process by a signal that it has no handler for
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(TERMINATED))
     imported = max(0.0, time.time() - psutil.Process().create_time())
     set_up_logging()
     parser = argparse.ArgumentParser(prog=f"python -m jobs.{name}", description=(work.__doc__ or "").strip())

@@ -59,6 +59,16 @@ class Settings(BaseSettings):
     )
     job_image: str = Field(default="tidewheel:latest", description="container image of the jobs")
     job_namespace: str = Field(default="tidewheel", description="Kubernetes namespace of the jobs")
+    job_pod_template: Path | None = Field(
+        default=None,
+        description="YAML file with a Pod that every job's pod starts from: nodes, volumes, queue, accounts",
+    )
+    job_schedule_timeout_seconds: int = Field(
+        default=3600, ge=1, description="how long a job's pod may wait for a node that has room, or in a queue"
+    )
+    job_startup_timeout_seconds: int = Field(
+        default=900, ge=1, description="how long a pod that has a node may take to pull its image and start"
+    )
     release_backend: str = Field(
         default="infra.local:LocalBackend", description="where models are served, as module:class"
     )

@@ -7,35 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 from plugins.operators.command import JobCommand
 from plugins.operators.job_operator import JobOperator
-from tidewheel.spec.sections import Resources
+from tidewheel.pods import jobs_in_pods
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
     from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
 
 
 def job_task(
     task_id: str,
     command: JobCommand,
+    pipeline: Pipeline,
     settings: Settings,
     *,
-    resources: Resources | None = None,
     links: Sequence[str] = (),
     **task_arguments: Any,
 ) -> BaseOperator:
-    """A task that runs a job: in a pod where the installation or a GPU asks for one, else beside the worker.
+    """A task that runs a job: in a pod where the installation or a GPU asks for one and the job may run in one.
 
     Args:
         task_id: the task's name.
         command: what to run.
+        pipeline: whose job it is; says which jobs may run in pods, and what each gets there.
         settings: of this installation; `job_runner` says where jobs run.
-        resources: of the pod, where there is one.
         links: titles of the links in the job's record that become buttons of the task.
         task_arguments: anything else an operator takes, such as `outlets`.
     """
-    resources = resources or Resources()
-    if settings.job_runner == "kubernetes" or resources.gpu:
+    resources = pipeline.resources_of(command.job)
+    if resources is not None and command.job in jobs_in_pods(pipeline, settings):
         # Importing it costs half a second in every parse of a DAG file, so only where it is used.
         from plugins.operators.pod_operator import PodJobOperator
 

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
+from urllib3.exceptions import HTTPError
 
 from plugins.operators.command import JobCommand, without_empty_options
 from plugins.operators.links import RECORD, JobLink
 from plugins.operators.outcome import JobOutcome, judge, read_outcome
+from plugins.operators.pod_failure import CONTAINER, PodEvent, RequestedPod, exit_code, last_lines
+from plugins.operators.process import level_and_message
 from tidewheel.errors import ExitCode
+from tidewheel.pods import pod_mistakes
+from tidewheel.settings import load_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from tidewheel.settings import Settings
-    from tidewheel.spec.sections import Resources
+    from tidewheel.spec.resources import Resources
 
-CONTAINER = "job"
 GPU = "nvidia.com/gpu"
 SECRET = "tidewheel"  # noqa: S105  the name of a Kubernetes Secret, not its content
 """Kubernetes Secret with the TIDEWHEEL_* variables that hold passwords; a pod's specification must not."""
+JUDGED = frozenset({ExitCode.DONE, ExitCode.WRONG_USAGE, ExitCode.DATA_REFUSED})
+"""Exit codes by which a job itself says how it ended."""
+LEAVING_SECONDS = 120
+"""How long a pod that is being deleted may take; Kubernetes kills it after 30."""
 
 
 class PodJobOperator(KubernetesPodOperator):
@@ -33,7 +46,7 @@ class PodJobOperator(KubernetesPodOperator):
 
     Args:
         command: what to run.
-        settings: where the lake and the registry are, and which image and namespace to use.
+        settings: where the lake and the registry are, and which image, namespace and pod template to use.
         resources: CPU, memory and GPUs of the pod, as requests and limits.
         links: titles of the links in the job's record that become buttons of the task.
     """
@@ -53,6 +66,7 @@ class PodJobOperator(KubernetesPodOperator):
         limits = {"cpu": f"{resources.cpu:g}", "memory": resources.memory}
         if resources.gpu:
             limits[GPU] = str(resources.gpu)
+        template = settings.job_pod_template
         super().__init__(
             name=name,
             namespace=settings.job_namespace,
@@ -61,11 +75,14 @@ class PodJobOperator(KubernetesPodOperator):
             arguments=command.arguments,
             base_container_name=CONTAINER,
             labels={"app.kubernetes.io/part-of": "tidewheel", "tidewheel/pipeline": command.pipeline},
-            env_vars=_environment(settings),
-            env_from=[k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=SECRET, optional=True))],
+            env_vars=_environment(settings, resources),
+            env_from=[k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=SECRET))],
             container_resources=k8s.V1ResourceRequirements(requests=limits, limits=limits),
-            tolerations=[k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")] if resources.gpu else None,
-            startup_timeout_seconds=900,  # a GPU node may have to be started, and the image pulled
+            pod_template_file=str(template) if template else None,
+            schedule_timeout_seconds=settings.job_schedule_timeout_seconds,
+            startup_timeout_seconds=settings.job_startup_timeout_seconds,
+            termination_message_policy="FallbackToLogsOnError",
+            durable=True,
             deferrable=True,
             logging_interval=15,
             do_xcom_push=False,
@@ -73,39 +90,134 @@ class PodJobOperator(KubernetesPodOperator):
             **kwargs,
         )
         self.command = command
+        self.gpu = resources.gpu
         self.operator_extra_links = tuple(JobLink(title) for title in (*links, RECORD))
         self.outcome: JobOutcome | None = None
+        self._limit_time(settings)
+        self.requested = RequestedPod(
+            job=command.job,
+            pipeline=command.pipeline,
+            namespace=settings.job_namespace,
+            image=settings.job_image,
+            asked=limits,
+            schedule_seconds=settings.job_schedule_timeout_seconds,
+            startup_seconds=settings.job_startup_timeout_seconds,
+            run_seconds=self.active_deadline_seconds,
+        )
 
     def execute(self, context: Context) -> None:
-        """Start the pod and wait for it without holding a worker."""
+        """Start the pod and wait for it without holding a worker.
+
+        Raises:
+            AirflowFailException: a pod could not reach what the job needs.
+            AirflowException: Kubernetes refused the pod, or does not answer.
+        """
+        if mistakes := pod_mistakes(load_settings()):
+            raise AirflowFailException(f"{self.command.job} cannot run in a pod: {'; '.join(mistakes)}")
         self.arguments = without_empty_options(self.arguments)
-        super().execute(context)
+        with self._refusals_in_words():
+            super().execute(context)
+
+    def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> k8s.V1Pod:
+        """The pod to start. A GPU's toleration comes beside those of the template, not in their place."""
+        pod = super().build_pod_request_obj(context, dry_run=dry_run)
+        if self.gpu:
+            gpu_node = k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")
+            pod.spec.tolerations = [*(pod.spec.tolerations or []), gpu_node]
+        return pod
+
+    def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
+        """Go on with the pod that an earlier try has left at work, or start one when no other is at work any more."""
+        self._await_leaving_pods(pod_request_obj.metadata.namespace, context)
+        return super().get_or_create_pod(pod_request_obj, context)
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> None:
         """Come back when the pod has something to say: fetch its log, and at its end judge the job."""
         failure = ""
+        with self._refusals_in_words():
+            try:
+                super().trigger_reentry(context, event)
+            except AirflowException as error:
+                failure = str(error)
+        ended = exit_code(self.pod)
+        if failure and ended not in JUDGED:
+            self._see_to_the_pod(event["name"])
+        errors = [
+            said for line in last_lines(self.pod) for level, said in [level_and_message(line)] if level == "ERROR"
+        ]
+        code = ended if ended is not None else ExitCode.FAILED if failure else ExitCode.DONE
+        self.outcome = read_outcome(self.command, context["run_id"], code)
+        context["ti"].xcom_push(key="return_value", value=judge(self.outcome, errors[-1] if errors else failure))
+
+    def _limit_time(self, settings: Settings) -> None:
+        """Give the job the time of its task from its start on, and the task the time in which the job waits as well."""
+        if self.execution_timeout is None:
+            return
+        # The deadline counts from when the node has taken the pod, so pulling the image is a part of it.
+        self.active_deadline_seconds = (
+            int(self.execution_timeout.total_seconds()) + settings.job_startup_timeout_seconds
+        )
+        waits = settings.job_startup_timeout_seconds + settings.job_schedule_timeout_seconds
+        self.execution_timeout = self.execution_timeout + timedelta(seconds=waits)
+
+    def _await_leaving_pods(self, namespace: str, context: Context) -> None:
+        """Wait for the end of pods of earlier tries that are being deleted: until then they are at work.
+
+        Raises:
+            AirflowException: one does not end, as where its node does not answer.
+        """
+        selector = self._build_find_pod_label_selector(context, exclude_checked=False)
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while leaving := [
+            pod.metadata.name
+            for pod in self.client.list_namespaced_pod(namespace, label_selector=selector).items
+            if pod.metadata.deletion_timestamp is not None
+        ]:
+            if time.monotonic() > deadline:
+                raise AirflowException(
+                    f"pod {namespace}/{leaving[0]} of an earlier try is still being deleted after {LEAVING_SECONDS} s; "
+                    "no second one is started beside it. If its node is gone, run: "
+                    f"kubectl delete pod {leaving[0]} --namespace {namespace} --force"
+                )
+            self.log.info("Waiting for the end of pod %s, which is being deleted", leaving[0])
+            time.sleep(1)
+
+    def _see_to_the_pod(self, name: str) -> None:
+        """Raise where the cluster is to blame for a pod's end, and not the job."""
+        found = self.requested.failure(self.pod, name, self._events(name))
+        if found is not None:
+            raise (AirflowFailException if found.final else AirflowException)(found.sentence)
+
+    def _events(self, name: str) -> list[PodEvent]:
         try:
-            super().trigger_reentry(context, event)
-        except AirflowException as error:
-            failure = str(error)
-        exit_code = _exit_code(self.pod, failed=bool(failure))
-        self.outcome = read_outcome(self.command, context["run_id"], exit_code)
-        context["ti"].xcom_push(key="return_value", value=judge(self.outcome, failure))
+            events = self.client.list_namespaced_event(
+                self.requested.namespace, field_selector=f"involvedObject.name={name}"
+            ).items
+        except (ApiException, HTTPError) as error:
+            self.log.warning("The events of pod %s cannot be read: %s", name, getattr(error, "reason", error))
+            return []
+        return [PodEvent(event.reason or "", event.message or "") for event in events]
+
+    @contextmanager
+    def _refusals_in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except ApiException as error:
+            raise AirflowException(self.requested.refusal(error)) from error
+        except ConfigException as error:
+            raise AirflowFailException(
+                f"{self.command.job} cannot run in a pod: Airflow knows no Kubernetes cluster ({error}); set "
+                "KUBECONFIG for its workers, or make the connection kubernetes_default"
+            ) from error
+        except HTTPError as error:
+            raise AirflowException(f"Kubernetes' API does not answer: {error}") from error
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: Settings, resources: Resources) -> dict[str, str]:
     return {
         "TIDEWHEEL_LAKE_URL": settings.lake_root,
         "TIDEWHEEL_MLFLOW_URL": settings.mlflow_url,
         "TIDEWHEEL_SPARK_MASTER": settings.spark_master,
-        "TIDEWHEEL_SPARK_MEMORY": settings.spark_memory,
+        # Measured: Spark's Java takes about half of what a job's processes take together.
+        "TIDEWHEEL_SPARK_MEMORY": f"{resources.mebibytes // 2}m",
     }
-
-
-def _exit_code(pod: k8s.V1Pod | None, *, failed: bool) -> int:
-    """The exit code of the job's container; where the cluster has forgotten the pod, what Airflow saw of it."""
-    statuses = (pod.status.container_statuses or []) if pod is not None and pod.status is not None else []
-    for status in statuses:
-        if status.name == CONTAINER and status.state is not None and status.state.terminated is not None:
-            return int(status.state.terminated.exit_code)
-    return ExitCode.FAILED if failed else ExitCode.DONE

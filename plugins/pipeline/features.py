@@ -45,10 +45,12 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     ) as dag:
         # A run may be about a range of years: its tasks have the time for it.
         chain(
-            job_task("land", land, settings, retries=LAND_RETRIES, execution_timeout=LONG),
-            job_task("validate_raw", validate_raw, settings, links=["Report"], execution_timeout=LONG),
-            job_task("features", features, settings, execution_timeout=LONG),
-            job_task("validate_features", validate_features, settings, links=["Report"], execution_timeout=LONG),
+            job_task("land", land, pipeline, settings, retries=LAND_RETRIES, execution_timeout=LONG),
+            job_task("validate_raw", validate_raw, pipeline, settings, links=["Report"], execution_timeout=LONG),
+            job_task("features", features, pipeline, settings, execution_timeout=LONG),
+            job_task(
+                "validate_features", validate_features, pipeline, settings, links=["Report"], execution_timeout=LONG
+            ),
             AnnounceFeatures(
                 task_id="announce", asset=assets.features(pipeline.name), partition=PARTITION, pipeline=pipeline
             ),

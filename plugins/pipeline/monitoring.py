@@ -32,9 +32,17 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         follows="scored" if pipeline.scoring.enabled else "published",
     ) as dag:
         chain(
-            job_task("requests", requests, settings),
+            job_task("requests", requests, pipeline, settings),
             # A day is looked at whether or not its requests could be published: both read the same files.
-            job_task("monitor", monitor, settings, links=["Report"], execution_timeout=LONG, trigger_rule="all_done"),
+            job_task(
+                "monitor",
+                monitor,
+                pipeline,
+                settings,
+                links=["Report"],
+                execution_timeout=LONG,
+                trigger_rule="all_done",
+            ),
             RequestTraining(
                 task_id="request_training",
                 pipeline=pipeline.name,

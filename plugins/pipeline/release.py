@@ -34,7 +34,7 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
 
     def task(stage: str, **arguments: Any) -> BaseOperator:
         command = JobCommand("release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=_record(stage))
-        return job_task(stage, command, settings, links=["Endpoint"], **arguments)
+        return job_task(stage, command, pipeline, settings, links=["Endpoint"], **arguments)
 
     with declared_dag(
         pipeline,

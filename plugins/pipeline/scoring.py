@@ -35,8 +35,8 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         partition=newest_features(pipeline.name, "score"),
     ) as dag:
         chain(
-            job_task("score", score, settings, links=["MLflow model"], execution_timeout=LONG),
-            job_task("validate_predictions", validate, settings, links=["Report"]),
+            job_task("score", score, pipeline, settings, links=["MLflow model"], execution_timeout=LONG),
+            job_task("validate_predictions", validate, pipeline, settings, links=["Report"]),
             AnnouncePartition(
                 task_id="announce",
                 asset=assets.predictions(pipeline.name),

@@ -73,18 +73,19 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         approval=_approval_words(pipeline),
     ) as dag:
         chain(
-            job_task(FIRST_JOB, command(FIRST_JOB, force=FORCED), settings, links=["Training data, by hash"]),
+            job_task(FIRST_JOB, command(FIRST_JOB, force=FORCED), pipeline, settings, links=["Training data, by hash"]),
             job_task(
                 "train",
                 command("train"),
+                pipeline,
                 settings,
-                resources=pipeline.training.resources,
                 links=["MLflow run", "MLflow model"],
                 execution_timeout=LONG,
             ),
             job_task(
                 "evaluate",
                 command("evaluate"),
+                pipeline,
                 settings,
                 links=["Report", "Model card", "MLflow run"],
                 execution_timeout=LONG,
@@ -95,6 +96,7 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             job_task(
                 "promote",
                 command("promote", actor=ACTOR, **(REVIEWED if reviewed else {})),
+                pipeline,
                 settings,
                 links=["MLflow model"],
             ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +20,12 @@ from plugins.operators.pod_operator import PodJobOperator
 from tidewheel.lake import Lake
 from tidewheel.runs import JobRecord, write_record
 from tidewheel.settings import load_settings
-from tidewheel.spec.sections import Resources
+from tidewheel.spec import find_pipeline
+from tidewheel.spec.resources import Resources
 
 if TYPE_CHECKING:
     from tests.plugins.conftest import Project
+    from tidewheel.spec import Pipeline
 
 Context = Callable[..., dict[str, Any]]
 COMMAND = JobCommand("train", "flight_delay", "2026-01-05", {"note": ""})
@@ -38,9 +42,14 @@ def installation(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def task(resources: Resources | None = None) -> PodJobOperator:
-    made = job_task("train", COMMAND, load_settings(), resources=resources or Resources(gpu=1), links=["MLflow run"])
+    made = job_task("train", COMMAND, orders(resources or Resources(gpu=1)), load_settings(), links=["MLflow run"])
     assert isinstance(made, PodJobOperator)
     return made
+
+
+def orders(resources: Resources) -> Pipeline:
+    settings = load_settings()
+    return find_pipeline(settings.pipelines_folder, "orders").model_copy(update={"resources": {"train": resources}})
 
 
 def pod_of(operator: PodJobOperator) -> k8s.V1Pod:
@@ -48,7 +57,7 @@ def pod_of(operator: PodJobOperator) -> k8s.V1Pod:
 
 
 def test_a_process_and_a_pod_run_the_same_command(installation: None) -> None:
-    process = job_task("train", COMMAND, load_settings(), resources=Resources(gpu=0))
+    process = job_task("train", COMMAND, orders(Resources(gpu=0)), load_settings())
     assert isinstance(process, JobOperator)
     pod = pod_of(task())
     assert pod.spec.containers[0].command == ["python"]
@@ -83,6 +92,74 @@ def test_the_pod_runs_this_installations_image_in_its_namespace_and_finds_its_la
     assert environment["TIDEWHEEL_MLFLOW_URL"] == "http://mlflow.example"
 
 
+def test_the_jobs_java_gets_half_of_the_pods_memory(installation: None) -> None:
+    (container,) = pod_of(task(Resources(memory="6Gi", gpu=1))).spec.containers
+    environment = {variable.name: variable.value for variable in container.env}
+    assert environment["TIDEWHEEL_SPARK_MEMORY"] == "3072m"
+
+
+TEMPLATE = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  labels: {kueue.x-k8s.io/queue-name: nightly}
+spec:
+  serviceAccountName: jobs
+  priorityClassName: batch
+  nodeSelector: {pool: jobs}
+  tolerations: [{key: pool, operator: Equal, value: jobs, effect: NoSchedule}]
+  imagePullSecrets: [{name: registry}]
+  volumes: [{name: scratch, emptyDir: {}}]
+  containers:
+    - name: job
+      env: [{name: HTTPS_PROXY, value: "http://proxy.example"}]
+      volumeMounts: [{name: scratch, mountPath: /tmp}]
+      resources: {limits: {memory: 1Gi}}
+"""
+
+
+def test_what_the_pod_template_says_is_kept_and_what_the_pipeline_file_says_wins(
+    installation: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = tmp_path / "pod.yaml"
+    template.write_text(TEMPLATE)
+    monkeypatch.setenv("TIDEWHEEL_JOB_POD_TEMPLATE", str(template))
+    pod = pod_of(task(Resources(gpu=1)))
+    spec, (container,) = pod.spec, pod.spec.containers
+    assert pod.metadata.labels["kueue.x-k8s.io/queue-name"] == "nightly"
+    assert pod.metadata.labels["tidewheel/pipeline"] == "flight_delay"
+    assert (spec.service_account_name, spec.priority_class_name) == ("jobs", "batch")
+    assert spec.node_selector == {"pool": "jobs"}
+    assert [toleration.key for toleration in spec.tolerations] == ["pool", "nvidia.com/gpu"]
+    assert [secret.name for secret in spec.image_pull_secrets] == ["registry"]
+    assert [volume.name for volume in spec.volumes] == ["scratch"]
+    assert [mount.mount_path for mount in container.volume_mounts] == ["/tmp"]
+    assert {"HTTPS_PROXY", "TIDEWHEEL_LAKE_URL"} <= {variable.name for variable in container.env}
+    assert container.image == "registry.example/tidewheel:1"
+    assert container.resources.limits["memory"] == "2Gi"
+
+
+def test_a_job_has_its_time_after_it_has_waited_for_a_node_and_its_image(
+    installation: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS", "7200")
+    monkeypatch.setenv("TIDEWHEEL_JOB_STARTUP_TIMEOUT_SECONDS", "300")
+    operator = job_task(
+        "train", COMMAND, orders(Resources(gpu=1)), load_settings(), execution_timeout=timedelta(hours=1)
+    )
+    assert isinstance(operator, PodJobOperator)
+    assert (operator.schedule_timeout_seconds, operator.startup_timeout_seconds) == (7200, 300)
+    assert pod_of(operator).spec.active_deadline_seconds == 3600 + 300
+    assert operator.execution_timeout == timedelta(hours=3, seconds=300)
+
+
+def test_a_pod_that_could_not_reach_the_lake_is_not_started(installation: None, context: Context) -> None:
+    with pytest.raises(
+        AirflowFailException, match=r"train cannot run in a pod: the lake is file://.* TIDEWHEEL_LAKE_URL"
+    ):
+        task().execute(context("run-1"))
+
+
 def test_no_password_stands_in_the_pods_specification(installation: None) -> None:
     pod = pod_of(task())
     assert "secret" not in str(pod.spec.containers[0].env)
@@ -102,11 +179,13 @@ class Ended:
         self._patch = monkeypatch
         self.pushed: dict[str, Any] = {}
 
-    def come_back(self, context: dict[str, Any], exit_code: int | None) -> PodJobOperator:
+    def come_back(self, context: dict[str, Any], exit_code: int | None, last_lines: str = "") -> PodJobOperator:
         operator = task()
 
         def reentry(self: PodJobOperator, context: Any, event: Any) -> None:
-            terminated = k8s.V1ContainerStateTerminated(exit_code=exit_code) if exit_code is not None else None
+            terminated = None
+            if exit_code is not None:
+                terminated = k8s.V1ContainerStateTerminated(exit_code=exit_code, message=last_lines)
             status = k8s.V1ContainerStatus(
                 name="job",
                 image="i",
@@ -115,13 +194,17 @@ class Ended:
                 restart_count=0,
                 state=k8s.V1ContainerState(terminated=terminated),
             )
-            self.pod = k8s.V1Pod(status=k8s.V1PodStatus(container_statuses=[status]))
+            self.pod = k8s.V1Pod(
+                metadata=k8s.V1ObjectMeta(name="p"), status=k8s.V1PodStatus(container_statuses=[status])
+            )
             if exit_code != 0:
                 raise AirflowException("Pod flight-delay-train returned a failure.")
 
         self._patch.setattr(KubernetesPodOperator, "trigger_reentry", reentry)
         ti = SimpleNamespace(xcom_push=lambda key, value: self.pushed.update({key: value}))
-        operator.trigger_reentry(context | {"ti": ti}, {})
+        nothing = SimpleNamespace(list_namespaced_event=lambda *_, **__: SimpleNamespace(items=[]))
+        self._patch.setattr(PodJobOperator, "client", nothing)
+        operator.trigger_reentry(context | {"ti": ti}, {"name": "flight-delay-train-1"})
         return operator
 
 
@@ -152,6 +235,12 @@ def test_a_pod_that_refused_its_data_is_not_retried(ended: Ended, context: Conte
     leave_record(refused="too few rows: 12 of 1000")
     with pytest.raises(AirflowFailException, match="too few rows: 12 of 1000"):
         ended.come_back(context("run-1"), exit_code=3)
+
+
+def test_a_pods_last_error_is_the_reason_of_its_failure(ended: Ended, context: Context) -> None:
+    said = "2026-11-22 05:18:00,123 ERROR setting X is not set: set it\nTraceback of a library\n"
+    with pytest.raises(AirflowFailException, match=r"cannot be: setting X is not set: set it$"):
+        ended.come_back(context("run-1"), exit_code=2, last_lines=said)
 
 
 @pytest.mark.parametrize("exit_code", [1, 137, None])

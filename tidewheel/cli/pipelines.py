@@ -14,6 +14,7 @@ from tidewheel.cli.job_process import run_job
 from tidewheel.cli.left_behind import left_behind
 from tidewheel.errors import PlatformError, SpecError, UsageError
 from tidewheel.partitions import parse_day
+from tidewheel.pods import jobs_in_pods, pod_mistakes
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
 
@@ -51,11 +52,12 @@ def validate(
     if not asked:
         raise UsageError(f"there are no pipelines in {folder}; make one with `tidewheel new NAME`")
     wrong = {path.stem: _wrong_file(path) for path in asked}
+    reach = {path.stem: _without_reach(path, settings) for path in asked if not wrong[path.stem]}
     doubtful: dict[str, list[str]] = {}
     console = Console(highlight=False, soft_wrap=True)
     with console.status("Importing the pipelines' code and expectations, fitting made-up rows"):
         for pipeline, said in _check([pipeline for pipeline, found in wrong.items() if not found], settings).items():
-            wrong[pipeline], doubtful[pipeline] = said["wrong"], said["doubtful"]
+            wrong[pipeline], doubtful[pipeline] = said["wrong"] + reach[pipeline], said["doubtful"]
     for pipeline, found in wrong.items():
         console.print(f"[bold red]wrong[/]  {pipeline}" if found else f"[bold green]ok[/]     {pipeline}")
         for sentence in found:
@@ -112,6 +114,12 @@ def _wrong_file(path: Path) -> list[str]:
     except SpecError as error:
         return [str(error)]
     return []
+
+
+def _without_reach(path: Path, settings: Settings) -> list[str]:
+    """What keeps the jobs of a pipeline that run in pods from their work."""
+    jobs = jobs_in_pods(load_pipeline(path), settings)
+    return [f"{', '.join(jobs)} in pods: {sentence}" for sentence in pod_mistakes(settings)] if jobs else []
 
 
 def _first_error(error: SpecError) -> str:

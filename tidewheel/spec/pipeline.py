@@ -11,6 +11,7 @@ from tidewheel.spec.gate import Gate
 from tidewheel.spec.mistake import refuse
 from tidewheel.spec.monitoring import Monitoring
 from tidewheel.spec.release import Release
+from tidewheel.spec.resources import JobResources, Resources, resources_of
 from tidewheel.spec.sections import (
     Alerts,
     Features,
@@ -52,6 +53,11 @@ class Pipeline(Section):
     release: Release = Field(default_factory=Release, description="how a new version takes over")
     scoring: Scoring = Field(default_factory=Scoring, description="batch predictions")
     alerts: Alerts = Field(default_factory=Alerts, description="who hears of a failure")
+    resources: JobResources = Field(
+        default_factory=dict,
+        description="what the pods of jobs get, by job; those that are not named get what was measured to suffice",
+        examples=[{"features": {"cpu": 4, "memory": "16Gi"}, "train": {"gpu": 1}}],
+    )
 
     @property
     def metric(self) -> str:
@@ -69,6 +75,14 @@ class Pipeline(Section):
         if alarmed:
             held = min(held, max(self.training.alarm_holdout_days, self.gate.minimum_days))
         return min(held << min(undecided, LONGEST), self.training.holdout_days * LONGEST)
+
+    def resources_of(self, job: str) -> Resources | None:
+        """What a job's pod gets; None where the job works on this machine only.
+
+        Args:
+            job: name of the job, as in `python -m jobs.<name>`.
+        """
+        return resources_of(job, self.resources)
 
     @property
     def key(self) -> list[str]:

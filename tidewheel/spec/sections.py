@@ -253,16 +253,6 @@ class Features(Section):
         return self
 
 
-class Resources(Section):
-    """What a job may use; in pods these are requests and limits."""
-
-    cpu: float = Field(default=1, gt=0, le=256, description="CPU cores")
-    memory: str = Field(default="2Gi", pattern=MEMORY, description="memory")
-    gpu: int = Field(
-        default=0, ge=0, le=16, description="GPUs (nvidia.com/gpu); more than 0 runs training in a GPU pod"
-    )
-
-
 class Serving(Section):
     """How the model answers online."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tidewheel.spec.parameter import Parameter
-from tidewheel.spec.sections import CodeReference, Resources, Section
+from tidewheel.spec.sections import CodeReference, Section
 
 Values = Annotated[list[Parameter], Field(min_length=1)]
 LONGEST_DAYS = 36_500
@@ -98,7 +98,6 @@ class Training(Section):
     )
     minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of everything random")
-    resources: Resources = Field(default_factory=Resources, description="what the training job may use")
 
     @model_validator(mode="after")
     def _own_estimators_bring_their_space(self) -> Training:

@@ -103,6 +103,18 @@ def test_validate_names_what_is_wrong_with_each_and_leaves_the_others_right(proj
 
 
 @pytest.mark.slow
+def test_validate_refuses_pods_that_could_not_reach_the_lake(project: Project) -> None:
+    project.tidewheel("new", "shop")
+    (project.folder / "home").mkdir(exist_ok=True)
+    (project.folder / "home" / "platform.env").write_text("TIDEWHEEL_JOB_RUNNER=kubernetes\n")
+
+    ran = project.tidewheel("validate", "shop")
+
+    assert ran.returncode == 2
+    assert "land, validate, features, train, evaluate, score, monitor in pods: the lake is file://" in ran.stdout
+    assert "set TIDEWHEEL_LAKE_URL to s3://" in ran.stdout
+
+
 def test_validate_names_line_and_key_of_what_no_night_could_do(project: Project) -> None:
     project.tidewheel("new", "shop")
     declared = project.folder / "dags" / "shop.yaml"

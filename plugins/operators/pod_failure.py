@@ -1,0 +1,193 @@
+"""Why a job's pod came to nothing, as one sentence that names the Kubernetes object and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kubernetes.client import models as k8s
+    from kubernetes.client.exceptions import ApiException
+
+CONTAINER = "job"
+IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+LOST_REASONS = frozenset({"Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown", "Killing"})
+"""Reasons of events that say who has ended a pod."""
+AGAIN = "a retry of the task runs it again"
+LONGER = "run it over fewer days, or give it more under"
+LONGEST = 600
+"""Characters of a message of Kubernetes' that are repeated."""
+
+
+@dataclass(frozen=True)
+class PodEvent:
+    """One event of a pod, such as a volume that could not be mounted."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class PodFailure:
+    """Why a pod came to nothing.
+
+    Attributes:
+        sentence: what happened to which object, and what to do.
+        final: whether a pod like it would come to the same end, so that a retry is of no use.
+    """
+
+    sentence: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class RequestedPod:
+    """What a job has asked Kubernetes for.
+
+    Attributes:
+        job: name of the job.
+        pipeline: name of the pipeline.
+        namespace: where the pod was to run.
+        image: of the job.
+        asked: CPU, memory and GPUs, by their Kubernetes names.
+        schedule_seconds: how long it may wait for a node.
+        startup_seconds: how long it may take to start on its node.
+        run_seconds: how long it may run; None where nothing limits it.
+    """
+
+    job: str
+    pipeline: str
+    namespace: str
+    image: str
+    asked: dict[str, str]
+    schedule_seconds: int
+    startup_seconds: int
+    run_seconds: int | None
+
+    @property
+    def key(self) -> str:
+        """Where its resources are set."""
+        return f"resources.{self.job} in dags/{self.pipeline}.yaml"
+
+    @property
+    def asks(self) -> str:
+        """What it asked for, in words."""
+        return ", ".join(f"{name} {amount}" for name, amount in self.asked.items())
+
+    def failure(self, pod: k8s.V1Pod | None, name: str, events: Sequence[PodEvent]) -> PodFailure | None:
+        """Why the pod came to nothing; None where the cluster is not to blame, but the job.
+
+        Args:
+            pod: as Kubernetes described it last; None where it is gone.
+            name: the pod's name.
+            events: of the pod; empty where there are none, or where they may not be read.
+        """
+        subject = f"pod {self.namespace}/{name} of job {self.job}"
+        if pod is None:
+            return PodFailure(f"{subject} was deleted before the job had ended{_who(events)}; {AGAIN}")
+        return next((found for found in self._reasons(subject, pod, events)), None)
+
+    def refusal(self, error: ApiException) -> str:
+        """What Kubernetes' API has refused, and what to do."""
+        message, job = _api_message(error), f"no pod for job {self.job} in namespace {self.namespace}"
+        if "exceeded quota" in message:
+            cure = f"raise that ResourceQuota, wait until others need less, or ask for less under {self.key}"
+        elif error.status == 403 and "User" in message and "cannot" in message:
+            cure = "bind that user to the Role of infra/kubernetes/jobs.yaml in this namespace"
+        elif error.status == 403:
+            cure = f"change the pod template (TIDEWHEEL_JOB_POD_TEMPLATE) or {self.key}, or make what is missing"
+        elif error.status == 401:
+            cure = "renew Airflow's credentials in KUBECONFIG, or in the connection kubernetes_default"
+        elif error.status == 404:
+            cure = "create the namespace, or set TIDEWHEEL_JOB_NAMESPACE to one that is there"
+        else:
+            cure = f"Kubernetes answered {error.status}"
+        return f"{job}: {message}; {cure}"
+
+    def _reasons(self, subject: str, pod: k8s.V1Pod, events: Sequence[PodEvent]) -> Iterator[PodFailure]:
+        status, container = pod.status, _container(pod)
+        if status.reason == "DeadlineExceeded":
+            yield PodFailure(
+                f"{subject} was ended after {self.run_seconds} s, the longest that its task allows; {LONGER} {self.key}"
+            )
+        if status.reason:  # Evicted, Preempting, NodeLost, Terminated at the shutdown of a node, …
+            yield PodFailure(f"{subject} was ended by its node: {status.reason}: {_cut(status.message)}; {AGAIN}")
+        if container is not None and container.state.terminated is not None:
+            if container.state.terminated.reason == "OOMKilled":
+                yield PodFailure(
+                    f"{subject} used more memory than its {self.asked['memory']} and was killed (OOMKilled); "
+                    f"raise memory under {self.key}",
+                    final=True,
+                )
+            for disruption in _conditions(pod, "DisruptionTarget", "True"):
+                yield PodFailure(f"{subject} was ended: {disruption.reason}: {_cut(disruption.message)}; {AGAIN}")
+            if pod.metadata.deletion_timestamp is not None:
+                yield PodFailure(f"{subject} was deleted before the job had ended{_who(events)}; {AGAIN}")
+            return
+        if container is not None and container.state.running is not None:
+            yield PodFailure(f"{subject} was still running when the time of its task was over; {LONGER} {self.key}")
+        if container is not None and container.state.waiting is not None:
+            yield self._waiting(subject, container.state.waiting, events)
+        for condition in _conditions(pod, "PodScheduled", "False"):
+            said = _cut(condition.message or condition.reason)
+            yield PodFailure(
+                f"{subject} found no node within {self.schedule_seconds} s: {said.rstrip('.')}; it asks for "
+                f"{self.asks}: add a node that has as much, ask for less under {self.key}, or wait longer "
+                "(TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS)"
+            )
+
+    def _waiting(self, subject: str, waiting: Any, events: Sequence[PodEvent]) -> PodFailure:
+        message = _cut(waiting.message)
+        if waiting.reason in IMAGE_REASONS:
+            return PodFailure(
+                f"{subject} cannot start: its image {self.image} cannot be pulled ({waiting.reason}: {message}); "
+                "push it, set TIDEWHEEL_JOB_IMAGE to one that is there, or name imagePullSecrets in the pod template"
+            )
+        if waiting.reason == "CreateContainerConfigError":
+            return PodFailure(f"{subject} cannot start: {message}; create it in namespace {self.namespace}")
+        warned = next((event.message for event in reversed(events) if event.reason.startswith("Failed")), "")
+        said = f"{waiting.reason}: {_cut(warned) or message}"
+        longer = "see to that, or wait longer (TIDEWHEEL_JOB_STARTUP_TIMEOUT_SECONDS)"
+        return PodFailure(f"{subject} did not start within {self.startup_seconds} s: {said}; {longer}")
+
+
+def exit_code(pod: k8s.V1Pod | None) -> int | None:
+    """The exit code of the job's container; None where it has not ended, or is forgotten."""
+    container = _container(pod) if pod is not None else None
+    ended = container.state.terminated if container is not None else None
+    return int(ended.exit_code) if ended is not None else None
+
+
+def last_lines(pod: k8s.V1Pod | None) -> list[str]:
+    """The last lines of a job that failed, as the kubelet keeps them."""
+    container = _container(pod) if pod is not None else None
+    ended = container.state.terminated if container is not None else None
+    return (ended.message or "").splitlines() if ended is not None else []
+
+
+def _container(pod: k8s.V1Pod) -> k8s.V1ContainerStatus | None:
+    statuses = (pod.status and pod.status.container_statuses) or []
+    return next((status for status in statuses if status.name == CONTAINER and status.state is not None), None)
+
+
+def _conditions(pod: k8s.V1Pod, kind: str, status: str) -> Iterable[k8s.V1PodCondition]:
+    return [one for one in pod.status.conditions or [] if (one.type, one.status) == (kind, status)]
+
+
+def _who(events: Sequence[PodEvent]) -> str:
+    said = [f"{event.reason}: {_cut(event.message)}" for event in events if event.reason in LOST_REASONS]
+    return f" ({said[-1]})" if said else ", by its eviction or preemption, or by hand"
+
+
+def _api_message(error: ApiException) -> str:
+    try:
+        return _cut(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return _cut(str(error.reason or error))
+
+
+def _cut(text: str | None) -> str:
+    words = " ".join((text or "").split())
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}…"

@@ -1,0 +1,143 @@
+"""A cluster as its administrator sees it: namespaces, Secrets, quotas, pods and the account that Airflow uses."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import yaml
+from kubernetes import client, config, utils
+
+from tests.cluster.shop import CODE
+from tests.conftest import wait_until
+
+ROOT = Path(__file__).parents[2]
+PERMISSIONS = ROOT / "infra" / "kubernetes" / "jobs.yaml"
+ACCOUNT, ROLE = "tidewheel-airflow", "tidewheel-job-launcher"
+PROJECT = "/project"
+
+
+class Cluster:
+    """A running cluster.
+
+    Args:
+        host: address of this machine that pods reach; default: the one that this machine's way to the API begins at.
+    """
+
+    def __init__(self, host: str) -> None:
+        config.load_kube_config()
+        self._api = client.ApiClient()
+        self.core = client.CoreV1Api(self._api)
+        self.host = host or self._address_towards(self._api.configuration.host)
+
+    @contextmanager
+    def namespace(self) -> Iterator[Namespace]:
+        """A namespace with Airflow's account in it; it vanishes with all that is in it."""
+        name = f"tidewheel-{uuid4().hex[:8]}"
+        self.core.create_namespace({"metadata": {"name": name}})
+        try:
+            utils.create_from_yaml(self._api, str(PERMISSIONS), namespace=name)
+            made = Namespace(self._api, name)
+            wait_until(made.airflow_may_start_pods, "Airflow's account may start pods")
+            yield made
+        finally:
+            self.core.delete_namespace(name)
+
+    def _address_towards(self, url: str) -> str:
+        api = urlsplit(url)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((api.hostname, api.port or 443))
+            return str(probe.getsockname()[0])
+
+
+class Namespace:
+    """A namespace of a test's own."""
+
+    def __init__(self, api: client.ApiClient, name: str) -> None:
+        self._api, self.name = api, name
+        self.core, self.rbac = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
+
+    def secret(self, name: str, values: dict[str, str]) -> None:
+        """Make a Secret."""
+        self.core.create_namespaced_secret(self.name, {"metadata": {"name": name}, "stringData": values})
+
+    def forget_secret(self, name: str) -> None:
+        """Take a Secret away."""
+        self.core.delete_namespaced_secret(name, self.name)
+
+    def quota(self, name: str, **hard: str) -> None:
+        """Limit what all pods together may ask for, such as `pods="0"`."""
+        self.core.create_namespaced_resource_quota(self.name, {"metadata": {"name": name}, "spec": {"hard": hard}})
+        wait_until(
+            lambda: bool(self.core.read_namespaced_resource_quota(name, self.name).status.hard), "the quota counts"
+        )
+
+    def take_permissions_away(self) -> None:
+        """Unbind Airflow's account from its Role."""
+        self.rbac.delete_namespaced_role_binding(ROLE, self.name)
+        wait_until(lambda: not self.airflow_may_start_pods(), "Airflow's account may not start pods any more")
+
+    def airflow_may_start_pods(self) -> bool:
+        """Whether the API server lets Airflow's account do so; it hears of a binding a moment after it was made."""
+        asked = {"namespace": self.name, "verb": "create", "resource": "pods"}
+        spec = {"user": f"system:serviceaccount:{self.name}:{ACCOUNT}", "resourceAttributes": asked}
+        review = client.AuthorizationV1Api(self._api).create_subject_access_review({"spec": spec})
+        return bool(review.status.allowed)
+
+    def pods(self) -> list[client.V1Pod]:
+        """All pods, oldest first."""
+        pods = self.core.list_namespaced_pod(self.name).items
+        return sorted(pods, key=lambda pod: pod.metadata.creation_timestamp)
+
+    def delete_pod(self, name: str) -> None:
+        """Delete a pod as `kubectl delete pod` does."""
+        self.core.delete_namespaced_pod(name, self.name)
+
+    def project(self, folder: Path) -> dict[str, Any]:
+        """Make a ConfigMap of a project, and return the pod template that mounts it where jobs find it."""
+        files = [path for path in folder.rglob("*") if path.is_file() and path.suffix in (".py", ".yaml", ".json")]
+        names = {path: "-".join(path.relative_to(folder).parts) for path in files}
+        self.core.create_namespaced_config_map(
+            self.name,
+            {"metadata": {"name": "project"}, "data": {names[path]: path.read_text() for path in files}},
+        )
+        items = [{"key": names[path], "path": str(path.relative_to(folder))} for path in files]
+        environment = {"TIDEWHEEL_PROJECT": PROJECT, "PYTHONPATH": PROJECT, "TIDEWHEEL_CODE_VERSION": CODE}
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "spec": {
+                "automountServiceAccountToken": False,
+                "containers": [
+                    {
+                        "name": "job",
+                        "imagePullPolicy": "IfNotPresent",
+                        "env": [{"name": name, "value": value} for name, value in environment.items()],
+                        "volumeMounts": [{"name": "project", "mountPath": PROJECT}],
+                    }
+                ],
+                "volumes": [{"name": "project", "configMap": {"name": "project", "items": items}}],
+            },
+        }
+
+    def airflows_kubeconfig(self, path: Path) -> Path:
+        """Write the kubeconfig of Airflow's account."""
+        request = {"spec": {"expirationSeconds": 3600}}
+        token = self.core.create_namespaced_service_account_token(ACCOUNT, self.name, request).status.token
+        server = self._api.configuration
+        cluster = {"server": server.host, "certificate-authority": server.ssl_ca_cert}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "cluster", "cluster": cluster}],
+            "users": [{"name": "airflow", "user": {"token": token}}],
+            "contexts": [{"name": "context", "context": {"cluster": "cluster", "user": "airflow"}}],
+            "current-context": "context",
+        }
+        path.write_text(yaml.safe_dump(content))
+        return path

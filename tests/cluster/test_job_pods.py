@@ -1,0 +1,188 @@
+"""Jobs as pods of a real cluster: what they make, what each fault is called, and that none is at work twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from plugins.operators.command import JobCommand
+from plugins.operators.job_task import job_task
+from plugins.operators.pod_operator import PodJobOperator
+from tests.cluster.airflow import Task
+from tests.conftest import wait_until
+from tidewheel.settings import load_settings
+from tidewheel.spec import find_pipeline
+
+if TYPE_CHECKING:
+    from tests.cluster.conftest import Installation
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+DAY = "2026-01-05"
+
+
+def task(job: str, *, stage: str = "", days: str = DAY, resources: dict[str, Any] | None = None) -> Task:
+    """A task of the pipeline; small pods, since a test's node is small."""
+    command = JobCommand(job, "shop", days, {"stage": stage} if stage else {}, record=f"{job}-{stage}" if stage else "")
+
+    def make() -> PodJobOperator:
+        settings = load_settings()
+        pipeline = find_pipeline(settings.pipelines_folder, "shop")
+        given = pipeline.resources_of(job).model_copy(update={"cpu": 0.5, **(resources or {})})
+        made = job_task(f"{job}{stage}", command, pipeline.model_copy(update={"resources": {job: given}}), settings)
+        assert isinstance(made, PodJobOperator)
+        made.log_events_on_failure = False
+        return made
+
+    return Task(make)
+
+
+def at_work(installation: Installation) -> list[str]:
+    """Pods whose job has not ended."""
+    return [pod.metadata.name for pod in installation.namespace.pods() if pod.status.phase in ("Pending", "Running")]
+
+
+def running(installation: Installation) -> bool:
+    return any(pod.status.phase == "Running" for pod in installation.namespace.pods())
+
+
+def test_a_day_is_landed_judged_and_turned_into_features_by_pods_that_share_only_the_lake(
+    installation: Installation,
+) -> None:
+    landed = task("land").run()
+    assert landed["figures"]["rows"] > 0
+    assert task("validate", stage="raw").run()["figures"]["refused"] == 0
+    features = task("features", resources={"cpu": 1, "memory": "2Gi"})
+    features.run()
+    assert features.operator is not None
+    assert features.operator.outcome is not None
+    assert features.operator.outcome.record is not None
+    assert features.operator.outcome.record.code_version == "shop_pipeline"
+    task("validate", stage="features").run()
+    manifest = installation.lake.published("features", DAY)
+    assert manifest is not None
+    assert installation.lake.read(manifest).num_rows > 0
+    assert at_work(installation) == []
+
+
+def test_a_pod_that_is_deleted_in_the_middle_is_run_again_and_gives_the_same_bytes(installation: Installation) -> None:
+    land = task("land", days="2026-01-01..2026-02-28")
+    waiting = land.begin()
+    wait_until(lambda: running(installation), "the pod runs", 120)
+    [name] = at_work(installation)
+    installation.namespace.delete_pod(name)
+    with pytest.raises(
+        AirflowException, match=rf"pod .*/{name} of job land was deleted before the job had ended"
+    ) as lost:
+        land.finish(waiting)
+    assert not isinstance(lost.value, AirflowFailException)
+
+    again = land.run()
+    elsewhere = task("land", days="2026-01-01..2026-02-28").run()
+    assert again["figures"] == elsewhere["figures"]
+    assert again["figures"]["rows"] > 0
+
+
+def test_a_worker_that_is_killed_while_its_pod_works_leaves_it_to_the_next_try(installation: Installation) -> None:
+    land = task("land")
+    assert land.begin() is not None  # and nobody ever resumes it
+    [first] = at_work(installation)
+    waiting = land.begin()
+    assert at_work(installation) in ([first], [])
+    assert [pod.metadata.name for pod in installation.namespace.pods()] == [first]
+    assert land.finish(waiting)["figures"]["rows"] > 0
+
+
+def test_a_worker_that_is_killed_before_it_wrote_down_its_pod_finds_it_by_its_labels(
+    installation: Installation,
+) -> None:
+    land = task("land")
+    assert land.begin() is not None
+    [first] = [pod.metadata.name for pod in installation.namespace.pods()]
+    land.stored.clear()
+    land.run()
+    assert land.pushed["pod_name"] == first
+
+
+def test_a_retry_waits_for_the_end_of_a_pod_that_is_being_deleted(installation: Installation) -> None:
+    land = task("land", days="2026-01-01..2026-02-28")
+    assert land.begin() is not None
+    wait_until(lambda: running(installation), "the pod runs", 120)
+    [first] = at_work(installation)
+    installation.namespace.delete_pod(first)
+    waiting = land.begin()
+    names = [pod.metadata.name for pod in installation.namespace.pods()]
+    assert first not in names
+    assert len(names) == 1
+    assert land.finish(waiting)["figures"]["rows"] > 0
+
+
+def test_a_job_with_too_little_memory_is_told_which_key_to_raise_and_not_tried_again(
+    installation: Installation,
+) -> None:
+    with pytest.raises(
+        AirflowFailException,
+        match=r"pod .* of job land used more memory than its 48Mi and was killed \(OOMKilled\); raise memory under "
+        r"resources\.land in dags/shop\.yaml",
+    ):
+        task("land", resources={"memory": "48Mi"}).run()
+    assert at_work(installation) == []
+
+
+def test_an_image_that_is_not_there_is_named(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEWHEEL_JOB_IMAGE", "localhost/never-pushed:1")
+    with pytest.raises(
+        AirflowException, match=r"its image localhost/never-pushed:1 cannot be pulled .*TIDEWHEEL_JOB_IMAGE"
+    ):
+        task("land").run()
+    wait_until(lambda: at_work(installation) == [], "the pod is gone", 60)
+
+
+def test_a_secret_that_is_missing_is_named_with_its_namespace(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_JOB_STARTUP_TIMEOUT_SECONDS", "5")
+    installation.namespace.forget_secret("tidewheel")
+    expected = rf'cannot start: secret "tidewheel" not found; create it in namespace {installation.namespace.name}'
+    with pytest.raises(AirflowException, match=expected):
+        task("land").run()
+    wait_until(lambda: at_work(installation) == [], "the pod is gone", 60)
+
+
+def test_a_pod_that_no_node_has_room_for_says_what_it_asks_for_and_what_the_nodes_lack(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS", "5")
+    with pytest.raises(AirflowException) as found:
+        task("land", resources={"gpu": 16}).run()
+    for words in ("found no node within 5 s", "Insufficient nvidia.com/gpu", "nvidia.com/gpu 16", "resources.land"):
+        assert words in str(found.value)
+    wait_until(lambda: at_work(installation) == [], "the pod is gone", 60)
+
+
+def test_a_quota_that_is_used_up_is_named(installation: Installation) -> None:
+    installation.namespace.quota("few", **{"requests.memory": "1Mi"})
+    with pytest.raises(
+        AirflowException, match=r"no pod for job land .*exceeded quota: few, .*raise that ResourceQuota"
+    ):
+        task("land").run()
+
+
+def test_an_account_that_may_not_create_pods_is_named_with_the_role_that_it_lacks(installation: Installation) -> None:
+    installation.namespace.take_permissions_away()
+    account = f"system:serviceaccount:{installation.namespace.name}:tidewheel-airflow"
+    expected = rf'no pod for job land .*User "{account}" cannot .* Role of infra/kubernetes/jobs\.yaml'
+    with pytest.raises(AirflowException, match=expected):
+        task("land").run()
+
+
+def test_an_account_that_a_pod_template_names_and_nobody_made_is_named(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = load_settings().job_pod_template
+    assert template is not None
+    template.write_text(template.read_text().replace("spec:\n", "spec:\n  serviceAccountName: nobody\n", 1))
+    with pytest.raises(AirflowException, match=r'serviceaccount "nobody" not found; change the pod template'):
+        task("land").run()
