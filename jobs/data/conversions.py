@@ -77,6 +77,16 @@ def times_of_day(written: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return _each(written, time.fromisoformat, pa.time64("us")) if pc.all(is_time, min_count=0).as_py() else None
 
 
+def floats(written: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Text as numbers; None where a value is none, is beyond all floats, or is of digits that a float would change."""
+    there = _cast(written, pa.float64())
+    if there is None:
+        return None
+    digits = written.filter(pc.match_substring_regex(written, r"^[+-]?[0-9]{16,}$")).to_pylist()
+    endless = written.filter(pc.and_(pc.is_inf(there), pc.match_substring_regex(written, r"[0-9]")))
+    return None if len(endless) or any(int(text) != float(text) for text in digits) else there
+
+
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The narrowest type that holds every value of two types, or None where no type does.
 
@@ -197,19 +207,10 @@ def _parsed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
         case "integer":
             return _cast(pc.replace_substring_regex(written, r"^\+([0-9])", r"\1"), kind)
         case "float":
-            return _floats(written, kind)
+            there = floats(written)
+            return None if there is None else _cast(there, kind)
         case _:
             return _cast(written, kind)
-
-
-def _floats(written: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
-    """Numbers; None where digits without a point are beyond what a float holds, or a number is beyond all floats."""
-    there = _cast(written, kind)
-    if there is None:
-        return None
-    digits = written.filter(pc.match_substring_regex(written, r"^[+-]?[0-9]{16,}$")).to_pylist()
-    endless = written.filter(pc.and_(pc.is_inf(there), pc.match_substring_regex(written, r"[0-9]")))
-    return None if len(endless) or any(int(text) != float(text) for text in digits) else there
 
 
 def _times(written: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
