@@ -254,6 +254,8 @@ def test_any_name_can_be_landed(name: str) -> None:
     [
         (["id", "id"], "column id is there twice"),
         (["Id", "at", "ID"], "columns 'Id' and 'ID' differ by upper and lower case only"),
+        (["İl", "il"], "differ by upper and lower case only"),
+        (["s\u0131n\u0131f", "SINIF"], "differ by upper and lower case only"),
         (["straße", "STRASSE"], "differ by upper and lower case only"),
         (["id", ""], "column 2 of 2 has no name"),
         ([" amount"], "column ' amount' begins or ends with a blank, and would be missed as 'amount'"),
