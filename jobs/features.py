@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -27,6 +28,9 @@ from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange, day_ranges
 from tidewheel.runs import read_record
 from tidewheel.spec import Pipeline
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger("tidewheel.features")
 
@@ -188,8 +192,23 @@ def _staged(
                 f"{job.pipeline.features.transform} returned {found.rows if found else 0} rows for {key}, landed were "
                 f"{landing[key].rows}; expected each row once"
             )
+        same = [*job.pipeline.key, job.pipeline.source.event_time]
+        if not _same_rows(job.lake.read(found, same), job.lake.read(landing[key], same), job.pipeline.key):
+            raise SpecError(
+                f"{job.pipeline.features.transform} returned rows for {key} whose {', '.join(same)} were not landed; "
+                "expected each row once, with its key and its event time as they were"
+            )
         staged.append(found)
     return staged
+
+
+def _same_rows(one: pa.Table, other: pa.Table, key: Sequence[str]) -> bool:
+    """Whether two tables hold the same rows, each as often, in any order."""
+    one = one.select(other.column_names).cast(other.schema)
+    if one.equals(other):  # in one file both are in the order of the key
+        return True
+    order = [(name, "ascending") for name in key]
+    return bool(one.sort_by(order).equals(other.sort_by(order)))
 
 
 if __name__ == "__main__":

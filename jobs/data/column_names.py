@@ -8,6 +8,7 @@ from jobs.data.reasons import RowsRefused
 
 PARTITION = "partition"
 """Column that the platform adds to rows and labels: their day."""
+DOTTED, DOTLESS = "\u0130", "\u0131"
 OURS = "_tidewheel_"
 """What the names of columns begin with that stand beside a team's own for a while."""
 
@@ -57,12 +58,17 @@ def check_names(names: Sequence[str], source: str) -> None:
 
 def other_case(name: str, names: Iterable[str]) -> str | None:
     """The name among others that differs from this one by case only."""
-    return next((other for other in names if other != name and other.casefold() == name.casefold()), None)
+    return next((other for other in names if other != name and without_case(other) == without_case(name)), None)
+
+
+def without_case(name: str) -> str:
+    """A name as Spark compares it: Turkish i with and without a dot are one letter to Java, in whatever language."""
+    return name.replace(DOTTED, "i").replace(DOTLESS, "i").casefold()
 
 
 def _alike(names: Sequence[str]) -> list[str]:
     first: dict[str, str] = {}
     for name in names:
-        if (other := first.setdefault(name.casefold(), name)) != name:
+        if (other := first.setdefault(without_case(name), name)) != name:
             return [other, name]
     return []

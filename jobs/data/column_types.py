@@ -8,6 +8,7 @@ durations in microseconds, and lists, structs and maps of these.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 import pyarrow as pa
@@ -56,10 +57,16 @@ def as_landed(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArra
     Raises:
         DataRefused: no type of the lake holds these values.
     """
-    if is_a.is_run_end_encoded(column.type):
-        column = pc.run_end_decode(column)
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = _without_extension(column)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:  # other writers leave bytes that are no UTF-8, or times of day beyond 24 hours
+        raise RowsRefused(
+            source,
+            f"column {name!r} holds {column.type} with a value that the type does not have ({error})",
+            "correct it where it is written, or convert the column in the query or the reader",
+            [name],
+        ) from error
+    column = _decoded(column)
     candidates = lake_types(column.type)
     if not candidates:
         raise RowsRefused(
@@ -71,15 +78,55 @@ def as_landed(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArra
     reason = ""
     for kind in candidates:
         try:
-            return column if column.type == kind else column.cast(kind)
+            landed = column if column.type == kind else column.cast(kind)
         except pa.ArrowException as error:
             reason = str(error)
+            continue
+        if not in_calendar(landed):
+            raise RowsRefused(
+                source,
+                f"column {name!r} holds {column.type} with a value outside the years 1 to 9999, which Python and Spark "
+                "do not have",
+                "correct it, or make it a missing value in the query or the reader",
+                [name],
+            )
+        return landed
     advice = "convert the column in the query or the reader"
-    if is_a.is_timestamp(column.type):
+    if is_a.is_timestamp(column.type) and "lose data" in reason:
         advice = f"round the times in the query or the reader, or declare `types: {{{name}: timestamp}}` to cut them"
     raise RowsRefused(
         source, f"column {name!r} holds {column.type} that {candidates[-1]} cannot: {reason}", advice, [name]
     )
+
+
+def in_calendar(column: pa.ChunkedArray) -> bool:
+    """Whether each date and timestamp of the lake, also in lists, structs and maps, is in the years 1 to 9999.
+
+    Python, Spark and SQL know no other years; Arrow does.
+    """
+    return all(map(_in_calendar, column.chunks))
+
+
+def _in_calendar(array: pa.Array) -> bool:
+    kind = array.type
+    if is_a.is_struct(kind):
+        return all(map(_in_calendar, array.flatten()))
+    if is_a.is_list(kind):
+        return _in_calendar(array.flatten())
+    if is_a.is_map(kind):
+        return _in_calendar(array.keys) and _in_calendar(array.items)
+    if is_a.is_date32(kind):
+        bounds, array = _DAYS, array.cast(pa.int32())
+    elif is_a.is_timestamp(kind) and kind.unit == "us":
+        bounds, array = _MOMENTS, array.cast(pa.int64())
+    else:
+        return True
+    return bool(pc.all(pc.and_(pc.greater_equal(array, bounds[0]), pc.less(array, bounds[1])), min_count=0).as_py())
+
+
+# The first in the calendar, and the first after it.
+_DAYS: tuple[int, ...] = ((date.min - date(1970, 1, 1)).days, (date.max - date(1970, 1, 1)).days + 1)
+_MOMENTS: tuple[int, ...] = tuple(day * 86_400_000_000 for day in _DAYS)  # microseconds
 
 
 def lake_types(kind: pa.DataType) -> list[pa.DataType]:
@@ -143,6 +190,30 @@ def _nested(kind: pa.DataType) -> pa.DataType | None:
             return None
         return pa.struct(fields)
     return None
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without what is a way to store it: run ends, a dictionary, an extension."""
+    if is_a.is_run_end_encoded(column.type):
+        # Arrow decodes run ends of plain types only.
+        taken = [_taken(chunk.values, _places(chunk)) for chunk in column.chunks]
+        return _decoded(pa.chunked_array(taken, column.type.value_type))
+    if is_a.is_dictionary(column.type):
+        taken = [_taken(chunk.dictionary, chunk.indices) for chunk in column.chunks]
+        return _decoded(pa.chunked_array(taken, column.type.value_type))
+    return _without_extension(column) if isinstance(column.type, pa.BaseExtensionType) else column
+
+
+def _places(runs: pa.RunEndEncodedArray) -> pa.Array:
+    """The place of each row's value among the values of its runs."""
+    numbered = pa.RunEndEncodedArray.from_arrays(runs.run_ends, pa.array(range(len(runs.values)), pa.int64()))
+    return pc.run_end_decode(numbered.slice(runs.offset, len(runs)))
+
+
+def _taken(values: pa.Array, places: pa.Array) -> pa.Array:
+    """Values by their places. Arrow takes from no view."""
+    kind = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(values.type)
+    return values.take(places) if kind is None else values.cast(kind).take(places).cast(values.type)
 
 
 def _without_extension(column: pa.ChunkedArray) -> pa.ChunkedArray:

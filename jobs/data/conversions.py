@@ -8,7 +8,7 @@ from datetime import time
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.data.column_types import DIGITS, TIMESTAMP, family
+from jobs.data.column_types import DIGITS, family, in_calendar
 
 # From what a day holds to what the column holds on other days. Each is checked value by value, there and back.
 _BRINGS = frozenset(
@@ -62,12 +62,29 @@ def read_as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
     """
     found, declared = family(column.type), family(kind)
     if found == declared == "timestamp":
-        return column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(kind)
+        return _cast(_cut(column), kind)
     if (there := brought(column, kind)) is not None:
         return there
     if found in ("boolean", "integer", "date", "time") and declared == "text":
         return _texts(column)
-    return _parsed(column, kind) if found == "text" else None
+    there = _parsed(column, kind) if found == "text" else None
+    return there if there is not None and in_calendar(there) else None
+
+
+def times_of_day(written: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Text as times of day, None where a value is written otherwise, such as with a zone or in nanoseconds."""
+    is_time = pc.match_substring_regex(written, r"^[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$")
+    return _each(written, time.fromisoformat, pa.time64("us")) if pc.all(is_time, min_count=0).as_py() else None
+
+
+def floats(written: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Text as numbers; None where a value is none, is beyond all floats, or is of digits that a float would change."""
+    there = _cast(written, pa.float64())
+    if there is None:
+        return None
+    digits = written.filter(pc.match_substring_regex(written, r"^[+-]?[0-9]{16,}$")).to_pylist()
+    endless = written.filter(pc.and_(pc.is_inf(there), pc.match_substring_regex(written, r"[0-9]")))
+    return None if len(endless) or any(int(text) != float(text) for text in digits) else there
 
 
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
@@ -114,12 +131,20 @@ def together(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 def first_misfit(column: pa.ChunkedArray, fits: Callable[[pa.ChunkedArray], bool]) -> str:
     """The first value that does not fit, as text for a message; the first value where each fits by itself."""
-    values = pc.unique(column.drop_null())
+    values = column.drop_null().combine_chunks()
+    values = values if pa.types.is_nested(values.type) else pc.unique(values)
     for place in range(min(len(values), _LOOKED_AT)):
         one = pa.chunked_array([values.slice(place, 1)])
         if not fits(one):
-            return repr(one[0].as_py())
-    return repr(values[0].as_py()) if len(values) else "none"
+            return _shown(one[0])
+    return _shown(values[0]) if len(values) else "none"
+
+
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return repr(value.as_py())
+    except (OverflowError, ValueError):  # a year that Python does not have
+        return f"{value.value} in {value.type}"
 
 
 _LOOKED_AT = 10_000
@@ -174,21 +199,32 @@ def _parsed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
         case "boolean":
             return _each(written, lambda text: _BOOLEANS[text.casefold()], kind)
         case "time":
-            return _each(written, time.fromisoformat, kind)
+            return times_of_day(written)
         case "timestamp":
             return _times(written, kind)
         case "integer" if pc.any(pc.match_substring_regex(written, r"[^0-9+-]")).as_py():  # Arrow reads 0x1F
             return None
+        case "integer":
+            return _cast(pc.replace_substring_regex(written, r"^\+([0-9])", r"\1"), kind)
+        case "float":
+            there = floats(written)
+            return None if there is None else _cast(there, kind)
         case _:
             return _cast(written, kind)
 
 
 def _times(written: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
     """Times as ISO 8601, all with a zone or all without, which then is UTC."""
-    there = _cast(written, TIMESTAMP)
-    if there is None:
-        there = _cast(written, pa.timestamp("us"))
-    return None if there is None else there.cast(kind)
+    for unit in ("us", "ns"):
+        for zone in ("UTC", None):
+            if (there := _cast(written, pa.timestamp(unit, zone))) is not None:
+                return _cast(_cut(there), kind)
+    return None
+
+
+def _cut(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times without their nanoseconds."""
+    return times.cast(pa.timestamp("us", times.type.tz), safe=False) if times.type.unit == "ns" else times
 
 
 def _each(written: pa.ChunkedArray, read: Callable[[str], object], kind: pa.DataType) -> pa.ChunkedArray | None:

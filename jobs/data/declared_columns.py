@@ -16,7 +16,7 @@ from pyspark.errors import (
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import types as T
 
-from jobs.data.column_names import PARTITION
+from jobs.data.column_names import PARTITION, without_case
 from jobs.data.feature_inputs import column
 from tidewheel.errors import SpecError, did_you_mean
 
@@ -48,6 +48,9 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
         SpecError: a column is missing, is there twice, or has a type that it cannot have.
     """
     features, name = pipeline.features, pipeline.features.transform
+    if not isinstance(frame, DataFrame):
+        found = f"{type(frame).__module__}.{type(frame).__name__}"
+        raise SpecError(f"{name} returned a {found}; expected a DataFrame of Spark, made from `inputs.rows`")
     wanted = [*pipeline.key, pipeline.source.event_time, *features.columns, PARTITION]
     if missing := [column for column in wanted if column not in frame.columns]:
         hints = "".join(did_you_mean(column, frame.columns) for column in missing[:1])
@@ -55,8 +58,8 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
             f"{name} returned no column {', '.join(missing)}{hints}; expected the key, the event time, {PARTITION!r} "
             f"and every column under features of {pipeline.name}"
         )
-    spelled = [found.casefold() for found in frame.columns]
-    if twice := [column for column in wanted if spelled.count(column.casefold()) > 1]:
+    spelled = [without_case(found) for found in frame.columns]
+    if twice := [column for column in wanted if spelled.count(without_case(column)) > 1]:
         raise SpecError(f"{name} returned column {', '.join(twice)} more than once; drop or rename the others")
     kinds = {field.name: field.dataType for field in frame.schema}
     for same in (*pipeline.key, pipeline.source.event_time):

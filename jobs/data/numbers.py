@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.data.conversions import first_misfit
+from jobs.data.conversions import first_misfit, floats
 
 
 class NotANumber(ValueError):
@@ -26,7 +26,9 @@ def as_numbers(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         return numbers
     example = first_misfit(column, lambda values: _finite(values) is not None)
     if pa.types.is_string(column.type):
-        expected = "a number, or null where there is none; convert it in the transform, or list it under categorical"
+        expected = (
+            "a number of 64 bits, or null where there is none; convert it in the transform, or list it as categorical"
+        )
     elif pa.types.is_floating(column.type):
         expected = "finite; let the transform put null, or the limit you mean, in its place"
     else:
@@ -35,8 +37,11 @@ def as_numbers(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    try:
-        numbers = (pc.utf8_trim_whitespace(column) if pa.types.is_string(column.type) else column).cast(pa.float64())
-    except pa.ArrowException:
-        return None
-    return None if pc.any(pc.is_inf(numbers)).as_py() else numbers
+    if pa.types.is_string(column.type):
+        numbers = floats(pc.utf8_trim_whitespace(column))
+    else:
+        try:
+            numbers = column.cast(pa.float64())
+        except pa.ArrowException:
+            return None
+    return None if numbers is None or pc.any(pc.is_inf(numbers)).as_py() else numbers

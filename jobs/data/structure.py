@@ -64,10 +64,14 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, sourc
     elif pa.types.is_null(column.type) or pa.types.is_decimal(column.type):  # decimal: `numeric` in a database
         column = column.cast(pa.float64())
     elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        advice = "convert it in the query or the reader"
+        if pa.types.is_string(column.type):
+            word = "boolean" if task == "classification" else "number"
+            advice = f"declare what the text stands for, for example `labels.types: {{{label}: {word}}}`, or {advice}"
         raise RowsRefused(
             source,
             f"column {label!r} holds {column.type}, for example {first_misfit(column, lambda _: False)}",
-            "rule: a label is a number or a boolean",
+            f"rule: a label is a number or a boolean; {advice}",
             [label],
         )
     table = _set(table, label, column)
@@ -107,9 +111,12 @@ def like_rows(table: pa.Table, types: Mapping[str, pa.DataType], source: str) ->
 
 def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str) -> None:
     if task == "classification":
-        allowed, rule = pc.is_in(labels, pa.array([0, 1], labels.type)), "the label of a classification is 0 or 1"
+        allowed, rule = pc.or_(pc.equal(labels, 0), pc.equal(labels, 1)), "the label of a classification is 0 or 1"
     else:
         allowed, rule = pc.is_finite(labels), "the label of a regression is a finite number"
+        if pa.types.is_integer(labels.type):  # models compute with doubles
+            allowed = pc.and_(pc.greater_equal(labels, -(2**53)), pc.less_equal(labels, 2**53))
+            rule = f"{rule}, and an integer within ±2^53"
     wrong = labels.filter(pc.invert(allowed))
     if len(wrong):
         found = ", ".join(str(value) for value in pc.unique(wrong).slice(0, NAMED).to_pylist())
@@ -182,7 +189,7 @@ def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
             raise RowsRefused(
                 source, f"column {column!r} is empty in {nulls} rows", "rule: every row has a key", [column]
             )
-    counted = table.group_by(key, use_threads=False).aggregate([([], "count_all")])
+    counted = _one_zero(table.select(key)).group_by(key, use_threads=False).aggregate([([], "count_all")])
     twice = counted.filter(pc.greater(counted["count_all"], 1))
     if twice.num_rows:
         found = ", ".join(str(tuple(row[c] for c in key)) for row in twice.slice(0, NAMED).to_pylist())
@@ -193,6 +200,14 @@ def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
             key,
         )
     return table.sort_by([(column, "ascending") for column in key])
+
+
+def _one_zero(keys: pa.Table) -> pa.Table:
+    """Keys with -0.0 as 0.0, which Spark joins with each other."""
+    for name in keys.column_names:
+        if pa.types.is_floating(keys[name].type):
+            keys = _set(keys, name, pc.add(keys[name], pa.scalar(0.0, keys[name].type)))
+    return keys
 
 
 def _set(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:

@@ -30,6 +30,10 @@ def path_mistake(path: str) -> str:
 def query_mistake(query: str) -> str:
     """Why a query can never read one day; empty where it can."""
     names = _BOUND.findall(query)
+    if f":{PARAMETER}::" in query:  # of which SQLAlchemy makes a shorter name
+        return (
+            f"the cast right behind :{PARAMETER} hides its name; expected cast(:{PARAMETER} as …), or a blank between"
+        )
     if other := [name for name in names if name != PARAMETER]:
         return (
             f"nothing is bound to :{other[0]}; expected :{PARAMETER} as the only parameter, other colons written "

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import combinations
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from tidewheel.spec.mistake import Mistake, refuse
 from tidewheel.spec.one_day import path_mistake, query_mistake
@@ -51,8 +58,14 @@ def _is_an_encoding(name: str) -> str:
     return name
 
 
+def _has_no_blank_around(column: str) -> str:
+    if column != column.strip():
+        raise ValueError("expected a name that neither begins nor ends with a blank: no such column is landed")
+    return column
+
+
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-Column = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Column = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_has_no_blank_around)]
 CodeReference = Annotated[str, StringConstraints(pattern=CODE), Field(examples=["jobs.pipelines.shop.reader:orders"])]
 Cron = Annotated[str, StringConstraints(pattern=CRON), AfterValidator(_runs_some_day), Field(examples=["0 3 * * *"])]
 Nightly = Annotated[str, StringConstraints(pattern=NIGHTLY), Field(examples=["0 3 * * *"])]
@@ -60,10 +73,26 @@ Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 Character = Annotated[str, StringConstraints(pattern=CHARACTER)]
 
 
+def _is_number(annotation: object) -> bool:
+    """Whether a field takes numbers and no boolean: pydantic would read `true` as 1."""
+    kinds = {annotation, *get_args(annotation)}
+    return bool(kinds & {int, float}) and bool not in kinds
+
+
 class Section(BaseModel):
     """A part of a pipeline file: unknown keys and numbers that are none are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _booleans_are_no_numbers(cls, given: Any) -> Any:
+        fields = cls.model_fields if isinstance(given, dict) else {}
+        wrong = [
+            name for name, field in fields.items() if isinstance(given.get(name), bool) and _is_number(field.annotation)
+        ]
+        refuse([Mistake((name,), f"found {given[name]}", "expected a number") for name in wrong])
+        return given
 
 
 class FileReader(Section):

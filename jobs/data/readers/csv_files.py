@@ -59,7 +59,7 @@ def _csv_column(
         if not parses(kind):
             raise SpecError(
                 f"{section}: column {name!r} is known as {kind}, which no field of a CSV file can be; expected text, a "
-                "number, a boolean, a date or a timestamp"
+                "number, a boolean, a date, a time of day or a timestamp"
             )
         try:
             return parsed(text, kind, notation)

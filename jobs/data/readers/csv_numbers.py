@@ -21,6 +21,7 @@ EXACT_DIGITS = 15  # that many digits survive a float64, whatever they are
 PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)?(\.[0-9]+)?$"
 # As programs print them: 1e-05, 2.5E7. An exponent without sign or point, as in 1e5, is as likely a part of an id.
 SCIENTIFIC = r"^-?([0-9](\.[0-9]+)?[eE][+-][0-9]+|[0-9]\.[0-9]+[eE][0-9]+)$"
+WHOLE = r"^(-?[0-9]+)\.(0|00|0000+)$"
 ANY_NUMBER = r"^-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 
 
@@ -90,8 +91,8 @@ def numbers_as(text: pa.ChunkedArray, kind: pa.DataType, notation: Notation) -> 
         return None
     if pa.types.is_integer(kind):
         integers = printed_back(plain, kind)
-        # `1.0`: pandas writes integers so once one of them is missing.
-        return printed_back(replaced(plain, r"^(-?[0-9]+)\.0+$", r"\1"), kind) if integers is None else integers
+        # `1.0`: pandas writes integers so once one of them is missing. `1.000` may be a thousand.
+        return printed_back(replaced(plain, WHOLE, r"\1"), kind) if integers is None else integers
     if pa.types.is_floating(kind):
         return _floats_as(plain, kind)
     return cast_or_none(plain, kind) if all_true(pc.match_substring_regex(plain, PLAIN_NUMBER)) else None

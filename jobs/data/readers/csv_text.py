@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from jobs.data.readers.csv_hints import delimiter_hint, encoding_hint, other_format
@@ -90,14 +92,22 @@ def csv_text(file: SourceFile, reader: CsvReader, section: str) -> CsvText:
     if broken is None:
         try:
             columns = _columns(content, reader, len(names))
-            return CsvText(file, reader, content, pa.table(dict(zip(names, columns, strict=True))))
         except pa.ArrowInvalid as error:
             broken = _first_broken(content, reader) or (str(error), "")
+        else:
+            found = CsvText(file, reader, content, pa.table(dict(zip(names, columns, strict=True))))
+            if (row := _header_again(found.table)) is None:
+                return found
+            broken = (
+                f"line {found.line(row)} is the line with the column names again, as in a file that was put together "
+                "of several",
+                "land them as files of their own, or remove the line",
+            )
     raise UnreadableFile(file, broken[0], _with_hint(broken[1], content, reader, section))
 
 
 def _unpacked(file: SourceFile) -> bytes:
-    compression = COMPRESSIONS.get(Path(file.name).suffix)
+    compression = COMPRESSIONS.get(Path(file.name).suffix.lower())
     content = file.content
     if compression and content:
         try:
@@ -124,7 +134,8 @@ def _decoded(file: SourceFile, content: bytes, reader: CsvReader, section: str) 
         seen, remedy = cut if ends_within else encoding_hint(content, start, section)
         raise UnreadableFile(file, f"line {line} is not {reader.encoding}{seen}", remedy) from error
     encoded = content if reader.encoding.lower() in ("utf-8", "utf8") else text.encode(errors="surrogatepass")
-    encoded = encoded.removeprefix(b"\xef\xbb\xbf")
+    while encoded.startswith(codecs.BOM_UTF8):
+        encoded = encoded.removeprefix(codecs.BOM_UTF8)
     if (nul := encoded.find(b"\0")) >= 0:
         line = 1 + encoded.count(b"\n", 0, nul)
         seen, remedy = encoding_hint(content, nul, section)
@@ -198,6 +209,8 @@ def _columns(content: bytes, reader: CsvReader, count: int) -> list[pa.ChunkedAr
         newlines_in_values=True,
     )
     rows, block = content.lstrip(LINE_ENDS), BLOCK
+    if not rows.endswith((b"\n", b"\r")):
+        rows += b"\n"  # Arrow finds no end of a header without it
     while True:
         read = pa.csv.ReadOptions(column_names=positions, skip_rows_after_names=1, block_size=block)
         try:
@@ -210,6 +223,17 @@ def _columns(content: bytes, reader: CsvReader, count: int) -> list[pa.ChunkedAr
             block = min(block * 8, LARGEST_BLOCK)  # a row is longer than a block
         else:
             return list(table.columns)
+
+
+def _header_again(table: pa.Table) -> int | None:
+    """The first row that holds nothing but the names of its columns; None where there is none."""
+    row: pa.ChunkedArray | None = None
+    for name, column in zip(table.column_names, table.columns, strict=True) if table.num_columns > 1 else ():
+        is_name = pc.equal(pc.utf8_trim(column, characters=" \t\ufeff"), name)
+        row = is_name if row is None else pc.and_(row, is_name)
+        if not pc.any(row, min_count=0).as_py():
+            return None
+    return None if row is None else pc.index(row, True).as_py()
 
 
 def _with_hint(message: str, content: bytes, reader: CsvReader, section: str) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.data.conversions import times_of_day
 from jobs.data.readers.csv_numbers import Notation, floats, integers, numbers_as
 from jobs.data.readers.text_columns import all_true, cast_or_none, is_one_of, printed_back, replaced, without
 
@@ -91,6 +92,7 @@ def parses(kind: pa.DataType) -> bool:
         pa.types.is_floating,
         pa.types.is_decimal,
         pa.types.is_date,
+        pa.types.is_time,
         pa.types.is_timestamp,
     )
     return any(is_kind(kind) for is_kind in readable)
@@ -113,6 +115,9 @@ def _as(values: pa.ChunkedArray, kind: pa.DataType, notation: Notation) -> pa.Ch
     if pa.types.is_date(kind):
         days = _dates(values)
         return None if days is None else days.cast(kind)
+    if pa.types.is_time(kind):
+        times = times_of_day(values)
+        return None if times is None else cast_or_none(times, kind)
     if pa.types.is_timestamp(kind):
         return _times_as(values, kind)
     return numbers_as(values, kind, notation)
@@ -126,9 +131,9 @@ def _booleans(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def _any_booleans(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """As `_booleans`, in spellings that may differ, since the column is known to be of booleans."""
-    spelled = [word for spelling in SPELLINGS for word in spelling]
-    return pc.equal(pc.utf8_lower(text), "true") if all_true(is_one_of(text, spelled)) else None
+    """As `_booleans`, in spellings that may differ and as 1 and 0, since the column is known to be of booleans."""
+    spelled = [*(word for spelling in SPELLINGS for word in spelling), "1", "0"]
+    return is_one_of(pc.utf8_lower(text), ["true", "1"]) if all_true(is_one_of(text, spelled)) else None
 
 
 def _dates(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -147,7 +152,7 @@ def _times(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def _times_as(text: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
-    """Times of a known type; where it has a zone and the values name none, they are in it."""
+    """Times of a known type; where it has a zone and the values name none, they are in it. Nanoseconds are cut off."""
     for unit in ("us", "ns"):
         times = _cast_times(text, pa.timestamp(unit, "UTC" if kind.tz else None))
         if times is None and kind.tz and (local := _cast_times(text, pa.timestamp(unit))) is not None:
@@ -156,6 +161,8 @@ def _times_as(text: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
             except pa.ArrowInvalid:  # an hour that summer time skips or doubles
                 return None
         if times is not None:
+            if unit == "ns" and kind.unit != "ns":
+                times = times.cast(pa.timestamp("us", times.type.tz), safe=False)
             return cast_or_none(times, kind)
     return None
 

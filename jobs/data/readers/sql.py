@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
     from sqlalchemy.exc import SQLAlchemyError
 
-POSTGRES_INTERVAL = 1186  # its type's number; psycopg2 makes 30 days of a month
+# Numbers of PostgreSQL's types. Of a month in an interval psycopg2 makes 30 days.
+POSTGRES_INTERVALS = (1186, 1187)  # one, and an array of them
+POSTGRES_TIMES = {1082: "PYDATE", 1083: "PYTIME", 1114: "PYDATETIME", 1184: "PYDATETIMETZ"}
+NO_TIMES = ("infinity", "-infinity", "24:00:00")
 
 
 def read_sql(reader: SqlReader, day: date) -> SourceDay:
@@ -31,6 +34,8 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
     name = f"the query on {reader.url_variable} for {day}"
     try:
         with engine.connect() as connection:
+            if engine.driver == "psycopg2":
+                _read_times_as_they_are(connection.connection.driver_connection)
             query = text(reader.query).bindparams(bindparam("partition", day, Date))
             result = connection.execute(query)
             names, codes = list(result.keys()), _type_codes(engine, result)
@@ -48,7 +53,7 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
         engine.dispose()
     if problem := name_problem(names, "name it in the query with `as`"):
         raise RowsRefused(name, *problem)
-    if intervals := [column for column, code in zip(names, codes, strict=True) if code == POSTGRES_INTERVAL]:
+    if intervals := [column for column, code in zip(names, codes, strict=True) if code in POSTGRES_INTERVALS]:
         raise RowsRefused(
             name,
             f"column {', '.join(intervals)} is an interval, which may hold months and has no one length",
@@ -65,6 +70,23 @@ def _array(values: Sequence[object], column: str, query: str) -> pa.Array:
     except ValueProblem as problem:
         expected = f"{problem.expected}; cast it in the query" if problem.expected else "cast it in the query"
         raise RowsRefused(query, f"column {column!r} {problem.found}", expected, [column]) from problem
+
+
+def _read_times_as_they_are(connection: Any) -> None:
+    """Have psycopg2 fail on what it would take for 9999-12-31, 0001-01-01 and midnight."""
+    from psycopg2 import extensions
+
+    def exactly(cast: Any) -> Any:
+        def read(written: str | None, cursor: Any) -> object:
+            if written in NO_TIMES:
+                raise ValueError(written)
+            return cast(written, cursor)
+
+        return read
+
+    for number, cast in POSTGRES_TIMES.items():
+        kind = extensions.new_type((number,), cast, exactly(getattr(extensions, cast)))
+        extensions.register_type(kind, connection)
 
 
 def _type_codes(engine: Engine, result: Any) -> list[object]:

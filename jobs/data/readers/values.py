@@ -56,9 +56,9 @@ def _kind(value: object) -> type:
     """The type that decides what a value becomes: that of Python for those of NumPy, and for types that extend it."""
     if isinstance(value, np.bool_):
         return bool
-    if isinstance(value, np.integer):
+    if isinstance(value, np.integer) and not isinstance(value, np.timedelta64):  # which is one, to NumPy
         return int
-    if isinstance(value, np.floating):
+    if isinstance(value, np.floating) and not isinstance(value, np.longdouble):  # no column holds 80 bits
         return float
     for kind in (bool, int, float, Decimal, str, datetime, date, time, timedelta, uuid.UUID):
         if isinstance(value, kind):
@@ -92,7 +92,7 @@ def _array(values: Sequence[Any], kind: type) -> pa.Array:
         if kind is int:
             return _integers([value if value is None else int(value) for value in values])
         if kind in ARROW:
-            return pa.array(values, ARROW[kind])
+            return pa.array(values, pa.duration(_unit(present)) if kind is timedelta else ARROW[kind])
     except (pa.ArrowException, ValueError, OverflowError, UnicodeError) as error:
         raise ValueProblem(
             f"holds {_name(kind)} values that no column can hold: {error}", "expected values of one simple type"
@@ -103,14 +103,14 @@ def _array(values: Sequence[Any], kind: type) -> pa.Array:
     )
 
 
-# None: Arrow finds the precision and scale of decimals.
+# None: precision and scale of decimals, and the unit of durations, are found.
 ARROW = {
     bool: pa.bool_(),
     Decimal: None,
     str: pa.string(),
     date: pa.date32(),
     time: pa.time64("us"),
-    timedelta: pa.duration("us"),
+    timedelta: None,
 }
 
 
@@ -144,10 +144,16 @@ def _timestamps(values: Sequence[Any]) -> pa.Array:
     zoned = [value.tzinfo is not None for value in present]
     if any(zoned) and not all(zoned):
         raise ValueProblem("holds timestamps with a zone and others without", "expected either")
+    unit = _unit(present)
     if not any(zoned):
-        return pa.array(values, pa.timestamp("us"))
+        return pa.array(values, pa.timestamp(unit))
     moments = [value.astimezone(UTC) if isinstance(value, datetime) else None for value in values]
-    return pa.array(moments, pa.timestamp("us", "UTC"))
+    return pa.array(moments, pa.timestamp(unit, "UTC"))
+
+
+def _unit(values: Sequence[Any]) -> str:
+    """Microseconds, unless a value of pandas has more: Arrow would cut it."""
+    return "ns" if any(getattr(v, "nanosecond", 0) or getattr(v, "nanoseconds", 0) for v in values) else "us"
 
 
 def _lists(values: Sequence[Any]) -> pa.Array:

@@ -12,10 +12,19 @@ import pytest
 
 from jobs.data.column_names import check_names
 from jobs.data.column_types import TIMESTAMP, as_landed
-from jobs.data.conversions import brought, read_as, together, wider
+from jobs.data.conversions import brought, first_misfit, read_as, together, wider
 from tidewheel.errors import DataRefused
 
 NOON = datetime(2026, 1, 1, 12)
+
+
+def _raw(kind: pa.DataType, width: str, numbers: list[int], *more: bytes) -> pa.Array:
+    """One value as other programs write it, which Arrow itself would not."""
+    buffers = [pa.py_buffer(pa.array(numbers, width).buffers()[1]), *map(pa.py_buffer, more)]
+    return pa.Array.from_buffers(kind, 1, [None, *buffers])
+
+
+RUNS_OF_DICTIONARY = pa.RunEndEncodedArray.from_arrays([2, 3], pa.array(["a", "b"]).dictionary_encode())
 LANDS = {
     "null": (pa.nulls(2), "null"),
     "bool": (pa.array([True, None]), "bool"),
@@ -38,6 +47,14 @@ LANDS = {
     "fixed size binary": (pa.array([b"ab", None], pa.binary(2)), "binary"),
     "dictionary": (pa.array(["a", None]).dictionary_encode(), "string"),
     "dictionary of dates": (pa.array([date(2026, 1, 1), None]).dictionary_encode(), "date32[day]"),
+    "dictionary of large integers": (pa.array([1, 2**64 - 1], pa.uint64()).dictionary_encode(), "decimal128(20, 0)"),
+    "dictionary of views": (
+        pa.DictionaryArray.from_arrays([1, None], pa.array(["a", "b"], pa.string_view())),
+        "string",
+    ),
+    "dictionary of lists": (pa.DictionaryArray.from_arrays([0, 0], pa.array([[1]])), "list<item: int64>"),
+    "run-end of a dictionary": (RUNS_OF_DICTIONARY, "string"),
+    "part of run-end": (RUNS_OF_DICTIONARY.slice(1, 2), "string"),
     "run-end": (pc.run_end_encode(pa.array([1, 1, None])), "int64"),
     "date32": (pa.array([date(1, 1, 1), date(9999, 12, 31)]), "date32[day]"),
     "date64": (pa.array([date(2026, 1, 1), None], pa.date64()), "date32[day]"),
@@ -64,6 +81,19 @@ REFUSED = {
     "empty struct": (pa.array([{}]), ["struct<>", "to text"]),
     "names of one letter": (pa.array([{"a": 1, "A": 2}]), ["struct<a", "to text"]),
     "seconds beyond the calendar": (pa.array([2**60], pa.timestamp("s")), ["timestamp[s]"]),
+    "the year 10000": (pa.array([253_402_300_800], pa.timestamp("s")), ["timestamp[s]", "outside the years 1 to 9999"]),
+    "a date before Christ": (pa.array([-800_000], pa.int32()).cast(pa.date32()), ["date32", "the years 1 to 9999"]),
+    "the year 10000 in a list": (
+        pa.array([[2_932_897]], pa.list_(pa.int32())).cast(pa.list_(pa.date32())),
+        ["years 1"],
+    ),
+    "the year 10000 in a struct": (
+        pa.StructArray.from_arrays([pa.array([2**58], pa.timestamp("us"))], ["a"]),
+        ["struct<a: timestamp[us]>", "the years 1 to 9999"],
+    ),
+    "text that is not UTF-8": (_raw(pa.string(), "int32", [0, 2], b"\xff\xfe"), ["string", "UTF8"]),
+    "a time of day after midnight": (_raw(pa.time32("s"), "int32", [90_000]), ["time32[s]", "[0, 86400)"]),
+    "a time of day before midnight": (_raw(pa.time64("us"), "int64", [-5]), ["time64[us]", "acceptable range"]),
 }
 
 
@@ -130,6 +160,17 @@ def test_a_day_is_brought_to_the_type_of_the_days_before_without_loss_or_doubt(
 DECLARED = [
     (["1", " 2 ", "", None], pa.int64(), [1, 2, None, None]),
     (["0x1F"], pa.int64(), None),
+    (["+5", "007", "-5"], pa.int64(), [5, 7, -5]),
+    (["9007199254740993"], pa.float64(), None),
+    (["9007199254740992", "inf"], pa.float64(), [2.0**53, float("inf")]),
+    (["1e999"], pa.float64(), None),
+    (["0000-01-01"], pa.date32(), None),
+    (["0000-01-01T00:00:00"], TIMESTAMP, None),
+    (["08:15+02:00"], pa.time64("us"), None),
+    (["08:15:00.123456789"], pa.time64("us"), None),
+    (["08"], pa.time64("us"), None),
+    (["2026-01-01T12:00:00.000001999Z"], TIMESTAMP, [NOON.replace(microsecond=1, tzinfo=UTC)]),
+    ([["a"]], pa.string(), None),
     (["1.5", "1e3", ""], pa.float64(), [1.5, 1000.0, None]),
     (["1,5"], pa.float64(), None),
     (["true", "FALSE", "1", "0", ""], pa.bool_(), [True, False, True, False, None]),
@@ -159,6 +200,21 @@ def test_a_declared_timestamp_cuts_nanoseconds() -> None:
     there = read_as(_column(pa.array([1_767_268_800_000_001_999], pa.timestamp("ns"))), TIMESTAMP)
     assert there is not None
     assert there.to_pylist() == [datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)]
+
+
+def test_a_declared_timestamp_is_not_another_moment_where_microseconds_cannot_hold_it() -> None:
+    assert read_as(_column(pa.array([2**60], pa.timestamp("s"))), TIMESTAMP) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pa.array([["a"], ["b"]]), "['a']"),
+        (pa.array([2**60], pa.timestamp("s")), "1152921504606846976 in timestamp[s]"),
+    ],
+)
+def test_a_misfit_of_any_type_can_be_shown(values: pa.Array, expected: str) -> None:
+    assert first_misfit(_column(values), lambda _: False) == expected
 
 
 @pytest.mark.parametrize(
@@ -198,6 +254,8 @@ def test_any_name_can_be_landed(name: str) -> None:
     [
         (["id", "id"], "column id is there twice"),
         (["Id", "at", "ID"], "columns 'Id' and 'ID' differ by upper and lower case only"),
+        (["İl", "il"], "differ by upper and lower case only"),
+        (["s\u0131n\u0131f", "SINIF"], "differ by upper and lower case only"),
         (["straße", "STRASSE"], "differ by upper and lower case only"),
         (["id", ""], "column 2 of 2 has no name"),
         ([" amount"], "column ' amount' begins or ends with a blank, and would be missed as 'amount'"),

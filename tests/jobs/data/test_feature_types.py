@@ -132,6 +132,12 @@ WRONG: dict[str, tuple[pa.Array, str, type[TidewheelError], list[str]]] = {
     "bytes": (VALUES["binary"], "categorical", SpecError, ["'x' is BINARY", "one text"]),
     "a list as a category": (VALUES["list"], "categorical", SpecError, ["'x' is ARRAY<STRING>", "one text"]),
     "text": (pa.array(["1.5", "twelve"]), "numeric", DataRefused, ["'x' holds 'twelve'", str(FIRST), "null"]),
+    "text of too many digits": (
+        pa.array(["9007199254740993", None]),
+        "numeric",
+        DataRefused,
+        ["'x' holds '9007199254740993'"],
+    ),
     "an empty text": (pa.array(["1.5", ""]), "numeric", DataRefused, ["'x' holds ''", "convert it in the transform"]),
     "infinity": (pa.array([1.0, float("-inf")]), "numeric", DataRefused, ["'x' holds -inf", "finite"]),
     "a large integer": (pa.array([1, 2**53 + 1]), "numeric", DataRefused, ["'x' holds 9007199254740993", "scale it"]),
@@ -172,6 +178,10 @@ def test_numbers_of_any_type_are_features_with_their_values(spark: SparkSession,
     }
 
 
+def _twice(rows: DataFrame) -> DataFrame:
+    return rows.union(rows)
+
+
 def _key_as_text(inputs: FeatureInputs) -> DataFrame:
     return through(inputs).withColumn("id", column("id").cast("long"))
 
@@ -179,6 +189,17 @@ def _key_as_text(inputs: FeatureInputs) -> DataFrame:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
+        (lambda inputs: through(inputs).toPandas(), ["returned a pandas.", "expected a DataFrame of Spark"]),
+        (lambda inputs: None, ["returned a builtins.NoneType", "expected a DataFrame of Spark"]),
+        (
+            lambda inputs: through(inputs).withColumn("id", column("id").substr(2, 99)),
+            ["returned rows for 2026-01-01 whose id, at were not landed"],
+        ),
+        (
+            lambda inputs: through(inputs).withColumn("at", column("at") + timedelta(hours=1)),
+            ["whose id, at were not landed", "each row once, with its key and its event time as they were"],
+        ),
+        (lambda inputs: _twice(through(inputs).where("x = 1")), ["whose id, at were not landed"]),
         (lambda inputs: inputs.rows.select("colour"), ["cannot be computed", "colour"]),
         (
             lambda inputs: through(inputs).withColumn("x", column("id").cast("date") + column("x")),

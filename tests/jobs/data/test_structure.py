@@ -99,6 +99,24 @@ def test_unknown_labels_are_left_out(labels: pa.Array, known: list[float]) -> No
     assert labels_of_day(table, ["id"], "late", "regression", "labels.csv")["late"].to_pylist() == known
 
 
+@pytest.mark.parametrize(("task", "word"), [("classification", "boolean"), ("regression", "number")])
+def test_a_label_that_is_text_names_the_declaration_that_reads_it(task: Task, word: str) -> None:
+    table = pa.table({"id": [1], "late": ["1"]})
+    with pytest.raises(DataRefused, match=rf"'1'; rule: .*declare what.*`labels\.types: {{late: {word}}}`"):
+        labels_of_day(table, ["id"], "late", task, "labels.csv")
+    lists = pa.table({"id": [1], "late": [[1]]})
+    with pytest.raises(DataRefused, match=r"for example \[1\]; rule: a label is a number or a boolean; convert it"):
+        labels_of_day(lists, ["id"], "late", task, "labels.csv")
+
+
+def test_zero_has_no_sign() -> None:
+    table = pa.table({"id": [1, 2, 3], "late": [-0.0, 0.0, 1.0]})
+    assert labels_of_day(table, ["id"], "late", "classification", "labels.csv").num_rows == 3
+    keys = pa.table({"id": [0.0, -0.0], "at": [NOON] * 2})
+    with pytest.raises(DataRefused, match="1 keys occur more than once"):
+        rows_of_day(keys, DAY, ["id"], "at", "source.csv")
+
+
 def test_labels_get_their_key_in_the_type_of_the_rows() -> None:
     labels = pa.table({"id": ["007", "8"], "shop": ["a", "b"], "late": [0, 1]})
     types = {"id": pa.int64(), "shop": pa.string()}
@@ -118,6 +136,7 @@ def test_labels_get_their_key_in_the_type_of_the_rows() -> None:
     [
         ("classification", [0, 7, 1, -1], r"2 of 4 labels are wrong \(for example 7, -1\); rule: .* 0 or 1"),
         ("classification", [0.0, 0.5, None], r"1 of 2 labels are wrong \(for example 0.5\)"),
+        ("regression", [7, 2**53 + 1], r"1 of 2 labels are wrong \(for example 9007199254740993\); rule: .* ±2\^53"),
         ("regression", [7.0, float("inf")], r"1 of 2 labels are wrong \(for example inf\); rule: .* a finite number"),
     ],
 )

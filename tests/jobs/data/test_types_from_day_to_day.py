@@ -135,6 +135,27 @@ def test_a_declared_type_holds_from_the_first_day(csv: Deliveries) -> None:
     ]
 
 
+DECLARED = {
+    "text": (["007", ""], ["007", None]),
+    "integer": (["7", "8.0"], [7, 8]),
+    "number": (["1e3", ""], [1000.0, None]),
+    "decimal": (["1.50", ""], [Decimal("1.50"), None]),
+    "boolean": (["1", "FALSE"], [True, False]),
+    "date": (["2024-03-01", ""], [DAYS[0], None]),
+    "time": (["08:15", "NA"], [time(8, 15), None]),
+    "timestamp": (["2024-03-01T10:00:00.000001999Z", ""], [datetime(2024, 3, 1, 10, 0, 0, 1, tzinfo=UTC), None]),
+}
+
+
+@pytest.mark.parametrize("word", DECLARED)
+def test_a_csv_file_is_read_in_each_type_that_can_be_declared(csv: Deliveries, word: str) -> None:
+    written, values = DECLARED[word]
+    _declare(csv, f"{{x: {word}}}")
+    _write(csv, DAYS[0], written)
+    assert _land(csv, DAYS[0]).refused is None
+    assert _landed(csv, DAYS[0])[1] == values
+
+
 def test_a_type_that_is_declared_later_is_what_the_refusal_asks_for(csv: Deliveries) -> None:
     _write(csv, DAYS[0], ["123", "7"])
     _write(csv, DAYS[1], ["A12", "8"])

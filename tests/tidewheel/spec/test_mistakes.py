@@ -31,6 +31,18 @@ WRONG = {
         ("  column: returned", "  column: returned\n  delay_days: one"),
         ["line 11, labels.delay_days: found 'one'; expected a valid integer"],
     ),
+    "a number that is a boolean": (
+        ("  column: returned", "  column: returned\n  delay_days: true"),
+        ["line 11, labels.delay_days: found True; expected a number"],
+    ),
+    "a column with a blank at its end": (
+        ("  column: returned", "  column: 'returned '"),
+        ["line 10, labels.column: found 'returned '", "neither begins nor ends with a blank"],
+    ),
+    "a cast that hides the day": (
+        (CSV, "{kind: sql, url_variable: SHOP_URL, query: 'select * from t where day = :partition::date'}"),
+        ["line 5, source.reader.query: the cast right behind :partition hides its name; expected cast(:partition as"],
+    ),
     "a number out of range": (
         ("  column: returned", "  column: returned\n  delay_days: 0"),
         ["labels.delay_days: found 0; expected greater than or equal to 1"],

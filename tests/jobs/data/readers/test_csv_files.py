@@ -6,6 +6,7 @@ import bz2
 import csv
 import gzip
 import io
+import lzma
 import re
 import zipfile
 from pathlib import Path
@@ -93,6 +94,7 @@ def test_a_file_that_cannot_be_split_names_the_line(tmp_path: Path, content: str
         ("k,t\r\n1,a\r\n2,b\r\n", {}, [(1, "a"), (2, "b")]),
         ("k,t\r1,a\r2,b", {}, [(1, "a"), (2, "b")]),
         ("\ufeffk,t\n1,a\n", {}, [(1, "a")]),
+        ("\ufeff\ufeffk,t\n1,a\n", {}, [(1, "a")]),
         ("\n\nk,t\n1,a\n\n", {}, [(1, "a")]),
         ("k , t\n1,a\n", {}, [(1, "a")]),
         ("k;t\n1;a,b\n", {"delimiter": ";"}, [(1, "a,b")]),
@@ -142,6 +144,11 @@ def test_an_encoding_is_read_as_it_is_declared(tmp_path: Path, encoding: str) ->
         (b"PAR1\x15\x04", "is a Parquet file: set the reader's `kind: parquet`"),
         (gzip.compress(b"k,t\n1,a\n", mtime=0), "is compressed by gzip: end its name with .gz"),
         (bz2.compress(b"k,t\n1,a\n"), "is compressed by bzip2"),
+        (lzma.compress(b"k,t\n1,a\n"), "is compressed by xz: unpack it"),
+        (b"\x04\x22\x4d\x18\x60\x40\x82", "is compressed by LZ4"),
+        (b"Obj\x01\x04", "is an Avro file: convert it"),
+        (b"ARROW1\0\0", "is an Arrow file: convert it"),
+        ("sep=;\nk;t\n1;a\n", "written for Excel, with the delimiter in its first line: remove that line"),
         ("k,t,k\n1,a,2\n", r"two or more columns have the same name: 'k' \(columns 1, 3\).*correct the first line"),
         ("k, k\n1,a\n", r"the same name: 'k' \(columns 1, 2\)"),
         (",t\n0,a\n", r"column 1 of 2 has no name.*index=False"),
@@ -181,6 +188,30 @@ def test_a_file_with_a_header_alone_is_a_day_without_rows(tmp_path: Path) -> Non
     assert (table.num_rows, table.column_names) == (0, ["k", "t"])
     with pytest.raises(SourceError, match="no such file"):
         _read_all(tmp_path, "y.csv")
+
+
+@pytest.mark.parametrize("content", ["k,t", 'k,"t\nu"', "\ufeffk,t"])
+def test_a_header_needs_no_line_end(tmp_path: Path, content: str) -> None:
+    table = _read(tmp_path, content)
+    assert (table.num_rows, table.num_columns) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("k,t\n1,a\nk,t\n2,b\n", 3),
+        ("k , t\n1,a\n\nk , t\n2,b\n", 4),
+        ("\ufeffk,t\n1,a\n\ufeffk,t\n2,b\n", 3),
+        ('k,t\n1,"a\nb"\n"k","t"\n', 4),
+    ],
+)
+def test_files_that_were_put_together_with_their_headers_are_refused(tmp_path: Path, content: str, line: int) -> None:
+    assert f"line {line} is the line with the column names again" in _refusal(tmp_path, content)
+
+
+def test_a_row_may_repeat_a_part_of_the_header(tmp_path: Path) -> None:
+    assert _read(tmp_path, "k,t\nk,a\nb,t\n").to_pydict() == {"k": ["k", "b"], "t": ["a", "t"]}
+    assert _read(tmp_path, "k\nk\n").to_pydict() == {"k": ["k"]}
 
 
 def test_files_of_a_day_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
@@ -253,7 +284,12 @@ def test_a_folder_may_have_brackets_in_its_name(tmp_path: Path) -> None:
 
 def test_a_compressed_file_is_read(tmp_path: Path) -> None:
     content = b"n,s\n1,a\nNA,\n"
-    for name, packed in (("x.csv.gz", gzip.compress(content)), ("x.csv.bz2", bz2.compress(content))):
+    named = (
+        ("x.csv.gz", gzip.compress(content)),
+        ("x.csv.bz2", bz2.compress(content)),
+        ("X.CSV.GZ", gzip.compress(content)),
+    )
+    for name, packed in named:
         assert _read(tmp_path, packed, name).to_pydict() == {"n": [1, None], "s": ["a", None]}
     members = gzip.compress(b"n,s\n") + gzip.compress(b"1,a\n")
     assert _read(tmp_path, members, "y.csv.gz").to_pydict() == {"n": [1], "s": ["a"]}

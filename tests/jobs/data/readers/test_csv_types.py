@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -176,6 +176,10 @@ def test_numbers_in_another_notation_name_the_key_to_set(tmp_path: Path, fields:
         ),
         (pa.float32(), ["0.5", ""], [0.5, None]),
         (pa.bool_(), ["true", "False", ""], [True, False, None]),
+        (pa.bool_(), ["1", "0", "NA"], [True, False, None]),
+        (pa.int64(), ["1.0", "1.00", "1.0000"], [1, 1, 1]),
+        (pa.time64("us"), ["08:15", "23:59:59.5", ""], [time(8, 15), time(23, 59, 59, 500_000), None]),
+        (UTC_TIME, ["2024-03-01T10:00:00.000001999Z"], [datetime(2024, 3, 1, 10, 0, 0, 1, tzinfo=UTC)]),
         (pa.decimal128(10, 2), ["1.5", "2"], [Decimal("1.50"), Decimal(2)]),
         (pa.date32(), ["2024-03-01", ""], [DAY, None]),
         (UTC_TIME, ["2024-03-01T10:00:00Z"], [datetime(2024, 3, 1, 10, tzinfo=UTC)]),
@@ -208,7 +212,10 @@ def test_a_known_type_is_the_one_that_a_column_gets(
         (pa.float32(), "1e39"),
         (pa.float64(), "two"),
         (pa.bool_(), "yes"),
-        (pa.bool_(), "1"),
+        (pa.bool_(), "2"),
+        (pa.int64(), "1.000"),
+        (pa.time64("us"), "08:15+02:00"),
+        (pa.time64("us"), "24:00"),
         (pa.decimal128(5, 2), "1.555"),
         (pa.decimal128(5, 2), "1e2"),
         (pa.date32(), "2024-02-30"),

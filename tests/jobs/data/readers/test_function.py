@@ -17,6 +17,7 @@ from tidewheel.errors import DataRefused, SpecError, UsageError
 from tidewheel.spec.sections import PythonReader
 
 DAY = date(2024, 3, 1)
+NANOSECOND = pd.Timestamp("2024-03-01 10:00:00.123456789")
 RETURNED: list[object] = []
 
 
@@ -109,6 +110,14 @@ def test_another_library_s_table_comes_through_arrow_s_stream() -> None:
             [datetime(2024, 3, 1, 10, tzinfo=UTC), None],
         ),
         (pd.Series(pd.to_timedelta(["1h"])), pa.duration("ns"), [pd.Timedelta("1h")]),
+        (pd.Series([NANOSECOND, None], dtype=object), pa.timestamp("ns"), [NANOSECOND, None]),
+        (pd.Series([[NANOSECOND]], dtype=object), pa.list_(pa.timestamp("ns")), [[NANOSECOND]]),
+        (
+            pd.Series([NANOSECOND.tz_localize("Europe/Berlin")], dtype=object),
+            pa.timestamp("ns", "UTC"),
+            [NANOSECOND.tz_localize("Europe/Berlin")],
+        ),
+        (pd.Series([pd.Timedelta(1, "ns")], dtype=object), pa.duration("ns"), [pd.Timedelta(1, "ns")]),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -132,6 +141,8 @@ def test_a_column_of_pandas_keeps_its_values(values: pd.Series, kind: pa.DataTyp
         ([[1], ["a"]], "holds values of more than one type"),
         ([1 + 2j], "is of pandas' type complex128"),
         ([object], "holds values of type type"),
+        ([np.timedelta64(1, "s")], "holds values of type numpy.timedelta64"),
+        ([np.longdouble("0.1")], "holds values of type numpy.longdouble"),
         (["\ud800"], "holds str values that no column can hold"),
         (pd.period_range("2024-03", periods=1, freq="M"), "is of pandas' type period[M]"),
         (pd.interval_range(0, 1), "is of pandas' type interval[int64, right]"),

@@ -131,6 +131,7 @@ def select(postgres_url: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) 
         ("cast(12.50 as numeric(10, 2))", pa.decimal128(4, 2), Decimal("12.50")),
         ("cast('1e40' as numeric)", pa.decimal256(41, 0), Decimal(10) ** 40),
         ("date '2024-02-29'", pa.date32(), date(2024, 2, 29)),
+        ("date '9999-12-31'", pa.date32(), date(9999, 12, 31)),
         ("time '08:15'", pa.time64("us"), time(8, 15)),
         ("timestamp '2024-03-01 10:00:00.123456'", pa.timestamp("us"), datetime(2024, 3, 1, 10, 0, 0, 123456)),
         ("timestamptz '2024-03-01 10:00+05:30'", pa.timestamp("us", "UTC"), datetime(2024, 3, 1, 4, 30, tzinfo=UTC)),
@@ -170,6 +171,11 @@ def test_a_number_that_is_none_stays_one(select: Callable[[str], pa.Table]) -> N
         ("cast('nan' as numeric)", r"holds Decimal\('NaN'\)"),
         ("date '0044-03-15 BC'", "a value that Python does not have"),
         ("timestamp '20000-01-01'", "a value that Python does not have"),
+        ("date 'infinity'", "a value that Python does not have: infinity; cast it in the query"),
+        ("timestamp '-infinity'", "a value that Python does not have: -infinity"),
+        ("timestamptz 'infinity'", "a value that Python does not have: infinity"),
+        ("time '24:00'", "a value that Python does not have: 24:00:00"),
+        ("array[interval '1 month']", "is an interval, which may hold months"),
     ],
 )
 def test_a_type_that_no_column_can_hold_is_named_with_its_column(
