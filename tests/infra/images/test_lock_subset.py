@@ -53,6 +53,10 @@ def test_serving_needs_nothing_that_trains_or_schedules() -> None:
     assert "apache-airflow" not in names("core", "jobs", "serving")
 
 
+def test_what_bentoml_runs_to_build_a_bento_is_in_the_jobs_image() -> None:
+    assert "uv" in names("core", "jobs", "serving")
+
+
 def test_every_requirement_of_the_lock_is_read_with_its_hashes() -> None:
     read = list(requirements(LOCK))
 
