@@ -97,7 +97,7 @@ def test_services_run_on_a_read_only_root_file_system_and_without_rights(service
             assert service["security_opt"] == ["no-new-privileges:true"], name
 
 
-def test_jobs_share_the_network_the_processes_and_the_state_of_the_model_services_they_release(services: dict[str, Any]) -> None:
+def test_jobs_share_network_processes_and_state_of_the_model_services_they_release(services: dict[str, Any]) -> None:
     scheduler = services["airflow-scheduler"]
 
     assert scheduler["network_mode"] == scheduler["pid"] == "service:endpoint"
