@@ -12,10 +12,10 @@ WORKERS := -n auto --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test test-cluster lock clean purge
+.PHONY: help setup demo down status check test test-cluster test-containers lock compose-env clean purge
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the environment in .venv/ from the hashed lock (done once, and again when the lock changes)
 
@@ -35,14 +35,21 @@ check: $(READY) ## Lint, formatting, types, and who may import whom
 	$(BIN)/lint-imports
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -q $(WORKERS) --ignore=tests/cluster
+	$(BIN)/pytest -q $(WORKERS)
 
 test-cluster: $(READY) ## Run the tests that need a Kubernetes cluster, on the one that KUBECONFIG names
-	$(BIN)/pytest -q tests/cluster
+	$(BIN)/pytest -q -m cluster tests/cluster
+
+test-containers: $(READY) ## Build the images, start docker-compose.yaml and play the loop on it (needs Docker)
+	$(BIN)/pytest -q -m docker tests/containers
 
 lock: $(READY) ## Bring requirements.lock in line with pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --no-header --quiet pyproject.toml -o requirements.lock
+
+compose-env: $(READY) ## Bring infra/images/airflow.env in line with infra/embedded/airflow_services.py
+	$(BIN)/python -m infra.images.airflow_env > infra/images/airflow.env.new
+	mv infra/images/airflow.env.new infra/images/airflow.env
 
 clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi

@@ -40,10 +40,10 @@ TEXT = """\
 {title}
 
 Bodies that cost whoever reads them without care a multiple of what they cost their sender, each sent by itself while
-another caller asks for one row every few milliseconds. *Memory* is what the service and its processes grew by (less than
-nothing where memory of earlier requests was given back), of which {limit} MiB (ten times the largest body) are allowed;
-*others* is the time that 99 of a hundred of the other caller's
-requests took, of which 100 ms are allowed. In quiet it was {quiet:.0f} ms on this machine.
+another caller asks for one row every few milliseconds. *Memory* is what the service and its processes grew by (less
+than nothing where memory of earlier requests was given back), of which {limit} MiB (ten times the largest body) are
+allowed; *others* is the time that 99 of a hundred of the other caller's requests took, of which 100 ms are allowed. In
+quiet it was {quiet:.0f} ms on this machine.
 
 `python -m benchmarks.attacks`, {day}: two cores, whose load was {load:.1f} before.
 

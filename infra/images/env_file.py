@@ -8,9 +8,14 @@ from dataclasses import asdict
 from infra.embedded.credentials import Credentials
 
 
+def variable(credential: str) -> str:
+    """Name of the variable that holds a credential."""
+    return f"TIDEWHEEL_{credential.upper()}"
+
+
 def variables() -> dict[str, str]:
     """Fresh credentials by the name of their variable."""
-    return {f"TIDEWHEEL_{name.upper()}": value for name, value in asdict(Credentials()).items()}
+    return {variable(name): value for name, value in asdict(Credentials()).items()}
 
 
 if __name__ == "__main__":

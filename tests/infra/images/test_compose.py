@@ -15,18 +15,15 @@ from infra.embedded import airflow_services
 from infra.embedded.credentials import Credentials
 from infra.embedded.layout import Layout
 from infra.embedded.ports import Ports
+from infra.images import airflow_env
 from infra.images.env_file import variables
 from tidewheel.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
+AIRFLOW_ENV = ROOT / "infra" / "images" / "airflow.env"
+LOCK_SUBSET = ROOT / "infra" / "images" / "lock_subset.py"
 DOCKERFILE = (ROOT / "infra" / "images" / "Dockerfile").read_text(encoding="utf-8")
-# One log folder is shared, so there are no log servers; names are the containers' own.
-EMBEDDED_ONLY = {
-    "AIRFLOW__CORE__HOSTNAME_CALLABLE",
-    "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
-    "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
-}
 
 
 @pytest.fixture(scope="module")
@@ -34,56 +31,76 @@ def services() -> dict[str, Any]:
     return dict(YAML(typ="safe").load(COMPOSE)["services"])
 
 
-def embedded_options(home: Path) -> dict[str, str]:
-    settings = Settings(home=home, project=Path("/opt/tidewheel"))
-    sections = airflow_services.configuration(Layout(home), settings, Credentials(), "url", Ports())
-    return {
-        f"AIRFLOW__{section}__{option}".upper(): str(value)
-        for section, options in sections.items()
-        for option, value in options.items()
-    }
-
-
-def test_airflow_is_configured_as_in_the_embedded_platform(services: dict[str, Any]) -> None:
-    embedded = embedded_options(Path("/state"))
+def test_airflow_is_configured_by_the_file_that_is_made_from_the_embedded_platforms_options(
+    services: dict[str, Any],
+) -> None:
+    assert AIRFLOW_ENV.read_text(encoding="utf-8") == airflow_env.text(), "run `make compose-env`"
     for name in ("airflow", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "airflow-init"):
-        found = {k: v for k, v in services[name]["environment"].items() if k.startswith("AIRFLOW__")}
+        assert services[name]["env_file"] == [str(AIRFLOW_ENV.relative_to(ROOT))]
+        assert not [variable for variable in services[name]["environment"] if variable.startswith("AIRFLOW__")]
 
-        assert found.keys() == embedded.keys() - EMBEDDED_ONLY
-        # Addresses and secrets differ; what is a choice does not.
-        for option, value in found.items():
-            if "://" not in value and "${" not in value and option != "AIRFLOW__API__HOST":
-                assert value == embedded[option], option
+
+def test_what_is_a_choice_is_the_same_in_containers_and_what_names_this_machine_is_not() -> None:
+    sections = airflow_services.configuration(
+        Layout(Path("/state")),
+        Settings(home=Path("/state"), project=Path("/opt/tidewheel")),
+        Credentials(),
+        "url",
+        Ports(),
+    )
+    embedded = {f"AIRFLOW__{s}__{o}".upper(): str(v) for s, options in sections.items() for o, v in options.items()}
+    found = dict(line.split("=", 1) for line in airflow_env.text().splitlines()[1:])
+
+    assert embedded.keys() - found.keys() == {
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
+    }
+    assert not [name for name, value in found.items() if "127.0.0.1" in value]
+    for name, value in found.items():
+        if "://" not in value and "${" not in value and name != "AIRFLOW__API__HOST":
+            assert value == embedded[name], name
 
 
 def test_every_port_is_published_on_this_machine_alone(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
 
-    assert sorted(published) == ["127.0.0.1:5000:5000", "127.0.0.1:8000:8000", "127.0.0.1:8080:8080"]
+    assert sorted(published) == [
+        "127.0.0.1:${AIRFLOW_PORT:-8080}:8080",
+        "127.0.0.1:${ENDPOINT_PORT:-8000}:8000",
+        "127.0.0.1:${MLFLOW_PORT:-5000}:5000",
+    ]
 
 
 def test_every_secret_is_asked_for_and_generated(services: dict[str, Any]) -> None:
-    asked = set(re.findall(r"\$\{(\w+):\?\}", COMPOSE))
+    read = COMPOSE + AIRFLOW_ENV.read_text(encoding="utf-8")
 
-    assert asked == variables().keys()
-    assert not re.findall(r"\$\{\w+\}", COMPOSE), "a secret that is not set must stop compose, not be empty"
+    assert set(re.findall(r"\$\{(\w+):\?\}", read)) == variables().keys()
+    assert not re.findall(r"\$\{\w+\}", read), "a secret that is not set must stop compose, not be empty"
     assert variables() != variables()
 
 
 def test_all_services_but_the_database_run_from_the_one_image(services: dict[str, Any]) -> None:
     images = {name: service["image"] for name, service in services.items()}
 
-    assert images.pop("postgres") == "postgres:18"
-    assert set(images.values()) == {"tidewheel:latest"}
-    assert {service["build"]["dockerfile"] for name, service in services.items() if name in images} == {
-        "infra/images/Dockerfile"
-    }
+    assert images.pop("postgres") == "${POSTGRES_IMAGE:-postgres:18}"
+    assert set(images.values()) == {"${TIDEWHEEL_IMAGE:-tidewheel:latest}"}
+    builds = [service["build"] for name, service in services.items() if name in images]
+    assert {(build["dockerfile"], build["target"]) for build in builds} == {("infra/images/Dockerfile", "airflow")}
 
 
-def test_jobs_share_the_network_and_the_state_of_the_model_services_they_release(services: dict[str, Any]) -> None:
+def test_services_run_on_a_read_only_root_file_system_and_without_rights(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        if name != "postgres":
+            assert service["read_only"], name
+            assert service["cap_drop"] == ["ALL"], name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_jobs_share_network_processes_and_state_of_the_model_services_they_release(services: dict[str, Any]) -> None:
     scheduler = services["airflow-scheduler"]
 
-    assert scheduler["network_mode"] == "service:endpoint"
+    assert scheduler["network_mode"] == scheduler["pid"] == "service:endpoint"
     assert "ports" not in scheduler
     assert scheduler["volumes"] == services["endpoint"]["volumes"]
 
@@ -126,9 +143,10 @@ def test_the_endpoint_stays_while_its_router_answers_and_ends_when_it_is_gone(tm
 
 
 def test_the_image_copies_what_is_there_and_the_context_holds_it() -> None:
-    copied = [word for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()]
+    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    copied = {word for line in lines for word in line.split()} - {str(LOCK_SUBSET.relative_to(ROOT))}
     context = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
-    assert set(copied) == {line.removeprefix("!") for line in context if line.startswith("!")}
+    assert copied == {line.removeprefix("!") for line in context if line.startswith("!")}
     for name in copied:
         assert (ROOT / name).exists(), name

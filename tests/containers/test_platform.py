@@ -1,0 +1,110 @@
+"""The platform in containers: it reaches healthy, closes the loop, and its models answer from the serving image."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import wait_until
+from tests.containers.engine import Compose, container, health, run
+from tests.free_ports import free_port
+
+PIPELINE, FIRST_DAY, NIGHT = "flight_delay", "2013-01-01", "2013-03-03"
+FEATURES = f"""
+from tidewheel.lake import Lake
+from tidewheel.settings import load_settings
+from tidewheel.spec import find_pipeline
+settings = load_settings()
+lake, pipeline = Lake.open({PIPELINE!r}, settings), find_pipeline(settings.pipelines_folder, {PIPELINE!r})
+frame = lake.read(lake.need("features", {NIGHT!r}), pipeline.features.columns).slice(0, 100).to_pandas()
+print(frame.to_json(orient="records", double_precision=15))
+"""
+PUBLISHED = f"""
+from tidewheel.lake import Lake
+from tidewheel.settings import load_settings
+print(Lake.open({PIPELINE!r}, load_settings()).partitions("features"))
+"""
+
+
+@pytest.fixture(scope="module")
+def rows(played: Compose) -> list[dict[str, Any]]:
+    """A hundred rows of the last night."""
+    found: list[dict[str, Any]] = played.python("endpoint", FEATURES)
+    return found
+
+
+def test_every_service_is_healthy_and_the_migration_has_ended_well(up: Compose) -> None:
+    states = {each["Service"]: (each["State"], each["ExitCode"], each["Health"]) for each in up.containers()}
+
+    assert states.pop("airflow-init") == ("exited", 0, "")
+    assert set(states.values()) == {("running", 0, "healthy")}, states
+    assert len(states) == 7
+
+
+def test_no_service_of_ours_has_more_rights_than_it_needs(up: Compose) -> None:
+    for each in up.containers():
+        if each["Service"] != "postgres":
+            [found] = json.loads(run("docker", "inspect", each["ID"]))
+            assert found["HostConfig"]["ReadonlyRootfs"], each["Service"]
+            assert found["HostConfig"]["CapDrop"] == ["ALL"], each["Service"]
+            assert found["Config"]["User"] == "10001:10001", each["Service"]
+
+
+def test_the_pages_open_on_this_machine_behind_their_logins(up: Compose) -> None:
+    assert httpx.get(f"{up.url('AIRFLOW_PORT')}/api/v2/dags").status_code == 401
+    assert httpx.get(f"{up.url('MLFLOW_PORT')}/api/2.0/mlflow/experiments/search").status_code == 401
+    login = {"username": "admin", "password": up.environment["TIDEWHEEL_AIRFLOW_PASSWORD"]}
+    assert httpx.post(f"{up.url('AIRFLOW_PORT')}/auth/token", json=login).status_code == 201
+
+
+def test_the_loop_is_closed_and_the_released_model_answers_on_this_machine(
+    played: Compose, rows: list[dict[str, Any]]
+) -> None:
+    url = f"{played.url('ENDPOINT_PORT')}/{PIPELINE}/predict"
+    answer = httpx.post(url, json={"rows": rows}, timeout=30).raise_for_status().json()
+
+    assert answer["model_version"] == "2"
+    assert len(answer["predictions"]) == len(rows)
+
+
+def test_the_serving_image_answers_for_the_same_bento_as_the_endpoint_does(
+    played: Compose, images: dict[str, str], rows: list[dict[str, Any]]
+) -> None:
+    listed = played("exec", "-T", "endpoint", "sh", "-c", f"ls -d /state/bentos/bentos/{PIPELINE}/2-*/src").split()
+    name, port = f"serving-{secrets.token_hex(3)}", free_port()
+    container(
+        "--detach", "--name", name, "--publish", f"127.0.0.1:{port}:3000",
+        "--volume", f"{played.project}_state:/state:ro", "--workdir", listed[0], images["serving"],
+    )  # fmt: skip
+    try:
+        wait_until(lambda: health(name) == "healthy", "the serving container is healthy", 120)
+        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json={"rows": rows}, timeout=30).raise_for_status()
+    finally:
+        run("docker", "rm", "--force", name)
+
+    through = httpx.post(f"{played.url('ENDPOINT_PORT')}/{PIPELINE}/predict", json={"rows": rows}, timeout=30)
+    assert answer.json()["predictions"] == through.json()["predictions"]
+
+
+def test_the_jobs_image_lands_a_day_and_publishes_features_that_spark_computed(
+    up: Compose, images: dict[str, str]
+) -> None:
+    state = f"{up.project}-jobs"
+    database = up.python("endpoint", "import json, os; print(json.dumps(os.environ['TIDEWHEEL_DATABASE_URL']))")
+    job = (
+        "--network", f"{up.project}_default", "--volume", f"{state}:/state",
+        "--env", f"TIDEWHEEL_DATABASE_URL={database}", images["jobs"], "python",
+    )  # fmt: skip
+    asked = ("--pipeline", PIPELINE, "--partition", FIRST_DAY, "--run-id", "by_hand")
+    try:
+        for name, *options in (
+            ("land",), ("validate", "--stage", "raw"), ("features",), ("validate", "--stage", "features"),
+        ):  # fmt: skip
+            container(*job, "-m", f"jobs.{name}", *asked, *options, seconds=900)
+        assert FIRST_DAY in container(*job, "-c", PUBLISHED)
+    finally:
+        run("docker", "volume", "rm", "--force", state)
