@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
 
 TIMEOUT_SECONDS = 30
+AWAY = (502, 503, 504)
+"""What a proxy in front of MLflow answers when MLflow does not."""
 
 
 class Refused(RegistryError):
@@ -40,7 +42,7 @@ def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, 
     Raises:
         NotInRegistry: there is nothing of that name.
         Refused: MLflow refuses for another reason.
-        RegistryError: MLflow cannot be reached.
+        RegistryError: MLflow cannot be reached, or something else answers in its place.
     """
     url = settings.require("mlflow_url").rstrip("/")
     user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
@@ -52,17 +54,25 @@ def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, 
         raise RegistryError(
             f"MLflow at {url} cannot be reached: {error}; is the platform up (`tidewheel status`)?"
         ) from error
-    if answer.is_success:
-        return dict(answer.json())
-    words = _refusal(answer)
-    # a missing alias is worded as a wrong parameter
-    missing = words.get("error_code") == "RESOURCE_DOES_NOT_EXIST" or words.get("message", "").endswith("not found.")
-    kind = NotInRegistry if missing else Refused
-    raise kind(f"MLflow at {url}: {words.get('message', answer.text[:300])} (HTTP {answer.status_code}, {path})")
+    words = _words(answer)
+    if answer.is_success and words is not None:
+        return words
+    found = f"(HTTP {answer.status_code}, {path})"
+    if answer.is_success or answer.status_code in AWAY:
+        raise RegistryError(
+            f"what answers at {url} is not MLflow {found}: is it up, and is TIDEWHEEL_MLFLOW_URL right?"
+        )
+    code, message = (str((words or {}).get(name) or "") for name in ("error_code", "message"))
+    # A missing alias is worded as a wrong parameter.
+    missing = code == "RESOURCE_DOES_NOT_EXIST" or (
+        code == "INVALID_PARAMETER_VALUE" and message.endswith("not found.")
+    )
+    raise (NotInRegistry if missing else Refused)(f"MLflow at {url}: {message or answer.text[:300]} {found}")
 
 
-def _refusal(answer: httpx.Response) -> dict[str, str]:
+def _words(answer: httpx.Response) -> dict[str, Any] | None:
     try:
-        return dict(answer.json())
+        words = answer.json()
     except ValueError:
-        return {}
+        return None
+    return words if isinstance(words, dict) else None

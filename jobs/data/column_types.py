@@ -114,7 +114,7 @@ def _in_calendar(array: pa.Array) -> bool:
     if is_a.is_list(kind):
         return _in_calendar(array.flatten())
     if is_a.is_map(kind):
-        return _in_calendar(array.keys) and _in_calendar(array.items)
+        return _in_calendar(array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))))
     if is_a.is_date32(kind):
         bounds, array = _DAYS, array.cast(pa.int32())
     elif is_a.is_timestamp(kind) and kind.unit == "us":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import time
+from decimal import ROUND_DOWN, Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,12 +63,13 @@ def read_as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
     """
     found, declared = family(column.type), family(kind)
     if found == declared == "timestamp":
-        return _cast(_cut(column), kind)
-    if (there := brought(column, kind)) is not None:
-        return there
-    if found in ("boolean", "integer", "date", "time") and declared == "text":
-        return _texts(column)
-    there = _parsed(column, kind) if found == "text" else None
+        there = _cast(_cut(column), kind)
+    elif found in ("boolean", "integer", "date", "time") and declared == "text":
+        there = _texts(column)
+    else:
+        there = brought(column, kind)
+    if there is None and found == "text":
+        there = _parsed(column, kind)
     return there if there is not None and in_calendar(there) else None
 
 
@@ -78,13 +80,18 @@ def times_of_day(written: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def floats(written: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Text as numbers; None where a value is none, is beyond all floats, or is of digits that a float would change."""
+    """Text as numbers; None where a value is none, is beyond all floats, or a float would change its whole part."""
     there = _cast(written, pa.float64())
     if there is None:
         return None
-    digits = written.filter(pc.match_substring_regex(written, r"^[+-]?[0-9]{16,}$")).to_pylist()
+    long = written.filter(pc.match_substring_regex(written, r"^[+-]?[0-9]{16,}(\.[0-9]*)?$")).to_pylist()
     endless = written.filter(pc.and_(pc.is_inf(there), pc.match_substring_regex(written, r"[0-9]")))
-    return None if len(endless) or any(int(text) != float(text) for text in digits) else there
+    return None if len(endless) or any(map(_changes, long)) else there
+
+
+def _changes(digits: str) -> bool:
+    whole = Decimal(digits).to_integral_value(ROUND_DOWN)
+    return whole != Decimal(float(digits)).to_integral_value(ROUND_DOWN)
 
 
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:

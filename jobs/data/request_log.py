@@ -132,8 +132,11 @@ class RequestLog:
         if manifest is not None:
             known = None if columns is None else [name for name in (*columns, SEGMENT) if name in manifest.columns]
             published = self._lake.read(manifest, known, where=where)
-            files = pa.array([segment.path.name for segment in found], pa.string())
-            pieces.append(published.filter(pc.invert(pc.is_in(published[SEGMENT], files))))
+            whole = pa.array([segment.path.name for segment in found if segment not in damaged], pa.string())
+            published = published.filter(pc.invert(pc.is_in(published[SEGMENT], whole)))
+            # What was published of a file before it was damaged stays.
+            pieces = [piece.filter(pc.invert(pc.is_in(_identities(piece), _identities(published)))) for piece in pieces]
+            pieces.append(published)
         if not pieces:
             pieces = [log_schema((), (), ()).empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
         rows = pa.concat_tables(pieces, promote_options="permissive")
@@ -147,6 +150,11 @@ class RequestLog:
         """The files of one day, in the order of their time."""
         paths = (self.folder / key).glob(f"*{SUFFIX}")
         return sorted(segment for path in paths if (segment := Segment.at(path)))
+
+
+def _identities(predictions: pa.Table) -> pa.ChunkedArray:
+    row = predictions["row"].cast(pa.string())
+    return pc.binary_join_element_wise(predictions[SEGMENT], predictions["request_id"], row, "/")
 
 
 def _days(start: datetime, end: datetime) -> Iterator[str]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,7 +20,7 @@ import pyarrow.compute as pc
 from jobs.data.arrow_suite import read_arrow_suite
 from jobs.data.column_types import family
 from jobs.data.conversions import brought
-from jobs.data.expectations import Finding, Judge, parse_suite, read_suite_file
+from jobs.data.expectations import Finding, Judge, parse_suite, read_suite_file, worst_first
 from jobs.data.type_rules import TYPE_RULES, judge_type
 from tidewheel.errors import SpecError
 
@@ -101,9 +100,9 @@ class TableJudge:
     def __init__(self, suite_file: Path) -> None:
         self._file, self._text = suite_file, read_suite_file(suite_file)
         self._arrow_suite = read_arrow_suite(self._text)
+        # What is wrong with a suite that Arrow cannot read is said before any batch is judged.
+        self._suite = None if self._arrow_suite else parse_suite(suite_file, self._text)
         self._prepared: dict[pa.Schema, _Prepared] = {}
-        if self._arrow_suite is None:
-            self._suite  # noqa: B018  what is wrong with it is said before any batch is judged
 
     def judge(self, table: pa.Table) -> list[Finding]:
         """Hold a batch against the suite, broken rules first.
@@ -116,18 +115,15 @@ class TableJudge:
 
     def judge_by_great_expectations(self, table: pa.Table) -> list[Finding]:
         """The same, whatever Arrow can compute."""
-        suite = self._suite
+        if self._suite is None:
+            self._suite = parse_suite(self._file, self._text)
         try:
-            return self._judge(suite, table)
+            return self._judge(self._suite, table)
         except Exception as error:  # whatever a metric raises where Great Expectations does not expect it
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise SpecError(
                 f"{self._file}: a rule cannot be computed: {why}; `tidewheel validate` names the rule"
             ) from error
-
-    @cached_property
-    def _suite(self) -> gx.ExpectationSuite:
-        return parse_suite(self._file, self._text)
 
     def _judge(self, suite: gx.ExpectationSuite, table: pa.Table) -> list[Finding]:
         schema = pa.schema([(field.name, field.type) for field in table.schema])
@@ -137,7 +133,7 @@ class TableJudge:
         findings = [judge_type(expectation, schema) for expectation in prepared.about_types]
         for frame, judge in prepared.judges.items():
             findings += judge.judge(frame(table))
-        return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
+        return worst_first(findings)
 
     def _prepare(self, suite: gx.ExpectationSuite, schema: pa.Schema) -> _Prepared:
         import great_expectations as gx

@@ -12,6 +12,7 @@ from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, dag_id, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
+from tidewheel.pods import jobs_in_pods
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -23,6 +24,8 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     follows = assets.predictions if pipeline.scoring.enabled else assets.features
     requests = JobCommand("requests", pipeline.name, PARTITION)
     monitor = JobCommand("monitor", pipeline.name, PARTITION)
+    # Beside the services, monitoring reads the same files, published or not; a pod sees only what was published.
+    after_requests = "all_success" if "monitor" in jobs_in_pods(pipeline, settings) else "all_done"
     with declared_dag(
         pipeline,
         "monitoring",
@@ -33,7 +36,6 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     ) as dag:
         chain(
             job_task("requests", requests, pipeline, settings),
-            # A day is looked at whether or not its requests could be published: both read the same files.
             job_task(
                 "monitor",
                 monitor,
@@ -41,7 +43,7 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 settings,
                 links=["Report"],
                 execution_timeout=LONG,
-                trigger_rule="all_done",
+                trigger_rule=after_requests,
             ),
             RequestTraining(
                 task_id="request_training",

@@ -169,6 +169,20 @@ def test_the_rest_of_a_damaged_file_is_published_and_the_file_is_kept(
     assert published["request_id"].tolist() == ["first", "third"]
 
 
+def test_what_was_published_of_a_file_stays_when_the_file_is_damaged_later(job: Job, writer: Writers) -> None:
+    log, files = RequestLog(job.settings, "orders"), writer()
+    for name in ("first", "second", "third"):
+        append(files, [name])
+    assert work(job).figures["rows"] == 3
+    append(files, ["fourth"])
+    [segment] = log.segments(DAY)
+    content = bytearray(segment.path.read_bytes())
+    content[content.index(b"second")] = ord("x")
+    segment.path.write_bytes(content)
+    work(job)
+    assert sorted(logged(job)) == ["first", "fourth", "second", "third"]
+
+
 def test_a_file_without_one_undamaged_block_is_kept_too(job: Job, writer: Writers) -> None:
     log = RequestLog(job.settings, "orders")
     append(writer(), ["a"], datetime(2026, 3, 1, tzinfo=UTC))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LONGEST_SHOWN = 80
 Key = tuple[int | str, ...]
+MOVED: dict[Key, str] = {("training", "resources"): "`resources: {train: …}`"}
+"""Keys of earlier releases, and how the same is written now."""
 NAMED = 20
 """Broken rules that a message names; a file with more has one cause, or is no pipeline."""
 
@@ -98,6 +100,8 @@ def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDet
     match kind:
         case "missing":
             return _Broken(key, "missing", f"expected {_description(root, location)}")
+        case "extra_forbidden" if location in MOVED:
+            return _Broken(key, "no key any more", f"write it as {MOVED[location]} at the top level")
         case "extra_forbidden":
             known = list(_fields_at(root, location[:-1]))
             return _Broken(

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from jobs.data.column_names import check_names
-from jobs.data.column_types import TIMESTAMP, as_landed
+from jobs.data.column_types import TIMESTAMP, as_landed, in_calendar
 from jobs.data.conversions import brought, first_misfit, read_as, together, wider
 from tidewheel.errors import DataRefused
 
@@ -162,6 +162,9 @@ DECLARED = [
     (["0x1F"], pa.int64(), None),
     (["+5", "007", "-5"], pa.int64(), [5, 7, -5]),
     (["9007199254740993"], pa.float64(), None),
+    (["9007199254740993.0"], pa.float64(), None),
+    (["9007199254740992.5"], pa.float64(), [2.0**53]),
+    ([f"{'0' * 5000}1"], pa.float64(), [1.0]),
     (["9007199254740992", "inf"], pa.float64(), [2.0**53, float("inf")]),
     (["1e999"], pa.float64(), None),
     (["0000-01-01"], pa.date32(), None),
@@ -194,6 +197,16 @@ def test_a_declared_type_reads_what_is_written_so(
 ) -> None:
     there = read_as(_column(pa.array(values)), kind)
     assert (None if there is None else there.to_pylist()) == expected
+
+
+def test_a_declared_timestamp_lies_in_the_calendar() -> None:
+    assert read_as(_column(pa.array([10**18], pa.timestamp("us"))), TIMESTAMP) is None
+
+
+def test_the_calendar_is_that_of_the_rows_of_a_slice() -> None:
+    kind = pa.map_(pa.string(), pa.timestamp("us"))
+    maps = pa.array([[("a", 0)], [("b", 10**18)]], kind)
+    assert [in_calendar(_column(maps.slice(row, 1))) for row in (0, 1)] == [True, False]
 
 
 def test_a_declared_timestamp_cuts_nanoseconds() -> None:

@@ -36,6 +36,11 @@ def test_a_job_that_works_on_this_machine_has_no_pod_to_size(tmp_path: Path, job
         pipeline(tmp_path, f"resources: {{{job}: {{cpu: 1}}}}\n")
 
 
+def test_the_key_of_earlier_releases_is_told_where_it_has_gone(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"training\.resources: no key any more; write it as `resources: \{train: …\}`"):
+        pipeline(tmp_path, "training: {estimator: xgboost, resources: {gpu: 1}}\n")
+
+
 def test_a_misspelled_job_is_told_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"found 'feature'; expected .*did you mean 'features'"):
         pipeline(tmp_path, "resources: {feature: {cpu: 1}}\n")
