@@ -5,17 +5,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Written last, so that a set-up that was cut short is taken up again; older than the lock means the lock changed.
 READY := .venv/ready
-# One worker plays the whole loop; the others run everything else meanwhile (how many: tests/conftest.py).
-WORKERS := -n auto --no-loadscope-reorder
+# How many workers: tests/conftest.py. A file stays whole, for its fixtures.
+WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 
 # Without byte code every import takes four to six times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test test-cluster test-containers lock compose-env clean purge
+.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env clean purge
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the environment in .venv/ from the hashed lock (done once, and again when the lock changes)
 
@@ -34,8 +34,11 @@ check: $(READY) ## Lint, formatting, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) ## Run the tests
+test: $(READY) ## Run the tests of all parts, on real services
 	$(BIN)/pytest -q $(WORKERS)
+
+test-e2e: $(READY) ## Play the whole loop through Airflow, with faults, review and killed services
+	$(BIN)/pytest -q -m e2e tests/e2e
 
 test-cluster: $(READY) ## Run the tests that need a Kubernetes cluster, on the one that KUBECONFIG names
 	$(BIN)/pytest -q -m cluster tests/cluster

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from xdist.scheduler import LoadScopeScheduling
 
 from infra.embedded import launch, postgres
 from infra.embedded.java import find_java_home
@@ -24,22 +23,6 @@ from tests.installation import installation  # noqa: F401  a fixture
 from tidewheel.ledger import migrate
 
 TEMPLATE = "migrated"
-END_TO_END = "tests/e2e/"
-
-
-class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """One of pytest's workers gets all tests of the whole platform; any other file stays whole, for its fixtures.
-
-    The marker that pytest-xdist has for this does nothing under pytest 9.2.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return END_TO_END if nodeid.startswith(END_TO_END) else nodeid.split("::")[0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    """How tests are spread over workers, where there are several."""
-    return TogetherScheduling(config, log)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -50,11 +33,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes have no part in a test's name: a compressed body holds the time, which differs between two workers."""
     return argname if isinstance(val, bytes) else None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the whole platform come first, since they take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float = 30) -> None:

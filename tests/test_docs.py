@@ -25,12 +25,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_command_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
     # A command as it is shown to be typed: on a console line, or in backticks.
     for name in re.findall(r"(?:\$ (?:\.venv/bin/)?|`)tidewheel ([a-z]+)", text):
         assert name in commands, f"tidewheel {name}"
-    for name in re.findall(r"(?:\$ |`)make ([a-z-]+)", text):
+    for name in re.findall(r"(?:\$ |`)make ([a-z0-9-]+)", text):
         assert name in targets, f"make {name}"
     for name in re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)+)", text):
         assert (ROOT / f"{name.replace('.', '/')}.py").exists(), f"python -m {name}"

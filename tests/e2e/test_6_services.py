@@ -15,7 +15,7 @@ from infra.embedded.credentials import load_or_generate
 from tests.conftest import wait_until
 from tests.installation import Installation
 
-pytestmark = pytest.mark.platform
+pytestmark = [pytest.mark.e2e, pytest.mark.platform]
 
 IDLE_BYTES = 2.5 * 1024**3
 
