@@ -9,7 +9,7 @@ from infra.embedded.ports import can_bind
 
 # Below the range from which Linux takes the local ports of outgoing connections, which would come and go on a
 # server's port between its starts; and below the ports of the models' services.
-_LOWEST, _EACH = 10000, 2500
+_LOWEST, _EACH = 10000, 2000
 _given: set[int] = set()
 
 
