@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 # Numbers of PostgreSQL's types. Of a month in an interval psycopg2 makes 30 days.
 POSTGRES_INTERVALS = (1186, 1187)  # one, and an array of them
-POSTGRES_TIMES = {1082: "PYDATE", 1083: "PYTIME", 1114: "PYDATETIME", 1184: "PYDATETIMETZ"}
+POSTGRES_TIMES = {  # numbers of a type and of arrays of it
+    (1082, 1182): "PYDATE",
+    (1083, 1183): "PYTIME",
+    (1266, 1270): "PYTIME",  # with a zone
+    (1114, 1115): "PYDATETIME",
+    (1184, 1185): "PYDATETIMETZ",
+}
 NO_TIMES = ("infinity", "-infinity", "24:00:00")
 
 
@@ -78,15 +84,16 @@ def _read_times_as_they_are(connection: Any) -> None:
 
     def exactly(cast: Any) -> Any:
         def read(written: str | None, cursor: Any) -> object:
-            if written in NO_TIMES:
+            if written is not None and written.startswith(NO_TIMES):
                 raise ValueError(written)
             return cast(written, cursor)
 
         return read
 
-    for number, cast in POSTGRES_TIMES.items():
+    for (number, array), cast in POSTGRES_TIMES.items():
         kind = extensions.new_type((number,), cast, exactly(getattr(extensions, cast)))
         extensions.register_type(kind, connection)
+        extensions.register_type(extensions.new_array_type((array,), cast, kind), connection)
 
 
 def _type_codes(engine: Engine, result: Any) -> list[object]:

@@ -175,6 +175,8 @@ def test_a_number_that_is_none_stays_one(select: Callable[[str], pa.Table]) -> N
         ("timestamp '-infinity'", "a value that Python does not have: -infinity"),
         ("timestamptz 'infinity'", "a value that Python does not have: infinity"),
         ("time '24:00'", "a value that Python does not have: 24:00:00"),
+        ("array[time '24:00']", "a value that Python does not have: 24:00:00"),
+        ("timetz '24:00+02'", r"a value that Python does not have: 24:00:00\+02"),
         ("array[interval '1 month']", "is an interval, which may hold months"),
     ],
 )
