@@ -67,7 +67,7 @@ class RequestLog:
         Args:
             start: first moment, with a time zone.
             end: the moment after the last.
-            columns: those that are wanted, the fewer the quicker; default: all.
+            columns: names of the columns to read, the fewer the quicker; default: all.
 
         Returns:
             One row a prediction: `request_id`, `row` (its place in the request, from 0), `time` (UTC),
@@ -134,8 +134,9 @@ class RequestLog:
             published = self._lake.read(manifest, known, where=where)
             whole = pa.array([segment.path.name for segment in found if segment not in damaged], pa.string())
             published = published.filter(pc.invert(pc.is_in(published[SEGMENT], whole)))
-            # What was published of a file before it was damaged stays.
-            pieces = [piece.filter(pc.invert(pc.is_in(_identities(piece), _identities(published)))) for piece in pieces]
+            if damaged:  # what was published of a file before it was damaged stays
+                there = _identities(published)
+                pieces = [piece.filter(pc.invert(pc.is_in(_identities(piece), there))) for piece in pieces]
             pieces.append(published)
         if not pieces:
             pieces = [log_schema((), (), ()).empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
