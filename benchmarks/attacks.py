@@ -39,7 +39,7 @@ ROW = {"weight": 1.0, "distance": 100.0, "carrier": "fast"}
 TEXT = """\
 {title}
 
-Bodies that cost whoever reads them without care a multiple of what they cost their sender, each sent by itself while
+Bodies that cost a careless reader a multiple of what they cost their sender, each sent by itself while
 another caller asks for one row every few milliseconds. *Memory* is what the service and its processes grew by (less
 than nothing where memory of earlier requests was given back), of which {limit} MiB (ten times the largest body) are
 allowed; *others* is the time that 99 of a hundred of the other caller's requests took, of which 100 ms are allowed. In

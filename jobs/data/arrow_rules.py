@@ -29,7 +29,7 @@ _EXACT = ("integer", "date", "timestamp")  # two values are equal for pandas whe
 
 
 class ArrowRule(BaseModel):
-    """The arguments of one kind of rule. What is not declared here, Great Expectations is asked about."""
+    """The arguments of one kind of rule. A suite with any other argument is left to Great Expectations."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 

@@ -55,7 +55,7 @@ def read_segment(segment: Segment, columns: Sequence[str] | None = None) -> Segm
 
     Args:
         segment: the file.
-        columns: those that are wanted; default: all.
+        columns: names of the columns to read; default: all.
     """
     try:
         with pa.memory_map(str(segment.path)) as file:

@@ -1,4 +1,4 @@
-"""Bodies that cost whoever reads them without care a multiple of what they cost their sender.
+"""Bodies that cost a careless reader a multiple of what they cost their sender.
 
 Each is for the model of `tests.small_models`: numbers weight, distance and pressure, texts carrier and origin.
 """

@@ -87,7 +87,7 @@ def up(images: dict[str, str], postgres_image: str) -> Iterator[Compose]:
 def played(up: Compose) -> Compose:
     """The same platform after the demo, played by the command that a person types."""
     began = time.monotonic()
-    told = up("exec", "-T", "endpoint", "tidewheel", "demo", seconds=DEMO_SECONDS)
+    output = up("exec", "-T", "endpoint", "tidewheel", "demo", seconds=DEMO_SECONDS)
     FIGURES["demo"] = f"{time.monotonic() - began:.0f} s"
-    FIGURES["demo's traffic"] = next(line for line in told.splitlines() if line.startswith("Traffic"))
+    FIGURES["demo's traffic"] = next(line for line in output.splitlines() if line.startswith("Traffic"))
     return up

@@ -1,4 +1,4 @@
-"""What MLflow answers is told apart from what answers in its place."""
+"""Answers of MLflow are distinguished from those of whatever answers in its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Days that fail are told once for each rule and column, whatever differs in what was found on them."""
+"""Days that fail are reported once for each rule and column, whatever differs in what was found on them."""
 
 from __future__ import annotations
 
