@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ ROOT = Path(__file__).parents[2]
 PERMISSIONS = ROOT / "infra" / "kubernetes" / "jobs.yaml"
 ACCOUNT, ROLE = "tidewheel-airflow", "tidewheel-job-launcher"
 PROJECT = "/project"
+INSTALLED = "/opt/tidewheel"
+ROOMS = ("bentos", "infra", "jobs", "plugins", "tidewheel")
+CHECKOUT = os.environ.get("TIDEWHEEL_TEST_CODE", "")
 
 
 class Cluster:
@@ -108,6 +112,7 @@ class Namespace:
         )
         items = [{"key": names[path], "path": str(path.relative_to(folder))} for path in files]
         environment = {"TIDEWHEEL_PROJECT": PROJECT, "PYTHONPATH": PROJECT, "TIDEWHEEL_CODE_VERSION": CODE}
+        rooms = ROOMS if CHECKOUT else ()
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -118,10 +123,16 @@ class Namespace:
                         "name": "job",
                         "imagePullPolicy": "IfNotPresent",
                         "env": [{"name": name, "value": value} for name, value in environment.items()],
-                        "volumeMounts": [{"name": "project", "mountPath": PROJECT}],
+                        "volumeMounts": [
+                            {"name": "project", "mountPath": PROJECT},
+                            *({"name": room, "mountPath": f"{INSTALLED}/{room}"} for room in rooms),
+                        ],
                     }
                 ],
-                "volumes": [{"name": "project", "configMap": {"name": "project", "items": items}}],
+                "volumes": [
+                    {"name": "project", "configMap": {"name": "project", "items": items}},
+                    *({"name": room, "hostPath": {"path": f"{CHECKOUT}/{room}"}} for room in rooms),
+                ],
             },
         }
 
