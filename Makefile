@@ -46,9 +46,12 @@ test-cluster: $(READY) ## Run the tests that need a Kubernetes cluster, on the o
 test-containers: $(READY) ## Build the images, start docker-compose.yaml and play the loop on it (needs Docker)
 	$(BIN)/pytest -q -m docker tests/containers
 
-lock: $(READY) ## Bring requirements.lock in line with pyproject.toml
-	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-emit-index-url --no-header --quiet pyproject.toml -o requirements.lock
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+lock: $(READY) ## Bring requirements.lock in line with pyproject.toml, and requirements-gpu.lock with it
+	$(COMPILE) --all-extras pyproject.toml -o requirements.lock
+	sed -n 's/^xgboost-cpu\(==[^\\]*\) \\$$/xgboost\1/p' requirements.lock | $(COMPILE) --no-annotate \
+		--constraints requirements.lock --no-emit-package numpy --no-emit-package scipy - -o requirements-gpu.lock
 
 compose-env: $(READY) ## Bring infra/images/airflow.env in line with infra/embedded/airflow_services.py
 	$(BIN)/python -m infra.images.airflow_env > infra/images/airflow.env.new

@@ -26,7 +26,9 @@ from jobs.models.recalibration import FIT_LINE, fit_line
 from jobs.models.registering import log_documents, log_judged, prepare, register
 from jobs.packaging.acceptance import Accepted, check_file, check_requests
 from jobs.partial_failures import PartialFailures
+from jobs.training.boosting import checkpoint_folder
 from jobs.training.challenger import Challenger, make_challenger
+from jobs.training.estimators import missing_gpu
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
 from tidewheel.ledger import Ledger
@@ -55,6 +57,7 @@ def work(job: Job) -> Result:
         done = models.add(_train(job, chosen, failures))
     else:
         log.info("the model of this run and this data is made already")
+    job.lake.store.remove(checkpoint_folder(job.lake, job.run_id))
     with registry.asking(job.settings) as client:
         _end_unfinished(client, job)
     done = register(job.settings, models, done)
@@ -87,7 +90,12 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
         What the ledger is to know: the digest of each file as it left this process.
     """
     with refusal_is_a_verdict(job):
-        return _logged(job, chosen, make_challenger(job.lake, job.run_id, job.pipeline, chosen, failures))
+        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen, failures)
+        asked = job.pipeline.resources_of("train")
+        if asked is not None and (words := missing_gpu(made.pipeline.training, asked.gpu, made.device)):
+            failures.sentences.append(words)
+            log.warning("%s", words)
+        return _logged(job, chosen, made)
 
 
 def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow:

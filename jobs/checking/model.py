@@ -46,11 +46,27 @@ def model_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
         gaps = _wrong_rows(pipeline, pipeline.training, made_up_rows(pipeline, FEW))
         if gaps and not _wrong_with(pipeline, pipeline.training):
             yield Wrong(ESTIMATOR, f"takes no row with a missing value or a new category: {gaps}")
+    yield from _idle_gpus(pipeline)
     for name in pipeline.training.parameters:
         if name.split("__")[-1] == "random_state":
             yield Wrong(
                 (*PARAMETERS, name), f"counts for nothing: training.seed ({pipeline.training.seed}) replaces it"
             )
+
+
+def _idle_gpus(pipeline: Pipeline) -> Iterator[Wrong]:
+    """GPUs that a job asks for and does not use; of an estimator of the team's own nobody knows."""
+    estimator = pipeline.training.estimator
+    for job, asked in pipeline.resources.items():
+        if not asked.gpu:
+            continue
+        place = ("resources", job, "gpu")
+        if job != "train":
+            yield Wrong(place, f"keeps {asked.gpu} idle: only the job train uses a GPU")
+        elif estimator in FAMILIES and estimator != "xgboost":
+            yield Wrong(place, f"keeps {asked.gpu} idle: {estimator} is fitted on the CPU; xgboost uses a GPU")
+        elif asked.gpu > 1 and estimator == "xgboost":
+            yield Wrong(place, f"keeps {asked.gpu - 1} idle: xgboost is fitted on one GPU")
 
 
 class _Unfit(Exception):

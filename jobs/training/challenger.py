@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.data.training_data import data_hash
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, Task, predict
 from jobs.partial_failures import RAISING, PartialFailures, cause
-from jobs.training.fitting import Lesson, fit, read_lesson
+from jobs.training.boosting import Checkpoints
+from jobs.training.fitting import Fitted, Lesson, fit, read_lesson
 from jobs.training.search import SearchResult, search, with_parameters
 from tidewheel.errors import ModelRefused
 from tidewheel.policies.gate import NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
-    from jobs.data.training_data import TrainingData
+    from jobs.data.training_data import LabelledDay, TrainingData
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
 
@@ -77,9 +80,9 @@ def make_challenger(
     if pipeline.training.search:
         searched = search(lake, run_id, pipeline, lesson, chosen.data_hash, failures)
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
-    fitted = fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth)
+    fitted = _fit(lake, run_id, pipeline, lesson, chosen.training)
     made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
-    return _refit(lake, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
+    return _refit(lake, run_id, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
 
 
 def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
@@ -99,12 +102,20 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
             return held >= MUCH * chosen.training_rows or len(chosen.holdout) > pipeline.training.holdout_days
 
 
-def _refit(lake: Lake, made: Challenger, chosen: TrainingData, failures: PartialFailures) -> Challenger:
+def _fit(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, days: Sequence[LabelledDay]) -> Fitted:
+    """Fit, and go on from where a killed attempt of the same run had come to."""
+    follows_from = f"{data_hash(days)} {pipeline.training.model_dump_json()} {pipeline.features.model_dump_json()}"
+    checkpoints = Checkpoints(lake, run_id, follows_from)
+    return fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth, checkpoints)
+
+
+def _refit(lake: Lake, run_id: str, made: Challenger, chosen: TrainingData, failures: PartialFailures) -> Challenger:
     """Fit once more, on the holdout too; what the gate judges stays the model that has not seen it."""
     pipeline = made.pipeline
-    everything = read_lesson(lake, pipeline, (*chosen.training, *chosen.holdout))
+    days = (*chosen.training, *chosen.holdout)
+    everything = read_lesson(lake, pipeline, days)
     try:
-        again = fit(pipeline.training, pipeline.features, pipeline.task, everything.frame, everything.truth)
+        again = _fit(lake, run_id, pipeline, everything, days)
     except (ModelRefused, MemoryError) as error:
         failures.add("the refit", error)
         return replace(

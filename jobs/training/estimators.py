@@ -118,6 +118,26 @@ def xgboost_device() -> str:
     return "cuda" if has_gpu and xgboost.build_info().get("USE_CUDA") else "cpu"
 
 
+def missing_gpu(training: Training, asked: int, device: str) -> str:
+    """Why a fit that asked for GPUs was made without one, and what to do; empty where it was not, or asked for none.
+
+    Args:
+        training: estimator and parameters.
+        asked: how many GPUs the job asked for.
+        device: where the model was fitted.
+    """
+    if not asked or device.startswith("cuda") or training.estimator != "xgboost":
+        return ""
+    import xgboost
+
+    words = f"asked for {asked} GPU{'s' if asked > 1 else ''} (resources.train.gpu), and was fitted on {device}: "
+    if "device" in training.parameters:
+        return f"{words}training.parameters.device is {training.parameters['device']!r}; take it out"
+    if not xgboost.build_info().get("USE_CUDA"):
+        return f"{words}this XGBoost is built without CUDA; build the image of the jobs with --build-arg DEVICE=gpu"
+    return f"{words}{DEVICES} has no nvidia device; give the pod one (device plugin, runtime class)"
+
+
 def device_used(model: Any) -> str:
     """Where a fitted model was trained, as the library itself reports it."""
     estimator = model[-1]

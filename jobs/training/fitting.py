@@ -12,12 +12,14 @@ import numpy as np
 from jobs.data.training_data import LabelledDay, labelled_rows
 from jobs.models.prediction import Array, Task, model_frame
 from jobs.partial_failures import cause
-from jobs.training.estimators import build_model, device_used, settle_for_prediction
+from jobs.training.boosting import fit_boosted, is_boosted
+from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction
 from tidewheel.errors import DataRefused, ModelRefused
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jobs.training.boosting import Checkpoints
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
     from tidewheel.spec.sections import Features
@@ -82,7 +84,14 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
     return Lesson(frame, rows[label].to_numpy(), rows["partition"])
 
 
-def fit(training: Training, features: Features, task: Task, frame: pd.DataFrame, truth: Array) -> Fitted:
+def fit(
+    training: Training,
+    features: Features,
+    task: Task,
+    frame: pd.DataFrame,
+    truth: Array,
+    checkpoints: Checkpoints | None = None,
+) -> Fitted:
     """Fit a model to rows; the same rows and the same declaration give the same model.
 
     Args:
@@ -91,6 +100,7 @@ def fit(training: Training, features: Features, task: Task, frame: pd.DataFrame,
         task: kind of label.
         frame: training rows as `jobs.models.prediction.model_frame` makes them.
         truth: their labels.
+        checkpoints: where a long fit is stored piece by piece, and goes on from; None stores nothing.
 
     Raises:
         SpecError: the estimator does not know a parameter.
@@ -102,7 +112,10 @@ def fit(training: Training, features: Features, task: Task, frame: pd.DataFrame,
     model = build_model(training, features, task, never_seen)
     log.info("fitting %s to %s rows x %s columns", training.estimator, len(frame), frame.shape[1])
     try:
-        model.fit(frame, truth)
+        if training.estimator in FAMILIES and is_boosted(model):
+            fit_boosted(model, frame, truth, checkpoints)
+        else:
+            model.fit(frame, truth)
     except MemoryError:
         raise  # tried again on a quieter machine, it may come to its end
     except Exception as error:  # estimators raise whatever their authors thought of

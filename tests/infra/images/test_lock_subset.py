@@ -87,3 +87,16 @@ def test_the_script_prints_requirements_without_anything_installed() -> None:
 
     assert printed.startswith("uv==")
     assert printed.count("==") == 1
+
+
+def test_the_lock_for_gpus_differs_only_in_xgboost_which_has_the_same_versions() -> None:
+    gpu = list(requirements((ROOT / "requirements-gpu.lock").read_text(encoding="utf-8")))
+    pinned = {locked.text.split(" \\\n")[0].replace("xgboost-cpu", "xgboost") for locked in requirements(LOCK)}
+    common = {locked.name for locked in requirements(LOCK)}
+
+    assert {locked.name for locked in gpu} == {"xgboost", "nvidia-nccl-cu12", "nvidia-nccl-cu13"}
+    assert not {locked.name for locked in gpu} & common
+    for locked in gpu:
+        assert "--hash=sha256:" in locked.text
+        if locked.name == "xgboost":
+            assert locked.text.split(" \\\n")[0] in pinned

@@ -68,6 +68,11 @@ def pipeline(training: dict[str, object], task: str = "classification") -> Pipel
     )
 
 
+def with_resources(training: dict[str, object], resources: dict[str, object]) -> Pipeline:
+    declared = pipeline(training).model_dump(mode="json")
+    return Pipeline.model_validate({**declared, "resources": resources})
+
+
 def found(training: dict[str, object], task: str = "classification") -> list[str]:
     return sentences(model_mistakes(pipeline(training, task)), {})
 
@@ -152,3 +157,23 @@ def test_an_estimator_that_takes_no_missing_value_is_a_doubt() -> None:
 
     assert said.startswith("training.estimator: takes no row with a missing value or a new category: ")
     assert "NaN" in said
+
+
+@pytest.mark.parametrize(
+    ("estimator", "resources", "said"),
+    [
+        (
+            "random_forest",
+            {"train": {"gpu": 1}},
+            "keeps 1 idle: random_forest is fitted on the CPU; xgboost uses a GPU",
+        ),
+        ("xgboost", {"train": {"gpu": 4}}, "keeps 3 idle: xgboost is fitted on one GPU"),
+        ("xgboost", {"score": {"gpu": 1}}, "keeps 1 idle: only the job train uses a GPU"),
+        ("xgboost", {"train": {"gpu": 1}}, ""),
+        (f"{HERE}:network", {"train": {"gpu": 1}}, ""),
+    ],
+)
+def test_gpus_that_nothing_would_use_are_a_doubt(estimator: str, resources: dict[str, object], said: str) -> None:
+    found = " ".join(sentences(model_doubts(with_resources({"estimator": estimator}, resources)), {}))
+
+    assert (said in found) if said else ("idle" not in found)

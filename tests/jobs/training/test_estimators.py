@@ -14,7 +14,7 @@ from jobs.models.metrics import measure
 from jobs.models.model_file import model_file, open_model, serialization
 from jobs.models.prediction import Task, model_frame, predict
 from jobs.training import estimators
-from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction
+from jobs.training.estimators import FAMILIES, build_model, device_used, missing_gpu, settle_for_prediction
 from jobs.training.fitting import fit
 from tidewheel.errors import RegistryError, SpecError
 from tidewheel.spec.sections import Features
@@ -143,6 +143,28 @@ def test_xgboost_is_sent_to_a_gpu_where_machine_and_build_have_one_and_always_an
     assert settle_for_prediction(model)[-1].device == "cpu"
     forced = training.model_copy(update={"parameters": {"n_estimators": 2, "device": "cpu"}})
     assert build_model(forced, FEATURES, "classification")[-1].device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "built_for_cuda", "said"),
+    [
+        ({"device": "cpu"}, True, "training.parameters.device is 'cpu'; take it out"),
+        ({}, False, "this XGBoost is built without CUDA; build the image of the jobs with --build-arg DEVICE=gpu"),
+        ({}, True, "/dev has no nvidia device; give the pod one (device plugin, runtime class)"),
+    ],
+)
+def test_a_fit_that_asked_for_a_gpu_and_had_none_says_why(
+    parameters: dict[str, str], built_for_cuda: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import xgboost
+
+    monkeypatch.setattr(xgboost, "build_info", lambda: {"USE_CUDA": built_for_cuda})
+    training = Training(estimator="xgboost", parameters=parameters)
+    words = missing_gpu(training, 1, "cpu")
+
+    assert words == f"asked for 1 GPU (resources.train.gpu), and was fitted on cpu: {said}"
+    assert missing_gpu(training, 0, "cpu") == ""
+    assert missing_gpu(training, 1, "cuda:0") == ""
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
