@@ -12,7 +12,7 @@ WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env clean purge
+.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env rules clean purge
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ lock: $(READY) ## Bring requirements.lock in line with pyproject.toml, and requi
 compose-env: $(READY) ## Bring infra/images/airflow.env in line with infra/embedded/airflow_services.py
 	$(BIN)/python -m infra.images.airflow_env > infra/images/airflow.env.new
 	mv infra/images/airflow.env.new infra/images/airflow.env
+
+rules: $(READY) ## Bring infra/prometheus/rules.yaml in line with infra/prometheus/rules.py
+	$(BIN)/python -m infra.prometheus.rules > infra/prometheus/rules.yaml.new
+	mv infra/prometheus/rules.yaml.new infra/prometheus/rules.yaml
 
 clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi

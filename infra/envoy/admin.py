@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from tidewheel.release.counted import Counted
 
 TIMEOUT_SECONDS = 5.0
 UNIX = "unix://"
+REQUESTS = ("upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_4xx", "upstream_rq_rx_reset", "upstream_rq_time")
 
 
 class EnvoyAdmin:
@@ -65,7 +66,8 @@ class EnvoyAdmin:
         Raises:
             PlatformError: Envoy does not answer.
         """
-        return int(self._counters(cluster, ["upstream_rq_active"])["upstream_rq_active"])
+        active = self._counters(re.escape(cluster), ["upstream_rq_active"])
+        return int(active.get(cluster, {}).get("upstream_rq_active", 0))
 
     def counted(self, cluster: str) -> Counted:
         """What Envoy has counted of a cluster since it knows it.
@@ -75,23 +77,25 @@ class EnvoyAdmin:
         Raises:
             PlatformError: Envoy does not answer.
         """
-        names = ["upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_4xx", "upstream_rq_rx_reset"]
-        found = self._counters(cluster, [*names, "upstream_rq_time"])
-        completed, failed, refused, reset = (int(found[name]) for name in names)
-        times = tuple(
-            (bin_["lower_bound"] + max(bin_["width"], 1), bin_["count"]) for bin_ in found["upstream_rq_time"]
-        )
-        return Counted(completed, failed + reset, refused, times)
+        return _counted(self._counters(re.escape(cluster), REQUESTS).get(cluster, {}))
 
-    def _counters(self, cluster: str, names: Sequence[str]) -> dict[str, Any]:
-        """Counters as numbers, histograms as lists of bins; what never happened is not there in Envoy, and 0 here."""
-        prefix_ = f"cluster.{cluster}."
-        pattern = f"^{re.escape(prefix_)}({'|'.join(map(re.escape, names))})$"
+    def all_counted(self) -> dict[str, Counted]:
+        """The same of each cluster that has had a request.
+
+        Raises:
+            PlatformError: Envoy does not answer.
+        """
+        return {cluster: _counted(found) for cluster, found in self._counters(r"[^.]+", REQUESTS).items()}
+
+    def _counters(self, clusters: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Counters as numbers, histograms as lists of bins, by cluster; what never happened is not there."""
+        pattern = f"^cluster\\.{clusters}\\.({'|'.join(map(re.escape, names))})$"
         asked = {"filter": pattern, "format": "json", "histogram_buckets": "detailed"}
-        found: dict[str, Any] = {name: [] if name.endswith("_time") else 0 for name in names}
+        found: dict[str, dict[str, Any]] = {}
         for stat in self._get("/stats", asked).get("stats", []):
             for each in [stat] if "name" in stat else stat["histograms"]["details"]:
-                found[each["name"].removeprefix(prefix_)] = each["value"] if "value" in each else each["totals"]
+                _, cluster, name = each["name"].split(".", 2)
+                found.setdefault(cluster, {})[name] = each["value"] if "value" in each else each["totals"]
         return found
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
@@ -110,3 +114,10 @@ class EnvoyAdmin:
 
     def _client(self) -> httpx.Client:
         return httpx.Client(base_url=self._base, transport=self._open(), timeout=TIMEOUT_SECONDS, trust_env=False)
+
+
+def _counted(found: Mapping[str, Any]) -> Counted:
+    completed, failed, refused, reset = (int(found.get(name, 0)) for name in REQUESTS[:-1])
+    bins = found.get("upstream_rq_time", ())
+    times = tuple((bin_["lower_bound"] + max(bin_["width"], 1), bin_["count"]) for bin_ in bins)
+    return Counted(completed, failed + reset, refused, times)

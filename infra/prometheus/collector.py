@@ -1,0 +1,163 @@
+"""The ledger's state as Prometheus metrics. Times are Unix seconds, so that `time() - x` is an age in every query.
+
+No label holds a run, a row or a key of the data: the number of series grows with pipelines and versions that serve.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from infra.prometheus.state import PipelineState, pipeline_states
+from tidewheel.errors import TidewheelError
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.releases import Status
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+    from tidewheel.settings import Settings
+
+log = logging.getLogger("tidewheel.exporter")
+DAY = 86_400
+POOLED = {
+    "pooled_excess_loss": ("tidewheel_excess_loss", "Loss above what the model was expected to have, over a window"),
+    "pooled_excess_loss_error": ("tidewheel_excess_loss_standard_error", "Standard error of tidewheel_excess_loss"),
+    "pooled_excess_loss_days": ("tidewheel_excess_loss_days", "Labelled days that tidewheel_excess_loss is over"),
+}
+
+
+class LedgerCollector(Collector):
+    """Reads the ledger anew at each scrape.
+
+    Args:
+        settings: of the installation.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ledger = Ledger.open(settings, patience_seconds=0)
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics; only `tidewheel_ledger_up 0` where the ledger does not answer."""
+        began = time.monotonic()
+        try:
+            states = pipeline_states(self._settings, self._ledger)
+        except TidewheelError as error:
+            log.warning("%s", error)
+            states = None
+        yield _gauge("tidewheel_ledger_up", "1 where the ledger answers", float(states is not None))
+        if states is not None:
+            yield from _families(states)
+        seconds = time.monotonic() - began
+        yield _gauge("tidewheel_exporter_collect_seconds", "Time that reading the ledger took", seconds)
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: registering the collector must not ask the ledger."""
+        return iter(())
+
+
+def _families(states: list[PipelineState]) -> Iterator[Metric]:
+    yield from _serving(states)
+    yield from _freshness(states)
+    yield from _quality(states)
+    yield from _decisions(states)
+
+
+def _serving(states: list[PipelineState]) -> Iterator[Metric]:
+    pipelines = _family("tidewheel_pipeline_info", "Declared pipelines; no team where the file cannot be read", "team")
+    models = _family("tidewheel_model_info", "The version that answers", "model_version", "colour")
+    since = _family("tidewheel_endpoint_changed_timestamp_seconds", "When the live version was switched to")
+    for state in states:
+        pipelines.add_metric([state.name, state.declared.owner.team if state.declared else ""], 1)
+        if state.endpoint is not None:
+            models.add_metric([state.name, state.endpoint.version, state.endpoint.colour], 1)
+            since.add_metric([state.name], _seconds(state.endpoint.changed_at))
+    yield from (pipelines, models, since)
+
+
+def _freshness(states: list[PipelineState]) -> Iterator[Metric]:
+    promoted = _family("tidewheel_champion_promoted_timestamp_seconds", "When it was promoted", "model_version")
+    learned = _family(
+        "tidewheel_champion_data_timestamp_seconds",
+        "End of the newest day the champion learned from",
+        "model_version",
+    )
+    monitored = _family("tidewheel_monitored_day_timestamp_seconds", "End of the newest day that was monitored")
+    labelled = _family("tidewheel_labelled_day_timestamp_seconds", "End of the newest day whose labels are in")
+    delay = _family("tidewheel_label_delay_seconds", "How long after a day its labels count as known")
+    oldest = _family("tidewheel_champion_maximum_age_seconds", "The age at which the pipeline asks for a training")
+    for state in states:
+        if state.promotion is not None:
+            promoted.add_metric([state.name, state.promotion.version], _seconds(state.promotion.promoted_at))
+        if state.champion is not None and state.champion.version:
+            learned.add_metric([state.name, state.champion.version], _end_of(state.champion.train_end))
+        if state.monitored_day:
+            monitored.add_metric([state.name], _end_of(state.monitored_day))
+        if state.labelled_day:
+            labelled.add_metric([state.name], _end_of(state.labelled_day))
+        if state.declared is not None:
+            delay.add_metric([state.name], state.declared.labels.delay_days * DAY)
+            if (days := state.declared.triggers.maximum_age_days) is not None:
+                oldest.add_metric([state.name], days * DAY)
+    yield from (promoted, learned, monitored, labelled, delay, oldest)
+
+
+def _quality(states: list[PipelineState]) -> Iterator[Metric]:
+    quality = _family("tidewheel_quality", "A figure of the newest labelled day", "model_version", "figure")
+    pooled = {figure: _family(*named, "model_version") for figure, named in POOLED.items()}
+    drifted = _family("tidewheel_drifted_columns", "Columns that had drifted on the newest monitored day")
+    compared = _family("tidewheel_compared_columns", "Columns that were compared on the newest monitored day")
+    for state in states:
+        for row in state.quality:
+            if row.name in pooled:
+                pooled[row.name].add_metric([state.name, row.version], row.value)
+            else:
+                quality.add_metric([state.name, row.version, row.name], row.value)
+        if state.drifted_columns is not None:
+            drifted.add_metric([state.name], state.drifted_columns)
+            compared.add_metric([state.name], state.compared_columns)
+    yield from (quality, *pooled.values(), drifted, compared)
+
+
+def _decisions(states: list[PipelineState]) -> Iterator[Metric]:
+    verdicts = CounterMetricFamily("tidewheel_verdicts", "Decisions", labels=["pipeline", "kind", "outcome"])
+    releases = CounterMetricFamily("tidewheel_releases", "Releases", labels=["pipeline", "status"])
+    names = "model_version", "colour"
+    running = _family("tidewheel_release_started_timestamp_seconds", "Start of a running release", *names)
+    asked = _family("tidewheel_training_requested_timestamp_seconds", "Since when a training is asked for")
+    waiting = _family("tidewheel_approvals_waiting", "Challengers that passed the gate and wait for a person")
+    for state in states:
+        for (kind, outcome), number in state.verdicts.items():
+            verdicts.add_metric([state.name, kind, outcome], number)
+        for status in Status:  # zeros too: a series that begins with 1 shows no increase
+            releases.add_metric([state.name, str(status)], state.releases.get(str(status), 0))
+        if state.release is not None:
+            started = _seconds(state.release.started_at)
+            running.add_metric([state.name, state.release.version, state.release.colour], started)
+        if state.request is not None:
+            asked.add_metric([state.name], _seconds(state.request.asked_at))
+        waiting.add_metric([state.name], state.approvals_waiting)
+    yield from (verdicts, releases, running, asked, waiting)
+
+
+def _family(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, labels=["pipeline", *labels])
+
+
+def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, value=value)
+
+
+def _seconds(at: datetime) -> float:
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()  # SQLite has no time zones
+
+
+def _end_of(day: str) -> float:
+    return (datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)).timestamp()

@@ -1,0 +1,48 @@
+"""Serves the platform's metrics to Prometheus: `python -m infra.prometheus.exporter --port 9464`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+
+from infra.envoy.admin import EnvoyAdmin
+from infra.prometheus.collector import LedgerCollector
+from infra.prometheus.requests import RequestsCollector
+from tidewheel.settings import Settings, load_settings
+
+PORT = 9464
+
+
+def registry(settings: Settings) -> CollectorRegistry:
+    """The platform's metrics, and those of the exporter's own process."""
+    found = CollectorRegistry()
+    found.register(LedgerCollector(settings))
+    if settings.envoy_admin_url:  # a gateway of Kubernetes has a page of its own for Prometheus
+        found.register(RequestsCollector(EnvoyAdmin(settings.envoy_admin_url)))
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=found)
+    return found
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in")
+    parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on ({PORT})")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    server, thread = start_http_server(options.port, options.host, registry(load_settings()))
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+    server.shutdown()
+    thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""What Prometheus would scrape: a real ledger, and a real Envoy where its figures are asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.envoy.admin import EnvoyAdmin
+from infra.prometheus.collector import LedgerCollector
+from infra.prometheus.exporter import registry
+from infra.prometheus.requests import RequestsCollector
+from tests.pipelines import PIPELINE_FILE
+from tidewheel.errors import PlatformError
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models, subject
+from tidewheel.ledger.releases import Releases, Status
+from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.release.counted import Counted
+from tidewheel.settings import Settings
+
+NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
+Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    opened = Ledger(database_url)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    (tmp_path / "dags").mkdir()
+    approved = f"{PIPELINE_FILE}gate: {{approval: manual}}\ntriggers: {{maximum_age_days: 30}}\n"
+    (tmp_path / "dags" / "orders.yaml").write_text(approved)
+    return Settings(project=tmp_path, home=tmp_path / "home", database_url=database_url)  # type: ignore[arg-type]
+
+
+def scraped(settings: Settings) -> Found:
+    text = generate_latest(registry(settings)).decode()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
+
+
+def value(found: Found, name: str, **labels: str) -> float | None:
+    return found.get((name, frozenset({"pipeline": "orders", **labels}.items())))
+
+
+def model(version: str, train_end: str) -> ModelVersionRow:
+    return ModelVersionRow(
+        pipeline="orders", version=version, mlflow_run="r", source="s", run_id=f"run-{version}", data_hash="h",
+        as_of=train_end, train_start="2026-01-01", train_end=train_end, estimator="xgboost", files={}, importances={},
+        bento={}, compared_with=None, created_by="me", created_at=NOW,
+    )  # fmt: skip
+
+
+def test_a_pipeline_that_has_done_nothing_yet_has_its_declaration_and_zeros(settings: Settings) -> None:
+    found = scraped(settings)
+
+    assert value(found, "tidewheel_pipeline_info", team="shop") == 1
+    assert value(found, "tidewheel_label_delay_seconds") == 86_400
+    assert value(found, "tidewheel_champion_maximum_age_seconds") == 30 * 86_400
+    assert value(found, "tidewheel_approvals_waiting") == 0
+    assert value(found, "tidewheel_releases_total", status="failed") == 0
+    assert found["tidewheel_ledger_up", frozenset()] == 1
+
+
+def test_champion_live_version_quality_and_drift_are_the_ledgers(settings: Settings, ledger: Ledger) -> None:
+    models, releases = Models(ledger), Releases(ledger)
+    models.add(model("3", "2026-11-20"))
+    models.promote("orders", "3", "better", "me", "run-3", NOW)
+    releases.point("orders", "green", "3", "2", NOW)
+    for day, loss in (("2026-11-20", 0.5), ("2026-11-19", 0.4)):
+        ledger.put_figures("orders", day, {"log_loss": loss, "pooled_excess_loss": 0.03}, NOW, version="3")
+    ledger.put_figures("orders", "2026-11-20", {"log_loss": 0.9}, NOW, version="3", slice="channel=web")
+    ledger.put_figures("orders", "2026-11-21", {"feature_drift": 0.2}, NOW, slice="amount")
+    ledger.put_figures("orders", "2026-11-21", {"feature_drift": 0.1}, NOW, slice="age")
+    ledger.put_figures("orders", "2026-11-21", {"drifted_columns": 1.0}, NOW)
+    found = scraped(settings)
+
+    assert value(found, "tidewheel_model_info", model_version="3", colour="green") == 1
+    end_of_20th = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
+    assert value(found, "tidewheel_champion_data_timestamp_seconds", model_version="3") == end_of_20th
+    assert value(found, "tidewheel_champion_promoted_timestamp_seconds", model_version="3") == NOW.timestamp()
+    assert value(found, "tidewheel_labelled_day_timestamp_seconds") == end_of_20th
+    assert value(found, "tidewheel_monitored_day_timestamp_seconds") == end_of_20th + 86_400
+    assert value(found, "tidewheel_quality", model_version="3", figure="log_loss") == 0.5
+    assert value(found, "tidewheel_excess_loss", model_version="3") == 0.03
+    assert (value(found, "tidewheel_drifted_columns"), value(found, "tidewheel_compared_columns")) == (1, 2)
+
+
+def test_what_waits_and_what_was_decided_is_counted(settings: Settings, ledger: Ledger) -> None:
+    Models(ledger).add(model("4", "2026-11-20"))
+    ledger.record("orders", subject("4"), "run-4", Verdict(Kind.GATE, Outcome.PASSED, "better"), NOW)
+    ledger.request_training("orders", "by hand", NOW)
+    first = Releases(ledger).begin("orders", "4", "blue", {"stages": []}, "run-4", NOW)
+    found = scraped(settings)
+
+    assert value(found, "tidewheel_approvals_waiting") == 1
+    assert value(found, "tidewheel_verdicts_total", kind="gate", outcome="passed") == 1
+    assert value(found, "tidewheel_training_requested_timestamp_seconds") == NOW.timestamp()
+    started = value(found, "tidewheel_release_started_timestamp_seconds", model_version="4", colour="blue")
+    assert started == NOW.timestamp()
+    ledger.record("orders", subject("4"), "run-4", Verdict(Kind.REVIEW, Outcome.REFUSED, "no"), NOW)
+    Releases(ledger).end(first.id, Status.FAILED, "it would not start", NOW)
+    found = scraped(settings)
+    assert value(found, "tidewheel_approvals_waiting") == 0
+    assert value(found, "tidewheel_releases_total", status="failed") == 1
+    assert value(found, "tidewheel_release_started_timestamp_seconds", model_version="4", colour="blue") is None
+
+
+def test_a_pipeline_file_that_cannot_be_read_costs_its_pipeline_the_team_and_no_other_anything(
+    settings: Settings,
+) -> None:
+    (settings.pipelines_folder / "broken.yaml").write_text("name: [")
+    found = scraped(settings)
+
+    assert found["tidewheel_pipeline_info", frozenset({("pipeline", "broken"), ("team", "")})] == 1
+    assert value(found, "tidewheel_pipeline_info", team="shop") == 1
+
+
+def test_a_ledger_that_is_away_is_a_metric_and_not_an_error() -> None:
+    away = Settings(database_url="postgresql+psycopg2://u:p@127.0.0.1:1/none")  # type: ignore[arg-type]
+    [up, _] = LedgerCollector(away).collect()
+
+    assert (up.name, up.samples[0].value) == ("tidewheel_ledger_up", 0)
+
+
+def test_a_hundred_pipelines_are_scraped_in_half_a_second(settings: Settings, ledger: Ledger) -> None:
+    for number in range(100):
+        text = PIPELINE_FILE.replace("orders", f"orders_{number}")
+        (settings.pipelines_folder / f"orders_{number}.yaml").write_text(text)
+    collector = LedgerCollector(settings)
+    list(collector.collect())  # files are parsed once
+    began = time.perf_counter()
+    families = list(collector.collect())
+
+    assert time.perf_counter() - began < 5  # ten times the aim: a test's machine may be busy
+    assert sum(len(family.samples) for family in families if family.name == "tidewheel_pipeline_info") == 101
+
+
+class Router(EnvoyAdmin):
+    """Stands where Envoy would, with figures of its kind."""
+
+    def __init__(self, found: dict[str, Counted] | None) -> None:
+        super().__init__("http://127.0.0.1:1")
+        self._found = found
+
+    def all_counted(self) -> dict[str, Counted]:
+        if self._found is None:
+            raise PlatformError("Envoy does not answer")
+        return self._found
+
+
+def test_the_routers_counts_become_counters_and_a_histogram_in_seconds() -> None:
+    times = ((2.0, 60), (6.0, 30), (30.0, 10))
+    router = Router({"orders-blue": Counted(100, 3, 7, times), "healthz": Counted(5)})
+    up, requests, seconds = RequestsCollector(router).collect()
+
+    assert up.samples[0].value == 1
+    outcomes = {sample.labels["outcome"]: sample.value for sample in requests.samples}
+    assert outcomes == {"answered": 90, "refused": 7, "failed": 3}
+    buckets = {sample.labels["le"]: sample.value for sample in seconds.samples if sample.name.endswith("_bucket")}
+    assert (buckets["0.001"], buckets["0.0025"], buckets["0.01"], buckets["0.05"], buckets["+Inf"]) == (
+        0, 60, 90, 100, 100,
+    )  # fmt: skip
+
+
+def test_a_router_that_is_away_is_a_metric_and_not_an_error() -> None:
+    [up] = RequestsCollector(Router(None)).collect()
+
+    assert (up.name, up.samples[0].value) == ("tidewheel_router_up", 0)
