@@ -83,6 +83,7 @@ class Installation:
     def embedded_ports(self) -> list[str]:
         """The ports that our own services need; those of models are looked for when a model is released."""
         needed = [port for name, ports in PORTS_OF.items() if not self.is_external(name) for port in ports]
+        needed.append("exporter")
         return needed if self.settings.endpoint_certificate else [port for port in needed if port != "endpoint_tls"]
 
 

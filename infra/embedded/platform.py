@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, mlflow_server, ports, postgres, prerequisites, router, watchdog
+from infra.embedded import airflow_services, exporter, mlflow_server, ports, postgres, prerequisites, router, watchdog
 from infra.embedded.credentials import load_or_generate
 from infra.embedded.daemon import start_supervisord
 from infra.embedded.environment import JAVA, inherited, read_platform_env, write_platform_env
@@ -38,6 +38,7 @@ HOLDERS = {
     "endpoint": router.NAME,
     "postgres": postgres.NAME,
     "airflow_logs": airflow_services.LOG_SERVER,
+    "exporter": exporter.NAME,
 }
 
 

@@ -34,6 +34,7 @@ class Ports:
     endpoint: int = 8000
     postgres: int = 5433
     airflow_logs: int = 8793
+    exporter: int = 9464
     endpoint_tls: int = 8443
     models: int = 21_000
 

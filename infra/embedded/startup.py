@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, mlflow_server, postgres, router, watchdog
+from infra.embedded import airflow_services, exporter, mlflow_server, postgres, router, watchdog
 from infra.embedded.environment import project_variables
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, MLFLOW
 from infra.embedded.java import find_java_home
@@ -39,6 +39,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     postgres.NAME: (),
     router.NAME: (),
     mlflow_server.NAME: (DATABASES,),
+    exporter.NAME: (),
     airflow_services.SCHEDULER: BEFORE_TASKS,
     airflow_services.TRIGGERER: BEFORE_TASKS,
 }
@@ -47,7 +48,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 def prepare(installation: Installation) -> dict[str, Program]:
     """Write the files that the embedded services read, and return the programs to supervise, by name."""
     layout, credentials, ports = installation.layout, installation.credentials, installation.ports
-    found: list[Program] = []
+    variables = project_variables(installation.settings, find_java_home(layout))
+    found = [exporter.program(layout, variables, ports.exporter)]
     if not installation.is_external(DATABASE):
         found.append(postgres.program(layout, ports.postgres))
     if not installation.is_external(MLFLOW):
@@ -58,7 +60,6 @@ def prepare(installation: Installation) -> dict[str, Program]:
         url = postgres.beside(installation.address(DATABASE), postgres.AIRFLOW)
         sections = airflow_services.configuration(layout, installation.settings, credentials, url, ports)
         airflow_services.write_files(layout, sections, credentials.airflow_password)
-        variables = project_variables(installation.settings, find_java_home(layout))
         found += airflow_services.programs(layout, variables, ports)
     if not installation.is_external(ENDPOINT):
         files = EnvoyFiles(layout.envoy)

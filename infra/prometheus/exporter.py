@@ -6,8 +6,9 @@ import argparse
 import logging
 import signal
 import threading
+from http.server import ThreadingHTTPServer
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, GCCollector, MetricsHandler, PlatformCollector, ProcessCollector
 
 from infra.envoy.admin import EnvoyAdmin
 from infra.prometheus.collector import LedgerCollector
@@ -28,6 +29,19 @@ def registry(settings: Settings) -> CollectorRegistry:
     return found
 
 
+class Pages(MetricsHandler):
+    """The metrics at any path but `/healthz`, which says that the process answers and costs no look at the ledger."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        if self.path != "/healthz":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -35,13 +49,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on ({PORT})")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    server, thread = start_http_server(options.port, options.host, registry(load_settings()))
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
-    server.shutdown()
-    thread.join()
+    pages = type("Pages", (Pages,), {"registry": registry(load_settings())})
+    with ThreadingHTTPServer((options.host, options.port), pages) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -76,8 +76,9 @@ def test_a_base_gives_every_service_a_port_in_a_row_and_one_variable_moves_one()
         "endpoint": 20002,
         "postgres": 5432,
         "airflow_logs": 20004,
-        "endpoint_tls": 20005,
-        "models": 20006,
+        "exporter": 20005,
+        "endpoint_tls": 20006,
+        "models": 20007,
     }
 
 
