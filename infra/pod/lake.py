@@ -14,6 +14,7 @@ from pyarrow import fs
 
 URL, OPTIONS = "TIDEWHEEL_LAKE_URL", "TIDEWHEEL_LAKE_OPTIONS"
 CONNECT_SECONDS = 5
+READ_BYTES = 4 << 20
 ATTEMPTS = 2
 """Of one call, by the client itself; whoever calls tries again later."""
 NAMES = {"key": "access_key", "secret": "secret_key", "token": "session_token", "anon": "anonymous"}
@@ -85,7 +86,7 @@ class _Bucket:
             raise PodError(f"{OPTIONS} cannot be used: {error}") from error
 
     def open(self, path: str) -> IO[bytes]:
-        opened: IO[bytes] = self._fs.open_input_stream(f"{self._base}/{path}")
+        opened: IO[bytes] = self._fs.open_input_stream(f"{self._base}/{path}", buffer_size=READ_BYTES)
         return opened
 
     def write(self, path: str, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from kubernetes import stream
 
 from infra.kubernetes import serving_pod
 from tests.cluster.kubernetes import CHECKOUT, INSTALLED, Namespace
@@ -88,25 +88,35 @@ class ServingPod:
 
     def kill_service(self) -> None:
         """SIGKILL to the model's process."""
-        program = (
+        self._run(
             "import os, pathlib\n"
             "for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
-            "    if b'bentos.serve' in path.read_bytes(): os.kill(int(path.parts[2]), 9)"
+            "    if b'-m\\0bentos.serve' in path.read_bytes(): os.kill(int(path.parts[2]), 9)"
         )
-        stream.stream(
-            self.namespace.core.connect_get_namespaced_pod_exec,
-            NAME,
-            self.namespace.name,
-            container="ship-requests",
-            command=["python", "-c", program],
-            stdout=True,
-            stderr=True,
+
+    def shipper_usage(self) -> tuple[float, float]:
+        """Seconds of CPU that the shipper has taken, and MiB of memory that it holds."""
+        said = self._run(
+            "import os, pathlib, re\n"
+            "for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
+            "    if b'-m\\0infra.pod.ship' in path.read_bytes():\n"
+            "        times = (path.parent / 'stat').read_text().rpartition(')')[2].split()[11:13]\n"
+            "        memory = re.search(r'VmRSS:\\s+(\\d+)', (path.parent / 'status').read_text())[1]\n"
+            "        print(sum(map(int, times)) / os.sysconf('SC_CLK_TCK'), int(memory) / 1024)"
         )
+        seconds, mebibytes = map(float, said.split())
+        return seconds, mebibytes
 
     @property
     def url(self) -> str:
         """Where it answers."""
         return f"http://{self.status().pod_ip}:{serving_pod.PORT}"
+
+    def _run(self, program: str) -> str:
+        """What a Python program prints that runs beside the service."""
+        command = ["kubectl", "exec", "--namespace", self.namespace.name, NAME, "--container", "ship-requests"]
+        done = subprocess.run([*command, "--", "python", "-c", program], capture_output=True, text=True, check=True)
+        return done.stdout
 
     def _is_ready(self) -> bool:
         status = self.status()

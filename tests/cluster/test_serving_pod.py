@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 AWAY_SECONDS = 60
+LONGEST_WAIT_SECONDS = 10.0
+"""From an answer to a reader of the lake; measured: docs/adr/0030-a-pod-ships-its-request-log.md."""
 LOST_SECONDS = 2.0
 """A service writes its log once a second, and answers for a moment while it does."""
 
@@ -123,6 +126,25 @@ def test_a_pod_answers_as_the_model_did_offline_and_every_answer_is_in_the_lake_
     assert {name: published[name] for name in answered} == once | {answer.headers["x-request-id"]: len(golden)}
     assert publish(settings, tmp_path) == published
     assert logged(settings) == published
+
+
+def test_an_answer_is_in_the_lake_within_seconds(pod: ServingPod, settings: Settings, record_property: Any) -> None:
+    pod.create()
+    pod.wait()
+    read: dict[str, float] = {}
+    before, _ = pod.shipper_usage()
+    with asking(pod) as callers:
+        started = time.monotonic()
+        while len(callers.answered) < 1000:
+            found = logged(settings)
+            read |= dict.fromkeys(found.keys() - read.keys(), time.time())
+        seconds = time.monotonic() - started
+        used, mebibytes = pod.shipper_usage()
+    waits = sorted(at - callers.answered[name] for name, at in read.items())
+    record_property("seconds from answer to lake", f"median {median(waits):.1f}, longest {waits[-1]:.1f}")
+    record_property("shipper", f"{(used - before) / seconds:.2%} of a core, {mebibytes:.0f} MiB")
+    record_property("answers a second", round(len(callers.answered) / seconds))
+    assert waits[-1] < LONGEST_WAIT_SECONDS
 
 
 def test_while_s3_is_away_the_endpoint_answers_and_afterwards_nothing_is_missing(
