@@ -1,8 +1,8 @@
 """What shipping the request log costs the endpoint: `python -m benchmarks.shipping`, about two minutes.
 
 One service answers as fast as it is asked, with and without a shipper beside it, in turns; the shipper writes to an S3
-server (moto). Printed are the median of the turns' ratios, and what service and shipper use of a core. On a machine with
-two cores, where caller, S3 server and shipper compete with the service, its own use of CPU says more than its rate.
+server (moto). Printed are the median of the turns' ratios, and what service and shipper use of a core. On a machine
+with two cores, where caller, S3 server and shipper compete with the service, its own CPU says more than its rate.
 """
 
 from __future__ import annotations
@@ -83,9 +83,8 @@ def main() -> None:
                 rates.append(beside / alone)
                 costs.append(beside_cost / alone_cost)
                 print(f"{alone:.0f} answers/s alone, {beside:.0f} beside a shipper")
-            print(
-                f"rate: {statistics.median(rates):.3f}, CPU of the service for a request: {statistics.median(costs):.3f}"
-            )
+            rate, cost = statistics.median(rates), statistics.median(costs)
+            print(f"beside a shipper: {rate:.3f} of the rate, {cost:.3f} of the service's CPU for a request")
             with shipper(log, environment) as process:
                 send(url, wire, CONNECTIONS, 5, RATE)
                 before, started = cpu(process), time.monotonic()

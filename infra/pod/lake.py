@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from pyarrow import fs
 
@@ -105,7 +106,7 @@ class _Folder:
     def write(self, path: str, content: bytes) -> None:
         target = self._base / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        beside = target.with_name(f"{target.name}.{uuid4().hex}.tmp")
         try:
             with beside.open("wb") as file:
                 file.write(content)
