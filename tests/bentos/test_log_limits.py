@@ -100,9 +100,39 @@ def test_a_day_has_a_limit_that_outlives_the_process_and_is_the_colours_own(
     assert 'tidewheel_log_dropped_requests_total{reason="day"} 2.0' in Measures(served, first).text().decode()
 
 
+def test_files_that_nobody_takes_away_end_the_log_until_somebody_does_and_never_an_answer(
+    served: Served, settings: Settings, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bentos.prediction_log.RETRY_SECONDS", 0.0)
+    limits = LogLimits(segment_bytes=MEGABYTE, folder_bytes=2 * MEGABYTE)
+    log = PredictionLog(folder, served.packaged, "blue", limits)
+    rows, predictions = long_texts(served, 500, 900, coded=True), np.zeros(500)
+
+    def ask(times: int) -> None:
+        for n in range(times):
+            before = log.written + log.dropped["disk"]
+            log.put(Call("POST", {}, f"q{n}"), rows, predictions)
+            wait_until(lambda before=before: log.written + log.dropped["disk"] > before, "it is written or counted")  # type: ignore[misc]
+
+    ask(6)
+    assert log.dropped["disk"] > 2
+    assert written(folder) < 2 * MEGABYTE
+    assert caplog.text.count("the log's files may take 2 MiB, and none was taken away") == 1
+    full = log.written
+    for path in folder.glob("*/*.arrows"):
+        path.unlink()
+    ask(1)
+    assert log.written == full + 1
+    assert "the prediction log goes on" in caplog.text
+    log.close()
+
+
 def test_the_limits_are_set_in_mebibytes(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = {"TIDEWHEEL_ENDPOINT_LOG_REQUEST_MB": "3", "TIDEWHEEL_ENDPOINT_LOG_DAY_MB": "500"}
     assert EndpointSettings.from_environment(variables).log_limits == LogLimits(3 * MEGABYTE, 500 * MEGABYTE)
+    variables = {"TIDEWHEEL_ENDPOINT_LOG_SEGMENT_MB": "1", "TIDEWHEEL_ENDPOINT_LOG_FOLDER_MB": "512"}
+    limits = EndpointSettings.from_environment(variables).log_limits
+    assert (limits.segment_bytes, limits.folder_bytes) == (MEGABYTE, 512 * MEGABYTE)
     for wrong in ("0", "-1", "many", "1.5"):
         with pytest.raises(ValueError, match=f"DAY_MB is '{wrong}': expected a whole number of MiB"):
             EndpointSettings.from_environment({"TIDEWHEEL_ENDPOINT_LOG_DAY_MB": wrong})

@@ -133,6 +133,9 @@ def test_a_night_killed_in_each_of_its_jobs_leaves_nothing_half_done_and_then_th
     assert packaging.wait(10) == -signal.SIGKILL, log_of(parcels).read_text()
     built = run_job(parcels, "package", day, "release")
     assert built.figures["reused"] is False
+    archive = f"{parcels.name}/bentos/{built.figures['content_hash']}.tar"
+    assert built.figures["published"] == parcels.lake.store.url(archive)
+    published = parcels.lake.store.read(archive)
     found = run_job(parcels, "package", day, "release")
     assert found.figures["reused"] is True
     assert found.figures["content_hash"] == built.figures["content_hash"]
@@ -143,6 +146,7 @@ def test_a_night_killed_in_each_of_its_jobs_leaves_nothing_half_done_and_then_th
     anew = run_job(parcels, "package", day, "release")
     assert anew.figures["reused"] is False
     assert anew.figures["content_hash"] == built.figures["content_hash"]
+    assert parcels.lake.store.read(archive) == published
 
 
 def builds(packaging: subprocess.Popen[bytes]) -> bool:

@@ -115,6 +115,8 @@ class Store:
         source, target = self.local(folder), self.local(to)
         if self.is_folder and not self.fs.exists(target):
             with _ignore_missing():
+                if self.fs.exists(source):
+                    self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
                 os.rename(source, target)  # noqa: PTH104
             return
         for path in self.fs.find(source):

@@ -220,6 +220,8 @@ class Rename:
 
     def _move_requests(self) -> None:
         """What the old path's services have logged until they were stopped; a file's name is its own."""
+        inbox = "requests/_inbox"  # pods shipped theirs to the lake after its folder was renamed
+        Lake.open(self.new, self.settings).store.move(f"{self.old}/{inbox}", f"{self.new}/{inbox}")
         log = self.settings.request_log_folder
         for file in (log / self.old).glob("*/*"):
             place = log / self.new / file.parent.name

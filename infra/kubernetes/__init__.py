@@ -1,0 +1,1 @@
+"""Kubernetes: what runs there, as the objects that its API takes."""
