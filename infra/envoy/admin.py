@@ -67,6 +67,14 @@ class EnvoyAdmin:
         """
         return int(self._counters(cluster, ["upstream_rq_active"])["upstream_rq_active"])
 
+    def healthy_members(self, cluster: str) -> int:
+        """Replicas of a cluster that get requests; 0 where there is no such cluster.
+
+        Raises:
+            PlatformError: Envoy does not answer.
+        """
+        return int(self._counters(cluster, ["membership_healthy"])["membership_healthy"])
+
     def counted(self, cluster: str) -> Counted:
         """What Envoy has counted of a cluster since it knows it.
 
