@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psutil
@@ -65,6 +66,7 @@ def main() -> None:
             f"\none of two replicas killed at {KILLED_RATE:g} requests/s and not started again: {found.failures} of "
             f"{found.requests} failed, p50 {found.latency['p50']:.1f} ms, p99 {found.latency['p99']:.1f} ms"
         )
+        print(f"the sender alone keeps {sender():.0f} requests/s, against answers that cost nothing")
         print(f"\nload average {os.getloadavg()[0]:.1f} after")
 
 
@@ -133,6 +135,43 @@ def killed(url: str, server: Server, content: bytes) -> Figures:
     killer.join()
     assert server.process.status() == psutil.STATUS_ZOMBIE
     return found
+
+
+def sender() -> float:
+    """The highest rate that the load keeps by itself."""
+    [port] = free_ports(1)
+    process = multiprocessing.get_context("spawn").Process(target=answer_at_once, args=(port,), daemon=True)
+    process.start()
+    try:
+        with httpx.Client(trust_env=False) as client:
+            while not answers(client, f"http://127.0.0.1:{port}/"):
+                time.sleep(0.05)
+        rate, kept = 1000.0, 0.0
+        while True:
+            found, late = play(f"http://127.0.0.1:{port}", b"{}", rate, TURN_SECONDS)
+            if late or found.failures:
+                return kept
+            kept, rate = found.rate, rate * GROWTH
+    finally:
+        process.kill()
+        process.join()
+
+
+def answer_at_once(port: int) -> None:
+    """Give whatever comes the same answer."""
+
+    class Same(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.Transport", transport)
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    async def serve_for_ever() -> None:
+        server = await asyncio.get_running_loop().create_server(Same, "127.0.0.1", port)
+        await server.serve_forever()
+
+    asyncio.run(serve_for_ever())
 
 
 if __name__ == "__main__":
