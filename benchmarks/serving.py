@@ -190,7 +190,7 @@ def through_envoy(root: Path, server: Server, body: bytes) -> None:
     files.folder.mkdir()
     [port] = free_ports(1)
     write_initial_state(files, endpoint_port=port, admin_socket=files.folder / "admin.sock")
-    target = Target("flight_delay", "blue", "1", int(server.url.split(":")[2].split("/")[0]), live=True)
+    target = Target("flight_delay", "blue", "1", (int(server.url.split(":")[2].split("/")[0]),), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])
     envoy = subprocess.Popen(router.program(files).command, cwd=files.folder)

@@ -166,6 +166,7 @@ class SegmentWriter:
         try:
             if self._open is None:
                 self._open = _OpenSegment(self._folder, begun, self._label)
+                self._day = date.min  # other replicas of the colour write too: their files are measured again
             self._day_bytes += self._open.write(batch)
         except OSError:
             if self._open:

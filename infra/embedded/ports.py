@@ -26,7 +26,7 @@ class Ports:
 
     Attributes:
         endpoint_tls: of the encrypted endpoint, where there is a certificate.
-        models: the first of those that the model services take, two to a pipeline.
+        models: the first of those that the model services take, two to a pipeline, for each of its replicas.
     """
 
     airflow: int = 8080

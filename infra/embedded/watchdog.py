@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from infra.embedded.layout import Layout
 from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
+from infra.embedded.replicas import ports_of, program_names
 from infra.embedded.supervise import POLL_SECONDS, State, Supervisor
 from tidewheel.errors import PlatformError
 
@@ -122,9 +123,12 @@ def models(layout: Layout) -> list[Watched]:
         json.loads(path.read_text(encoding="utf-8")) for path in sorted((layout.home / "endpoints").glob("*.json"))
     ]
     return [
-        Watched(f"{each['pipeline']}-{colour}", (f"http://127.0.0.1:{place['port']}/livez",), SILENCE, START_SECONDS)
+        Watched(name, (f"http://127.0.0.1:{port}/livez",), SILENCE, START_SECONDS)
         for each in endpoints
         for colour, place in each["places"].items()
+        for name, port in zip(
+            program_names(each["pipeline"], colour, len(ports_of(place))), ports_of(place), strict=True
+        )
     ]
 
 

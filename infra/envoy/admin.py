@@ -66,8 +66,15 @@ class EnvoyAdmin:
         Raises:
             PlatformError: Envoy does not answer.
         """
-        active = self._counters(re.escape(cluster), ["upstream_rq_active"])
-        return int(active.get(cluster, {}).get("upstream_rq_active", 0))
+        return self._count(cluster, "upstream_rq_active")
+
+    def healthy_members(self, cluster: str) -> int:
+        """Replicas of a cluster that get requests; 0 where there is no such cluster.
+
+        Raises:
+            PlatformError: Envoy does not answer.
+        """
+        return self._count(cluster, "membership_healthy")
 
     def counted(self, cluster: str) -> Counted:
         """What Envoy has counted of a cluster since it knows it.
@@ -86,6 +93,9 @@ class EnvoyAdmin:
             PlatformError: Envoy does not answer.
         """
         return {cluster: _counted(found) for cluster, found in self._counters(r"[^.]+", REQUESTS).items()}
+
+    def _count(self, cluster: str, name: str) -> int:
+        return int(self._counters(re.escape(cluster), [name]).get(cluster, {}).get(name, 0))
 
     def _counters(self, clusters: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Counters as numbers, histograms as lists of bins, by cluster; what never happened is not there."""

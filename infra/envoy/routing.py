@@ -18,17 +18,27 @@ IDLE_TIMEOUT = "50s"
 LONGEST_LISTING = 1 << 20
 RETRIED = "connect-failure,refused-stream,reset-before-request"
 """Only what the service has not begun to answer."""
+RETRIED_ELSEWHERE = f"{RETRIED},reset"
+"""With several replicas also what one has taken and died of: a prediction changes nothing, so another may give it."""
+RETRIES = 2
+OTHER_REPLICA_ATTEMPTS = 20
+"""A retry draws until it has a replica that was not tried; beside many other requests each draw may be the same one."""
+PARALLEL_RETRIES = 1024
+"""Envoy allows 3 by default: a replica that dies under load leaves more requests than that."""
+CHECK_SECONDS = 1
+FAILED_CHECKS = 3
+"""A replica gets no requests after so many checks in a row without an answer; on a busy machine one may be late."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A process that can be routed to.
+    """The replicas of a colour, which can be routed to.
 
     Attributes:
         pipeline: whose model it serves.
         colour: blue or green.
         version: of the model.
-        port: where it listens.
+        ports: where its replicas listen.
         live: whether the requests of the pipeline go to it.
         share: percent of them that go to it although it is not live.
         mirrored: whether it gets a copy of every request, although it is not live.
@@ -37,7 +47,7 @@ class Target:
     pipeline: str
     colour: str
     version: str
-    port: int
+    ports: tuple[int, ...]
     live: bool
     share: int = 0
     mirrored: bool = False
@@ -49,7 +59,7 @@ class Target:
 
 
 def clusters(targets: Sequence[Target]) -> list[dict[str, Any]]:
-    """A cluster for each process."""
+    """A cluster for each colour."""
     return [_cluster(target) for target in targets]
 
 
@@ -81,7 +91,7 @@ def pipeline_below(path: str) -> str:
 
 
 def _cluster(target: Target) -> dict[str, Any]:
-    address = {"socket_address": {"address": HOST, "port_value": target.port}}
+    addresses = [{"socket_address": {"address": HOST, "port_value": port}} for port in target.ports]
     protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
         "name": target.cluster,
@@ -89,8 +99,9 @@ def _cluster(target: Target) -> dict[str, Any]:
         "connect_timeout": "1s",
         "load_assignment": {
             "cluster_name": target.cluster,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}} for address in addresses]}],
         },
+        **(_shared() if len(addresses) > 1 else {}),
         "typed_extension_protocol_options": {
             protocol: {
                 "@type": f"type.googleapis.com/{protocol}",
@@ -98,6 +109,38 @@ def _cluster(target: Target) -> dict[str, Any]:
                 "explicit_http_config": {"http_protocol_options": {}},
             }
         },
+    }
+
+
+def _shared() -> dict[str, Any]:
+    """How several replicas share the requests: in turn, and none to one that does not answer."""
+    seconds = f"{CHECK_SECONDS}s"
+    check = {
+        "timeout": seconds,
+        "interval": seconds,
+        "no_traffic_interval": seconds,  # a minute by default, and an idle colour has no traffic
+        "unhealthy_threshold": FAILED_CHECKS,
+        "healthy_threshold": 1,
+        "http_health_check": {"path": "/readyz"},
+    }
+    return {
+        # Not LEAST_REQUEST: a replica that has just died has the fewest requests in flight, and would get the retries.
+        "lb_policy": "ROUND_ROBIN",
+        "health_checks": [check],
+        "circuit_breakers": {"thresholds": [{"max_retries": PARALLEL_RETRIES}]},
+    }
+
+
+def _retry_policy(replicas: int) -> dict[str, Any]:
+    if replicas == 1:
+        return {"retry_on": RETRIED, "num_retries": RETRIES}
+    kind = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    elsewhere = {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": kind}}
+    return {
+        "retry_on": RETRIED_ELSEWHERE,
+        "num_retries": RETRIES,
+        "retry_host_predicate": [elsewhere],
+        "host_selection_retry_max_attempts": OTHER_REPLICA_ATTEMPTS,
     }
 
 
@@ -141,7 +184,7 @@ def _routes(target: Target, other: Target | None, token: str) -> list[dict[str, 
                 **to,
                 "prefix_rewrite": "/",
                 "timeout": ANSWER_TIMEOUT,
-                "retry_policy": {"retry_on": RETRIED, "num_retries": 2},
+                "retry_policy": _retry_policy(len(target.ports)),
             },
         },
     ]

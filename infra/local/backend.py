@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import zlib
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ import psutil
 from infra.embedded.layout import Layout
 from infra.embedded.ports import HOST, LAST_PORT, MODEL_PORTS, Ports, can_bind
 from infra.embedded.program import Program
-from infra.embedded.supervise import State, Supervisor, last_lines
+from infra.embedded.replicas import program_names
+from infra.embedded.supervise import ProgramStatus, State, Supervisor, last_lines
 from infra.envoy.admin import EnvoyAdmin
 from infra.envoy.routing import split
 from infra.local.endpoints import Endpoint, Endpoints, Place
@@ -59,26 +61,28 @@ class LocalBackend:
         self._ports = _ports(settings.models_port, self._layout)
         self._request_log = settings.request_log_folder.absolute() / pipeline
 
-    def start(self, colour: Colour, artifact: Artifact) -> None:
-        """Have this artifact, and nothing else, run in a colour; do not wait until it is ready."""
-        name = self._name(colour)
+    def start(self, colour: Colour, artifact: Artifact, replicas: int = 1) -> None:
+        """Have this artifact, and nothing else, run in a colour as so many processes; do not wait for them."""
         place = self._endpoints.get(self._pipeline).places.get(colour)
-        if place and place.content_hash == artifact.content_hash and self._supervisor.status(name).state in RUNS:
+        same = place is not None and (place.content_hash, len(place.ports)) == (artifact.content_hash, replicas)
+        if same and all(status.state in RUNS for status in self._statuses(colour)):
             return
         self._refuse_routed(colour)
-        self._supervisor.remove(name, STOP_SECONDS)
+        self._remove(colour)
 
         def placed(endpoint: Endpoint) -> Endpoint:
-            return endpoint.with_place(colour, Place(artifact.version, artifact.content_hash, self._free_port()))
+            place = Place(artifact.version, artifact.content_hash, self._free_ports(replicas))
+            return endpoint.with_place(colour, place)
 
         endpoint = self._endpoints.change(self._pipeline, placed)
-        self._supervisor.add(self._program(colour, artifact, endpoint.places[colour].port))
+        for name, port in zip(endpoint.programs(colour), endpoint.places[colour].ports, strict=True):
+            self._supervisor.add(self._program(name, colour, artifact, port))
 
     def stop(self, colour: Colour) -> None:
         """Have nothing run in a colour, to which nothing is routed."""
         self._refuse_routed(colour)
         self._endpoints.change(self._pipeline, lambda endpoint: endpoint.without(colour))
-        self._supervisor.remove(self._name(colour), STOP_SECONDS)
+        self._remove(colour)
 
     def version(self, colour: Colour) -> str | None:
         """Which version was started in a colour, None where none was."""
@@ -86,27 +90,37 @@ class LocalBackend:
         return place.version if place else None
 
     def problem(self, colour: Colour) -> str:
-        """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
-        status = self._supervisor.status(self._name(colour))
-        if status.state in RUNS:
-            return ""
-        log = self._layout.log(status.name)
-        return f"{status.name} is {status.state}; the end of {log}:\n{last_lines(log) or '(empty)'}"
+        """Why a process of what was started in a colour does not run, with the end of its log; empty where all do."""
+        for status in self._statuses(colour):
+            if status.state not in RUNS:
+                log = self._layout.log(status.name)
+                return f"{status.name} is {status.state}; the end of {log}:\n{last_lines(log) or '(empty)'}"
+        return ""
 
     def memory_mb(self, colour: Colour) -> float:
-        """Resident memory of a colour's process, in MiB.
+        """Resident memory of all processes of a colour, in MiB.
 
         Raises:
-            ReleaseError: none runs.
+            ReleaseError: one of them does not run.
         """
-        status = self._supervisor.status(self._name(colour))
-        try:
-            return psutil.Process(status.pid or -1).memory_info().rss / 2**20
-        except (psutil.NoSuchProcess, ValueError) as error:
-            raise ReleaseError(f"{status.name} is {status.state}: {self.problem(colour)}") from error
+        bytes_ = 0
+        for status in self._statuses(colour):
+            try:
+                bytes_ += psutil.Process(status.pid or -1).memory_info().rss
+            except (psutil.NoSuchProcess, ValueError) as error:
+                raise ReleaseError(f"{status.name} is {status.state}: {self.problem(colour)}") from error
+        return bytes_ / 2**20
 
     def address(self, colour: Colour) -> str:
-        """URL of a colour itself, past the router.
+        """URL of a colour's first process, past the router.
+
+        Raises:
+            ReleaseError: nothing was started there.
+        """
+        return self.addresses(colour)[0]
+
+    def addresses(self, colour: Colour) -> list[str]:
+        """URL of each process of a colour, past the router.
 
         Raises:
             ReleaseError: nothing was started there.
@@ -114,7 +128,15 @@ class LocalBackend:
         place = self._endpoints.get(self._pipeline).places.get(colour)
         if place is None:
             raise ReleaseError(f"nothing was started as {self._name(colour)}")
-        return f"http://{HOST}:{place.port}"
+        return [f"http://{HOST}:{port}" for port in place.ports]
+
+    def replicas(self, colour: Colour) -> int:
+        """How many processes were started in a colour."""
+        return len(self._endpoints.get(self._pipeline).programs(colour))
+
+    def ready_replicas(self, colour: Colour) -> int:
+        """To how many processes of a colour Envoy sends requests; it does not check one that is alone."""
+        return self._envoy.healthy_members(self._name(colour))
 
     def token(self) -> str:
         """What a release's requests show, so that the services know them from a caller's."""
@@ -157,17 +179,30 @@ class LocalBackend:
         return self._envoy.counted(self._name(colour))
 
     def _name(self, colour: Colour) -> str:
-        """Name of the program, of its log and of its cluster."""
+        """Name of a colour's cluster."""
         return f"{self._pipeline}-{colour}"
+
+    def _statuses(self, colour: Colour) -> list[ProgramStatus]:
+        """State of each program of a colour; of its first where nothing was started."""
+        names = self._endpoints.get(self._pipeline).programs(colour) or program_names(self._pipeline, colour, 1)
+        known = {status.name: status for status in self._supervisor.statuses()}
+        return [known.get(name, ProgramStatus(name, State.ABSENT)) for name in names]
+
+    def _remove(self, colour: Colour) -> None:
+        """Remove the programs of a colour, also those of which no file knows any more."""
+        first = self._name(colour)
+        others = {status.name for status in self._supervisor.statuses() if _is_replica(status.name, first)}
+        for name in sorted({first, *others}):
+            self._supervisor.remove(name, STOP_SECONDS)
 
     def _refuse_routed(self, colour: Colour) -> None:
         # A service that is told to stop resets what comes in meanwhile: nothing may be routed to it.
         if colour in self._endpoints.get(self._pipeline).traffic.reached | self.traffic().reached:
             raise ReleaseError(f"requests are routed to {self._name(colour)}: it must not be stopped")
 
-    def _program(self, colour: Colour, artifact: Artifact, port: int) -> Program:
+    def _program(self, name: str, colour: Colour, artifact: Artifact, port: int) -> Program:
         return Program(
-            name=self._name(colour),
+            name=name,
             command=(sys.executable, "-m", "bentos.serve", "--port", str(port)),
             env={
                 "TIDEWHEEL_COLOUR": str(colour),
@@ -183,17 +218,18 @@ class LocalBackend:
             stop_seconds=STOP_SECONDS - 5,
         )
 
-    def _free_port(self) -> int:
-        """A port that is free and in no file; asked while nobody else changes a file."""
-        taken = {place.port for endpoint in self._endpoints.all() for place in endpoint.places.values()}
-        for port in self._ports:
-            if port not in taken and can_bind(port):
-                return port
-        raise PlatformError(
-            f"no port from {min(self._ports)} to {max(self._ports)} is free on {HOST}: set TIDEWHEEL_MODELS_PORT to "
-            "the "
-            "first of other ports and run `tidewheel up` again"
-        )
+    def _free_ports(self, count: int) -> tuple[int, ...]:
+        """Ports that are free and in no file; called while nobody else changes a file."""
+        places = [place for endpoint in self._endpoints.all() for place in endpoint.places.values()]
+        taken = {port for place in places for port in place.ports}
+        free = itertools.islice((port for port in self._ports if port not in taken and can_bind(port)), count)
+        if len(ports := tuple(free)) < count:
+            missing = "no port" if count == 1 else f"only {len(ports)} of the {count} ports that {count} replicas need"
+            raise PlatformError(
+                f"{missing} from {min(self._ports)} to {max(self._ports)} {'are' if ports else 'is'} free on {HOST}: "
+                "set TIDEWHEEL_MODELS_PORT to the first of other ports and run `tidewheel up` again"
+            )
+        return ports
 
 
 def _ports(first: int, layout: Layout) -> list[int]:
@@ -203,6 +239,12 @@ def _ports(first: int, layout: Layout) -> list[int]:
     # Two installations on one machine begin at different places, so that they do not race for the same port.
     offset = zlib.crc32(str(layout.home).encode()) % len(USUAL_PORTS)
     return [*USUAL_PORTS[offset:], *USUAL_PORTS[:offset]]
+
+
+def _is_replica(program: str, first: str) -> bool:
+    """Whether a program is one of those whose first has this name."""
+    number = program.removeprefix(f"{first}-")
+    return program == first or (number != program and number.isdecimal())
 
 
 def _traffic(actions: Mapping[str, Mapping[str, Any]]) -> dict[str, Traffic]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.embedded.private_files import write_private
+from infra.embedded.replicas import ports_of, program_names
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from tidewheel.release import Colour
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """What was started in a colour."""
+    """What was started in a colour.
+
+    Attributes:
+        ports: where it listens, one a replica.
+    """
 
     version: str
     content_hash: str
-    port: int
+    ports: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,13 @@ class Endpoint:
         for colour, place in sorted(self.places.items()):
             live = colour is self.traffic.live
             share, mirrored = (0, False) if live else (self.traffic.share, self.traffic.mirrored)
-            found.append(Target(self.pipeline, colour, place.version, place.port, live, share, mirrored))
+            found.append(Target(self.pipeline, colour, place.version, place.ports, live, share, mirrored))
         return found
+
+    def programs(self, colour: Colour) -> list[str]:
+        """Names of the supervised programs of a colour, one a replica; empty where nothing was started."""
+        place = self.places.get(colour)
+        return program_names(self.pipeline, colour, len(place.ports)) if place else []
 
     def to_json(self) -> str:
         """As `from_json` reads it."""
@@ -73,7 +83,10 @@ class Endpoint:
         return cls(
             pipeline=found["pipeline"],
             traffic=Traffic(Colour(live) if (live := found["traffic"].pop("live")) else None, **found["traffic"]),
-            places={Colour(colour): Place(**place) for colour, place in found["places"].items()},
+            places={
+                Colour(colour): Place(place["version"], place["content_hash"], ports_of(place))
+                for colour, place in found["places"].items()
+            },
             gone=Gone(**gone) if (gone := found.get("gone")) else None,
         )
 
@@ -107,8 +120,10 @@ class Endpoints:
         return self.token()
 
     def routed(self) -> set[str]:
-        """Names of the services, `<pipeline>-<colour>`, that requests are sent to."""
-        return {f"{endpoint.pipeline}-{colour}" for endpoint in self.all() for colour in endpoint.traffic.reached}
+        """Names of the services, one a replica, that requests are sent to."""
+        return {
+            name for endpoint in self.all() for colour in endpoint.traffic.reached for name in endpoint.programs(colour)
+        }
 
     def change(self, pipeline: str, changed: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Change one pipeline's colours, and tell Envoy.

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from html import escape
 
-import numpy as np
-
 from jobs.models.prediction import Array
+from jobs.pages.drawing import LEFT, RIGHT, TOP, WIDTH, Scale, grid, line_path, svg, value_scale
 
-WIDTH, LEFT, RIGHT, TOP = 960, 64, 16, 14
 LANE = 18
 """Height of a policy's row of marks below a chart."""
-TICKS = 5
 NAME = 60
 """Dots closer than this have their names on different sides."""
 
@@ -59,21 +56,6 @@ class Dot:
     high: float
 
 
-@dataclass(frozen=True)
-class Scale:
-    """From values to places on the page."""
-
-    low: float
-    high: float
-    begin: float
-    end: float
-    ticks: tuple[float, ...] = field(default=())
-
-    def __call__(self, value: float) -> float:
-        """The place of a value."""
-        return self.begin + (value - self.low) / (self.high - self.low) * (self.end - self.begin)
-
-
 def time_chart(days: Sequence[date], lines: Sequence[Line], title: str, height: int = 300) -> str:
     """Lines over days, and below them a row of marks for each line that has any.
 
@@ -90,16 +72,16 @@ def time_chart(days: Sequence[date], lines: Sequence[Line], title: str, height: 
     bottom = TOP + height
     whole = bottom + 22 + LANE * len(marked) + 4
     across = Scale(0, max(len(days) - 1, 1), LEFT, WIDTH - RIGHT)
-    up = _scale([value for line in lines for value in line.values], bottom, TOP)
-    parts = [_grid(up), *_months(days, across, bottom)]
+    up = value_scale([value for line in lines for value in line.values], bottom, TOP)
+    parts = [grid(up), *_months(days, across, bottom)]
     for line in lines:
-        parts.append(f'<path class="line c{line.colour}" d="{_path(line.values, across, up)}"/>')
+        parts.append(f'<path class="line c{line.colour}" d="{line_path(line.values, across, up)}"/>')
     for row, line in enumerate(marked):
         y = bottom + 30 + LANE * row
         parts.append(f'<line class="lane" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{escape(line.name)}</text>')
         parts += [_mark(mark, across((mark.day - days[0]).days), y, line.colour) for mark in line.marks]
-    return _svg(parts, whole, title)
+    return svg(parts, whole, title)
 
 
 def cost_chart(dots: Sequence[Dot], across_title: str, up_title: str, title: str, height: int = 280) -> str:
@@ -117,8 +99,8 @@ def cost_chart(dots: Sequence[Dot], across_title: str, up_title: str, title: str
     """
     bottom = TOP + height
     across = Scale(-0.1, math.log2(max(max(dot.x for dot in dots), 2)) + 0.4, LEFT, WIDTH - RIGHT)
-    up = _scale([value for dot in dots for value in (dot.low, dot.high)], bottom, TOP)
-    parts = [_grid(up)]
+    up = value_scale([value for dot in dots for value in (dot.low, dot.high)], bottom, TOP)
+    parts = [grid(up)]
     for power in range(int(across.high) + 1):
         x = across(power)
         parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{2**power}</text>')
@@ -139,30 +121,7 @@ def cost_chart(dots: Sequence[Dot], across_title: str, up_title: str, title: str
         f'<text class="tick" x="{WIDTH - RIGHT}" y="{bottom + 34}" text-anchor="end">{escape(across_title)}</text>'
     )
     parts.append(f'<text class="tick" x="{LEFT + 6}" y="{TOP + 10}">{escape(up_title)}</text>')
-    return _svg(parts, bottom + 42, title)
-
-
-def _scale(values: Iterable[float], begin: float, end: float) -> Scale:
-    known = np.array([value for value in values if not math.isnan(value)] or [0.0, 1.0])
-    low, high = float(known.min()), float(known.max())
-    if low == high:
-        low, high = low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10
-    spread = high - low
-    step = 10 ** math.floor(math.log10(spread / TICKS))
-    step *= next(factor for factor in (1, 2, 5, 10) if spread / (step * factor) <= TICKS)
-    low, high = math.floor(low / step) * step, math.ceil(high / step) * step
-    ticks = tuple(low + step * n for n in range(round((high - low) / step) + 1))
-    return Scale(low, high, begin, end, ticks)
-
-
-def _grid(up: Scale) -> str:
-    step = up.ticks[1] - up.ticks[0]
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    return "".join(
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>'
-        f'<text class="tick" x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{tick:.{digits}f}</text>'
-        for tick in up.ticks
-    )
+    return svg(parts, bottom + 42, title)
 
 
 def _months(days: Sequence[date], across: Scale, y: float) -> Iterable[str]:
@@ -174,26 +133,8 @@ def _months(days: Sequence[date], across: Scale, y: float) -> Iterable[str]:
             yield f'<text class="tick" x="{across(number):.1f}" y="{y + 16}" text-anchor="middle">{words}</text>'
 
 
-def _path(values: Array, across: Scale, up: Scale) -> str:
-    steps, pen = [], "M"
-    for number, value in enumerate(values):
-        if math.isnan(value):
-            pen = "M"
-            continue
-        steps.append(f"{pen}{across(number):.1f} {up(float(value)):.1f}")
-        pen = "L"
-    return "".join(steps)
-
-
 def _mark(mark: Mark, x: float, y: float, colour: int) -> str:
     words = f"<title>{escape(mark.words)}</title>"
     if mark.kind == "promoted":
         return f'<circle class="dot c{colour}" cx="{x:.1f}" cy="{y}" r="4.5">{words}</circle>'
     return f'<path class="cross c{colour}" d="M{x - 4:.1f} {y - 4}l8 8m0 -8l-8 8">{words}</path>'
-
-
-def _svg(parts: Iterable[str], height: float, title: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
-    )

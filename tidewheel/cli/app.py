@@ -12,6 +12,7 @@ from tidewheel.cli import (
     demo,
     gc,
     lake,
+    load,
     pipelines,
     platform,
     release,
@@ -38,6 +39,7 @@ demo.register(app)
 platform.register(app)
 gc.register(app)
 lake.register(app)
+load.register(app)
 scaffold.register(app)
 pipelines.register(app)
 retire.register(app)

@@ -101,8 +101,8 @@ class Actions:
         match stage:
             case Package(version):
                 return self._package(version)
-            case StartIdle(colour, version):
-                return self._start(colour, version)
+            case StartIdle(colour, version, replicas):
+                return self._start(colour, version, replicas)
             case AwaitReady(colour, timeout_seconds):
                 return self._await_ready(colour, timeout_seconds)
             case WarmUp():
@@ -129,29 +129,32 @@ class Actions:
         artifact = self.build(version)
         return Found(f"Bento {artifact.tag}, content {artifact.content_hash[:12]}", {"artifact": asdict(artifact)})
 
-    def _start(self, colour: Colour, version: str) -> Found:
+    def _start(self, colour: Colour, version: str, replicas: int) -> Found:
         if colour in self.backend.traffic().reached:
             raise ReleaseError(f"{colour} is live: nothing may be started in its place")
         figures = self._counted_of(colour.other)
-        self.backend.start(colour, self._artifact())
-        return Found(f"version {version} is starting as {colour} at {self.backend.address(colour)}", figures)
+        self.backend.start(colour, self._artifact(), replicas)
+        addresses = ", ".join(self.backend.addresses(colour))
+        return Found(f"version {version} is starting as {colour} at {addresses}", figures)
 
     def _await_ready(self, colour: Colour, timeout_seconds: float) -> Found:
         started = time.monotonic()
-        with Probe(self.backend.address(colour), platform_token=self.backend.token()) as probe:
-            while why := probe.unready():
-                if problem := self.backend.problem(colour):
-                    raise ReleaseError(f"{colour} did not start: {problem}")
-                if time.monotonic() - started > timeout_seconds:
-                    raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
-                time.sleep(POLL_SECONDS)
+        for address in self.backend.addresses(colour):
+            with Probe(address, platform_token=self.backend.token()) as probe:
+                while why := probe.unready():
+                    if problem := self.backend.problem(colour):
+                        raise ReleaseError(f"{colour} did not start: {problem}")
+                    if time.monotonic() - started > timeout_seconds:
+                        raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
+                    time.sleep(POLL_SECONDS)
         seconds = round(time.monotonic() - started, 2)
         return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
 
     def _switch(self, colour: Colour, version: str) -> Found:
-        with Probe(self.backend.address(colour), platform_token=self.backend.token()) as probe:
-            if why := probe.unready():
-                raise ReleaseError(f"{colour} is no longer ready, nothing was switched: {why}")
+        for address in self.backend.addresses(colour):
+            with Probe(address, platform_token=self.backend.token()) as probe:
+                if why := probe.unready():
+                    raise ReleaseError(f"{colour} is no longer ready, nothing was switched: {why}")
         figures = self._counted_of(colour.other)
         # The ledger says what is wanted, the router follows: killed in between, the stage runs again.
         self.memory.point(colour, version)

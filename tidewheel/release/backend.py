@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from tidewheel.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tidewheel.release.artifact import Artifact
     from tidewheel.release.counted import Counted
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """Two colours and a router. Every change may be asked for twice."""
 
-    def start(self, colour: Colour, artifact: Artifact) -> None:
-        """Have this artifact, and nothing else, run in a colour; do not wait until it is ready."""
+    def start(self, colour: Colour, artifact: Artifact, replicas: int = 1) -> None:
+        """Have this artifact, and nothing else, run in a colour as so many replicas; do not wait until it is ready."""
 
     def stop(self, colour: Colour) -> None:
         """Have nothing run in a colour, to which nothing is routed."""
@@ -33,10 +33,23 @@ class Backend(Protocol):
         """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
 
     def memory_mb(self, colour: Colour) -> float:
-        """Resident memory of what runs in a colour, in MiB."""
+        """Resident memory of all replicas of a colour, in MiB."""
 
     def address(self, colour: Colour) -> str:
         """URL of a colour itself, past the router."""
+
+    def addresses(self, colour: Colour) -> Sequence[str]:
+        """URLs past the router at which each replica of a colour can be reached by itself; `address` where none can."""
+
+    def replicas(self, colour: Colour) -> int:
+        """How many replicas a colour was started with, 0 where nothing was started."""
+
+    def ready_replicas(self, colour: Colour) -> int:
+        """How many replicas of a colour get requests now.
+
+        Raises:
+            PlatformError: the router does not say.
+        """
 
     def token(self) -> str:
         """What a release's requests show, so that a service knows them from a caller's; empty where none does."""

@@ -92,8 +92,12 @@ class Executor:
         version = self._backend.version(colour) if colour else None
         if colour is None or version is None:
             return State()
-        with Probe(self._backend.address(colour), platform_token=self._backend.token()) as probe:
-            return State(Live(colour, version, healthy=not probe.unready()))
+        healthy = any(not self._unready(address) for address in self._backend.addresses(colour))
+        return State(Live(colour, version, healthy, self._backend.replicas(colour)))
+
+    def _unready(self, address: str) -> str:
+        with Probe(address, platform_token=self._backend.token()) as probe:
+            return probe.unready()
 
     def plan(self, wanted: str) -> tuple[list[Stage], str]:
         """What a release would do now, and in a sentence; nothing is begun."""

@@ -37,11 +37,13 @@ class Live:
         colour: where the router sends requests.
         version: what runs there.
         healthy: whether it answers a golden row.
+        replicas: how many were started.
     """
 
     colour: Colour
     version: str
     healthy: bool = True
+    replicas: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ def plan(state: State, wanted: str, spec: Pipeline) -> list[Stage]:
         spec: says how careful the release is.
 
     Returns:
-        The stages in order; none where the wanted version answers already.
+        The stages in order; none where the wanted version answers already, with as many replicas as declared.
     """
-    live = state.live
-    if live is not None and live.version == wanted and live.healthy:
+    live, replicas = state.live, spec.serving.replicas.minimum
+    if live is not None and live.version == wanted and live.healthy and live.replicas == replicas:
         return []
     idle, guard = state.idle, guard_policy(spec)
     # There is no way back to a version that does not answer, nor anything to compare with.
@@ -76,9 +78,9 @@ def plan(state: State, wanted: str, spec: Pipeline) -> list[Stage]:
     release = spec.release
     stages: list[Stage] = [
         Package(wanted),
-        StartIdle(idle, wanted),
+        StartIdle(idle, wanted, replicas),
         AwaitReady(idle, release.ready_timeout_seconds),
-        WarmUp(idle, spec.serving.latency_budget_ms, release.memory_budget_mb),
+        WarmUp(idle, spec.serving.latency_budget_ms, release.memory_budget_mb * replicas),
         VerifyParity(idle, release.parity_tolerance, against, guard),
     ]
     if against:
@@ -126,4 +128,6 @@ def explain(state: State, wanted: str, stages: list[Stage]) -> str:
     if live is None:
         return f"first release: version {wanted} as {state.idle}"
     health = "" if live.healthy else ", which does not answer,"
-    return f"version {wanted} as {state.idle} takes over from version {live.version} as {live.colour}{health}"
+    [started] = [stage.replicas for stage in stages if isinstance(stage, StartIdle)]
+    count = "" if started == live.replicas else f", with {started} instead of {live.replicas} replicas"
+    return f"version {wanted} as {state.idle} takes over from version {live.version} as {live.colour}{health}{count}"

@@ -94,10 +94,10 @@ class Probe:
 def _headers(platform_token: str) -> dict[str, str]:
     """What marks a release's requests, and the callers' token where this process knows one."""
     marks = {PROBE: platform_token} if platform_token else {}
-    return {**marks, "authorization": f"Bearer {token}"} if (token := _token()) else marks
+    return {**marks, "authorization": f"Bearer {token}"} if (token := caller_token()) else marks
 
 
-def _token() -> str:
+def caller_token() -> str:
     """The first token of those that the services let in, found where they find them; empty where there is none."""
     token, path = (os.environ.get(name, "") for name in TOKEN_VARIABLES)
     known = [token, *(Path(path).read_text(encoding="utf-8").splitlines() if path else [])]
@@ -106,7 +106,7 @@ def _token() -> str:
 
 def _no_token() -> str:
     """Why a service that wants a token has not let this process in."""
-    found = "the one here is not among those it knows" if _token() else "none is set here"
+    found = "the one here is not among those it knows" if caller_token() else "none is set here"
     return (
         f"{found}; set {' or '.join(TOKEN_VARIABLES)} as where the platform was started, since a model service has it "
         "from there and a release from its own shell"

@@ -50,9 +50,11 @@ class StartIdle(_Named):
     kind: ClassVar[str] = "start"
     colour: Colour
     version: str
+    replicas: int = 1
 
     def __str__(self) -> str:
-        return f"start version {self.version} as {self.colour}, without traffic"
+        count = f" with {self.replicas} replicas" if self.replicas > 1 else ""
+        return f"start version {self.version} as {self.colour}{count}, without traffic"
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Release(Section):
         description="cold start: a colour not ready within this is a failed release",
     )
     memory_budget_mb: float = Field(
-        default=1024, gt=0, description="resident memory that a colour may hold when it is warm, in MiB"
+        default=1024, gt=0, description="resident memory that each replica of a colour may hold when it is warm, in MiB"
     )
     drain_seconds: float = Field(
         default=5, ge=0, le=LONGEST_SECONDS, description="longest wait for the old colour's requests in flight"

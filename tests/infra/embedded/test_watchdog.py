@@ -96,8 +96,12 @@ def test_models_are_watched_where_they_are_placed(layout: Layout) -> None:
     assert read_watched(layout) == [service]
     endpoints: Path = layout.home / "endpoints"
     endpoints.mkdir()
-    placed = {"pipeline": "orders", "places": {"blue": {"port": 21_000}}, "traffic": {}}
+    # The former format, with one port, beside the present one.
+    places = {"blue": {"port": 21_000}, "green": {"ports": [21_001, 21_005]}}
+    placed = {"pipeline": "orders", "places": places, "traffic": {}}
     (endpoints / "orders.json").write_text(json.dumps(placed))
     assert [(each.program, each.urls) for each in read_watched(layout)[1:]] == [
-        ("orders-blue", ("http://127.0.0.1:21000/livez",))
+        ("orders-blue", ("http://127.0.0.1:21000/livez",)),
+        ("orders-green", ("http://127.0.0.1:21001/livez",)),
+        ("orders-green-2", ("http://127.0.0.1:21005/livez",)),
     ]

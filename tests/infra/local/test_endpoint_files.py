@@ -25,7 +25,7 @@ targets = st.lists(
         pipeline=st.sampled_from(["flights", "flights_2", "orders"]),
         colour=st.sampled_from(["blue", "green"]),
         version=st.just("1"),
-        port=st.integers(1024, 65535),
+        ports=st.lists(st.integers(1024, 65535), min_size=1, max_size=3).map(tuple),
         live=st.booleans(),
         share=st.sampled_from([0, 10]),
         mirrored=st.booleans(),
@@ -55,7 +55,7 @@ def test_every_route_names_a_cluster_that_is_there(targets: list[Target]) -> Non
 
 
 def test_one_pipeline_never_takes_the_requests_of_another_whose_name_begins_alike() -> None:
-    table = routes([Target("flights", "blue", "1", 1, True), Target("flights_2", "green", "1", 2, True)])
+    table = routes([Target("flights", "blue", "1", (1,), True), Target("flights_2", "green", "1", (2,), True)])
     prefixes = {
         r["route"]["cluster"]: r["match"]["prefix"] for r in table["virtual_hosts"][0]["routes"] if "route" in r
     }
@@ -63,14 +63,33 @@ def test_one_pipeline_never_takes_the_requests_of_another_whose_name_begins_alik
 
 
 def test_an_endpoint_survives_its_file(layout: Layout) -> None:
-    endpoint = Endpoint("orders", Traffic(Colour.GREEN, share=5), {Colour.GREEN: Place("3", "abc", 21000)})
+    endpoint = Endpoint("orders", Traffic(Colour.GREEN, share=5), {Colour.GREEN: Place("3", "abc", (21000, 21002))})
     assert Endpoint.from_json(endpoint.to_json()) == endpoint
     assert Endpoints(layout).get("orders") == Endpoint("orders")
 
 
+def test_a_file_from_before_replicas_is_read_as_one_replica() -> None:
+    place = {"version": "3", "content_hash": "abc", "port": 21000}
+    traffic = {"live": "blue", "share": 0, "mirrored": False}
+    file = json.dumps({"pipeline": "orders", "traffic": traffic, "places": {"blue": place}})
+    endpoint = Endpoint.from_json(file)
+    assert endpoint.places == {Colour.BLUE: Place("3", "abc", (21000,))}
+    assert endpoint.programs(Colour.BLUE) == ["orders-blue"], "what runs is still known by its name"
+
+
+def test_every_replica_of_the_live_colour_is_looked_after(layout: Layout) -> None:
+    def released(now: Endpoint) -> Endpoint:
+        return replace(now.with_place(Colour.BLUE, Place("1", "a", (1, 2, 3))), traffic=Traffic(Colour.BLUE))
+
+    Endpoints(layout).change("orders", released)
+    assert Endpoints(layout).routed() == {"orders-blue", "orders-blue-2", "orders-blue-3"}
+
+
 def test_only_a_model_that_no_request_is_sent_to_may_be_starting_or_stopping(layout: Layout) -> None:
     def released(now: Endpoint) -> Endpoint:
-        both = now.with_place(Colour.BLUE, Place("1", "a", 21000)).with_place(Colour.GREEN, Place("2", "b", 21001))
+        both = now.with_place(Colour.BLUE, Place("1", "a", (21000,))).with_place(
+            Colour.GREEN, Place("2", "b", (21001,))
+        )
         return replace(both, traffic=Traffic(Colour.BLUE))
 
     Endpoints(layout).change("orders", released)
@@ -90,7 +109,7 @@ def test_pipelines_that_change_at_the_same_time_all_reach_envoy(layout: Layout) 
     names = [f"pipeline_{n}" for n in range(12)]
 
     def go_live(name: str) -> None:
-        place = Place("1", "abc", 21000)
+        place = Place("1", "abc", (21000,))
         Endpoints(layout).change(
             name, lambda e: replace(e.with_place(Colour.BLUE, place), traffic=Traffic(Colour.BLUE))
         )

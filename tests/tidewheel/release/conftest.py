@@ -37,6 +37,7 @@ class MemoryBackend:
 
     url: str = ""
     running: dict[Colour, str] = field(default_factory=dict)
+    started: dict[Colour, int] = field(default_factory=dict)
     routes: Traffic = field(default_factory=Traffic)
     ill: set[Colour] = field(default_factory=set)
     scores: dict[str, list[float]] = field(default_factory=dict)
@@ -44,9 +45,10 @@ class MemoryBackend:
     figures: bool = True
     happened: list[str] = field(default_factory=list)
 
-    def start(self, colour: Colour, artifact: Artifact) -> None:
+    def start(self, colour: Colour, artifact: Artifact, replicas: int = 1) -> None:
         self.happened.append(f"start {colour}")
         self.running[colour] = artifact.version
+        self.started[colour] = replicas
 
     def stop(self, colour: Colour) -> None:
         assert colour not in self.routes.reached, "a colour must not be stopped while it is routed to"
@@ -61,6 +63,15 @@ class MemoryBackend:
 
     def address(self, colour: Colour) -> str:
         return f"{self.url}/{colour}"
+
+    def addresses(self, colour: Colour) -> list[str]:
+        return [self.address(colour)]
+
+    def replicas(self, colour: Colour) -> int:
+        return self.started.get(colour, 0)
+
+    def ready_replicas(self, colour: Colour) -> int:
+        return self.replicas(colour)
 
     def token(self) -> str:
         return "ours"

@@ -26,6 +26,7 @@ from tidewheel.release.stages import (
 )
 from tidewheel.spec import Pipeline
 from tidewheel.spec.release import Release
+from tidewheel.spec.serving import Replicas
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
 
@@ -45,6 +46,23 @@ def test_a_first_release_goes_to_blue_and_has_nothing_to_compare_with_or_to_drai
         Switch(BLUE, "1"),
         Confirm(BLUE, "1"),
     ]
+
+
+def test_a_change_of_the_replicas_alone_is_a_release_of_the_same_version(spec: Pipeline) -> None:
+    serving = spec.serving.model_copy(update={"replicas": Replicas(minimum=3)})
+    more = spec.model_copy(update={"serving": serving})
+    state = State(Live(BLUE, "1", replicas=1))
+    stages = plan(state, "1", more)
+    assert StartIdle(GREEN, "1", 3) in stages
+    assert WarmUp(GREEN, 50, 3 * 1024) in stages, "each replica has the memory of one"
+    assert explain(state, "1", stages) == (
+        "version 1 as green takes over from version 1 as blue, with 3 instead of 1 replicas"
+    )
+    assert plan(State(Live(BLUE, "1", replicas=3)), "1", more) == []
+
+
+def test_a_plan_from_before_replicas_starts_one() -> None:
+    assert stage_from_json({"stage": "start", "colour": "blue", "version": "1"}) == StartIdle(BLUE, "1", 1)
 
 
 def test_a_new_version_bakes_beside_the_old_one_which_is_then_drained_and_stopped(spec: Pipeline) -> None:

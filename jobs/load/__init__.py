@@ -1,0 +1,1 @@
+"""Load on an endpoint at a constant rate, and the page that shows how it was answered."""
