@@ -21,9 +21,9 @@ from tidewheel.spec.sections import (
     Owner,
     Scoring,
     Section,
-    Serving,
     Source,
 )
+from tidewheel.spec.serving import Serving
 from tidewheel.spec.training import Training
 from tidewheel.spec.triggers import Triggers
 

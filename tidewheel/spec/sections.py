@@ -282,19 +282,6 @@ class Features(Section):
         return self
 
 
-class Serving(Section):
-    """How the model answers online."""
-
-    latency_budget_ms: float = Field(default=50, gt=0, description="a golden row must be answered within this")
-    log_sample: float = Field(
-        default=1.0, ge=0, le=1, description="share of requests whose prediction is logged to the lake"
-    )
-    maximum_rows: int = Field(default=10_000, ge=1, description="most rows in one request")
-    unknown_categories: Literal["flag", "refuse"] = Field(
-        default="flag", description="a category that training never saw is answered and flagged, or refused"
-    )
-
-
 class Scoring(Section):
     """How a day is scored offline."""
 
