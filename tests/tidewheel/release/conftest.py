@@ -43,6 +43,8 @@ class MemoryBackend:
     ranking: set[str] = field(default_factory=set)
     figures: bool = True
     happened: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
+    objects: str = ""
 
     def start(self, colour: Colour, artifact: Artifact) -> None:
         self.happened.append(f"start {colour}")
@@ -59,6 +61,9 @@ class MemoryBackend:
     def problem(self, colour: Colour) -> str:
         return "" if colour in self.running else f"{colour} does not run"
 
+    def missing(self, colour: Colour) -> str:
+        return self.lacks.pop(0) if self.lacks else ""
+
     def address(self, colour: Colour) -> str:
         return f"{self.url}/{colour}"
 
@@ -67,6 +72,12 @@ class MemoryBackend:
 
     def endpoint(self) -> str:
         return f"{self.url}/endpoint"
+
+    def routers(self) -> list[str]:
+        return [self.endpoint()]
+
+    def objection(self) -> str:
+        return self.objects
 
     def memory_mb(self, colour: Colour) -> float:
         return 100.0

@@ -1,0 +1,222 @@
+"""The HTTPRoute of a pipeline, as data: all of it below its own prefix, shared out to two colours by weights.
+
+The gateway keeps figures for each colour apart only where each `backendRef` has a filter of its own; then their names
+follow from the places of rule and colour in the route, which therefore never change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from infra.kubernetes.names import ANSWER, colour_name, pipeline_labels, slug
+from infra.kubernetes.pod import PORT
+from tidewheel.release import Colour
+from tidewheel.release.traffic import Traffic
+
+if TYPE_CHECKING:
+    from tidewheel.release.traffic import Gone
+
+COPY_HEADER = "x-tidewheel-copy"
+TRAFFIC_HEADER = "x-tidewheel-traffic"
+"""Shows, at `ROUTEZ`, what a gateway does with the requests of a pipeline: of the route that it has now."""
+ROUTEZ = "routez"
+ANSWER_TIMEOUT, CONNECT_TIMEOUT = "30s", "1s"
+IDLE_TIMEOUT = "50s"
+"""Shorter than a service keeps an idle connection (75 s): else a request goes into one that is being closed."""
+RETRIED = ("connect-failure", "refused-stream", "reset-before-request")
+"""Only what the service has not begun to answer."""
+ENVOY = "gateway.envoyproxy.io"
+
+
+def prefix(pipeline: str) -> str:
+    """Path below which a pipeline answers."""
+    return f"/{pipeline}/"
+
+
+def cluster(namespace: str, pipeline: str, colour: Colour) -> str:
+    """What the gateway calls a colour in its figures."""
+    return f"httproute/{namespace}/{slug(pipeline)}/rule/0/backend/{list(Colour).index(colour)}"
+
+
+def routed_mark(token: str, colour: Colour) -> str:
+    """What a request shows that the router has sent to a colour; at the other colour it is a copy.
+
+    Not the token itself, since a route is readable to more people than a Secret; see `bentos.platform_token`.
+    """
+    return hmac.new(token.encode(), f"routed to {colour}".encode(), hashlib.sha256).hexdigest()
+
+
+def route(pipeline: str, gateway: tuple[str, str], traffic: Traffic, token: str) -> dict[str, Any]:
+    """The route of a pipeline that has a live colour.
+
+    Args:
+        pipeline: its name.
+        gateway: namespace and name of the Gateway that it joins.
+        traffic: where requests go; `live` is not None.
+        token: the platform's.
+    """
+    assert traffic.live is not None
+    weights = {traffic.live: 100 - traffic.share, traffic.live.other: traffic.share}
+    below = prefix(pipeline)
+    filters: list[dict[str, Any]] = [_rewrite("/")]
+    if traffic.mirrored:
+        copied = _reference(pipeline, traffic.live.other)
+        filters.append({"type": "RequestMirror", "requestMirror": {"backendRef": copied}})
+    answered = {
+        "matches": [{"path": {"type": "PathPrefix", "value": below}}],
+        "filters": filters,
+        "backendRefs": [_weighted(pipeline, colour, weights[colour], token) for colour in Colour],
+        "timeouts": {"request": ANSWER_TIMEOUT},
+    }
+    return _route(pipeline, gateway, [answered, _slash(pipeline), _shown(pipeline, traffic)])
+
+
+def gone_route(pipeline: str, gateway: tuple[str, str], gone: Gone) -> dict[str, Any]:
+    """The route of a pipeline that was given up: 410, or 308 where another answers in its place."""
+    below = prefix(pipeline)
+    rules = [
+        _answered_by_the_gateway([_exact(below.rstrip("/")), _below(below)], gone_name(pipeline)),
+        _shown(pipeline, Traffic()),
+    ]
+    if gone.renamed_to:
+        rules.insert(1, _answered_by_the_gateway([_exact(f"{below}predict")], f"{gone_name(pipeline)}-moved"))
+    return _route(pipeline, gateway, rules)
+
+
+def gone_name(pipeline: str) -> str:
+    """Name of the filter with which the gateway answers for a pipeline that was given up."""
+    return f"{slug(pipeline)}-gone"
+
+
+def gone_answers(pipeline: str, gone: Gone) -> list[dict[str, Any]]:
+    """What the gateway answers itself in place of a pipeline that was given up."""
+    sentence = gone.sentence(pipeline)
+    said = {"status": 410, "error": sentence, "path": "%REQ(:PATH)%"}
+    found = [answer(gone_name(pipeline), 410, said)]
+    if gone.renamed_to:
+        # A path alone: whatever host the caller has named, it stays where it is.
+        moved = {"status": 308, "error": sentence}
+        found.append(answer(f"{gone_name(pipeline)}-moved", 308, moved, f"{prefix(gone.renamed_to)}predict"))
+    for filter_ in found:
+        filter_["metadata"]["labels"] = dict(pipeline_labels(pipeline))
+    return found
+
+
+def slash_answer(pipeline: str) -> dict[str, Any]:
+    """The redirect that puts the slash at the end: not one that repeats whatever host the caller names."""
+    below = prefix(pipeline)
+    made = answer(slash_name(pipeline), 308, {"status": 308, "error": f"ask {below}"}, below)
+    made["metadata"]["labels"] = dict(pipeline_labels(pipeline))
+    return made
+
+
+def slash_name(pipeline: str) -> str:
+    """Name of the filter of that redirect."""
+    return f"{slug(pipeline)}-slash"
+
+
+def answer(name: str, status: int, document: dict[str, Any], location: str = "") -> dict[str, Any]:
+    """A filter with which the gateway answers itself."""
+    response: dict[str, Any] = {
+        "contentType": "application/json",
+        "statusCode": status,
+        "body": {"type": "Inline", "inline": json.dumps(document) + "\n"},
+    }
+    if location:
+        response["header"] = {"set": [{"name": "location", "value": location}]}
+    return {
+        "apiVersion": f"{ENVOY}/v1alpha1",
+        "kind": "HTTPRouteFilter",
+        "metadata": {"name": name},
+        "spec": {"directResponse": response},
+    }
+
+
+def policy(pipeline: str) -> dict[str, Any]:
+    """How the gateway connects to a pipeline's pods, and which requests it tries again at another one."""
+    return {
+        "apiVersion": f"{ENVOY}/v1alpha1",
+        "kind": "BackendTrafficPolicy",
+        "metadata": {"name": slug(pipeline), "labels": dict(pipeline_labels(pipeline))},
+        "spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": slug(pipeline)}],
+            "retry": {"numRetries": 2, "retryOn": {"triggers": list(RETRIED)}},
+            "timeout": {
+                "tcp": {"connectTimeout": CONNECT_TIMEOUT},
+                "http": {"connectionIdleTimeout": IDLE_TIMEOUT},
+            },
+        },
+    }
+
+
+def told(route_: dict[str, Any] | None) -> Traffic:
+    """Where a route says that requests go, whether a gateway has taken it or not."""
+    if route_ is None:
+        return Traffic()
+    shown = [
+        header["value"]
+        for rule in route_["spec"]["rules"]
+        for filter_ in rule.get("filters", [])
+        for header in filter_.get("responseHeaderModifier", {}).get("set", [])
+        if header["name"] == TRAFFIC_HEADER
+    ]
+    return shown_traffic(shown[0]) if shown else Traffic()
+
+
+def shown_traffic(header: str) -> Traffic:
+    """Read what `TRAFFIC_HEADER` shows."""
+    found = json.loads(header)
+    return Traffic(Colour(found["live"]) if found["live"] else None, found["share"], found["mirrored"])
+
+
+def _route(pipeline: str, gateway: tuple[str, str], rules: list[dict[str, Any]]) -> dict[str, Any]:
+    namespace, name = gateway
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": slug(pipeline), "labels": dict(pipeline_labels(pipeline))},
+        "spec": {"parentRefs": [{"namespace": namespace, "name": name}], "rules": rules},
+    }
+
+
+def _reference(pipeline: str, colour: Colour) -> dict[str, Any]:
+    return {"name": colour_name(pipeline, colour), "port": PORT}
+
+
+def _weighted(pipeline: str, colour: Colour, weight: int, token: str) -> dict[str, Any]:
+    marked = {"set": [{"name": COPY_HEADER, "value": routed_mark(token, colour)}]}
+    filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": marked}]
+    return {**_reference(pipeline, colour), "weight": weight, "filters": filters}
+
+
+def _slash(pipeline: str) -> dict[str, Any]:
+    return _answered_by_the_gateway([_exact(prefix(pipeline).rstrip("/"))], slash_name(pipeline))
+
+
+def _shown(pipeline: str, traffic: Traffic) -> dict[str, Any]:
+    """The rule that says what this route does. In the route itself: a gateway takes all of it, or nothing."""
+    rule = _answered_by_the_gateway([_exact(f"{prefix(pipeline)}{ROUTEZ}")], ANSWER)
+    header = {"name": TRAFFIC_HEADER, "value": json.dumps(asdict(traffic))}
+    shown = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header]}}
+    return {**rule, "filters": [shown, *rule["filters"]]}
+
+
+def _answered_by_the_gateway(matches: list[dict[str, Any]], filter_: str) -> dict[str, Any]:
+    reference = {"group": ENVOY, "kind": "HTTPRouteFilter", "name": filter_}
+    return {"matches": matches, "filters": [{"type": "ExtensionRef", "extensionRef": reference}]}
+
+
+def _exact(path: str) -> dict[str, Any]:
+    return {"path": {"type": "Exact", "value": path}}
+
+
+def _below(path: str) -> dict[str, Any]:
+    return {"path": {"type": "PathPrefix", "value": path}}
+
+
+def _rewrite(to: str) -> dict[str, Any]:
+    return {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": to}}}
