@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,14 +40,7 @@ class KubernetesApi:
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        configuration = client.Configuration()
-        try:
-            config.load_config(client_configuration=configuration)
-        except config.ConfigException as error:
-            raise SettingsError(
-                f"no cluster to release to: {error}; set KUBECONFIG, or run where a service account is mounted"
-            ) from error
-        self._client = client.ApiClient(configuration)
+        self._client = client.ApiClient(_configuration())
 
     def get(self, kind: str, name: str, namespace: str = "") -> Document | None:
         """An object, None where there is none of that name.
@@ -109,7 +103,7 @@ class KubernetesApi:
                 query_params=query or [],
                 header_params={"Accept": "application/json", "Content-Type": content},
                 body=body,
-                response_type=answer,
+                response_types_map=dict.fromkeys((200, 201, 202), answer),
                 auth_settings=["BearerToken"],
                 _return_http_data_only=True,
                 _request_timeout=TIMEOUT_SECONDS,
@@ -129,6 +123,25 @@ class KubernetesApi:
         if error.status == 404 and "the server could not find the requested resource" in message:
             return f"{method} {path}: {message}; install Envoy Gateway, which brings these kinds of objects"
         return f"Kubernetes refused {method} {path}: {message}"
+
+
+def _configuration() -> client.Configuration:
+    """How to reach the cluster: by KUBECONFIG, else as a pod's account, else by the user's own file.
+
+    Raises:
+        SettingsError: by none of them.
+    """
+    configuration, named = client.Configuration(), os.environ.get("KUBECONFIG")
+    try:
+        if not named and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            config.load_kube_config(named, client_configuration=configuration)
+    except config.ConfigException as error:
+        raise SettingsError(
+            f"no cluster to release to: {error}; set KUBECONFIG, or run where a service account is mounted"
+        ) from error
+    return configuration
 
 
 def _selector(labels: Mapping[str, str]) -> str:

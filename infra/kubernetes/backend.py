@@ -28,7 +28,7 @@ from infra.kubernetes.pod import GRACE_SECONDS, PORT, BentoSource, from_node, po
 from infra.kubernetes.problems import is_ready, missing, problem
 from infra.kubernetes.routes import (
     answer,
-    cluster,
+    clusters,
     gone_answers,
     gone_route,
     policy,
@@ -229,17 +229,17 @@ class KubernetesBackend:
 
     def in_flight(self, colour: Colour) -> int:
         """Requests that the gateway waits for a colour to answer."""
-        return self._gateway.figures(self._cluster(colour)).active
+        return self._gateway.figures(self._clusters(colour)).active
 
     def counted(self, colour: Colour) -> Counted:
         """What the gateway has counted of a colour so far."""
-        return self._gateway.figures(self._cluster(colour)).counted()
+        return self._gateway.figures(self._clusters(colour)).counted()
 
     def _name(self, colour: Colour) -> str:
         return colour_name(self._pipeline, colour)
 
-    def _cluster(self, colour: Colour) -> str:
-        return cluster(self._api.namespace, self._pipeline, colour)
+    def _clusters(self, colour: Colour) -> frozenset[str]:
+        return clusters(self._api.namespace, self._pipeline, colour)
 
     def _deployment(self, colour: Colour) -> Document | None:
         return self._api.get("Deployment", self._name(colour))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import httpx
@@ -23,7 +23,7 @@ FILTER = "upstream_rq_(completed|[45]xx|xx|rx_reset|active|time)$|membership_tot
 
 @dataclass
 class ClusterFigures:
-    """What all gateways together have counted of one cluster."""
+    """What all gateways together have counted of some clusters."""
 
     known: bool = False
     completed: int = 0
@@ -41,12 +41,12 @@ class ClusterFigures:
         return Counted(self.completed, self.errors, self.refused, tuple(times))
 
 
-def cluster_figures(addresses: Iterable[str], cluster: str) -> ClusterFigures:
-    """What gateways have counted of a cluster.
+def cluster_figures(addresses: Iterable[str], clusters: Collection[str]) -> ClusterFigures:
+    """What gateways have counted of clusters.
 
     Args:
         addresses: of the gateways' pods.
-        cluster: its name.
+        clusters: their names.
 
     Raises:
         PlatformError: a gateway does not say.
@@ -56,7 +56,7 @@ def cluster_figures(addresses: Iterable[str], cluster: str) -> ClusterFigures:
         url = f"http://{address}:{STATS_PORT}/stats/prometheus?filter={FILTER}"
         for family in text_string_to_metric_families(page(url)):
             for sample in family.samples:
-                if sample.labels.get(CLUSTER) == cluster:
+                if sample.labels.get(CLUSTER) in clusters:
                     found.known = True
                     _add(found, sample.name, sample.labels, sample.value)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -79,16 +79,16 @@ class Gateway:
             raise PlatformError(f"the gateway's pods do not agree where requests of {pipeline} go ({said})")
         return found[addresses[0]]
 
-    def figures(self, cluster: str) -> ClusterFigures:
-        """What all gateway pods have counted of a cluster.
+    def figures(self, clusters: Collection[str]) -> ClusterFigures:
+        """What all gateway pods have counted of clusters.
 
         Raises:
-            PlatformError: one of them does not say, or none knows the cluster.
+            PlatformError: one of them does not say, or none knows any of the clusters.
         """
         pods = sorted({address.rpartition(":")[0] for address in self.addresses()})
-        found = cluster_figures(pods, cluster)
+        found = cluster_figures(pods, clusters)
         if not found.known:
-            raise PlatformError(f"the gateway has no figures of {cluster}: nothing is routed there yet")
+            raise PlatformError(f"the gateway has no figures of {min(clusters)}: nothing is routed there yet")
         return found
 
     def objection(self, pipeline: str, route: Document | None) -> str:

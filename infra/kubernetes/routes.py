@@ -37,9 +37,10 @@ def prefix(pipeline: str) -> str:
     return f"/{pipeline}/"
 
 
-def cluster(namespace: str, pipeline: str, colour: Colour) -> str:
-    """What the gateway calls a colour in its figures."""
-    return f"httproute/{namespace}/{slug(pipeline)}/rule/0/backend/{list(Colour).index(colour)}"
+def clusters(namespace: str, pipeline: str, colour: Colour) -> frozenset[str]:
+    """What the gateway calls a colour in its figures: of its own requests, and of the copies that it gets."""
+    rule, place = f"httproute/{namespace}/{slug(pipeline)}/rule/0", list(Colour).index(colour)
+    return frozenset({f"{rule}/backend/{place}", f"{rule}-mirror-{place}"})
 
 
 def routed_mark(token: str, colour: Colour) -> str:
@@ -64,8 +65,10 @@ def route(pipeline: str, gateway: tuple[str, str], traffic: Traffic, token: str)
     below = prefix(pipeline)
     filters: list[dict[str, Any]] = [_rewrite("/")]
     if traffic.mirrored:
-        copied = _reference(pipeline, traffic.live.other)
-        filters.append({"type": "RequestMirror", "requestMirror": {"backendRef": copied}})
+        other = traffic.live.other
+        copied = {"type": "RequestMirror", "requestMirror": {"backendRef": _reference(pipeline, other)}}
+        # By its place among the filters the gateway names its figures: each colour has a place of its own.
+        filters.insert(list(Colour).index(other), copied)
     answered = {
         "matches": [{"path": {"type": "PathPrefix", "value": below}}],
         "filters": filters,
