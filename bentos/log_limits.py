@@ -26,10 +26,15 @@ class LogLimits:
     Attributes:
         request_bytes: of one request; its first rows are written, as many as fit.
         day_bytes: of a day's files of this colour; what comes after them is not written.
+        segment_bytes: of a file, which is followed by another for the same time.
+        folder_bytes: of all files that lie in the folder; None for no limit. Beyond it the disk counts as full, until
+            somebody has taken files away.
     """
 
     request_bytes: int = 8 * MEGABYTE
     day_bytes: int = 10 * 1024 * MEGABYTE
+    segment_bytes: int = 64 * MEGABYTE
+    folder_bytes: int | None = None
 
 
 USUAL = LogLimits()

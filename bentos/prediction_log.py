@@ -99,7 +99,7 @@ class PredictionLog:
         self._packaged = packaged
         numbers, categories = ([column.name for column in kind] for kind in (packaged.numbers, packaged.categories))
         self._schema = log_schema(numbers, categories, packaged.key)
-        self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}")
+        self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}", limits)
         self._folder, self._colour = folder, colour
         self._share, self._limits, self._token = packaged.log_sample, limits, token
         self._copy_marks = copy_marks(token, colour)

@@ -8,10 +8,14 @@ So a reader knows by its name whether a file can matter to it. A file is a row o
 written before a process died can be read, up to the last whole block. A block is an Arrow stream of one record batch,
 with its own schema, behind a header with checksums: damage to one block is seen, and takes no other block with it.
 Files without `.crc` are from before blocks: one Arrow stream each.
+
+A file is locked (flock) for as long as its writer lives and may append to it.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import re
 import secrets
 import struct
@@ -23,13 +27,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bentos.log_limits import USUAL, LogLimits
+
 SUFFIX = ".arrows"
 CHECKED = f".crc{SUFFIX}"
 """Ends the name of a file of blocks."""
 SEGMENT_SECONDS = 300
 """How much time the rows of a file are from: a whole part of a day."""
-SEGMENT_BYTES = 64 << 20
-"""A file that has grown to this is followed by another for the same time."""
 BEGUN = "%Y%m%dT%H%M"
 TIME = pa.timestamp("us", tz="UTC")
 FEATURE, KEY = "features.", "key."
@@ -130,10 +134,11 @@ class SegmentWriter:
     Args:
         folder: of the log; need not be there.
         label: what a segment's name says of its writer.
+        limits: of a file, and of the folder.
     """
 
-    def __init__(self, folder: Path, label: str) -> None:
-        self._folder, self._label = folder, re.sub(r"[^A-Za-z0-9._-]", "_", label)
+    def __init__(self, folder: Path, label: str, limits: LogLimits = USUAL) -> None:
+        self._folder, self._label, self._limits = folder, re.sub(r"[^A-Za-z0-9._-]", "_", label), limits
         self._open: _OpenSegment | None = None
         self._colour_files = f"*-{self._label.partition('-')[0]}-*{SUFFIX}"
         self._day, self._day_bytes = date.min, 0
@@ -142,7 +147,7 @@ class SegmentWriter:
         """Bytes that this colour's files of a day have, those of earlier processes too."""
         if day != self._day:
             found = (self._folder / day.isoformat()).glob(self._colour_files)
-            self._day, self._day_bytes = day, sum(path.stat().st_size for path in found)
+            self._day, self._day_bytes = day, sum(map(_size, found))
         return self._day_bytes
 
     def write(self, begun: datetime, batch: pa.RecordBatch) -> None:
@@ -153,10 +158,11 @@ class SegmentWriter:
             batch: the rows, always of the same schema.
 
         Raises:
-            OSError: they could not be written; the next call begins a new segment.
+            OSError: they could not be written, or the folder is full; the next call begins a new segment.
         """
-        if self._open and (self._open.begun != begun or self._open.is_full()):
+        if self._open and (self._open.begun != begun or self._open.written > self._limits.segment_bytes):
             self.close()
+        self._refuse_full_folder(batch.nbytes)
         try:
             if self._open is None:
                 self._open = _OpenSegment(self._folder, begun, self._label)
@@ -173,21 +179,35 @@ class SegmentWriter:
             segment, self._open = self._open, None
             segment.close()
 
+    def _refuse_full_folder(self, more: int) -> None:
+        most = self._limits.folder_bytes
+        if most is None:
+            return
+        # A file may be taken away between its listing and the question for its size.
+        sizes = (_size(path) for path in self._folder.glob(f"*/*{SUFFIX}"))
+        if sum(sizes) + more > most:
+            raise OSError(errno.ENOSPC, f"the log's files may take {most >> 20} MiB, and none was taken away")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
 
 class _OpenSegment:
     def __init__(self, folder: Path, begun: datetime, label: str) -> None:
         self.begun = begun
         day = folder / begun.date().isoformat()
         day.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = day / f"{begun:{BEGUN}}-{label}-{secrets.token_hex(4)}{CHECKED}"
+        self._path = day / f"{begun:{BEGUN}}-{label}-{secrets.token_hex(8)}{CHECKED}"
         self._file = self._path.open("xb", buffering=0)
-        self._written = self._batches = 0
-
-    def is_full(self) -> bool:
-        return self._written > SEGMENT_BYTES
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+        self.written = self._batches = 0
 
     def write(self, batch: pa.RecordBatch) -> int:
-        before = self._written
+        before = self.written
         # Not compressed: of so few rows it would save a third, and take four times as long as all the rest.
         schema, rows = batch.schema.serialize(), batch.serialize()
         checksum = zlib.crc32(rows, zlib.crc32(schema))
@@ -195,7 +215,7 @@ class _OpenSegment:
         self._append(schema)
         self._append(rows)
         self._batches += 1
-        return self._written - before
+        return self.written - before
 
     def close(self) -> None:
         self._file.close()
@@ -210,5 +230,5 @@ class _OpenSegment:
         rest = memoryview(data)
         while rest:
             written = self._file.write(rest)
-            self._written += written
+            self.written += written
             rest = rest[written:]

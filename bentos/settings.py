@@ -58,6 +58,8 @@ def _log_limits(environment: Mapping[str, str]) -> LogLimits:
     return LogLimits(
         request_bytes=_megabytes(environment, "TIDEWHEEL_ENDPOINT_LOG_REQUEST_MB", USUAL.request_bytes),
         day_bytes=_megabytes(environment, "TIDEWHEEL_ENDPOINT_LOG_DAY_MB", USUAL.day_bytes),
+        segment_bytes=_megabytes(environment, "TIDEWHEEL_ENDPOINT_LOG_SEGMENT_MB", USUAL.segment_bytes),
+        folder_bytes=_megabytes(environment, "TIDEWHEEL_ENDPOINT_LOG_FOLDER_MB", 0) or USUAL.folder_bytes,
     )
 
 

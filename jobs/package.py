@@ -20,12 +20,15 @@ def work(job: Job) -> Result:
             raise UsageError(f"{job.pipeline.name} has no champion{why}: train and promote one, or name a --version")
         version = found.version
     built = bento_of(job.settings, job.pipeline, version)
+    # Also where models are served on this machine: it is a file of the model's size, and any pod can then fetch it.
+    published = built.artifact.publish(job.lake)
     how = "was built already" if built.reused else f"built in {built.seconds:.1f} s"
     return Result(
         figures={
             "version": version,
             "tag": built.artifact.tag,
             "path": built.artifact.path,
+            "published": published,
             "content_hash": built.artifact.content_hash,
             "format": built.model_format,
             "max_difference": built.max_difference,

@@ -1,5 +1,7 @@
 """Publish a day's logged requests as a batch of the lake, and drop the files that the batch now holds.
 
+The files are those of this machine's services and those that serving pods have shipped to the lake.
+
 A file that was damaged is not dropped: what is left of it is published, and the file gets a name that nobody reads.
 """
 
@@ -7,26 +9,22 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bentos.segments import SEGMENT_SECONDS, Segment
 from jobs.data.request_log import DATASET, ORDER, RequestLog
 from jobs.job import Job, Result, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jobs.data.log_files import LogFile
     from tidewheel.lake import Manifest
 
-FINISHED = timedelta(seconds=SEGMENT_SECONDS + 60)
-"""A file that nobody appended to for so long is appended to no more: what it is for was answered long ago."""
 ENDED = timedelta(days=2)
 """Nobody begins a file of a day that began longer ago than this."""
-SET_ASIDE = ".damaged"
-"""Is added to the name of a damaged file whose undamaged rows are published."""
 
 
 def work(job: Job) -> Result:
@@ -70,31 +68,23 @@ def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
             job.lake.publish(manifest)
             _drop(day.segments, now)
         aside = [_set_aside(segment, now) for segment in day.damaged]
-        if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED and (reader.folder / key).is_dir():
+        if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED:
             read = {*day.segments, *day.damaged}
             _drop([segment for segment in reader.segments(key) if segment not in read], now)  # no whole block
-            if not any((reader.folder / key).iterdir()):
+            with suppress(OSError):  # not there, or not empty
                 (reader.folder / key).rmdir()
         damage = [f"{sentence}{where}" for sentence, where in zip(day.damaged.values(), aside, strict=True)]
         return _Published(manifest, tuple(damage))
 
 
-def _set_aside(segment: Segment, now: datetime) -> str:
-    if not _is_finished(segment, now):
-        return ""
-    aside = segment.path.with_name(f"{segment.path.name}{SET_ASIDE}")
-    segment.path.rename(aside)
-    return f", and it is kept as {aside.name}"
+def _set_aside(segment: LogFile, now: datetime) -> str:
+    return f", and it is kept as {segment.set_aside()}" if segment.is_finished(now) else ""
 
 
-def _drop(segments: Iterable[Segment], now: datetime) -> None:
+def _drop(segments: Iterable[LogFile], now: datetime) -> None:
     for segment in segments:
-        if _is_finished(segment, now):
-            segment.path.unlink()
-
-
-def _is_finished(segment: Segment, now: datetime) -> bool:
-    return datetime.fromtimestamp(segment.path.stat().st_mtime, UTC) + FINISHED < now
+        if segment.is_finished(now):
+            segment.remove()
 
 
 @contextmanager

@@ -69,11 +69,11 @@ class Settings(BaseSettings):
     job_startup_timeout_seconds: int = Field(
         default=900, ge=1, description="how long a pod that has a node may take to pull its image and start"
     )
+    serving_image: str = Field(default="tidewheel:serving", description="container image of the pods that serve models")
     release_backend: str = Field(
         default="infra.local:LocalBackend",
         description="where models are served, as module:class; infra.kubernetes:KubernetesBackend on a cluster",
     )
-    serving_image: str = Field(default="", description="container image of the model services on Kubernetes")
     serving_namespace: str = Field(default="tidewheel", description="Kubernetes namespace of the model services")
     serving_pod_template: Path | None = Field(
         default=None,

@@ -24,7 +24,7 @@ from infra.kubernetes.names import (
     pipeline_labels,
     slug,
 )
-from infra.kubernetes.pod import GRACE_SECONDS, PORT, BentoSource, from_node, pod_template, version_annotations
+from infra.kubernetes.pod import GRACE_SECONDS, BentoSource, from_lake, pod_template, version_annotations
 from infra.kubernetes.problems import is_ready, missing, problem
 from infra.kubernetes.routes import (
     answer,
@@ -37,6 +37,7 @@ from infra.kubernetes.routes import (
     slash_answer,
     told,
 )
+from infra.kubernetes.serving_pod import PORT
 from infra.kubernetes.workload import autoscaler, deployment, disruption_budget, service
 from tidewheel.errors import ReleaseError
 from tidewheel.release import Colour
@@ -64,7 +65,7 @@ class KubernetesBackend:
         settings: of an installation that serves on Kubernetes.
         pipeline: name of the pipeline.
         declaration: of the pipeline; by default its file is read when a version is started.
-        source: brings a Bento into its pods.
+        source: brings a version into its pods.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class KubernetesBackend:
         pipeline: str,
         *,
         declaration: Pipeline | None = None,
-        source: BentoSource = from_node,
+        source: BentoSource = from_lake,
     ) -> None:
         self._settings, self._pipeline = settings, pipeline
         self._declaration, self._source = declaration, source

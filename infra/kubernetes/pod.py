@@ -1,7 +1,8 @@
-"""The pod that serves a version: what an installation adds to it, and how the Bento gets into it.
+"""The pod that serves a version: what an installation adds to it, and what every one has.
 
 Partial pod specifications are laid on each other (`infra.kubernetes.merge`): first the installation's template
-(TIDEWHEEL_SERVING_POD_TEMPLATE), then what this module says, then what brings the Bento to `BENTO`.
+(TIDEWHEEL_SERVING_POD_TEMPLATE), then what this module says, then what brings the model
+into it and its request log out (`infra.kubernetes.serving_pod`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from infra.kubernetes.merge import merged
 from infra.kubernetes.names import CONTENT, TOKEN, VERSION, colour_labels
+from infra.kubernetes.serving_pod import (
+    CONFINED,
+    PORT,
+)
 from tidewheel.errors import SettingsError
 from tidewheel.pods import template_mistake
 
@@ -54,7 +59,9 @@ def pod_template(
         SettingsError: there is no image, or the installation's template is none.
     """
     installation = _installation(settings.serving_pod_template)
-    spec = reduce(merged, [installation.get("spec", {}), _spec(settings, pipeline, colour), source(artifact)])
+    spec = reduce(
+        merged, [installation.get("spec", {}), _spec(pipeline, colour), source(pipeline.name, artifact, settings)]
+    )
     added = installation.get("metadata", {})
     return {
         "metadata": {
@@ -81,18 +88,12 @@ def _installation(path: Path | None) -> dict[str, Any]:
     return found
 
 
-def _spec(settings: Settings, pipeline: Pipeline, colour: Colour) -> PodSpec:
+def _spec(pipeline: Pipeline, colour: Colour) -> PodSpec:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": {"fsGroup": CONFINED["runAsGroup"]},
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -101,35 +102,20 @@ def _spec(settings: Settings, pipeline: Pipeline, colour: Colour) -> PodSpec:
                 "labelSelector": {"matchLabels": dict(colour_labels(pipeline.name, colour))},
             }
         ],
-        "containers": [_container(settings, pipeline, colour)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "requests", "emptyDir": {}}],
+        "containers": [_container(pipeline, colour)],
     }
 
 
-def _container(settings: Settings, pipeline: Pipeline, colour: Colour) -> dict[str, Any]:
+def _container(pipeline: Pipeline, colour: Colour) -> dict[str, Any]:
     asked = pipeline.serving.resources
-    environment = {
-        "TIDEWHEEL_COLOUR": str(colour),
-        "TIDEWHEEL_REQUEST_LOG": f"{REQUESTS}/{pipeline.name}",
-        "BENTOML_HOME": "/tmp/bentoml",  # noqa: S108  the pod's own
-        "BENTOML_DO_NOT_TRACK": "True",
-        "OMP_NUM_THREADS": "1",  # one request, one thread: more only fight over the cores
-        "PYTHONUNBUFFERED": "1",
-    }
     return {
         "name": CONTAINER,
-        "image": settings.require("serving_image"),
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-m", "bentos.serve", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104
-        "workingDir": BENTO,
         "env": [
-            *({"name": name, "value": value} for name, value in environment.items()),
-            {
-                "name": "TIDEWHEEL_PLATFORM_TOKEN",
-                "valueFrom": {"secretKeyRef": {"name": TOKEN, "key": "token"}},
-            },
+            {"name": "TIDEWHEEL_COLOUR", "value": str(colour)},
+            {"name": "TIDEWHEEL_PLATFORM_TOKEN", "valueFrom": {"secretKeyRef": {"name": TOKEN, "key": "token"}}},
+            {"name": "BENTOML_HOME", "value": "/tmp/bentoml"},  # noqa: S108  the pod's own
+            {"name": "PYTHONUNBUFFERED", "value": "1"},
         ],
-        "ports": [{"name": "http", "containerPort": PORT}],
         # No limit of CPU: one would hold requests up while the node is idle.
         "resources": {
             "requests": {"cpu": f"{asked.cpu:g}", "memory": asked.memory},
@@ -139,13 +125,7 @@ def _container(settings: Settings, pipeline: Pipeline, colour: Colour) -> dict[s
         "readinessProbe": _probe("/readyz", periodSeconds=2, failureThreshold=2),
         "livenessProbe": _probe("/livez", periodSeconds=10, failureThreshold=3),
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVING_SECONDS}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "requests", "mountPath": REQUESTS}],  # noqa: S108
     }
 
 

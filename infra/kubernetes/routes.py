@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from infra.kubernetes.names import ANSWER, colour_name, pipeline_labels, slug
-from infra.kubernetes.pod import PORT
+from infra.kubernetes.serving_pod import PORT
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
 

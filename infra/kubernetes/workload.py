@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.kubernetes.names import colour_labels, colour_name
-from infra.kubernetes.pod import CONTAINER, PORT
+from infra.kubernetes.pod import CONTAINER
+from infra.kubernetes.serving_pod import PORT
 
 if TYPE_CHECKING:
     from tidewheel.release import Colour

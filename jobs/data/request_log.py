@@ -1,8 +1,9 @@
-"""What the endpoint was asked and answered: the files its services append to, and the days published of them."""
+"""What the endpoint was asked and answered: the files of its services, here and in the lake, and the published days."""
 
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_pandas_object
 
-from bentos.segments import FEATURE, SUFFIX, Segment, log_schema
+from bentos.segments import FEATURE, log_schema
+from jobs.data.log_files import LocalFiles, LogFile, ShippedFiles
 from jobs.data.segment_reader import read_segment
 from tidewheel.lake import Lake
 
@@ -28,6 +30,8 @@ DATASET = "requests"
 SEGMENT = "segment"
 """Column of a published batch: the file that a row was in."""
 ORDER = ("time", "request_id", "row")
+READ_AT_ONCE = 8
+"""Files: those in a bucket take most of their time to begin."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ class LoggedDay:
     """
 
     rows: pa.Table
-    segments: tuple[Segment, ...]
-    damaged: Mapping[Segment, str] = field(default_factory=dict)
+    segments: tuple[LogFile, ...]
+    damaged: Mapping[LogFile, str] = field(default_factory=dict)
 
 
 class RequestLog:
@@ -57,12 +61,13 @@ class RequestLog:
     def __init__(self, settings: Settings, pipeline: str) -> None:
         self.folder = settings.request_log_folder / pipeline
         self._lake = Lake.open(pipeline, settings)
+        self._places = LocalFiles(self.folder), ShippedFiles(self._lake)
 
     def between(self, start: datetime, end: datetime, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Predictions that were made in a time, in the order of time, request and row.
 
-        A service hands its answers over once a second: what is younger may be missing. What was damaged is left out,
-        and named in the log.
+        A service hands its answers over once a second, and a pod ships them every two: what is younger may be missing.
+        What was damaged is left out, and named in the log.
 
         Args:
             start: first moment, with a time zone.
@@ -114,12 +119,14 @@ class RequestLog:
     def _logged(
         self,
         key: str,
-        segments: Sequence[Segment],
+        segments: Sequence[LogFile],
         columns: Sequence[str] | None = None,
         where: pc.Expression | None = None,
     ) -> LoggedDay:
         # The files first: one that vanishes meanwhile has been published before.
-        read = {segment: read_segment(segment, columns) for segment in segments}
+        with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+            contents = pool.map(lambda segment: read_segment(segment, columns), segments)
+            read = dict(zip(segments, contents, strict=True))
         found = {segment: content.rows for segment, content in read.items() if content.rows is not None}
         damaged = {segment: content.damage for segment, content in read.items() if content.damage}
         for damage in damaged.values():
@@ -145,12 +152,12 @@ class RequestLog:
 
     def days(self) -> list[str]:
         """Days that have files, in order."""
-        return sorted({path.parent.name for path in self.folder.glob(f"*/*{SUFFIX}")})
+        return sorted({day for place in self._places for day in place.days()})
 
-    def segments(self, key: str) -> list[Segment]:
+    def segments(self, key: str) -> list[LogFile]:
         """The files of one day, in the order of their time."""
-        paths = (self.folder / key).glob(f"*{SUFFIX}")
-        return sorted(segment for path in paths if (segment := Segment.at(path)))
+        found = [file for place in self._places for file in place.of(key)]
+        return sorted(found, key=lambda file: (file.begun, file.path.name))
 
 
 def _identities(predictions: pa.Table) -> pa.ChunkedArray:

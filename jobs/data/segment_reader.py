@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from bentos.segments import BlockHeader, Segment
+from bentos.segments import BlockHeader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jobs.data.log_files import LogFile
 
 MESSAGE = b"\xff\xff\xff\xff"
 """What each message of an Arrow stream begins with."""
@@ -48,7 +50,7 @@ class _Damage:
     rows: int | None
 
 
-def read_segment(segment: Segment, columns: Sequence[str] | None = None) -> SegmentContent:
+def read_segment(segment: LogFile, columns: Sequence[str] | None = None) -> SegmentContent:
     """Read a file that may still be appended to: every whole block, or batch, that is as it was written.
 
     A file may end anywhere, since its writer may live or have been killed: an unfinished end is no damage.
@@ -57,10 +59,8 @@ def read_segment(segment: Segment, columns: Sequence[str] | None = None) -> Segm
         segment: the file.
         columns: names of the columns to read; default: all.
     """
-    try:
-        with pa.memory_map(str(segment.path)) as file:
-            content = file.read_buffer()
-    except (FileNotFoundError, pa.ArrowInvalid):  # Arrow calls a file invalid that is empty
+    content = segment.content()
+    if content is None:
         return SegmentContent()
     found = _blocks(segment, content) if segment.has_checksums else _stream(segment, content)
     if found.rows is None or columns is None:
@@ -68,7 +68,7 @@ def read_segment(segment: Segment, columns: Sequence[str] | None = None) -> Segm
     return SegmentContent(found.rows.select([n for n in found.rows.column_names if n in columns]), found.damage)
 
 
-def _blocks(segment: Segment, content: pa.Buffer) -> SegmentContent:
+def _blocks(segment: LogFile, content: pa.Buffer) -> SegmentContent:
     data = memoryview(content)
     batches: list[pa.RecordBatch] = []
     damaged: list[_Damage] = []
@@ -102,7 +102,7 @@ def _next_header(data: memoryview, start: int) -> int:
     return len(data)
 
 
-def _in_words(segment: Segment, damaged: list[_Damage]) -> str:
+def _in_words(segment: LogFile, damaged: list[_Damage]) -> str:
     if not damaged:
         return ""
     rows = sum(part.rows or 0 for part in damaged)
@@ -114,12 +114,12 @@ def _in_words(segment: Segment, damaged: list[_Damage]) -> str:
     more = f" and {len(damaged) - NAMED:,} other places" if len(damaged) > NAMED else ""
     last = segment.end - timedelta(seconds=1)
     return (
-        f"{segment.path} was changed after it was written: of the predictions of {segment.begun:%H:%M}-"
+        f"{segment} was changed after it was written: of the predictions of {segment.begun:%H:%M}-"
         f"{last:%H:%M:%S} UTC {count} cannot be read (bytes {places}{more}); the others are read"
     )
 
 
-def _stream(segment: Segment, content: pa.Buffer) -> SegmentContent:
+def _stream(segment: LogFile, content: pa.Buffer) -> SegmentContent:
     """A file from before there were checksums: one Arrow stream. A changed value in it cannot be seen."""
     batches: list[pa.RecordBatch] = []
     try:
@@ -134,7 +134,7 @@ def _stream(segment: Segment, content: pa.Buffer) -> SegmentContent:
     return SegmentContent(pa.Table.from_batches(batches) if batches else None, damage)
 
 
-def _damage_of_stream(segment: Segment, content: pa.Buffer) -> str:
+def _damage_of_stream(segment: LogFile, content: pa.Buffer) -> str:
     """A sentence where something whole comes after what cannot be read: its writer did not end there."""
     place = _after_whole_messages(content)
     rest = memoryview(content)[place:].tobytes()
@@ -142,7 +142,7 @@ def _damage_of_stream(segment: Segment, content: pa.Buffer) -> str:
     while found > 0:
         if _is_message(content.slice(place + found)):
             return (
-                f"{segment.path} was changed after it was written: what lies at byte {place:,} is no logged answer, "
+                f"{segment} was changed after it was written: what lies at byte {place:,} is no logged answer, "
                 "and whole ones come after it; what comes before it is read"
             )
         found = rest.find(MESSAGE, found + 1)

@@ -24,7 +24,7 @@ from jobs.models.portable import distributions_of
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
-from tidewheel.release.artifact import Artifact
+from tidewheel.release.artifact import Artifact, content_hash
 from tidewheel.unused import mark_used
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class BentoStore:
             return None
         mark_used(folder)
         labels = YAML(typ="safe").load(folder / "bento.yaml")["labels"]
-        if _content_hash(folder / "src") != labels["content_hash"]:
+        if content_hash(folder / "src") != labels["content_hash"]:
             return None
         return _built(folder, version, labels, seconds=0.0, reused=True)
 
@@ -209,7 +209,7 @@ def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
         "tolerance": pipeline.release.parity_tolerance,
         "packages": installed(name for names in PACKAGES.values() for name in names),
         "compiler": installed(("skl2onnx", "onnx")),
-        "code": _content_hash(CODE.parent, (CODE.name,)),
+        "code": content_hash(CODE.parent, (CODE.name,)),
         "compiled_by": hashlib.sha256(Path(__file__).with_name("compile.py").read_bytes()).hexdigest(),
     }
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
@@ -226,7 +226,7 @@ def _write_context(
         "mlflow_version": version,
         "mlflow_run": origin,
         "model_digest": hashlib.sha256(compiled.content).hexdigest(),
-        "content_hash": _content_hash(context),
+        "content_hash": content_hash(context),
         "model_format": compiled.format,
         "max_difference": repr(compiled.max_difference),
         "milliseconds": f"{compiled.milliseconds:.4f}",
@@ -244,19 +244,6 @@ def _write_context(
     }
     YAML().dump(bentofile, context / "bentofile.yaml")
     return labels
-
-
-def _content_hash(folder: Path, names: tuple[str, ...] = (CODE.name, CONTRACT, FACTS, MODEL)) -> str:
-    """Digest of what decides how a Bento answers: its code, contract, facts and model."""
-    digest = hashlib.sha256()
-    for name in names:
-        path = folder / name
-        files = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
-        for file in files:
-            content = file.read_bytes() if file.exists() else b""
-            digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode())
-            digest.update(content)
-    return digest.hexdigest()
 
 
 def _built(folder: Path, version: str, labels: dict[str, str], *, seconds: float, reused: bool) -> BuiltBento:

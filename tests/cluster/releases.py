@@ -13,6 +13,8 @@ import yaml
 from kubernetes import client, utils
 
 from infra.kubernetes import KubernetesBackend
+from infra.kubernetes.pod import CONTAINER
+from infra.kubernetes.serving_pod import BENTO, model_container, volumes
 from tests import small_models
 from tests.cluster.kubernetes import ACCOUNT, ROOT, Cluster, Namespace
 from tests.conftest import wait_until
@@ -79,7 +81,7 @@ class ServingHouse:
 
     def backend(self, settings: Settings, pipeline: Pipeline) -> KubernetesBackend:
         """One as a release's process has it."""
-        return KubernetesBackend(settings, pipeline.name, declaration=pipeline)
+        return KubernetesBackend(settings, pipeline.name, declaration=pipeline, source=from_node)
 
     def _gateway_url(self) -> str:
         namespace, _, name = GATEWAY_NAME.partition("/")
@@ -87,6 +89,16 @@ class ServingHouse:
             "gateway.networking.k8s.io", "v1", namespace, "gateways", name
         )
         return f"http://{found['status']['addresses'][0]['value']}"
+
+
+def from_node(pipeline: str, artifact: Artifact, settings: Settings) -> dict[str, Any]:
+    """The part of a pod that mounts a version from the node, which is this machine: nothing is fetched."""
+    model = model_container(settings)
+    mounts = [mount for mount in model["volumeMounts"] if mount["name"] != "model"]
+    mounts.append({"name": "model", "mountPath": BENTO, "readOnly": True})
+    mounted = {"name": "model", "hostPath": {"path": artifact.path, "type": "Directory"}}
+    others = [volume for volume in volumes() if volume["name"] != "model"]
+    return {"containers": [{"name": CONTAINER, **model, "volumeMounts": mounts}], "volumes": [mounted, *others]}
 
 
 @contextmanager
