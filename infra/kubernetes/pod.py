@@ -1,8 +1,8 @@
 """The pod that serves a version: what an installation adds to it, and what every one has.
 
 Partial pod specifications are laid on each other (`infra.kubernetes.merge`): first the installation's template
-(TIDEWHEEL_SERVING_POD_TEMPLATE), then what this module says, then what brings the model
-into it and its request log out (`infra.kubernetes.serving_pod`).
+(TIDEWHEEL_SERVING_POD_TEMPLATE), then what this module says, then what brings the model in and its request log out
+(`infra.kubernetes.serving_pod`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from infra.kubernetes.names import CONTENT, TOKEN, VERSION, colour_labels
 from infra.kubernetes.serving_pod import (
     CONFINED,
     PORT,
+    SHIP_SECONDS,
+    log_shipper,
+    model_container,
+    model_init,
+    volumes,
 )
 from tidewheel.errors import SettingsError
 from tidewheel.pods import template_mistake
@@ -29,24 +34,26 @@ if TYPE_CHECKING:
 
 PodSpec = dict[str, Any]
 
-CONTAINER, PORT = "endpoint", 3000
-BENTO, REQUESTS = "/bento", "/var/lib/tidewheel/requests"
-USER = 10001
-"""Of the image `serving`."""
+CONTAINER = "endpoint"
 LEAVING_SECONDS = 5
 """Between the moment that a pod is to end and SIGTERM: the gateway hears of it and sends nothing more."""
-GRACE_SECONDS = LEAVING_SECONDS + 60
+GRACE_SECONDS = LEAVING_SECONDS + 60 + SHIP_SECONDS
 """A service may drain for 30 s and write its prediction log for 20 more before it is killed."""
 
-BentoSource = Callable[["Artifact"], PodSpec]
-"""Gives the part of a pod that brings a Bento to `BENTO`: volumes, and a container that fetches it if need be."""
+BentoSource = Callable[[str, "Artifact", "Settings"], PodSpec]
+"""Gives, for a pipeline's version, the part of a pod that brings the version in and its request log out."""
 
 
-def from_node(artifact: Artifact) -> PodSpec:
-    """Mounts the Bento's folder from the node: for a cluster of one machine, on which releases run too."""
+def from_lake(pipeline: str, artifact: Artifact, settings: Settings) -> PodSpec:
+    """A container that fetches the version from the lake and verifies it, and one that ships the request log there.
+
+    Raises:
+        SettingsError: the lake is none that a pod reaches.
+    """
     return {
-        "containers": [{"name": CONTAINER, "volumeMounts": [{"name": "bento", "mountPath": BENTO, "readOnly": True}]}],
-        "volumes": [{"name": "bento", "hostPath": {"path": str(Path(artifact.path).absolute()), "type": "Directory"}}],
+        "initContainers": [model_init(pipeline, artifact, settings), log_shipper(pipeline, settings)],
+        "containers": [{"name": CONTAINER, **model_container(settings)}],
+        "volumes": volumes(),
     }
 
 

@@ -13,6 +13,7 @@ import yaml
 from kubernetes import client, utils
 
 from infra.kubernetes import KubernetesBackend
+from infra.kubernetes.names import colour_labels, colour_name
 from infra.kubernetes.pod import CONTAINER
 from infra.kubernetes.serving_pod import BENTO, model_container, volumes
 from tests import small_models
@@ -34,6 +35,7 @@ SERVING, GATEWAY = (ROOT / "infra" / "kubernetes" / f"{name}.yaml" for name in (
 GATEWAY_NAME = os.environ.get("TIDEWHEEL_TEST_GATEWAY", "tidewheel-gateway/tidewheel")
 GATEWAY_PODS = os.environ.get("TIDEWHEEL_TEST_GATEWAY_PODS", "envoy-gateway-system")
 IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
+CONTROLLER = "envoy-gateway"
 RESOURCES = {"cpu": 0.1, "memory": "768Mi"}
 """Small, for a test's node is."""
 
@@ -82,6 +84,53 @@ class ServingHouse:
     def backend(self, settings: Settings, pipeline: Pipeline) -> KubernetesBackend:
         """One as a release's process has it."""
         return KubernetesBackend(settings, pipeline.name, declaration=pipeline, source=from_node)
+
+    def pods(self, place: Place, colour: Colour) -> list[str]:
+        """Names of a colour's pods that are not leaving."""
+        selector = ",".join(f"{name}={value}" for name, value in colour_labels(place.pipeline.name, colour).items())
+        pods = self.namespace.core.list_namespaced_pod(self.namespace.name, label_selector=selector).items
+        return [pod.metadata.name for pod in pods if pod.metadata.deletion_timestamp is None]
+
+    def autoscaler_limits(self, place: Place, colour: Colour) -> tuple[int, int]:
+        """Fewest and most pods that a colour's autoscaler allows."""
+        name = colour_name(place.pipeline.name, colour)
+        spec = self._autoscaling.read_namespaced_horizontal_pod_autoscaler(name, self.namespace.name).spec
+        return spec.min_replicas, spec.max_replicas
+
+    def let_pods_go_at_once(self, place: Place, colour: Colour) -> None:
+        """Have a colour's autoscaler not wait until fewer pods have sufficed for minutes."""
+        change = {"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}}
+        name = colour_name(place.pipeline.name, colour)
+        self._autoscaling.patch_namespaced_horizontal_pod_autoscaler(name, self.namespace.name, change)
+
+    @contextmanager
+    def controller_away(self) -> Iterator[None]:
+        """Envoy Gateway's own pod is gone; the proxies stay."""
+        self._scale_controller(0)
+        try:
+            yield
+        finally:
+            self._scale_controller(1)
+
+    def bind_releaser(self) -> None:
+        """Bind the account to its Role again."""
+        _, binding = yaml.safe_load_all(SERVING.read_text())
+        self.namespace.rbac.create_namespaced_role_binding(self.namespace.name, binding)
+
+    @property
+    def _autoscaling(self) -> client.AutoscalingV2Api:
+        return client.AutoscalingV2Api(self.namespace.api)
+
+    def _scale_controller(self, replicas: int) -> None:
+        apps = client.AppsV1Api(self.namespace.api)
+        apps.patch_namespaced_deployment_scale(CONTROLLER, GATEWAY_PODS, {"spec": {"replicas": replicas}})
+
+        def settled() -> bool:
+            pods = self.namespace.core.list_namespaced_pod(GATEWAY_PODS, label_selector="control-plane=envoy-gateway")
+            ready = apps.read_namespaced_deployment(CONTROLLER, GATEWAY_PODS).status.ready_replicas or 0
+            return len(pods.items) == ready == replicas
+
+        wait_until(settled, f"{CONTROLLER} has {replicas} pods", 90)
 
     def _gateway_url(self) -> str:
         namespace, _, name = GATEWAY_NAME.partition("/")
