@@ -116,6 +116,11 @@ class ServingHouse:
         """Bind the account to its Role again."""
         _, binding = yaml.safe_load_all(SERVING.read_text())
         self.namespace.rbac.create_namespaced_role_binding(self.namespace.name, binding)
+        wait_until(lambda: not self.releaser_is_unbound(), "the account may read Deployments")
+
+    def releaser_is_unbound(self) -> bool:
+        """Whether the account may not read Deployments any more."""
+        return not _may(self.namespace, self.namespace.name, "get", "apps", "deployments")
 
     @property
     def _autoscaling(self) -> client.AutoscalingV2Api:
@@ -169,15 +174,18 @@ def _gateway_reader(namespace: Namespace) -> Iterator[None]:
     namespace.rbac.create_namespaced_role(GATEWAY_PODS, role)
     namespace.rbac.create_namespaced_role_binding(GATEWAY_PODS, binding)
     try:
-        wait_until(lambda: _may_read(namespace), "the account may read the gateway's pods")
+        wait_until(
+            lambda: _may(namespace, GATEWAY_PODS, "list", "discovery.k8s.io", "endpointslices"),
+            "the account may read the gateway's pods",
+        )
         yield
     finally:
         namespace.rbac.delete_namespaced_role_binding(name, GATEWAY_PODS)
         namespace.rbac.delete_namespaced_role(name, GATEWAY_PODS)
 
 
-def _may_read(namespace: Namespace) -> bool:
-    asked = {"namespace": GATEWAY_PODS, "verb": "list", "group": "discovery.k8s.io", "resource": "endpointslices"}
+def _may(namespace: Namespace, where: str, verb: str, group: str, resource: str) -> bool:
+    asked = {"namespace": where, "verb": verb, "group": group, "resource": resource}
     spec = {"user": f"system:serviceaccount:{namespace.name}:{ACCOUNT}", "resourceAttributes": asked}
     review = client.AuthorizationV1Api(namespace.api).create_subject_access_review({"spec": spec})
     return bool(review.status.allowed)

@@ -1,7 +1,8 @@
-"""Releases under load on the cluster, and what goes wrong there: callers notice nothing, and sentences name the cause."""
+"""Releases under load on the cluster, and their faults: callers notice nothing, and sentences name the cause."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from tidewheel.release.traffic import Traffic as Routes
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 SWITCHES = 20
+log = logging.getLogger(__name__)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_twenty_switches_under_load_lose_no_request(place: Place) -> None:
             wait_until(lambda before=before, version=version: traffic.versions[version] > before + 50, "it answers")
         rate = sum(traffic.versions.values()) / (time.monotonic() - began)
     assert traffic.failures == []
-    print(f"{rate:.0f} requests/s, switches {min(seconds):.2f}-{max(seconds):.2f} s")
+    log.info(f"{rate:.0f} requests/s, switches {min(seconds):.2f}-{max(seconds):.2f} s")
     assert max(seconds) < 5
 
 
@@ -111,7 +113,7 @@ def test_a_version_that_fails_callers_is_taken_back_within_five_seconds(place: P
         wait_until(lambda: traffic.versions["1"] > before + 100, "version 1 answers again")
     newest = place.releases.newest(place.pipeline.name)[0]
     stages = {stage.name: stage for stage in place.releases.stages(newest.id)}
-    print(f"routed back in {stages['bake'].detail['back_after_seconds']} s")
+    log.info(f"routed back in {stages['bake'].detail['back_after_seconds']} s")
     assert stages["bake"].detail["back_after_seconds"] < 5
     assert place.backend.traffic() == Routes(BLUE)
 
@@ -149,7 +151,7 @@ def test_pods_come_and_go_with_the_load_and_a_new_version_starts_as_large_as_the
     began = time.monotonic()
     with Traffic(scaled, kept=6) as heavy:
         wait_until(lambda: scaled.backend.ready_replicas(BLUE) == 3, "three pods answer", 180)
-        print(f"1 -> 3 pods {time.monotonic() - began:.0f} s after the load began")
+        log.info(f"1 -> 3 pods {time.monotonic() - began:.0f} s after the load began")
         start(scaled, GREEN, "2")
         assert scaled.backend.ready_replicas(GREEN) == 3
         reroute(scaled.backend, Routes(GREEN))
@@ -185,10 +187,9 @@ def test_while_the_gateways_controller_is_away_routes_keep_answering_and_a_relea
 def test_what_the_account_may_not_do_is_named_with_its_role(place: Place, house: ServingHouse) -> None:
     house.namespace.rbac.delete_namespaced_role_binding("tidewheel-releaser", house.namespace.name)
     try:
+        wait_until(house.releaser_is_unbound, "the API server has heard of it")
         with pytest.raises(PlatformError, match=r"cannot get resource .* infra/kubernetes/serving\.yaml"):
-            for _ in range(100):  # the API server hears of it in a moment
-                place.backend.version(BLUE)
-                time.sleep(0.1)
+            place.backend.version(BLUE)
     finally:
         house.bind_releaser()
 
