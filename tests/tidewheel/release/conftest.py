@@ -45,6 +45,7 @@ class MemoryBackend:
     happened: list[str] = field(default_factory=list)
     lacks: list[str] = field(default_factory=list)
     objects: str = ""
+    astray: dict[str, Colour] = field(default_factory=dict)
 
     def start(self, colour: Colour, artifact: Artifact) -> None:
         self.happened.append(f"start {colour}")
@@ -74,7 +75,7 @@ class MemoryBackend:
         return f"{self.url}/endpoint"
 
     def routers(self) -> list[str]:
-        return [self.endpoint()]
+        return [self.endpoint(), *(f"{self.url}{router}" for router in self.astray)]
 
     def objection(self) -> str:
         return self.objects
@@ -201,7 +202,7 @@ def handler(backend: MemoryBackend) -> type[BaseHTTPRequestHandler]:
 
         def _colour(self) -> Colour | None:
             name = self.path.split("/")[1]
-            return backend.routes.live if name == "endpoint" else Colour(name)
+            return backend.routes.live if name == "endpoint" else backend.astray.get(f"/{name}") or Colour(name)
 
         def _answer(self, status: int, document: dict[str, object]) -> None:
             body = json.dumps(document).encode()
