@@ -12,7 +12,6 @@ from infra.kubernetes.api import Document, KubernetesApi
 from infra.kubernetes.figures import resident_mb
 from infra.kubernetes.gateway import Gateway
 from infra.kubernetes.names import (
-    ANSWER,
     CONTENT,
     PART_OF,
     PIPELINE,
@@ -21,22 +20,11 @@ from infra.kubernetes.names import (
     VERSION,
     colour_labels,
     colour_name,
-    pipeline_labels,
-    slug,
 )
 from infra.kubernetes.pod import GRACE_SECONDS, BentoSource, from_lake, pod_template, version_annotations
 from infra.kubernetes.problems import is_ready, missing, problem
-from infra.kubernetes.routes import (
-    answer,
-    clusters,
-    gone_answers,
-    gone_route,
-    policy,
-    prefix,
-    route,
-    slash_answer,
-    told,
-)
+from infra.kubernetes.router import Router
+from infra.kubernetes.routes import prefix
 from infra.kubernetes.serving_pod import PORT
 from infra.kubernetes.workload import autoscaler, deployment, disruption_budget, service
 from tidewheel.errors import ReleaseError
@@ -79,7 +67,7 @@ class KubernetesBackend:
         self._settings, self._pipeline = settings, pipeline
         self._declaration, self._source = declaration, source
         self._api = KubernetesApi(settings.serving_namespace)
-        self._gateway = Gateway(self._api, settings)
+        self._router = Router(self._api, settings, pipeline)
         self._router_url = settings.require("endpoint_url").rstrip("/")
 
     def start(self, colour: Colour, artifact: Artifact, replicas: int | None = None) -> None:
@@ -184,39 +172,30 @@ class KubernetesBackend:
 
     def routers(self) -> Sequence[str]:
         """URL of the pipeline through each of the gateway's pods."""
-        return [f"http://{address}{prefix(self._pipeline)}".rstrip("/") for address in self._gateway.addresses()]
+        return [f"http://{address}{prefix(self._pipeline)}".rstrip("/") for address in self._router.gateway.addresses()]
 
     def route(self, traffic: Traffic) -> None:
         """Tell the gateway where requests go."""
         if traffic.live is None:
-            self._forget_routes()
+            self._router.remove()
             return
         if absent := sorted(colour for colour in traffic.reached if self._deployment(colour) is None):
             names = " and ".join(self._name(colour) for colour in absent)
             raise ReleaseError(f"nothing was started as {names}: it cannot be routed to")
         self._apply_services()
-        for document in (
-            {**answer(ANSWER, 200, {"status": "ok"}), "metadata": {"name": ANSWER, "labels": PART_OF}},
-            slash_answer(self._pipeline),
-            policy(self._pipeline),
-            route(self._pipeline, self._gateway.reference, traffic, self.token()),
-        ):
-            self._api.apply(document)
+        self._router.route(traffic, self.token())
 
     def withdraw(self, gone: Gone) -> None:
         """Tell the gateway that nothing answers for this pipeline any more, and what callers are to be told."""
-        shown = {**answer(ANSWER, 200, {"status": "ok"}), "metadata": {"name": ANSWER, "labels": PART_OF}}
-        for document in (shown, *gone_answers(self._pipeline, gone)):
-            self._api.apply(document)
-        self._api.apply(gone_route(self._pipeline, self._gateway.reference, gone))
+        self._router.withdraw(gone)
 
     def traffic(self) -> Traffic:
         """Where the gateway sends requests, by the routes that its pods have and not by what the API server holds."""
-        return self._gateway.traffic(self._pipeline, self._gateway.addresses())
+        return self._router.traffic()
 
     def objection(self) -> str:
         """Why the gateway has not taken the route as it is, empty where it has."""
-        return self._gateway.objection(self._pipeline, self._api.get("HTTPRoute", slug(self._pipeline)))
+        return self._router.objection()
 
     @classmethod
     def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:
@@ -230,17 +209,14 @@ class KubernetesBackend:
 
     def in_flight(self, colour: Colour) -> int:
         """Requests that the gateway waits for a colour to answer."""
-        return self._gateway.figures(self._clusters(colour)).active
+        return self._router.figures(colour).active
 
     def counted(self, colour: Colour) -> Counted:
         """What the gateway has counted of a colour so far."""
-        return self._gateway.figures(self._clusters(colour)).counted()
+        return self._router.figures(colour).counted()
 
     def _name(self, colour: Colour) -> str:
         return colour_name(self._pipeline, colour)
-
-    def _clusters(self, colour: Colour) -> frozenset[str]:
-        return clusters(self._api.namespace, self._pipeline, colour)
 
     def _deployment(self, colour: Colour) -> Document | None:
         return self._api.get("Deployment", self._name(colour))
@@ -252,8 +228,7 @@ class KubernetesBackend:
         return self._declaration or find_pipeline(self._settings.pipelines_folder, self._pipeline)
 
     def _refuse_routed(self, colour: Colour) -> None:
-        stored = told(self._api.get("HTTPRoute", slug(self._pipeline)))
-        if colour in stored.reached | self.traffic().reached:
+        if colour in self._router.stored().reached | self.traffic().reached:
             raise ReleaseError(f"requests are routed to {self._name(colour)}: it must not be stopped")
 
     def _apply_services(self) -> None:
@@ -291,6 +266,7 @@ class KubernetesBackend:
         return int(found["spec"].get("replicas", 1)) if found else 0
 
     def _remove(self, colour: Colour) -> None:
+        self._router.forget(colour, self.token())
         for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment"):
             self._api.delete(kind, self._name(colour))
         self._await_gone(colour)
@@ -306,12 +282,6 @@ class KubernetesBackend:
                     f"node answers, and delete them (`kubectl delete pod -n {self._api.namespace} {names}`)"
                 )
             time.sleep(POLL_SECONDS)
-
-    def _forget_routes(self) -> None:
-        self._api.delete("HTTPRoute", slug(self._pipeline))
-        self._api.delete("BackendTrafficPolicy", slug(self._pipeline))
-        for found in self._api.listed("HTTPRouteFilter", pipeline_labels(self._pipeline)):
-            self._api.delete("HTTPRouteFilter", found["metadata"]["name"])
 
 
 def _scales(replicas: Replicas) -> bool:

@@ -62,6 +62,20 @@ def cluster_figures(addresses: Iterable[str], clusters: Collection[str]) -> Clus
     return found
 
 
+def members(address: str, cluster: str) -> int:
+    """How many pods one gateway's pod knows of a cluster.
+
+    Raises:
+        PlatformError: it does not say.
+    """
+    url = f"http://{address}:{STATS_PORT}/stats/prometheus?filter=membership_healthy$"
+    for family in text_string_to_metric_families(page(url)):
+        for sample in family.samples:
+            if sample.labels.get(CLUSTER) == cluster:
+                return int(sample.value)
+    return 0
+
+
 def resident_mb(url: str) -> float:
     """Resident memory of a service, in MiB, by its own page.
 

@@ -73,11 +73,34 @@ class Gateway:
         Raises:
             PlatformError: one does not answer, or they differ.
         """
-        found = {address: _traffic(f"http://{address}{prefix(pipeline)}{ROUTEZ}") for address in addresses}
+        shown = {address: self.shown(pipeline, address) for address in addresses}
+        found = {address: shown_traffic(header) if header else Traffic() for address, header in shown.items()}
         if len(set(found.values())) > 1:
             said = "; ".join(f"{address}: {traffic}" for address, traffic in found.items())
             raise PlatformError(f"the gateway's pods do not agree where requests of {pipeline} go ({said})")
         return found[addresses[0]]
+
+    def shown(self, pipeline: str, address: str) -> str:
+        """What one gateway pod shows of the route that it has for a pipeline; empty where it has none.
+
+        Raises:
+            PlatformError: it does not answer, or another route does.
+        """
+        url = f"http://{address}{prefix(pipeline)}{ROUTEZ}"
+        try:
+            # A connection of its own: one that is kept might be to a gateway that has left.
+            answer = httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False)
+        except httpx.HTTPError as error:
+            said = str(error) or type(error).__name__
+            raise PlatformError(f"the gateway does not answer at {url}: {said}") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return ""
+        if TRAFFIC_HEADER not in answer.headers:
+            raise PlatformError(
+                f"the gateway says {answer.status_code} at {url} and does not show {TRAFFIC_HEADER}: another route "
+                "answers"
+            )
+        return str(answer.headers[TRAFFIC_HEADER])
 
     def figures(self, clusters: Collection[str]) -> ClusterFigures:
         """What all gateway pods have counted of clusters.
@@ -116,18 +139,3 @@ class Gateway:
             if (parent["parentRef"].get("namespace"), parent["parentRef"]["name"]) == self.reference
         ]
         return {condition["type"]: condition for conditions in mine for condition in conditions}
-
-
-def _traffic(url: str) -> Traffic:
-    try:
-        # A connection of its own: one that is kept might be to a gateway that has left.
-        answer = httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False)
-    except httpx.HTTPError as error:
-        raise PlatformError(f"the gateway does not answer at {url}: {str(error) or type(error).__name__}") from error
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return Traffic()
-    if TRAFFIC_HEADER not in answer.headers:
-        raise PlatformError(
-            f"the gateway says {answer.status_code} at {url} and does not show {TRAFFIC_HEADER}: another route answers"
-        )
-    return shown_traffic(answer.headers[TRAFFIC_HEADER])

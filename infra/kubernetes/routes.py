@@ -27,6 +27,8 @@ ROUTEZ = "routez"
 ANSWER_TIMEOUT, CONNECT_TIMEOUT = "30s", "1s"
 IDLE_TIMEOUT = "50s"
 """Shorter than a service keeps an idle connection (75 s): else a request goes into one that is being closed."""
+PERCENT = 10_000
+"""Weight of one in a hundred requests; all of them have the largest that the Gateway API takes."""
 RETRIED = ("connect-failure", "refused-stream", "reset-before-request")
 """Only what the service has not begun to answer."""
 ENVOY = "gateway.envoyproxy.io"
@@ -39,8 +41,13 @@ def prefix(pipeline: str) -> str:
 
 def clusters(namespace: str, pipeline: str, colour: Colour) -> frozenset[str]:
     """What the gateway calls a colour in its figures: of its own requests, and of the copies that it gets."""
-    rule, place = f"httproute/{namespace}/{slug(pipeline)}/rule/0", list(Colour).index(colour)
-    return frozenset({f"{rule}/backend/{place}", f"{rule}-mirror-{place}"})
+    copies = f"httproute/{namespace}/{slug(pipeline)}/rule/0-mirror-{list(Colour).index(colour)}"
+    return frozenset({own_cluster(namespace, pipeline, colour), copies})
+
+
+def own_cluster(namespace: str, pipeline: str, colour: Colour) -> str:
+    """What the gateway calls a colour in the figures of its own requests."""
+    return f"httproute/{namespace}/{slug(pipeline)}/rule/0/backend/{list(Colour).index(colour)}"
 
 
 def routed_mark(token: str, colour: Colour) -> str:
@@ -51,7 +58,9 @@ def routed_mark(token: str, colour: Colour) -> str:
     return hmac.new(token.encode(), f"routed to {colour}".encode(), hashlib.sha256).hexdigest()
 
 
-def route(pipeline: str, gateway: tuple[str, str], traffic: Traffic, token: str) -> dict[str, Any]:
+def route(
+    pipeline: str, gateway: tuple[str, str], traffic: Traffic, token: str, *, kept: bool = False
+) -> dict[str, Any]:
     """The route of a pipeline that has a live colour.
 
     Args:
@@ -59,23 +68,26 @@ def route(pipeline: str, gateway: tuple[str, str], traffic: Traffic, token: str)
         gateway: namespace and name of the Gateway that it joins.
         traffic: where requests go; `live` is not None.
         token: the platform's.
+        kept: whether the gateway is to know the other colour too, although nothing is routed there: it gets the
+            smallest weight, of which one request in a million is the price.
     """
     assert traffic.live is not None
-    weights = {traffic.live: 100 - traffic.share, traffic.live.other: traffic.share}
+    other = traffic.share * PERCENT or (1 if kept else 0)
+    weights = {traffic.live: 100 * PERCENT - other, traffic.live.other: other}
     below = prefix(pipeline)
     filters: list[dict[str, Any]] = [_rewrite("/")]
     if traffic.mirrored:
-        other = traffic.live.other
-        copied = {"type": "RequestMirror", "requestMirror": {"backendRef": _reference(pipeline, other)}}
+        mirror = traffic.live.other
+        copied = {"type": "RequestMirror", "requestMirror": {"backendRef": _reference(pipeline, mirror)}}
         # By its place among the filters the gateway names its figures: each colour has a place of its own.
-        filters.insert(list(Colour).index(other), copied)
+        filters.insert(list(Colour).index(mirror), copied)
     answered = {
         "matches": [{"path": {"type": "PathPrefix", "value": below}}],
         "filters": filters,
         "backendRefs": [_weighted(pipeline, colour, weights[colour], token) for colour in Colour],
         "timeouts": {"request": ANSWER_TIMEOUT},
     }
-    return _route(pipeline, gateway, [answered, _slash(pipeline), _shown(pipeline, traffic)])
+    return _route(pipeline, gateway, [answered, _slash(pipeline), _shown(pipeline, traffic, kept=kept)])
 
 
 def gone_route(pipeline: str, gateway: tuple[str, str], gone: Gone) -> dict[str, Any]:
@@ -83,7 +95,7 @@ def gone_route(pipeline: str, gateway: tuple[str, str], gone: Gone) -> dict[str,
     below = prefix(pipeline)
     rules = [
         _answered_by_the_gateway([_exact(below.rstrip("/")), _below(below)], gone_name(pipeline)),
-        _shown(pipeline, Traffic()),
+        _shown(pipeline, Traffic(), kept=False),
     ]
     if gone.renamed_to:
         rules.insert(1, _answered_by_the_gateway([_exact(f"{below}predict")], f"{gone_name(pipeline)}-moved"))
@@ -170,6 +182,17 @@ def told(route_: dict[str, Any] | None) -> Traffic:
     return shown_traffic(shown[0]) if shown else Traffic()
 
 
+def held(route_: dict[str, Any] | None) -> frozenset[Colour]:
+    """The colours that a gateway knows by a route: those with any weight."""
+    references = route_["spec"]["rules"][0].get("backendRefs", []) if route_ else []
+    return frozenset(colour for colour, reference in zip(Colour, references, strict=False) if reference["weight"])
+
+
+def shown_header(traffic: Traffic, *, kept: bool) -> str:
+    """What `TRAFFIC_HEADER` shows of a route."""
+    return json.dumps({**asdict(traffic), "kept": kept})
+
+
 def shown_traffic(header: str) -> Traffic:
     """Read what `TRAFFIC_HEADER` shows."""
     found = json.loads(header)
@@ -200,10 +223,10 @@ def _slash(pipeline: str) -> dict[str, Any]:
     return _answered_by_the_gateway([_exact(prefix(pipeline).rstrip("/"))], slash_name(pipeline))
 
 
-def _shown(pipeline: str, traffic: Traffic) -> dict[str, Any]:
+def _shown(pipeline: str, traffic: Traffic, *, kept: bool) -> dict[str, Any]:
     """The rule that says what this route does. In the route itself: a gateway takes all of it, or nothing."""
     rule = _answered_by_the_gateway([_exact(f"{prefix(pipeline)}{ROUTEZ}")], ANSWER)
-    header = {"name": TRAFFIC_HEADER, "value": json.dumps(asdict(traffic))}
+    header = {"name": TRAFFIC_HEADER, "value": shown_header(traffic, kept=kept)}
     shown = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header]}}
     return {**rule, "filters": [shown, *rule["filters"]]}
 

@@ -6,7 +6,7 @@ import pytest
 
 from bentos.platform_token import COPY, copy_marks, is_copy
 from infra.kubernetes.names import LONGEST, colour_name, slug
-from infra.kubernetes.routes import clusters, gone_answers, gone_route, route, routed_mark, told
+from infra.kubernetes.routes import clusters, gone_answers, gone_route, held, route, routed_mark, told
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Gone, Traffic
 
@@ -23,7 +23,16 @@ def test_a_route_says_what_it_was_made_of(traffic: Traffic) -> None:
     assert [backend["name"] for backend in backends] == ["flight-delays-blue", "flight-delays-green"]
     weights = dict(zip(Colour, (backend["weight"] for backend in backends), strict=True))
     assert traffic.live is not None
-    assert weights == {traffic.live: 100 - traffic.share, traffic.live.other: traffic.share}
+    assert weights == {traffic.live: (100 - traffic.share) * 10_000, traffic.live.other: traffic.share * 10_000}
+
+
+def test_a_colour_that_is_kept_has_the_smallest_weight_and_is_known_to_the_gateway() -> None:
+    made = route("shop", GATEWAY, Traffic(GREEN), "token", kept=True)
+    assert [backend["weight"] for backend in made["spec"]["rules"][0]["backendRefs"]] == [1, 999_999]
+    assert told(made) == Traffic(GREEN)
+    assert held(made) == {BLUE, GREEN}
+    assert held(route("shop", GATEWAY, Traffic(GREEN), "token")) == {GREEN}
+    assert held(gone_route("shop", GATEWAY, Gone("2026-02-03"))) == held(None) == frozenset()
 
 
 def test_the_gateway_counts_each_colour_under_a_name_of_its_own_whichever_is_live() -> None:
