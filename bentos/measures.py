@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
@@ -63,6 +63,7 @@ class Measures:
         self._flags = Counter(
             "tidewheel_flagged_values", "Values unlike any that training saw.", registry=self._registry
         )
+        ProcessCollector(registry=self._registry)  # memory and CPU: a release asks what a warm process holds
         if log:
             self._registry.register(LogFigures(log))
         packaged = served.packaged

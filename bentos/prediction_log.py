@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from bentos.log_limits import ROW_BYTES, USUAL, LogLimits, first_of, fitting, row_sizes
-from bentos.platform_token import COPY, PROBE, share_of, shows
+from bentos.platform_token import COPY, PROBE, copy_marks, is_copy, share_of, shows
 from bentos.segments import SEGMENT_SECONDS, SegmentWriter, log_schema
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class PredictionLog:
         self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}", limits)
         self._folder, self._colour = folder, colour
         self._share, self._limits, self._token = packaged.log_sample, limits, token
+        self._copy_marks = copy_marks(token, colour)
         self._fixed_bytes = ROW_BYTES + LONGEST_ID + 8 * len(packaged.numbers)
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
@@ -145,7 +146,7 @@ class PredictionLog:
             sizes = row_sizes(count, self._fixed_bytes, texts)
             count = fitting(sizes, self._limits.request_bytes)
             size = int(sizes[:count].sum())
-        copied = COPY in call.headers and shows(call.headers, COPY, self._token)
+        copied = COPY in call.headers and is_copy(call.headers, self._copy_marks)
         with self._lock:
             if count < whole:
                 self.cut_requests, self.cut_rows = self.cut_requests + 1, self.cut_rows + whole - count

@@ -71,7 +71,19 @@ class Settings(BaseSettings):
     )
     serving_image: str = Field(default="tidewheel:serving", description="container image of the pods that serve models")
     release_backend: str = Field(
-        default="infra.local:LocalBackend", description="where models are served, as module:class"
+        default="infra.local:LocalBackend",
+        description="where models are served, as module:class; infra.kubernetes:KubernetesBackend on a cluster",
+    )
+    serving_namespace: str = Field(default="tidewheel", description="Kubernetes namespace of the model services")
+    serving_pod_template: Path | None = Field(
+        default=None,
+        description="YAML file with a Pod that every model service's pod starts from: nodes, tokens, pull secrets",
+    )
+    gateway: str = Field(
+        default="tidewheel-gateway/tidewheel", description="Gateway that routes to models join, as NAMESPACE/NAME"
+    )
+    gateway_pods_namespace: str = Field(
+        default="envoy-gateway-system", description="Kubernetes namespace of that Gateway's own pods"
     )
 
     @cached_property

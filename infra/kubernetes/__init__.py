@@ -1,1 +1,5 @@
-"""Kubernetes: what runs there, as the objects that its API takes."""
+"""Releases on Kubernetes: each colour a Deployment, the router Envoy Gateway."""
+
+from infra.kubernetes.backend import KubernetesBackend
+
+__all__ = ["KubernetesBackend"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,10 @@ class LocalBackend:
                 return f"{status.name} is {status.state}; the end of {log}:\n{last_lines(log) or '(empty)'}"
         return ""
 
+    def missing(self, colour: Colour) -> str:
+        """Nothing: what was started answers as a whole, or not at all."""
+        return ""
+
     def memory_mb(self, colour: Colour) -> float:
         """Resident memory of all processes of a colour, in MiB.
 
@@ -146,6 +150,10 @@ class LocalBackend:
         """URL of the pipeline through the router."""
         return f"{self._router_url}/{self._pipeline}"
 
+    def routers(self) -> Sequence[str]:
+        """URL of the pipeline through the one router there is."""
+        return [self.endpoint()]
+
     def route(self, traffic: Traffic) -> None:
         """Tell Envoy where requests go."""
 
@@ -164,6 +172,10 @@ class LocalBackend:
     def traffic(self) -> Traffic:
         """Where Envoy says it sends requests, by the routes it has accepted."""
         return _traffic(self._envoy.actions()).get(self._pipeline, Traffic())
+
+    def objection(self) -> str:
+        """Nothing: Envoy takes a table of routes that it can read, and `traffic` says which one it has."""
+        return ""
 
     @classmethod
     def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tidewheel.pod_status import IMAGE_REASONS, api_message, conditions, shortened
 
 if TYPE_CHECKING:
     from kubernetes.client import models as k8s
     from kubernetes.client.exceptions import ApiException
 
 CONTAINER = "job"
-IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 LOST_REASONS = frozenset({"Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown", "Killing"})
 """Reasons of events that say who has ended a pod."""
 AGAIN = "a retry of the task runs it again"
 LONGER = "run it over fewer days, or give it more under"
-LONGEST = 600
-"""Characters of a message of Kubernetes' that are repeated."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class RequestedPod:
 
     def refusal(self, error: ApiException) -> str:
         """What Kubernetes' API has refused, and what to do."""
-        message, job = _api_message(error), f"no pod for job {self.job} in namespace {self.namespace}"
+        message, job = api_message(error), f"no pod for job {self.job} in namespace {self.namespace}"
         if "exceeded quota" in message:
             cure = f"raise that ResourceQuota, wait until others need less, or ask for less under {self.key}"
         elif error.status == 403 and "User" in message and "cannot" in message:
@@ -113,7 +111,7 @@ class RequestedPod:
                 f"{subject} was ended after {self.run_seconds} s, the longest that its task allows; {LONGER} {self.key}"
             )
         if status.reason:  # Evicted, Preempting, NodeLost, Terminated at the shutdown of a node, …
-            yield PodFailure(f"{subject} was ended by its node: {status.reason}: {_cut(status.message)}; {AGAIN}")
+            yield PodFailure(f"{subject} was ended by its node: {status.reason}: {shortened(status.message)}; {AGAIN}")
         if container is not None and container.state.terminated is not None:
             if container.state.terminated.reason == "OOMKilled":
                 yield PodFailure(
@@ -121,8 +119,8 @@ class RequestedPod:
                     f"raise memory under {self.key}",
                     final=True,
                 )
-            for disruption in _conditions(pod, "DisruptionTarget", "True"):
-                yield PodFailure(f"{subject} was ended: {disruption.reason}: {_cut(disruption.message)}; {AGAIN}")
+            for disruption in conditions(pod, "DisruptionTarget", "True"):
+                yield PodFailure(f"{subject} was ended: {disruption.reason}: {shortened(disruption.message)}; {AGAIN}")
             if pod.metadata.deletion_timestamp is not None:
                 yield PodFailure(f"{subject} was deleted before the job had ended{_who(events)}; {AGAIN}")
             return
@@ -130,8 +128,8 @@ class RequestedPod:
             yield PodFailure(f"{subject} was still running when the time of its task was over; {LONGER} {self.key}")
         if container is not None and container.state.waiting is not None:
             yield self._waiting(subject, container.state.waiting, events)
-        for condition in _conditions(pod, "PodScheduled", "False"):
-            said = _cut(condition.message or condition.reason)
+        for condition in conditions(pod, "PodScheduled", "False"):
+            said = shortened(condition.message or condition.reason)
             yield PodFailure(
                 f"{subject} found no node within {self.schedule_seconds} s: {said.rstrip('.')}; it asks for "
                 f"{self.asks}: add a node that has as much, ask for less under {self.key}, or wait longer "
@@ -139,7 +137,7 @@ class RequestedPod:
             )
 
     def _waiting(self, subject: str, waiting: Any, events: Sequence[PodEvent]) -> PodFailure:
-        message = _cut(waiting.message)
+        message = shortened(waiting.message)
         if waiting.reason in IMAGE_REASONS:
             return PodFailure(
                 f"{subject} cannot start: its image {self.image} cannot be pulled ({waiting.reason}: {message}); "
@@ -148,7 +146,7 @@ class RequestedPod:
         if waiting.reason == "CreateContainerConfigError":
             return PodFailure(f"{subject} cannot start: {message}; create it in namespace {self.namespace}")
         warned = next((event.message for event in reversed(events) if event.reason.startswith("Failed")), "")
-        said = f"{waiting.reason}: {_cut(warned) or message}"
+        said = f"{waiting.reason}: {shortened(warned) or message}"
         longer = "see to that, or wait longer (TIDEWHEEL_JOB_STARTUP_TIMEOUT_SECONDS)"
         return PodFailure(f"{subject} did not start within {self.startup_seconds} s: {said}; {longer}")
 
@@ -172,22 +170,6 @@ def _container(pod: k8s.V1Pod) -> k8s.V1ContainerStatus | None:
     return next((status for status in statuses if status.name == CONTAINER and status.state is not None), None)
 
 
-def _conditions(pod: k8s.V1Pod, kind: str, status: str) -> Iterable[k8s.V1PodCondition]:
-    return [one for one in pod.status.conditions or [] if (one.type, one.status) == (kind, status)]
-
-
 def _who(events: Sequence[PodEvent]) -> str:
-    said = [f"{event.reason}: {_cut(event.message)}" for event in events if event.reason in LOST_REASONS]
+    said = [f"{event.reason}: {shortened(event.message)}" for event in events if event.reason in LOST_REASONS]
     return f" ({said[-1]})" if said else ", by its eviction or preemption, or by hand"
-
-
-def _api_message(error: ApiException) -> str:
-    try:
-        return _cut(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        return _cut(str(error.reason or error))
-
-
-def _cut(text: str | None) -> str:
-    words = " ".join((text or "").split())
-    return words if len(words) <= LONGEST else f"{words[:LONGEST]}…"

@@ -14,7 +14,9 @@ import yaml
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
 from tests.cluster.kubernetes import Cluster, Namespace
 from tests.cluster.relay import relay
+from tests.cluster.releases import ServingHouse, serving_house
 from tests.cluster.shop import write_shop
+from tests.infra.local.conftest import Place
 from tidewheel.lake import Lake, Store
 from tidewheel.ledger.migrate import migrate
 
@@ -102,3 +104,23 @@ def installation(
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         yield Installation(namespace, tmp_path / "project", Lake.open("shop"))
+
+
+@pytest.fixture(scope="session")
+def house(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingHouse]:
+    """What tests of releases share."""
+    with serving_house(cluster, tmp_path_factory.mktemp("serving")) as house:
+        yield house
+
+
+@pytest.fixture
+def as_releaser(house: ServingHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on this process is the account that releases, and no administrator."""
+    monkeypatch.setenv("KUBECONFIG", str(house.kubeconfig))
+
+
+@pytest.fixture
+def place(house: ServingHouse, database_url: str, as_releaser: None) -> Iterator[Place]:
+    """A pipeline of a test's own, with one replica."""
+    with house.place(database_url) as place:
+        yield place

@@ -63,7 +63,7 @@ class Namespace:
     """A namespace of a test's own."""
 
     def __init__(self, api: client.ApiClient, name: str) -> None:
-        self._api, self.name = api, name
+        self.api, self.name = api, name
         self.core, self.rbac = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
 
     def secret(self, name: str, values: dict[str, str]) -> None:
@@ -90,7 +90,7 @@ class Namespace:
         """Whether the API server lets Airflow's account do so; it hears of a binding a moment after it was made."""
         asked = {"namespace": self.name, "verb": "create", "resource": "pods"}
         spec = {"user": f"system:serviceaccount:{self.name}:{ACCOUNT}", "resourceAttributes": asked}
-        review = client.AuthorizationV1Api(self._api).create_subject_access_review({"spec": spec})
+        review = client.AuthorizationV1Api(self.api).create_subject_access_review({"spec": spec})
         return bool(review.status.allowed)
 
     def pods(self) -> list[client.V1Pod]:
@@ -140,7 +140,7 @@ class Namespace:
         """Write the kubeconfig of Airflow's account."""
         request = {"spec": {"expirationSeconds": 3600}}
         token = self.core.create_namespaced_service_account_token(ACCOUNT, self.name, request).status.token
-        server = self._api.configuration
+        server = self.api.configuration
         cluster = {"server": server.host, "certificate-authority": server.ssl_ca_cert}
         content = {
             "apiVersion": "v1",

@@ -32,6 +32,9 @@ class Backend(Protocol):
     def problem(self, colour: Colour) -> str:
         """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
 
+    def missing(self, colour: Colour) -> str:
+        """What a colour still lacks although some of it may answer, such as replicas; empty where nothing."""
+
     def memory_mb(self, colour: Colour) -> float:
         """Resident memory of all replicas of a colour, in MiB."""
 
@@ -57,6 +60,9 @@ class Backend(Protocol):
     def endpoint(self) -> str:
         """URL of the pipeline through the router."""
 
+    def routers(self) -> Sequence[str]:
+        """URL of the pipeline through each process of the router: callers may reach any of them."""
+
     def route(self, traffic: Traffic) -> None:
         """Tell the router where requests go."""
 
@@ -65,6 +71,9 @@ class Backend(Protocol):
 
     def traffic(self) -> Traffic:
         """Where the router says it sends requests, by what it has accepted and not by what it was told."""
+
+    def objection(self) -> str:
+        """Why the router has not taken what it was told last, as far as it says so; empty where it has."""
 
     @classmethod
     def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:

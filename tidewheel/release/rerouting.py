@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.release.probe import Probe, Unanswered
 from tidewheel.release.proofs import Found
 from tidewheel.release.traffic import Traffic
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 POLL_SECONDS = 0.1
 ROUTER_SECONDS = 10.0
 """How long the router may take to accept new routes."""
+CONFIRM_ROUNDS = 3
+"""So many times is a real request sent through each router before a switch counts as taken."""
 QUIET_SECONDS = 0.5
 """A colour that has had no request in flight for this long is drained."""
 
@@ -40,9 +43,44 @@ def await_traffic(backend: Backend, wanted: Traffic) -> None:
         ReleaseError: it has not within `ROUTER_SECONDS`.
     """
     deadline = time.monotonic() + ROUTER_SECONDS
-    while (traffic := known_traffic(backend)) != wanted:
+    # Both: it may do what is wanted by an older route, before it has heard of one that came in between.
+    while (traffic := known_traffic(backend)) != wanted or backend.objection():
         if time.monotonic() > deadline:
+            why = backend.objection()
+            if why:
+                raise ReleaseError(f"the router was told {wanted} and sends requests to {traffic}: {why}")
             raise ReleaseError(f"the router still sends requests to {traffic}; it was told {wanted}")
+        time.sleep(POLL_SECONDS)
+
+
+def answered_by(address: str, token: str, row: dict[str, Any], colour: Colour, version: str) -> float:
+    """See that a real request on a new connection is answered by a version.
+
+    Args:
+        address: URL of the pipeline through a router.
+        token: the platform's.
+        row: to ask for.
+        colour: the version's.
+        version: the one that shall answer.
+
+    Returns:
+        Milliseconds to the answer.
+
+    Raises:
+        ReleaseError: it is not within `ROUTER_SECONDS`.
+    """
+    deadline = time.monotonic() + ROUTER_SECONDS
+    while True:
+        with Probe(address, platform_token=token) as probe:
+            try:
+                answer = probe.predict([row])
+                if (answer.colour, answer.version) == (colour, version):
+                    return answer.milliseconds
+                why = ReleaseError(f"{address} is still answered by version {answer.version} as {answer.colour}")
+            except Unanswered as error:  # the router is being started again: not the new version's fault
+                why = error
+        if time.monotonic() > deadline:
+            raise why
         time.sleep(POLL_SECONDS)
 
 

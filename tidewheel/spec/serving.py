@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tidewheel.spec.mistake import Mistake, refuse
-from tidewheel.spec.sections import Section
+from tidewheel.spec.sections import MEMORY, Section
 
 MOST_REPLICAS = 1_000
 """More than any model of a few megabytes needs: a mistyped figure must not start thousands of processes."""
@@ -45,6 +45,18 @@ class Replicas(Section):
         return self
 
 
+class ServingResources(Section):
+    """What a replica gets where it is a pod."""
+
+    cpu: float = Field(
+        default=0.5,
+        gt=0,
+        le=256,
+        description="CPU cores that are set aside for it; while the node has more, it may use them",
+    )
+    memory: str = Field(default="1Gi", pattern=MEMORY, description="memory: set aside for it, and the most it may use")
+
+
 class Serving(Section):
     """How the model answers online."""
 
@@ -52,6 +64,9 @@ class Serving(Section):
         default_factory=Replicas,
         description="how many copies of the service share the requests: processes on one machine, pods on Kubernetes",
         examples=[{"minimum": 2, "maximum": 6}],
+    )
+    resources: ServingResources = Field(
+        default_factory=ServingResources, description="what each replica gets on Kubernetes"
     )
     latency_budget_ms: float = Field(default=50, gt=0, description="a golden row must be answered within this")
     log_sample: float = Field(

@@ -26,6 +26,7 @@ from tests.infra.local import ill
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
 from tidewheel.release.artifact import Artifact
+from tidewheel.release.backend import Backend
 from tidewheel.release.executor import Executor
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Traffic
@@ -61,7 +62,7 @@ class Place:
     pipeline: Pipeline
     settings: Settings
     releases: Releases
-    backend: LocalBackend
+    backend: Backend
     executor: Executor
     build: Callable[[str], Artifact]
 

@@ -18,7 +18,8 @@ PAUSE_SECONDS = 0.004
 class Traffic:
     """Sends requests from several threads until it is left."""
 
-    def __init__(self, place: Place, kept: int = 3, fresh: int = 1) -> None:
+    def __init__(self, place: Place, kept: int = 3, fresh: int = 1, pause: float = PAUSE_SECONDS) -> None:
+        self._pause = pause
         self._url = f"{place.backend.endpoint()}/predict"
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -55,4 +56,4 @@ class Traffic:
                         self.failures.append(failure)
                     else:
                         self.versions[answer.json()["model_version"]] += 1
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(self._pause)

@@ -44,6 +44,9 @@ class MemoryBackend:
     ranking: set[str] = field(default_factory=set)
     figures: bool = True
     happened: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
+    objects: str = ""
+    astray: dict[str, Colour] = field(default_factory=dict)
 
     def start(self, colour: Colour, artifact: Artifact, replicas: int = 1) -> None:
         self.happened.append(f"start {colour}")
@@ -60,6 +63,9 @@ class MemoryBackend:
 
     def problem(self, colour: Colour) -> str:
         return "" if colour in self.running else f"{colour} does not run"
+
+    def missing(self, colour: Colour) -> str:
+        return self.lacks.pop(0) if self.lacks else ""
 
     def address(self, colour: Colour) -> str:
         return f"{self.url}/{colour}"
@@ -78,6 +84,12 @@ class MemoryBackend:
 
     def endpoint(self) -> str:
         return f"{self.url}/endpoint"
+
+    def routers(self) -> list[str]:
+        return [self.endpoint(), *(f"{self.url}{router}" for router in self.astray)]
+
+    def objection(self) -> str:
+        return self.objects
 
     def memory_mb(self, colour: Colour) -> float:
         return 100.0
@@ -201,7 +213,7 @@ def handler(backend: MemoryBackend) -> type[BaseHTTPRequestHandler]:
 
         def _colour(self) -> Colour | None:
             name = self.path.split("/")[1]
-            return backend.routes.live if name == "endpoint" else Colour(name)
+            return backend.routes.live if name == "endpoint" else backend.astray.get(f"/{name}") or Colour(name)
 
         def _answer(self, status: int, document: dict[str, object]) -> None:
             body = json.dumps(document).encode()

@@ -1,0 +1,289 @@
+"""The Kubernetes backend: two Deployments and Services a pipeline, and one HTTPRoute whose weights move."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from infra.kubernetes.api import Document, KubernetesApi
+from infra.kubernetes.figures import resident_mb
+from infra.kubernetes.gateway import Gateway
+from infra.kubernetes.names import (
+    CONTENT,
+    PART_OF,
+    PIPELINE,
+    REPLICAS,
+    TOKEN,
+    VERSION,
+    colour_labels,
+    colour_name,
+)
+from infra.kubernetes.pod import GRACE_SECONDS, BentoSource, from_lake, pod_template, version_annotations
+from infra.kubernetes.problems import is_ready, missing, problem
+from infra.kubernetes.router import Router
+from infra.kubernetes.routes import prefix
+from infra.kubernetes.serving_pod import PORT
+from infra.kubernetes.workload import autoscaler, deployment, disruption_budget, service
+from tidewheel.errors import ReleaseError
+from tidewheel.release import Colour
+from tidewheel.release.traffic import Gone, Traffic
+from tidewheel.spec import find_pipeline
+
+if TYPE_CHECKING:
+    from kubernetes.client import models as k8s
+
+    from tidewheel.release.artifact import Artifact
+    from tidewheel.release.counted import Counted
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+    from tidewheel.spec.serving import Replicas
+
+POLL_SECONDS = 0.2
+STOP_SECONDS = GRACE_SECONDS + 30
+"""How long a colour's pods may take to leave: their own time, and the kubelet's to notice."""
+
+
+class KubernetesBackend:
+    """One pipeline's colours on a cluster; see `tidewheel.release.backend.Backend`.
+
+    Args:
+        settings: of an installation that serves on Kubernetes.
+        pipeline: name of the pipeline.
+        declaration: of the pipeline; by default its file is read when a version is started.
+        source: brings a version into its pods.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: str,
+        *,
+        declaration: Pipeline | None = None,
+        source: BentoSource = from_lake,
+    ) -> None:
+        self._settings, self._pipeline = settings, pipeline
+        self._declaration, self._source = declaration, source
+        self._api = KubernetesApi(settings.serving_namespace)
+        self._router = Router(self._api, settings, pipeline)
+        self._router_url = settings.require("endpoint_url").rstrip("/")
+
+    def start(self, colour: Colour, artifact: Artifact, replicas: int | None = None) -> None:
+        """Have this artifact, and nothing else, run in a colour; do not wait until it is ready.
+
+        Args:
+            colour: blue or green.
+            artifact: the version.
+            replicas: fewest pods; by default what the pipeline file says.
+        """
+        asked = self._replicas()
+        minimum = replicas or asked.minimum
+        asked = asked.model_copy(update={"minimum": minimum, "maximum": max(asked.maximum, minimum)})
+        self.token()  # the pods read it
+        there = self._deployment(colour)
+        if there is not None and there["metadata"]["annotations"].get(CONTENT) != artifact.content_hash:
+            self._refuse_routed(colour)
+            self._remove(colour)
+            there = None
+        self._await_gone(colour, leaving_only=there is not None)
+        self._apply_services()
+        self._apply_workload(colour, artifact, asked, new=there is None)
+
+    def stop(self, colour: Colour) -> None:
+        """Have nothing run in a colour, to which nothing is routed."""
+        self._refuse_routed(colour)
+        self._remove(colour)
+        other = self._deployment(colour.other)
+        if other is not None:  # its size was held until this one had gone
+            self._apply_autoscaler(colour.other, self._replicas(), self.replicas(colour.other))
+
+    def version(self, colour: Colour) -> str | None:
+        """Which version was started in a colour, None where none was."""
+        found = self._deployment(colour)
+        return str(found["metadata"]["annotations"][VERSION]) if found else None
+
+    def problem(self, colour: Colour) -> str:
+        """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
+        found = self._deployment(colour)
+        if found is None:
+            return f"there is no Deployment {self._name(colour)} in namespace {self._api.namespace}"
+        return problem(found, self._pods(colour))
+
+    def missing(self, colour: Colour) -> str:
+        """What a colour still lacks although some of it may answer: pods that are not available yet."""
+        found = self._deployment(colour)
+        if found is None:
+            return self.problem(colour)
+        scaled = self._api.get("HorizontalPodAutoscaler", self._name(colour))
+        return missing(found, self._pods(colour), scaled["spec"]["minReplicas"] if scaled else 1)
+
+    def replicas(self, colour: Colour) -> int:
+        """How many pods a colour was started with, 0 where nothing was started; an autoscaler may have added some."""
+        found = self._deployment(colour)
+        return int(found["metadata"]["annotations"][REPLICAS]) if found else 0
+
+    def ready_replicas(self, colour: Colour) -> int:
+        """How many pods of a colour get requests."""
+        found = self._deployment(colour)
+        return int(found.get("status", {}).get("readyReplicas", 0)) if found else 0
+
+    def memory_mb(self, colour: Colour) -> float:
+        """Resident memory of as many processes as a colour was started with, each as large as its largest, in MiB.
+
+        Raises:
+            ReleaseError: none runs.
+        """
+        addresses = [pod.status.pod_ip for pod in self._pods(colour) if pod.status.phase == "Running"]
+        if not addresses:
+            raise ReleaseError(f"no pod of {self._name(colour)} runs: {self.problem(colour)}")
+        largest = max(resident_mb(f"http://{address}:{PORT}/metrics") for address in addresses)
+        return largest * self.replicas(colour)
+
+    def address(self, colour: Colour) -> str:
+        """URL of a colour itself, past the router.
+
+        Raises:
+            ReleaseError: nothing was ever started there.
+        """
+        found = self._api.get("Service", self._name(colour))
+        if found is None:
+            raise ReleaseError(f"nothing was started as {self._name(colour)}")
+        return f"http://{found['spec']['clusterIP']}:{PORT}"
+
+    def addresses(self, colour: Colour) -> Sequence[str]:
+        """URL of each ready pod of a colour, past the router; that of the colour where there is none."""
+        ready = [pod.status.pod_ip for pod in self._pods(colour) if is_ready(pod)]
+        return [f"http://{address}:{PORT}" for address in ready] or [self.address(colour)]
+
+    def token(self) -> str:
+        """What a release's requests show, so that the services know them from a caller's; made when first needed."""
+        found = self._api.get("Secret", TOKEN)
+        if found is None:
+            made = {"metadata": {"name": TOKEN, "labels": PART_OF}, "stringData": {"token": secrets.token_urlsafe(32)}}
+            self._api.create({"apiVersion": "v1", "kind": "Secret", **made})
+            return self.token()
+        return base64.b64decode(found["data"]["token"]).decode()
+
+    def endpoint(self) -> str:
+        """URL of the pipeline through the router."""
+        return f"{self._router_url}/{self._pipeline}"
+
+    def routers(self) -> Sequence[str]:
+        """URL of the pipeline through each of the gateway's pods."""
+        return [f"http://{address}{prefix(self._pipeline)}".rstrip("/") for address in self._router.gateway.addresses()]
+
+    def route(self, traffic: Traffic) -> None:
+        """Tell the gateway where requests go."""
+        if traffic.live is None:
+            self._router.remove()
+            return
+        if absent := sorted(colour for colour in traffic.reached if self._deployment(colour) is None):
+            names = " and ".join(self._name(colour) for colour in absent)
+            raise ReleaseError(f"nothing was started as {names}: it cannot be routed to")
+        self._apply_services()
+        self._router.route(traffic, self.token())
+
+    def withdraw(self, gone: Gone) -> None:
+        """Tell the gateway that nothing answers for this pipeline any more, and what callers are to be told."""
+        self._router.withdraw(gone)
+
+    def traffic(self) -> Traffic:
+        """Where the gateway sends requests, by the routes that its pods have and not by what the API server holds."""
+        return self._router.traffic()
+
+    def objection(self) -> str:
+        """Why the gateway has not taken the route as it is, empty where it has."""
+        return self._router.objection()
+
+    @classmethod
+    def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:
+        """Where the gateway sends the requests of each pipeline that it has a route for."""
+        api = KubernetesApi(settings.serving_namespace)
+        gateway = Gateway(api, settings)
+        names = sorted(found["metadata"]["labels"][PIPELINE] for found in api.listed("HTTPRoute", PART_OF))
+        addresses = gateway.addresses() if names else []
+        found = {name: gateway.traffic(name, addresses) for name in names}
+        return {name: traffic for name, traffic in found.items() if traffic.live}
+
+    def in_flight(self, colour: Colour) -> int:
+        """Requests that the gateway waits for a colour to answer."""
+        return self._router.figures(colour).active
+
+    def counted(self, colour: Colour) -> Counted:
+        """What the gateway has counted of a colour so far."""
+        return self._router.figures(colour).counted()
+
+    def _name(self, colour: Colour) -> str:
+        return colour_name(self._pipeline, colour)
+
+    def _deployment(self, colour: Colour) -> Document | None:
+        return self._api.get("Deployment", self._name(colour))
+
+    def _pods(self, colour: Colour) -> list[k8s.V1Pod]:
+        return self._api.pods(colour_labels(self._pipeline, colour))
+
+    def _declared(self) -> Pipeline:
+        return self._declaration or find_pipeline(self._settings.pipelines_folder, self._pipeline)
+
+    def _refuse_routed(self, colour: Colour) -> None:
+        if colour in self._router.stored().reached | self.traffic().reached:
+            raise ReleaseError(f"requests are routed to {self._name(colour)}: it must not be stopped")
+
+    def _apply_services(self) -> None:
+        # Both, always: a route that names a Service which is not there is not taken.
+        for colour in Colour:
+            self._api.apply(service(self._pipeline, colour))
+
+    def _apply_workload(self, colour: Colour, artifact: Artifact, asked: Replicas, *, new: bool) -> None:
+        template = pod_template(self._settings, self._declared(), colour, artifact, self._source)
+        annotations = {**version_annotations(artifact), REPLICAS: str(asked.minimum)}
+        fixed = None if _scales(asked) else asked.minimum
+        # As large as the live one from the start. While there are two colours neither gets smaller: the one without
+        # requests may have to take them all at once.
+        floor = min(max(asked.minimum, self._size(colour.other)), asked.maximum)
+        if new and fixed is None:
+            self._api.create(deployment(self._pipeline, colour, template, annotations, floor))
+        self._api.apply(deployment(self._pipeline, colour, template, annotations, fixed))
+        self._api.apply(disruption_budget(self._pipeline, colour))
+        self._apply_autoscaler(colour, asked, floor)
+        if self._deployment(colour.other) is not None:
+            self._apply_autoscaler(colour.other, asked, floor)
+
+    def _apply_autoscaler(self, colour: Colour, asked: Replicas, floor: int) -> None:
+        if _scales(asked):
+            self._api.apply(autoscaler(self._pipeline, colour, floor, asked.maximum))
+        else:
+            self._api.delete("HorizontalPodAutoscaler", self._name(colour))
+
+    def _replicas(self) -> Replicas:
+        return self._declared().serving.replicas
+
+    def _size(self, colour: Colour) -> int:
+        """How many pods a colour has, by its Deployment."""
+        found = self._deployment(colour)
+        return int(found["spec"].get("replicas", 1)) if found else 0
+
+    def _remove(self, colour: Colour) -> None:
+        self._router.forget(colour, self.token())
+        for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment"):
+            self._api.delete(kind, self._name(colour))
+        self._await_gone(colour)
+
+    def _await_gone(self, colour: Colour, *, leaving_only: bool = False) -> None:
+        """Wait until pods have left: while they do, a Service without others still sends them what comes."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while left := [pod for pod in self._pods(colour) if not leaving_only or pod.metadata.deletion_timestamp]:
+            if time.monotonic() > deadline:
+                names = ", ".join(pod.metadata.name for pod in left)
+                raise ReleaseError(
+                    f"pods of {self._name(colour)} are still there after {STOP_SECONDS} s: {names}; see that their "
+                    f"node answers, and delete them (`kubectl delete pod -n {self._api.namespace} {names}`)"
+                )
+            time.sleep(POLL_SECONDS)
+
+
+def _scales(replicas: Replicas) -> bool:
+    """Whether an autoscaler says how many pods there are."""
+    return replicas.maximum > replicas.minimum

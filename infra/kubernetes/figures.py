@@ -1,0 +1,118 @@
+"""Figures of pods, from the pages that Prometheus would read."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tidewheel.errors import PlatformError
+from tidewheel.release.counted import Counted
+
+TIMEOUT_SECONDS = 5.0
+STATS_PORT = 19001
+"""Where each pod of Envoy Gateway's shows its figures."""
+CLUSTER = "envoy_cluster_name"
+FILTER = "upstream_rq_(completed|[45]xx|xx|rx_reset|active|time)$|membership_total$"
+"""Of some two thousand figures, those that are read here."""
+
+
+@dataclass
+class ClusterFigures:
+    """What all gateways together have counted of some clusters."""
+
+    known: bool = False
+    completed: int = 0
+    errors: int = 0
+    refused: int = 0
+    active: int = 0
+    below: Counter[float] = field(default_factory=Counter)
+
+    def counted(self) -> Counted:
+        """As the guard reads it: how many took at most so long, and longer than the limit before."""
+        times, before = [], 0
+        for limit in sorted(self.below):
+            times.append((limit, self.below[limit] - before))
+            before = self.below[limit]
+        return Counted(self.completed, self.errors, self.refused, tuple(times))
+
+
+def cluster_figures(addresses: Iterable[str], clusters: Collection[str]) -> ClusterFigures:
+    """What gateways have counted of clusters.
+
+    Args:
+        addresses: of the gateways' pods.
+        clusters: their names.
+
+    Raises:
+        PlatformError: a gateway does not say.
+    """
+    found = ClusterFigures()
+    for address in addresses:
+        url = f"http://{address}:{STATS_PORT}/stats/prometheus?filter={FILTER}"
+        for family in text_string_to_metric_families(page(url)):
+            for sample in family.samples:
+                if sample.labels.get(CLUSTER) in clusters:
+                    found.known = True
+                    _add(found, sample.name, sample.labels, sample.value)
+    return found
+
+
+def members(address: str, cluster: str) -> int:
+    """How many pods one gateway's pod knows of a cluster.
+
+    Raises:
+        PlatformError: it does not say.
+    """
+    url = f"http://{address}:{STATS_PORT}/stats/prometheus?filter=membership_healthy$"
+    for family in text_string_to_metric_families(page(url)):
+        for sample in family.samples:
+            if sample.labels.get(CLUSTER) == cluster:
+                return int(sample.value)
+    return 0
+
+
+def resident_mb(url: str) -> float:
+    """Resident memory of a service, in MiB, by its own page.
+
+    Raises:
+        PlatformError: it does not say.
+    """
+    for family in text_string_to_metric_families(page(url)):
+        if family.name == "process_resident_memory_bytes":
+            return float(family.samples[0].value) / 2**20
+    raise PlatformError(f"{url} does not say how much memory its process holds (process_resident_memory_bytes)")
+
+
+def page(url: str) -> str:
+    """A page of a pod.
+
+    Raises:
+        PlatformError: it is not there.
+    """
+    try:
+        answer = httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise PlatformError(f"{url} does not answer: {error}; this process must reach the cluster's pods") from error
+    return answer.text
+
+
+def _add(found: ClusterFigures, name: str, labels: dict[str, str], value: float) -> None:
+    match name.removeprefix("envoy_cluster_upstream_rq"):
+        case "_completed_total" | "_completed":
+            found.completed += int(value)
+        case "_xx_total" | "_xx" if labels["envoy_response_code_class"] == "5":
+            found.errors += int(value)
+        case "_xx_total" | "_xx" if labels["envoy_response_code_class"] == "4":
+            found.refused += int(value)
+        case "_rx_reset_total" | "_rx_reset":
+            found.errors += int(value)
+        case "_active":
+            found.active += int(value)
+        case "_time_bucket" if math.isfinite(limit := float(labels["le"])):  # the last finite one holds all
+            found.below[limit] += int(value)

@@ -1,0 +1,148 @@
+"""The route of one pipeline at the gateway: changing it so that no request is lost on the way.
+
+A proxy that hears of a colour together with the first requests for it answers some of them with 500: the route may be
+there before the colour's pods are. So a colour is made known first, with the smallest weight there is, and forgotten
+when it is stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from infra.kubernetes.figures import members
+from infra.kubernetes.gateway import Gateway
+from infra.kubernetes.names import ANSWER, PART_OF, pipeline_labels, slug
+from infra.kubernetes.routes import (
+    answer,
+    clusters,
+    gone_answers,
+    gone_route,
+    held,
+    own_cluster,
+    policy,
+    route,
+    shown_header,
+    slash_answer,
+    told,
+)
+from tidewheel.errors import PlatformError
+from tidewheel.release.stages import Colour
+from tidewheel.release.traffic import Traffic
+
+if TYPE_CHECKING:
+    from infra.kubernetes.api import Document, KubernetesApi
+    from infra.kubernetes.figures import ClusterFigures
+    from tidewheel.release.traffic import Gone
+    from tidewheel.settings import Settings
+
+log = logging.getLogger("tidewheel.release")
+
+POLL_SECONDS = 0.1
+TAKEN_SECONDS = 5.0
+"""How long the gateway may take to make a colour known, or to forget it."""
+
+
+class Router:
+    """The gateway, for one pipeline.
+
+    Args:
+        api: of the namespace with the routes.
+        settings: of the installation.
+        pipeline: its name.
+    """
+
+    def __init__(self, api: KubernetesApi, settings: Settings, pipeline: str) -> None:
+        self._api, self._pipeline = api, pipeline
+        self.gateway = Gateway(api, settings)
+
+    def route(self, traffic: Traffic, token: str) -> None:
+        """Have requests go somewhere; `live` is not None."""
+        stored = self._stored()
+        before, known = told(stored), held(stored)
+        answering = frozenset(Colour) if traffic.share else traffic.reached - _copied(traffic)
+        if before.live is not None and not answering <= known:
+            self._apply(before, token, kept=True)
+            known = frozenset(Colour)
+            if not self._await(before, kept=True, warm=answering):
+                log.warning("%s: the gateway has not made %s known", self._pipeline, " and ".join(map(str, answering)))
+        self._apply(traffic, token, kept=len(known) > 1)
+
+    def forget(self, colour: Colour, token: str) -> None:
+        """Have the gateway forget a colour to which nothing is routed.
+
+        Raises:
+            PlatformError: it has not.
+        """
+        stored = self._stored()
+        if colour not in held(stored):
+            return
+        traffic = told(stored)
+        self._apply(traffic, token, kept=False)
+        if not self._await(traffic, kept=False):
+            why = self.objection() or f"the gateway still knows {colour} of {self._pipeline}"
+            raise PlatformError(f"{colour} is not stopped: {why}")
+
+    def withdraw(self, gone: Gone) -> None:
+        """Have callers told that nothing answers any more."""
+        for document in (_shown(), *gone_answers(self._pipeline, gone)):
+            self._api.apply(document)
+        self._api.apply(gone_route(self._pipeline, self.gateway.reference, gone))
+
+    def remove(self) -> None:
+        """Have no route."""
+        self._api.delete("HTTPRoute", slug(self._pipeline))
+        self._api.delete("BackendTrafficPolicy", slug(self._pipeline))
+        for found in self._api.listed("HTTPRouteFilter", pipeline_labels(self._pipeline)):
+            self._api.delete("HTTPRouteFilter", found["metadata"]["name"])
+
+    def stored(self) -> Traffic:
+        """Where requests shall go, by the API server."""
+        return told(self._stored())
+
+    def traffic(self) -> Traffic:
+        """Where they go, by all pods of the gateway."""
+        return self.gateway.traffic(self._pipeline, self.gateway.addresses())
+
+    def objection(self) -> str:
+        """Why the gateway has not taken the route as it is, empty where it has."""
+        return self.gateway.objection(self._pipeline, self._stored())
+
+    def figures(self, colour: Colour) -> ClusterFigures:
+        """What the gateway has counted of a colour."""
+        return self.gateway.figures(clusters(self._api.namespace, self._pipeline, colour))
+
+    def _stored(self) -> Document | None:
+        return self._api.get("HTTPRoute", slug(self._pipeline))
+
+    def _apply(self, traffic: Traffic, token: str, *, kept: bool) -> None:
+        for document in (
+            _shown(),
+            slash_answer(self._pipeline),
+            policy(self._pipeline),
+            route(self._pipeline, self.gateway.reference, traffic, token, kept=kept),
+        ):
+            self._api.apply(document)
+
+    def _await(self, traffic: Traffic, *, kept: bool, warm: frozenset[Colour] = frozenset()) -> bool:
+        """Wait until all pods of the gateway have a route, and know pods of these colours; whether they do."""
+        names = {own_cluster(self._api.namespace, self._pipeline, colour) for colour in warm}
+        header, deadline = shown_header(traffic, kept=kept), time.monotonic() + TAKEN_SECONDS
+        while time.monotonic() < deadline:
+            addresses = self.gateway.addresses()
+            if all(self.gateway.shown(self._pipeline, address) == header for address in addresses) and all(
+                members(address.rpartition(":")[0], name) for address in addresses for name in names
+            ):
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+
+def _copied(traffic: Traffic) -> frozenset[Colour]:
+    """The colour that gets copies alone: a copy that finds nobody is missed by nobody."""
+    return frozenset({traffic.live.other}) if traffic.live and traffic.mirrored and not traffic.share else frozenset()
+
+
+def _shown() -> Document:
+    return {**answer(ANSWER, 200, {"status": "ok"}), "metadata": {"name": ANSWER, "labels": PART_OF}}
