@@ -1,33 +1,31 @@
 """Prepares what the services need before they start: `python -m infra.helm.databases prepare` or `await`.
 
-`prepare` makes the databases, the ledger's tables, Airflow's tables and, where the chart brings the S3 server, the bucket.
-`await` returns when all of that is there in the form that this version expects.
+`prepare` makes the databases, the ledger's tables, Airflow's tables and, where the chart brings the S3 server, the
+bucket. `await` returns when all of that is there in the form that this version expects.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import subprocess
 import sys
 import time
-from pathlib import Path
+from importlib.metadata import version
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
-from sqlalchemy.exc import OperationalError
+import psycopg2
 
 from infra.embedded import postgres
 from tidewheel import ledger
 from tidewheel.errors import PlatformError, TidewheelError
 from tidewheel.lake import Store
-from tidewheel.ledger import migrate as migrations
 from tidewheel.settings import Settings, load_settings
 
 SECONDS = 300.0
 POLL_SECONDS = 2.0
 CREATE_BUCKET = "TIDEWHEEL_CREATE_BUCKET"
+AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 logger = logging.getLogger("tidewheel.databases")
 
 
@@ -50,21 +48,6 @@ def wait_until_postgres_answers(url: str, seconds: float = SECONDS) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def ledger_is_current(url: str) -> bool:
-    """Whether the ledger's tables are there in this version's form."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).with_name("migrations")))
-    expected = set(ScriptDirectory.from_config(config).get_heads())
-    engine = create_engine(url)
-    try:
-        with engine.connect() as connection:
-            return set(MigrationContext.configure(connection).get_current_heads()) == expected
-    except OperationalError:  # the database is made by `prepare`
-        return False
-    finally:
-        engine.dispose()
-
-
 def create_bucket(settings: Settings) -> None:
     """Make the lake's bucket, unless it is there."""
     bucket = settings.lake_root.removeprefix("s3://").split("/", 1)[0]
@@ -74,6 +57,19 @@ def create_bucket(settings: Settings) -> None:
         logger.info("made bucket %s", bucket)
 
 
+def airflow_is_current(url: str) -> bool:
+    """Whether `prepare` has brought Airflow's tables to the installed version's form."""
+    try:
+        with contextlib.closing(postgres.connect(url)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('tidewheel_prepared')")
+            if cursor.fetchone() == (None,):
+                return False
+            cursor.execute("SELECT airflow FROM tidewheel_prepared")
+            return cursor.fetchone() == (version("apache-airflow"),)
+    except psycopg2.OperationalError:  # the database is made by `prepare`
+        return False
+
+
 def _prepare(settings: Settings) -> None:
     url = settings.require("database_url")
     wait_until_postgres_answers(url)
@@ -81,26 +77,38 @@ def _prepare(settings: Settings) -> None:
     ledger.migrate(url)
     if os.environ.get(CREATE_BUCKET):
         create_bucket(settings)
-    if os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
-        os.execvp("airflow", ["airflow", "db", "migrate"])  # noqa: S606, S607 - the image's own, found on PATH
+    if airflow := os.environ.get(AIRFLOW_DATABASE):
+        _migrate_airflow(airflow)
+
+
+def _migrate_airflow(url: str) -> None:
+    migrated = subprocess.run(["airflow", "db", "migrate"], check=False)  # noqa: S607 - the image's own, on PATH
+    if migrated.returncode:
+        raise PlatformError(f"`airflow db migrate` ended with {migrated.returncode}; its reason stands above")
+    # Comparing versions takes a millisecond; `airflow db check-migrations` imports Airflow for seconds, in four pods.
+    with contextlib.closing(postgres.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS tidewheel_prepared (airflow text NOT NULL)")
+        cursor.execute("DELETE FROM tidewheel_prepared")
+        cursor.execute("INSERT INTO tidewheel_prepared VALUES (%s)", (version("apache-airflow"),))
 
 
 def _await(settings: Settings) -> None:
-    url = settings.require("database_url")
+    url, airflow = settings.require("database_url"), os.environ.get(AIRFLOW_DATABASE)
     wait_until_postgres_answers(url)
     deadline = time.monotonic() + SECONDS
-    while not ledger_is_current(url):
+    while not (ledger.is_current(url) and (not airflow or airflow_is_current(airflow))):
         if time.monotonic() > deadline:
-            raise PlatformError(f"the ledger's tables are not current after {SECONDS:.0f} s; see Job tidewheel-prepare")
+            raise PlatformError(
+                f"the databases are not prepared for this version after {SECONDS:.0f} s; see the log of Job "
+                "tidewheel-prepare-REVISION"
+            )
         time.sleep(POLL_SECONDS)
-    if os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
-        wait = ["airflow", "db", "check-migrations", "--migration-wait-timeout", f"{SECONDS:.0f}"]
-        os.execvp("airflow", wait)  # noqa: S606, S607 - the image's own, found on PATH
 
 
 def main(arguments: list[str]) -> int:
     """Run one of the two commands; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
     commands = {"prepare": _prepare, "await": _await}
     if len(arguments) != 1 or arguments[0] not in commands:
         logger.error("expected one argument, %s; found: %s", " or ".join(commands), " ".join(arguments) or "none")
@@ -108,7 +116,7 @@ def main(arguments: list[str]) -> int:
     try:
         commands[arguments[0]](load_settings())
     except TidewheelError as error:
-        logger.error("%s", error)
+        logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return 1
     return 0
 

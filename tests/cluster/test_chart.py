@@ -1,0 +1,184 @@
+"""The chart installed on a real cluster: ready, behind logins, upgraded, rolled back and uninstalled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.cluster.chart import CHART, CLAIMS, RELEASE, HelmError, Installation, helm, namespace
+from tests.cluster.kubernetes import Cluster
+from tests.conftest import wait_until
+from tidewheel.airflow_api import AirflowApi
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+READY_SECONDS = 240
+SECRETS = ("tidewheel", "tidewheel-platform")
+
+
+@pytest.fixture(scope="module")
+def space(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A namespace in which nothing is installed yet."""
+    with namespace(tmp_path_factory.mktemp("chart")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def installed(space: Installation, record_testsuite_property: Any) -> Installation:
+    """The whole platform, ready."""
+    began = time.monotonic()
+    space.install()
+    record_testsuite_property("seconds_until_all_ready", round(time.monotonic() - began))
+    print(f"all ready after {time.monotonic() - began:.0f} s")  # noqa: T201 - the figure of the report
+    assert time.monotonic() - began < READY_SECONDS
+    return space
+
+
+def test_all_of_the_platform_is_ready_and_helms_own_test_passes(installed: Installation) -> None:
+    phases = {pod.metadata.labels["app.kubernetes.io/component"]: pod.status.phase for pod in installed.pods()}
+    assert phases.pop("prepare") == "Succeeded"
+    assert set(phases.values()) == {"Running"}, phases
+    assert len(phases) == 7
+    installed.helm("test", "--timeout", "3m")
+
+
+def test_the_pages_open_behind_their_logins_only(installed: Installation) -> None:
+    airflow, mlflow = installed.address("tidewheel-airflow"), installed.address("tidewheel-mlflow")
+    password = installed.secret("tidewheel-platform")["TIDEWHEEL_AIRFLOW_PASSWORD"]
+
+    assert httpx.get(f"{airflow}/api/v2/dags").status_code == 401
+    assert httpx.post(f"{airflow}/auth/token", json={"username": "admin", "password": "x"}).status_code == 401
+    token = httpx.post(f"{airflow}/auth/token", json={"username": "admin", "password": password})
+    assert token.status_code == 201
+    host = {"Host": "tidewheel-mlflow:5000"}
+    assert httpx.get(f"{mlflow}/api/2.0/mlflow/experiments/search", headers=host).status_code == 401
+
+
+def test_no_password_stands_in_a_pods_specification_or_a_config_map(installed: Installation) -> None:
+    passwords = {
+        value
+        for name in SECRETS
+        for key, value in installed.secret(name).items()
+        if len(value) >= 20 and "://" not in value
+    }
+    public = yaml.safe_dump([pod.to_dict() for pod in installed.pods()])
+    public += yaml.safe_dump([m.data for m in installed.core.list_namespaced_config_map(installed.namespace).items])
+
+    assert len(passwords) >= 8
+    assert not [password for password in passwords if password in public]
+
+
+def test_an_upgrade_keeps_every_secret_and_a_rollback_brings_the_former_values_back(installed: Installation) -> None:
+    before = {name: installed.secret(name) for name in SECRETS}
+
+    installed.install("upgrade", "--set", "airflow.config.AIRFLOW__API__INSTANCE_NAME=Upgraded")
+    assert {name: installed.secret(name) for name in SECRETS} == before
+    assert _instance_name(installed) == "Upgraded"
+    installed.helm("rollback", "1", "--wait", "--timeout", "6m")
+
+    assert {name: installed.secret(name) for name in SECRETS} == before
+    assert _instance_name(installed) == "Tidewheel"
+    installed.helm("test", "--timeout", "3m")
+
+
+def test_postgresql_restarted_under_the_platform_takes_nothing_else_with_it(installed: Installation) -> None:
+    starts = _starts(installed)
+    installed.kill("postgresql")
+    password = installed.secret("tidewheel-platform")["TIDEWHEEL_AIRFLOW_PASSWORD"]
+
+    def answers() -> bool:
+        try:
+            with AirflowApi(installed.address("tidewheel-airflow"), "admin", password) as api:
+                return api.import_errors() == {}
+        except Exception:
+            return False
+
+    wait_until(answers, "Airflow answers from its database again", 120)
+    installed.helm("test", "--timeout", "3m")
+    now = _starts(installed)
+    assert {name for name in starts if starts[name] != now[name]} <= {"postgresql"}
+
+
+def test_a_secret_that_is_missing_is_named_by_the_pod_that_needs_it(installed: Installation) -> None:
+    content = installed.core.read_namespaced_secret("tidewheel", installed.namespace)
+    installed.core.delete_namespaced_secret("tidewheel", installed.namespace)
+    try:
+        pod = installed.component("mlflow").metadata.name
+        installed.core.delete_namespaced_pod(pod, installed.namespace, grace_period_seconds=0)
+        wait_until(lambda: 'secret "tidewheel" not found' in _waiting(installed), "the pod names the Secret", 60)
+    finally:
+        content.metadata.resource_version = None
+        content.metadata.uid = None
+        installed.core.create_namespaced_secret(installed.namespace, content)
+    wait_until(lambda: installed.ready("mlflow"), "MLflow starts once the Secret is there", 180)
+
+
+def test_an_uninstall_leaves_the_secrets_and_the_volumes_and_a_second_install_goes_on_with_them(
+    installed: Installation,
+) -> None:
+    before = {name: installed.secret(name) for name in SECRETS}
+    installed.helm("uninstall", "--wait")
+
+    core, place = installed.core, installed.namespace
+    wait_until(lambda: installed.pods("helm.sh/chart!=none,app.kubernetes.io/component!=test") == [], "no pod", 120)
+    claims = {claim.metadata.name for claim in core.list_namespaced_persistent_volume_claim(place).items}
+    assert claims == set(CLAIMS)
+    assert {name: installed.secret(name) for name in SECRETS} == before
+    maps = {each.metadata.name for each in core.list_namespaced_config_map(place).items}
+    assert maps == {"kube-root-ca.crt", "pipeline"}
+    accounts = {each.metadata.name for each in core.list_namespaced_service_account(place).items}
+    assert accounts == {"default"}
+    assert core.list_namespaced_service(place).items == []
+
+    installed.install()
+    assert {name: installed.secret(name) for name in SECRETS} == before
+    installed.helm("test", "--timeout", "3m")
+    installed.helm("uninstall", "--wait")
+
+
+def test_values_that_cannot_be_are_refused_with_the_key_and_what_is_expected(space: Installation) -> None:
+    wrong = {
+        "lake.url=file:///lake": "/lake/url",
+        "postgresql.runAsUser=0": "/postgresql/runAsUser",
+        "postgresql.enabled=false": "/postgresql/external/host",
+        "airflow.config.PARALLELISM=8": "/airflow/config",
+        "airflow.scheduller.storage=1Gi": "scheduller",
+        "jobs.podTemplate.kind=Job": "/jobs/podTemplate/kind",
+    }
+    for given, named in wrong.items():
+        with pytest.raises(HelmError, match="don't meet the specifications") as refused:
+            helm("template", RELEASE, str(CHART), "--set", given)
+        assert named in str(refused.value), given
+
+
+def _instance_name(installed: Installation) -> str:
+    return str(
+        installed.core.read_namespaced_config_map("tidewheel-airflow", installed.namespace).data[
+            "AIRFLOW__API__INSTANCE_NAME"
+        ]
+    )
+
+
+def _starts(installed: Installation) -> dict[str, tuple[str, int]]:
+    pods = installed.pods("app.kubernetes.io/component notin (prepare,test)")
+    return {
+        pod.metadata.labels["app.kubernetes.io/component"]: (
+            pod.metadata.uid,
+            pod.status.container_statuses[0].restart_count,
+        )
+        for pod in pods
+    }
+
+
+def _waiting(installed: Installation) -> str:
+    statuses = [
+        status
+        for pod in installed.pods("app.kubernetes.io/component=mlflow")
+        for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
+    ]
+    return " ".join(status.state.waiting.message or "" for status in statuses if status.state.waiting)
