@@ -1,8 +1,8 @@
 """Ends with 0 while one of Airflow's processes works: `python -m infra.helm.heartbeat SchedulerJob`.
 
 It reads the process' last heartbeat from Airflow's database, which takes a fifth of a second; `airflow jobs check`
-takes five. A database that is away is no fault of the process, and restarting it would end the tasks at work, so it counts as
-alive then. With `--started` the database must answer and the process must have begun: for a startup probe.
+takes five. A database that is away is no fault of the process, and restarting it would end the tasks at work, so it
+counts as alive then. With `--started` the database must answer and the process must have begun: for a startup probe.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,11 +176,10 @@ def _volumes(core: client.CoreV1Api, name: str) -> list[Path]:
     default = "storageclass.kubernetes.io/is-default-class"
     if any((found.metadata.annotations or {}).get(default) == "true" for found in classes):
         return []
-    folders = [Path(tempfile.mkdtemp(prefix=f"{name}-", dir="/var/tmp")) for _ in CLAIMS]
+    folders = [Path("/var/tmp") / f"{name}-{index}" for index in range(len(CLAIMS))]
     term = {"matchExpressions": [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]}
-    for index, folder in enumerate(folders):
-        folder = folder.rename(folder.with_name(f"{name}-{index}"))
-        folders[index] = folder
+    for folder in folders:
+        folder.mkdir()
         core.create_persistent_volume(
             {
                 "metadata": {"name": folder.name},
