@@ -18,9 +18,11 @@ from kubernetes import client
 
 from tests.cluster.kubernetes import CHECKOUT, ROOMS, ROOT
 from tests.conftest import wait_until
+from tidewheel.airflow_api import AirflowApi
 
 CHART = ROOT / "infra" / "helm" / "tidewheel"
 RELEASE = "tidewheel"
+SECRETS = ("tidewheel", "tidewheel-platform")
 PIPELINE_FILE = ROOT / "dags" / "flight_delay.yaml"
 IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 POSTGRES_IMAGE = os.environ.get("TIDEWHEEL_TEST_POSTGRES_IMAGE", "localhost/tidewheel-postgres:test")
@@ -63,7 +65,13 @@ def manifests(text: str) -> list[dict[str, Any]]:
 
 
 class Installation:
-    """A release of the chart in a namespace of its own."""
+    """A release of the chart in a namespace of its own.
+
+    Attributes:
+        seconds_to_ready: how long the first installation took until all was ready.
+    """
+
+    seconds_to_ready = 0.0
 
     def __init__(self, namespace: str, values: Path) -> None:
         self.namespace, self.values = namespace, values
@@ -96,6 +104,11 @@ class Installation:
         """The pod of one of the platform's components."""
         [pod] = self.pods(f"app.kubernetes.io/component={name}")
         return pod
+
+    def airflow(self) -> AirflowApi:
+        """Airflow, as its user admin."""
+        password = self.secret("tidewheel-platform")["TIDEWHEEL_AIRFLOW_PASSWORD"]
+        return AirflowApi(self.address("tidewheel-airflow"), "admin", password)
 
     def ready(self, component: str) -> bool:
         """Whether the one pod of a component is ready."""
