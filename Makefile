@@ -50,9 +50,10 @@ lock: $(READY) ## Bring requirements.lock in line with pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --no-header --quiet pyproject.toml -o requirements.lock
 
-compose-env: $(READY) ## Bring infra/images/airflow.env in line with infra/embedded/airflow_services.py
+compose-env: $(READY) ## Bring compose's and the chart's airflow.env in line with infra/embedded/airflow_services.py
 	$(BIN)/python -m infra.images.airflow_env > infra/images/airflow.env.new
 	mv infra/images/airflow.env.new infra/images/airflow.env
+	cp infra/images/airflow.env infra/helm/tidewheel/files/airflow.env
 
 clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi

@@ -106,7 +106,7 @@ def test_values_that_cannot_be_are_refused_with_the_key_and_what_is_expected(spa
         "lake.url=file:///lake": "/lake/url",
         "postgresql.runAsUser=0": "/postgresql/runAsUser",
         "postgresql.enabled=false": "/postgresql/external/host",
-        "airflow.config.PARALLELISM=8": "/airflow/config",
+        "airflow.config.PARALLELISM=8": "PARALLELISM",
         "airflow.scheduller.storage=1Gi": "scheduller",
         "jobs.podTemplate.kind=Job": "/jobs/podTemplate/kind",
     }
