@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ import yaml
 
 from tests.cluster.chart import CHART, RELEASE, SECRETS, HelmError, Installation, helm
 from tests.conftest import wait_until
+from tests.infra.helm.test_chart_files import SETS
 from tidewheel.errors import PlatformError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -142,3 +145,19 @@ def _waiting(installed: Installation) -> str:
         for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
     ]
     return " ".join(status.state.waiting.message or "" for status in statuses if status.state.waiting)
+
+
+@pytest.mark.parametrize("case", SETS)
+def test_the_api_server_takes_what_each_set_of_values_makes(case: str, space: Installation, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(SETS[case]), encoding="utf-8")
+    objects = helm(
+        "template", RELEASE, str(CHART), "--values", str(values), "--no-hooks", "--namespace", space.namespace
+    )
+    run = subprocess.run(
+        ["kubectl", "apply", "--dry-run=server", *place, "--filename", "-"],
+        input=objects, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if 'no matches for kind "Gateway"' in run.stderr:
+        pytest.skip("the cluster has no Gateway API")
+    assert run.returncode == 0, run.stderr
