@@ -151,9 +151,8 @@ def _waiting(installed: Installation) -> str:
 def test_the_api_server_takes_what_each_set_of_values_makes(case: str, space: Installation, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump(SETS[case]), encoding="utf-8")
-    objects = helm(
-        "template", RELEASE, str(CHART), "--values", str(values), "--no-hooks", "--namespace", space.namespace
-    )
+    place = ("--namespace", space.namespace)
+    objects = helm("template", RELEASE, str(CHART), "--values", str(values), "--no-hooks", *place)
     run = subprocess.run(
         ["kubectl", "apply", "--dry-run=server", *place, "--filename", "-"],
         input=objects, capture_output=True, text=True, check=False,
