@@ -57,9 +57,11 @@ def mlflow_asks_for_a_login(settings: Settings) -> None:
 
 
 def airflow_is_healthy(settings: Settings) -> None:
-    """Airflow lets its user in, and all of its processes have a recent heartbeat."""
+    """Airflow lets its user in, reads every DAG file, and all of its processes have a recent heartbeat."""
     with AirflowApi.open(settings) as api:
-        api.import_errors()  # behind the login
+        errors = api.import_errors()  # behind the login
+    if errors:
+        raise PlatformError(f"Airflow cannot read {', '.join(errors)}: {'; '.join(errors.values())}")
     deadline = time.monotonic() + SECONDS
     while ill := _ill_processes(settings.require("airflow_url")):
         if time.monotonic() > deadline:

@@ -178,6 +178,8 @@ def small_values(storage_class: str) -> dict[str, Any]:
         "airflow": {"apiServer": idle, "scheduler": stored, "dagProcessor": idle, "triggerer": idle},
         "prepare": idle,
         "jobs": {"podTemplate": {"spec": template}},
+        # infra/images/Dockerfile says so to its images.
+        "env": [{"name": "PYTHONPATH", "value": "/opt/tidewheel"}],
         "extraVolumes": volumes,
         "extraVolumeMounts": mounts,
     }
