@@ -28,7 +28,7 @@ def start(installed: Installation, day: str) -> str:
     """Start the night of a day; returns the run's name."""
     name = f"night_{day}_{uuid4().hex[:6]}"
     with installed.airflow() as api:
-        api.wait_for_dag(DAG)
+        api.wait_for_dag(DAG, 300)
         api.unpause(DAG)
         api.trigger(DAG, name, partition_key=day)
     return name
@@ -82,8 +82,8 @@ def follow(log: PodLog, until: Callable[[], bool], what: str, seconds: float) ->
 
 
 def test_a_night_runs_every_job_in_a_pod_of_its_own(installed: Installation) -> None:
-    began = time.monotonic()
     name = start(installed, "2013-01-01")
+    began = time.monotonic()
     log = PodLog(installed, name)
     with installed.airflow() as api:
         follow(log, lambda: bool((run := api.run(DAG, name)) and run.ended), "the night has ended", 600)

@@ -44,7 +44,7 @@ spec:
           envFrom: {{ include "tidewheel.airflowEnvFrom" $root | nindent 12 }}
           env: {{ include "tidewheel.airflowEnv" $root | nindent 12 }}
           # No requests come to it, so there is nothing to be ready for once it has started.
-          startupProbe: {exec: {command: [python, -m, infra.helm.heartbeat, {{ .job }}, --started]}, periodSeconds: 4, timeoutSeconds: 15, failureThreshold: 75}
+          startupProbe: {exec: {command: [python, -m, infra.helm.heartbeat, {{ .job }}, --started]}, initialDelaySeconds: 10, periodSeconds: 5, timeoutSeconds: 15, failureThreshold: 60}
           livenessProbe: {exec: {command: [python, -m, infra.helm.heartbeat, {{ .job }}]}, periodSeconds: 60, timeoutSeconds: 30, failureThreshold: 3}
           volumeMounts: {{ include "tidewheel.mounts" $root | nindent 12 }}
           resources: {{ toYaml .values.resources | nindent 12 }}
