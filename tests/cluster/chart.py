@@ -37,6 +37,7 @@ SMALL = {
     "land": {"cpu": 0.5, "memory": "1Gi"},
     "validate": {"cpu": 0.5, "memory": "1Gi"},
     "features": {"cpu": 0.6, "memory": "2Gi"},
+    "score": {"cpu": 0.5, "memory": "2Gi"},
 }
 
 
