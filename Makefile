@@ -53,9 +53,10 @@ lock: $(READY) ## Bring requirements.lock in line with pyproject.toml, and requi
 	sed -n 's/^xgboost-cpu\(==[^\\]*\) \\$$/xgboost\1/p' requirements.lock | $(COMPILE) --no-annotate \
 		--constraints requirements.lock --no-emit-package numpy --no-emit-package scipy - -o requirements-gpu.lock
 
-compose-env: $(READY) ## Bring infra/images/airflow.env in line with infra/embedded/airflow_services.py
+compose-env: $(READY) ## Bring compose's and the chart's airflow.env in line with infra/embedded/airflow_services.py
 	$(BIN)/python -m infra.images.airflow_env > infra/images/airflow.env.new
 	mv infra/images/airflow.env.new infra/images/airflow.env
+	cp infra/images/airflow.env infra/helm/tidewheel/files/airflow.env
 
 rules: $(READY) ## Bring infra/prometheus/rules.yaml in line with infra/prometheus/rules.py
 	$(BIN)/python -m infra.prometheus.rules > infra/prometheus/rules.yaml.new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
+from tests.cluster import chart
 from tests.cluster.kubernetes import Cluster, Namespace
 from tests.cluster.relay import relay
 from tests.cluster.releases import ServingHouse, serving_house
@@ -124,3 +126,19 @@ def place(house: ServingHouse, database_url: str, as_releaser: None) -> Iterator
     """A pipeline of a test's own, with one replica."""
     with house.place(database_url) as place:
         yield place
+
+
+@pytest.fixture(scope="session")
+def space(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[chart.Installation]:
+    """A namespace in which the chart is not installed yet."""
+    with chart.namespace(tmp_path_factory.mktemp("chart")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def installed(space: chart.Installation) -> chart.Installation:
+    """The whole platform by the chart, ready; the tests of the chart share it."""
+    began = time.monotonic()
+    space.install()
+    space.seconds_to_ready = time.monotonic() - began
+    return space

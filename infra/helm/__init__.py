@@ -1,0 +1,1 @@
+"""What the Helm chart's pods run beside Airflow and MLflow themselves."""

@@ -1,0 +1,96 @@
+"""The chart's `helm test`: `python -m infra.helm.installed` asks every service of the installation what it is for.
+
+Each line of its output is one claim; the first that does not hold ends it with a sentence.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import httpx
+
+from tidewheel import ledger
+from tidewheel.airflow_api import AirflowApi
+from tidewheel.errors import PlatformError, TidewheelError
+from tidewheel.lake import Store
+from tidewheel.settings import Settings, load_settings
+
+AIRFLOW_PROCESSES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+SECONDS = 120.0
+"""Airflow's health page needs a heartbeat of each process first."""
+logger = logging.getLogger("tidewheel.installed")
+
+
+def ledger_answers(settings: Settings) -> None:
+    """The ledger's tables are in this version's form."""
+    if not ledger.is_current(settings.require("database_url")):
+        raise PlatformError("the ledger's tables are not those of this version; see Job tidewheel-prepare")
+
+
+def lake_takes_objects(settings: Settings) -> None:
+    """The lake stores an object and gives the same bytes back."""
+    store, content = Store(settings.lake_root, settings.lake_options), uuid4().bytes
+    path = f"{settings.lake_root.removeprefix('s3://')}/.helm-test/{uuid4().hex}"
+    store.fs.pipe_file(path, content)
+    try:
+        if store.fs.cat_file(path) != content:
+            raise PlatformError(f"the lake returned other bytes than were written to {path}")
+    finally:
+        store.fs.rm_file(path)
+
+
+def mlflow_asks_for_a_login(settings: Settings) -> None:
+    """MLflow refuses a caller without a login, and answers one with it."""
+    login = (settings.mlflow_username, settings.require("mlflow_password"))
+    url = f"{settings.require('mlflow_url')}/api/2.0/mlflow/experiments/search"
+    for auth, expected in ((None, 401), (login, 200)):
+        answer = httpx.get(url, params={"max_results": 1}, auth=auth, timeout=30)
+        if answer.status_code != expected:
+            raise PlatformError(
+                f"MLflow answered {answer.status_code} {'with' if auth else 'without'} a login, expected {expected}"
+            )
+
+
+def airflow_is_healthy(settings: Settings) -> None:
+    """Airflow lets its user in, reads every DAG file, and all of its processes have a recent heartbeat."""
+    with AirflowApi.open(settings) as api:
+        errors = api.import_errors()  # behind the login
+    if errors:
+        raise PlatformError(f"Airflow cannot read {', '.join(errors)}: {'; '.join(errors.values())}")
+    deadline = time.monotonic() + SECONDS
+    while ill := _ill_processes(settings.require("airflow_url")):
+        if time.monotonic() > deadline:
+            raise PlatformError(f"Airflow's {', '.join(ill)} not healthy after {SECONDS:.0f} s")
+        time.sleep(2)
+
+
+def _ill_processes(url: str) -> list[str]:
+    health = httpx.get(f"{url}/api/v2/monitor/health", timeout=30).raise_for_status().json()
+    return [name for name in AIRFLOW_PROCESSES if (health.get(name) or {}).get("status") != "healthy"]
+
+
+def main() -> int:
+    """Check one after the other; returns the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+    settings = load_settings()
+    checks: list[Callable[[Settings], None]] = [ledger_answers, lake_takes_objects]
+    checks += [mlflow_asks_for_a_login] if settings.mlflow_url else []
+    checks += [airflow_is_healthy] if os.environ.get("TIDEWHEEL_AIRFLOW_PASSWORD") else []
+    for check in checks:
+        try:
+            check(settings)
+        except (TidewheelError, httpx.HTTPError, OSError) as error:
+            logger.error("failed: %s %s", check.__name__.replace("_", " "), error)  # noqa: TRY400 - one line for each claim
+            return 1
+        logger.info("ok: %s", check.__name__.replace("_", " "))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
