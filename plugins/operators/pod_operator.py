@@ -16,6 +16,7 @@ from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from plugins.operators.command import JobCommand, without_empty_options
+from plugins.operators.executor_pod import executor_environment
 from plugins.operators.links import RECORD, JobLink
 from plugins.operators.outcome import JobOutcome, judge, read_outcome
 from plugins.operators.pod_failure import CONTAINER, PodEvent, RequestedPod, exit_code, last_lines
@@ -67,6 +68,7 @@ class PodJobOperator(KubernetesPodOperator):
         if resources.gpu:
             limits[GPU] = str(resources.gpu)
         template = settings.job_pod_template
+        labels = {"app.kubernetes.io/part-of": "tidewheel", "tidewheel/pipeline": command.pipeline}
         super().__init__(
             name=name,
             namespace=settings.job_namespace,
@@ -74,8 +76,8 @@ class PodJobOperator(KubernetesPodOperator):
             cmds=["python"],
             arguments=command.arguments,
             base_container_name=CONTAINER,
-            labels={"app.kubernetes.io/part-of": "tidewheel", "tidewheel/pipeline": command.pipeline},
-            env_vars=_environment(settings, resources),
+            labels=labels,
+            env_vars=_environment(settings, resources, labels),
             env_from=[k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=SECRET))],
             container_resources=k8s.V1ResourceRequirements(requests=limits, limits=limits),
             pod_template_file=str(template) if template else None,
@@ -91,6 +93,7 @@ class PodJobOperator(KubernetesPodOperator):
         )
         self.command = command
         self.gpu = resources.gpu
+        self.spark_account = settings.spark_service_account if resources.executors else ""
         self.operator_extra_links = tuple(JobLink(title) for title in (*links, RECORD))
         self.outcome: JobOutcome | None = None
         self._limit_time(settings)
@@ -103,6 +106,7 @@ class PodJobOperator(KubernetesPodOperator):
             schedule_seconds=settings.job_schedule_timeout_seconds,
             startup_seconds=settings.job_startup_timeout_seconds,
             run_seconds=self.active_deadline_seconds,
+            account=self.spark_account,
         )
 
     def execute(self, context: Context) -> None:
@@ -124,6 +128,9 @@ class PodJobOperator(KubernetesPodOperator):
         if self.gpu:
             gpu_node = k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")
             pod.spec.tolerations = [*(pod.spec.tolerations or []), gpu_node]
+        if self.spark_account:
+            pod.spec.service_account_name = self.spark_account
+            pod.spec.automount_service_account_token = True
         return pod
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
@@ -213,11 +220,13 @@ class PodJobOperator(KubernetesPodOperator):
             raise AirflowException(f"Kubernetes' API does not answer: {error}") from error
 
 
-def _environment(settings: Settings, resources: Resources) -> dict[str, str]:
-    return {
+def _environment(settings: Settings, resources: Resources, labels: dict[str, str]) -> list[k8s.V1EnvVar]:
+    variables = {
         "TIDEWHEEL_LAKE_URL": settings.lake_root,
         "TIDEWHEEL_MLFLOW_URL": settings.mlflow_url,
         "TIDEWHEEL_SPARK_MASTER": settings.spark_master,
         # Measured: Spark's Java takes about half of what a job's processes take together.
         "TIDEWHEEL_SPARK_MEMORY": f"{resources.mebibytes // 2}m",
     }
+    plain = [k8s.V1EnvVar(name=name, value=value) for name, value in variables.items()]
+    return [*plain, *(executor_environment(settings, labels) if resources.executors else ())]

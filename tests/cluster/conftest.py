@@ -65,8 +65,15 @@ class Installation:
 
 
 @pytest.fixture
+def more_of_the_pipeline() -> str:
+    """Further lines of the pipeline file; a test file says others."""
+    return ""
+
+
+@pytest.fixture
 def installation(
     cluster: Cluster,
+    more_of_the_pipeline: str,
     s3: dict[str, object],
     ledger_url: str,
     tmp_path: Path,
@@ -75,7 +82,7 @@ def installation(
     """A namespace of its own, in which Airflow may do what infra/kubernetes/jobs.yaml allows and nothing else."""
     bucket = f"lake-{uuid4().hex[:8]}"
     Store(f"s3://{bucket}", s3).fs.mkdir(bucket)
-    write_shop(tmp_path / "project")
+    write_shop(tmp_path / "project", more_of_the_pipeline)
     settings = {
         "TIDEWHEEL_HOME": str(tmp_path / "home"),
         "TIDEWHEEL_PROJECT": str(tmp_path / "project"),

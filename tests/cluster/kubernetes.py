@@ -18,7 +18,7 @@ from tests.cluster.shop import CODE
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
-PERMISSIONS = ROOT / "infra" / "kubernetes" / "jobs.yaml"
+PERMISSIONS = [ROOT / "infra" / "kubernetes" / name for name in ("jobs.yaml", "spark.yaml")]
 ACCOUNT, ROLE = "tidewheel-airflow", "tidewheel-job-launcher"
 PROJECT = "/project"
 INSTALLED = "/opt/tidewheel"
@@ -45,7 +45,8 @@ class Cluster:
         name = f"tidewheel-{uuid4().hex[:8]}"
         self.core.create_namespace({"metadata": {"name": name}})
         try:
-            utils.create_from_yaml(self._api, str(PERMISSIONS), namespace=name)
+            for file in PERMISSIONS:
+                utils.create_from_yaml(self._api, str(file), namespace=name)
             made = Namespace(self._api, name)
             wait_until(made.airflow_may_start_pods, "Airflow's account may start pods")
             yield made
@@ -85,6 +86,10 @@ class Namespace:
         """Unbind Airflow's account from its Role."""
         self.rbac.delete_namespaced_role_binding(ROLE, self.name)
         wait_until(lambda: not self.airflow_may_start_pods(), "Airflow's account may not start pods any more")
+
+    def take_sparks_permissions_away(self) -> None:
+        """Unbind the account of jobs with executors from its Role."""
+        self.rbac.delete_namespaced_role_binding("tidewheel-spark-driver", self.name)
 
     def airflow_may_start_pods(self) -> bool:
         """Whether the API server lets Airflow's account do so; it hears of a binding a moment after it was made."""
