@@ -40,6 +40,10 @@ LEAVING_SECONDS = 120
 """How long a pod that is being deleted may take; Kubernetes kills it after 30."""
 
 
+class PodUnwatched(AirflowException):
+    """Airflow's triggerer cannot watch a pod, which is still at work; a retry of the task goes on with it."""
+
+
 class PodJobOperator(KubernetesPodOperator):
     """Runs `python -m jobs.<name>` in a pod, waits without holding a worker, and judges how it ended.
 
@@ -144,6 +148,8 @@ class PodJobOperator(KubernetesPodOperator):
         with self._refusals_in_words():
             try:
                 super().trigger_reentry(context, event)
+            except PodUnwatched:
+                raise
             except AirflowException as error:
                 failure = str(error)
         ended = exit_code(self.pod)
@@ -155,6 +161,22 @@ class PodJobOperator(KubernetesPodOperator):
         code = ended if ended is not None else ExitCode.FAILED if failure else ExitCode.DONE
         self.outcome = read_outcome(self.command, context["run_id"], code)
         context["ti"].xcom_push(key="return_value", value=judge(self.outcome, errors[-1] if errors else failure))
+
+    def _clean(self, event: dict[str, Any], result: dict[str, Any] | None, context: Context) -> None:
+        """See to the pod at the end of a try. The provider waits here, on a worker, until the pod has ended.
+
+        Raises:
+            PodUnwatched: the pod is at work, but the trigger has failed too often to go on watching it.
+        """
+        at_work = self.pod is not None and self.pod.status.phase in ("Pending", "Running")
+        if event["status"] == "error" and at_work and exit_code(self.pod) is None:
+            raise PodUnwatched(
+                f"Airflow's triggerer cannot watch pod {event['namespace']}/{event['name']} of job {self.command.job}: "
+                f"{event.get('message') or 'no reason given'}; the pod is still at work, and a retry of the task goes "
+                "on with it. See that the triggerer reaches Kubernetes' API, and may do what "
+                "infra/kubernetes/jobs.yaml allows"
+            )
+        super()._clean(event, result, context)
 
     def _limit_time(self, settings: Settings) -> None:
         """Give the job the time of its task from its start on, and the task the time in which the job waits as well."""
