@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,13 +13,12 @@ import pytest
 import yaml
 
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
-from tests.cluster.kubernetes import Cluster, Namespace
+from tests.cluster.kubernetes import IMAGE, Cluster, Namespace
 from tests.cluster.relay import relay
 from tests.cluster.shop import write_shop
 from tidewheel.lake import Lake, Store
 from tidewheel.ledger.migrate import migrate
 
-IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 HOST = os.environ.get("TIDEWHEEL_TEST_HOST", "")
 
 
@@ -33,16 +33,50 @@ def cluster() -> Cluster:
     return Cluster(HOST)
 
 
-@pytest.fixture(scope="session")
-def s3(cluster: Cluster) -> Iterator[dict[str, object]]:
-    """Options of a server that speaks S3's protocol, at an address that pods reach."""
-    from moto.server import ThreadedMotoServer
+class S3:
+    """A server that speaks S3's protocol; what it holds outlasts its being away."""
 
-    server = ThreadedMotoServer(cluster.host, 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield {"endpoint_url": f"http://{host}:{port}", "key": "key", "secret": "secret"}
+    def __init__(self, host: str) -> None:
+        self._start(host, 0)
+
+    @property
+    def options(self) -> dict[str, object]:
+        """How to reach it."""
+        return {"endpoint_url": f"http://{self._host}:{self._port}", "key": "key", "secret": "secret"}
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Refuse connections meanwhile."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self._start(self._host, self._port)
+
+    def stop(self) -> None:
+        """End the server."""
+        self._server.stop()
+
+    def _start(self, host: str, port: int) -> None:
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(host, port, verbose=False)
+        self._server.start()
+        self._host, self._port = self._server.get_host_and_port()
+
+
+@pytest.fixture(scope="session")
+def s3_server(cluster: Cluster) -> Iterator[S3]:
+    """An S3 server at an address that pods reach."""
+    server = S3(cluster.host)
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(s3_server: S3) -> dict[str, object]:
+    """Options of that server."""
+    return s3_server.options
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ ACCOUNT, ROLE = "tidewheel-airflow", "tidewheel-job-launcher"
 PROJECT = "/project"
 INSTALLED = "/opt/tidewheel"
 ROOMS = ("bentos", "infra", "jobs", "plugins", "tidewheel")
+IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 CHECKOUT = os.environ.get("TIDEWHEEL_TEST_CODE", "")
 
 
@@ -36,7 +37,7 @@ class Cluster:
     def __init__(self, host: str) -> None:
         config.load_kube_config()
         self._api = client.ApiClient()
-        self.core = client.CoreV1Api(self._api)
+        self.core, self.scheduling = client.CoreV1Api(self._api), client.SchedulingV1Api(self._api)
         self.host = host or self._address_towards(self._api.configuration.host)
 
     @contextmanager
@@ -106,6 +107,17 @@ class Namespace:
     def delete_pod(self, name: str) -> None:
         """Delete a pod as `kubectl delete pod` does."""
         self.core.delete_namespaced_pod(name, self.name)
+
+    def evict(self, name: str) -> None:
+        """Evict a pod as `kubectl drain` does."""
+        self.core.create_namespaced_pod_eviction(name, self.name, {"metadata": {"name": name}})
+
+    def start_idle_pod(self, name: str, priority_class: str, host_port: int) -> None:
+        """Start a pod that does nothing but take a port of its node."""
+        ports = [{"containerPort": host_port, "hostPort": host_port}]
+        idle = {"name": "idle", "image": IMAGE, "command": ["sleep", "3600"], "ports": ports}
+        spec = {"priorityClassName": priority_class, "terminationGracePeriodSeconds": 0, "containers": [idle]}
+        self.core.create_namespaced_pod(self.name, {"metadata": {"name": name}, "spec": spec})
 
     def project(self, folder: Path) -> dict[str, Any]:
         """Make a ConfigMap of a project, and return the pod template that mounts it where jobs find it."""
