@@ -17,8 +17,8 @@ COMMAND = {"command": ["python"], "args": ["-m", "jobs.data.executor_process"]}
 def executor_pod(settings: Settings, labels: dict[str, str]) -> dict[str, Any]:
     """The Pod that executors start from: the installation's template, the labels of the job, and the command.
 
-    Spark adds image, name, owner, CPU and memory. An executor asks the API of Kubernetes for nothing, so it gets no
-    token.
+    Spark adds image, name, owner, CPU and memory. An executor has the account of the job, by which a cloud may let it
+    read the lake, but no token: it asks the API of Kubernetes for nothing.
 
     Args:
         settings: `executor_pod_template`, or else `job_pod_template`.
@@ -28,12 +28,16 @@ def executor_pod(settings: Settings, labels: dict[str, str]) -> dict[str, Any]:
     pod = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) if path else {}
     metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
     first, *others = spec.get("containers") or [{}]
+    account = settings.spark_service_account
+    if settings.executor_pod_template:
+        account = spec.get("serviceAccountName") or account
     first = {name: value for name, value in first.items() if name != "resources"} | {"name": "executor"} | COMMAND
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata | {"labels": (metadata.get("labels") or {}) | labels},
-        "spec": spec | {"automountServiceAccountToken": False, "containers": [first, *others]},
+        "spec": spec
+        | {"serviceAccountName": account, "automountServiceAccountToken": False, "containers": [first, *others]},
     }
 
 

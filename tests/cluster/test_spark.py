@@ -81,8 +81,13 @@ def test_an_executor_that_is_deleted_half_way_changes_no_byte_and_none_outlives_
     wait_until(lambda: executor_pods(installation) == [], "the executors are gone", 120)
 
 
-def test_an_account_without_the_role_is_named_before_spark_starts(installation: Installation) -> None:
+def test_what_keeps_executors_from_starting_is_named_before_spark_starts(installation: Installation) -> None:
     landed(installation)
+    installation.namespace.quota("one", pods="1")
+    with pytest.raises(
+        AirflowException, match=r"no executor pod for job features .*exceeded quota: one, .*ask for less"
+    ):
+        features(2).run()
     installation.namespace.take_sparks_permissions_away()
     account = f"system:serviceaccount:{installation.namespace.name}:tidewheel-spark"
     expected = rf'no executor pod for job features .*"{account}" cannot create .*infra/kubernetes/spark\.yaml'

@@ -24,6 +24,7 @@ kind: Pod
 metadata: {labels: {team: shop}}
 spec:
   automountServiceAccountToken: false
+  serviceAccountName: jobs
   nodeSelector: {pool: jobs}
   containers:
     - name: job
@@ -66,7 +67,7 @@ def test_the_driver_knows_its_pod_and_may_start_others() -> None:
 
 def test_a_job_without_executors_gets_neither_account_nor_token() -> None:
     pod = task(0).build_pod_request_obj(dry_run=True)
-    assert (pod.spec.service_account_name, pod.spec.automount_service_account_token) == (None, False)
+    assert (pod.spec.service_account_name, pod.spec.automount_service_account_token) == ("jobs", False)
     assert not {"TIDEWHEEL_POD_NAME", "TIDEWHEEL_EXECUTOR_POD"} & set(variables(task(0)))
 
 
@@ -79,6 +80,7 @@ def test_an_executor_starts_from_the_template_without_a_token_and_with_the_label
     }
     assert pod["spec"]["nodeSelector"] == {"pool": "jobs"}
     assert pod["spec"]["automountServiceAccountToken"] is False
+    assert pod["spec"]["serviceAccountName"] == "tidewheel-spark"  # the driver's, and not that of other jobs
     [container] = pod["spec"]["containers"]
     assert [container["name"], *container["command"], *container["args"]] == [
         "executor",
@@ -91,10 +93,10 @@ def test_an_executor_starts_from_the_template_without_a_token_and_with_the_label
 
 
 def test_executors_may_have_a_template_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "executor.yaml").write_text("kind: Pod\nspec: {nodeSelector: {pool: spot}}\n")
+    (tmp_path / "executor.yaml").write_text("kind: Pod\nspec: {nodeSelector: {pool: spot}, serviceAccountName: lake}\n")
     monkeypatch.setenv("TIDEWHEEL_EXECUTOR_POD_TEMPLATE", str(tmp_path / "executor.yaml"))
     pod = json.loads(variables(task(2))["TIDEWHEEL_EXECUTOR_POD"])
-    assert pod["spec"]["nodeSelector"] == {"pool": "spot"}
+    assert (pod["spec"]["nodeSelector"], pod["spec"]["serviceAccountName"]) == ({"pool": "spot"}, "lake")
 
 
 def test_an_account_that_is_not_there_says_which_file_makes_it() -> None:
