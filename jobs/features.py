@@ -18,6 +18,7 @@ from jobs.data.batch_writer import PLACE, ROWS_PER_FILE, BatchWriter
 from jobs.data.code_reference import resolve
 from jobs.data.column_names import OURS, PARTITION
 from jobs.data.declared_columns import declared_columns, spark_errors
+from jobs.data.executors import executors
 from jobs.data.feature_inputs import FeatureInputs, column, label_columns, label_sentence, read_manifests
 from jobs.data.reasons import alike
 from jobs.data.spark import spark_session
@@ -49,7 +50,10 @@ def work(job: Job) -> Result:
     if not asked:
         return Result(figures={"skipped": True, "rows": 0}, sentence=f"skipped: the source has no rows for {days}")
     landing, labels = _inputs(job.lake, job.pipeline, asked)
-    spark = spark_session(job.settings, f"{job.pipeline.name}.features", sum(m.rows for m in landing.values()))
+    read = sum(m.rows for m in landing.values())
+    spread = executors(job.pipeline, job.name, job.settings, read)
+    name = f"{job.pipeline.name}.features"
+    spark = spark_session(job.settings, name, read, spread, job.pipeline.spark.options)
     try:
         staged = build(spark, job, asked, landing, labels)
     finally:

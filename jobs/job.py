@@ -27,6 +27,7 @@ from tidewheel.actor import LENGTH, operating_system_user
 from tidewheel.disk import disk_sentence
 from tidewheel.errors import DataRefused, ExitCode, TidewheelError
 from tidewheel.lake import Lake, Manifest
+from tidewheel.lake.outage import outage_sentence
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import BatchReference, Figure, JobRecord, run_folder, write_record
 from tidewheel.settings import Settings, load_settings
@@ -97,6 +98,11 @@ def run(
         sys.exit(error.exit_code)
     except OSError as error:
         if not (told := disk_sentence(error)):
+            raise
+        log.error("%s", told)  # noqa: TRY400
+        sys.exit(ExitCode.FAILED)
+    except Exception as error:
+        if not (told := outage_sentence(error)):
             raise
         log.error("%s", told)  # noqa: TRY400
         sys.exit(ExitCode.FAILED)

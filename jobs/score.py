@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
+from jobs.data.executors import executors
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.files import Untrusted
@@ -51,8 +52,9 @@ def work(job: Job) -> Result:
         folder=folder,
     )
     sources = [file for manifest in features for file in job.lake.files(manifest)]
+    spread = executors(job.pipeline, job.name, job.settings, sum(source.rows for source in sources))
     name = f"{job.pipeline.name} score {job.partitions}"
-    written = score_files(job.settings, name, scorer, sources)
+    written = score_files(job.settings, name, scorer, sources, spread, job.pipeline.spark.options)
     staged = [
         job.lake.stage(
             "predictions",

@@ -25,6 +25,17 @@ def jobs_in_pods(pipeline: Pipeline, settings: Settings) -> list[str]:
     return [job for job, asks in jobs.items() if asks and (settings.job_runner == "kubernetes" or asks.gpu)]
 
 
+def executor_mistakes(pipeline: Pipeline, settings: Settings) -> list[str]:
+    """Sentences about Spark executors that could never start: only a job in a pod can have executors in pods."""
+    in_pods = jobs_in_pods(pipeline, settings)
+    return [
+        f"resources.{job}.executors is {asks.executors}, but {job} runs as a process of this machine, and executors "
+        "are pods that only a job in a pod can start; set TIDEWHEEL_JOB_RUNNER=kubernetes, or take `executors` out"
+        for job, asks in pipeline.resources.items()
+        if asks.executors and job not in in_pods
+    ]
+
+
 def pod_mistakes(settings: Settings) -> list[str]:
     """Sentences about settings with which no pod can do its work; none where all is well."""
     return [
@@ -82,8 +93,9 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _template(settings: Settings) -> Iterator[str]:
-    if (path := settings.job_pod_template) is not None and (wrong := template_mistake(path)):
-        yield f"TIDEWHEEL_JOB_POD_TEMPLATE names {path}, {wrong}; expected a YAML file with one Pod"
+    for name in ("job_pod_template", "executor_pod_template"):
+        if (path := getattr(settings, name)) is not None and (wrong := template_mistake(path)):
+            yield f"TIDEWHEEL_{name.upper()} names {path}, {wrong}; expected a YAML file with one Pod"
 
 
 def template_mistake(path: Path) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,7 +51,11 @@ class Settings(BaseSettings):
     endpoint_key: Path | None = Field(default=None, description="private key of that certificate (PEM)")
     models_port: int = Field(default=21_000, ge=1, le=65535, description="first port of the model services")
     envoy_admin_url: str = Field(default="", description="Envoy's admin address")
-    spark_master: str = Field(default="local[*]", description="local[*], spark://, k8s:// or sc://")
+    spark_master: str = Field(
+        default="local[*]",
+        pattern=r"^local\[(\*|[1-9]\d*)\]$",
+        description="local[N]: how many cores Spark uses inside a job; executors in pods are set by the pipeline file",
+    )
     java_home: str = Field(default="", description="Java for Spark, where JAVA_HOME is not set")
     spark_memory: str = Field(default="2g", description="heap of the Spark driver in local mode")
     job_runner: Literal["process", "kubernetes"] = Field(
@@ -70,6 +74,18 @@ class Settings(BaseSettings):
         default=900, ge=1, description="how long a pod that has a node may take to pull its image and start"
     )
     serving_image: str = Field(default="tidewheel:serving", description="container image of the pods that serve models")
+    executor_pod_template: Path | None = Field(
+        default=None,
+        description="YAML file with a Pod that every Spark executor starts from; default: that of the jobs",
+    )
+    spark_service_account: str = Field(
+        default="tidewheel-spark", description="account of a job whose Spark starts executors in pods"
+    )
+    pod_name: str = Field(default="", description="name of the pod that this job runs in, given by the operator")
+    pod_ip: str = Field(default="", description="address of the pod that this job runs in, given by the operator")
+    executor_pod: dict[str, Any] = Field(
+        default_factory=dict, description="the Pod that executors of this job start from, given by the operator"
+    )
     release_backend: str = Field(
         default="infra.local:LocalBackend",
         description="where models are served, as module:class; infra.kubernetes:KubernetesBackend on a cluster",
@@ -178,8 +194,9 @@ def load_settings() -> Settings:
         # What was found is not repeated: it may be a password.
         wrong = "; ".join(f"TIDEWHEEL_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"wrong setting in the environment or {home / PLATFORM_ENV}: {wrong}") from None
-    except UnreadableSetting:
-        raise SettingsError("wrong setting: TIDEWHEEL_LAKE_OPTIONS is not a JSON object") from None
+    except UnreadableSetting as error:
+        field = "EXECUTOR_POD" if "executor_pod" in str(error) else "LAKE_OPTIONS"
+        raise SettingsError(f"wrong setting: TIDEWHEEL_{field} is not a JSON object") from None
 
 
 def _folder(variable: str) -> Path | None:

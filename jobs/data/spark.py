@@ -11,6 +11,7 @@ from threading import Thread
 
 from pyspark.sql import SparkSession
 
+from jobs.data.executors import Executors
 from tidewheel.errors import SettingsError
 from tidewheel.settings import Settings
 
@@ -34,26 +35,38 @@ CHATTER = (
 """What Java and Spark say at each start, whatever it is for."""
 
 
-def spark_session(settings: Settings, name: str, rows: int = 0) -> SparkSession:
-    """A session on the settings' master, in UTC, quiet, with shuffle partitions and compiler to fit the rows.
+def spark_session(
+    settings: Settings,
+    name: str,
+    rows: int = 0,
+    executors: Executors | None = None,
+    options: Mapping[str, str] | None = None,
+) -> SparkSession:
+    """A session in UTC, quiet, with shuffle partitions and compiler to fit the rows.
 
     Args:
-        settings: master, and memory of a local driver.
+        settings: master and memory of the driver, which runs inside this job.
         name: shown in Spark's own pages.
         rows: about how many rows will be shuffled.
+        executors: pods that do the work; without, this process does.
+        options: the pipeline's own options of Spark.
+
+    Raises:
+        PlatformError: no executor could be started.
     """
-    if settings.spark_master.startswith("sc://"):
-        session = SparkSession.builder.appName(name).remote(settings.spark_master).getOrCreate()
-        session.conf.set("spark.sql.session.timeZone", "UTC")
-        return session
     find_java(settings)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    partitions = max(os.cpu_count() or 1, -(-rows // ROWS_PER_TASK))
-    builder = SparkSession.builder.appName(name).master(settings.spark_master)
-    for key, value in {**_common(partitions), **_local(settings, rows)}.items():
+    cores = executors.cores * executors.asks.executors if executors else os.cpu_count() or 1
+    conf = {**_common(max(cores, -(-rows // ROWS_PER_TASK))), **_driver(settings, rows)}
+    conf |= executors.conf(executors.write_template()) if executors else _alone(settings)
+    builder = SparkSession.builder.appName(name)
+    for key, value in {**conf, **(options or {})}.items():
         builder = builder.config(key, value)
     with _without_chatter():
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
+    if executors:
+        executors.await_first(session)
+    return session
 
 
 @contextmanager
@@ -109,17 +122,21 @@ def _common(partitions: int) -> Mapping[str, str]:
     }
 
 
-def _local(settings: Settings, rows: int) -> Mapping[str, str]:
-    if not settings.spark_master.startswith("local"):
-        return {}
+def _driver(settings: Settings, rows: int) -> Mapping[str, str]:
     return {
         "spark.driver.memory": settings.spark_memory,
         "spark.driver.extraJavaOptions": QUICK_START if rows < LARGE else "",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",  # listing files needs no Spark job
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.local.dir": str(settings.spark_folder),
         "spark.sql.warehouse.dir": (settings.home / "spark-warehouse").as_uri(),
+    }
+
+
+def _alone(settings: Settings) -> Mapping[str, str]:
+    return {
+        "spark.master": settings.spark_master,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
     }

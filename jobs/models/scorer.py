@@ -23,6 +23,7 @@ from jobs.models.prediction import Model, model_frame, predict
 from tidewheel.lake import LakeFile, Store, open_verified
 
 if TYPE_CHECKING:
+    from jobs.data.executors import Executors
     from jobs.models.prediction import Task
     from tidewheel.settings import Settings
 
@@ -102,7 +103,14 @@ class Scorer:
         return pa.schema([*kept, ("prediction", pa.float64()), ("model_version", pa.string())])
 
 
-def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence[LakeFile]) -> dict[str, str]:
+def score_files(
+    settings: Settings,
+    name: str,
+    scorer: Scorer,
+    sources: Sequence[LakeFile],
+    executors: Executors | None = None,
+    options: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Score files on Spark's executors, or, where that is done before Spark has started, in this process.
 
     Either way the same code scores the same files, so the predictions are the same bytes.
@@ -112,17 +120,22 @@ def score_files(settings: Settings, name: str, scorer: Scorer, sources: Sequence
         name: of the Spark application.
         scorer: what scores a file.
         sources: files of features.
+        executors: pods that do the work; without, this process does.
+        options: the pipeline's own options of Spark.
 
     Returns:
         Path of the predictions by path of the features.
     """
-    if sum(source.rows for source in sources) <= ROWS_BEFORE_SPARK_PAYS:
+    if executors is None and sum(source.rows for source in sources) <= ROWS_BEFORE_SPARK_PAYS:
         return {source.path: scorer.score_file(source)[0] for source in sources}
     from jobs.data.spark import spark_session
 
-    spark = spark_session(settings, name)
+    spark = spark_session(settings, name, executors=executors, options=options)
     files = spark.createDataFrame([astuple(source) for source in sources], FILE_COLUMNS)
-    found = files.mapInArrow(scorer.__call__, "source string, path string, rows long").collect()
+    try:
+        found = files.mapInArrow(scorer.__call__, "source string, path string, rows long").collect()
+    finally:
+        spark.stop()
     return {row.source: row.path for row in found}
 
 

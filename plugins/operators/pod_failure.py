@@ -53,6 +53,7 @@ class RequestedPod:
         schedule_seconds: how long it may wait for a node.
         startup_seconds: how long it may take to start on its node.
         run_seconds: how long it may run; None where nothing limits it.
+        account: the account by which its Spark starts executors; empty where it starts none.
     """
 
     job: str
@@ -63,6 +64,7 @@ class RequestedPod:
     schedule_seconds: int
     startup_seconds: int
     run_seconds: int | None
+    account: str = ""
 
     @property
     def key(self) -> str:
@@ -94,6 +96,8 @@ class RequestedPod:
             cure = f"raise that ResourceQuota, wait until others need less, or ask for less under {self.key}"
         elif error.status == 403 and "User" in message and "cannot" in message:
             cure = "bind that user to the Role of infra/kubernetes/jobs.yaml in this namespace"
+        elif error.status == 403 and self.account and f'serviceaccount "{self.account}" not found' in message:
+            cure = "apply infra/kubernetes/spark.yaml there, or name another account by TIDEWHEEL_SPARK_SERVICE_ACCOUNT"
         elif error.status == 403:
             cure = f"change the pod template (TIDEWHEEL_JOB_POD_TEMPLATE) or {self.key}, or make what is missing"
         elif error.status == 401:

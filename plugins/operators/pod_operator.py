@@ -16,6 +16,7 @@ from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from plugins.operators.command import JobCommand, without_empty_options
+from plugins.operators.executor_pod import executor_environment
 from plugins.operators.links import RECORD, JobLink
 from plugins.operators.outcome import JobOutcome, judge, read_outcome
 from plugins.operators.pod_failure import CONTAINER, PodEvent, RequestedPod, exit_code, last_lines
@@ -37,6 +38,10 @@ JUDGED = frozenset({ExitCode.DONE, ExitCode.WRONG_USAGE, ExitCode.DATA_REFUSED})
 """Exit codes by which a job itself says how it ended."""
 LEAVING_SECONDS = 120
 """How long a pod that is being deleted may take; Kubernetes kills it after 30."""
+
+
+class PodUnwatched(AirflowException):
+    """Airflow's triggerer cannot watch a pod, which is still at work; a retry of the task goes on with it."""
 
 
 class PodJobOperator(KubernetesPodOperator):
@@ -67,6 +72,7 @@ class PodJobOperator(KubernetesPodOperator):
         if resources.gpu:
             limits[GPU] = str(resources.gpu)
         template = settings.job_pod_template
+        labels = {"app.kubernetes.io/part-of": "tidewheel", "tidewheel/pipeline": command.pipeline}
         super().__init__(
             name=name,
             namespace=settings.job_namespace,
@@ -74,8 +80,8 @@ class PodJobOperator(KubernetesPodOperator):
             cmds=["python"],
             arguments=command.arguments,
             base_container_name=CONTAINER,
-            labels={"app.kubernetes.io/part-of": "tidewheel", "tidewheel/pipeline": command.pipeline},
-            env_vars=_environment(settings, resources),
+            labels=labels,
+            env_vars=_environment(settings, resources, labels),
             env_from=[k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=SECRET))],
             container_resources=k8s.V1ResourceRequirements(requests=limits, limits=limits),
             pod_template_file=str(template) if template else None,
@@ -91,6 +97,7 @@ class PodJobOperator(KubernetesPodOperator):
         )
         self.command = command
         self.gpu = resources.gpu
+        self.spark_account = settings.spark_service_account if resources.executors else ""
         self.operator_extra_links = tuple(JobLink(title) for title in (*links, RECORD))
         self.outcome: JobOutcome | None = None
         self._limit_time(settings)
@@ -103,6 +110,7 @@ class PodJobOperator(KubernetesPodOperator):
             schedule_seconds=settings.job_schedule_timeout_seconds,
             startup_seconds=settings.job_startup_timeout_seconds,
             run_seconds=self.active_deadline_seconds,
+            account=self.spark_account,
         )
 
     def execute(self, context: Context) -> None:
@@ -124,6 +132,9 @@ class PodJobOperator(KubernetesPodOperator):
         if self.gpu:
             gpu_node = k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")
             pod.spec.tolerations = [*(pod.spec.tolerations or []), gpu_node]
+        if self.spark_account:
+            pod.spec.service_account_name = self.spark_account
+            pod.spec.automount_service_account_token = True
         return pod
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
@@ -137,6 +148,8 @@ class PodJobOperator(KubernetesPodOperator):
         with self._refusals_in_words():
             try:
                 super().trigger_reentry(context, event)
+            except PodUnwatched:
+                raise
             except AirflowException as error:
                 failure = str(error)
         ended = exit_code(self.pod)
@@ -148,6 +161,22 @@ class PodJobOperator(KubernetesPodOperator):
         code = ended if ended is not None else ExitCode.FAILED if failure else ExitCode.DONE
         self.outcome = read_outcome(self.command, context["run_id"], code)
         context["ti"].xcom_push(key="return_value", value=judge(self.outcome, errors[-1] if errors else failure))
+
+    def _clean(self, event: dict[str, Any], result: dict[str, Any] | None, context: Context) -> None:
+        """See to the pod at the end of a try. The provider waits here, on a worker, until the pod has ended.
+
+        Raises:
+            PodUnwatched: the pod is at work, but the trigger has failed too often to go on watching it.
+        """
+        at_work = self.pod is not None and self.pod.status.phase in ("Pending", "Running")
+        if event["status"] == "error" and at_work and exit_code(self.pod) is None:
+            raise PodUnwatched(
+                f"Airflow's triggerer cannot watch pod {event['namespace']}/{event['name']} of job {self.command.job}: "
+                f"{event.get('message') or 'no reason given'}; the pod is still at work, and a retry of the task goes "
+                "on with it. See that the triggerer reaches Kubernetes' API, and may do what "
+                "infra/kubernetes/jobs.yaml allows"
+            )
+        super()._clean(event, result, context)
 
     def _limit_time(self, settings: Settings) -> None:
         """Give the job the time of its task from its start on, and the task the time in which the job waits as well."""
@@ -213,11 +242,13 @@ class PodJobOperator(KubernetesPodOperator):
             raise AirflowException(f"Kubernetes' API does not answer: {error}") from error
 
 
-def _environment(settings: Settings, resources: Resources) -> dict[str, str]:
-    return {
+def _environment(settings: Settings, resources: Resources, labels: dict[str, str]) -> list[k8s.V1EnvVar]:
+    variables = {
         "TIDEWHEEL_LAKE_URL": settings.lake_root,
         "TIDEWHEEL_MLFLOW_URL": settings.mlflow_url,
         "TIDEWHEEL_SPARK_MASTER": settings.spark_master,
         # Measured: Spark's Java takes about half of what a job's processes take together.
         "TIDEWHEEL_SPARK_MEMORY": f"{resources.mebibytes // 2}m",
     }
+    plain = [k8s.V1EnvVar(name=name, value=value) for name, value in variables.items()]
+    return [*plain, *(executor_environment(settings, labels) if resources.executors else ())]

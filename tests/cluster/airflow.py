@@ -50,6 +50,10 @@ class Task:
         self.tries += 1
         return self._on_a_worker("execute")
 
+    def resume_with(self, event: dict[str, Any]) -> TaskDeferred | None:
+        """Take the try up again with what its trigger reports."""
+        return self._on_a_worker("trigger_reentry", event=event)
+
     def _resume(self, waiting: TaskDeferred) -> TaskDeferred | None:
         # Waits as a triggerer does, and goes on as a worker.
         classpath, arguments = waiting.trigger.serialize()

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import yaml
 
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
 from tests.cluster import chart
-from tests.cluster.kubernetes import Cluster, Namespace
+from tests.cluster.kubernetes import IMAGE, Cluster, Namespace
 from tests.cluster.relay import relay
 from tests.cluster.releases import ServingHouse, serving_house
 from tests.cluster.shop import write_shop
@@ -22,7 +23,6 @@ from tests.infra.local.conftest import Place
 from tidewheel.lake import Lake, Store
 from tidewheel.ledger.migrate import migrate
 
-IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 HOST = os.environ.get("TIDEWHEEL_TEST_HOST", "")
 
 
@@ -37,16 +37,50 @@ def cluster() -> Cluster:
     return Cluster(HOST)
 
 
-@pytest.fixture(scope="session")
-def s3(cluster: Cluster) -> Iterator[dict[str, object]]:
-    """Options of a server that speaks S3's protocol, at an address that pods reach."""
-    from moto.server import ThreadedMotoServer
+class S3:
+    """A server that speaks S3's protocol; what it holds outlasts its being away."""
 
-    server = ThreadedMotoServer(cluster.host, 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield {"endpoint_url": f"http://{host}:{port}", "key": "key", "secret": "secret"}
+    def __init__(self, host: str) -> None:
+        self._start(host, 0)
+
+    @property
+    def options(self) -> dict[str, object]:
+        """How to reach it."""
+        return {"endpoint_url": f"http://{self._host}:{self._port}", "key": "key", "secret": "secret"}
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Refuse connections meanwhile."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self._start(self._host, self._port)
+
+    def stop(self) -> None:
+        """End the server."""
+        self._server.stop()
+
+    def _start(self, host: str, port: int) -> None:
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(host, port, verbose=False)
+        self._server.start()
+        self._host, self._port = self._server.get_host_and_port()
+
+
+@pytest.fixture(scope="session")
+def s3_server(cluster: Cluster) -> Iterator[S3]:
+    """An S3 server at an address that pods reach."""
+    server = S3(cluster.host)
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(s3_server: S3) -> dict[str, object]:
+    """Options of that server."""
+    return s3_server.options
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +103,15 @@ class Installation:
 
 
 @pytest.fixture
+def more_of_the_pipeline() -> str:
+    """Further lines of the pipeline file; a test file says others."""
+    return ""
+
+
+@pytest.fixture
 def installation(
     cluster: Cluster,
+    more_of_the_pipeline: str,
     s3: dict[str, object],
     ledger_url: str,
     tmp_path: Path,
@@ -79,7 +120,7 @@ def installation(
     """A namespace of its own, in which Airflow may do what infra/kubernetes/jobs.yaml allows and nothing else."""
     bucket = f"lake-{uuid4().hex[:8]}"
     Store(f"s3://{bucket}", s3).fs.mkdir(bucket)
-    write_shop(tmp_path / "project")
+    write_shop(tmp_path / "project", more_of_the_pipeline)
     settings = {
         "TIDEWHEEL_HOME": str(tmp_path / "home"),
         "TIDEWHEEL_PROJECT": str(tmp_path / "project"),

@@ -18,11 +18,12 @@ from tests.cluster.shop import CODE
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
-PERMISSIONS = ROOT / "infra" / "kubernetes" / "jobs.yaml"
+PERMISSIONS = [ROOT / "infra" / "kubernetes" / name for name in ("jobs.yaml", "spark.yaml")]
 ACCOUNT, ROLE = "tidewheel-airflow", "tidewheel-job-launcher"
 PROJECT = "/project"
 INSTALLED = "/opt/tidewheel"
 ROOMS = ("bentos", "infra", "jobs", "plugins", "tidewheel")
+IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 CHECKOUT = os.environ.get("TIDEWHEEL_TEST_CODE", "")
 
 
@@ -36,7 +37,7 @@ class Cluster:
     def __init__(self, host: str) -> None:
         config.load_kube_config()
         self._api = client.ApiClient()
-        self.core = client.CoreV1Api(self._api)
+        self.core, self.scheduling = client.CoreV1Api(self._api), client.SchedulingV1Api(self._api)
         self.host = host or self._address_towards(self._api.configuration.host)
 
     @contextmanager
@@ -45,7 +46,8 @@ class Cluster:
         name = f"tidewheel-{uuid4().hex[:8]}"
         self.core.create_namespace({"metadata": {"name": name}})
         try:
-            utils.create_from_yaml(self._api, str(PERMISSIONS), namespace=name)
+            for file in PERMISSIONS:
+                utils.create_from_yaml(self._api, str(file), namespace=name)
             made = Namespace(self._api, name)
             wait_until(made.airflow_may_start_pods, "Airflow's account may start pods")
             yield made
@@ -86,6 +88,10 @@ class Namespace:
         self.rbac.delete_namespaced_role_binding(ROLE, self.name)
         wait_until(lambda: not self.airflow_may_start_pods(), "Airflow's account may not start pods any more")
 
+    def take_sparks_permissions_away(self) -> None:
+        """Unbind the account of jobs with executors from its Role."""
+        self.rbac.delete_namespaced_role_binding("tidewheel-spark-driver", self.name)
+
     def airflow_may_start_pods(self) -> bool:
         """Whether the API server lets Airflow's account do so; it hears of a binding a moment after it was made."""
         asked = {"namespace": self.name, "verb": "create", "resource": "pods"}
@@ -101,6 +107,17 @@ class Namespace:
     def delete_pod(self, name: str) -> None:
         """Delete a pod as `kubectl delete pod` does."""
         self.core.delete_namespaced_pod(name, self.name)
+
+    def evict(self, name: str) -> None:
+        """Evict a pod as `kubectl drain` does."""
+        self.core.create_namespaced_pod_eviction(name, self.name, {"metadata": {"name": name}})
+
+    def start_idle_pod(self, name: str, priority_class: str, host_port: int) -> None:
+        """Start a pod that does nothing but take a port of its node."""
+        ports = [{"containerPort": host_port, "hostPort": host_port}]
+        idle = {"name": "idle", "image": IMAGE, "command": ["sleep", "3600"], "ports": ports}
+        spec = {"priorityClassName": priority_class, "terminationGracePeriodSeconds": 0, "containers": [idle]}
+        self.core.create_namespaced_pod(self.name, {"metadata": {"name": name}, "spec": spec})
 
     def project(self, folder: Path) -> dict[str, Any]:
         """Make a ConfigMap of a project, and return the pod template that mounts it where jobs find it."""

@@ -127,6 +127,19 @@ def test_an_error_of_ours_is_one_sentence_and_leaves_no_record(probe: Probe) -> 
     assert not probe.lake.store.find("shop/runs", ".json")
 
 
+def test_a_store_that_does_not_answer_is_one_sentence(probe: Probe) -> None:
+    ran = probe.run(
+        "    from botocore.exceptions import EndpointConnectionError\n"
+        "    raise EndpointConnectionError(endpoint_url='http://s3.example/lake')"
+    )
+    assert ran.returncode == ExitCode.FAILED
+    assert (
+        'ERROR the lake\'s store does not answer: Could not connect to the endpoint URL: "http://s3.example/lake"'
+        in (ran.stderr)
+    )
+    assert "Traceback" not in ran.stderr
+
+
 def test_a_full_disk_is_one_sentence_that_names_the_file(probe: Probe) -> None:
     ran = probe.run("    raise OSError(28, 'No space left on device', '/lake/x.parquet')")
 

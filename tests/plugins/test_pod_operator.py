@@ -249,3 +249,29 @@ def test_a_pod_that_died_is_retried(ended: Ended, context: Context, exit_code: i
     with pytest.raises(AirflowException) as found:
         ended.come_back(context("run-1"), exit_code=exit_code)
     assert not isinstance(found.value, AirflowFailException)
+
+
+def test_a_pod_that_the_triggerer_cannot_watch_is_left_at_work_and_no_worker_waits_for_it(
+    installation: None, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = task()
+    working = k8s.V1ContainerStatus(
+        name="job",
+        image="i",
+        image_id="i",
+        ready=True,
+        restart_count=0,
+        state=k8s.V1ContainerState(running=k8s.V1ContainerStateRunning()),
+    )
+    status = k8s.V1PodStatus(phase="Running", container_statuses=[working])
+    pod = k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="train-1", namespace="models"), status=status)
+    monkeypatch.setattr(PodJobOperator, "hook", SimpleNamespace(get_pod=lambda *_: pod))
+    monkeypatch.setattr(PodJobOperator, "pod_manager", SimpleNamespace())  # which would wait
+    operator.get_logs = False
+    event = {"status": "error", "name": "train-1", "namespace": "models", "message": "no route to host"}
+    with pytest.raises(
+        AirflowException,
+        match=r"triggerer cannot watch pod models/train-1 of job train: no route to host; the pod is still at work, "
+        r"and a retry of the task goes on with it",
+    ):
+        operator.trigger_reentry(context("run-1"), event | {"_redefer_count": operator.MAX_REDEFER_ATTEMPTS})

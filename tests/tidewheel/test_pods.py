@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.pods import jobs_in_pods, pod_mistakes
+from tidewheel.pods import executor_mistakes, jobs_in_pods, pod_mistakes
 from tidewheel.settings import Settings
 from tidewheel.spec import load_pipeline
 
@@ -87,3 +88,18 @@ def test_a_gpu_runs_one_job_in_a_pod_and_the_setting_all_that_may(tmp_path: Path
     orders = load_pipeline(tmp_path / "orders.yaml")
     assert jobs_in_pods(orders, settings(tmp_path)) == ["train"]
     assert len(jobs_in_pods(orders, settings(tmp_path, job_runner="kubernetes"))) == 7
+
+
+def test_executors_need_a_job_in_a_pod(tmp_path: Path) -> None:
+    (tmp_path / "orders.yaml").write_text(f"{PIPELINE_FILE}resources: {{features: {{executors: 2}}}}\n")
+    orders = load_pipeline(tmp_path / "orders.yaml")
+    [sentence] = executor_mistakes(orders, settings(tmp_path))
+    assert sentence.startswith("resources.features.executors is 2, but features runs as a process of this machine")
+    assert "set TIDEWHEEL_JOB_RUNNER=kubernetes, or take `executors` out" in sentence
+    assert executor_mistakes(orders, settings(tmp_path, job_runner="kubernetes")) == []
+
+
+def test_a_spark_master_elsewhere_is_refused(tmp_path: Path) -> None:
+    for master in ("spark://host:7077", "sc://host", "k8s://https://host", "local[0]"):
+        with pytest.raises(ValidationError, match="spark_master"):
+            settings(tmp_path, spark_master=master)

@@ -14,7 +14,7 @@ from tidewheel.cli.job_process import run_job
 from tidewheel.cli.left_behind import left_behind
 from tidewheel.errors import PlatformError, SpecError, UsageError
 from tidewheel.partitions import parse_day
-from tidewheel.pods import jobs_in_pods, pod_mistakes
+from tidewheel.pods import executor_mistakes, jobs_in_pods, pod_mistakes
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
 
@@ -118,8 +118,10 @@ def _wrong_file(path: Path) -> list[str]:
 
 def _without_reach(path: Path, settings: Settings) -> list[str]:
     """What keeps the jobs of a pipeline that run in pods from their work."""
-    jobs = jobs_in_pods(load_pipeline(path), settings)
-    return [f"{', '.join(jobs)} in pods: {sentence}" for sentence in pod_mistakes(settings)] if jobs else []
+    pipeline = load_pipeline(path)
+    jobs = jobs_in_pods(pipeline, settings)
+    reach = [f"{', '.join(jobs)} in pods: {sentence}" for sentence in pod_mistakes(settings)] if jobs else []
+    return [*executor_mistakes(pipeline, settings), *reach]
 
 
 def _first_error(error: SpecError) -> str:

@@ -24,6 +24,7 @@ from tidewheel.spec.sections import (
     Source,
 )
 from tidewheel.spec.serving import Serving
+from tidewheel.spec.spark import Spark
 from tidewheel.spec.training import Training
 from tidewheel.spec.triggers import Triggers
 
@@ -58,6 +59,7 @@ class Pipeline(Section):
         description="what the pods of jobs get, by job; those that are not named get what was measured to suffice",
         examples=[{"features": {"cpu": 4, "memory": "16Gi"}, "train": {"gpu": 1}}],
     )
+    spark: Spark = Field(default_factory=Spark, description="how features and scoring use Spark")
 
     @property
     def metric(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from tidewheel.spec.mistake import Mistake, refuse
 from tidewheel.spec.sections import MEMORY, Section
 
 PodJob = Literal["land", "validate", "features", "train", "evaluate", "score", "monitor"]
@@ -15,6 +16,9 @@ PodJob = Literal["land", "validate", "features", "train", "evaluate", "score", "
 `release`, `package` and `requests` work on processes and files of the machine that serves; `assemble`, `promote` and
 `review` take less time than a pod takes to start.
 """
+
+SPARK_JOBS: tuple[PodJob, ...] = ("features", "score")
+"""The jobs that use Spark."""
 
 DEFAULTS: Mapping[PodJob, Mapping[str, Any]] = {
     # Measured peaks of memory: on the flights 326 MiB for land, 357 MiB for validate, 442 MiB for train, 401 MiB for
@@ -40,6 +44,13 @@ class Resources(Section):
     gpu: int = Field(
         default=0, ge=0, le=16, description="GPUs (nvidia.com/gpu); more than 0 runs the job in a pod everywhere"
     )
+    executors: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="features and score: the most Spark executors that a large run may use, each a pod with the same "
+        "CPU and memory as the job's own; see `spark.executor_rows`",
+    )
 
     @property
     def mebibytes(self) -> int:
@@ -56,7 +67,26 @@ def _defaults_for_what_is_not_given(given: Any) -> Any:
     }
 
 
-JobResources = Annotated[dict[PodJob, Resources], BeforeValidator(_defaults_for_what_is_not_given)]
+def _executors_where_spark_is(given: dict[PodJob, Resources]) -> dict[PodJob, Resources]:
+    refuse(
+        [
+            Mistake(
+                (job, "executors"),
+                f"found {asked.executors}",
+                f"{job} does not use Spark; expected executors under {' or '.join(SPARK_JOBS)}",
+            )
+            for job, asked in given.items()
+            if asked.executors and job not in SPARK_JOBS
+        ]
+    )
+    return given
+
+
+JobResources = Annotated[
+    dict[PodJob, Resources],
+    BeforeValidator(_defaults_for_what_is_not_given),
+    AfterValidator(_executors_where_spark_is),
+]
 
 
 def resources_of(job: str, given: Mapping[PodJob, Resources]) -> Resources | None:

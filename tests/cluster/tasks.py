@@ -1,0 +1,60 @@
+"""Tasks of the pipeline `shop` in small pods, and which of its pods are at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.command import JobCommand
+from plugins.operators.job_task import job_task
+from plugins.operators.pod_operator import PodJobOperator
+from tests.cluster.airflow import Task
+from tidewheel.settings import load_settings
+from tidewheel.spec import find_pipeline
+
+if TYPE_CHECKING:
+    from kubernetes import client
+
+    from tests.cluster.conftest import Installation
+
+DAY = "2026-01-05"
+EXECUTORS = "{cpu: 0.2, memory: 1Gi, executors: 2}"
+SMALL_EXECUTORS = f"resources: {{features: {EXECUTORS}, score: {EXECUTORS}}}\nspark: {{executor_rows: 1}}\n"
+"""Lines of a pipeline file: two executors, however few rows there are."""
+
+
+def task(job: str, *, stage: str = "", days: str = DAY, resources: dict[str, Any] | None = None) -> Task:
+    """A task of the pipeline, without executors but where `resources` says so; small pods for a small node."""
+    command = JobCommand(job, "shop", days, {"stage": stage} if stage else {}, record=f"{job}-{stage}" if stage else "")
+
+    def make() -> PodJobOperator:
+        settings = load_settings()
+        pipeline = find_pipeline(settings.pipelines_folder, "shop")
+        given = pipeline.resources_of(job).model_copy(update={"cpu": 0.5, "executors": 0, **(resources or {})})
+        made = job_task(f"{job}{stage}", command, pipeline.model_copy(update={"resources": {job: given}}), settings)
+        assert isinstance(made, PodJobOperator)
+        made.log_events_on_failure = False
+        return made
+
+    return Task(make)
+
+
+def at_work(installation: Installation) -> list[str]:
+    """Pods whose job has not ended."""
+    return [pod.metadata.name for pod in installation.namespace.pods() if pod.status.phase in ("Pending", "Running")]
+
+
+def running(installation: Installation) -> bool:
+    return any(pod.status.phase == "Running" for pod in installation.namespace.pods())
+
+
+def executor_pods(installation: Installation) -> list[client.V1Pod]:
+    """Pods of Spark's executors."""
+    return [pod for pod in installation.namespace.pods() if (pod.metadata.labels or {}).get("spark-role") == "executor"]
+
+
+def staged(made: Task) -> dict[str, str]:
+    """Content hash of each batch that a task has staged, by partition."""
+    assert made.operator is not None
+    assert made.operator.outcome is not None
+    assert made.operator.outcome.record is not None
+    return {output.partition: output.content_hash for output in made.operator.outcome.record.outputs}
