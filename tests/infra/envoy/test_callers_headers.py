@@ -80,8 +80,8 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     write_initial_state(files, endpoint_port=port, admin_socket=admin_socket)
     live, copied = serve(), serve()
     targets = [
-        Target("orders", "blue", "1", live.port, live=True),
-        Target("orders", "green", "2", copied.port, live=False, mirrored=True),
+        Target("orders", "blue", "1", (live.port,), live=True),
+        Target("orders", "green", "2", (copied.port,), live=False, mirrored=True),
     ]
     publish(files.clusters, CLUSTER, clusters(targets))
     publish(files.routes, ROUTES, [routes(targets, token=TOKEN)])

@@ -65,7 +65,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=model.serve_forever, daemon=True).start()
     write_initial_state(files, endpoint_port=port, admin_socket=files.folder / "admin.sock", limits=SHORT)
-    target = Target("orders", "blue", "1", model.server_address[1], live=True)
+    target = Target("orders", "blue", "1", (model.server_address[1],), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])
     process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)
