@@ -181,7 +181,7 @@ def test_while_the_gateways_controller_is_away_routes_keep_answering_and_a_relea
             place.backend.stop(GREEN)
     assert traffic.failures == []
     wait_until(lambda: not place.backend.objection(), "the controller has caught up", 60)
-    assert place.backend.traffic() == Routes(GREEN)
+    wait_until(lambda: place.backend.traffic() == Routes(GREEN), "and the gateway's pods after it")
     reroute(place.backend, Routes(BLUE))
 
 
