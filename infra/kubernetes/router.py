@@ -110,8 +110,16 @@ class Router:
         return self.gateway.objection(self._pipeline, self._stored())
 
     def figures(self, colour: Colour) -> ClusterFigures:
-        """What the gateway has counted of a colour."""
-        return self.gateway.figures(clusters(self._api.namespace, self._pipeline, colour))
+        """What the gateway has counted of a colour; nothing where no route ever made the colour known.
+
+        Raises:
+            PlatformError: the gateway does not say.
+        """
+        found = self.gateway.figures(clusters(self._api.namespace, self._pipeline, colour))
+        stored = self._stored()
+        if not found.known and colour in held(stored) | told(stored).reached:
+            raise PlatformError(f"the gateway has no figures of {self._pipeline}'s {colour}, to which it has a route")
+        return found
 
     def _stored(self) -> Document | None:
         return self._api.get("HTTPRoute", slug(self._pipeline))

@@ -180,7 +180,8 @@ def test_while_the_gateways_controller_is_away_routes_keep_answering_and_a_relea
         with pytest.raises(ReleaseError, match="must not be stopped"):
             place.backend.stop(GREEN)
     assert traffic.failures == []
-    wait_until(lambda: place.backend.traffic() == Routes(GREEN), "the controller has caught up", 60)
+    wait_until(lambda: not place.backend.objection(), "the controller has caught up", 60)
+    wait_until(lambda: place.backend.traffic() == Routes(GREEN), "and the gateway's pods after it")
     reroute(place.backend, Routes(BLUE))
 
 
