@@ -1,9 +1,9 @@
 """Ends with 0 while one of Airflow's processes works: `python -m infra.helm.heartbeat SchedulerJob`.
 
-It reads the process' last heartbeat from Airflow's database. `airflow jobs check` does so too, but imports all of Airflow
-for it; this imports a database driver. A database that is away is no fault of the process, and restarting it would end
-the tasks at work, so it counts as alive then. With `--started` the database must answer and the process must have begun:
-for a startup probe.
+It reads the process' last heartbeat from Airflow's database. `airflow jobs check` does so too, but imports all of
+Airflow for it; this imports a database driver. A database that is away is no fault of the process, and restarting it
+would end the tasks at work, so it counts as alive then. With `--started` the database must answer and the process must
+have begun: for a startup probe.
 """
 
 from __future__ import annotations
