@@ -117,7 +117,7 @@ def test_a_triggerer_killed_in_the_middle_of_a_wait_and_a_killed_scheduler_start
 
 
 @pytest.mark.xfail(
-    reason="seen once: after the restart, the API server ended two tries of validate_raw ('the task shouldn't be running "
+    reason="seen once: after the restart, the API server ended two tries of validate_raw ('shouldn't be running "
     "anymore'), and the run failed; not explained yet",
     strict=False,
 )
