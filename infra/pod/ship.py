@@ -46,7 +46,7 @@ class Shipper:
         self._failing_since = 0.0
 
     def ship(self) -> int:
-        """Ship what is new, oldest first.
+        """Ship what is new, in the order of the files' times.
 
         Returns:
             How many files may still grow.
