@@ -29,6 +29,7 @@ def ours(settings: Settings, pipeline: str) -> MemoryBackend:
 @pytest.fixture
 def parcels(make_parcels: Callable[..., Parcels], monkeypatch: pytest.MonkeyPatch) -> Parcels:
     monkeypatch.setenv("TIDEWHEEL_RELEASE_BACKEND", f"{__name__}:ours")
+    monkeypatch.setattr("jobs.load.job.not_reached", lambda played, found: "")  # other tests may keep this machine busy
     made = make_parcels()
     made.publish_day(START)
     return made
@@ -120,3 +121,16 @@ def test_without_a_published_day_there_are_no_rows_to_send(
     with pytest.raises(SystemExit):
         run_job(make_parcels(), "load", START, "load-1", "--rps", "1", "--seconds", "1", "--url", endpoint.url)
     assert "no day of parcels's features is published" in caplog.text
+
+
+def test_a_rate_that_was_not_kept_fails_the_command_with_what_was_reached(
+    load: Callable[..., JobRecord],
+    endpoint: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("jobs.load.job.not_reached", lambda played, found: "this machine did not keep the rate")
+    with pytest.raises(SystemExit) as ended:
+        load("--url", endpoint.url)
+    assert ended.value.code == 1
+    assert "This machine did not keep the rate; page: " in caplog.text
