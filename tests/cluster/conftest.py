@@ -16,7 +16,6 @@ from tests import airflow_home  # noqa: F401  before anything imports Airflow
 from tests.cluster.kubernetes import IMAGE, Cluster, Namespace
 from tests.cluster.relay import relay
 from tests.cluster.shop import write_shop
-from tests.mlflow_server import mlflow_url  # noqa: F401
 from tidewheel.lake import Lake, Store
 from tidewheel.ledger.migrate import migrate
 
