@@ -16,7 +16,7 @@ from infra.images.env_file import variables
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "infra" / "helm" / "tidewheel"
-SETS = {
+SETS: dict[str, dict[str, Any]] = {
     "all": {},
     "existing Airflow": {"airflow": {"enabled": False}},
     "everything elsewhere": {
