@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PERMISSIONS = [ROOT / "infra" / "kubernetes" / name for name in ("jobs.yaml", "spark.yaml")]
 ACCOUNT, ROLE = "tidewheel-airflow", "tidewheel-job-launcher"
 PROJECT = "/project"
+GPU = "nvidia.com/gpu"
 INSTALLED = "/opt/tidewheel"
 ROOMS = ("bentos", "infra", "jobs", "plugins", "tidewheel")
 IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
@@ -53,6 +54,20 @@ class Cluster:
             yield made
         finally:
             self.core.delete_namespace(name)
+
+    @contextmanager
+    def advertised_gpus(self, number: int) -> Iterator[None]:
+        """Have a node without GPUs say that it has some; the kubelet takes that back when it starts again."""
+        nodes = self.core.list_node().items
+        if not any(int(node.status.allocatable.get(GPU, 0)) for node in nodes):
+            name = nodes[0].metadata.name
+            path = "/status/capacity/nvidia.com~1gpu"
+            self.core.patch_node_status(name, [{"op": "add", "path": path, "value": str(number)}])
+            wait_until(lambda: int(self.core.read_node(name).status.allocatable.get(GPU, 0)) > 0, "the node has GPUs")
+            yield
+            self.core.patch_node_status(name, [{"op": "remove", "path": path}])
+        else:
+            yield
 
     def _address_towards(self, url: str) -> str:
         api = urlsplit(url)
