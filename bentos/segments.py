@@ -141,13 +141,16 @@ class SegmentWriter:
         self._folder, self._label, self._limits = folder, re.sub(r"[^A-Za-z0-9._-]", "_", label), limits
         self._open: _OpenSegment | None = None
         self._colour_files = f"*-{self._label.partition('-')[0]}-*{SUFFIX}"
-        self._day, self._day_bytes = date.min, 0
+        self._day, self._day_bytes, self._measured = date.min, 0, False
 
     def written_on(self, day: date) -> int:
-        """Bytes that this colour's files of a day have, those of earlier processes too."""
+        """Bytes that this colour has written on a day: what lies there of all its processes, or more by this one."""
         if day != self._day:
+            self._day, self._day_bytes, self._measured = day, 0, False
+        if not self._measured:
             found = (self._folder / day.isoformat()).glob(self._colour_files)
-            self._day, self._day_bytes = day, sum(map(_size, found))
+            # Files that were taken away count on: those of this process.
+            self._day_bytes, self._measured = max(self._day_bytes, sum(map(_size, found))), True
         return self._day_bytes
 
     def write(self, begun: datetime, batch: pa.RecordBatch) -> None:
@@ -166,7 +169,7 @@ class SegmentWriter:
         try:
             if self._open is None:
                 self._open = _OpenSegment(self._folder, begun, self._label)
-                self._day = date.min  # other replicas of the colour write too: their files are measured again
+                self._measured = False  # other replicas of the colour write too: their files are measured again
             self._day_bytes += self._open.write(batch)
         except OSError:
             if self._open:

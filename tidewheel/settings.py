@@ -7,20 +7,32 @@ set its variable.
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings.exceptions import SettingsError as UnreadableSetting
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tidewheel.errors import SettingsError
 
 PLATFORM_ENV = "platform.env"
 HOME = ".tidewheel"
 GO_ELSEWHERE = "go to a folder that is there"
+
+
+def _json_object(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    try:
+        found = json.loads(given)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("is not a JSON object")  # noqa: TRY004  what pydantic takes; the value may be a password
+    return found
 
 
 class Settings(BaseSettings):
@@ -31,7 +43,7 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path(HOME), description="folder of all state of this installation")
     project: Path = Field(default=Path(), description="folder that holds dags/, jobs/, expectations/, bentos/")
     lake_url: str = Field(default="", description="root of the lake, file:// or s3://; default <home>/lake")
-    lake_options: dict[str, object] = Field(
+    lake_options: Annotated[dict[str, object], NoDecode, BeforeValidator(_json_object)] = Field(
         default_factory=dict, repr=False, description="fsspec options of the lake, as JSON (endpoint_url, key, secret)"
     )
     database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL of the ledger")
@@ -83,7 +95,7 @@ class Settings(BaseSettings):
     )
     pod_name: str = Field(default="", description="name of the pod that this job runs in, given by the operator")
     pod_ip: str = Field(default="", description="address of the pod that this job runs in, given by the operator")
-    executor_pod: dict[str, Any] = Field(
+    executor_pod: Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)] = Field(
         default_factory=dict, description="the Pod that executors of this job start from, given by the operator"
     )
     release_backend: str = Field(
@@ -194,9 +206,6 @@ def load_settings() -> Settings:
         # What was found is not repeated: it may be a password.
         wrong = "; ".join(f"TIDEWHEEL_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"wrong setting in the environment or {home / PLATFORM_ENV}: {wrong}") from None
-    except UnreadableSetting as error:
-        field = "EXECUTOR_POD" if "executor_pod" in str(error) else "LAKE_OPTIONS"
-        raise SettingsError(f"wrong setting: TIDEWHEEL_{field} is not a JSON object") from None
 
 
 def _folder(variable: str) -> Path | None:

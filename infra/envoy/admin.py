@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -17,6 +17,24 @@ from tidewheel.release.counted import Counted
 TIMEOUT_SECONDS = 5.0
 UNIX = "unix://"
 REQUESTS = ("upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_4xx", "upstream_rq_rx_reset", "upstream_rq_time")
+
+
+class ClusterRequests(NamedTuple):
+    """What Envoy has counted of a cluster's requests.
+
+    Attributes:
+        completed: answered, by the cluster or in its place.
+        failed: of them, with a 5xx.
+        refused: of them, with a 4xx.
+        resets: attempts that were cut off; another replica may have answered such a request after all.
+        times: milliseconds to the answer, as (at most, how many).
+    """
+
+    completed: int
+    failed: int
+    refused: int
+    resets: int
+    times: tuple[tuple[float, int], ...]
 
 
 class EnvoyAdmin:
@@ -84,15 +102,16 @@ class EnvoyAdmin:
         Raises:
             PlatformError: Envoy does not answer.
         """
-        return _counted(self._counters(re.escape(cluster), REQUESTS).get(cluster, {}))
+        found = _requests(self._counters(re.escape(cluster), REQUESTS).get(cluster, {}))
+        return Counted(found.completed, found.failed + found.resets, found.refused, found.times)
 
-    def all_counted(self) -> dict[str, Counted]:
-        """The same of each cluster that has had a request.
+    def all_requests(self) -> dict[str, ClusterRequests]:
+        """Counters of each cluster that has had a request.
 
         Raises:
             PlatformError: Envoy does not answer.
         """
-        return {cluster: _counted(found) for cluster, found in self._counters(r"[^.]+", REQUESTS).items()}
+        return {cluster: _requests(found) for cluster, found in self._counters(r"[^.]+", REQUESTS).items()}
 
     def _count(self, cluster: str, name: str) -> int:
         return int(self._counters(re.escape(cluster), [name]).get(cluster, {}).get(name, 0))
@@ -126,8 +145,8 @@ class EnvoyAdmin:
         return httpx.Client(base_url=self._base, transport=self._open(), timeout=TIMEOUT_SECONDS, trust_env=False)
 
 
-def _counted(found: Mapping[str, Any]) -> Counted:
-    completed, failed, refused, reset = (int(found.get(name, 0)) for name in REQUESTS[:-1])
+def _requests(found: Mapping[str, Any]) -> ClusterRequests:
+    completed, failed, refused, resets = (int(found.get(name, 0)) for name in REQUESTS[:-1])
     bins = found.get("upstream_rq_time", ())
     times = tuple((bin_["lower_bound"] + max(bin_["width"], 1), bin_["count"]) for bin_ in bins)
-    return Counted(completed, failed + reset, refused, times)
+    return ClusterRequests(completed, failed, refused, resets, times)

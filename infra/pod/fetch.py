@@ -41,7 +41,10 @@ def fetch(lake: Lake, pipeline: str, content_hash: str, folder: Path, patience: 
     deadline = time.monotonic() + patience
     while True:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        try:
+            partial.mkdir(parents=True)
+        except OSError as error:
+            raise PodError(f"the model cannot be written to {partial}: {error.strerror}") from error
         try:
             with lake.open(path) as stream:
                 found = _unpack(stream, partial)
@@ -76,8 +79,11 @@ def _unpack(stream: IO[bytes], folder: Path) -> str:
             digest.update(f"{name} {len(content)}\n".encode())
             digest.update(content)
             target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+            except OSError as error:
+                raise PodError(f"the model cannot be written to {target}: {error.strerror}") from error
     return digest.hexdigest()
 
 

@@ -56,9 +56,12 @@ class Shipper:
         """
         growing = 0
         for path in sorted(self._folder.glob(FILES)):
-            with path.open("rb") as file:
-                ended = _has_no_writer(file.fileno())  # asked first: what is read next is then all there will be
-                content = file.read()
+            try:
+                with path.open("rb") as file:
+                    ended = _has_no_writer(file.fileno())  # asked first: what is read next is then all there will be
+                    content = file.read()
+            except FileNotFoundError:  # the service has given it up meanwhile
+                continue
             if len(content) > self._shipped.get(path, 0):
                 self._lake.write(f"{self._inbox}/{path.parent.name}/{path.name}", content)
                 self._shipped[path] = len(content)

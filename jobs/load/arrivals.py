@@ -127,7 +127,11 @@ class Arrivals:
     async def _ask(self, wire: bytes) -> tuple[str, tuple[str, str]]:
         while self._idle and not self._idle[-1].open:  # the other side has closed it meanwhile
             self._idle.pop()
-        connection = self._idle.pop() if self._idle else await Connection.connect(self._endpoint)
+        if self._idle:
+            connection = self._idle.pop()
+        else:
+            async with asyncio.timeout(TIMEOUT_SECONDS):  # a firewall may drop what it does not like, for minutes
+                connection = await Connection.connect(self._endpoint)
         answer = await connection.ask(wire, TIMEOUT_SECONDS)
         if connection.open:
             self._idle.append(connection)

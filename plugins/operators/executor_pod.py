@@ -53,7 +53,8 @@ def executor_environment(settings: Settings, labels: dict[str, str]) -> list[k8s
                 "TIDEWHEEL_JOB_NAMESPACE": settings.job_namespace,
                 "TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS": str(settings.job_schedule_timeout_seconds),
                 "TIDEWHEEL_JOB_STARTUP_TIMEOUT_SECONDS": str(settings.job_startup_timeout_seconds),
-                "TIDEWHEEL_EXECUTOR_POD": json.dumps(executor_pod(settings, labels)),
+                # The kubelet would replace $(NAME) by the job's own value, and show a password in the executor's pod.
+                "TIDEWHEEL_EXECUTOR_POD": json.dumps(executor_pod(settings, labels)).replace("$(", "$$("),
             }.items()
         ),
     ]

@@ -121,7 +121,7 @@ def test_a_wrong_value_is_named_by_its_variable_and_not_repeated(home: Path, mon
 
     monkeypatch.setenv("TIDEWHEEL_JOB_RUNNER", "process")
     monkeypatch.setenv("TIDEWHEEL_LAKE_OPTIONS", "secret=sesame")
-    with pytest.raises(SettingsError, match="TIDEWHEEL_LAKE_OPTIONS is not a JSON object") as two:
+    with pytest.raises(SettingsError, match="TIDEWHEEL_LAKE_OPTIONS: Value error, is not a JSON object") as two:
         load_settings()
 
     assert "sesame" not in f"{one.value}{two.value}"

@@ -16,5 +16,5 @@ def outage_sentence(error: Exception) -> str | None:
         return None
     return (
         f"the lake's store does not answer: {error}; see that it is up and reached from here (TIDEWHEEL_LAKE_URL, "
-        "endpoint_url in TIDEWHEEL_LAKE_OPTIONS). Nothing was published; run the job again"
+        "endpoint_url in TIDEWHEEL_LAKE_OPTIONS); then run the job again"
     )

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.envoy.admin import EnvoyAdmin
+from infra.envoy.admin import ClusterRequests, EnvoyAdmin
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.exporter import registry
 from infra.prometheus.requests import RequestsCollector
@@ -22,7 +22,6 @@ from tidewheel.ledger.models import Models, subject
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
-from tidewheel.release.counted import Counted
 from tidewheel.settings import Settings
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -150,11 +149,11 @@ def test_a_hundred_pipelines_are_scraped_in_half_a_second(settings: Settings, le
 class Router(EnvoyAdmin):
     """Stands where Envoy would, with figures of its kind."""
 
-    def __init__(self, found: dict[str, Counted] | None) -> None:
+    def __init__(self, found: dict[str, ClusterRequests] | None) -> None:
         super().__init__("http://127.0.0.1:1")
         self._found = found
 
-    def all_counted(self) -> dict[str, Counted]:
+    def all_requests(self) -> dict[str, ClusterRequests]:
         if self._found is None:
             raise PlatformError("Envoy does not answer")
         return self._found
@@ -162,12 +161,13 @@ class Router(EnvoyAdmin):
 
 def test_the_routers_counts_become_counters_and_a_histogram_in_seconds() -> None:
     times = ((2.0, 60), (6.0, 30), (30.0, 10))
-    router = Router({"orders-blue": Counted(100, 3, 7, times), "healthz": Counted(5)})
-    up, requests, seconds = RequestsCollector(router).collect()
+    router = Router({"orders-blue": ClusterRequests(100, 3, 7, 2, times), "healthz": ClusterRequests(5, 0, 0, 0, ())})
+    up, requests, resets, seconds = RequestsCollector(router).collect()
 
     assert up.samples[0].value == 1
     outcomes = {sample.labels["outcome"]: sample.value for sample in requests.samples}
     assert outcomes == {"answered": 90, "refused": 7, "failed": 3}
+    assert [sample.value for sample in resets.samples] == [2]
     buckets = {sample.labels["le"]: sample.value for sample in seconds.samples if sample.name.endswith("_bucket")}
     assert (buckets["0.001"], buckets["0.0025"], buckets["0.01"], buckets["0.05"], buckets["+Inf"]) == (
         0, 60, 90, 100, 100,
