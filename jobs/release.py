@@ -140,6 +140,7 @@ def _rolled_back_from(release: Release) -> str | None:
 
 def executor_of(job: Job) -> Executor:
     """What releases the pipeline of a job, to where its settings say."""
+
     def build(version: str) -> Artifact:
         from jobs.packaging.bento import bento_of  # the compiler and its libraries, for one step of ten
 
