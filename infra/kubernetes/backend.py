@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from infra.kubernetes.api import Document, KubernetesApi
 from infra.kubernetes.figures import resident_mb
-from infra.kubernetes.gateway import Gateway
+from infra.kubernetes.gateway import Disagreement, Gateway
 from infra.kubernetes.names import (
     CONTENT,
     PART_OF,
@@ -24,13 +25,14 @@ from infra.kubernetes.pod import GRACE_SECONDS, BentoSource, from_lake, pod_temp
 from infra.kubernetes.problems import is_ready, missing, problem
 from infra.kubernetes.router import Router
 from infra.kubernetes.routes import prefix
-from infra.kubernetes.scaling import AUTOSCALER, Scaling, annotations, scales
+from infra.kubernetes.scaling import AUTOSCALER, Scaling, limit_annotations, scales
 from infra.kubernetes.serving_pod import PORT
 from infra.kubernetes.workload import deployment, disruption_budget, service
 from tidewheel.errors import ReleaseError
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Gone, Traffic
 from tidewheel.spec import find_pipeline
+from tidewheel.spec.serving import Replicas
 
 if TYPE_CHECKING:
     from kubernetes.client import models as k8s
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
     from tidewheel.release.counted import Counted
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
-    from tidewheel.spec.serving import Replicas
+
+log = logging.getLogger("tidewheel.release")
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = GRACE_SECONDS + 30
@@ -67,21 +70,19 @@ class KubernetesBackend:
         self._settings, self._pipeline = settings, pipeline
         self._declaration, self._source = declaration, source
         self._api = KubernetesApi(settings.serving_namespace)
-        self._router = Router(self._api, settings, pipeline)
         self._scaling = Scaling(self._api, pipeline)
+        self._router = Router(self._api, settings, pipeline, self._scaling)
         self._router_url = settings.require("endpoint_url").rstrip("/")
 
-    def start(self, colour: Colour, artifact: Artifact, replicas: int | None = None) -> None:
+    def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         """Have this artifact, and nothing else, run in a colour; do not wait until it is ready.
 
         Args:
             colour: blue or green.
             artifact: the version.
-            replicas: fewest pods; by default what the pipeline file says.
+            replicas: fewest pods; how many there may be the pipeline file says.
         """
-        asked = self._declared().serving.replicas
-        minimum = replicas or asked.minimum
-        asked = asked.model_copy(update={"minimum": minimum, "maximum": max(asked.maximum, minimum)})
+        asked = Replicas(minimum=replicas, maximum=max(self._declared().serving.replicas.maximum, replicas))
         self.token()  # the pods read it
         there = self._deployment(colour)
         if there is not None and there["metadata"]["annotations"].get(CONTENT) != artifact.content_hash:
@@ -174,7 +175,8 @@ class KubernetesBackend:
     def route(self, traffic: Traffic) -> None:
         """Tell the gateway where requests go."""
         if traffic.live is None:
-            self._router.remove()
+            if self._router.stored().live is not None:  # else callers may be answered that nothing is there any more
+                self._router.remove()
             return
         if absent := sorted(colour for colour in traffic.reached if self._deployment(colour) is None):
             names = " and ".join(self._name(colour) for colour in absent)
@@ -196,13 +198,23 @@ class KubernetesBackend:
 
     @classmethod
     def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:
-        """Where the gateway sends the requests of each pipeline that it has a route for."""
+        """Where the gateway sends the requests of each pipeline that it has a route for.
+
+        A pipeline about which the gateway's pods differ, as for a moment after a switch, is left out.
+
+        Raises:
+            PlatformError: a pod of the gateway does not answer, or there is none.
+        """
         api = KubernetesApi(settings.serving_namespace)
         gateway = Gateway(api, settings)
-        names = sorted(found["metadata"]["labels"][PIPELINE] for found in api.listed("HTTPRoute", PART_OF))
-        addresses = gateway.addresses() if names else []
-        found = {name: gateway.traffic(name, addresses) for name in names}
-        return {name: traffic for name, traffic in found.items() if traffic.live}
+        names = sorted(found["metadata"]["annotations"][PIPELINE] for found in api.listed("HTTPRoute", PART_OF))
+        addresses, known = gateway.addresses() if names else [], {}
+        for name in names:
+            try:
+                known[name] = gateway.traffic(name, addresses)
+            except Disagreement as error:
+                log.warning("%s", error)
+        return {name: traffic for name, traffic in known.items() if traffic.live}
 
     def in_flight(self, colour: Colour) -> int:
         """Requests that the gateway waits for a colour to answer."""
@@ -240,7 +252,7 @@ class KubernetesBackend:
 
     def _apply_workload(self, colour: Colour, artifact: Artifact, asked: Replicas, *, new: bool) -> None:
         template = pod_template(self._settings, self._declared(), colour, artifact, self._source)
-        remembered = {**version_annotations(artifact), **annotations(asked)}
+        remembered = {**version_annotations(artifact), **limit_annotations(asked)}
         fixed = None if scales(asked) else asked.minimum
         # As large as the live one from the start. While there are two colours neither gets smaller: the one without
         # requests may have to take them all at once.

@@ -33,7 +33,7 @@ def colour_name(pipeline: str, colour: Colour) -> str:
 
 def pipeline_labels(pipeline: str) -> Mapping[str, str]:
     """Labels of all objects of a pipeline."""
-    return {**PART_OF, PIPELINE: pipeline}
+    return {**PART_OF, PIPELINE: slug(pipeline)}  # a name may end in `_`, the value of a label may not
 
 
 def colour_labels(pipeline: str, colour: Colour) -> Mapping[str, str]:

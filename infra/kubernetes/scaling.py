@@ -67,6 +67,6 @@ def scales(replicas: Replicas) -> bool:
     return replicas.maximum > replicas.minimum
 
 
-def annotations(replicas: Replicas) -> dict[str, str]:
+def limit_annotations(replicas: Replicas) -> dict[str, str]:
     """What a Deployment remembers of its limits."""
     return {MINIMUM: str(replicas.minimum), MAXIMUM: str(replicas.maximum)}

@@ -84,6 +84,7 @@ def in_memory() -> Iterator[MemoryApi]:
     with (
         patch("infra.kubernetes.backend.KubernetesApi", lambda namespace: api),
         patch.object(Gateway, "addresses", lambda self: [GATEWAY_POD]),
+        patch.object(Gateway, "objection", lambda self, pipeline, route: ""),
         patch.object(Gateway, "shown", lambda self, pipeline, address: api.shown(pipeline)),
         patch("infra.kubernetes.router.members", lambda address, cluster: 1),
     ):
