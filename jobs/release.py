@@ -35,7 +35,7 @@ NEWEST_SCORES = 5_000
 
 def work(job: Job) -> Result:
     """Plan a release, run one stage of it, or run it from begin to end."""
-    executor = _executor(job)
+    executor = executor_of(job)
     links = {"Endpoint": f"{job.settings.require('endpoint_url').rstrip('/')}/{job.pipeline.name}/"}
     stage = job.options.stage
     if stage not in (PLAN, ALL):
@@ -138,11 +138,15 @@ def _rolled_back_from(release: Release) -> str | None:
     return before.version if before and release.stages and int(before.version) > int(release.version) else None
 
 
-def _executor(job: Job) -> Executor:
+def executor_of(job: Job) -> Executor:
+    """What releases the pipeline of a job, to where its settings say."""
+
     def build(version: str) -> Artifact:
         from jobs.packaging.bento import bento_of  # the compiler and its libraries, for one step of ten
 
-        return bento_of(job.settings, job.pipeline, version).artifact
+        artifact = bento_of(job.settings, job.pipeline, version).artifact
+        artifact.publish(job.lake)  # from where a pod fetches it
+        return artifact
 
     def scores(version: str, since: datetime, until: datetime) -> list[float]:
         from jobs.data.request_log import RequestLog

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from infra.kubernetes.api import Document, KubernetesApi
 from infra.kubernetes.figures import resident_mb
-from infra.kubernetes.gateway import Gateway
+from infra.kubernetes.gateway import Disagreement, Gateway
 from infra.kubernetes.names import (
     CONTENT,
     PART_OF,
     PIPELINE,
-    REPLICAS,
     TOKEN,
     VERSION,
     colour_labels,
@@ -25,12 +25,14 @@ from infra.kubernetes.pod import GRACE_SECONDS, BentoSource, from_lake, pod_temp
 from infra.kubernetes.problems import is_ready, missing, problem
 from infra.kubernetes.router import Router
 from infra.kubernetes.routes import prefix
+from infra.kubernetes.scaling import AUTOSCALER, Scaling, limit_annotations, scales
 from infra.kubernetes.serving_pod import PORT
-from infra.kubernetes.workload import autoscaler, deployment, disruption_budget, service
+from infra.kubernetes.workload import deployment, disruption_budget, service
 from tidewheel.errors import ReleaseError
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Gone, Traffic
 from tidewheel.spec import find_pipeline
+from tidewheel.spec.serving import Replicas
 
 if TYPE_CHECKING:
     from kubernetes.client import models as k8s
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
     from tidewheel.release.counted import Counted
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
-    from tidewheel.spec.serving import Replicas
+
+log = logging.getLogger("tidewheel.release")
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = GRACE_SECONDS + 30
@@ -67,20 +70,19 @@ class KubernetesBackend:
         self._settings, self._pipeline = settings, pipeline
         self._declaration, self._source = declaration, source
         self._api = KubernetesApi(settings.serving_namespace)
-        self._router = Router(self._api, settings, pipeline)
+        self._scaling = Scaling(self._api, pipeline)
+        self._router = Router(self._api, settings, pipeline, self._scaling)
         self._router_url = settings.require("endpoint_url").rstrip("/")
 
-    def start(self, colour: Colour, artifact: Artifact, replicas: int | None = None) -> None:
+    def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         """Have this artifact, and nothing else, run in a colour; do not wait until it is ready.
 
         Args:
             colour: blue or green.
             artifact: the version.
-            replicas: fewest pods; by default what the pipeline file says.
+            replicas: fewest pods; how many there may be the pipeline file says.
         """
-        asked = self._replicas()
-        minimum = replicas or asked.minimum
-        asked = asked.model_copy(update={"minimum": minimum, "maximum": max(asked.maximum, minimum)})
+        asked = Replicas(minimum=replicas, maximum=max(self._declared().serving.replicas.maximum, replicas))
         self.token()  # the pods read it
         there = self._deployment(colour)
         if there is not None and there["metadata"]["annotations"].get(CONTENT) != artifact.content_hash:
@@ -95,9 +97,7 @@ class KubernetesBackend:
         """Have nothing run in a colour, to which nothing is routed."""
         self._refuse_routed(colour)
         self._remove(colour)
-        other = self._deployment(colour.other)
-        if other is not None:  # its size was held until this one had gone
-            self._apply_autoscaler(colour.other, self._replicas(), self.replicas(colour.other))
+        self._scaling.hold(colour.other)  # its size was held until this one had gone
 
     def version(self, colour: Colour) -> str | None:
         """Which version was started in a colour, None where none was."""
@@ -116,13 +116,12 @@ class KubernetesBackend:
         found = self._deployment(colour)
         if found is None:
             return self.problem(colour)
-        scaled = self._api.get("HorizontalPodAutoscaler", self._name(colour))
-        return missing(found, self._pods(colour), scaled["spec"]["minReplicas"] if scaled else 1)
+        return missing(found, self._pods(colour), self._scaling.floor(colour))
 
     def replicas(self, colour: Colour) -> int:
         """How many pods a colour was started with, 0 where nothing was started; an autoscaler may have added some."""
-        found = self._deployment(colour)
-        return int(found["metadata"]["annotations"][REPLICAS]) if found else 0
+        found = self._scaling.limits(colour)
+        return found.minimum if found else 0
 
     def ready_replicas(self, colour: Colour) -> int:
         """How many pods of a colour get requests."""
@@ -133,12 +132,12 @@ class KubernetesBackend:
         """Resident memory of as many processes as a colour was started with, each as large as its largest, in MiB.
 
         Raises:
-            ReleaseError: none runs.
+            ReleaseError: none is ready.
         """
-        addresses = [pod.status.pod_ip for pod in self._pods(colour) if pod.status.phase == "Running"]
-        if not addresses:
-            raise ReleaseError(f"no pod of {self._name(colour)} runs: {self.problem(colour)}")
-        largest = max(resident_mb(f"http://{address}:{PORT}/metrics") for address in addresses)
+        urls = self._ready_pods(colour)
+        if not urls:
+            raise ReleaseError(f"no pod of {self._name(colour)} is ready: {self.missing(colour)}")
+        largest = max(resident_mb(f"{url}/metrics") for url in urls)
         return largest * self.replicas(colour)
 
     def address(self, colour: Colour) -> str:
@@ -154,8 +153,7 @@ class KubernetesBackend:
 
     def addresses(self, colour: Colour) -> Sequence[str]:
         """URL of each ready pod of a colour, past the router; that of the colour where there is none."""
-        ready = [pod.status.pod_ip for pod in self._pods(colour) if is_ready(pod)]
-        return [f"http://{address}:{PORT}" for address in ready] or [self.address(colour)]
+        return self._ready_pods(colour) or [self.address(colour)]
 
     def token(self) -> str:
         """What a release's requests show, so that the services know them from a caller's; made when first needed."""
@@ -177,7 +175,8 @@ class KubernetesBackend:
     def route(self, traffic: Traffic) -> None:
         """Tell the gateway where requests go."""
         if traffic.live is None:
-            self._router.remove()
+            if self._router.stored().live is not None:  # else callers may be answered that nothing is there any more
+                self._router.remove()
             return
         if absent := sorted(colour for colour in traffic.reached if self._deployment(colour) is None):
             names = " and ".join(self._name(colour) for colour in absent)
@@ -199,13 +198,23 @@ class KubernetesBackend:
 
     @classmethod
     def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:
-        """Where the gateway sends the requests of each pipeline that it has a route for."""
+        """Where the gateway sends the requests of each pipeline that it has a route for.
+
+        A pipeline about which the gateway's pods differ, as for a moment after a switch, is left out.
+
+        Raises:
+            PlatformError: a pod of the gateway does not answer, or there is none.
+        """
         api = KubernetesApi(settings.serving_namespace)
         gateway = Gateway(api, settings)
-        names = sorted(found["metadata"]["labels"][PIPELINE] for found in api.listed("HTTPRoute", PART_OF))
-        addresses = gateway.addresses() if names else []
-        found = {name: gateway.traffic(name, addresses) for name in names}
-        return {name: traffic for name, traffic in found.items() if traffic.live}
+        names = sorted(found["metadata"]["annotations"][PIPELINE] for found in api.listed("HTTPRoute", PART_OF))
+        addresses, known = gateway.addresses() if names else [], {}
+        for name in names:
+            try:
+                known[name] = gateway.traffic(name, addresses)
+            except Disagreement as error:
+                log.warning("%s", error)
+        return {name: traffic for name, traffic in known.items() if traffic.live}
 
     def in_flight(self, colour: Colour) -> int:
         """Requests that the gateway waits for a colour to answer."""
@@ -224,6 +233,11 @@ class KubernetesBackend:
     def _pods(self, colour: Colour) -> list[k8s.V1Pod]:
         return self._api.pods(colour_labels(self._pipeline, colour))
 
+    def _ready_pods(self, colour: Colour) -> list[str]:
+        """URL of each pod that answers and goes on to: not of one that is on its way in or out."""
+        pods = [pod for pod in self._pods(colour) if is_ready(pod) and pod.metadata.deletion_timestamp is None]
+        return [f"http://{pod.status.pod_ip}:{PORT}" for pod in pods]
+
     def _declared(self) -> Pipeline:
         return self._declaration or find_pipeline(self._settings.pipelines_folder, self._pipeline)
 
@@ -238,36 +252,22 @@ class KubernetesBackend:
 
     def _apply_workload(self, colour: Colour, artifact: Artifact, asked: Replicas, *, new: bool) -> None:
         template = pod_template(self._settings, self._declared(), colour, artifact, self._source)
-        annotations = {**version_annotations(artifact), REPLICAS: str(asked.minimum)}
-        fixed = None if _scales(asked) else asked.minimum
+        remembered = {**version_annotations(artifact), **limit_annotations(asked)}
+        fixed = None if scales(asked) else asked.minimum
         # As large as the live one from the start. While there are two colours neither gets smaller: the one without
         # requests may have to take them all at once.
-        floor = min(max(asked.minimum, self._size(colour.other)), asked.maximum)
+        floor = max(asked.minimum, self._scaling.size(colour.other))
         if new and fixed is None:
-            self._api.create(deployment(self._pipeline, colour, template, annotations, floor))
-        self._api.apply(deployment(self._pipeline, colour, template, annotations, fixed))
+            size = min(floor, asked.maximum)
+            self._api.create(deployment(self._pipeline, colour, template, remembered, size))
+        self._api.apply(deployment(self._pipeline, colour, template, remembered, fixed))
         self._api.apply(disruption_budget(self._pipeline, colour))
-        self._apply_autoscaler(colour, asked, floor)
-        if self._deployment(colour.other) is not None:
-            self._apply_autoscaler(colour.other, asked, floor)
-
-    def _apply_autoscaler(self, colour: Colour, asked: Replicas, floor: int) -> None:
-        if _scales(asked):
-            self._api.apply(autoscaler(self._pipeline, colour, floor, asked.maximum))
-        else:
-            self._api.delete("HorizontalPodAutoscaler", self._name(colour))
-
-    def _replicas(self) -> Replicas:
-        return self._declared().serving.replicas
-
-    def _size(self, colour: Colour) -> int:
-        """How many pods a colour has, by its Deployment."""
-        found = self._deployment(colour)
-        return int(found["spec"].get("replicas", 1)) if found else 0
+        for each in Colour:
+            self._scaling.hold(each, floor)
 
     def _remove(self, colour: Colour) -> None:
         self._router.forget(colour, self.token())
-        for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment"):
+        for kind in (AUTOSCALER, "PodDisruptionBudget", "Deployment"):
             self._api.delete(kind, self._name(colour))
         self._await_gone(colour)
 
@@ -282,8 +282,3 @@ class KubernetesBackend:
                     f"node answers, and delete them (`kubectl delete pod -n {self._api.namespace} {names}`)"
                 )
             time.sleep(POLL_SECONDS)
-
-
-def _scales(replicas: Replicas) -> bool:
-    """Whether an autoscaler says how many pods there are."""
-    return replicas.maximum > replicas.minimum

@@ -21,6 +21,10 @@ TIMEOUT_SECONDS = 5.0
 REQUIRED = ("Accepted", "ResolvedRefs")
 
 
+class Disagreement(PlatformError):
+    """The gateway's pods have different routes for a pipeline, as for a moment after each change."""
+
+
 class Gateway:
     """The Gateway that an installation's routes join.
 
@@ -71,13 +75,14 @@ class Gateway:
         """What all gateway pods do with a pipeline's requests, by the route that each of them has now.
 
         Raises:
-            PlatformError: one does not answer, or they differ.
+            Disagreement: they differ.
+            PlatformError: one does not answer.
         """
         shown = {address: self.shown(pipeline, address) for address in addresses}
         found = {address: shown_traffic(header) if header else Traffic() for address, header in shown.items()}
         if len(set(found.values())) > 1:
             said = "; ".join(f"{address}: {traffic}" for address, traffic in found.items())
-            raise PlatformError(f"the gateway's pods do not agree where requests of {pipeline} go ({said})")
+            raise Disagreement(f"the gateway's pods do not agree where requests of {pipeline} go ({said})")
         return found[addresses[0]]
 
     def shown(self, pipeline: str, address: str) -> str:

@@ -9,8 +9,8 @@ from tidewheel.release import Colour
 
 LONGEST = 63 - len("-green")
 """A Service's name is a DNS label."""
-PIPELINE, COLOUR, VERSION, CONTENT, REPLICAS = (
-    f"tidewheel/{name}" for name in ("pipeline", "colour", "version", "content-hash", "replicas")
+PIPELINE, COLOUR, VERSION, CONTENT, MINIMUM, MAXIMUM = (
+    f"tidewheel/{name}" for name in ("pipeline", "colour", "version", "content-hash", "minimum", "maximum")
 )
 PART_OF = {"app.kubernetes.io/part-of": "tidewheel", "app.kubernetes.io/component": "model"}
 TOKEN = "tidewheel-platform-token"  # noqa: S105  the name of a Secret, not its content
@@ -33,7 +33,7 @@ def colour_name(pipeline: str, colour: Colour) -> str:
 
 def pipeline_labels(pipeline: str) -> Mapping[str, str]:
     """Labels of all objects of a pipeline."""
-    return {**PART_OF, PIPELINE: pipeline}
+    return {**PART_OF, PIPELINE: slug(pipeline)}  # a name may end in `_`, the value of a label may not
 
 
 def colour_labels(pipeline: str, colour: Colour) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ FINAL = IMAGE_REASONS | {"CrashLoopBackOff", "CreateContainerConfigError", "Crea
 
 def problem(deployment: Document, pods: Sequence[k8s.V1Pod]) -> str:
     """Why what was started does not run; empty where it runs, or is only on its way."""
+    pods = [pod for pod in pods if not _replaced(pod)]
     if pods and all(is_ready(pod) for pod in pods):
         return ""
     return next(_refusals(deployment), "") or next((why for pod in pods if (why := _failure(pod))), "")
@@ -39,7 +40,8 @@ def missing(deployment: Document, pods: Sequence[k8s.V1Pod], floor: int) -> str:
     available, updated = status.get("availableReplicas", 0), status.get("updatedReplicas", 0)
     if min(available, updated) >= asked:
         return ""
-    why = problem(deployment, pods) or next((said for pod in pods if (said := _waits(pod))), "")
+    said = (said for pod in sorted(pods, key=_replaced) if (said := _waits(pod)))
+    why = problem(deployment, pods) or next(said, "")
     return f"Deployment {name} has {min(available, updated)} of {asked} pods available{f': {why}' if why else ''}"
 
 
@@ -56,8 +58,6 @@ def _failure(pod: k8s.V1Pod) -> str:
     subject = f"pod {pod.metadata.namespace}/{pod.metadata.name}"
     if pod.metadata.deletion_timestamp is not None:
         return ""
-    if pod.status.reason:  # Evicted, NodeLost, …
-        return f"{subject} was ended by its node: {pod.status.reason}: {shortened(pod.status.message)}"
     for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
         if status.state is not None and (why := _of_container(subject, status)):
             return why
@@ -93,17 +93,25 @@ def _end(named: str, ended: Any, restarts: int) -> str:
     return f"{named} ended with exit code {ended.exit_code}{again}; the end of its log:\n{log}"
 
 
+def _replaced(pod: k8s.V1Pod) -> bool:
+    """Whether a pod is over, as one that its node has evicted: Kubernetes has made another in its place."""
+    return bool(pod.status.phase == "Failed")
+
+
 def _waits(pod: k8s.V1Pod) -> str:
-    """What a pod that has not failed waits for."""
+    """What a pod waits for, or what has come in between."""
+    subject = f"pod {pod.metadata.namespace}/{pod.metadata.name}"
+    if pod.status.reason:  # Evicted, NodeLost, …
+        return f"{subject} was ended by its node: {pod.status.reason}: {shortened(pod.status.message)}"
     for condition in conditions(pod, "PodScheduled", "False"):
         said = shortened(condition.message or condition.reason).rstrip(".")
         return (
-            f"no node has room for pod {pod.metadata.namespace}/{pod.metadata.name}: {said}; add a node, or ask for "
+            f"no node has room for {subject}: {said}; add a node, or ask for "
             "less under serving.resources in the pipeline file"
         )
     for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
         if not status.ready and status.state is not None and status.state.waiting is not None:
-            return f"pod {pod.metadata.namespace}/{pod.metadata.name} waits: {status.state.waiting.reason}"
+            return f"{subject} waits: {status.state.waiting.reason}"
     return ""
 
 

@@ -7,7 +7,6 @@ when it is stopped.
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -34,10 +33,9 @@ from tidewheel.release.traffic import Traffic
 if TYPE_CHECKING:
     from infra.kubernetes.api import Document, KubernetesApi
     from infra.kubernetes.figures import ClusterFigures
+    from infra.kubernetes.scaling import Scaling
     from tidewheel.release.traffic import Gone
     from tidewheel.settings import Settings
-
-log = logging.getLogger("tidewheel.release")
 
 POLL_SECONDS = 0.1
 TAKEN_SECONDS = 5.0
@@ -51,14 +49,23 @@ class Router:
         api: of the namespace with the routes.
         settings: of the installation.
         pipeline: its name.
+        scaling: knows how many pods each colour has.
     """
 
-    def __init__(self, api: KubernetesApi, settings: Settings, pipeline: str) -> None:
-        self._api, self._pipeline = api, pipeline
+    def __init__(self, api: KubernetesApi, settings: Settings, pipeline: str, scaling: Scaling) -> None:
+        self._api, self._pipeline, self._scaling = api, pipeline, scaling
         self.gateway = Gateway(api, settings)
 
     def route(self, traffic: Traffic, token: str) -> None:
-        """Have requests go somewhere; `live` is not None."""
+        """Have requests go somewhere.
+
+        Args:
+            traffic: where; `live` is not None.
+            token: the platform's.
+
+        Raises:
+            PlatformError: the gateway's pods do not know a colour that is to answer; nothing is changed.
+        """
         stored = self._stored()
         before, known = told(stored), held(stored)
         answering = frozenset(Colour) if traffic.share else traffic.reached - _copied(traffic)
@@ -66,7 +73,9 @@ class Router:
             self._apply(before, token, kept=True)
             known = frozenset(Colour)
             if not self._await(before, kept=True, warm=answering):
-                log.warning("%s: the gateway has not made %s known", self._pipeline, " and ".join(map(str, answering)))
+                names = " and ".join(sorted(answering))
+                why = self.objection() or f"its pods do not know {names} of {self._pipeline} after {TAKEN_SECONDS:g} s"
+                raise PlatformError(f"the gateway cannot be sent to {names}, and no request goes there: {why}")
         self._apply(traffic, token, kept=len(known) > 1)
 
     def forget(self, colour: Colour, token: str) -> None:
@@ -125,10 +134,13 @@ class Router:
         return self._api.get("HTTPRoute", slug(self._pipeline))
 
     def _apply(self, traffic: Traffic, token: str, *, kept: bool) -> None:
+        # A request that a pod has died of may be given to another of its colour.
+        limits = [self._scaling.limits(colour) for colour in traffic.reached]
+        elsewhere = all(limit is not None and limit.minimum > 1 for limit in limits)
         for document in (
             _shown(),
             slash_answer(self._pipeline),
-            policy(self._pipeline),
+            policy(self._pipeline, elsewhere=elsewhere),
             route(self._pipeline, self.gateway.reference, traffic, token, kept=kept),
         ):
             self._api.apply(document)

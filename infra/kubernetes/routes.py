@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from infra.kubernetes.names import ANSWER, colour_name, pipeline_labels, slug
+from infra.kubernetes.names import ANSWER, PIPELINE, colour_name, pipeline_labels, slug
 from infra.kubernetes.serving_pod import PORT
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
@@ -31,6 +31,8 @@ PERCENT = 10_000
 """Weight of one in a hundred requests; all of them have the largest that the Gateway API takes."""
 RETRIED = ("connect-failure", "refused-stream", "reset-before-request")
 """Only what the service has not begun to answer."""
+RETRIED_ELSEWHERE = (*RETRIED, "reset")
+"""With several pods also what one has taken and died of: a prediction changes nothing, so another may give it."""
 ENVOY = "gateway.envoyproxy.io"
 
 
@@ -151,15 +153,23 @@ def answer(name: str, status: int, document: dict[str, Any], location: str = "")
     }
 
 
-def policy(pipeline: str) -> dict[str, Any]:
-    """How the gateway connects to a pipeline's pods, and which requests it tries again at another one."""
+def policy(pipeline: str, *, elsewhere: bool = False) -> dict[str, Any]:
+    """How the gateway connects to a pipeline's pods, and which requests it tries again.
+
+    Args:
+        pipeline: its name.
+        elsewhere: whether each colour has pods beside the one that failed. The gateway prefers those by itself.
+    """
+    triggers = RETRIED_ELSEWHERE if elsewhere else RETRIED
     return {
         "apiVersion": f"{ENVOY}/v1alpha1",
         "kind": "BackendTrafficPolicy",
         "metadata": {"name": slug(pipeline), "labels": dict(pipeline_labels(pipeline))},
         "spec": {
             "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": slug(pipeline)}],
-            "retry": {"numRetries": 2, "retryOn": {"triggers": list(RETRIED)}},
+            "retry": {"numRetries": 2, "retryOn": {"triggers": list(triggers)}},
+            # Not LeastRequest: a pod that has just died has the fewest requests in flight, and would get the retries.
+            "loadBalancer": {"type": "RoundRobin"},
             "timeout": {
                 "tcp": {"connectTimeout": CONNECT_TIMEOUT},
                 "http": {"connectionIdleTimeout": IDLE_TIMEOUT},
@@ -204,7 +214,11 @@ def _route(pipeline: str, gateway: tuple[str, str], rules: list[dict[str, Any]])
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": {"name": slug(pipeline), "labels": dict(pipeline_labels(pipeline))},
+        "metadata": {
+            "name": slug(pipeline),
+            "labels": dict(pipeline_labels(pipeline)),
+            "annotations": {PIPELINE: pipeline},
+        },
         "spec": {"parentRefs": [{"namespace": namespace, "name": name}], "rules": rules},
     }
 

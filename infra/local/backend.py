@@ -22,6 +22,7 @@ from infra.envoy.routing import split
 from infra.local.endpoints import Endpoint, Endpoints, Place
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.release import Colour
+from tidewheel.release.probe import Probe
 from tidewheel.release.traffic import Gone, Traffic
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class LocalBackend:
         self._ports = _ports(settings.models_port, self._layout)
         self._request_log = settings.request_log_folder.absolute() / pipeline
 
-    def start(self, colour: Colour, artifact: Artifact, replicas: int = 1) -> None:
+    def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         """Have this artifact, and nothing else, run in a colour as so many processes; do not wait for them."""
         place = self._endpoints.get(self._pipeline).places.get(colour)
         same = place is not None and (place.content_hash, len(place.ports)) == (artifact.content_hash, replicas)
@@ -98,8 +99,16 @@ class LocalBackend:
         return ""
 
     def missing(self, colour: Colour) -> str:
-        """Nothing: what was started answers as a whole, or not at all."""
-        return ""
+        """Which processes of a colour do not answer yet; empty where all do."""
+        names = self._endpoints.get(self._pipeline).programs(colour)
+        if not names:
+            return self.problem(colour)
+        lacking = []
+        for name, address in zip(names, self.addresses(colour), strict=True):
+            with Probe(address, platform_token=self.token()) as probe:
+                if why := probe.unready():
+                    lacking.append(f"{name} is not ready: {why}")
+        return "; ".join(lacking)
 
     def memory_mb(self, colour: Colour) -> float:
         """Resident memory of all processes of a colour, in MiB.

@@ -123,14 +123,14 @@ def test_pods_that_cannot_come_are_explained(
 ) -> None:
     settings = place.settings.model_copy(update={"serving_image": "localhost/never-pushed:1"})
     backend = house.backend(settings, place.pipeline)
-    backend.start(BLUE, place.build("1"))
+    backend.start(BLUE, place.build("1"), 1)
     wait_until(lambda: "localhost/never-pushed:1 cannot be pulled" in backend.problem(BLUE), "the image is named", 60)
     backend.stop(BLUE)
 
     resources = place.pipeline.serving.resources.model_copy(update={"cpu": 200})
     serving = place.pipeline.serving.model_copy(update={"resources": resources})
     backend = house.backend(place.settings, place.pipeline.model_copy(update={"serving": serving}))
-    backend.start(BLUE, place.build("1"))
+    backend.start(BLUE, place.build("1"), 1)
     wait_until(lambda: "Insufficient cpu" in backend.missing(BLUE), "the lack of room is named", 60)
     assert "has 0 of 1 pods available: no node has room for pod" in backend.missing(BLUE)
     assert not backend.problem(BLUE), "a node may still come"

@@ -21,16 +21,15 @@ START_SECONDS = 60
 
 
 def start(place: Place, colour: Colour, version: str) -> None:
-    """Have a version answer in a colour."""
-    place.backend.start(colour, place.build(version))
+    """Have a version answer in a colour, with as many replicas as declared."""
+    place.backend.start(colour, place.build(version), place.pipeline.serving.replicas.minimum)
     await_ready(place, colour)
 
 
 def await_ready(place: Place, colour: Colour) -> None:
     def ready() -> bool:
         assert not (problem := place.backend.problem(colour)), problem
-        with Probe(place.backend.address(colour), platform_token=place.backend.token()) as probe:
-            return not place.backend.missing(colour) and not probe.unready()
+        return not place.backend.missing(colour)
 
     wait_until(ready, f"{colour} is ready", START_SECONDS)
 
@@ -66,10 +65,10 @@ class ReleaseContract:
         assert place.backend.version(BLUE) == "1"
         assert 20 < place.backend.memory_mb(BLUE) < 1000
 
-        place.backend.start(BLUE, place.build("1"))
+        place.backend.start(BLUE, place.build("1"), 1)
         assert answers_in(place, BLUE) == ("1", "blue"), "what runs already is not started again"
 
-        place.backend.start(BLUE, place.build("2"))
+        place.backend.start(BLUE, place.build("2"), 1)
         await_ready(place, BLUE)
         assert [answers_in(place, BLUE) for _ in range(5)] == [("2", "blue")] * 5, "and nothing else runs beside it"
         for _ in range(2):
@@ -77,7 +76,7 @@ class ReleaseContract:
             assert place.backend.version(BLUE) is None
 
     def test_a_version_that_crashes_shows_the_end_of_its_log(self, place: Place) -> None:
-        place.backend.start(GREEN, place.build("3"))
+        place.backend.start(GREEN, place.build("3"), 1)
         wait_until(lambda: "a_library_that_is_missing" in place.backend.problem(GREEN), "it has crashed", START_SECONDS)
 
     def test_requests_go_where_the_router_was_told_and_what_gets_any_is_not_stopped(self, place: Place) -> None:
@@ -151,6 +150,8 @@ class ReleaseContract:
         said = httpx.post(url, json={}).json()
         assert said == {"status": 410, "error": gone.sentence(name), "path": f"/{name}/predict"}
         assert place.backend.traffic() == Traffic()
+        reroute(place.backend, Traffic())
+        assert httpx.post(url, json={}).status_code == 410, "they still are where nothing shall be routed"
         place.backend.stop(BLUE)
 
         place.backend.withdraw(Gone("2026-02-03", renamed_to="orders"))

@@ -97,6 +97,8 @@ def test_a_release_of_the_champion_is_planned_and_its_bento_built_once(
     assert plan.sentence == "first release: version 1 as blue"
 
     assert release("r1", "--stage=package") == 0
+    bento = registry.trained_version(parcels.settings, parcels.name, "1").bento
+    assert parcels.lake.store.read(f"{parcels.name}/bentos/{bento['content_hash']}.tar"), "a pod can fetch it"
     packaged = run_job(parcels, "package", date(2024, 1, 13), "p1")
     assert packaged.figures["reused"] is True
     assert packaged.figures["format"] in ("onnx", "treelite")

@@ -140,14 +140,12 @@ class Actions:
 
     def _await_ready(self, colour: Colour, timeout_seconds: float) -> Found:
         started = time.monotonic()
-        for address in self.backend.addresses(colour):
-            with Probe(address, platform_token=self.backend.token()) as probe:
-                while why := self.backend.missing(colour) or probe.unready():
-                    if problem := self.backend.problem(colour):
-                        raise ReleaseError(f"{colour} did not start: {problem}")
-                    if time.monotonic() - started > timeout_seconds:
-                        raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
-                    time.sleep(POLL_SECONDS)
+        while why := self.backend.missing(colour):
+            if problem := self.backend.problem(colour):
+                raise ReleaseError(f"{colour} did not start: {problem}")
+            if time.monotonic() - started > timeout_seconds:
+                raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
+            time.sleep(POLL_SECONDS)
         seconds = round(time.monotonic() - started, 2)
         return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
 

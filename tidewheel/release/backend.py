@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """Two colours and a router. Every change may be asked for twice."""
 
-    def start(self, colour: Colour, artifact: Artifact, replicas: int = 1) -> None:
+    def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         """Have this artifact, and nothing else, run in a colour as so many replicas; do not wait until it is ready."""
 
     def stop(self, colour: Colour) -> None:
@@ -33,7 +33,7 @@ class Backend(Protocol):
         """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
 
     def missing(self, colour: Colour) -> str:
-        """What a colour still lacks although some of it may answer, such as replicas; empty where nothing."""
+        """What a colour still lacks although some of it may answer, such as replicas; empty where all of it answers."""
 
     def memory_mb(self, colour: Colour) -> float:
         """Resident memory of all replicas of a colour, in MiB."""

@@ -26,6 +26,7 @@ def pod(
     restarts: int = 0,
     unscheduled: str = "",
     leaving: bool = False,
+    evicted: bool = False,
 ) -> k8s.V1Pod:
     conditions = [k8s.V1PodCondition(type="Ready", status=str(ready))]
     if unscheduled:
@@ -43,7 +44,13 @@ def pod(
         metadata=k8s.V1ObjectMeta(
             name="shop-blue-1", namespace="ns", deletion_timestamp="2026-01-01T00:00:00Z" if leaving else None
         ),
-        status=k8s.V1PodStatus(conditions=conditions, container_statuses=[status] if state else None),
+        status=k8s.V1PodStatus(
+            phase="Failed" if evicted else "Running",
+            reason="Evicted" if evicted else None,
+            message="The node was low on resource: memory." if evicted else None,
+            conditions=conditions,
+            container_statuses=[status] if state else None,
+        ),
     )
 
 
@@ -86,6 +93,7 @@ def test_what_will_not_come_right_by_itself_is_a_problem(found: k8s.V1Pod, expec
         pod(k8s.V1ContainerState(running=k8s.V1ContainerStateRunning()), last=ended(1), restarts=1),
         pod(unscheduled="0/1 nodes are available: 1 Insufficient cpu."),
         pod(ended(1), leaving=True),
+        pod(ended(1), evicted=True),
     ],
 )
 def test_what_is_on_its_way_is_none(found: k8s.V1Pod) -> None:
@@ -107,3 +115,13 @@ def test_a_colour_is_whole_when_as_many_pods_are_available_as_it_should_have() -
     unscheduled = pod(unscheduled="0/1 nodes are available: 1 Insufficient cpu.")
     expected = "no node has room for pod ns/shop-blue-1: 0/1 nodes are available: 1 Insufficient cpu; add a node"
     assert expected in missing(deployment(), [unscheduled], 1)
+
+
+def test_a_pod_that_its_node_has_evicted_is_mentioned_and_its_successor_counts() -> None:
+    gone, ready = pod(ended(137), evicted=True), pod(ready=True)
+    assert problem(deployment(1, 1), [gone, ready]) == missing(deployment(1, 1), [gone, ready], 1) == ""
+    coming = pod(waiting("ContainerCreating"))
+    assert missing(deployment(), [gone, coming], 1).endswith(": pod ns/shop-blue-1 waits: ContainerCreating")
+    said = missing(deployment(), [gone], 1)
+    assert said.endswith("pod ns/shop-blue-1 was ended by its node: Evicted: The node was low on resource: memory.")
+    assert "No module named x" in problem(deployment(), [gone, pod(ended(1, message="No module named x"))])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bentos.platform_token import COPY, copy_marks, is_copy
-from infra.kubernetes.names import LONGEST, colour_name, slug
-from infra.kubernetes.routes import clusters, gone_answers, gone_route, held, route, routed_mark, told
+from infra.kubernetes.names import LONGEST, colour_labels, colour_name, slug
+from infra.kubernetes.routes import clusters, gone_answers, gone_route, held, policy, route, routed_mark, told
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Gone, Traffic
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
 GATEWAY = ("gateways", "public")
+LABEL = r"[a-z0-9A-Z]([a-z0-9A-Z._-]{0,61}[a-z0-9A-Z])?"
+"""What Kubernetes takes as the value of a label."""
 EVERY = [Traffic(BLUE), Traffic(GREEN), Traffic(GREEN, share=20), Traffic(BLUE, mirrored=True)]
 
 
@@ -81,3 +85,9 @@ def test_names_are_dns_labels_and_no_two_pipelines_share_one() -> None:
         assert len(made) <= 63
         assert made.replace("-", "").isalnum()
         assert not slug(name).endswith("-")
+        assert all(re.fullmatch(LABEL, value) for value in colour_labels(name, GREEN).values())
+
+
+def test_a_request_that_a_pod_has_died_of_is_tried_again_only_where_there_are_others() -> None:
+    alone, several = (policy("shop", elsewhere=elsewhere)["spec"] for elsewhere in (False, True))
+    assert set(several["retry"]["retryOn"]["triggers"]) - set(alone["retry"]["retryOn"]["triggers"]) == {"reset"}

@@ -61,7 +61,7 @@ def test_no_caller_passes_for_the_platform_at_the_router_or_at_a_colour(place: P
 
 def test_a_copy_is_known_by_the_routers_word_alone(place: Place, house: House) -> None:
     release(place, "1")
-    place.backend.start(Colour.GREEN, house.artifacts["2"])
+    place.backend.start(Colour.GREEN, house.artifacts["2"], 1)
     with Probe(place.backend.address(Colour.GREEN), platform_token=place.backend.token()) as probe:
         wait_until(lambda: not probe.unready(), "green is ready", 60)
     mirrored = Traffic(Colour.BLUE, mirrored=True)

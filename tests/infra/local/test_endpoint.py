@@ -71,7 +71,7 @@ def test_a_live_colour_cannot_be_stopped_or_replaced(place: Place, house: House)
     with pytest.raises(ReleaseError, match="it must not be stopped"):
         place.backend.stop(Colour.BLUE)
     with pytest.raises(ReleaseError, match="it must not be stopped"):
-        place.backend.start(Colour.BLUE, house.artifacts["2"])
+        place.backend.start(Colour.BLUE, house.artifacts["2"], 1)
     assert place.predict()["model_version"] == "1"
 
 

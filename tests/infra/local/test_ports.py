@@ -23,12 +23,12 @@ def test_models_start_on_the_ports_that_were_asked_for_and_say_when_there_is_non
     first = free_port()
     asked = LocalBackend(place.settings.model_copy(update={"models_port": first}), place.pipeline.name)
     try:
-        asked.start(Colour.BLUE, house.artifacts["1"])
+        asked.start(Colour.BLUE, house.artifacts["1"], 1)
         taken = Endpoints(house.layout).get(place.pipeline.name).places[Colour.BLUE].ports
         assert taken[0] in range(first, first + MODEL_PORTS)
 
         monkeypatch.setattr("infra.local.backend.can_bind", lambda _: False)
         with pytest.raises(PlatformError, match=f"no port from {first} to .* set TIDEWHEEL_MODELS_PORT"):
-            asked.start(Colour.GREEN, house.artifacts["1"])
+            asked.start(Colour.GREEN, house.artifacts["1"], 1)
     finally:
         asked.stop(Colour.BLUE)

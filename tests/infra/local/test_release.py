@@ -78,7 +78,7 @@ def test_a_router_that_goes_its_own_way_is_seen_and_brought_back_without_losing_
 
     number = release(place, "1")
     assert astray() is None
-    place.backend.start(Colour.GREEN, place.build("2"))
+    place.backend.start(Colour.GREEN, place.build("2"), 1)
     green = f"{place.backend.address(Colour.GREEN)}/readyz"
     wait_until(lambda: answers(green), "version 2 is ready")
     with Traffic(place) as traffic:

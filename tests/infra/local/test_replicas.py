@@ -60,11 +60,13 @@ def test_the_replica_that_does_not_run_is_the_one_that_is_named(place: Place, ho
     place.backend.start(Colour.BLUE, place.build("1"), 2)
     second = f"{place.pipeline.name}-blue-2"
     assert place.backend.problem(Colour.BLUE) == ""
+    wait_until(lambda: not place.backend.missing(Colour.BLUE), "both answer", 60)
     memory = place.backend.memory_mb(Colour.BLUE)
     first = psutil.Process(pids(house, place, Colour.BLUE)[f"{place.pipeline.name}-blue"]).memory_info().rss / 2**20
     assert memory > first + 1, "the memory is of both processes"
     house.supervisor.stop(second)
     assert place.backend.problem(Colour.BLUE).startswith(f"{second} is STOPPED; the end of {house.layout.log(second)}")
+    assert place.backend.missing(Colour.BLUE).startswith(f"{second} is not ready: http://127.0.0.1:")
     with pytest.raises(ReleaseError, match=f"{second} is STOPPED"):
         place.backend.memory_mb(Colour.BLUE)
     place.backend.start(Colour.BLUE, place.build("1"), 2)

@@ -48,7 +48,7 @@ class MemoryBackend:
     objects: str = ""
     astray: dict[str, Colour] = field(default_factory=dict)
 
-    def start(self, colour: Colour, artifact: Artifact, replicas: int = 1) -> None:
+    def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         self.happened.append(f"start {colour}")
         self.running[colour] = artifact.version
         self.started[colour] = replicas
@@ -65,7 +65,9 @@ class MemoryBackend:
         return "" if colour in self.running else f"{colour} does not run"
 
     def missing(self, colour: Colour) -> str:
-        return self.lacks.pop(0) if self.lacks else ""
+        if self.lacks:
+            return self.lacks.pop(0)
+        return f"{colour} does not answer" if colour in self.ill else ""
 
     def address(self, colour: Colour) -> str:
         return f"{self.url}/{colour}"

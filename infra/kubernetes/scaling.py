@@ -1,0 +1,72 @@
+"""How many pods a colour has: between the limits that it was started with, which its Deployment remembers.
+
+The pipeline file may say otherwise by now, or be gone; what answers is as it was released.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.kubernetes.names import MAXIMUM, MINIMUM, colour_name
+from infra.kubernetes.workload import autoscaler
+from tidewheel.spec.serving import Replicas
+
+if TYPE_CHECKING:
+    from infra.kubernetes.api import Document, KubernetesApi
+    from tidewheel.release import Colour
+
+AUTOSCALER = "HorizontalPodAutoscaler"
+
+
+class Scaling:
+    """The numbers of pods of one pipeline.
+
+    Args:
+        api: of the namespace with the colours.
+        pipeline: its name.
+    """
+
+    def __init__(self, api: KubernetesApi, pipeline: str) -> None:
+        self._api, self._pipeline = api, pipeline
+
+    def limits(self, colour: Colour) -> Replicas | None:
+        """Between how many pods a colour was started with, None where nothing was started."""
+        found = self._deployment(colour)
+        if found is None:
+            return None
+        annotations = found["metadata"]["annotations"]
+        return Replicas(minimum=int(annotations[MINIMUM]), maximum=int(annotations[MAXIMUM]))
+
+    def size(self, colour: Colour) -> int:
+        """How many pods a colour has, by its Deployment."""
+        found = self._deployment(colour)
+        return int(found["spec"].get("replicas", 1)) if found else 0
+
+    def floor(self, colour: Colour) -> int:
+        """As few pods as a colour may have now."""
+        found = self._api.get(AUTOSCALER, colour_name(self._pipeline, colour))
+        return int(found["spec"]["minReplicas"]) if found else 1
+
+    def hold(self, colour: Colour, floor: int = 0) -> None:
+        """Have a colour keep at least so many pods, as far as its limits allow; what no autoscaler counts stays."""
+        limits, name = self.limits(colour), colour_name(self._pipeline, colour)
+        if limits is None:
+            return
+        if not scales(limits):
+            self._api.delete(AUTOSCALER, name)
+            return
+        fewest = min(max(limits.minimum, floor), limits.maximum)
+        self._api.apply(autoscaler(self._pipeline, colour, fewest, limits.maximum))
+
+    def _deployment(self, colour: Colour) -> Document | None:
+        return self._api.get("Deployment", colour_name(self._pipeline, colour))
+
+
+def scales(replicas: Replicas) -> bool:
+    """Whether an autoscaler says how many pods there are."""
+    return replicas.maximum > replicas.minimum
+
+
+def limit_annotations(replicas: Replicas) -> dict[str, str]:
+    """What a Deployment remembers of its limits."""
+    return {MINIMUM: str(replicas.minimum), MAXIMUM: str(replicas.maximum)}
