@@ -1,6 +1,7 @@
 """The chart's `helm test`: `python -m infra.helm.installed` asks every service of the installation what it is for.
 
-Each line of its output is one claim; the first that does not hold ends it with a sentence.
+With `--own-mlflow` MLflow must ask for a login, as the chart's does. Each line of its output is one claim; the first
+that does not hold ends it with a sentence.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 import httpx
@@ -18,6 +19,7 @@ from tidewheel import ledger
 from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, TidewheelError
 from tidewheel.lake import Store
+from tidewheel.lake.outage import outage_sentence
 from tidewheel.settings import Settings, load_settings
 
 AIRFLOW_PROCESSES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -44,16 +46,25 @@ def lake_takes_objects(settings: Settings) -> None:
         store.fs.rm_file(path)
 
 
+def mlflow_answers(settings: Settings) -> None:
+    """MLflow answers with the login of the settings, or without one where they name no user."""
+    user = settings.mlflow_username
+    _ask_mlflow(settings, (user, settings.require("mlflow_password")) if user else None, 200)
+
+
 def mlflow_asks_for_a_login(settings: Settings) -> None:
-    """MLflow refuses a caller without a login, and answers one with it."""
-    login = (settings.mlflow_username, settings.require("mlflow_password"))
-    url = f"{settings.require('mlflow_url')}/api/2.0/mlflow/experiments/search"
-    for auth, expected in ((None, 401), (login, 200)):
-        answer = httpx.get(url, params={"max_results": 1}, auth=auth, timeout=30)
-        if answer.status_code != expected:
-            raise PlatformError(
-                f"MLflow answered {answer.status_code} {'with' if auth else 'without'} a login, expected {expected}"
-            )
+    """MLflow refuses a caller without a login."""
+    _ask_mlflow(settings, None, 401)
+
+
+def _ask_mlflow(settings: Settings, login: tuple[str, str] | None, expected: int) -> None:
+    url = f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/experiments/search"
+    answer = httpx.get(url, params={"max_results": 1}, auth=login, timeout=30)
+    if answer.status_code != expected:
+        raise PlatformError(
+            f"MLflow at {settings.mlflow_url} answered {answer.status_code} {'with' if login else 'without'} a login, "
+            f"expected {expected}"
+        )
 
 
 def airflow_is_healthy(settings: Settings) -> None:
@@ -74,23 +85,30 @@ def _ill_processes(url: str) -> list[str]:
     return [name for name in AIRFLOW_PROCESSES if (health.get(name) or {}).get("status") != "healthy"]
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Check one after the other; returns the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logger.setLevel(logging.INFO)
     settings = load_settings()
     checks: list[Callable[[Settings], None]] = [ledger_answers, lake_takes_objects]
-    checks += [mlflow_asks_for_a_login] if settings.mlflow_url else []
+    checks += [mlflow_answers] if settings.mlflow_url else []
+    checks += [mlflow_asks_for_a_login] if "--own-mlflow" in arguments else []
     checks += [airflow_is_healthy] if os.environ.get("TIDEWHEEL_AIRFLOW_PASSWORD") else []
     for check in checks:
+        claim = check.__name__.replace("_", " ")
         try:
             check(settings)
         except (TidewheelError, httpx.HTTPError, OSError) as error:
-            logger.error("failed: %s %s", check.__name__.replace("_", " "), error)  # noqa: TRY400 - one line for each claim
+            logger.error("failed: %s: %s", claim, error)  # noqa: TRY400 - one line for each claim
             return 1
-        logger.info("ok: %s", check.__name__.replace("_", " "))
+        except Exception as error:
+            if not (sentence := outage_sentence(error)):
+                raise
+            logger.error("failed: %s: %s", claim, sentence)  # noqa: TRY400 - one line for each claim
+            return 1
+        logger.info("ok: %s", claim)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

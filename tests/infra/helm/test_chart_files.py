@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,61 +10,7 @@ from ruamel.yaml import YAML
 
 from infra.images import airflow_env
 from infra.images.env_file import variables
-
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "infra" / "helm" / "tidewheel"
-SETS: dict[str, dict[str, Any]] = {
-    "all": {},
-    "existing Airflow": {"airflow": {"enabled": False}},
-    "everything elsewhere": {
-        "secrets": {"create": False},
-        "postgresql": {"enabled": False, "external": {"host": "db.example"}},
-        "s3": {"enabled": False},
-        "mlflow": {"enabled": False, "url": "https://mlflow.example"},
-        "airflow": {"enabled": False},
-        "networkPolicy": {"enabled": False},
-        "podDisruptionBudget": {"enabled": False},
-    },
-    "gateway and releases": {
-        "gateway": {
-            "enabled": True,
-            "className": "envoy",
-            "airflowHostname": "a.example",
-            "mlflowHostname": "m.example",
-        },
-        "serving": {
-            "backend": "infra.kubernetes:KubernetesBackend",
-            "image": "serving:1",
-            "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}],
-        },
-    },
-}
-
-
-def render(values: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
-    """The objects that the chart makes of values."""
-    if shutil.which("helm") is None:
-        pytest.skip("Helm is not on the path: https://helm.sh/docs/intro/install/")
-    path = folder / "values.json"
-    path.write_text(json.dumps(values), encoding="utf-8")
-    command = ["helm", "template", "tidewheel", str(CHART), "--namespace", "place", "--values", str(path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    return [item for item in YAML(typ="safe", pure=True).load_all(run.stdout) if item]
-
-
-def named(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
-    """One object."""
-    [found] = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name)]
-    return found
-
-
-def pod_specs(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Specifications of all pods, by the name of what makes them."""
-    templates = {
-        o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects if "template" in o.get("spec", {})
-    }
-    return templates | {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == "Pod"}
+from tests.infra.helm.rendered import CHART, ROOT, SETS, documents, helm, named, pod_specs, render
 
 
 def test_airflows_options_are_those_of_compose() -> None:
@@ -75,20 +18,24 @@ def test_airflows_options_are_those_of_compose() -> None:
 
 
 def test_the_chart_is_linted_without_a_complaint() -> None:
-    if shutil.which("helm") is None:
-        pytest.skip("Helm is not on the path: https://helm.sh/docs/intro/install/")
-    run = subprocess.run(["helm", "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False)
+    run = helm("lint", "--strict", str(CHART))
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_role_is_that_of_the_file_for_an_airflow_elsewhere(tmp_path: Path) -> None:
-    objects = render({}, tmp_path)
-    plain = list(
-        YAML(typ="safe", pure=True).load_all((ROOT / "infra/kubernetes/jobs.yaml").read_text(encoding="utf-8"))
-    )
-    role = named(plain, "Role", "tidewheel-job-launcher")
-    assert named(objects, "Role", "tidewheel-job-launcher")["rules"] == role["rules"]
-    assert named(objects, "RoleBinding", "tidewheel-job-launcher")["subjects"][0]["name"] == "tidewheel-airflow"
+@pytest.mark.parametrize("file", ["jobs", "spark", "serving", "serving-gateway"])
+def test_accounts_and_roles_are_those_of_the_files_for_an_airflow_elsewhere(file: str, tmp_path: Path) -> None:
+    objects = render(SETS["gateway and releases"], tmp_path)
+    ours = {"tidewheel-gateway-reader": "tidewheel-gateway-reader-place"}
+    for plain in documents((ROOT / f"infra/kubernetes/{file}.yaml").read_text(encoding="utf-8")):
+        kind, name = plain["kind"], plain["metadata"]["name"]
+        made = named(objects, kind, ours.get(name, name))
+        assert made["metadata"].get("namespace") == ("envoy-gateway-system" if file == "serving-gateway" else None)
+        if kind == "Role":
+            assert made["rules"] == plain["rules"]
+        if kind == "RoleBinding":
+            role, subjects = plain["roleRef"], plain["subjects"]
+            assert made["roleRef"] == role | {"name": ours.get(role["name"], role["name"])}
+            assert made["subjects"] == [subject | {"namespace": "place"} for subject in subjects]
 
 
 def test_every_option_of_airflow_is_in_the_config_map_or_the_secret(tmp_path: Path) -> None:
@@ -132,11 +79,14 @@ def test_beside_an_existing_airflow_only_what_it_needs_is_made(tmp_path: Path) -
     objects = render(SETS["everything elsewhere"], tmp_path)
     assert {(o["kind"], o["metadata"]["name"]) for o in objects} == {
         ("ConfigMap", "tidewheel-settings"),
-        ("ConfigMap", "tidewheel-job-template"),
+        ("ConfigMap", "tidewheel-pod-templates"),
         ("ServiceAccount", "tidewheel-airflow"),
         ("ServiceAccount", "tidewheel-services"),
         ("Role", "tidewheel-job-launcher"),
         ("RoleBinding", "tidewheel-job-launcher"),
+        ("ServiceAccount", "tidewheel-spark"),
+        ("Role", "tidewheel-spark-driver"),
+        ("RoleBinding", "tidewheel-spark-driver"),
         ("Job", "tidewheel-prepare-1"),
         ("Pod", "tidewheel-test"),
     }
@@ -165,4 +115,39 @@ def test_the_values_for_the_official_chart_name_what_ours_makes(tmp_path: Path) 
         assert ("ServiceAccount", values[process]["serviceAccount"]["name"]) in made
     mounted = values["volumeMounts"][0]["mountPath"]
     settings = named(objects, "ConfigMap", "tidewheel-settings")["data"]
-    assert settings["TIDEWHEEL_JOB_POD_TEMPLATE"] == f"{mounted}/pod.yaml"
+    assert settings["TIDEWHEEL_JOB_POD_TEMPLATE"] == f"{mounted}/job.yaml"
+
+
+def _checksums(values: dict[str, Any], folder: Path) -> dict[str, str]:
+    """What each workload's pods are replaced by, of the Secrets."""
+    return {
+        o["metadata"]["name"]: o["spec"]["template"]["metadata"].get("annotations", {}).get("tidewheel/secrets")
+        for o in render(values, folder)
+        if o["kind"] in ("Deployment", "StatefulSet")
+    }
+
+
+def test_the_services_are_restarted_by_another_password_and_not_by_nothing(tmp_path: Path) -> None:
+    values = {"s3": {"enabled": False}, "lake": {"options": {"key": "k", "secret": "one"}}}
+    before = _checksums(values, tmp_path)
+    assert _checksums(values, tmp_path) == before  # although this rendering has made other random passwords
+    after = _checksums(values | {"lake": {"options": {"key": "k", "secret": "two"}}}, tmp_path)
+    assert {name for name in before if before[name] != after[name]} == set(before) - {"tidewheel-postgresql"}
+
+
+def test_pull_secrets_reach_the_pods_of_jobs_and_models_beside_their_own(tmp_path: Path) -> None:
+    own = {"spec": {"imagePullSecrets": [{"name": "mine"}]}}
+    values = {"imagePullSecrets": [{"name": "registry"}], "jobs": {"podTemplate": own}}
+    templates = named(render(values, tmp_path), "ConfigMap", "tidewheel-pod-templates")["data"]
+    [job], [model] = documents(templates["job.yaml"]), documents(templates["serving.yaml"])
+    assert job["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "mine"}]
+    assert job["spec"]["containers"][0]["name"] == "job"
+    assert (model["kind"], model["spec"]) == ("Pod", {"imagePullSecrets": [{"name": "registry"}]})
+
+
+def test_helms_own_test_leaves_no_pod_and_asks_only_our_mlflow_for_its_login(tmp_path: Path) -> None:
+    for case, flag in (("all", ["--own-mlflow"]), ("everything elsewhere", [])):
+        pod = named(render(SETS[case], tmp_path), "Pod", "tidewheel-test")
+        assert pod["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+        [container] = pod["spec"]["containers"]
+        assert container["command"] == ["python", "-m", "infra.helm.installed", *flag]

@@ -67,7 +67,7 @@ securityContext:
 {{- define "tidewheel.mounts" -}}
 - {name: tmp, mountPath: /tmp}
 - {name: state, mountPath: /state}
-- {name: job-template, mountPath: /etc/tidewheel, readOnly: true}
+- {name: pod-templates, mountPath: /etc/tidewheel, readOnly: true}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -75,7 +75,7 @@ securityContext:
 
 {{- define "tidewheel.volumes" -}}
 - {name: tmp, emptyDir: {}}
-- {name: job-template, configMap: {name: tidewheel-job-template}}
+- {name: pod-templates, configMap: {name: tidewheel-pod-templates}}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -124,7 +124,19 @@ securityContext:
   resources: {{ toYaml .root.Values.prepare.resources | nindent 4 }}
 {{- end }}
 
-{{- /* A pod is replaced when what it reads at its start has changed. */}}
+{{- /* A pod is replaced when what it reads at its start has changed. Of the Secrets only the values count: what is made at
+  random is made once. */}}
 {{- define "tidewheel.checksums" -}}
+{{- $values := .Values -}}
 tidewheel/settings: {{ include (print .Template.BasePath "/settings.yaml") . | sha256sum }}
+tidewheel/secrets: {{ list $values.postgresql.enabled $values.postgresql.external $values.s3.enabled $values.lake.options $values.mlflow.username $values.mlflow.password | toJson | sha256sum }}
+{{- end }}
+
+{{- /* A pod template with the pull secrets of all pods: (dict "root" . "template" .Values.jobs.podTemplate). */}}
+{{- define "tidewheel.podTemplate" -}}
+{{- $template := deepCopy .template -}}
+{{- with .root.Values.imagePullSecrets }}
+{{- $_ := set $template.spec "imagePullSecrets" (concat . ($template.spec.imagePullSecrets | default list) | uniq) }}
+{{- end }}
+{{- toYaml $template }}
 {{- end }}
