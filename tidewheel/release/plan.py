@@ -129,5 +129,9 @@ def explain(state: State, wanted: str, stages: list[Stage]) -> str:
         return f"first release: version {wanted} as {state.idle}"
     health = "" if live.healthy else ", which does not answer,"
     [started] = [stage.replicas for stage in stages if isinstance(stage, StartIdle)]
-    count = "" if started == live.replicas else f", with {started} instead of {live.replicas} replicas"
+    count = (
+        ""
+        if started == live.replicas
+        else f"{'' if health else ','} with {started} instead of {live.replicas} replicas"
+    )
     return f"version {wanted} as {state.idle} takes over from version {live.version} as {live.colour}{health}{count}"

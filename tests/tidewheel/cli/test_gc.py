@@ -89,7 +89,7 @@ def test_bentos_that_answer_or_may_answer_again_stay(home: Settings) -> None:
     plan = {"stages": [], "before": None, "previous_version": None, "sentence": ""}
     releases.begin("orders", "6", "green", plan, "run", NOW)
     Layout(home.home).create()
-    Endpoints(Layout(home.home)).change("orders", lambda now: now.with_place(Colour.GREEN, Place("3", "hash", 1)))
+    Endpoints(Layout(home.home)).change("orders", lambda now: now.with_place(Colour.GREEN, Place("3", "hash", (1,))))
     recent = leave(home.bento_folder / "bentos" / "orders" / "1-ba9876543210", 2)
 
     assert "Bentos of orders: removed 3 (3.0 kB)" in gc()

@@ -37,7 +37,6 @@ class MemoryBackend:
 
     url: str = ""
     running: dict[Colour, str] = field(default_factory=dict)
-    started: dict[Colour, int] = field(default_factory=dict)
     routes: Traffic = field(default_factory=Traffic)
     ill: set[Colour] = field(default_factory=set)
     scores: dict[str, list[float]] = field(default_factory=dict)
@@ -47,6 +46,7 @@ class MemoryBackend:
     lacks: list[str] = field(default_factory=list)
     objects: str = ""
     astray: dict[str, Colour] = field(default_factory=dict)
+    started: dict[Colour, int] = field(default_factory=dict)
 
     def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         self.happened.append(f"start {colour}")
@@ -76,7 +76,7 @@ class MemoryBackend:
         return [self.address(colour)]
 
     def replicas(self, colour: Colour) -> int:
-        return self.started.get(colour, 0)
+        return self.started.get(colour, int(colour in self.running))
 
     def ready_replicas(self, colour: Colour) -> int:
         return self.replicas(colour)
