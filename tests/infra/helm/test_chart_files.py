@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from infra.images import airflow_env
 from infra.images.env_file import variables
 from tests.infra.helm.rendered import CHART, ROOT, SETS, documents, helm, named, pod_specs, render
+from tidewheel.pods import template_mistake
 
 
 def test_airflows_options_are_those_of_compose() -> None:
@@ -22,20 +23,21 @@ def test_the_chart_is_linted_without_a_complaint() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("file", ["jobs", "spark", "serving", "serving-gateway"])
-def test_accounts_and_roles_are_those_of_the_files_for_an_airflow_elsewhere(file: str, tmp_path: Path) -> None:
+def test_accounts_and_roles_are_those_of_the_files_for_an_airflow_elsewhere(tmp_path: Path) -> None:
     objects = render(SETS["gateway and releases"], tmp_path)
     ours = {"tidewheel-gateway-reader": "tidewheel-gateway-reader-place"}
-    for plain in documents((ROOT / f"infra/kubernetes/{file}.yaml").read_text(encoding="utf-8")):
-        kind, name = plain["kind"], plain["metadata"]["name"]
-        made = named(objects, kind, ours.get(name, name))
-        assert made["metadata"].get("namespace") == ("envoy-gateway-system" if file == "serving-gateway" else None)
-        if kind == "Role":
-            assert made["rules"] == plain["rules"]
-        if kind == "RoleBinding":
-            role, subjects = plain["roleRef"], plain["subjects"]
-            assert made["roleRef"] == role | {"name": ours.get(role["name"], role["name"])}
-            assert made["subjects"] == [subject | {"namespace": "place"} for subject in subjects]
+    places = {"jobs": None, "spark": None, "serving": None, "serving-gateway": "envoy-gateway-system"}
+    for file, place in places.items():
+        for plain in documents((ROOT / f"infra/kubernetes/{file}.yaml").read_text(encoding="utf-8")):
+            kind, name = plain["kind"], plain["metadata"]["name"]
+            made = named(objects, kind, ours.get(name, name))
+            assert made["metadata"].get("namespace") == place
+            if kind == "Role":
+                assert made["rules"] == plain["rules"]
+            if kind == "RoleBinding":
+                role, subjects = plain["roleRef"], plain["subjects"]
+                assert made["roleRef"] == role | {"name": ours.get(role["name"], role["name"])}
+                assert made["subjects"] == [subject | {"namespace": "place"} for subject in subjects]
 
 
 def test_every_option_of_airflow_is_in_the_config_map_or_the_secret(tmp_path: Path) -> None:
@@ -139,6 +141,8 @@ def test_pull_secrets_reach_the_pods_of_jobs_and_models_beside_their_own(tmp_pat
     own = {"spec": {"imagePullSecrets": [{"name": "mine"}]}}
     values = {"imagePullSecrets": [{"name": "registry"}], "jobs": {"podTemplate": own}}
     templates = named(render(values, tmp_path), "ConfigMap", "tidewheel-pod-templates")["data"]
+    (tmp_path / "serving.yaml").write_text(templates["serving.yaml"], encoding="utf-8")
+    assert template_mistake(tmp_path / "serving.yaml") == ""
     [job], [model] = documents(templates["job.yaml"]), documents(templates["serving.yaml"])
     assert job["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "mine"}]
     assert job["spec"]["containers"][0]["name"] == "job"

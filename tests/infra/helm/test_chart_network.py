@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from ruamel.yaml import YAML
 
 from infra.kubernetes.names import colour_labels
@@ -21,6 +20,7 @@ CALLERS: dict[str, Mapping[str, str]] = {
     "stranger": {"app": "stranger"},
 }
 OUTSIDE = {"kubernetes.io/metadata.name": "outside"}
+STORES = ("postgresql", "s3", "mlflow")
 AIRFLOW = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
 
 
@@ -77,22 +77,23 @@ def test_each_store_admits_who_needs_it_and_nobody_else(tmp_path: Path) -> None:
     assert admitted(objects, "airflow-dag-processor") == set()
 
 
-@pytest.mark.parametrize("component", ["postgresql", "s3", "mlflow"])
-def test_an_airflow_that_is_there_is_let_in_by_the_labels_of_its_values(component: str, tmp_path: Path) -> None:
+def test_an_airflow_that_is_there_is_let_in_by_the_labels_of_its_values(tmp_path: Path) -> None:
     values = YAML(typ="safe", pure=True).load((ROOT / "infra/helm/airflow-values.yaml").read_text(encoding="utf-8"))
-    policy = named(render(SETS["existing Airflow"], tmp_path), "NetworkPolicy", f"tidewheel-{component}")
+    objects = render(SETS["existing Airflow"], tmp_path)
     scheduler = {"tier": "airflow", "component": "scheduler", "release": "airflow"}
-    assert admits(policy, scheduler | values["labels"])
-    assert not admits(policy, scheduler)
+    for store in STORES:
+        policy = named(objects, "NetworkPolicy", f"tidewheel-{store}")
+        assert admits(policy, scheduler | values["labels"]), store
+        assert not admits(policy, scheduler), store
 
 
-@pytest.mark.parametrize("component", ["postgresql", "s3", "mlflow"])
-def test_clients_are_let_in_to_what_holds_data_and_not_to_airflow(component: str, tmp_path: Path) -> None:
+def test_clients_are_let_in_to_what_holds_data_and_not_to_airflow(tmp_path: Path) -> None:
     peer = {"namespaceSelector": {"matchLabels": OUTSIDE}, "podSelector": {"matchLabels": {"app": "stranger"}}}
     objects = render({"networkPolicy": {"clients": [peer]}}, tmp_path)
-    policy = named(objects, "NetworkPolicy", f"tidewheel-{component}")
-    assert admits(policy, CALLERS["stranger"], OUTSIDE)
-    assert not admits(policy, {}, OUTSIDE)
+    for store in STORES:
+        policy = named(objects, "NetworkPolicy", f"tidewheel-{store}")
+        assert admits(policy, CALLERS["stranger"], OUTSIDE), store
+        assert not admits(policy, {}, OUTSIDE), store
     assert not admits(named(objects, "NetworkPolicy", "tidewheel-airflow-api-server"), CALLERS["stranger"], OUTSIDE)
 
 

@@ -19,9 +19,9 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     return monkeypatch
 
 
-def settings_of(values: dict[str, Any], environment: pytest.MonkeyPatch, folder: Path) -> Settings:
+def settings_of(objects: list[dict[str, Any]], environment: pytest.MonkeyPatch) -> Settings:
     """The settings of a pod that has the chart's ConfigMap in its environment."""
-    data = named(render(values, folder), "ConfigMap", "tidewheel-settings")["data"]
+    data = named(objects, "ConfigMap", "tidewheel-settings")["data"]
     for name, value in data.items():
         if name.startswith("TIDEWHEEL_") and name != "TIDEWHEEL_HOME":
             environment.setenv(name, value)
@@ -29,7 +29,7 @@ def settings_of(values: dict[str, Any], environment: pytest.MonkeyPatch, folder:
 
 
 def test_releases_find_backend_endpoint_image_and_gateway(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    settings = settings_of(SETS["gateway and releases"], environment, tmp_path)
+    settings = settings_of(render(SETS["gateway and releases"], tmp_path), environment)
 
     assert settings.release_backend == "infra.kubernetes:KubernetesBackend"
     assert settings.require("endpoint_url") == "https://models.example"
@@ -51,10 +51,11 @@ def test_the_gateway_of_models_is_the_one_of_the_pages_unless_another_is_named(
     gateway: dict[str, Any], own: str, expected: tuple[str, str], environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     values = {"gateway": gateway | {"podsNamespace": "edge-pods"}, "serving": SERVING | {"gateway": own}}
-    settings = settings_of(values, environment, tmp_path)
+    objects = render(values, tmp_path)
+    settings = settings_of(objects, environment)
 
     assert tuple(settings.gateway.split("/")) == expected
-    role = named(render(values, tmp_path), "Role", "tidewheel-gateway-reader-place")
+    role = named(objects, "Role", "tidewheel-gateway-reader-place")
     assert role["metadata"]["namespace"] == settings.gateway_pods_namespace == "edge-pods"
 
 
@@ -68,5 +69,6 @@ def test_serving_without_a_gateway_or_an_address_is_refused_in_words(tmp_path: P
 
 
 def test_without_it_nothing_is_said_of_serving(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert settings_of({}, environment, tmp_path).release_backend == Settings().release_backend
-    assert "tidewheel-releaser" not in {o["metadata"]["name"] for o in render({}, tmp_path)}
+    objects = render({}, tmp_path)
+    assert settings_of(objects, environment).release_backend == Settings().release_backend
+    assert "tidewheel-releaser" not in {o["metadata"]["name"] for o in objects}
