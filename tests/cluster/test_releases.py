@@ -198,10 +198,10 @@ def test_while_the_gateways_controller_is_away_routes_keep_answering_and_a_relea
         with pytest.raises(PlatformError, match=expected):
             reroute(place.backend, Routes(GREEN))
         assert place.backend.traffic() == Routes(BLUE)
-        with pytest.raises(PlatformError, match=r"green is not stopped: HTTPRoute .* was changed and the controller"):
-            place.backend.stop(GREEN)
+        place.backend.stop(GREEN)  # nothing is routed there, by what the gateway's pods have
     assert traffic.failures == []
     wait_until(lambda: not place.backend.objection(), "the controller has caught up", 60)
+    start(place, GREEN, "2")
     reroute(place.backend, Routes(GREEN))
     assert place.predict()["model_version"] == "2"
 
