@@ -123,6 +123,11 @@ class KubernetesBackend:
         found = self._scaling.limits(colour)
         return found.minimum if found else 0
 
+    def maximum(self, colour: Colour) -> int | None:
+        """How many pods an autoscaler may make of a colour, as it was declared when the colour was started."""
+        found = self._scaling.limits(colour)
+        return found.maximum if found else None
+
     def ready_replicas(self, colour: Colour) -> int:
         """How many pods of a colour get requests."""
         found = self._deployment(colour)

@@ -147,6 +147,9 @@ class LocalBackend:
         """How many processes were started in a colour."""
         return len(self._endpoints.get(self._pipeline).programs(colour))
 
+    def maximum(self, colour: Colour) -> None:
+        """Nothing scales: there are as many processes as were started."""
+
     def ready_replicas(self, colour: Colour) -> int:
         """To how many processes of a colour Envoy sends requests; it does not check one that is alone."""
         return self._envoy.healthy_members(self._name(colour))

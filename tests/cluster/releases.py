@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from infra.kubernetes.pod import CONTAINER
 from infra.kubernetes.serving_pod import BENTO, model_container, volumes
 from tests import small_models
 from tests.cluster.kubernetes import ACCOUNT, ROOT, Cluster, Namespace
+from tests.cluster.serving import KILL_SERVICE
 from tests.conftest import wait_until
 from tests.infra.local.conftest import Place, build_artifacts, released_by
 from tidewheel.ledger import Ledger
@@ -46,6 +48,7 @@ class ServingHouse:
     def __init__(self, cluster: Cluster, namespace: Namespace, folder: Path) -> None:
         self.cluster, self.namespace = cluster, namespace
         self.folder = folder
+        self._administrator = os.environ["KUBECONFIG"]
         self.kubeconfig = namespace.airflows_kubeconfig(folder / "release.kubeconfig")
         self.pipeline = small_models.pipeline(folder)
         self.artifacts = build_artifacts(folder / "home", self.pipeline)
@@ -65,13 +68,19 @@ class ServingHouse:
         )
 
     @contextmanager
-    def place(self, database_url: str, replicas: dict[str, int] | None = None) -> Iterator[Place]:
-        """A pipeline of a test's own, and its release."""
+    def place(
+        self, database_url: str, replicas: dict[str, int] | None = None, pod: dict[str, Any] | None = None
+    ) -> Iterator[Place]:
+        """A pipeline of a test's own, and its release; what `pod` says is added to its pods."""
         name = f"p_{uuid4().hex[:8]}"
         serving = Serving.model_validate({"replicas": replicas or {}, "resources": RESOURCES})
         pipeline = self.pipeline.model_copy(update={"name": name, "serving": serving})
         pipeline = released_by(pipeline, bake_seconds=0.5, memory_budget_mb=2000)
         settings, releases = self.settings(database_url), Releases(Ledger(database_url))
+        if pod:
+            template = self.folder / f"{name}.yaml"
+            template.write_text(yaml.safe_dump({"kind": "Pod", "spec": pod}))
+            settings = settings.model_copy(update={"serving_pod_template": template})
         backend = self.backend(settings, pipeline)
         build: Callable[[str], Artifact] = self.artifacts.__getitem__
         try:
@@ -90,6 +99,17 @@ class ServingHouse:
         selector = ",".join(f"{name}={value}" for name, value in colour_labels(place.pipeline.name, colour).items())
         pods = self.namespace.core.list_namespaced_pod(self.namespace.name, label_selector=selector).items
         return [pod.metadata.name for pod in pods if pod.metadata.deletion_timestamp is None]
+
+    def kill_service(self, pod: str) -> None:
+        """SIGKILL to the model's process in a pod whose processes see each other."""
+        # As who made the namespace: the account that releases may not.
+        command = ["kubectl", "--kubeconfig", self._administrator, "exec", "--namespace", self.namespace.name, pod]
+        subprocess.run([*command, "--container", CONTAINER, "--", "python", "-c", KILL_SERVICE], check=True)
+
+    def restarts(self, pod: str) -> int:
+        """How often a pod's model was started again."""
+        found = self.namespace.core.read_namespaced_pod(pod, self.namespace.name)
+        return int(found.status.container_statuses[0].restart_count)
 
     def autoscaler_limits(self, place: Place, colour: Colour) -> tuple[int, int]:
         """Fewest and most pods that a colour's autoscaler allows."""

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
     from tidewheel.settings import Settings
 
+KILL_SERVICE = """
+import os, pathlib
+for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+    if b'-m\\0bentos.serve' in path.read_bytes(): os.kill(int(path.parts[2]), 9)
+"""
+"""SIGKILL to the model's process, from a container of its pod that sees its processes."""
 NAME = "orders-blue"
 DRAIN_SECONDS = 30
 PACE_SECONDS = 0.02
@@ -88,11 +94,7 @@ class ServingPod:
 
     def kill_service(self) -> None:
         """SIGKILL to the model's process."""
-        self._run(
-            "import os, pathlib\n"
-            "for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
-            "    if b'-m\\0bentos.serve' in path.read_bytes(): os.kill(int(path.parts[2]), 9)"
-        )
+        self._run(KILL_SERVICE)
 
     def shipper_usage(self) -> tuple[float, float]:
         """Seconds of CPU that the shipper has taken, and MiB of memory that it holds."""

@@ -47,6 +47,9 @@ class Backend(Protocol):
     def replicas(self, colour: Colour) -> int:
         """How many replicas a colour was started with, 0 where nothing was started."""
 
+    def maximum(self, colour: Colour) -> int | None:
+        """To how many replicas a colour may be scaled under load; None where nothing was started, or nothing scales."""
+
     def ready_replicas(self, colour: Colour) -> int:
         """How many replicas of a colour get requests now.
 

@@ -93,7 +93,8 @@ class Executor:
         if colour is None or version is None:
             return State()
         healthy = any(not self._unready(address) for address in self._backend.addresses(colour))
-        return State(Live(colour, version, healthy, self._backend.replicas(colour)))
+        replicas, maximum = self._backend.replicas(colour), self._backend.maximum(colour)
+        return State(Live(colour, version, healthy, replicas, maximum))
 
     def _unready(self, address: str) -> str:
         with Probe(address, platform_token=self._backend.token()) as probe:

@@ -27,6 +27,7 @@ from tidewheel.release.stages import (
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
     from tidewheel.spec.release import Strategy
+    from tidewheel.spec.serving import Replicas
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class Live:
         version: what runs there.
         healthy: whether it answers a golden row.
         replicas: how many were started.
+        maximum: to how many the place it runs in may scale it; None where nothing scales.
     """
 
     colour: Colour
     version: str
     healthy: bool = True
     replicas: int = 1
+    maximum: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,10 @@ def plan(state: State, wanted: str, spec: Pipeline) -> list[Stage]:
         spec: says how careful the release is.
 
     Returns:
-        The stages in order; none where the wanted version answers already, with as many replicas as declared.
+        The stages in order; none where the wanted version answers already, with between as many replicas as declared.
     """
     live, replicas = state.live, spec.serving.replicas.minimum
-    if live is not None and live.version == wanted and live.healthy and live.replicas == replicas:
+    if live is not None and live.version == wanted and live.healthy and _as_many(live, spec.serving.replicas):
         return []
     idle, guard = state.idle, guard_policy(spec)
     # There is no way back to a version that does not answer, nor anything to compare with.
@@ -103,6 +106,11 @@ def guard_policy(spec: Pipeline) -> GuardPolicy:
     """The guard as the spec declares it."""
     declared = spec.release.guard.model_dump(exclude={"window_seconds"})
     return GuardPolicy(latency_budget_ms=spec.serving.latency_budget_ms, **declared)
+
+
+def _as_many(live: Live, declared: Replicas) -> bool:
+    """Whether there may be as many replicas as declared."""
+    return live.replicas == declared.minimum and live.maximum in (None, declared.maximum)
 
 
 def _before_the_switch(

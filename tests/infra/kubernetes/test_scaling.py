@@ -77,6 +77,7 @@ def test_a_colour_is_stopped_without_a_pipeline_file_and_frees_the_size_of_the_o
     stops.stop(GREEN)
     assert api.limits("orders-blue") == (1, 4)
     assert (stops.replicas(BLUE), stops.replicas(GREEN)) == (1, 0)
+    assert (stops.maximum(BLUE), stops.maximum(GREEN)) == (4, None)
     stops.route(Traffic())
     stops.stop(BLUE)
     assert not [kind for kind, _ in api.objects if kind in ("Deployment", "HorizontalPodAutoscaler")]

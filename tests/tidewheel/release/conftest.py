@@ -45,6 +45,7 @@ class MemoryBackend:
     happened: list[str] = field(default_factory=list)
     lacks: list[str] = field(default_factory=list)
     objects: str = ""
+    scales_to: int | None = None
     astray: dict[str, Colour] = field(default_factory=dict)
     started: dict[Colour, int] = field(default_factory=dict)
 
@@ -77,6 +78,9 @@ class MemoryBackend:
 
     def replicas(self, colour: Colour) -> int:
         return self.started.get(colour, int(colour in self.running))
+
+    def maximum(self, colour: Colour) -> int | None:
+        return self.scales_to
 
     def ready_replicas(self, colour: Colour) -> int:
         return self.replicas(colour)

@@ -61,6 +61,14 @@ def test_a_change_of_the_replicas_alone_is_a_release_of_the_same_version(spec: P
     assert plan(State(Live(BLUE, "1", replicas=3)), "1", more) == []
 
 
+def test_a_change_of_the_most_replicas_alone_is_one_too_where_something_scales(spec: Pipeline) -> None:
+    serving = spec.serving.model_copy(update={"replicas": Replicas(minimum=1, maximum=6)})
+    more = spec.model_copy(update={"serving": serving})
+    assert StartIdle(GREEN, "1", 1) in plan(State(Live(BLUE, "1", maximum=3)), "1", more)
+    assert plan(State(Live(BLUE, "1", maximum=6)), "1", more) == []
+    assert plan(State(Live(BLUE, "1", maximum=None)), "1", more) == []
+
+
 def test_a_plan_from_before_replicas_starts_one() -> None:
     assert stage_from_json({"stage": "start", "colour": "blue", "version": "1"}) == StartIdle(BLUE, "1", 1)
 
