@@ -70,7 +70,7 @@ def plan(state: State, wanted: str, spec: Pipeline) -> list[Stage]:
         spec: says how careful the release is.
 
     Returns:
-        The stages in order; none where the wanted version answers already, with between as many replicas as declared.
+        The stages in order; none where the wanted version answers already, with as many replicas as declared.
     """
     live, replicas = state.live, spec.serving.replicas.minimum
     if live is not None and live.version == wanted and live.healthy and _as_many(live, spec.serving.replicas):
