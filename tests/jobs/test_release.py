@@ -36,7 +36,7 @@ def nowhere(settings: Settings, pipeline: str) -> MemoryBackend:
 
 def version_2_live(settings: Settings, pipeline: str) -> MemoryBackend:
     """A backend where version 2 is routed to, and silent."""
-    return MemoryBackend("http://127.0.0.1:1", {Colour.GREEN: "2"}, {Colour.GREEN: 1}, Traffic(Colour.GREEN))
+    return MemoryBackend("http://127.0.0.1:1", {Colour.GREEN: "2"}, routes=Traffic(Colour.GREEN))
 
 
 class Silent(MemoryBackend):
