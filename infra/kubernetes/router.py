@@ -21,10 +21,10 @@ from infra.kubernetes.routes import (
     held,
     own_cluster,
     policy,
+    requested,
     route,
     shown_header,
     slash_answer,
-    told,
 )
 from tidewheel.errors import PlatformError
 from tidewheel.release.stages import Colour
@@ -67,16 +67,16 @@ class Router:
             PlatformError: the gateway's pods do not know a colour that is to answer; nothing is changed.
         """
         stored = self._stored()
-        before, known = told(stored), held(stored)
+        before, known = requested(stored), held(stored)
         answering = frozenset(Colour) if traffic.share else traffic.reached - _copied(traffic)
         if before.live is not None and not answering <= known:
-            self._apply(before, token, kept=True)
+            self._apply(before, token, retained=True)
             known = frozenset(Colour)
-            if not self._await(before, kept=True, warm=answering):
+            if not self._await(before, retained=True, warm=answering):
                 names = " and ".join(sorted(answering))
                 why = self.objection() or f"its pods do not know {names} of {self._pipeline} after {TAKEN_SECONDS:g} s"
                 raise PlatformError(f"the gateway cannot be sent to {names}, and no request goes there: {why}")
-        self._apply(traffic, token, kept=len(known) > 1)
+        self._apply(traffic, token, retained=len(known) > 1)
 
     def forget(self, colour: Colour, token: str) -> None:
         """Have the gateway forget a colour to which nothing is routed.
@@ -87,9 +87,9 @@ class Router:
         stored = self._stored()
         if colour not in held(stored):
             return
-        traffic = told(stored)
-        self._apply(traffic, token, kept=False)
-        if not self._await(traffic, kept=False):
+        traffic = requested(stored)
+        self._apply(traffic, token, retained=False)
+        if not self._await(traffic, retained=False):
             why = self.objection() or f"the gateway still knows {colour} of {self._pipeline}"
             raise PlatformError(f"{colour} is not stopped: {why}")
 
@@ -108,7 +108,7 @@ class Router:
 
     def stored(self) -> Traffic:
         """Where requests shall go, by the API server."""
-        return told(self._stored())
+        return requested(self._stored())
 
     def traffic(self) -> Traffic:
         """Where they go, by all pods of the gateway."""
@@ -126,14 +126,14 @@ class Router:
         """
         found = self.gateway.figures(clusters(self._api.namespace, self._pipeline, colour))
         stored = self._stored()
-        if not found.known and colour in held(stored) | told(stored).reached:
+        if not found.known and colour in held(stored) | requested(stored).reached:
             raise PlatformError(f"the gateway has no figures of {self._pipeline}'s {colour}, to which it has a route")
         return found
 
     def _stored(self) -> Document | None:
         return self._api.get("HTTPRoute", slug(self._pipeline))
 
-    def _apply(self, traffic: Traffic, token: str, *, kept: bool) -> None:
+    def _apply(self, traffic: Traffic, token: str, *, retained: bool) -> None:
         # A request that a pod has died of may be given to another of its colour.
         limits = [self._scaling.limits(colour) for colour in traffic.reached]
         elsewhere = all(limit is not None and limit.minimum > 1 for limit in limits)
@@ -141,14 +141,14 @@ class Router:
             _shown(),
             slash_answer(self._pipeline),
             policy(self._pipeline, elsewhere=elsewhere),
-            route(self._pipeline, self.gateway.reference, traffic, token, kept=kept),
+            route(self._pipeline, self.gateway.reference, traffic, token, retained=retained),
         ):
             self._api.apply(document)
 
-    def _await(self, traffic: Traffic, *, kept: bool, warm: frozenset[Colour] = frozenset()) -> bool:
+    def _await(self, traffic: Traffic, *, retained: bool, warm: frozenset[Colour] = frozenset()) -> bool:
         """Wait until all pods of the gateway have a route, and know pods of these colours; whether they do."""
         names = {own_cluster(self._api.namespace, self._pipeline, colour) for colour in warm}
-        header, deadline = shown_header(traffic, kept=kept), time.monotonic() + TAKEN_SECONDS
+        header, deadline = shown_header(traffic, retained=retained), time.monotonic() + TAKEN_SECONDS
         while time.monotonic() < deadline:
             addresses = self.gateway.addresses()
             if all(self.gateway.shown(self._pipeline, address) == header for address in addresses) and all(

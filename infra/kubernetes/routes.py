@@ -61,7 +61,7 @@ def routed_mark(token: str, colour: Colour) -> str:
 
 
 def route(
-    pipeline: str, gateway: tuple[str, str], traffic: Traffic, token: str, *, kept: bool = False
+    pipeline: str, gateway: tuple[str, str], traffic: Traffic, token: str, *, retained: bool = False
 ) -> dict[str, Any]:
     """The route of a pipeline that has a live colour.
 
@@ -70,11 +70,11 @@ def route(
         gateway: namespace and name of the Gateway that it joins.
         traffic: where requests go; `live` is not None.
         token: the platform's.
-        kept: whether the gateway is to know the other colour too, although nothing is routed there: it gets the
+        retained: whether the gateway is to know the other colour too, although nothing is routed there: it gets the
             smallest weight, of which one request in a million is the price.
     """
     assert traffic.live is not None
-    other = traffic.share * PERCENT or (1 if kept else 0)
+    other = traffic.share * PERCENT or (1 if retained else 0)
     weights = {traffic.live: 100 * PERCENT - other, traffic.live.other: other}
     below = prefix(pipeline)
     filters: list[dict[str, Any]] = [_rewrite("/")]
@@ -89,7 +89,7 @@ def route(
         "backendRefs": [_weighted(pipeline, colour, weights[colour], token) for colour in Colour],
         "timeouts": {"request": ANSWER_TIMEOUT},
     }
-    return _route(pipeline, gateway, [answered, _slash(pipeline), _shown(pipeline, traffic, kept=kept)])
+    return _route(pipeline, gateway, [answered, _slash(pipeline), _shown(pipeline, traffic, retained=retained)])
 
 
 def gone_route(pipeline: str, gateway: tuple[str, str], gone: Gone) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def gone_route(pipeline: str, gateway: tuple[str, str], gone: Gone) -> dict[str,
     below = prefix(pipeline)
     rules = [
         _answered_by_the_gateway([_exact(below.rstrip("/")), _below(below)], gone_name(pipeline)),
-        _shown(pipeline, Traffic(), kept=False),
+        _shown(pipeline, Traffic(), retained=False),
     ]
     if gone.renamed_to:
         rules.insert(1, _answered_by_the_gateway([_exact(f"{below}predict")], f"{gone_name(pipeline)}-moved"))
@@ -178,7 +178,7 @@ def policy(pipeline: str, *, elsewhere: bool = False) -> dict[str, Any]:
     }
 
 
-def told(route_: dict[str, Any] | None) -> Traffic:
+def requested(route_: dict[str, Any] | None) -> Traffic:
     """Where a route says that requests go, whether a gateway has taken it or not."""
     if route_ is None:
         return Traffic()
@@ -198,9 +198,9 @@ def held(route_: dict[str, Any] | None) -> frozenset[Colour]:
     return frozenset(colour for colour, reference in zip(Colour, references, strict=False) if reference["weight"])
 
 
-def shown_header(traffic: Traffic, *, kept: bool) -> str:
+def shown_header(traffic: Traffic, *, retained: bool) -> str:
     """What `TRAFFIC_HEADER` shows of a route."""
-    return json.dumps({**asdict(traffic), "kept": kept})
+    return json.dumps({**asdict(traffic), "retained": retained})
 
 
 def shown_traffic(header: str) -> Traffic:
@@ -237,10 +237,10 @@ def _slash(pipeline: str) -> dict[str, Any]:
     return _answered_by_the_gateway([_exact(prefix(pipeline).rstrip("/"))], slash_name(pipeline))
 
 
-def _shown(pipeline: str, traffic: Traffic, *, kept: bool) -> dict[str, Any]:
+def _shown(pipeline: str, traffic: Traffic, *, retained: bool) -> dict[str, Any]:
     """The rule that says what this route does. In the route itself: a gateway takes all of it, or nothing."""
     rule = _answered_by_the_gateway([_exact(f"{prefix(pipeline)}{ROUTEZ}")], ANSWER)
-    header = {"name": TRAFFIC_HEADER, "value": shown_header(traffic, kept=kept)}
+    header = {"name": TRAFFIC_HEADER, "value": shown_header(traffic, retained=retained)}
     shown = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header]}}
     return {**rule, "filters": [shown, *rule["filters"]]}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 from pathlib import Path
 
@@ -155,6 +156,7 @@ def test_the_api_server_takes_what_each_set_of_values_makes(case: str, tmp_path:
         ["kubectl", "apply", "--dry-run=server", "--filename", "-"],
         input=objects, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if 'no matches for kind "Gateway"' in run.stderr:
+    required = os.environ.get("TIDEWHEEL_TEST_CLUSTER") == "required"
+    if 'no matches for kind "Gateway"' in run.stderr and not required:
         pytest.skip("the cluster has no Gateway API")
     assert run.returncode == 0, run.stderr

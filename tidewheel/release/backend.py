@@ -73,10 +73,10 @@ class Backend(Protocol):
         """Tell the router that nothing answers for this pipeline any more, and what callers are to be told."""
 
     def traffic(self) -> Traffic:
-        """Where the router says it sends requests, by what it has accepted and not by what it was told."""
+        """Where the router says it sends requests, by what it has accepted and not by what was requested."""
 
     def objection(self) -> str:
-        """Why the router has not taken what it was told last, as far as it says so; empty where it has."""
+        """Why the router has not applied the last request, as far as it reports it; empty where it has."""
 
     @classmethod
     def all_traffic(cls, settings: Settings) -> Mapping[str, Traffic]:

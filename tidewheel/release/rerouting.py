@@ -48,8 +48,8 @@ def await_traffic(backend: Backend, wanted: Traffic) -> None:
         if time.monotonic() > deadline:
             why = backend.objection()
             if why:
-                raise ReleaseError(f"the router was told {wanted} and sends requests to {traffic}: {why}")
-            raise ReleaseError(f"the router still sends requests to {traffic}; it was told {wanted}")
+                raise ReleaseError(f"the router was set to {wanted} but sends requests to {traffic}: {why}")
+            raise ReleaseError(f"the router still sends requests to {traffic}; it was set to {wanted}")
         time.sleep(POLL_SECONDS)
 
 

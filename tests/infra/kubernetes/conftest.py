@@ -1,13 +1,16 @@
-"""An API server that nobody answers for."""
+"""An API server in memory, and one that nobody answers for."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.kubernetes.api import KubernetesApi
+from tests.infra.kubernetes.memory import MemoryApi, in_memory
+from tidewheel.settings import Settings
 
 
 @pytest.fixture
@@ -25,3 +28,16 @@ def cluster_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubern
     path.write_text(json.dumps(content))
     monkeypatch.setenv("KUBECONFIG", str(path))
     return KubernetesApi("ns")
+
+
+@pytest.fixture
+def api() -> Iterator[MemoryApi]:
+    """The objects of a cluster, in memory."""
+    with in_memory() as api:
+        yield api
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An installation that serves on Kubernetes."""
+    return Settings(home=tmp_path, project=tmp_path, endpoint_url="http://gateway", serving_image="models:1")

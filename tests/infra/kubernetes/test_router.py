@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +10,7 @@ from infra.kubernetes import router
 from infra.kubernetes.backend import KubernetesBackend
 from infra.kubernetes.gateway import Gateway
 from infra.kubernetes.routes import shown_header
-from tests.infra.kubernetes.memory import MemoryApi, backend, in_memory
+from tests.infra.kubernetes.memory import MemoryApi, backend
 from tests.small_models import pipeline
 from tidewheel.errors import PlatformError
 from tidewheel.release.artifact import Artifact
@@ -21,17 +19,6 @@ from tidewheel.release.traffic import Gone, Traffic
 from tidewheel.settings import Settings
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
-
-
-@pytest.fixture
-def api() -> Iterator[MemoryApi]:
-    with in_memory() as api:
-        yield api
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, project=tmp_path, endpoint_url="http://gateway", serving_image="models:1")
 
 
 def started(settings: Settings, name: str = "orders", replicas: int = 1) -> KubernetesBackend:
@@ -92,7 +79,7 @@ def test_a_pipeline_on_which_the_gateways_pods_differ_is_left_out_for_the_moment
 
     def shown(_: Gateway, name: str, address: str) -> str:
         behind = (name, address) == ("orders", "two")
-        return shown_header(Traffic(GREEN if behind else BLUE), kept=True)
+        return shown_header(Traffic(GREEN if behind else BLUE), retained=True)
 
     monkeypatch.setattr(Gateway, "addresses", lambda _: ["one", "two"])
     monkeypatch.setattr(Gateway, "shown", shown)

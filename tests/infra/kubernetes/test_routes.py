@@ -8,7 +8,7 @@ import pytest
 
 from bentos.platform_token import COPY, copy_marks, is_copy
 from infra.kubernetes.names import LONGEST, colour_labels, colour_name, slug
-from infra.kubernetes.routes import clusters, gone_answers, gone_route, held, policy, route, routed_mark, told
+from infra.kubernetes.routes import clusters, gone_answers, gone_route, held, policy, requested, route, routed_mark
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Gone, Traffic
 
@@ -22,7 +22,7 @@ EVERY = [Traffic(BLUE), Traffic(GREEN), Traffic(GREEN, share=20), Traffic(BLUE, 
 @pytest.mark.parametrize("traffic", EVERY, ids=str)
 def test_a_route_says_what_it_was_made_of(traffic: Traffic) -> None:
     made = route("flight_delays", GATEWAY, traffic, "token")
-    assert told(made) == traffic
+    assert requested(made) == traffic
     backends = made["spec"]["rules"][0]["backendRefs"]
     assert [backend["name"] for backend in backends] == ["flight-delays-blue", "flight-delays-green"]
     weights = dict(zip(Colour, (backend["weight"] for backend in backends), strict=True))
@@ -31,9 +31,9 @@ def test_a_route_says_what_it_was_made_of(traffic: Traffic) -> None:
 
 
 def test_a_colour_that_is_kept_has_the_smallest_weight_and_is_known_to_the_gateway() -> None:
-    made = route("shop", GATEWAY, Traffic(GREEN), "token", kept=True)
+    made = route("shop", GATEWAY, Traffic(GREEN), "token", retained=True)
     assert [backend["weight"] for backend in made["spec"]["rules"][0]["backendRefs"]] == [1, 999_999]
-    assert told(made) == Traffic(GREEN)
+    assert requested(made) == Traffic(GREEN)
     assert held(made) == {BLUE, GREEN}
     assert held(route("shop", GATEWAY, Traffic(GREEN), "token")) == {GREEN}
     assert held(gone_route("shop", GATEWAY, Gone("2026-02-03"))) == held(None) == frozenset()
@@ -65,7 +65,7 @@ def test_a_service_takes_for_a_copy_what_the_route_has_sent_to_the_other_colour_
 def test_a_pipeline_that_was_renamed_sends_callers_on_and_says_gone_to_all_else() -> None:
     gone = Gone("2026-02-03", renamed_to="orders")
     made = gone_route("shop", GATEWAY, gone)
-    assert told(made) == Traffic()
+    assert requested(made) == Traffic()
     named = [rule["filters"][-1]["extensionRef"]["name"] for rule in made["spec"]["rules"]]
     assert named == ["shop-gone", "shop-gone-moved", "tidewheel-answer"]
     statuses = {

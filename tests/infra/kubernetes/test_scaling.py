@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from kubernetes.client import models as k8s
 
 from infra.kubernetes.names import colour_labels
 from infra.kubernetes.serving_pod import PORT
-from tests.infra.kubernetes.memory import MemoryApi, backend, in_memory
+from tests.infra.kubernetes.memory import MemoryApi, backend
 from tests.small_models import pipeline
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.stages import Colour
@@ -20,17 +18,6 @@ from tidewheel.spec import Pipeline
 from tidewheel.spec.serving import Replicas, Serving
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
-
-
-@pytest.fixture
-def api() -> Iterator[MemoryApi]:
-    with in_memory() as api:
-        yield api
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, project=tmp_path, endpoint_url="http://gateway", serving_image="models:1")
 
 
 def declared(folder: Path, minimum: int, maximum: int) -> Pipeline:

@@ -1,4 +1,4 @@
-"""What a release asks of a router that has several processes, or is slow to take what it was told."""
+"""What a release asks of a router that has several processes, or is slow to apply a request."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ def test_a_router_that_objects_to_a_change_is_quoted_and_the_release_goes_back(
     monkeypatch.setattr(rerouting, "ROUTER_SECONDS", 0.3)
     stand.release("1")
     stand.backend.objects = "the controller is away"
-    expected = "the router was told green and sends requests to green: the controller is away"
+    expected = "the router was set to green but sends requests to green: the controller is away"
     with pytest.raises(ReleaseError, match=expected):
         rerouting.reroute(stand.backend, Traffic(GREEN))
