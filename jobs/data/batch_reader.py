@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jobs.data.column_names import OURS
-from tidewheel.lake import LakeFile, Store, open_verified
+from tidewheel.lake import LakeFile, Store, open_parquet, open_verified
 
 PATH = f"{OURS}path"
 """Column that names the file of a row, relative to the dataset's folder."""
@@ -50,6 +49,8 @@ class BatchReader:
                 path, key = named[PATH], f"{self.folder.rsplit('/', 1)[-1]}/{named['partition']}"
                 file = LakeFile(f"{self.folder}/{path}", named[BYTES], named[SHA256], 0, key)
                 with open_verified(store, file) as opened:
-                    for rows in pq.ParquetFile(opened).iter_batches(ROWS_AT_ONCE, columns=self.columns.names):
+                    for rows in open_parquet(opened).iter_batches(
+                        ROWS_AT_ONCE, columns=self.columns.names, use_threads=False
+                    ):
                         table = pa.Table.from_batches([rows]).select(self.columns.names).cast(self.columns)
                         yield from table.append_column(PATH, pa.repeat(path, rows.num_rows)).to_batches()

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from jobs.models.contract import Contract
 from jobs.models.portable import dump_model
 from jobs.models.prediction import Model, model_frame, predict
-from tidewheel.lake import LakeFile, Store, open_verified
+from tidewheel.lake import LakeFile, Store, open_parquet, open_verified
 
 if TYPE_CHECKING:
     from jobs.data.executors import Executors
@@ -83,10 +83,10 @@ class Scorer:
         store, path, rows = Store(self.lake_root, self.lake_options), f"{self.folder}/{uuid4().hex}.parquet", 0
         wanted = [*self.kept, *self.columns.numeric, *self.columns.categorical]
         with open_verified(store, source) as opened, store.open(path, "wb") as written:
-            features = pq.ParquetFile(opened)
+            features = open_parquet(opened)
             schema = self._schema(features.schema_arrow)
             with pq.ParquetWriter(written, schema, compression="zstd") as writer:
-                for batch in features.iter_batches(BATCH_ROWS, columns=wanted):
+                for batch in features.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False):
                     writer.write_batch(self.score_batch(batch, schema))
                     rows += batch.num_rows
         return path, rows

@@ -64,7 +64,8 @@ def _day(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manife
 def _whole(kept: bytes) -> pd.DataFrame | None:
     """Rows that were drawn before; None where the file is broken, and they are to be drawn again."""
     try:
-        frame: pd.DataFrame = pq.read_table(pa.BufferReader(kept), page_checksum_verification=True).to_pandas()
+        stored = pq.ParquetFile(pa.BufferReader(kept), page_checksum_verification=True, pre_buffer=False)
+        frame: pd.DataFrame = stored.read(use_threads=False).to_pandas()
     except (OSError, pa.ArrowInvalid):  # Arrow says OSError where a page is broken
         return None
     return frame

@@ -23,7 +23,7 @@ from uuid import uuid4
 from tidewheel.errors import LakeError
 from tidewheel.lake.manifest import SHORT_HASH, DataFile, Manifest, content_hash
 from tidewheel.lake.store import Store
-from tidewheel.lake.verified import LakeFile, open_verified, read_document, verify_files
+from tidewheel.lake.verified import LakeFile, open_parquet, open_verified, read_document, verify_files
 from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ class Lake:
             LakeError: there are no files, one is not Parquet, or their columns differ.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         if not paths:
             raise LakeError(f"{self.pipeline}: no files to stage for {dataset}/{partition}")
@@ -85,7 +84,7 @@ class Lake:
         for path in paths:
             with self.store.open(path) as opened:
                 try:
-                    parquet = pq.ParquetFile(opened)
+                    parquet = open_parquet(opened)
                     schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
                 except (pa.ArrowInvalid, OSError) as error:  # Arrow says OSError where a page is broken
                     raise LakeError(f"{self.store.url(path)} is not a Parquet file: {error}") from error
@@ -223,7 +222,7 @@ class Lake:
         Args:
             manifest: of the batch.
             columns: only these; default: all.
-            where: only rows for which this holds; parts of a file whose statistics rule it out are not read.
+            where: parts of a file whose statistics rule it out are not read; other rows may still come along.
 
         Raises:
             LakeError: a file is gone, or is not what the manifest says.
@@ -247,12 +246,17 @@ class Lake:
         return pa.concat_tables(read, promote_options="permissive")
 
     def _read_file(self, file: LakeFile, columns: Sequence[str] | None, where: pc.Expression | None = None) -> pa.Table:
-        import pyarrow.parquet as pq
+        from pyarrow.dataset import ParquetFileFormat
 
+        names = list(columns) if columns else None
         with open_verified(self.store, file) as opened:
-            if columns is None and where is None:  # several times as fast, and pandas is not imported
-                return pq.ParquetFile(opened).read()
-            return pq.read_table(opened, columns=list(columns) if columns else None, filters=where)
+            parquet = open_parquet(opened)
+            if where is None:
+                table = parquet.read(names, use_threads=False)
+            else:
+                groups = ParquetFileFormat().make_fragment(opened).subset(where).row_groups
+                table = parquet.read_row_groups([group.id for group in groups], names, use_threads=False)
+        return table.select(names) if names else table  # a name that is not there is an error
 
     # --- places ----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from tidewheel.errors import LakeError
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
     from tidewheel.lake.store import Store
 
 CHUNK = 1 << 20
@@ -69,6 +71,17 @@ def open_verified(store: Store, file: LakeFile) -> Iterator[IO[bytes]]:
         if wrong:
             raise _not_as_named(store, file, wrong)
         yield readable
+
+
+def open_parquet(opened: IO[bytes]) -> pq.ParquetFile:
+    """Open a file that is to be read with `use_threads=False`: then no thread of Arrow's ever holds it.
+
+    One that does may do so for longer than the interpreter lives, and abort the process as it ends: 21 of 150 short
+    processes on a busy machine (https://github.com/apache/arrow/issues/34314).
+    """
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(opened, pre_buffer=False)
 
 
 def verify_files(store: Store, files: Iterable[LakeFile]) -> None:

@@ -22,10 +22,10 @@ def parquet_table(files: Sequence[SourceFile]) -> pa.Table:
 def _parquet(file: SourceFile) -> pa.Table:
     try:
         # A dataset, as `read_table` makes of it, fails on names that occur twice, in words of its own.
-        with pq.ParquetFile(pa.BufferReader(file.content)) as opened:
+        with pq.ParquetFile(pa.BufferReader(file.content), pre_buffer=False) as opened:
             if problem := name_problem(opened.schema_arrow.names, "write the file with other names"):
                 raise UnreadableFile(file, *problem)
-            return opened.read()
+            return opened.read(use_threads=False)
     except (pa.ArrowException, OSError, EOFError) as error:
         raise UnreadableFile(
             file, f"not a complete parquet file ({len(file.content)} bytes): {error}", "land it again"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.compute import field
 
 from tidewheel.errors import LakeError
 from tidewheel.lake import Lake, Manifest, Store, open_verified
@@ -158,3 +162,40 @@ def test_the_longest_name_of_a_source_file_is_quarantined_by_its_end(shop: Lake,
     url = shop.quarantine_raw("landing", DAY, name, b"id,am", "cut off")
     assert url.endswith(".csv")
     assert shop.quarantine_reason("landing", DAY) == "cut off"
+
+
+def test_parts_of_a_file_whose_statistics_rule_it_out_are_not_read(shop: Lake) -> None:
+    path = f"{shop.fresh_folder('requests')}/part.parquet"
+    with shop.store.open(path, "wb") as file:
+        pq.write_table(pa.table({"time": range(100), "score": range(100, 200)}), file, row_group_size=10)
+    manifest = shop.stage("requests", DAY, [path], {}, "code")
+    later = shop.read(manifest, ["score", "time"], where=(field("time") >= 55) & (field("time") < 62))
+    assert later.column_names == ["score", "time"]
+    assert later["time"].to_pylist() == list(range(50, 70))
+    assert shop.read(manifest, where=field("time") > 200).num_rows == 0
+    with pytest.raises(KeyError, match="colour"):
+        shop.read(manifest, ["time", "colour"])
+
+
+READS = """
+import os, sys
+from pyarrow.compute import field
+from tidewheel.lake import Lake, Store
+
+shop = Lake("shop", Store(sys.argv[1], {}))
+manifest = shop.need("landing", sys.argv[2])
+before = len(os.listdir("/proc/self/task"))
+for columns, where in ((None, None), (["id"], None), (["id"], field("id") > 20)):
+    assert shop.read(manifest, columns, where=where).num_rows
+print(before, len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_no_thread_of_arrows_holds_a_file_when_the_process_ends(shop: Lake) -> None:
+    published(shop, 1)
+    ran = subprocess.run(
+        [sys.executable, "-c", READS, shop.store.root, DAY], capture_output=True, text=True, timeout=60, check=True
+    )
+    before, after = ran.stdout.split()
+    assert after == before
