@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,7 @@ STOP_ORDER = (
     (postgres.NAME,),
 )
 NAMES = tuple(name for stage in STOP_ORDER for name in stage)
+_making_client = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,17 @@ def _unanswered(url: str, expected: int = 200) -> str:
     return answer if isinstance(answer, str) else ""
 
 
-@functools.cache
 def _client() -> httpx.Client:
-    # One for all: making a client costs more than an answer. No proxy: the services are on this machine.
-    return httpx.Client(timeout=5.0, trust_env=False)
+    # One for all: making a client costs more than an answer. Services are looked at by several threads at once.
+    with _making_client:
+        return _make_client()
+
+
+@functools.cache
+def _make_client() -> httpx.Client:
+    client = httpx.Client(timeout=5.0, trust_env=False)  # no proxy: the services are on this machine
+    atexit.register(client.close)
+    return client
 
 
 def _get(url: str, expected: int = 200) -> dict[str, Any] | str:
