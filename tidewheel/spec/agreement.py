@@ -46,6 +46,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_decision(pipeline),
         *_slices(pipeline),
         *_columns(pipeline),
+        *_explained(pipeline),
         *_challenger(pipeline),
         *_days(pipeline),
     ]
@@ -144,6 +145,19 @@ def _columns(pipeline: Pipeline) -> Iterator[Mistake]:
                 f"the platform itself adds {', '.join(_OURS)}, and columns that begin with {_OUR_PREFIX}, to the rows"
             )
             yield Mistake(key, f"found {name!r}", f"{name}: {ours}; rename this column in the reader or the transform")
+
+
+def _explained(pipeline: Pipeline) -> Iterator[Mistake]:
+    names = {
+        f"top_{kind}_{place + 1}" for kind in ("field", "contribution") for place in range(pipeline.scoring.explain)
+    }
+    for key, name in _roles(pipeline)[:-1]:  # the label is no column of predictions
+        if name.casefold() in names:
+            yield Mistake(
+                key,
+                f"found {name!r}",
+                f"scoring.explain adds {name} to the predictions; rename this column in the reader",
+            )
 
 
 def _roles(pipeline: Pipeline) -> list[Place]:

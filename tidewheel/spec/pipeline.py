@@ -13,6 +13,7 @@ from tidewheel.spec.mistake import refuse
 from tidewheel.spec.monitoring import Monitoring
 from tidewheel.spec.release import Release
 from tidewheel.spec.resources import JobResources, Resources, resources_of
+from tidewheel.spec.scoring import Scoring
 from tidewheel.spec.sections import (
     Alerts,
     Features,
@@ -20,7 +21,6 @@ from tidewheel.spec.sections import (
     Name,
     Nightly,
     Owner,
-    Scoring,
     Section,
     Source,
 )
