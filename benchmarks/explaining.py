@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.http_load import Load, request, send
@@ -26,6 +27,7 @@ from jobs.packaging.explanation import explanation_of
 from tidewheel.spec import load_pipeline
 
 MOST_ROWS = 100
+PLAIN_RATE = 200.0
 
 
 def main() -> None:
@@ -44,6 +46,7 @@ def main() -> None:
             before = server.megabytes()
             compare(server, {"one row": ("", one), "explained": ("?explain=true", one)}, TURN_SECONDS)
             compare(server, {f"{MOST_ROWS} rows": ("", many), "explained": ("?explain=true", many)}, TURN_SECONDS)
+            beside(server, one)
             print(
                 f"memory: {before:.0f} MB before the first explanation, {server.megabytes():.0f} MB after all of them"
             )
@@ -65,6 +68,19 @@ def compare(server: Server, bodies: dict[str, tuple[str, bytes]], seconds: float
     for name, found in loads.items():
         p50, p99 = (statistics.median(getattr(load, figure) for load in found) for figure in ("p50", "p99"))
         print(f"| {name} | {p50:.2f} | {p99:.2f} | {statistics.median(cpu[name]):.2f} |")
+
+
+def beside(server: Server, body: bytes) -> None:
+    """Plain requests at a steady rate, alone and while another connection has one row after another explained."""
+    plain, explained = request(server.url, body), request(f"{server.url}?explain=true", body)
+    alone = send(server.url, plain, 4, TURN_SECONDS, PLAIN_RATE)
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(send, server.url, explained, 1, TURN_SECONDS)
+        both = send(server.url, plain, 4, TURN_SECONDS, PLAIN_RATE)
+    print(
+        f"\nplain rows at {PLAIN_RATE:.0f} a second: p50 {alone.p50:.2f} ms, p99 {alone.p99:.2f} ms; beside "
+        f"{other.result().rate:.0f} explained ones a second p50 {both.p50:.2f} ms, p99 {both.p99:.2f} ms"
+    )
 
 
 if __name__ == "__main__":
