@@ -78,7 +78,7 @@ def raw_output(trained: Trained, frame: pd.DataFrame, task: Task) -> np.ndarray:
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=5))
 def test_base_and_contributions_add_up_to_the_raw_output_of_any_row(
     estimator: str, task: Task, rows: list[dict[str, Any]]
