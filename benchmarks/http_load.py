@@ -39,8 +39,9 @@ class Load:
 def request(url: str, body: bytes, content_type: str = "application/json", accept: str = "*/*") -> bytes:
     """A POST as it goes over the wire."""
     parts = urlsplit(url)
+    address = f"{parts.path}?{parts.query}" if parts.query else parts.path
     head = (
-        f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: {content_type}\r\naccept: {accept}\r\n"
+        f"POST {address} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: {content_type}\r\naccept: {accept}\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

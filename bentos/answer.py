@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pydantic_core
 from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
+    from bentos.explainer import Explanation
     from bentos.predictor import Predictions
 
 
@@ -22,32 +23,48 @@ class Answered:
     colour: str
     request_id: str
     flags: list[dict[str, Any]]
+    explanation: Explanation | None = None
 
     def to_json(self) -> bytes:
         """As `Answer` says."""
         return pydantic_core.to_json(self.fields())
 
     def to_arrow(self) -> bytes:
-        """An Arrow IPC stream with the column `prediction`; all else is in its schema's metadata."""
-        said = {"model_version": self.model_version, "colour": self.colour, "request_id": self.request_id}
-        schema = pa.schema(
-            [pa.field("prediction", pa.float64(), nullable=False)],
-            {**said, "flags": pydantic_core.to_json(self.flags)},
-        )
+        """An Arrow IPC stream with the column `prediction`; all else is in its schema's metadata.
+
+        Where predictions are explained, each field has a column `contribution.<field>` besides.
+        """
+        columns: dict[str, Any] = {"prediction": self.predictions}
+        said: dict[str, str | bytes] = {
+            "model_version": self.model_version,
+            "colour": self.colour,
+            "request_id": self.request_id,
+            "flags": pydantic_core.to_json(self.flags),
+        }
+        if explained := self.explanation:
+            names = (f"contribution.{field}" for field in explained.fields)
+            columns |= dict(zip(names, explained.contributions.T, strict=True))
+            said |= {"explanation": pydantic_core.to_json({"unit": explained.unit, "base": explained.base})}
+        schema = pa.schema([pa.field(name, pa.float64(), nullable=False) for name in columns], said)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as stream:
-            stream.write_batch(pa.record_batch([pa.array(self.predictions, pa.float64())], schema=schema))
+            arrays = [pa.array(values, pa.float64()) for values in columns.values()]
+            stream.write_batch(pa.record_batch(arrays, schema=schema))
         return bytes(sink.getvalue())
 
     def fields(self) -> dict[str, Any]:
         """As an object of plain values."""
-        return {
+        said = {
             "predictions": self.predictions.tolist(),
             "model_version": self.model_version,
             "colour": self.colour,
             "request_id": self.request_id,
             "flags": self.flags,
         }
+        if explained := self.explanation:
+            rows = [dict(zip(explained.fields, row, strict=True)) for row in explained.contributions.tolist()]
+            said["explanation"] = {"unit": explained.unit, "base": explained.base, "contributions": rows}
+        return said
 
 
 class Flag(BaseModel):
@@ -67,6 +84,23 @@ class Answer(BaseModel):
     colour: str = Field(description="which of the two places answered: blue or green")
     request_id: str = Field(description="the x-request-id of the request, or a new one")
     flags: list[Flag] = Field(description="values unlike any that training saw, 100 at most")
+
+
+class Contributions(BaseModel):
+    """What each field has added, exactly: base and contributions add up to the model's raw output."""
+
+    unit: Literal["log_odds", "probability", "value", "log_value"] = Field(
+        description="of the raw output: log-odds of the predicted probability, that probability, the predicted value, "
+        "or its logarithm"
+    )
+    base: float = Field(description="the raw output where nothing is known of a row")
+    contributions: list[dict[str, float]] = Field(description="one object a row: what each field adds to the base")
+
+
+class ExplainedAnswer(Answer):
+    """An answer with what it comes from, given where the query says `explain=true`."""
+
+    explanation: Contributions
 
 
 class Problem(BaseModel):

@@ -8,9 +8,10 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 from bentos.content_encoding import is_packed
-from bentos.problems import RequestRefused, refused_body, shortened
+from bentos.problems import RequestRefused, problem, refused_body, shortened
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,6 +25,9 @@ LARGEST_BODY = 32 << 20
 MOST_HELD = 8 * LARGEST_BODY
 """All bodies together that are being received or answered."""
 BODY_SECONDS = 30.0
+EXPLAIN = "explain"
+TRUTHS = {"true": True, "false": False}
+MOST_QUERY_FIELDS = 100
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
@@ -38,18 +42,21 @@ class Call:
     Attributes:
         headers: by lower-case name; of several of one name the last.
         request_id: the caller's, or a new one.
+        query: what follows the question mark of the address.
     """
 
     method: str
     headers: dict[bytes, bytes]
     request_id: str
+    query: bytes = b""
 
     @classmethod
     def of(cls, scope: Message) -> Call:
         """The call of an ASGI scope."""
         headers = dict(scope["headers"])
         asked = headers.get(b"x-request-id", b"")
-        return cls(scope["method"], headers, asked.decode() if REQUEST_ID.fullmatch(asked) else os.urandom(16).hex())
+        request_id = asked.decode() if REQUEST_ID.fullmatch(asked) else os.urandom(16).hex()
+        return cls(scope["method"], headers, request_id, scope.get("query_string", b""))
 
     @property
     def content_type(self) -> bytes:
@@ -60,6 +67,29 @@ class Call:
     def wants_arrow(self) -> bool:
         """Whether the answer shall be an Arrow stream."""
         return ARROW in self.headers.get(b"accept", b"")
+
+    @property
+    def explains(self) -> bool:
+        """Whether the answer shall say what each field has added to the predictions.
+
+        Raises:
+            RequestRefused: the query says neither that it shall nor that it shall not.
+        """
+        if not self.query:
+            return False
+        try:
+            found = parse_qs(self.query.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_QUERY_FIELDS)
+        except ValueError:
+            raise RequestRefused(422, f"the query has more than {MOST_QUERY_FIELDS} fields") from None
+        values = {value.lower() for value in found.get(EXPLAIN, ["false"])}
+        if len(values) == 1 and values <= TRUTHS.keys():
+            return TRUTHS[values.pop()]
+        shown = shortened(", ".join(found[EXPLAIN]))
+        raise RequestRefused(
+            422,
+            f"{EXPLAIN} in the query is {shown!r}: expected true or false",
+            [problem(None, EXPLAIN, shown, "true or false")],
+        )
 
     @property
     def is_packed(self) -> bool:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-CONTRACT, FACTS, MODEL = "contract.json", "service.json", "model.bin"
+CONTRACT, FACTS, MODEL, EXPLANATION = "contract.json", "service.json", "model.bin", "explanation.bin"
 FORMAT = 1
 
 Row = Mapping[str, Any]

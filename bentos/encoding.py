@@ -120,6 +120,11 @@ class Encoding:
     numbers: tuple[Number, ...]
     categories: tuple[Category, ...]
 
+    @property
+    def columns(self) -> tuple[Number | Category, ...]:
+        """All columns, numbers first."""
+        return (*self.numbers, *self.categories)
+
     def matrix(self, columns: Columns, kind: type[np.floating[Any]] = np.float64) -> Matrix:
         """The matrix of these columns, one row a row.
 

@@ -12,7 +12,8 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -181,13 +182,20 @@ class Endpoint:
 
     async def _reply(self, call: Call, receive: Receive) -> Reply:
         try:
+            explains = call.explains  # refuses a wrong query before the body is received
             body = await self._bodies.receive(call, receive)
             try:
                 small = _small(call, body)
-                if small is not None:
+                if small is not None and not explains:
                     return self._answer(call, lambda: self._desk.served.reader.from_json(small))
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._answer, call, lambda: self._decoded(call, body))
+                # An explanation takes many times as long as a prediction: it must not hold up the others.
+                read = (
+                    partial(self._decoded, call, body)
+                    if small is None
+                    else partial(self._desk.served.reader.from_json, small)
+                )
+                return await loop.run_in_executor(self._threads, self._answer, call, read, explains)
             finally:
                 self._bodies.release(body)
         except RequestRefused as refusal:
@@ -202,10 +210,13 @@ class Endpoint:
     def _decoded(self, call: Call, body: Body) -> Rows:
         return self._desk.decoders.rows(FORMS[call.content_type], call.is_packed, body)
 
-    def _answer(self, call: Call, read: Callable[[], Rows]) -> Reply:
+    def _answer(self, call: Call, read: Callable[[], Rows], explains: bool = False) -> Reply:
         started = time.perf_counter()
         desk, rows = self._desk, read()
         answer = desk.served.answer(rows, call.request_id)
+        if explains:
+            answer = replace(answer, explanation=desk.served.explain(rows))
+            desk.measures.explained(len(rows))
         if desk.log:
             desk.log.put(call, rows, answer.predictions)
         content, kind = (answer.to_arrow(), ARROW) if call.wants_arrow else (answer.to_json(), JSON)

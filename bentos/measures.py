@@ -63,6 +63,9 @@ class Measures:
         self._flags = Counter(
             "tidewheel_flagged_values", "Values unlike any that training saw.", registry=self._registry
         )
+        self._explained = Counter(
+            "tidewheel_explained_rows", "Rows answered with an explanation.", registry=self._registry
+        )
         ProcessCollector(registry=self._registry)  # memory and CPU: a release asks what a warm process holds
         if log:
             self._registry.register(LogFigures(log))
@@ -83,6 +86,10 @@ class Measures:
         self._rows.observe(rows)
         if flags:
             self._flags.inc(flags)
+
+    def explained(self, rows: int) -> None:
+        """Count rows whose predictions were explained."""
+        self._explained.inc(rows)
 
     def refused(self, status: int) -> None:
         """Count a request that was not answered."""

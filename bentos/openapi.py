@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from bentos.answer import Answer, Refusal
-from bentos.call import ARROW, BODY_SECONDS, PARQUET
+from bentos.answer import Answer, ExplainedAnswer, Refusal
+from bentos.call import ARROW, BODY_SECONDS, EXPLAIN, PARQUET
+from bentos.explainer import Explainer
 
 if TYPE_CHECKING:
     from bentos.served import Served
@@ -17,9 +18,9 @@ REFUSALS = {
     "400": "the body is not what its content type says",
     "401": "a token is wanted, and none of the right ones was shown",
     "408": f"the body was not complete within {BODY_SECONDS:g} seconds",
-    "413": "too many rows or bytes, or more than may be used to decode them",
+    "413": "too many rows (fewer where they are explained) or bytes, or more than may be used to decode them",
     "415": "another content type than these, or a content encoding other than gzip",
-    "422": "the rows are not what the contract says",
+    "422": "the rows are not what the contract says, or this model cannot be explained",
     "503": "too many large requests at the same time",
 }
 TABLE = "The columns are the fields of a row, under their names; numbers as any integer or float, texts as string or \
@@ -27,7 +28,8 @@ dictionary, a missing value as null."
 ARROW_REQUEST = f"An Arrow IPC stream, uncompressed. {TABLE}"
 PARQUET_REQUEST = f"A Parquet file. {TABLE}"
 ARROW_ANSWER = "An Arrow IPC stream with the column `prediction`; `model_version`, `colour`, `request_id` and `flags` \
-(as JSON) are metadata of its schema. Sent where the request accepts it."
+(as JSON) are metadata of its schema. Explained, it has a column `contribution.<field>` for each field, and \
+`explanation` (unit and base, as JSON) in the metadata. Sent where the request accepts it."
 
 
 def document(served: Served) -> dict[str, Any]:
@@ -35,7 +37,9 @@ def document(served: Served) -> dict[str, Any]:
     packaged = served.packaged
     request = served.reader.adapter.json_schema(ref_template=REFERENCE)
     schemas = request.pop("$defs", {})
-    _, answers = models_json_schema([(Answer, "serialization"), (Refusal, "serialization")], ref_template=REFERENCE)
+    _, answers = models_json_schema(
+        [(model, "serialization") for model in (Answer, ExplainedAnswer, Refusal)], ref_template=REFERENCE
+    )
     golden = packaged.golden_rows[0]
     example = {"rows": [dict(golden.row)]}
     answer_example = {
@@ -52,6 +56,15 @@ def document(served: Served) -> dict[str, Any]:
         "operationId": "predict",
         "tags": ["prediction"],
         "security": [{}, {"token": []}],
+        "parameters": [
+            {
+                "name": EXPLAIN,
+                "in": "query",
+                "required": False,
+                "schema": {"type": "boolean", "default": False},
+                "description": _explained(served),
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {
@@ -63,7 +76,10 @@ def document(served: Served) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "predictions",
-                "content": {**_json(_reference("Answer"), answer_example), ARROW.decode(): _binary(ARROW_ANSWER)},
+                "content": {
+                    **_json({"anyOf": [_reference("Answer"), _reference("ExplainedAnswer")]}, answer_example),
+                    ARROW.decode(): _binary(ARROW_ANSWER),
+                },
             },
             **{
                 status: {"description": meaning, "content": _json(_reference("Refusal"))}
@@ -90,6 +106,16 @@ def document(served: Served) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _explained(served: Served) -> str:
+    explainer = served.explainer
+    if not isinstance(explainer, Explainer):
+        return f"Not for this model: {explainer}."
+    return (
+        f"Whether the answer shall say what each field adds to a prediction, in {explainer.unit.replace('_', '-')}; "
+        f"then at most {explainer.most_rows} rows in one request."
+    )
 
 
 def _json(schema: dict[str, Any], example: dict[str, Any] | None = None) -> dict[str, Any]:

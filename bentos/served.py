@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bentos.answer import Answered
-from bentos.contract import MODEL, Packaged
+from bentos.contract import EXPLANATION, MODEL, Packaged
 from bentos.encoding import UnknownCategory
+from bentos.explainer import Explainer, Explanation, unpack
 from bentos.predictor import Predictor, load
-from bentos.problems import RequestRefused
+from bentos.problems import RequestRefused, problem, refusal
 from bentos.request import Reader
 from bentos.tables import TableReader
 
@@ -44,6 +46,11 @@ class Served:
     colour: str
     folder: Path = FOLDER
 
+    @cached_property
+    def explainer(self) -> Explainer | str:
+        """What explains the model, or why nothing does. Opened when it is first needed: most callers need none."""
+        return unpack((self.folder / EXPLANATION).read_bytes())
+
     @classmethod
     def open(cls, folder: Path = FOLDER, colour: str = "none") -> Served:
         """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
@@ -67,6 +74,31 @@ class Served:
         except UnknownCategory as error:
             raise RequestRefused(422, str(error)) from error
         return Answered(predictions, self.packaged.version, self.colour, request_id, self.reader.flags(rows))
+
+    def explain(self, rows: Rows) -> Explanation:
+        """Say what each field of rows that a reader has checked adds to their predictions.
+
+        Raises:
+            RequestRefused: nothing explains this model, the rows are too many, or the model cannot take a value.
+        """
+        explainer = self.explainer
+        if isinstance(explainer, str):
+            raise RequestRefused(422, f"this model's predictions cannot be explained: {explainer}")
+        if len(rows) > explainer.most_rows:
+            raise RequestRefused(
+                413, f"{len(rows)} rows to explain in one request, {explainer.most_rows} at most; send them in several"
+            )
+        try:
+            found = explainer(rows.columns)
+        except UnknownCategory as error:
+            raise RequestRefused(422, str(error)) from error
+        finite = np.isfinite(found.contributions)
+        if not finite.all():
+            row, place = (int(n) for n in np.argwhere(~finite)[0])
+            raise refusal(
+                [problem(row, found.fields[place], "a value too large to be explained", "a smaller number")], 1
+            )
+        return found
 
     def answers_a_golden_row(self) -> bool:
         """Whether the model answers at all, asked the way a request would."""

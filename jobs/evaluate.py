@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from jobs.data.landed_columns import with_landed_columns
 from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
 from jobs.evaluation.comparison_report import DayLosses, comparison_page
 from jobs.evaluation.evidence import CARD_FILE, keep_evidence
@@ -124,6 +125,7 @@ def _judge(
     learned_until = registry.judged_train_end(champion) if champion else ""
     days = [day for day in chosen.holdout if str(day.day) > learned_until]
     rows = labelled_rows(job.lake, pipeline, days)
+    rows = with_landed_columns(job.lake, rows, pipeline.key, rows[PARTITION], sorted(pipeline.gate.columns))
     truth = rows[pipeline.labels.column].to_numpy()
     number = (champion.version or "") if champion else ""
     if rows.empty:

@@ -17,6 +17,8 @@ from tidewheel.mlflow_api import NotInRegistry
 
 if TYPE_CHECKING:
     from jobs.models.contract import Contract
+    from jobs.models.prediction import Model
+    from jobs.packaging.top_contributions import TopContributions
     from tidewheel.lake import Manifest
     from tidewheel.ledger.tables import ModelVersionRow
 
@@ -40,7 +42,7 @@ def work(job: Job) -> Result:
     contract = registry.contract(job.settings, job.pipeline.name, scoring.version)
     features = [_features(job, day, contract, scoring.version) for day in days]
     model = registry.load_model(job.settings, job.pipeline.name, scoring.version)
-    folder = job.lake.fresh_folder("predictions")
+    folder, explain = job.lake.fresh_folder("predictions"), _explain(job, model, contract)
     scorer = Scorer(
         model=packed(model),
         columns=contract,
@@ -50,6 +52,7 @@ def work(job: Job) -> Result:
         lake_root=job.settings.lake_root,
         lake_options=job.settings.lake_options,
         folder=folder,
+        explain=explain,
     )
     sources = [file for manifest in features for file in job.lake.files(manifest)]
     spread = executors(job.pipeline, job.name, job.settings, sum(source.rows for source in sources))
@@ -69,11 +72,29 @@ def work(job: Job) -> Result:
     return Result(
         inputs={m.key: m.content_hash for m in features} | {"model": f"{VERSION}{scoring.version}"},
         outputs=staged,
-        figures={"version": scoring.version, "rows": rows, "days": len(staged)},
+        figures={
+            "version": scoring.version,
+            "rows": rows,
+            "days": len(staged),
+            **({"explained_in": explain.unit or "nothing"} if explain else {}),
+        },
         links=registry.pages(job.settings, scoring),
         sentence=f"{rows:,} rows of {job.partitions} scored by version {scoring.version}"
-        + (f", which answers, for {astray}" if astray else ""),
+        + (f", which answers, for {astray}" if astray else "")
+        + (f"; its predictions cannot be explained: {explain.reason}" if explain and explain.reason else ""),
     )
+
+
+def _explain(job: Job, model: Model, contract: Contract) -> TopContributions | None:
+    """What names the fields that add most to each prediction, where the pipeline declares so."""
+    if not job.pipeline.scoring.explain:
+        return None
+    from jobs.packaging.compile import comparison_frame
+    from jobs.packaging.explanation import explanation_of
+    from jobs.packaging.top_contributions import TopContributions
+
+    explanation = explanation_of(model, contract, comparison_frame(contract), job.pipeline.release.parity_tolerance)
+    return TopContributions(explanation, contract, job.pipeline.scoring.explain)
 
 
 def _version(job: Job, days: list[str]) -> tuple[ModelVersionRow | None, str]:

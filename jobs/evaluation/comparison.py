@@ -18,10 +18,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from jobs.evaluation.drawn_figures import drawn_figure
 from jobs.models.metrics import log_losses
 from jobs.models.prediction import Array
+from tidewheel.spec.decision import Decision
 
 RESAMPLES = 2000
+COMPARED = frozenset({"log_loss", "brier", "roc_auc", "rmse", "mae"})
+"""Figures that two models may be compared by."""
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
@@ -110,7 +114,7 @@ def resample(
         days: day of each row.
         seed: of the draws.
     """
-    codes, weights = _drawn_days(days, seed)
+    codes, weights = drawn_days(days, seed)
     worse: Array = np.subtract(
         losses(metric, truth, challenger, codes, weights), losses(metric, truth, champion, codes, weights)
     )
@@ -118,23 +122,34 @@ def resample(
 
 
 def figure_interval(
-    metric: str, truth: Array, predicted: Array, days: pd.Series[str], *, confidence: float, seed: int
+    metric: str,
+    truth: Array,
+    predicted: Array,
+    days: pd.Series[str],
+    *,
+    confidence: float,
+    seed: int,
+    decision: Decision | None = None,
 ) -> tuple[float, float]:
     """Two-sided confidence interval of one model's figure, from the same draws of days.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
+        metric: any figure of `jobs.models.figures.all_figures`.
         truth: labels, one a row.
         predicted: predictions for the same rows.
         days: day of each row.
         confidence: share of such intervals that hold the true figure, such as 0.9.
         seed: of the draws.
+        decision: threshold and costs; None: the default ones.
 
     Returns:
         Lower and upper end in the metric's unit; NaN with fewer than two days.
     """
-    codes, weights = _drawn_days(days, seed)
-    drawn = losses(metric, truth, predicted, codes, weights)[1:]
+    codes, weights = drawn_days(days, seed)
+    if metric in COMPARED:
+        drawn = losses(metric, truth, predicted, codes, weights)[1:]
+    else:
+        drawn = drawn_figure(metric, truth, predicted, codes, weights, decision or Decision())[1:]
     known, count = drawn[~np.isnan(drawn)], weights.shape[1]
     if count < 2 or len(known) == 0:
         return math.nan, math.nan
@@ -185,7 +200,8 @@ def losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: M
     return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
 
 
-def _drawn_days(days: pd.Series[str], seed: int) -> tuple[Codes, Matrix]:
+def drawn_days(days: pd.Series[str], seed: int) -> tuple[Codes, Matrix]:
+    """The day of each row as a number, and how often each day counts, as `day_weights` draws it."""
     codes, names = pd.factorize(days, sort=True)
     return codes.astype(np.int64), day_weights(len(names), seed)
 

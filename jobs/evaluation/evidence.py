@@ -11,6 +11,7 @@ from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
 from jobs.evaluation.slices import masks
 from jobs.models import registry
+from jobs.models.figures import all_figures
 from jobs.models.metrics import measure
 from jobs.models.prediction import model_frame
 from jobs.partial_failures import RAISING, PartialFailures
@@ -36,7 +37,6 @@ CARD_FILE = "model_card.md"
 SLICES_FILE = "slices.json"
 CONFIDENCE = 0.9
 SMALLEST_SLICE = 30
-WITHOUT_INTERVAL = frozenset({"r2"})
 
 
 def keep_evidence(
@@ -96,7 +96,7 @@ def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = 
     """
     named = sorted({*pipeline.gate.columns, *(pipeline.monitoring.slices or ())})
     found: list[dict[str, object]] = []
-    for column in named or pipeline.features.categorical:
+    for column in [name for name in named or pipeline.features.categorical if name in judged.rows]:
         for value, mask in masks(judged.rows, column):
             if mask.sum() < SMALLEST_SLICE:
                 continue
@@ -107,7 +107,7 @@ def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = 
 
 def _sliced(pipeline: Pipeline, judged: Judged, mask: Mask) -> dict[str, object]:
     row: dict[str, object] = {}
-    for name, figure in measure(judged.truth[mask], judged.challenger[mask], pipeline.task).items():
+    for name, figure in all_figures(judged.truth[mask], judged.challenger[mask], pipeline).items():
         row[NAMES[name]] = figure if figure == figure else None
     if judged.champion is not None:
         theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
@@ -119,9 +119,7 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
     found: dict[str, tuple[float, float]] = {}
     if judged.rows.empty:
         return found
-    for name in measure(judged.truth, judged.challenger, pipeline.task):
-        if name in WITHOUT_INTERVAL:
-            continue
+    for name in all_figures(judged.truth, judged.challenger, pipeline):
         with failures.named(f"interval of {NAMES[name]}"):
             found[name] = figure_interval(
                 name,
@@ -130,6 +128,7 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
                 judged.rows[PARTITION],
                 confidence=CONFIDENCE,
                 seed=pipeline.training.seed,
+                decision=pipeline.decision,
             )
     return found
 

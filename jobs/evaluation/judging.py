@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import loss_difference
-from jobs.evaluation.slices import compare_slices, group_gap
-from jobs.models.metrics import measure
+from jobs.evaluation.group_gaps import group_gap
+from jobs.evaluation.slices import compare_slices
+from jobs.models.figures import all_figures
 from jobs.models.prediction import Array
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate import (
@@ -23,6 +24,7 @@ from tidewheel.policies.gate import (
 )
 from tidewheel.policies.gate_measurement import Unsteady
 from tidewheel.spec import LOWER_IS_BETTER
+from tidewheel.spec.groups import group_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +73,9 @@ def gate_policy(pipeline: Pipeline) -> GatePolicy:
         )
         if gate.slices
         else None,
-        fairness=tuple(FairnessRule(limit.column, limit.figure, limit.maximum_gap) for limit in gate.fairness),
+        fairness=tuple(
+            FairnessRule(group_name(limit.column), limit.figure, limit.maximum_gap) for limit in gate.fairness
+        ),
         maximum_latency_ms=gate.maximum_latency_ms,
         maximum_size_mb=gate.maximum_size_mb,
         maximum_holdout_uses=gate.maximum_holdout_uses,
@@ -112,11 +116,11 @@ def measure_judged(
             confidence=pipeline.gate.confidence,
             seed=pipeline.training.seed,
         )
-        theirs = measure(judged.truth, judged.champion, pipeline.task)
+        theirs = all_figures(judged.truth, judged.champion, pipeline)
         comparison = Comparison(judged.champion_version, theirs, difference, bound)
     return GateMeasurement(
         challenger_version=version,
-        challenger=measure(judged.truth, judged.challenger, pipeline.task),
+        challenger=all_figures(judged.truth, judged.challenger, pipeline),
         rows=len(judged.rows),
         days=judged.rows[PARTITION].nunique(),
         comparison=comparison,
@@ -133,15 +137,18 @@ def measure_judged(
 def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[GroupGap, ...]:
     found = []
     for limit in pipeline.gate.fairness:
-        with failures.named(f"{limit.figure} of the groups of {limit.column}"):
+        with failures.named(f"{limit.figure} of the groups of {group_name(limit.column)}"):
             gap = group_gap(
                 judged.truth,
                 judged.challenger,
                 judged.rows,
-                task=pipeline.task,
-                column=limit.column,
+                groups=limit.column,
                 figure=limit.figure,
                 minimum_rows=limit.minimum_rows,
+                decision=pipeline.decision,
+                # one-sided, as the gate's, so that both ends are left with as much
+                confidence=2 * pipeline.gate.confidence - 1,
+                seed=pipeline.training.seed,
             )
             found.append(gap)
     return tuple(found)

@@ -1,34 +1,48 @@
-"""Parts of the rows: challenger against champion slice by slice, and how far apart groups are."""
+"""Parts of the rows: challenger against champion slice by slice."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import resample
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, Task
 from jobs.partial_failures import RAISING, PartialFailures
-from tidewheel.policies.gate_measurement import GroupGap, SliceComparison
+from tidewheel.policies.gate_measurement import SliceComparison
+from tidewheel.spec.groups import group_columns
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
 MISSING = "(missing)"
 """Name of the slice of rows that lack the column's value; in more brackets where a value is called so itself."""
 
 
-def masks(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
-    """Each value of a column in order, and which rows have it; missing is a value of its own."""
-    there, missing = rows[column].notna(), MISSING
-    while (rows.loc[there, column].astype(str) == missing).any():
-        missing = f"({missing})"
-    values = rows[column].astype(object).where(there, missing).astype(str)
+def masks(rows: pd.DataFrame, groups: str | Sequence[str]) -> Iterator[tuple[str, Mask]]:
+    """Each value of a column in order, and which rows have it; missing is a value of its own.
+
+    Args:
+        rows: with the column.
+        groups: the column; or several, whose combinations are the values, as `fast & north`.
+    """
+    columns = [_texts(rows[column]) for column in group_columns(groups)]
+    values = functools.reduce(lambda one, other: one + " & " + other, columns)
     for value in sorted(values.unique()):
         yield value, (values == value).to_numpy()
+
+
+def _texts(column: pd.Series[Any]) -> pd.Series[str]:
+    there, missing = column.notna(), MISSING
+    while (column[there].astype(str) == missing).any():
+        missing = f"({missing})"
+    return column.astype(object).where(there, missing).astype(str)
 
 
 def compare_slices(
@@ -112,49 +126,3 @@ def _compared(
         upper_bound=drawn.upper_bound(confidence),
         harm_probability=drawn.probability_beyond(margin * abs(old)),
     )
-
-
-def group_gap(
-    truth: Array,
-    predicted: Array,
-    rows: pd.DataFrame,
-    *,
-    task: Task,
-    column: str,
-    figure: str,
-    minimum_rows: int,
-) -> GroupGap:
-    """One figure of a model for each group of a column.
-
-    Args:
-        truth: labels, one a row.
-        predicted: predictions for the same rows.
-        rows: the same rows, with the column.
-        task: kind of label.
-        column: what groups are made of.
-        figure: mean_prediction, bias (mean prediction minus mean label), or a figure of the task.
-        minimum_rows: smaller groups are left out, by name.
-
-    Returns:
-        The figure of each group with enough rows.
-    """
-    groups, left_out = {}, []
-    for value, mask in masks(rows, column):
-        found = math.nan
-        if mask.sum() >= minimum_rows:
-            found = _figure(figure, truth[mask], predicted[mask], task)
-        if math.isnan(found):
-            left_out.append(value)
-        else:
-            groups[value] = found
-    return GroupGap(column, figure, groups, tuple(left_out))
-
-
-def _figure(name: str, truth: Array, predicted: Array, task: Task) -> float:
-    match name:
-        case "mean_prediction":
-            return float(predicted.mean())
-        case "bias":
-            return float(predicted.mean() - truth.mean())
-        case _:
-            return measure(truth, predicted, task)[name]

@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
@@ -23,6 +23,8 @@ from jobs.models.prediction import Model, model_frame, predict
 from tidewheel.lake import LakeFile, Store, open_parquet, open_verified
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jobs.data.executors import Executors
     from jobs.models.prediction import Task
     from tidewheel.settings import Settings
@@ -32,7 +34,22 @@ ROWS_BEFORE_SPARK_PAYS = 500_000
 """One core scores about 200,000 rows a second, and Spark takes several seconds to start."""
 FILE_COLUMNS = "path string, bytes long, sha256 string, rows long, batch string"
 """A `LakeFile` as a row of Spark's."""
+EXPLAINED_BEFORE_SPARK_PAYS = 10_000
+"""As many, where each prediction is explained."""
 RESULT = pa.schema([("source", pa.string()), ("path", pa.string()), ("rows", pa.int64())])
+
+
+class Explain(Protocol):
+    """Further columns that say what a prediction comes from."""
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """Names and types of the columns."""
+        ...
+
+    def __call__(self, frame: pd.DataFrame) -> list[pa.Array]:
+        """The columns for rows as a model sees them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class Scorer:
         lake_root: URL of the lake's root.
         lake_options: fsspec options of the lake.
         folder: where the files of predictions go, relative to the lake's root.
+        explain: what explains each prediction; None: nothing does.
     """
 
     model: bytes
@@ -58,6 +76,7 @@ class Scorer:
     lake_root: str
     lake_options: Mapping[str, object]
     folder: str
+    explain: Explain | None = None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score each file that a row describes (see `LakeFile`); answers where its predictions are (see `RESULT`)."""
@@ -93,14 +112,17 @@ class Scorer:
 
     def score_batch(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         """Score some rows: key and event time as they are, the prediction, and the version that made it."""
-        answers = predict(_opened(self.model), model_frame(batch.to_pandas(), self.columns), self.task)
+        frame = model_frame(batch.to_pandas(), self.columns)
+        answers = predict(_opened(self.model), frame, self.task)
+        explained = self.explain(frame) if self.explain else []
         version = pa.repeat(pa.scalar(self.version), batch.num_rows)
         kept = [batch.column(name) for name in self.kept]
-        return pa.RecordBatch.from_arrays([*kept, pa.array(answers), version], schema=schema)
+        return pa.RecordBatch.from_arrays([*kept, pa.array(answers), version, *explained], schema=schema)
 
     def _schema(self, features: pa.Schema) -> pa.Schema:
         kept = [pa.field(name, features.field(name).type) for name in self.kept]
-        return pa.schema([*kept, ("prediction", pa.float64()), ("model_version", pa.string())])
+        explained = self.explain.fields if self.explain else []
+        return pa.schema([*kept, ("prediction", pa.float64()), ("model_version", pa.string()), *explained])
 
 
 def score_files(
@@ -126,7 +148,8 @@ def score_files(
     Returns:
         Path of the predictions by path of the features.
     """
-    if executors is None and sum(source.rows for source in sources) <= ROWS_BEFORE_SPARK_PAYS:
+    few = EXPLAINED_BEFORE_SPARK_PAYS if scorer.explain else ROWS_BEFORE_SPARK_PAYS
+    if executors is None and sum(source.rows for source in sources) <= few:
         return {source.path: scorer.score_file(source)[0] for source in sources}
     from jobs.data.spark import spark_session
 

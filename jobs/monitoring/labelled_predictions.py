@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from jobs.data.conversions import read_as
+from jobs.data.landed_columns import with_landed_columns
 from jobs.data.request_log import RequestLog
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def labelled_predictions(
         settings: name the request log's folder.
         pipeline: names key, event time and label.
         day: the day, YYYY-MM-DD.
-        columns: categorical features to look at the rows by.
+        columns: features, or columns of the landed rows, to look at the rows by.
 
     Returns:
         The rows; a day without predictions or labels says so, and is no failure.
@@ -89,6 +90,7 @@ def labelled_predictions(
         there = [name for name in columns if name in features.columns]
         looked_at = _with_text_keys(lake.read(features, [*key, *there]), key).to_pandas()
         rows = rows.merge(looked_at, on=key, how="left")
+    rows = with_landed_columns(lake, rows, key, pd.Series(day, index=rows.index), columns)
     return LabelledPredictions(day, rows, inputs=_hashes(predictions, labels))
 
 

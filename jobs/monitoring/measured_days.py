@@ -79,8 +79,30 @@ def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None
     for part, figures in found.figures.items():
         known = {name: value for name, value in figures.items() if value == value}  # NaN is unknown
         by_version[part.version][part.slice or "all rows"] = known
-    said = {"day": found.day, "inputs": dict(found.inputs), "missing": found.missing, "versions": by_version}
+    said = {
+        "day": found.day,
+        "inputs": dict(found.inputs),
+        "missing": found.missing,
+        "versions": by_version,
+        "groups": _groups(found),
+    }
     job.lake.store.replace(_path(job, found.day), json.dumps(said, indent=2).encode())
+
+
+def _groups(found: DayPerformance) -> list[dict[str, object]]:
+    """Which groups were compared in which figure, and which have too few rows."""
+    return [
+        {
+            "version": part.version,
+            "column": gap.column,
+            "figure": gap.figure,
+            "groups": dict(gap.groups),
+            "too_small": list(gap.left_out),
+            **({"missing": gap.missing} if gap.missing else {}),
+        }
+        for part, gaps in found.gaps.items()
+        for gap in gaps
+    ]
 
 
 def _path(job: Job, day: str) -> str:

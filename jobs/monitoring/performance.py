@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.evaluation.drawn_figures import row_ratio
 from jobs.models.calibration import calibration_error, estimated_auc, expected_log_losses
+from jobs.models.figures import further_figures
 from jobs.models.metrics import log_losses, measure
 from jobs.models.recalibration import LITERAL, scores
 from jobs.monitoring.expectation import UNKNOWN, Expectation
+from jobs.monitoring.fairness import day_gaps, gap_figures
 from jobs.monitoring.labelled_predictions import ELSEWHERE, ONLINE, SOURCE, LabelledPredictions
 from jobs.partial_failures import RAISING, PartialFailures
+from tidewheel.spec.groups import group_columns, group_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from jobs.models.prediction import Array, Task
     from jobs.models.recalibration import Line
+    from tidewheel.policies.gate_measurement import GroupGap
     from tidewheel.spec import Pipeline
 
 VERSION = "model_version"
+LONGEST_SLICE = 200
+"""Characters of a slice's name in the ledger."""
 
 
 @dataclass(frozen=True, order=True)
@@ -49,6 +56,7 @@ class DayPerformance:
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
         elsewhere: predictions made online on the day, about rows that are none of the day's: not measured.
+        gaps: which groups were compared, by part.
     """
 
     day: str
@@ -56,6 +64,7 @@ class DayPerformance:
     missing: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     elsewhere: int = 0
+    gaps: Mapping[Part, Sequence[GroupGap]] = field(default_factory=dict)
 
     @property
     def main(self) -> Part | None:
@@ -69,6 +78,8 @@ def day_performance(
     day: LabelledPredictions,
     expectations: Mapping[str, Expectation],
     failures: PartialFailures = RAISING,
+    *,
+    reported: bool = True,
 ) -> DayPerformance:
     """Measure a day.
 
@@ -80,6 +91,7 @@ def day_performance(
         day: the day's predictions with the labels known for them.
         expectations: by version, what it showed on its gate's holdout.
         failures: takes note of a slice, or of groups, that cannot be measured.
+        reported: also what decides nothing: the figures of decisions, and the gaps between groups.
 
     Returns:
         Figures by part; a day without predictions or labels says so.
@@ -87,6 +99,7 @@ def day_performance(
     if day.missing:
         return DayPerformance(day.day, missing=day.missing, inputs=day.inputs)
     figures: dict[Part, Mapping[str, float]] = {}
+    gaps: dict[Part, Sequence[GroupGap]] = {}
     counts = day.rows.loc[day.rows[SOURCE] == ELSEWHERE, VERSION].value_counts()
     elsewhere = {str(version): int(count) for version, count in counts.items()}
     for name, count in elsewhere.items():
@@ -95,19 +108,23 @@ def day_performance(
         expected = expectations.get(str(version), UNKNOWN)
         if source == ONLINE:
             asked = {"elsewhere": float(elsewhere.get(str(version), 0))}
-            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected) | asked
+            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | asked
             continue
-        figures[Part(str(version))] = part_figures(rows, pipeline, expected)
+        figures[Part(str(version))] = part_figures(rows, pipeline, expected, reported)
         for name, part in _slices(rows, pipeline):
             with failures.named(f"slice {name} of {day.day}"):
-                figures[Part(str(version), name)] = part_figures(part, pipeline, expected)
-        for column in pipeline.monitoring.fairness:
-            with failures.named(f"groups of {column} on {day.day}"):
-                figures[Part(str(version), column)] = group_gaps(figures, str(version), column, pipeline)
-    return DayPerformance(day.day, figures, inputs=day.inputs, elsewhere=sum(elsewhere.values()))
+                figures[Part(str(version), name)] = part_figures(part, pipeline, expected, reported)
+        for groups in pipeline.monitoring.fairness if reported else ():
+            compared = Part(str(version), group_name(groups)[:LONGEST_SLICE])
+            with failures.named(f"groups of {group_name(groups)} on {day.day}"):
+                gaps[compared] = day_gaps(rows, groups, pipeline)
+                figures[compared] = gap_figures(gaps[compared])
+    return DayPerformance(day.day, figures, inputs=day.inputs, elsewhere=sum(elsewhere.values()), gaps=gaps)
 
 
-def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected: Expectation = UNKNOWN) -> dict[str, float]:
+def part_figures(
+    rows: pd.DataFrame, pipeline: Pipeline, expected: Expectation = UNKNOWN, reported: bool = True
+) -> dict[str, float]:
     """Figures of some rows; those without a label count in `labelled_share` alone.
 
     Classification: roc_auc, log_loss, brier, calibration_error, expected_log_loss (the mean binary entropy of the
@@ -115,6 +132,9 @@ def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected: Expectation =
     prediction_variance. Regression: rmse, mae, r2, squared_error, and where the version's error on its gate's holdout
     is known, expected_squared_error and excess_squared_error. Both: mean_prediction, bias (label minus prediction),
     rows, labelled_share.
+
+    Reported besides: what `jobs.models.figures.further_figures` gives, and for classification selection_rate,
+    false_positive_rate and false_negative_rate.
 
     Of a version whose predictions are not meant literally (see `jobs.models.recalibration`), all that is expected is
     expected of what they mean: so are excess_log_loss and prediction_variance, and there are calibrated_log_loss,
@@ -125,20 +145,18 @@ def part_figures(rows: pd.DataFrame, pipeline: Pipeline, expected: Expectation =
     truth, said = known[label].to_numpy(dtype="float64"), known["prediction"].to_numpy(dtype="float64")
     counted = {"rows": float(len(known)), "labelled_share": len(known) / len(rows) if len(rows) else math.nan}
     figures = {**measure(truth, said, pipeline.task), **counted}
+    if reported:
+        figures |= further_figures(truth, said, pipeline.task, pipeline.decision) | _rates(truth, said, pipeline)
     return figures if len(known) == 0 else figures | _about_itself(truth, said, pipeline.task, expected)
 
 
-def group_gaps(
-    figures: Mapping[Part, Mapping[str, float]], version: str, column: str, pipeline: Pipeline
-) -> dict[str, float]:
-    """Highest minus lowest group of a column: what is predicted, how far that is off, and the pipeline's metric."""
-    groups = [f for part, f in figures.items() if part.version == version and part.slice.startswith(f"{column}=")]
-    gaps = {}
-    for name in ("mean_prediction", "bias", pipeline.metric):
-        values = [group[name] for group in groups if not math.isnan(group.get(name, math.nan))]
-        if len(values) > 1:
-            gaps[f"gap_{name}"] = max(values) - min(values)
-    return gaps
+def _rates(truth: Array, said: Array, pipeline: Pipeline) -> dict[str, float]:
+    """How often rows are decided positive: all of them, the negative ones, and how often the positive ones are not."""
+    if pipeline.task == "regression" or len(truth) == 0 or not np.isfinite(said).all():
+        return {}
+    names = ("selection_rate", "false_positive_rate", "false_negative_rate")
+    sums = {name: [float(part.sum()) for part in row_ratio(name, truth, said, pipeline.decision)] for name in names}
+    return {name: above / below for name, (above, below) in sums.items() if below}
 
 
 def _about_itself(truth: Array, said: Array, task: Task, expected: Expectation) -> dict[str, float]:
@@ -181,14 +199,15 @@ def _slices(rows: pd.DataFrame, pipeline: Pipeline) -> Iterator[tuple[str, pd.Da
         sizes = rows.loc[rows[label].notna(), column].value_counts()
         for value, size in sizes.head(settings.largest_slices).items():
             if size >= settings.minimum_slice_rows:
-                yield f"{column}={value}"[:200], rows[rows[column] == value]
+                yield f"{column}={value}"[:LONGEST_SLICE], rows[rows[column] == value]
 
 
 def sliced_columns(pipeline: Pipeline) -> list[str]:
     """Columns that a day's rows must have for its slices and groups."""
     settings = pipeline.monitoring
     asked = pipeline.features.categorical if settings.slices is None else settings.slices
-    return list(dict.fromkeys([*asked, *settings.fairness]))
+    grouped = [name for groups in settings.fairness for name in group_columns(groups)]
+    return list(dict.fromkeys([*asked, *grouped]))
 
 
 def estimate(said: Array, task: Task, line: Line = LITERAL) -> dict[str, float]:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 import bentos
-from bentos.contract import CONTRACT, FACTS, MODEL
+from bentos.contract import CONTRACT, EXPLANATION, FACTS, MODEL
+from bentos.explainer import NOTHING, pack
 from jobs.models import registry
 from jobs.models.lineage import installed
 from jobs.models.portable import distributions_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 CODE = Path(bentos.__file__).parent
 BUILD_SECONDS = 300
+COMPILERS = ("compile.py", "explanation.py", "trees.py")
 PACKAGES = {
     "": (
         *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "uvicorn"),
@@ -142,16 +144,18 @@ class BentoStore:
             ReleaseError: BentoML refuses; the message ends with what it said.
         """
         from jobs.packaging.compile import comparison_frame, compile_model
+        from jobs.packaging.explanation import explanation_of
 
         started = time.monotonic()
-        tolerance = pipeline.release.parity_tolerance
-        compiled = compile_model(model, contract, comparison_frame(contract), tolerance, form)
+        tolerance, frame = pipeline.release.parity_tolerance, comparison_frame(contract)
+        compiled = compile_model(model, contract, frame, tolerance, form)
+        explanation = explanation_of(model, contract, frame, tolerance)
         tag_version = _tag_version(pipeline, version, origin)
         folder = self._folder(pipeline.name, tag_version)
         shutil.rmtree(folder, ignore_errors=True)
         self.home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="tidewheel-bento-") as context:
-            labels = _write_context(Path(context), pipeline, version, origin, contract, compiled)
+            labels = _write_context(Path(context), pipeline, version, origin, contract, compiled, explanation)
             self._run_build(Path(context), tag_version)
         return _built(folder, version, labels, seconds=time.monotonic() - started, reused=False)
 
@@ -183,7 +187,15 @@ def service_facts(pipeline: Pipeline, version: str) -> dict[str, Any]:
     }
 
 
-def write_service(folder: Path, pipeline: Pipeline, version: str, contract: Contract, form: str, model: bytes) -> None:
+def write_service(
+    folder: Path,
+    pipeline: Pipeline,
+    version: str,
+    contract: Contract,
+    form: str,
+    model: bytes,
+    explanation: bytes = pack(NOTHING),
+) -> None:
     """Write what the service opens: its code, contract, facts and model.
 
     Args:
@@ -193,12 +205,14 @@ def write_service(folder: Path, pipeline: Pipeline, version: str, contract: Cont
         contract: of the version.
         form: which form the model has.
         model: in that form.
+        explanation: what explains its predictions, as `jobs.packaging.explanation` makes it.
     """
     shutil.copytree(CODE, folder / CODE.name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / CONTRACT).write_text(contract.model_dump_json(indent=1), encoding="utf-8")
     facts = service_facts(pipeline, version) | {"format": form}
     (folder / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
     (folder / MODEL).write_bytes(model)
+    (folder / EXPLANATION).write_bytes(explanation)
 
 
 def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
@@ -210,17 +224,23 @@ def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
         "packages": installed(name for names in PACKAGES.values() for name in names),
         "compiler": installed(("skl2onnx", "onnx")),
         "code": content_hash(CODE.parent, (CODE.name,)),
-        "compiled_by": hashlib.sha256(Path(__file__).with_name("compile.py").read_bytes()).hexdigest(),
+        "compiled_by": [hashlib.sha256(Path(__file__).with_name(name).read_bytes()).hexdigest() for name in COMPILERS],
     }
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
     return f"{version}-{digest[:12]}"
 
 
 def _write_context(
-    context: Path, pipeline: Pipeline, version: str, origin: str, contract: Contract, compiled: CompiledModel
+    context: Path,
+    pipeline: Pipeline,
+    version: str,
+    origin: str,
+    contract: Contract,
+    compiled: CompiledModel,
+    explanation: bytes,
 ) -> dict[str, str]:
     """Lay out what `bentoml build` packs; returns the Bento's labels."""
-    write_service(context, pipeline, version, contract, compiled.format, compiled.content)
+    write_service(context, pipeline, version, contract, compiled.format, compiled.content, explanation)
     labels = {
         "pipeline": pipeline.name,
         "mlflow_version": version,
@@ -238,7 +258,7 @@ def _write_context(
     bentofile = {
         "service": "bentos.service:Model",
         "labels": labels,
-        "include": [f"{CODE.name}/*", CONTRACT, FACTS, MODEL],
+        "include": [f"{CODE.name}/*", CONTRACT, FACTS, MODEL, EXPLANATION],
         # Exact versions of this environment, so that nothing is resolved over the network.
         "python": {"lock_packages": False, "packages": [f"{name}=={version}" for name, version in packages.items()]},
     }

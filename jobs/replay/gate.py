@@ -33,6 +33,7 @@ def judge(
     """Hold a challenger against the champion on the holdout days that neither has learned from.
 
     Latency and size are not limited: a replay compiles nothing, and what it shares the machine with is another matter.
+    Nor are gaps between groups that are made of other columns than features: a replay reads features alone.
 
     Args:
         pipeline: its gate.
@@ -61,6 +62,8 @@ def judge(
     )
     measured = measure_judged(pipeline, judged, version, holdout_uses=uses)
     policy = replace(gate_policy(pipeline), maximum_latency_ms=None, maximum_size_mb=None)
+    unknown = {(gap.column, gap.figure) for gap in measured.gaps if gap.missing}
+    policy = replace(policy, fairness=tuple(r for r in policy.fairness if (r.column, r.figure) not in unknown))
     return measured, policy.decide(measured)
 
 

@@ -56,6 +56,17 @@ def test_every_row_gets_the_models_own_answer_its_key_and_the_version(parcels: P
     assert said["prediction"].tolist() == expected.tolist()
     assert set(said["model_version"]) == {"1"}
 
+    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
+    file.write_text(f"{file.read_text()}\nscoring: {{explain: 2}}\n")
+    record = run_job(parcels, "score", "2024-01-12", "explained")
+    explained = parcels.lake.read(
+        parcels.lake.manifest("predictions", "2024-01-12", record.outputs[0].content_hash)
+    ).to_pandas()
+    assert record.figures["explained_in"] == "log_odds"
+    assert explained["prediction"].tolist() == expected.tolist()
+    assert set(explained["top_field_1"]) | set(explained["top_field_2"]) <= {"weight", "distance", "carrier"}
+    assert (explained["top_contribution_1"].abs() >= explained["top_contribution_2"].abs()).all()
+
 
 def test_a_day_that_was_scored_keeps_its_version_unless_somebody_asks_for_the_champion(
     parcels: Parcels, run_job: RunJob

@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from tidewheel.policies.gate_fairness import FairnessRule, small_groups, unfair
+from tidewheel.policies.gate_finding import Finding
 from tidewheel.policies.gate_limits import Limits
 from tidewheel.policies.gate_measurement import (
     NAMES,
@@ -30,23 +32,6 @@ __all__ = [
 ]  # fmt: skip
 NAMED = 3
 """Slices and groups that a sentence names; all of them stand in the verdict's inputs."""
-
-
-@dataclass(frozen=True)
-class FairnessRule:
-    """How far apart the groups of a column may be in one figure."""
-
-    column: str
-    figure: str
-    maximum_gap: float
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one rule says, as the rest of a sentence that begins with the version."""
-
-    outcome: Outcome
-    says: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +121,7 @@ class GatePolicy:
             yield Finding(Outcome.REFUSED, str(measured.unsteady))
         yield from self._over_budget(measured.footprint)
         for rule in self.fairness:
-            yield from _unfair(rule, measured.gaps)
+            yield from unfair(rule, measured.gaps)
         if measured.comparison is not None:
             yield self._against_champion(measured, measured.comparison)
         elif not measured.incomparable:
@@ -211,6 +196,7 @@ class GatePolicy:
             yield f"{fine} of {len(judged)} slices are shown to be within {self.slices.margin:.0%}" + (
                 f", inconclusive: {_slices(undecided)}" if undecided else ""
             )
+        yield from small_groups(measured.gaps)
         if measured.holdout_uses:
             times = "challenger" if measured.holdout_uses == 1 else "challengers"
             yield f"some of these days have judged {measured.holdout_uses} {times} before"
@@ -254,21 +240,6 @@ class GatePolicy:
         limits = ("maximum_latency_ms", "maximum_size_mb", "maximum_holdout_uses")
         thresholds |= {name: value for name in limits if (value := getattr(self, name)) is not None}
         return Verdict(Kind.GATE, outcome, sentence, inputs, thresholds)
-
-
-def _unfair(rule: FairnessRule, gaps: Sequence[GroupGap]) -> Iterator[Finding]:
-    gap = next((g for g in gaps if (g.column, g.figure) == (rule.column, rule.figure)), None)
-    if gap is None or len(gap.groups) < 2:
-        yield Finding(
-            Outcome.INCONCLUSIVE, f"fewer than two groups of {rule.column} have rows enough to compare {rule.figure}"
-        )
-    elif gap.gap > rule.maximum_gap:
-        yield Finding(
-            Outcome.REFUSED,
-            f"has a gap in {rule.figure} of {gap.gap:.4g} between {rule.column} {gap.lowest} "
-            f"({gap.groups[gap.lowest]:.4g}) and {gap.highest} ({gap.groups[gap.highest]:.4g}), "
-            f"{rule.maximum_gap:g} is allowed",
-        )
 
 
 def _slices(parts: Sequence[SliceComparison]) -> str:

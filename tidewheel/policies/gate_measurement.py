@@ -6,7 +6,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-NAMES = {"log_loss": "log-loss", "brier": "Brier score", "roc_auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+NAMES = {
+    "log_loss": "log-loss",
+    "brier": "Brier score",
+    "roc_auc": "AUC",
+    "pr_auc": "PR-AUC",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "expected_cost": "expected cost",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mape": "MAPE",
+    "r2": "R²",
+}
 
 
 @dataclass(frozen=True)
@@ -48,16 +62,23 @@ class GroupGap:
     """How far apart the groups of a column are in one figure of the challenger.
 
     Attributes:
-        column: what the groups are made of.
+        column: what the groups are made of, as `tidewheel.spec.groups.group_name` writes it.
         figure: what is compared.
         groups: the figure of each group with enough rows.
         left_out: groups with too few rows, or where the figure cannot be computed.
+        low: lower end of the interval of the gap; NaN: unknown.
+        high: its upper end. Both hold for the differences of all pairs of groups at once, so that a low end above 0
+            is no accident of picking the two that are furthest apart.
+        missing: the column that is neither among the features nor the landed rows; empty where there is none.
     """
 
     column: str
     figure: str
     groups: Mapping[str, float]
     left_out: tuple[str, ...] = ()
+    low: float = math.nan
+    high: float = math.nan
+    missing: str = ""
 
     @property
     def lowest(self) -> str:

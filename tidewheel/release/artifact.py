@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from tidewheel.lake import Lake
 
 CONTRACT = "contract.json"
-CONTENT = ("bentos", CONTRACT, "service.json", "model.bin")
-"""What decides how a Bento answers: its code, contract, facts and model."""
+CONTENT = ("bentos", CONTRACT, "service.json", "model.bin", "explanation.bin")
+"""What decides how a Bento answers: its code, contract, facts and model, and what explains the model."""
+SINCE = frozenset({"explanation.bin"})
+"""Files that a Bento of an earlier release lacks: its content hash is what it was."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def content_hash(folder: Path, names: tuple[str, ...] = CONTENT) -> str:
 def _files(folder: Path, names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         path = folder / name
-        yield from sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
+        if name not in SINCE or path.exists():
+            yield from sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
 
 
 def _archive(folder: Path) -> bytes:

@@ -6,16 +6,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import did_you_mean
+from tidewheel.spec.groups import group_columns
 from tidewheel.spec.mistake import Mistake
 
 if TYPE_CHECKING:
     from tidewheel.spec.pipeline import Pipeline
 
 METRICS = {
-    "classification": ("log_loss", "brier", "roc_auc"),
-    "regression": ("rmse", "mae", "r2"),
+    "classification": (
+        *("log_loss", "brier", "roc_auc", "pr_auc"),
+        *("accuracy", "precision", "recall", "f1", "expected_cost"),
+    ),
+    "regression": ("rmse", "mae", "mape", "r2"),
 }
-_FIGURES = frozenset(name for names in METRICS.values() for name in names)
+_RATES = ("selection_rate", "recall", "false_positive_rate", "false_negative_rate")
+_FIGURES = frozenset(name for names in METRICS.values() for name in names) | {*_RATES}
+_COMPARED = {
+    "classification": ("log_loss", "brier", "roc_auc", *_RATES),
+    "regression": ("rmse", "mae"),
+}
+"""What may be compared between groups, besides the mean prediction and the bias."""
 _OURS = ("partition", "prediction", "model_version")
 """Columns that the platform adds to a team's own."""
 _OUR_PREFIX = "_tidewheel_"
@@ -33,8 +43,10 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
     """
     return [
         *_figures(pipeline),
+        *_decision(pipeline),
         *_slices(pipeline),
         *_columns(pipeline),
+        *_explained(pipeline),
         *_challenger(pipeline),
         *_days(pipeline),
     ]
@@ -50,8 +62,9 @@ def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
         if name not in allowed:
             yield Mistake(key, f"found {name!r}", f"{name} {expected}")
     for position, limit in enumerate(gate.fairness):
-        if limit.figure in _FIGURES and limit.figure not in allowed:
-            usable = ", ".join(("mean_prediction", "bias", *(name for name in allowed if name != "r2")))
+        compared = _COMPARED[pipeline.task]
+        if limit.figure in _FIGURES and limit.figure not in compared:
+            usable = ", ".join(("mean_prediction", "bias", *compared))
             yield Mistake(
                 ("gate", "fairness", position, "figure"),
                 f"found {limit.figure!r}",
@@ -61,8 +74,17 @@ def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
         if floor > 1:
             yield Mistake(("gate", "floors", name), f"found {floor:g}", f"expected at most 1: no model has more {name}")
     for name, ceiling in gate.ceilings.items():
-        if ceiling <= 0:
+        if ceiling <= 0 and name != "expected_cost":  # where gains are declared, a cost may be negative
             yield Mistake(("gate", "ceilings", name), f"found {ceiling:g}", "expected more than 0: no model is so good")
+
+
+def _decision(pipeline: Pipeline) -> Iterator[Mistake]:
+    if pipeline.task == "regression" and "decision" in pipeline.model_fields_set:
+        yield Mistake(("decision",), "", "a regression decides nothing: leave this section out")
+    if pipeline.decision.costs is None and "expected_cost" in pipeline.gate.ceilings:
+        yield Mistake(
+            ("gate", "ceilings", "expected_cost"), "", "needs decision.costs, which say what each kind of mistake costs"
+        )
 
 
 def _slices(pipeline: Pipeline) -> Iterator[Mistake]:
@@ -70,9 +92,13 @@ def _slices(pipeline: Pipeline) -> Iterator[Mistake]:
     named: list[Place] = []
     if gate.slices:
         named += [(("gate", "slices", "columns", n), name) for n, name in enumerate(gate.slices.columns)]
-    named += [(("gate", "fairness", n, "column"), limit.column) for n, limit in enumerate(gate.fairness)]
     named += [(("monitoring", "slices", n), name) for n, name in enumerate(monitoring.slices or ())]
-    named += [(("monitoring", "fairness", n), name) for n, name in enumerate(monitoring.fairness)]
+    grouped: list[tuple[tuple[int | str, ...], str | list[str]]]
+    grouped = [(("gate", "fairness", n, "column"), limit.column) for n, limit in enumerate(gate.fairness)]
+    grouped += [(("monitoring", "fairness", n), groups) for n, groups in enumerate(monitoring.fairness)]
+    # Any other column may be one of the landed rows, of which this file does not say all.
+    unfit = {*pipeline.features.numeric, pipeline.labels.column}
+    named += [(key, name) for key, groups in grouped for name in group_columns(groups) if name in unfit]
     for key, name in named:
         if name not in categorical:
             yield Mistake(
@@ -119,6 +145,19 @@ def _columns(pipeline: Pipeline) -> Iterator[Mistake]:
                 f"the platform itself adds {', '.join(_OURS)}, and columns that begin with {_OUR_PREFIX}, to the rows"
             )
             yield Mistake(key, f"found {name!r}", f"{name}: {ours}; rename this column in the reader or the transform")
+
+
+def _explained(pipeline: Pipeline) -> Iterator[Mistake]:
+    names = {
+        f"top_{kind}_{place + 1}" for kind in ("field", "contribution") for place in range(pipeline.scoring.explain)
+    }
+    for key, name in _roles(pipeline)[:-1]:  # the label is no column of predictions
+        if name.casefold() in names:
+            yield Mistake(
+                key,
+                f"found {name!r}",
+                f"scoring.explain adds {name} to the predictions; rename this column in the reader",
+            )
 
 
 def _roles(pipeline: Pipeline) -> list[Place]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tidewheel.spec.groups import Groups, group_columns
 from tidewheel.spec.sections import Column, Section
 
 
@@ -32,17 +33,32 @@ class SliceRules(Section):
     )
 
 
+Compared = Literal[
+    "mean_prediction", "bias", "log_loss", "brier", "roc_auc", "rmse", "mae", "selection_rate", "recall",
+    "false_positive_rate", "false_negative_rate",
+]  # fmt: skip
+
+
 class FairnessLimit(Section):
     """How far apart groups of rows may be."""
 
-    column: Column = Field(description="categorical feature column; each of its values is a group")
-    figure: Literal["mean_prediction", "bias", "log_loss", "brier", "roc_auc", "rmse", "mae"] = Field(
+    column: Groups = Field(
+        description="a categorical feature or any other column of the landed rows; each of its values is a group. Two "
+        "columns in a list: each combination of their values is one"
+    )
+    figure: Compared = Field(
         default="bias",
         description="what is compared between groups: the mean prediction, how far it lies above the mean of the "
-        "labels (bias), or a figure of the task",
+        "labels (bias), a figure of the task, or of the decisions at decision.threshold: selection_rate (demographic "
+        "parity), recall (equal opportunity), false_positive_rate, false_negative_rate",
     )
     maximum_gap: float = Field(gt=0, description="largest allowed difference between the highest and the lowest group")
-    minimum_rows: int = Field(default=200, ge=10, description="groups with fewer holdout rows are left out, by name")
+    minimum_rows: int = Field(
+        default=200,
+        ge=10,
+        description="groups with fewer holdout rows beneath the figure are left out, by name; for recall and "
+        "false_negative_rate these are positive rows, for false_positive_rate negative ones",
+    )
 
 
 class Gate(Section):
@@ -72,12 +88,12 @@ class Gate(Section):
         description="one-sided confidence of the comparison: a challenger worse by exactly the margin passes with at "
         "most the probability that is left, where days differ by luck alone",
     )
-    floors: dict[Literal["roc_auc", "r2"], float] = Field(
+    floors: dict[Literal["roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"], float] = Field(
         default_factory=dict,
         description="figures that must be at least this; where the champion misses it on the same rows as well, the "
         "days are hard: it is told, and refuses only a challenger that misses it by more (beyond the margin)",
     )
-    ceilings: dict[Literal["log_loss", "brier", "rmse", "mae"], float] = Field(
+    ceilings: dict[Literal["log_loss", "brier", "expected_cost", "rmse", "mae", "mape"], float] = Field(
         default_factory=dict, description="figures that must be at most this, with the same exception"
     )
     minimum_days: int = Field(
@@ -106,4 +122,4 @@ class Gate(Section):
     def columns(self) -> set[str]:
         """The columns that slices and groups are made of."""
         sliced = self.slices.columns if self.slices else []
-        return {*sliced, *(limit.column for limit in self.fairness)}
+        return {*sliced, *(name for limit in self.fairness for name in group_columns(limit.column))}

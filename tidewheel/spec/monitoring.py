@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tidewheel.spec.groups import Groups
 from tidewheel.spec.sections import Column, Section
 
 NumericDetector = Literal[
@@ -99,8 +100,11 @@ class Monitoring(Section):
         default=None,
         description="categorical feature columns; each of their larger values is looked at by itself; default: all",
     )
-    fairness: list[Column] = Field(
-        default_factory=list, description="categorical feature columns whose groups are compared with one another"
+    fairness: list[Groups] = Field(
+        default_factory=list,
+        description="columns whose groups are compared with one another: categorical features, or any other column of "
+        "the landed rows. Two columns in a list: the combinations of their values",
+        examples=[["region", ["region", "sex"]]],
     )
     minimum_slice_rows: int = Field(default=30, ge=2, description="slices with fewer labelled rows a day are left out")
     largest_slices: int = Field(default=10, ge=1, le=1000, description="most slices of a column, the largest ones")

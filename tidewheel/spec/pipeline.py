@@ -7,11 +7,13 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tidewheel.spec.agreement import METRICS, mistakes
+from tidewheel.spec.decision import Decision
 from tidewheel.spec.gate import Gate
 from tidewheel.spec.mistake import refuse
 from tidewheel.spec.monitoring import Monitoring
 from tidewheel.spec.release import Release
 from tidewheel.spec.resources import JobResources, Resources, resources_of
+from tidewheel.spec.scoring import Scoring
 from tidewheel.spec.sections import (
     Alerts,
     Features,
@@ -19,7 +21,6 @@ from tidewheel.spec.sections import (
     Name,
     Nightly,
     Owner,
-    Scoring,
     Section,
     Source,
 )
@@ -30,7 +31,7 @@ from tidewheel.spec.triggers import Triggers
 
 __all__ = ["LONGEST", "LOWER_IS_BETTER", "METRICS", "Pipeline"]
 
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "expected_cost", "rmse", "mae", "mape"})
 LONGEST = 4
 """A holdout that cannot decide is made longer the next time, up to so many times `training.holdout_days`."""
 
@@ -46,6 +47,7 @@ class Pipeline(Section):
     source: Source = Field(description="the rows to predict")
     labels: Labels = Field(description="the truth")
     features: Features = Field(description="what the model sees")
+    decision: Decision = Field(default_factory=Decision, description="which predictions count as positive")
     training: Training = Field(default_factory=Training, description="how a challenger is made")
     triggers: Triggers = Field(default_factory=Triggers, description="when it is trained again")
     monitoring: Monitoring = Field(default_factory=Monitoring, description="what is looked at every night")

@@ -282,12 +282,6 @@ class Features(Section):
         return self
 
 
-class Scoring(Section):
-    """How a day is scored offline."""
-
-    enabled: bool = Field(default=True, description="score each published feature partition")
-
-
 class Alerts(Section):
     """Who hears of a failure."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from jobs.data.training_data import PARTITION
-from jobs.evaluation.slices import MISSING, compare_slices, group_gap
+from jobs.evaluation.slices import MISSING, compare_slices
 from tidewheel.policies.gate import SliceComparison, SlicePolicy
 from tidewheel.policies.verdict import Outcome
 
@@ -62,19 +61,3 @@ def test_a_value_that_is_called_as_missing_ones_are_is_a_slice_of_its_own() -> N
     counts = rows["carrier"].value_counts(dropna=False)
     assert found[f"carrier={MISSING}"].rows == counts[MISSING]
     assert found[f"carrier=({MISSING})"].rows == rows["carrier"].isna().sum()
-
-
-def test_the_gap_of_a_figure_is_told_by_group_and_small_groups_are_left_out_by_name() -> None:
-    rows, truth, chance = fortnight()
-    told = np.where(rows["carrier"] == "UA", np.clip(chance + 0.2, 0, 1), chance)
-
-    def gap(figure: str) -> dict[str, float]:
-        found = group_gap(truth, told, rows, task="classification", column="carrier", figure=figure, minimum_rows=100)
-        assert found.left_out == ("rare",)
-        assert found.highest == "UA"
-        return dict(found.groups)
-
-    assert gap("bias")["UA"] - gap("bias")["AA"] == pytest.approx(0.18, abs=0.04)
-    united = (rows["carrier"] == "UA").to_numpy()
-    assert gap("mean_prediction")["UA"] == pytest.approx(told[united].mean())
-    assert gap("brier")["UA"] == pytest.approx(((told - truth)[united] ** 2).mean())

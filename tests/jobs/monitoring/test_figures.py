@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]
+FURTHER = {"expected_cost", "f1", "pr_auc", "accuracy"}
 
 
 def test_the_newest_matured_day_is_measured_against_its_own_labels(parcels: Parcels, run_job: RunJob) -> None:
@@ -181,6 +183,44 @@ def test_slices_and_gaps_between_groups_are_measured(parcels: Parcels, run_job: 
     assert bias["slow"] > bias["fast"]  # those of the slow carrier are late more often than their weight says
     [gap] = parcels.ledger.figures(parcels.name, "gap_bias", slice="carrier")
     assert gap.value == pytest.approx(max(bias.values()) - min(bias.values()))
+
+
+def land_sexes(parcels: Parcels, day: date) -> None:
+    """Publish landed rows of a day that name a sex; two keys are there twice, the last of which counts."""
+    keys = parcels.lake.read(parcels.lake.need("features", str(day)), ["parcel"])["parcel"].to_pylist()
+    sexes = ["f" if n % 3 else "m" for n in range(len(keys))]
+    table = pa.table({"parcel": [*keys[:2], *keys], "sex": ["?", "?", *sexes]})
+    parcels.lake.publish(parcels.lake.write_table("landing", str(day), table, {}, "test"))
+
+
+def test_groups_of_a_column_that_is_no_feature_and_of_two_columns_are_compared(
+    parcels: Parcels, run_job: RunJob
+) -> None:
+    declare(parcels, "monitoring: {fairness: [sex, [carrier, sex], country], minimum_slice_rows: 10}")
+    declare(parcels, "decision: {threshold: 0.6, costs: {false_positive: 1, false_negative: 3}}")
+    said = predict_day(parcels, MATURED)
+    land_sexes(parcels, MATURED)
+    run_job(parcels, "monitor", DAY, "night")
+    chosen = {sex: [said[key] >= 0.6 for n, key in enumerate(said) if (n % 3 > 0) == (sex == "f")] for sex in "fm"}
+    rates = {sex: np.mean(values) for sex, values in chosen.items()}
+
+    def stored(name: str, slice: str) -> float:
+        [row] = parcels.ledger.figures(parcels.name, name, slice=slice)
+        return float(row.value)
+
+    assert stored("selection_rate", "sex=f") == pytest.approx(rates["f"])
+    assert stored("gap_selection_rate", "sex") == pytest.approx(abs(rates["f"] - rates["m"]))
+    assert stored("gap_selection_rate_low", "sex") < 0 < stored("gap_selection_rate_high", "sex")
+    assert stored("gap_recall", "sex") == pytest.approx(stored("gap_false_negative_rate", "sex"))
+    assert stored("groups_compared", "carrier & sex") > 3
+    assert {
+        row.name for row in parcels.ledger.figures_of_days(parcels.name, str(MATURED), str(MATURED), FURTHER)
+    } == FURTHER
+    kept = json.loads(parcels.lake.store.read(f"{parcels.name}/reports/{MATURED}/performance.json") or b"")
+    groups = {(one["column"], one["figure"]): one for one in kept["groups"]}
+    assert set(groups["sex", "bias"]["groups"]) == {"f", "m"}
+    assert "(missing) & f" in groups["carrier & sex", "bias"]["too_small"]
+    assert groups["country", "bias"]["missing"] == "country"
 
 
 def test_what_the_model_expects_of_itself_is_held_against_what_came(parcels: Parcels, run_job: RunJob) -> None:

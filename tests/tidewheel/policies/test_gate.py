@@ -215,6 +215,36 @@ def test_groups_further_apart_than_the_limit_are_refused_and_the_two_are_named(g
         assert f"between origin {min(groups, key=lambda g: groups[g])}" in verdict.sentence
 
 
+def test_a_gap_is_reported_with_its_interval_and_the_groups_that_were_too_small() -> None:
+    wide = GroupGap("origin & sex", "recall", {"EWR & f": 0.5, "JFK & m": 0.7}, ("LGA & f",), low=0.12, high=0.28)
+    policy = dataclasses.replace(POLICY, fairness=(FairnessRule("origin & sex", "recall", 0.1),))
+    verdict = policy.decide(dataclasses.replace(measured(), gaps=(wide,)))
+    assert verdict.outcome is Outcome.REFUSED
+    assert "and JFK & m (0.7), interval 0.12 to 0.28, 0.1 is allowed" in verdict.sentence
+    assert verdict.sentence.endswith("too few rows to compare recall where origin & sex is LGA & f")
+    assert json.loads(json.dumps(verdict.inputs))["gaps"][0]["low"] == 0.12
+
+
+def test_a_column_of_groups_that_is_nowhere_is_named() -> None:
+    verdict = FAIR.decide(dataclasses.replace(measured(), gaps=(GroupGap("origin", "bias", {}, missing="orgin"),)))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert (
+        "gate.fairness names the column orgin, which neither the features nor the landed rows have" in verdict.sentence
+    )
+
+
+@pytest.mark.parametrize("name", ["pr_auc", "accuracy", "precision", "recall", "f1"])
+def test_figures_of_decisions_may_be_floors(name: str) -> None:
+    policy = dataclasses.replace(POLICY, floors={name: 0.6})
+    low, unknown = (
+        dataclasses.replace(measured(champion=None), challenger={"log_loss": 0.48, name: value})
+        for value in (0.5, math.nan)
+    )
+    assert policy.decide(low).outcome is Outcome.REFUSED
+    assert policy.decide(unknown).outcome is Outcome.INCONCLUSIVE
+    assert "below the floor of 0.6" in policy.decide(low).sentence
+
+
 def test_one_group_alone_cannot_show_that_it_is_treated_fairly() -> None:
     assert FAIR.decide(gap(A=0.0)).outcome is Outcome.INCONCLUSIVE
     assert FAIR.decide(measured()).outcome is Outcome.INCONCLUSIVE

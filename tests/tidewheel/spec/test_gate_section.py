@@ -22,6 +22,14 @@ CATEGORIES = SMALLEST + "  categorical: [channel]\n"
         ),
         ("gate: {fairness: [{column: amount, maximum_gap: 0.1}]}", "amount cannot make slices or groups"),
         ("gate: {fairness: [{column: channel, figure: rmse, maximum_gap: 0.1}]}", "rmse cannot judge a classification"),
+        ("gate: {fairness: [{column: [channel, region, sex], maximum_gap: 0.1}]}", "gate.fairness.0.column"),
+        ("gate: {fairness: [{column: [channel, amount], maximum_gap: 0.1}]}", "amount cannot make slices or groups"),
+        ("monitoring: {fairness: [returned]}", "returned cannot make slices or groups"),
+        ("task: regression\ndecision: {threshold: 0.3}", "a regression decides nothing: leave this section out"),
+        ("decision: {threshold: 1}", "decision.threshold"),
+        ("gate: {ceilings: {expected_cost: 2}}", "needs decision.costs"),
+        ("gate: {ceilings: {mape: 0.2}}", "mape cannot judge a classification"),
+        ("decision: {costs: {false_positive: 1}}", "decision.costs.false_negative"),
         ("gate: {slices: {columns: []}}", "gate.slices.columns"),
         ("gate: {rule: superor}", "did you mean 'superior'"),
         ("training: {search: {space: {max_iter: {low: 9, high: 3}}}}", "low is 9, which is not below high, 3"),
@@ -48,6 +56,20 @@ training:
     assert pipeline.gate.columns == {"channel"}
     assert pipeline.training.search
     assert pipeline.training.search.space["max_leaf_nodes"] == [15, 31]
+
+
+def test_groups_may_be_of_columns_that_are_no_features_and_of_two_of_them(tmp_path: Path) -> None:
+    section = """\
+decision: {threshold: 0.2, costs: {false_positive: 1, false_negative: 20}}
+gate:
+  floors: {f1: 0.3, pr_auc: 0.2}
+  ceilings: {expected_cost: -0.5}
+  fairness: [{column: [region, sex], figure: recall, maximum_gap: 0.1}]
+monitoring: {fairness: [sex, [region, sex]]}
+"""
+    pipeline = load_pipeline(write(tmp_path, CATEGORIES + section))
+    assert pipeline.gate.columns == {"region", "sex"}
+    assert pipeline.monitoring.fairness == ["sex", ["region", "sex"]]
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,10 @@ WRONG = {
     ),
     "a floor for an unknown figure": (
         ("gate: {floors: {roc_auk: 0.7}}\n", None),
-        ["gate.floors.roc_auk: found 'roc_auk'; expected 'roc_auc' or 'r2', did you mean 'roc_auc'?"],
+        [
+            "gate.floors.roc_auk: found 'roc_auk'; expected 'roc_auc', 'pr_auc', 'accuracy', 'precision', 'recall',",
+            " 'f1' or 'r2', did you mean 'roc_auc'?",
+        ],
     ),
     "a figure that does not fit the task": (
         ("gate: {metric: rmse}\n", None),

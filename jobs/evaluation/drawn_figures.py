@@ -1,0 +1,110 @@
+"""Figures under many draws of days, for the intervals of those that `jobs.evaluation.comparison` does not compare by.
+
+Each is a ratio of sums over rows, so that a draw needs the sums of each day and no row again. PR-AUC is none: its rows
+are put into bins by the rank of their prediction first, which moves it by less than one part in a thousand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.models.figures import costs_of_rows, decisions, relative_errors
+
+if TYPE_CHECKING:
+    from jobs.evaluation.comparison import Codes, Matrix
+    from jobs.models.prediction import Array
+    from tidewheel.spec.decision import Decision
+
+BINS = 1000
+Ratio = tuple["Array", "Array"]
+"""What a row adds to a figure's numerator and to its denominator."""
+
+
+def drawn_figure(name: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix, decision: Decision) -> Array:
+    """A figure under each row of day weights; NaN where a draw leaves it undefined.
+
+    Args:
+        name: pr_auc, r2, mape, expected_cost, or a figure that `row_ratio` knows.
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        codes: day of each row, as a number from 0 on.
+        weights: how often each day counts, resamples x days, as `day_weights` draws them.
+        decision: threshold and costs.
+    """
+    if name == "pr_auc":
+        return _average_precision(truth, predicted, codes, weights)
+    if name == "r2":
+        return _r2(truth, predicted, codes, weights)
+    return drawn_ratio(row_ratio(name, truth, predicted, decision), codes, weights)
+
+
+def row_ratio(name: str, truth: Array, predicted: Array, decision: Decision) -> Ratio:
+    """A figure as what each row adds to its numerator and denominator.
+
+    Raises:
+        ValueError: the figure is not of that kind.
+    """
+    ones = np.ones_like(predicted)
+    match name:
+        case "mean_prediction":
+            return predicted, ones
+        case "bias":
+            return predicted - truth, ones
+        case "mape":
+            shares = relative_errors(truth, predicted)
+            return np.nan_to_num(shares), np.isfinite(shares).astype(np.float64)
+    decided = decisions(predicted, decision)
+    hit = decided * truth
+    match name:
+        case "accuracy":
+            return (decided == truth).astype(np.float64), ones
+        case "selection_rate":
+            return decided, ones
+        case "precision":
+            return hit, decided
+        case "recall":
+            return hit, truth
+        case "f1":
+            return 2 * hit, decided + truth
+        case "false_positive_rate":
+            return decided - hit, 1 - truth
+        case "false_negative_rate":
+            return truth - hit, truth
+        case "expected_cost" if decision.costs:
+            return costs_of_rows(truth, decided, decision.costs), ones
+    raise ValueError(f"no figure called {name}")
+
+
+def drawn_ratio(ratio: Ratio, codes: Codes, weights: Matrix) -> Array:
+    """A ratio under each row of day weights; NaN where its denominator is 0."""
+    above, below = (weights @ np.bincount(codes, weights=part, minlength=weights.shape[1]) for part in ratio)
+    return _divided(above, below)
+
+
+def _r2(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    centred = truth - truth.mean()  # so that the squares lose no digits
+    sums = [
+        weights @ np.bincount(codes, weights=part, minlength=weights.shape[1])
+        for part in ((truth - predicted) ** 2, centred**2, centred, np.ones_like(truth))
+    ]
+    errors, squares, total, rows = sums
+    return 1 - _divided(errors, squares - total**2 / rows)
+
+
+def _average_precision(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    ranks = np.searchsorted(np.unique(-predicted), -predicted)  # the most probable rows first; equal ones are together
+    bins = ranks * min(BINS, ranks.max() + 1) // (ranks.max() + 1)
+    shape = (weights.shape[1], int(bins.max()) + 1)
+    positive, all_rows = np.zeros(shape), np.zeros(shape)
+    np.add.at(positive, (codes, bins), truth)
+    np.add.at(all_rows, (codes, bins), 1.0)
+    found = weights @ positive
+    precision = _divided(np.cumsum(found, axis=1), np.cumsum(weights @ all_rows, axis=1))
+    return _divided(np.nansum(found * precision, axis=1), found.sum(axis=1))
+
+
+def _divided(above: Array, below: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(below > 0, above / below, np.nan))

@@ -1,0 +1,115 @@
+"""How far apart groups of rows are in one figure of a model, and how surely.
+
+With many groups the two that are furthest apart are always apart. So the interval of their difference is as wide as it
+must be to hold for all pairs of groups at once (Bonferroni's correction).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from jobs.data.training_data import PARTITION
+from jobs.evaluation.comparison import COMPARED, drawn_days, losses
+from jobs.evaluation.drawn_figures import drawn_ratio, row_ratio
+from jobs.evaluation.slices import masks
+from tidewheel.policies.gate_measurement import GroupGap
+from tidewheel.spec.groups import group_columns, group_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from jobs.evaluation.comparison import Codes, Matrix
+    from jobs.models.prediction import Array
+    from tidewheel.spec.decision import Decision
+
+RATES = ("selection_rate", "recall", "false_positive_rate", "false_negative_rate")
+"""Demographic parity, equal opportunity, and the two rates of equalized odds."""
+
+
+def group_gap(
+    truth: Array,
+    predicted: Array,
+    rows: pd.DataFrame,
+    *,
+    groups: str | Sequence[str],
+    figure: str,
+    minimum_rows: int,
+    decision: Decision,
+    confidence: float,
+    seed: int,
+) -> GroupGap:
+    """One figure of a model for each group, and the interval of the gap by a bootstrap over days.
+
+    Args:
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        rows: the same rows, with their day (`partition`) and the columns that groups are made of.
+        groups: a column, or two whose combinations are the groups.
+        figure: mean_prediction, bias (mean prediction minus mean label), one of `RATES`, or a figure that two models
+            may be compared by.
+        minimum_rows: groups with fewer rows beneath the figure are left out, by name.
+        decision: the threshold of `RATES`.
+        confidence: two-sided, of the interval.
+        seed: of the draws.
+
+    Returns:
+        The figure of each group with enough rows; `missing` names a column that the rows do not have.
+    """
+    name = group_name(groups)
+    if lacking := [column for column in group_columns(groups) if column not in rows]:
+        return GroupGap(name, figure, {}, missing=lacking[0])
+    codes, weights = drawn_days(rows[PARTITION], seed)
+    drawn: dict[str, Array] = {}
+    left_out = []
+    for group, mask in masks(rows, groups):
+        counted, values = _draws(figure, truth[mask], predicted[mask], codes[mask], weights, decision)
+        if counted < minimum_rows or math.isnan(values[0]):
+            left_out.append(group)
+        else:
+            drawn[group] = values
+    return GroupGap(
+        name,
+        figure,
+        {group: float(values[0]) for group, values in drawn.items()},
+        tuple(left_out),
+        *_interval(drawn, weights.shape[1], confidence),
+    )
+
+
+def _draws(
+    figure: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix, decision: Decision
+) -> tuple[float, Array]:
+    """Rows beneath the figure, and its value as it is and under each draw of days."""
+    if not np.isfinite(predicted).all():
+        return float(len(truth)), np.full(len(weights), math.nan)
+    if figure not in COMPARED:
+        ratio = row_ratio(figure, truth, predicted, decision)
+        return float(ratio[1].sum()), drawn_ratio(ratio, codes, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw without a row of the group
+        values = losses(figure, truth, predicted, codes, weights)
+    return float(len(truth)), -values if figure == "roc_auc" else values
+
+
+def _interval(drawn: Mapping[str, Array], days: int, confidence: float) -> tuple[float, float]:
+    """Of the difference of the two groups that are furthest apart; NaN where days are too few."""
+    if len(drawn) < 2 or days < 2:
+        return math.nan, math.nan
+    lowest, highest = (choose(drawn, key=lambda group: drawn[group][0]) for choose in (min, max))
+    differences = drawn[highest] - drawn[lowest]
+    known = differences[1:][~np.isnan(differences[1:])]
+    if len(known) < 2:
+        return math.nan, math.nan
+    error = float(known.std()) * math.sqrt(days / (days - 1))
+    reach = error * float(stats.t.ppf(1 - pair_share(len(drawn), confidence) / 2, days - 1))
+    return float(differences[0]) - reach, float(differences[0]) + reach
+
+
+def pair_share(groups: int, confidence: float) -> float:
+    """What each pair of groups may err by, so that all intervals hold at once with a confidence."""
+    return (1 - confidence) / math.comb(groups, 2)

@@ -1,0 +1,90 @@
+"""All figures of a version's predictions: those of `jobs.models.metrics`, and those of its decisions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn import metrics
+
+from jobs.models.metrics import measure
+
+if TYPE_CHECKING:
+    from jobs.models.prediction import Array, Task
+    from tidewheel.spec import Pipeline
+    from tidewheel.spec.decision import Costs, Decision
+
+
+def all_figures(truth: Array, predicted: Array, pipeline: Pipeline) -> dict[str, float]:
+    """Every figure that a pipeline's predictions have; what cannot be computed is NaN.
+
+    Args:
+        truth: labels, one a row; 0 or 1 for classification.
+        predicted: predictions for the same rows.
+        pipeline: names the task, the decision's threshold and its costs.
+
+    Returns:
+        What `measure` gives; and for classification pr_auc, accuracy, precision, recall, f1 and, where costs are
+        declared, expected_cost; for regression mape.
+    """
+    return measure(truth, predicted, pipeline.task) | further_figures(
+        truth, predicted, pipeline.task, pipeline.decision
+    )
+
+
+def further_figures(truth: Array, predicted: Array, task: Task, decision: Decision) -> dict[str, float]:
+    """The figures beyond those of `measure`.
+
+    Precision is unknown where nothing is predicted positive, recall and PR-AUC where nothing is positive (PR-AUC also
+    where everything is), F1 where neither is anything. MAPE is of the rows whose label is not 0, since an error is no
+    share of nothing; of labels that are all 0 it is unknown.
+    """
+    usable = len(truth) > 0 and bool(np.isfinite(predicted).all())
+    if task == "regression":
+        return {"mape": _mape(truth, predicted) if usable else math.nan}
+    names = ("pr_auc", "accuracy", "precision", "recall", "f1", *(("expected_cost",) if decision.costs else ()))
+    if not usable:
+        return dict.fromkeys(names, math.nan)
+    decided = decisions(predicted, decision)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        truth, decided, average="binary", zero_division=np.nan
+    )
+    found = {
+        "pr_auc": float(metrics.average_precision_score(truth, predicted))
+        if 0 < truth.sum() < len(truth)
+        else math.nan,
+        "accuracy": float(metrics.accuracy_score(truth, decided)),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+    }
+    if decision.costs:
+        found["expected_cost"] = float(costs_of_rows(truth, decided, decision.costs).mean())
+    return found
+
+
+def decisions(predicted: Array, decision: Decision) -> Array:
+    """Probabilities as decisions: 1 from the threshold on, else 0."""
+    return np.asarray(predicted >= decision.threshold, dtype=np.float64)
+
+
+def costs_of_rows(truth: Array, decided: Array, costs: Costs) -> Array:
+    """What each row's decision costs."""
+    wrong = np.where(decided == 1, costs.false_positive, costs.false_negative)
+    right = np.where(decided == 1, costs.true_positive, costs.true_negative)
+    return np.asarray(np.where(truth == decided, right, wrong), dtype=np.float64)
+
+
+def relative_errors(truth: Array, predicted: Array) -> Array:
+    """Error of each row as a share of its label; NaN where the label is 0, or so near that there is no such number."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        shares = np.abs(predicted - truth) / np.abs(truth)
+    return np.asarray(np.where(np.isfinite(shares), shares, np.nan), dtype=np.float64)
+
+
+def _mape(truth: Array, predicted: Array) -> float:
+    known = np.isfinite(relative_errors(truth, predicted))
+    if not known.any():
+        return math.nan
+    return float(metrics.mean_absolute_percentage_error(truth[known], predicted[known]))

@@ -1,0 +1,79 @@
+"""The fields that add most to a prediction, as columns beside batch predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from bentos.explainer import Explainer, unpack
+from jobs.packaging.compile import columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.models.contract import Contract
+
+FIELD, CONTRIBUTION = "top_field", "top_contribution"
+
+
+@dataclass(frozen=True)
+class TopContributions:
+    """Names the fields with the largest contributions, either way; Spark sends it to the executors.
+
+    Attributes:
+        explanation: as `jobs.packaging.explanation` makes it.
+        contract: of the model.
+        count: how many fields a row names, where the model has so many.
+    """
+
+    explanation: bytes
+    contract: Contract
+    count: int
+
+    @property
+    def unit(self) -> str:
+        """Of the contributions, empty where the model cannot be explained."""
+        found = _opened(self.explanation)
+        return found.unit if isinstance(found, Explainer) else ""
+
+    @property
+    def reason(self) -> str:
+        """Why the model cannot be explained, empty where it can."""
+        found = _opened(self.explanation)
+        return found if isinstance(found, str) else ""
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """The columns: `top_field_1`, `top_contribution_1`, and so on, the largest first."""
+        kinds = {FIELD: pa.string(), CONTRIBUTION: pa.float64()}
+        return [pa.field(f"{name}_{place}", kind) for place in range(1, self.count + 1) for name, kind in kinds.items()]
+
+    def __call__(self, frame: pd.DataFrame) -> list[pa.Array]:
+        """The columns for some rows; null where the model cannot be explained or has no more fields.
+
+        Args:
+            frame: feature columns as `jobs.models.prediction.model_frame` makes them.
+        """
+        explainer = _opened(self.explanation)
+        if isinstance(explainer, str):
+            return [pa.nulls(len(frame), field.type) for field in self.fields]
+        found = explainer(columns_of(frame, self.contract))
+        largest_first = np.argsort(-np.abs(found.contributions), axis=1, kind="stable")
+        arrays: list[pa.Array] = []
+        for place in range(self.count):
+            if place >= len(found.fields):
+                arrays += [pa.nulls(len(frame), pa.string()), pa.nulls(len(frame), pa.float64())]
+                continue
+            chosen = largest_first[:, place]
+            arrays.append(pa.array([found.fields[field] for field in chosen], pa.string()))
+            arrays.append(pa.array(found.contributions[np.arange(len(frame)), chosen], pa.float64()))
+        return arrays
+
+
+@lru_cache(maxsize=1)
+def _opened(explanation: bytes) -> Explainer | str:
+    return unpack(explanation)
