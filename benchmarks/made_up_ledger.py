@@ -133,7 +133,7 @@ def _figures(story: MadeUp) -> Iterator[dict[str, Any]]:
         age, rows = max((day - champion.day).days, 0), 5_000 + 900 * math.sin(2 * math.pi * number / 7)
         world = 0.462 + 0.018 * math.sin(2 * math.pi * number / 365) + 0.006 * math.sin(2 * math.pi * number / 7)
         left = (story.newest - day).days
-        excess = 0.0006 * age + (0.002 * max(24 - left, 0) if story.falling else 0)
+        excess = 0.0006 * age + (0.005 * max(9 - left, 0) if story.falling else 0)
         at = _night(day, 3.5)
         base = {"pipeline": story.name, "partition": str(day), "measured_at": at}
         loss = world + excess + chance.gauss(0, 0.006)
@@ -201,7 +201,7 @@ def _verdicts(story: MadeUp) -> Iterator[dict[str, Any]]:
         elif story.falling and left < 6:
             outcome, due = "suppressed", ["performance"]
             words = (
-                f"excess loss {0.002 * (24 - left):.4f} over 14 days, t {4.1 - left / 3:.1f}, at least 0.0096 and 2.5 "
+                f"excess loss {0.004 * (9 - left):.4f} over 14 days, t {4.1 - left / 3:.1f}, at least 0.0096 and 2.5 "
                 f"but the budget is used up (one fit in 21 days, at most 2 saved): the next in {left + 3} days"
             )
         yield _verdict(story, day, "trigger", str(day), outcome, words, {"due": due, "age_days": age})
