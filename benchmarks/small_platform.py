@@ -101,16 +101,18 @@ def _started(folder: Path) -> Iterator[SmallPlatform]:
     layout.create()
     (folder / "dags").mkdir()
     (folder / "dags" / "orders.yaml").write_text(PIPELINE_FILE, encoding="utf-8")
-    endpoint, database = free_ports(2)
+    endpoint, postgres_port = free_ports(2)
     supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
     try:
         files = EnvoyFiles(layout.envoy)
         write_initial_state(files, endpoint_port=endpoint, admin_socket=layout.envoy_socket)
         postgres.create_data_folder(layout, password)
-        for program in (router.program(files), postgres.program(layout, database)):
+        for program in (router.program(files), postgres.program(layout, postgres_port)):
             supervisor.add(program)
             supervisor.start(program.name)
-        url = _database(postgres.url(password, database, "postgres"), postgres.url(password, database, "tidewheel"))
+        url = database(
+            postgres.url(password, postgres_port, "postgres"), postgres.url(password, postgres_port, "tidewheel")
+        )
         settings = Settings(
             home=layout.home,
             project=folder,
@@ -126,7 +128,8 @@ def _started(folder: Path) -> Iterator[SmallPlatform]:
         supervisor.shutdown()
 
 
-def _database(server: str, url: str) -> str:
+def database(server: str, url: str) -> str:
+    """Make an empty ledger on a server as soon as that answers; returns its URL."""
     deadline = time.monotonic() + 60
     while postgres.refusal(server) and time.monotonic() < deadline:
         time.sleep(0.1)

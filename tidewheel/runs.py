@@ -50,6 +50,9 @@ class JobRecord(BaseModel):
     code_version: str = ""
     seconds: float = 0
     import_seconds: float = Field(default=0, description="spent before the job's own work began, beyond `seconds`")
+    cpu_seconds: float = Field(
+        default=0, description="computed by the process, its imports included, and by the children it waited for"
+    )
     peak_memory_bytes: int = 0
 
 

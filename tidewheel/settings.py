@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         default="envoy-gateway-system", description="Kubernetes namespace of that Gateway's own pods"
     )
 
+    cpu_hour_price: float = Field(
+        default=0, ge=0, description="what an hour of one CPU costs; the console then shows what trainings cost"
+    )
+    currency: str = Field(default="EUR", max_length=10, description="of that price")
+
     @cached_property
     def lake_root(self) -> str:
         """URL of the lake's root, without a slash at the end."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-LAKE_ROUTE = "/tidewheel/lake"
-RECORD_ROUTE = "/tidewheel/record"
+ROUTE = "/tidewheel"
+LAKE_ROUTE = f"{ROUTE}/lake"
+RECORD_ROUTE = f"{ROUTE}/record"
 RECORD = "Record"
 REPORT = "Report"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,12 +16,16 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
-from plugins.operators.links import airflow_address, browser_address
-from plugins.web.overview import PURPOSES, overview
+from plugins.operators.links import ROUTE, airflow_address, airflow_path, browser_address
+from plugins.web.attention import as_utc, clause
+from plugins.web.fleet_page import declared_pipeline, fleet
+from plugins.web.pipeline_page import pipeline_page, report_path
 from plugins.web.reports import read_report
+from plugins.web.static_files import static_files, static_version
 from tidewheel.lake import Store
 from tidewheel.runs import JobRecord
 from tidewheel.settings import load_settings
+from tidewheel.spec import Pipeline, pipeline_files
 
 NOT_FOUND = 404
 UNAUTHENTICATED = 401
@@ -27,7 +33,12 @@ LONGEST_REPEATED = 120
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin", "cache-control": "no-store"}
 # A report's scripts run, but in an origin of their own: they see neither Airflow's cookie nor its API.
 REPORT_HEADERS = HEADERS | {"content-security-policy": "sandbox allow-scripts allow-popups allow-downloads"}
-PAGE_HEADERS = HEADERS | {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+# Neither script nor style stands in a page: what a hostile value might bring along would not run.
+PAGE_HEADERS = HEADERS | {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+}
+STATIC_HEADERS = HEADERS | {"cache-control": "private, max-age=31536000, immutable"}
 
 app = FastAPI(
     title="Tidewheel",
@@ -37,26 +48,47 @@ app = FastAPI(
     redoc_url=None,
     openapi_url=None,
 )
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @app.get("/")
-def show_overview() -> HTMLResponse:
-    """All pipelines on one page."""
+def show_fleet() -> HTMLResponse:
+    """All pipelines on one page, the one that needs somebody most at the top."""
     settings = load_settings()
+    return _page("fleet.html", fleet=fleet(settings), mlflow=settings.mlflow_url.rstrip("/"))
+
+
+@app.get("/pipeline/{name}")
+def show_pipeline(name: str) -> HTMLResponse:
+    """One pipeline: its quality, drift, trainings, releases, and what happens next."""
+    settings = load_settings()
+    file = next((file for file in pipeline_files(settings.pipelines_folder) if file.stem == name), None)
+    if file is None:
+        raise HTTPException(NOT_FOUND, f"there is no pipeline {_short(name)} in {settings.pipelines_folder}")
+    declared = declared_pipeline(file)
+    if not isinstance(declared, Pipeline):
+        return _page("unreadable.html", name=name, error=declared)
+    mlflow = settings.mlflow_url.rstrip("/")
     return _page(
-        "overview.html",
-        found=overview(settings),
-        purposes=PURPOSES,
-        mlflow=settings.mlflow_url,
-        airflow=airflow_address(),
+        "pipeline.html",
+        page=pipeline_page(settings, declared),
+        pipeline=declared,
+        mlflow=mlflow,
+        model=f"{mlflow}/#/models/{name}" if mlflow else "",
+        endpoint=f"{settings.endpoint_url.rstrip('/')}/{name}/" if settings.endpoint_url else "",
+        cpu_hour_price=settings.cpu_hour_price,
+        currency=settings.currency,
+        report=lambda day: browser_address(report_path(name, day)),
     )
+
+
+@app.get("/static/{name:path}")
+def show_static(name: str) -> Response:
+    """A style sheet or a script of the pages."""
+    found = static_files().get(name)
+    if found is None:
+        raise HTTPException(NOT_FOUND, f"there is no file {_short(name)}")
+    content, content_type = found
+    return Response(content, media_type=content_type, headers=STATIC_HEADERS)
 
 
 @app.get("/lake/{path:path}")
@@ -98,5 +130,42 @@ def _short(path: str) -> str:
     return repr(path if len(path) <= LONGEST_REPEATED else f"{path[:LONGEST_REPEATED]}...")
 
 
-def _page(template: str, **words: object) -> HTMLResponse:
-    return HTMLResponse(_templates.get_template(template).render(**words), headers=PAGE_HEADERS)
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "unknown"
+
+
+def _minute(at: datetime) -> str:
+    return f"{as_utc(at):%Y-%m-%d %H:%M}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "figure": _figure,
+        "minute": _minute,
+        "duration": _duration,
+        "clause": clause,
+        "grouped": "{:,.0f}".format,
+    }
+    return environment
+
+
+_templates = _environment()
+
+
+def _page(template: str, **facts: object) -> HTMLResponse:
+    root = f"{airflow_path()}{ROUTE}"
+    shared = {"root": root, "airflow": airflow_address(), "version": static_version()}
+    return HTMLResponse(_templates.get_template(template).render(**shared, **facts), headers=PAGE_HEADERS)

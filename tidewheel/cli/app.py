@@ -9,6 +9,7 @@ import typer
 
 import tidewheel
 from tidewheel.cli import (
+    console,
     demo,
     gc,
     lake,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 demo.register(app)
 platform.register(app)
+console.register(app)
 gc.register(app)
 lake.register(app)
 load.register(app)

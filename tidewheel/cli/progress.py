@@ -78,6 +78,7 @@ def print_addresses(console: Console, settings: Settings) -> None:
     table = Table.grid(padding=(0, 2))
     for name, url, user in (
         ("Airflow", settings.airflow_url, settings.airflow_username),
+        ("Console", f"{settings.airflow_url.rstrip('/')}/tidewheel/" if settings.airflow_url else "", ""),
         ("MLflow", settings.mlflow_url, settings.mlflow_username),
         ("Endpoint", settings.endpoint_url, ""),
     ):

@@ -1,0 +1,249 @@
+"""What of a pipeline needs somebody's attention, the most urgent first, each in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tidewheel.ledger.releases import Status
+from tidewheel.policies.verdict import Kind, Outcome
+
+if TYPE_CHECKING:
+    from tidewheel.ledger.tables import ReleaseRow, RetrainRequestRow, VerdictRow
+    from tidewheel.spec import Pipeline
+
+LATE_DAYS = 1
+"""Days that data may lag behind the newest night; `TidewheelNightLate` in infra/prometheus/rules.py waits as long."""
+LATE_LABELS_DAYS = 2
+"""Days beyond `labels.delay_days`; the same as in `TidewheelLabelsLate`."""
+QUALITY_REASONS = frozenset({"performance", "concept drift"})
+"""Reasons of the trigger that say that predictions have become worse."""
+LONGEST_SENTENCE = 280
+
+
+class Urgency(IntEnum):
+    """How much something needs a person; the lowest number first."""
+
+    ACT = 0
+    WATCH = 1
+    BUSY = 2
+    FINE = 3
+
+    @property
+    def words(self) -> str:
+        """As the page names it."""
+        return {0: "waiting for a person", 1: "to watch", 2: "at work", 3: "fine"}[self.value]
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One reason to look at a pipeline.
+
+    Attributes:
+        urgency: how much it needs a person.
+        title: what it is, in two or three words.
+        sentence: what happened, for a person.
+        link: path within Airflow, or anchor of the pipeline's page, where more is to be seen; may be empty.
+    """
+
+    urgency: Urgency
+    title: str
+    sentence: str
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run of Airflow that failed, and that no later run of its DAG has made good.
+
+    Attributes:
+        purpose: of the DAG: features, scoring, monitoring, training or release.
+        run_id: of the run.
+        day: its partition; empty where it has none.
+        at: when it was due.
+    """
+
+    purpose: str
+    run_id: str
+    day: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a pipeline at a moment; see `concerns`.
+
+    Attributes:
+        name: of the pipeline.
+        now: the moment, in UTC.
+        declared: its file; None where that cannot be read.
+        error: why it cannot be read.
+        gone: what was deleted in MLflow; empty where nothing was.
+        failed: failed runs, newest first.
+        waiting: the gate's verdict on a version that waits for a person.
+        release: the newest release.
+        request: the request for a training that nobody has answered.
+        verdicts: the newest of each kind.
+        champion: version of the champion; empty where there is none.
+        data_day: the newest day with published features; empty where that is unknown, or there is none.
+        label_day: the newest day whose labels are measured.
+        ledger_answers: whether the ledger has answered; else nothing of it is known.
+    """
+
+    name: str
+    now: datetime
+    declared: Pipeline | None = None
+    error: str = ""
+    gone: str = ""
+    failed: Sequence[FailedRun] = ()
+    waiting: VerdictRow | None = None
+    release: ReleaseRow | None = None
+    request: RetrainRequestRow | None = None
+    verdicts: Mapping[str, VerdictRow] | None = None
+    champion: str = ""
+    data_day: str = ""
+    label_day: str = ""
+    ledger_answers: bool = True
+
+
+def concerns(known: Standing) -> list[Concern]:
+    """Everything that is to be said of a pipeline, the most urgent first; never empty.
+
+    Args:
+        known: what is known of it.
+    """
+    if known.declared is None:
+        return [Concern(Urgency.ACT, "file unreadable", short(known.error or "Its file cannot be read."))]
+    found = [
+        *_failed_nights(known),
+        *_releases(known),
+        *_deleted(known),
+        *_approvals(known),
+        *_freshness(known, known.declared),
+        *_quality(known),
+        *_training(known),
+    ]
+    return sorted(found, key=lambda concern: concern.urgency) or [_fine(known)]
+
+
+def as_utc(at: datetime) -> datetime:
+    """A time with its zone; SQLite forgets it."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def short(sentence: str) -> str:
+    """A sentence as a line of a table repeats it."""
+    line = " ".join(sentence.split())
+    return line if len(line) <= LONGEST_SENTENCE else f"{line[: LONGEST_SENTENCE - 1]}…"
+
+
+def clause(row: VerdictRow) -> str:
+    """A verdict's sentence without its outcome, which the page names itself."""
+    return short(row.sentence.removeprefix(f"{row.outcome.replace('_', ' ')}: "))
+
+
+def run_path(pipeline: str, purpose: str, run_id: str) -> str:
+    """Path within Airflow of a run."""
+    return f"/dags/{pipeline}.{purpose}/runs/{quote(run_id)}"
+
+
+def expected_day(known: Pipeline, now: datetime) -> date:
+    """The newest day that a night should have been run for by now, an hour after it was due."""
+    minute, hour = (int(part) for part in known.schedule.split()[:2])
+    due = (now - timedelta(hours=1)).replace(hour=hour, minute=minute, second=0, microsecond=0)
+    night = due.date() if due <= now - timedelta(hours=1) else due.date() - timedelta(days=1)
+    newest = night - timedelta(days=1)
+    return min(newest, known.source.end) if known.source.end else newest
+
+
+def _failed_nights(known: Standing) -> list[Concern]:
+    return [
+        Concern(
+            Urgency.ACT,
+            f"{run.purpose} failed",
+            f"The {run.purpose} run {f'of {run.day} ' if run.day else ''}failed on {run.at:%Y-%m-%d %H:%M} UTC.",
+            run_path(known.name, run.purpose, run.run_id),
+        )
+        for run in known.failed
+    ]
+
+
+def _releases(known: Standing) -> list[Concern]:
+    row = known.release
+    if row is None:
+        return []
+    if row.status == Status.FAILED:
+        words = short(f"Version {row.version} was rolled back: {row.reason}")
+        return [Concern(Urgency.ACT, "release rolled back", words, f"/dags/{known.name}.release")]
+    if row.status == Status.RUNNING:
+        since = f"{as_utc(row.started_at):%Y-%m-%d %H:%M} UTC"
+        words = f"Version {row.version} has been on its way to the endpoint since {since}."
+        return [Concern(Urgency.BUSY, "release running", words, f"/dags/{known.name}.release")]
+    return []
+
+
+def _deleted(known: Standing) -> list[Concern]:
+    return [Concern(Urgency.ACT, "deleted in MLflow", short(known.gone))] if known.gone else []
+
+
+def _approvals(known: Standing) -> list[Concern]:
+    row, declared = known.waiting, known.declared
+    if row is None or declared is None or declared.gate.approval != "manual":
+        return []
+    words = f"{row.subject.capitalize()} passed the gate and has waited for an approval since "
+    link = f"{run_path(known.name, 'training', row.run_id)}/required_actions"
+    return [Concern(Urgency.ACT, "approval waiting", f"{words}{as_utc(row.decided_at):%Y-%m-%d %H:%M} UTC.", link)]
+
+
+def _freshness(known: Standing, declared: Pipeline) -> list[Concern]:
+    expected = expected_day(declared, known.now)
+    found = []
+    if known.data_day and (late := _days_late(known.data_day, expected)) > LATE_DAYS:
+        words = f"The newest data is of {known.data_day}; expected {expected}, {late} days later."
+        found.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
+    due = expected - timedelta(days=declared.labels.delay_days)
+    if known.label_day and (late := _days_late(known.label_day, due)) > LATE_LABELS_DAYS:
+        words = f"The newest labels are of {known.label_day}; expected {due}, {late} days later."
+        found.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
+    return found
+
+
+def _days_late(day: str, expected: date) -> int:
+    try:
+        return (expected - date.fromisoformat(day)).days
+    except ValueError:  # a partition that is no day
+        return 0
+
+
+def _quality(known: Standing) -> list[Concern]:
+    verdicts, found = known.verdicts or {}, []
+    trigger, drift = verdicts.get(str(Kind.TRIGGER)), verdicts.get(str(Kind.DRIFT))
+    if trigger is not None and QUALITY_REASONS & set(trigger.inputs.get("due") or ()):
+        words = f"On {trigger.subject}: {clause(trigger)}"
+        found.append(Concern(Urgency.WATCH, "quality falling", words, "#quality"))
+    if drift is not None and drift.outcome == Outcome.FIRED:
+        found.append(Concern(Urgency.WATCH, "drift", f"On {drift.subject}: {clause(drift)}", "#drift"))
+    return found
+
+
+def _training(known: Standing) -> list[Concern]:
+    row = known.request
+    if row is None:
+        return []
+    words = short(f"A training was requested on {as_utc(row.asked_at):%Y-%m-%d}: {row.reason}")
+    return [Concern(Urgency.BUSY, "training requested", words, f"/dags/{known.name}.training")]
+
+
+def _fine(known: Standing) -> Concern:
+    if not known.ledger_answers:
+        return Concern(Urgency.WATCH, "unknown", "The ledger does not answer, and it alone knows how this model does.")
+    if not known.champion:
+        words = "No version is champion yet: the first training that passes the gate makes one."
+        return Concern(Urgency.BUSY, "no model yet", words, f"/dags/{known.name}.training")
+    trigger = (known.verdicts or {}).get(str(Kind.TRIGGER))
+    said = f" On {trigger.subject}: {clause(trigger)}." if trigger is not None else ""
+    return Concern(Urgency.FINE, "fine", f"Version {known.champion} is champion.{said}")

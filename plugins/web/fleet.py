@@ -1,0 +1,146 @@
+"""The front page: a line a pipeline, the one that needs somebody most at the top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from plugins.web.airflow_runs import NextNight
+from plugins.web.attention import Concern, Standing, Urgency, as_utc, concerns
+from plugins.web.fleet_rows import FleetRows
+from plugins.web.quality import Quality, quality
+from plugins.web.sparkline import Sparkline, sparkline
+from tidewheel.ledger.tables import EndpointRow
+
+SPARK_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Line:
+    """One pipeline.
+
+    Attributes:
+        name: of the pipeline.
+        description: what its model predicts.
+        owner: the team that answers for it.
+        concerns: what is to be said of it, the most urgent first; at least one.
+        quality: of the newest days.
+        spark: the metric of the newest days as a line.
+        champion: version; empty where there is none.
+        champion_days: since it became champion; None where that is unknown.
+        endpoint: what answers.
+        data_day: the newest day with published features; empty where there is none.
+        label_day: the newest day with labels; empty where there is none.
+        night: the next one; None where Airflow is not asked, or does not know.
+    """
+
+    name: str
+    description: str
+    owner: str
+    concerns: Sequence[Concern]
+    quality: Quality
+    spark: Sparkline
+    champion: str = ""
+    champion_days: int | None = None
+    endpoint: EndpointRow | None = None
+    data_day: str = ""
+    label_day: str = ""
+    night: NextNight | None = None
+
+    @property
+    def first(self) -> Concern:
+        """The most urgent concern."""
+        return self.concerns[0]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The whole page.
+
+    Attributes:
+        lines: one a pipeline, the most urgent first.
+        silent: parts of the platform that did not answer, with the reason.
+        unknown: names of these parts.
+        stray: sentences about endpoints of pipelines that are no longer declared.
+    """
+
+    lines: Sequence[Line]
+    silent: Sequence[str] = ()
+    unknown: frozenset[str] = frozenset()
+    stray: Sequence[str] = ()
+
+    @property
+    def counts(self) -> dict[Urgency, int]:
+        """How many pipelines there are of each urgency, the most urgent first; only those that occur."""
+        found = {urgency: sum(line.first.urgency is urgency for line in self.lines) for urgency in Urgency}
+        return {urgency: count for urgency, count in found.items() if count}
+
+
+def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
+    """Add what the ledger holds of a pipeline to what is known of it.
+
+    Args:
+        known: name, file and what other parts have said.
+        rows: of all pipelines.
+        labels: the newest day with labels.
+    """
+    name, promotion = known.name, rows.promotions.get(known.name)
+    return Standing(
+        name=name,
+        now=known.now,
+        declared=known.declared,
+        error=known.error,
+        gone=known.gone,
+        failed=known.failed,
+        waiting=rows.waiting.get(name),
+        release=rows.releases.get(name),
+        request=rows.requests.get(name),
+        verdicts=rows.verdicts.get(name, {}),
+        champion=promotion.version if promotion else "",
+        data_day=known.data_day,
+        label_day=labels,
+        ledger_answers=known.ledger_answers,
+    )
+
+
+def line(known: Standing, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> Line:
+    """What the front page shows of a pipeline.
+
+    Args:
+        known: name, file and what other parts than the ledger have said.
+        rows: of the ledger, of all pipelines.
+        night: when its next night begins.
+        shown: its quality; default: from the figures among the rows.
+    """
+    declared, promotion = known.declared, rows.promotions.get(known.name)
+    shown = shown or quality(declared.metric if declared else "", rows.figures.get(known.name, ()))
+    labels = shown.newest.day if shown.newest else ""
+    return Line(
+        name=known.name,
+        description=declared.description if declared else "",
+        owner=declared.owner.team if declared else "",
+        concerns=concerns(standing_of(known, rows, labels)),
+        quality=shown,
+        spark=sparkline(shown.last_days(SPARK_DAYS)),
+        champion=promotion.version if promotion else "",
+        champion_days=days_since(promotion.promoted_at, known.now) if promotion else None,
+        endpoint=rows.endpoints.get(known.name),
+        data_day=known.data_day,
+        label_day=labels,
+        night=night,
+    )
+
+
+def worst_first(lines: Sequence[Line]) -> list[Line]:
+    """Lines by urgency; of the same urgency, the one with more concerns of it first, then by name."""
+    return sorted(lines, key=lambda one: (one.first.urgency, -_of_that_urgency(one), one.name))
+
+
+def days_since(at: datetime, now: datetime) -> int:
+    """Whole days from a time to now."""
+    return max((now - as_utc(at)).days, 0)
+
+
+def _of_that_urgency(one: Line) -> int:
+    return sum(concern.urgency is one.first.urgency for concern in one.concerns)

@@ -1,0 +1,136 @@
+"""Gathers the front page: ledger, lake, registry and Airflow are asked at once, none longer than a page may take."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plugins.registry import CHAMPION, gone_words, registered_aliases, run_is_deleted
+from plugins.web import answers
+from plugins.web.airflow_runs import AirflowState, airflow_state
+from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, REGISTRY, Answers
+from plugins.web.attention import Standing
+from plugins.web.fleet import SPARK_DAYS, Fleet, line, worst_first
+from plugins.web.fleet_rows import FleetRows, fleet_rows
+from plugins.web.quality import quality_names
+from tidewheel.errors import SpecError
+from tidewheel.lake import Lake
+from tidewheel.ledger import Ledger
+from tidewheel.retirement.traces import undeclared, undeclared_sentence
+from tidewheel.spec import Pipeline, load_pipeline, pipeline_files
+
+if TYPE_CHECKING:
+    from tidewheel.settings import Settings
+
+
+def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
+    """Look at every pipeline once.
+
+    Args:
+        settings: where everything is.
+        now: the time, in UTC; default: by the clock.
+    """
+    now = now or datetime.now(UTC)
+    files = pipeline_files(settings.pipelines_folder)
+    declared = {file.stem: declared_pipeline(file) for file in files}
+    pipelines = {name: found for name, found in declared.items() if isinstance(found, Pipeline)}
+    pool, told = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
+    ledger = pool.submit(_rows, settings, list(declared), list(pipelines.values()))
+    registry = pool.submit(registered_aliases, settings, answers.PAGE_PATIENCE_SECONDS)
+    airflow = pool.submit(airflow_state, list(declared), now)
+    lakes = {name: pool.submit(newest_day, settings, name) for name in declared}
+    rows = told.of(LEDGER, ledger) or FleetRows()
+    aliases = told.of(REGISTRY, registry)
+    gone = _gone(settings, rows, aliases, told, pool) if aliases is not None else {}
+    runs = told.of(AIRFLOW, airflow) or AirflowState()
+    days = {name: told.of(LAKE, lake) or "" for name, lake in lakes.items()}
+    pool.shutdown(wait=False, cancel_futures=True)
+    lines = [
+        line(
+            Standing(
+                name=name,
+                now=now,
+                declared=found if isinstance(found, Pipeline) else None,
+                error="" if isinstance(found, Pipeline) else found,
+                gone=gone.get(name, ""),
+                failed=runs.failed.get(name, ()),
+                data_day=days[name],
+                ledger_answers=LEDGER not in told.silent,
+            ),
+            rows,
+            runs.nights.get(name),
+        )
+        for name, found in declared.items()
+    ]
+    stray = [undeclared_sentence(name) for name in undeclared(settings, list(rows.endpoints))]
+    return Fleet(worst_first(lines), list(told.silent.values()), frozenset(told.silent), stray)
+
+
+def declared_pipeline(file: Path) -> Pipeline | str:
+    """A pipeline's file as it stands, or why it cannot be read."""
+    try:
+        return _loaded(file, file.stat().st_mtime_ns)
+    except SpecError as error:
+        return str(error)
+    except OSError as error:
+        return f"{file} cannot be read: {error}"
+
+
+@functools.lru_cache(maxsize=2_000)
+def _loaded(file: Path, changed: int) -> Pipeline:
+    """Reading a hundred files takes longer than all queries; one that has not changed is read once."""
+    return load_pipeline(file)
+
+
+def newest_day(settings: Settings, pipeline: str) -> str:
+    """The newest day with published features; empty where there is none."""
+    return Lake.open(pipeline, settings).newest("features") or ""
+
+
+def _rows(settings: Settings, names: Sequence[str], pipelines: Sequence[Pipeline]) -> FleetRows:
+    wanted = {figure for pipeline in pipelines for figure in quality_names(pipeline.metric)}
+    delay = max((pipeline.labels.delay_days for pipeline in pipelines), default=0)
+    ledger = Ledger.open(settings, patience_seconds=0)
+    try:
+        with ledger.session() as session:
+            return fleet_rows(session, names, sorted(wanted), SPARK_DAYS + min(delay, SPARK_DAYS))
+    finally:
+        ledger.engine.dispose()
+
+
+def _gone(
+    settings: Settings,
+    rows: FleetRows,
+    aliases: Mapping[str, Mapping[str, str]],
+    told: Answers,
+    pool: ThreadPoolExecutor,
+) -> dict[str, str]:
+    """What was deleted in the registry of what answers, or waits to, by pipeline."""
+    found = {
+        name: [gone_words(row.version)]
+        for name, row in rows.endpoints.items()
+        if not aliases.get(name, {}).get(CHAMPION)
+    }
+    waiting = {name: row for name, row in rows.newest_models.items() if _waits(name, row.version, rows, aliases)}
+    asked = {
+        name: pool.submit(run_is_deleted, settings, row.mlflow_run, answers.PAGE_PATIENCE_SECONDS)
+        for name, row in waiting.items()
+    }
+    for name, deleted in asked.items():
+        if told.of(REGISTRY, deleted):
+            found.setdefault(name, []).append(
+                f"the MLflow run of version {waiting[name].version}, the newest challenger, was deleted: restore it "
+                "there, or train again; until then it is neither judged nor promoted"
+            )
+    return {name: "; ".join(sentences) for name, sentences in found.items()}
+
+
+def _waits(name: str, version: str | None, rows: FleetRows, aliases: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the newest version neither is champion, nor answers, nor was turned down."""
+    live = rows.endpoints.get(name)
+    settled = (aliases.get(name, {}).get(CHAMPION), live.version if live else None)
+    return version not in settled and name not in rows.rejected

@@ -1,0 +1,232 @@
+"""What the ledger holds of all pipelines, in a dozen queries however many they are.
+
+The table of figures has millions of rows and one index: pipeline, day, name, slice, version. So days are listed one by
+one, which makes each figure one look into that index, and the newest day is asked for per pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import String, column, func, select, tuple_, values
+from sqlalchemy.orm import defer, load_only
+
+from tidewheel.ledger.models import subject
+from tidewheel.ledger.tables import (
+    EndpointRow,
+    FigureRow,
+    ModelVersionRow,
+    PromotionRow,
+    ReleaseRow,
+    RetrainRequestRow,
+    VerdictRow,
+)
+from tidewheel.policies.verdict import Kind, Outcome
+
+if TYPE_CHECKING:
+    from sqlalchemy import CTE
+    from sqlalchemy.orm import Session
+
+FIGURE_COLUMNS = (
+    FigureRow.pipeline,
+    FigureRow.partition,
+    FigureRow.name,
+    FigureRow.slice,
+    FigureRow.version,
+    FigureRow.value,
+)
+NIGHTLY = (Kind.TRIGGER, Kind.DRIFT)
+"""Verdicts about a day; of each kind the newest day's is read."""
+OF_VERSIONS = load_only(
+    ModelVersionRow.pipeline,
+    ModelVersionRow.version,
+    ModelVersionRow.mlflow_run,
+    ModelVersionRow.run_id,
+    ModelVersionRow.as_of,
+    ModelVersionRow.train_end,
+    ModelVersionRow.refit,
+    ModelVersionRow.created_at,
+    ModelVersionRow.created_by,
+)
+"""Files and importances of a version are large, and no page shows them."""
+
+
+class Figure(NamedTuple):
+    """One measured number; see `FigureRow`."""
+
+    pipeline: str
+    partition: str
+    name: str
+    slice: str
+    version: str
+    value: float
+
+
+@dataclass(frozen=True)
+class FleetRows:
+    """Rows of all pipelines, each by the pipeline's name.
+
+    Attributes:
+        endpoints: what answers.
+        promotions: the newest promotion, which made the champion.
+        champions: the champion's row.
+        newest_models: the version that was made last.
+        waiting: the verdict of the gate on that version, where it passed and no reviewer has answered.
+        rejected: pipelines whose newest version the gate or a reviewer has turned down.
+        releases: the newest release.
+        requests: the request for a training that nobody has answered.
+        verdicts: the newest verdicts, by kind.
+        newest_days: the newest day with any figure.
+        figures: of the newest days.
+    """
+
+    endpoints: Mapping[str, EndpointRow] = field(default_factory=dict)
+    promotions: Mapping[str, PromotionRow] = field(default_factory=dict)
+    champions: Mapping[str, ModelVersionRow] = field(default_factory=dict)
+    newest_models: Mapping[str, ModelVersionRow] = field(default_factory=dict)
+    waiting: Mapping[str, VerdictRow] = field(default_factory=dict)
+    rejected: Collection[str] = ()
+    releases: Mapping[str, ReleaseRow] = field(default_factory=dict)
+    requests: Mapping[str, RetrainRequestRow] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[str, VerdictRow]] = field(default_factory=dict)
+    newest_days: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
+
+
+def fleet_rows(session: Session, pipelines: Sequence[str], names: Collection[str], days: int) -> FleetRows:
+    """Read what the front page shows.
+
+    Args:
+        session: of the ledger.
+        pipelines: names of the declared pipelines.
+        names: figures of all rows to read.
+        days: how many days before each pipeline's newest one.
+
+    Returns:
+        Rows; a pipeline without any is absent.
+    """
+    newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
+    promotions = by_pipeline(session.scalars(select(PromotionRow).where(PromotionRow.id.in_(newest))))
+    made = (
+        select(func.max(ModelVersionRow.id))
+        .where(ModelVersionRow.version.is_not(None))
+        .group_by(ModelVersionRow.pipeline)
+    )
+    released = select(func.max(ReleaseRow.id)).group_by(ReleaseRow.pipeline)
+    models = by_pipeline(
+        session.scalars(select(ModelVersionRow).where(ModelVersionRow.id.in_(made)).options(OF_VERSIONS))
+    )
+    newest_days = _newest_days(session, pipelines)
+    waiting, rejected = _judged(session, models)
+    return FleetRows(
+        endpoints=by_pipeline(session.scalars(select(EndpointRow))),
+        promotions=promotions,
+        champions=_champions(session, promotions),
+        newest_models=models,
+        waiting=waiting,
+        rejected=rejected,
+        releases=by_pipeline(
+            session.scalars(select(ReleaseRow).where(ReleaseRow.id.in_(released)).options(defer(ReleaseRow.plan)))
+        ),
+        requests=by_pipeline(session.scalars(select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))),
+        verdicts=_newest_verdicts(session, pipelines),
+        newest_days=newest_days,
+        figures=_figures(session, newest_days, names, days),
+    )
+
+
+def by_pipeline(rows: Iterable[Any]) -> dict[str, Any]:
+    """Rows by the pipeline they are about."""
+    return {row.pipeline: row for row in rows}
+
+
+def days_until(newest: str, days: int) -> list[str]:
+    """So many days up to and with the newest, oldest first; empty for a key that is no day."""
+    try:
+        last = date.fromisoformat(newest)
+    except ValueError:
+        return []
+    return [str(last - timedelta(days=n)) for n in range(min(days, last.toordinal()) - 1, -1, -1)]
+
+
+def _names(pipelines: Sequence[str]) -> CTE:
+    rows = [(name,) for name in pipelines]
+    return values(column("pipeline", String), name="asked").data(rows).cte("asked")
+
+
+def _newest_days(session: Session, pipelines: Sequence[str]) -> dict[str, str]:
+    if not pipelines:
+        return {}
+    asked = _names(pipelines)
+    newest = (
+        select(func.max(FigureRow.partition)).where(FigureRow.pipeline == asked.c.pipeline).correlate(asked)
+    ).scalar_subquery()
+    return {name: day for name, day in session.execute(select(asked.c.pipeline, newest)) if day}
+
+
+def _newest_verdicts(session: Session, pipelines: Sequence[str]) -> dict[str, dict[str, VerdictRow]]:
+    found: dict[str, dict[str, VerdictRow]] = {}
+    for kind in NIGHTLY if pipelines else ():
+        asked = _names(pipelines)
+        newest = (
+            select(VerdictRow.id)
+            .where(VerdictRow.pipeline == asked.c.pipeline, VerdictRow.kind == str(kind))
+            .order_by(VerdictRow.subject.desc(), VerdictRow.run_id.desc())
+            .limit(1)
+            .correlate(asked)
+        ).scalar_subquery()
+        query = select(VerdictRow).where(VerdictRow.id.in_(select(newest).select_from(asked)))
+        for row in session.scalars(query.options(defer(VerdictRow.thresholds))):
+            found.setdefault(row.pipeline, {})[row.kind] = row
+    return found
+
+
+def _champions(session: Session, promotions: Mapping[str, PromotionRow]) -> dict[str, ModelVersionRow]:
+    keys = [(row.pipeline, row.version) for row in promotions.values()]
+    if not keys:
+        return {}
+    query = select(ModelVersionRow).where(tuple_(ModelVersionRow.pipeline, ModelVersionRow.version).in_(keys))
+    return by_pipeline(session.scalars(query.options(OF_VERSIONS)))
+
+
+def _judged(session: Session, models: Mapping[str, ModelVersionRow]) -> tuple[dict[str, VerdictRow], set[str]]:
+    """What became of the newest versions.
+
+    Returns:
+        The gate's verdict on those that passed, were never champion, and have no reviewer's answer; and the pipelines
+        whose newest version was turned down.
+    """
+    keys = [(row.pipeline, row.version or "") for row in models.values()]
+    if not keys:
+        return {}, set()
+    been = select(PromotionRow.pipeline).where(tuple_(PromotionRow.pipeline, PromotionRow.version).in_(keys))
+    promoted = set(session.scalars(been))
+    query = select(VerdictRow).where(
+        VerdictRow.kind.in_([str(Kind.GATE), str(Kind.REVIEW)]),
+        tuple_(VerdictRow.pipeline, VerdictRow.subject).in_([(name, subject(version)) for name, version in keys]),
+    )
+    rows = list(session.scalars(query.order_by(VerdictRow.decided_at, VerdictRow.id)))
+    gates = by_pipeline(row for row in rows if row.kind == Kind.GATE)
+    reviews = by_pipeline(row for row in rows if row.kind == Kind.REVIEW)
+    passed = {name: row for name, row in gates.items() if row.outcome == Outcome.PASSED}
+    rejected = {name for name, row in (gates | reviews).items() if row.outcome != Outcome.PASSED}
+    return {name: row for name, row in passed.items() if name not in promoted | reviews.keys()}, rejected
+
+
+def _figures(
+    session: Session, newest_days: Mapping[str, str], names: Collection[str], days: int
+) -> dict[str, list[Figure]]:
+    windows = {name: days_until(day, days) for name, day in newest_days.items()}
+    query = select(*FIGURE_COLUMNS).where(
+        FigureRow.pipeline.in_(list(windows)),
+        FigureRow.partition.in_({day for window in windows.values() for day in window}),
+        FigureRow.name.in_(names),
+        FigureRow.slice == "",
+    )
+    found: dict[str, list[Figure]] = {}
+    for row in session.execute(query.order_by(FigureRow.pipeline, FigureRow.partition)):
+        found.setdefault(row.pipeline, []).append(Figure(*row))
+    return found

@@ -1,0 +1,114 @@
+"""What happens next to a pipeline, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from plugins.web.attention import Standing, as_utc, clause
+from tidewheel.ledger.releases import Status
+from tidewheel.policies.verdict import Kind
+
+if TYPE_CHECKING:
+    from plugins.web.airflow_runs import NextNight
+    from tidewheel.ledger.tables import ModelVersionRow
+    from tidewheel.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that will happen.
+
+    Attributes:
+        when: a day or a time, or on what it depends.
+        words: what.
+    """
+
+    when: str
+    words: str
+
+
+def outlook(
+    pipeline: Pipeline, known: Standing, night: NextNight | None, champion: ModelVersionRow | None
+) -> list[Step]:
+    """The next steps, those that are under way first.
+
+    Args:
+        pipeline: its file.
+        known: what is known of it now.
+        night: the next one, as Airflow has planned it; None where Airflow does not know.
+        champion: the champion's row; None where there is none, or `train` did not make it.
+    """
+    return [
+        *_release(known),
+        *_approval(pipeline, known),
+        *_training(known),
+        _night(pipeline, known.now, night),
+        *_labels(pipeline, known),
+        *_age(pipeline, champion),
+    ]
+
+
+def _release(known: Standing) -> list[Step]:
+    row = known.release
+    if row is None or row.status != Status.RUNNING:
+        return []
+    return [Step("now", f"The release of version {row.version} goes through its stages.")]
+
+
+def _approval(pipeline: Pipeline, known: Standing) -> list[Step]:
+    row = known.waiting
+    if row is None or pipeline.gate.approval != "manual":
+        return []
+    until = as_utc(row.decided_at) + timedelta(hours=pipeline.gate.approval_timeout_hours)
+    return [
+        Step(
+            f"until {until:%Y-%m-%d %H:%M} UTC",
+            f"{row.subject.capitalize()} waits for an approval; no answer rejects it.",
+        )
+    ]
+
+
+def _training(known: Standing) -> list[Step]:
+    if known.request is not None:
+        when = "now" if known.request.day else "next night"
+        return [Step(when, "The training that was requested fits a challenger, and the gate judges it.")]
+    trigger = (known.verdicts or {}).get(str(Kind.TRIGGER))
+    if trigger is None:
+        return []
+    return [Step("every night", f"The trigger decides whether to train. On {trigger.subject}: {clause(trigger)}.")]
+
+
+def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Step:
+    if night is not None and night.paused:
+        words = f"{pipeline.name}.features is paused in Airflow: no night begins until somebody unpauses it."
+        return Step("paused", words)
+    if night is not None and night.at is not None:
+        of = night.day or str(night.at.date() - timedelta(days=1))
+        return Step(f"{night.at:%Y-%m-%d %H:%M} UTC", f"The next night lands, scores and monitors {of}.")
+    minute, hour = (int(part) for part in pipeline.schedule.split()[:2])
+    due = now.astimezone(UTC).replace(hour=hour, minute=minute, second=0, microsecond=0)
+    due += timedelta(days=1) if due <= now else timedelta()
+    words = f"By the schedule, the next night lands {due.date() - timedelta(days=1)}; Airflow has planned none yet."
+    return Step(f"{due:%Y-%m-%d %H:%M} UTC", words)
+
+
+def _labels(pipeline: Pipeline, known: Standing) -> list[Step]:
+    if not known.label_day:
+        return []
+    following = date.fromisoformat(known.label_day) + timedelta(days=1)
+    due = following + timedelta(days=pipeline.labels.delay_days)
+    if pipeline.source.end and following > pipeline.source.end:
+        return []
+    return [Step(f"{due} at the earliest", f"Labels of {following} are known, and its predictions are measured.")]
+
+
+def _age(pipeline: Pipeline, champion: ModelVersionRow | None) -> list[Step]:
+    if champion is None or pipeline.triggers.maximum_age_days is None:
+        return []
+    try:
+        old = date.fromisoformat(champion.as_of) + timedelta(days=pipeline.triggers.maximum_age_days)
+    except ValueError:  # adopted from elsewhere: nobody knows when it was trained
+        return []
+    return [Step(str(old), f"Version {champion.version} has reached its maximum age, and a training is due.")]

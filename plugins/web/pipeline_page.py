@@ -1,0 +1,169 @@
+"""Gathers the page of one pipeline: ledger, lake and Airflow are asked at once, none longer than a page may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from plugins.web import answers
+from plugins.web.airflow_runs import AirflowState, airflow_state
+from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answers
+from plugins.web.attention import Standing
+from plugins.web.fleet import Line, line, standing_of
+from plugins.web.fleet_page import newest_day
+from plugins.web.heat_map import HeatMap, heat_map
+from plugins.web.outlook import Step, outlook
+from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
+from plugins.web.quality import Quality, quality
+from plugins.web.slices import Slices, slices
+from plugins.web.timeline import Event, chart_data, timeline
+from plugins.web.trainings import SHOWN, Cost, Spent, Training, spent, train_cost, trainings
+from tidewheel.lake import Lake
+from tidewheel.ledger import Ledger
+
+if TYPE_CHECKING:
+    from tidewheel.ledger.tables import ReleaseRow, ReleaseStageRow, VerdictRow
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release with its stages, in order."""
+
+    row: ReleaseRow
+    stages: Sequence[ReleaseStageRow]
+
+
+@dataclass(frozen=True)
+class PipelinePage:
+    """The whole page.
+
+    Attributes:
+        line: what the front page says of it.
+        quality: of three years.
+        events: on the same axis, oldest first.
+        chart: both, for the script that draws them.
+        heat: drift of columns by days.
+        slices: parts of the rows, and gaps between groups.
+        trainings: the newest, newest first.
+        spent: what the trainings of the budget's period cost.
+        releases: the newest, newest first.
+        steps: what happens next.
+        decisions: the newest of all kinds, newest first.
+        silent: parts of the platform that did not answer, with the reason.
+        unknown: names of these parts.
+    """
+
+    line: Line
+    quality: Quality
+    events: Sequence[Event]
+    chart: Mapping[str, Any]
+    heat: HeatMap
+    slices: Slices
+    trainings: Sequence[Training]
+    spent: Spent
+    releases: Sequence[Release]
+    steps: Sequence[Step]
+    decisions: Sequence[VerdictRow]
+    silent: Sequence[str]
+    unknown: frozenset[str]
+
+
+def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None = None) -> PipelinePage:
+    """Look at one pipeline.
+
+    Args:
+        settings: where everything is.
+        pipeline: its file.
+        now: the time, in UTC; default: by the clock.
+    """
+    now, name = now or datetime.now(UTC), pipeline.name
+    pool, told = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
+    ledger = pool.submit(_rows, settings, pipeline)
+    airflow = pool.submit(airflow_state, [name], now)
+    day = pool.submit(newest_day, settings, name)
+    rows = told.of(LEDGER, ledger) or PipelineRows()
+    lake = Lake.open(name, settings)
+    runs = list(dict.fromkeys(row.run_id for row in rows.versions[-SHOWN:]))
+    costs = {run: pool.submit(train_cost, lake, run) for run in runs}
+    drift_days = sorted({figure.partition for figure in rows.drift})
+    reports = {key: pool.submit(_has_report, lake, key) for key in drift_days}
+    state = told.of(AIRFLOW, airflow) or AirflowState()
+    known = Standing(
+        name=name,
+        now=now,
+        declared=pipeline,
+        failed=state.failed.get(name, ()),
+        data_day=told.of(LAKE, day) or "",
+        ledger_answers=LEDGER not in told.silent,
+    )
+    page = assemble(
+        pipeline,
+        known,
+        rows,
+        state,
+        {run: told.of(LAKE, cost) for run, cost in costs.items()},
+        [key for key, report in reports.items() if told.of(LAKE, report)],
+        told.silent,
+    )
+    pool.shutdown(wait=False, cancel_futures=True)
+    return page
+
+
+def assemble(
+    pipeline: Pipeline,
+    known: Standing,
+    rows: PipelineRows,
+    state: AirflowState,
+    costs: Mapping[str, Cost | None],
+    reports: Sequence[str],
+    silent: Mapping[str, str],
+) -> PipelinePage:
+    """Make the page of what the parts have answered; without any, it says that nothing is known."""
+    name, night = pipeline.name, state.nights.get(pipeline.name)
+    shown = quality(pipeline.metric, rows.quality)
+    labels = shown.newest.day if shown.newest else ""
+    standing = standing_of(known, rows.fleet, labels)
+    events = timeline(rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided)
+    done = trainings(rows.versions, rows.gates, rows.promotions, costs)
+    newest = rows.fleet.newest_days.get(name, "")
+    return PipelinePage(
+        line=line(known, rows.fleet, night, shown),
+        quality=shown,
+        events=events,
+        chart=chart_data(shown, events),
+        heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
+        slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better),
+        trainings=done,
+        spent=spent(pipeline, newest, done),
+        releases=[
+            Release(row, [stage for stage in rows.stages if stage.release_id == row.id])
+            for row in reversed(rows.releases[-RELEASES:])
+        ],
+        steps=outlook(pipeline, standing, night, rows.fleet.champions.get(name)),
+        decisions=rows.decisions,
+        silent=list(silent.values()),
+        unknown=frozenset(silent),
+    )
+
+
+def report_path(pipeline: str, day: str) -> str:
+    """Where monitoring leaves the report of a day's drift, relative to the lake's root."""
+    return f"{pipeline}/reports/{day}/drift.html"
+
+
+def _rows(settings: Settings, pipeline: Pipeline) -> PipelineRows:
+    ledger = Ledger.open(settings, patience_seconds=0)
+    try:
+        with ledger.session() as session:
+            return pipeline_rows(session, pipeline)
+    finally:
+        ledger.engine.dispose()
+
+
+def _has_report(lake: Lake, day: str) -> bool:
+    return bool(lake.store.fs.exists(lake.store.local(report_path(lake.pipeline, day))))

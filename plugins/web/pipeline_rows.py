@@ -1,0 +1,206 @@
+"""What the ledger holds of one pipeline: three years of quality, and the newest weeks of everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import defer, load_only
+
+from plugins.web.fleet_rows import FIGURE_COLUMNS, OF_VERSIONS, Figure, FleetRows, days_until, fleet_rows
+from plugins.web.quality import quality_names
+from plugins.web.slices import slice_names
+from tidewheel.ledger.tables import (
+    FigureRow,
+    ModelVersionRow,
+    PromotionRow,
+    ReleaseRow,
+    ReleaseStageRow,
+    VerdictRow,
+)
+from tidewheel.policies.verdict import Kind, Outcome
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from tidewheel.spec import Pipeline
+
+QUALITY_DAYS = 3 * 366
+DRIFT_DAYS, RANKED_DAYS, DRIFT_COLUMNS = 60, 14, 30
+SLICE_DAYS = 14
+RELEASES, DECISIONS = 8, 12
+DRIFT, DRIFT_LIMIT = "feature_drift", "feature_drift_limit"
+PREDICTION_DRIFT, PREDICTION_LIMIT = "prediction_drift", "prediction_drift_limit"
+SENTENCES = load_only(
+    VerdictRow.pipeline,
+    VerdictRow.kind,
+    VerdictRow.subject,
+    VerdictRow.run_id,
+    VerdictRow.outcome,
+    VerdictRow.sentence,
+    VerdictRow.actor,
+    VerdictRow.decided_at,
+)
+
+
+@dataclass(frozen=True)
+class PipelineRows:
+    """Rows of one pipeline.
+
+    Attributes:
+        fleet: what the front page reads of it.
+        quality: figures of all rows, of up to three years.
+        promotions: all, oldest first.
+        versions: all numbered versions, oldest first.
+        releases: all, oldest first, without their plans.
+        stages: of the newest releases, in order.
+        triggers: decisions by which a training was requested or held back, oldest first.
+        decided: time and day of every decision of the trigger.
+        gates: decisions of gate and reviewers about versions, oldest first.
+        decisions: the newest of all kinds but validation, newest first.
+        drift: figures of the most restless columns, and of the predictions.
+        restless: the most restless columns first.
+        columns: how many columns drift is measured of.
+        slices: figures of slices and groups of the newest labelled days.
+    """
+
+    fleet: FleetRows = field(default_factory=FleetRows)
+    quality: Sequence[Figure] = ()
+    promotions: Sequence[PromotionRow] = ()
+    versions: Sequence[ModelVersionRow] = ()
+    releases: Sequence[ReleaseRow] = ()
+    stages: Sequence[ReleaseStageRow] = ()
+    triggers: Sequence[VerdictRow] = ()
+    decided: Sequence[tuple[datetime, str]] = ()
+    gates: Sequence[VerdictRow] = ()
+    decisions: Sequence[VerdictRow] = ()
+    drift: Sequence[Figure] = ()
+    restless: Sequence[str] = ()
+    columns: int = 0
+    slices: Sequence[Figure] = ()
+
+
+def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
+    """Read what a pipeline's page shows.
+
+    Args:
+        session: of the ledger.
+        pipeline: its file.
+    """
+    name = pipeline.name
+    fleet = fleet_rows(session, [name], [], 1)
+    newest = fleet.newest_days.get(name, "")
+    quality = _figures(session, name, days_until(newest, QUALITY_DAYS), quality_names(pipeline.metric), [""])
+    labelled = max((row.partition for row in quality if row.name == pipeline.metric), default="")
+    restless, columns = _restless(session, name, days_until(newest, RANKED_DAYS))
+    drift_days = days_until(newest, DRIFT_DAYS)
+    drift = _figures(session, name, drift_days, [DRIFT, DRIFT_LIMIT], restless)
+    drift += _figures(session, name, drift_days, [PREDICTION_DRIFT, PREDICTION_LIMIT], [""])
+    releases = list(
+        session.scalars(
+            select(ReleaseRow)
+            .where(ReleaseRow.pipeline == name)
+            .order_by(ReleaseRow.id)
+            .options(defer(ReleaseRow.plan))
+        )
+    )
+    return PipelineRows(
+        fleet=fleet,
+        quality=quality,
+        promotions=list(
+            session.scalars(select(PromotionRow).where(PromotionRow.pipeline == name).order_by(PromotionRow.id))
+        ),
+        versions=_versions(session, name),
+        releases=releases,
+        stages=_stages(session, [row.id for row in releases[-RELEASES:]]),
+        triggers=_verdicts(session, name, [Kind.TRIGGER], [Outcome.FIRED, Outcome.SUPPRESSED]),
+        decided=_decided(session, name),
+        gates=_verdicts(session, name, [Kind.GATE, Kind.REVIEW]),
+        decisions=_newest_decisions(session, name),
+        drift=drift,
+        restless=restless,
+        columns=columns,
+        slices=_slices(session, pipeline, days_until(labelled, SLICE_DAYS)),
+    )
+
+
+def _figures(
+    session: Session, name: str, days: Collection[str], names: Collection[str], slices: Collection[str]
+) -> list[Figure]:
+    query = select(*FIGURE_COLUMNS).where(
+        FigureRow.pipeline == name,
+        FigureRow.partition.in_(days),
+        FigureRow.name.in_(names),
+        FigureRow.slice.in_(slices),
+    )
+    return [Figure(*row) for row in session.execute(query)] if days and slices else []
+
+
+def _restless(session: Session, name: str, days: Collection[str]) -> tuple[list[str], int]:
+    """Columns by the days on which they were beyond their limit, then by how far; and how many columns there are."""
+    value = func.max(case((FigureRow.name == DRIFT, FigureRow.value)))
+    limit = func.max(case((FigureRow.name == DRIFT_LIMIT, FigureRow.value)))
+    by_day = (
+        select(FigureRow.slice, value.label("value"), limit.label("limit"))
+        .where(
+            FigureRow.pipeline == name,
+            FigureRow.partition.in_(days),
+            FigureRow.name.in_([DRIFT, DRIFT_LIMIT]),
+            FigureRow.slice != "",
+        )
+        .group_by(FigureRow.slice, FigureRow.partition)
+        .subquery()
+    )
+    beyond = func.sum(case((by_day.c.value > by_day.c.limit, 1), else_=0))
+    ratio = by_day.c.value / case((by_day.c.limit > 0, by_day.c.limit))
+    query = (
+        select(by_day.c.slice, func.count().over())
+        .group_by(by_day.c.slice)
+        .order_by(beyond.desc(), func.coalesce(func.max(ratio), 0.0).desc(), by_day.c.slice)
+        .limit(DRIFT_COLUMNS)
+    )
+    found = session.execute(query).all() if days else []
+    return [column for column, _ in found], found[0][1] if found else 0
+
+
+def _versions(session: Session, name: str) -> list[ModelVersionRow]:
+    query = select(ModelVersionRow).where(ModelVersionRow.pipeline == name, ModelVersionRow.version.is_not(None))
+    return list(session.scalars(query.order_by(ModelVersionRow.id).options(OF_VERSIONS)))
+
+
+def _stages(session: Session, releases: Sequence[int]) -> list[ReleaseStageRow]:
+    query = select(ReleaseStageRow).where(ReleaseStageRow.release_id.in_(releases))
+    return list(session.scalars(query.order_by(ReleaseStageRow.release_id, ReleaseStageRow.position)))
+
+
+def _verdicts(session: Session, name: str, kinds: Sequence[Kind], outcomes: Sequence[Outcome] = ()) -> list[VerdictRow]:
+    query = select(VerdictRow).where(VerdictRow.pipeline == name, VerdictRow.kind.in_([str(kind) for kind in kinds]))
+    if outcomes:
+        query = query.where(VerdictRow.outcome.in_([str(outcome) for outcome in outcomes]))
+    return list(session.scalars(query.order_by(VerdictRow.decided_at, VerdictRow.id).options(SENTENCES)))
+
+
+def _decided(session: Session, name: str) -> list[tuple[datetime, str]]:
+    query = select(VerdictRow.decided_at, VerdictRow.subject).where(
+        VerdictRow.pipeline == name, VerdictRow.kind == str(Kind.TRIGGER)
+    )
+    return [(at, day) for at, day in session.execute(query)]
+
+
+def _newest_decisions(session: Session, name: str) -> list[VerdictRow]:
+    kinds = [str(kind) for kind in Kind if kind is not Kind.VALIDATION]
+    query = select(VerdictRow).where(VerdictRow.pipeline == name, VerdictRow.kind.in_(kinds)).limit(DECISIONS)
+    return list(session.scalars(query.order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc()).options(SENTENCES)))
+
+
+def _slices(session: Session, pipeline: Pipeline, days: Collection[str]) -> list[Figure]:
+    query = select(*FIGURE_COLUMNS).where(
+        FigureRow.pipeline == pipeline.name,
+        FigureRow.partition.in_(days),
+        FigureRow.name.in_(slice_names(pipeline.metric)),
+        FigureRow.slice != "",
+    )
+    return [Figure(*row) for row in session.execute(query.order_by(FigureRow.partition))] if days else []

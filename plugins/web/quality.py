@@ -1,0 +1,154 @@
+"""How good the predictions were, day by day and version by version, as the ledger's figures say it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from tidewheel.policies.gate import NAMES
+from tidewheel.spec import LOWER_IS_BETTER
+
+if TYPE_CHECKING:
+    from plugins.web.fleet_rows import Figure
+
+POOLED, POOLED_ERROR = "pooled_excess_loss", "pooled_excess_loss_error"
+ROWS = "rows"
+TWO_SIDED_95 = 1.96
+
+
+@dataclass(frozen=True)
+class DayOfVersion:
+    """The predictions of one version on one day.
+
+    Attributes:
+        day: YYYY-MM-DD.
+        version: that predicted.
+        value: the pipeline's metric.
+        rows: labelled rows.
+        excess: loss beyond what the version expected of itself, pooled over the trigger's window; NaN: unknown.
+        excess_error: standard error of that; NaN: unknown.
+    """
+
+    day: str
+    version: str
+    value: float
+    rows: float = 0.0
+    excess: float = math.nan
+    excess_error: float = math.nan
+
+    @property
+    def excess_interval(self) -> tuple[float, float] | None:
+        """The 95% interval of the excess loss; None where it is unknown."""
+        if not (math.isfinite(self.excess) and math.isfinite(self.excess_error)):
+            return None
+        wide = TWO_SIDED_95 * self.excess_error
+        return self.excess - wide, self.excess + wide
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A pipeline's quality over time.
+
+    Attributes:
+        metric: name of the figure, as in the ledger.
+        days: oldest first; of one day the version with most rows first.
+        estimates: what is estimated for days whose labels are not known, by day.
+    """
+
+    metric: str
+    days: Sequence[DayOfVersion] = ()
+    estimates: Sequence[tuple[str, float]] = ()
+
+    @property
+    def title(self) -> str:
+        """The metric's name for a person."""
+        return NAMES.get(self.metric, self.metric)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Which way is better."""
+        return self.metric in LOWER_IS_BETTER
+
+    @property
+    def main(self) -> list[DayOfVersion]:
+        """One entry a day, of the version that predicted most of it, oldest first."""
+        first = {one.day: one for one in reversed(self.days)}
+        return [first[day] for day in sorted(first)]
+
+    @property
+    def newest(self) -> DayOfVersion | None:
+        """The newest day with labels; None where there is none."""
+        main = self.main
+        return main[-1] if main else None
+
+    def last_days(self, days: int) -> list[float]:
+        """The metric of the newest days with labels, one value a calendar day; NaN where a day has none."""
+        if (newest := self.newest) is None:
+            return []
+        by_day = {one.day: one.value for one in self.main}
+        last = date.fromisoformat(newest.day)
+        return [by_day.get(str(last - timedelta(days=n)), math.nan) for n in range(days - 1, -1, -1)]
+
+    def summary(self) -> str:
+        """The chart in a sentence, for those who do not see it."""
+        main, newest = self.main, self.newest
+        if newest is None:
+            return "No day has labels yet, so nothing is known of the quality."
+        month = [value for value in self.last_days(30) if not math.isnan(value)]
+        best = (min if self.lower_is_better else max)(main, key=lambda one: one.value)
+        worst = (max if self.lower_is_better else min)(main, key=lambda one: one.value)
+        way = "lower" if self.lower_is_better else "higher"
+        return (
+            f"{self.title} ({way} is better) of {newest.day}: {newest.value:.4g} by version {newest.version}; mean of "
+            f"the last 30 days {sum(month) / len(month):.4g}. Best {best.value:.4g} on {best.day}, worst "
+            f"{worst.value:.4g} on {worst.day}; {len(main)} days and {len({one.version for one in main})} versions."
+        )
+
+
+def quality_names(metric: str) -> list[str]:
+    """Figures that `quality` reads."""
+    return [metric, ROWS, POOLED, POOLED_ERROR, f"estimated_{metric}"]
+
+
+def quality(metric: str, figures: Iterable[Figure]) -> Quality:
+    """Put the figures of all rows (slice '') together.
+
+    Args:
+        metric: the pipeline's figure.
+        figures: those that `quality_names` lists, in any order.
+    """
+    by_part: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for figure in figures:
+        if not figure.slice and _is_day(figure.partition):
+            by_part[figure.partition, figure.version][figure.name] = figure.value
+    days = [
+        DayOfVersion(
+            day,
+            version,
+            found[metric],
+            found.get(ROWS, 0.0),
+            found.get(POOLED, math.nan),
+            found.get(POOLED_ERROR, math.nan),
+        )
+        for (day, version), found in by_part.items()
+        if version and metric in found
+    ]
+    measured = {one.day for one in days}
+    estimated = {
+        day: found[f"estimated_{metric}"]
+        for (day, _), found in sorted(by_part.items())
+        if f"estimated_{metric}" in found and day not in measured
+    }
+    return Quality(metric, sorted(days, key=lambda one: (one.day, -one.rows, one.version)), sorted(estimated.items()))
+
+
+def _is_day(partition: str) -> bool:
+    try:
+        date.fromisoformat(partition)
+    except ValueError:
+        return False
+    return True

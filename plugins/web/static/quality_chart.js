@@ -1,0 +1,163 @@
+// Quality by day and version, what happened on the same axis, and the excess loss below; drawn by uPlot.
+"use strict";
+(() => {
+  const holder = document.getElementById("quality-chart");
+  if (!holder) return;
+  const below = document.getElementById("excess-chart");
+  const readout = document.getElementById("quality-readout");
+  const data = JSON.parse(document.getElementById("quality-data").textContent);
+  const DAY = 86400;
+  const LANE = 26; // pixels at the bottom for decisions of the trigger
+  const seconds = (day) => Date.parse(`${day}T00:00:00Z`) / 1000;
+  const days = data.days.map(seconds);
+  const events = data.events.map((event) => ({ ...event, at: seconds(event.day) }));
+  const byDay = Map.groupBy ? Map.groupBy(events, (event) => event.day) : grouped(events);
+
+  function grouped(all) {
+    const found = new Map();
+    for (const event of all) found.set(event.day, [...(found.get(event.day) || []), event]);
+    return found;
+  }
+  // Canvas knows no style sheet: colours are read from it at each drawing, light or dark.
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const faint = (name) => `color-mix(in srgb, ${colour(name)} 22%, transparent)`;
+
+  const axis = () => ({ stroke: () => colour("soft"), grid: { stroke: () => colour("line"), width: 1 }, ticks: { show: false } });
+  const time = { ...axis(), values: (u, ticks) => ticks.map((at) => label(at, ticks)) };
+  function label(at, ticks) {
+    const day = new Date(at * 1000).toISOString();
+    return ticks.length > 1 && ticks[1] - ticks[0] >= 27 * DAY ? day.slice(0, 7) : day.slice(5, 10);
+  }
+
+  function mark(u, event) {
+    const x = Math.round(u.valToPos(event.at, "x", true));
+    const { left, top, width, height } = u.bbox;
+    if (x < left || x > left + width) return;
+    const ratio = devicePixelRatio;
+    const draw = u.ctx;
+    const upright = (name, dash) => {
+      draw.strokeStyle = draw.fillStyle = colour(name);
+      draw.lineWidth = ratio;
+      draw.setLineDash(dash.map((part) => part * ratio));
+      draw.beginPath();
+      draw.moveTo(x, top);
+      draw.lineTo(x, top + height);
+      draw.stroke();
+      draw.setLineDash([]);
+    };
+    const triangle = (up) => {
+      const size = 5 * ratio;
+      const y = top + (up ? 0 : size * 1.5);
+      draw.beginPath();
+      draw.moveTo(x, y);
+      draw.lineTo(x - size, y + (up ? 1.5 : -1.5) * size);
+      draw.lineTo(x + size, y + (up ? 1.5 : -1.5) * size);
+      draw.fill();
+    };
+    const text = () => {
+      draw.font = `${11 * ratio}px system-ui, sans-serif`;
+      draw.textAlign = "left";
+      draw.fillText(`v${event.version}`, x + 7 * ratio, top + 10 * ratio);
+    };
+    if (event.mark === "promoted") { upright("fine", [4, 3]); triangle(true); text(); }
+    else if (event.mark === "rolled back") { upright("act", [4, 3]); triangle(false); text(); }
+    else if (event.mark === "released") upright("line", []);
+    else {
+      const requested = event.mark === "training requested";
+      draw.strokeStyle = draw.fillStyle = colour(requested ? "busy" : "soft");
+      draw.lineWidth = ratio;
+      draw.beginPath();
+      draw.arc(x, top + height - (requested ? 7 : 18) * ratio, (requested ? 4 : 2.5) * ratio, 0, 2 * Math.PI);
+      requested ? draw.fill() : draw.stroke();
+    }
+  }
+
+  function say(u) {
+    const number = u.cursor.idx;
+    if (number == null) return;
+    const day = data.days[number];
+    const said = [day];
+    if (data.versions[number] != null) {
+      const value = data.lines.map((line) => line[number]).filter((one) => one != null);
+      said.push(`version ${data.versions[number]}: ${data.metric} ${value.join(" and ")}, ${data.rows[number].toLocaleString("en")} rows`);
+    } else if (data.estimates[number] != null) said.push(`${data.metric} estimated at ${data.estimates[number]}, labels not known`);
+    else said.push("not measured");
+    if (data.excess.value[number] != null) said.push(`excess loss ${data.excess.value[number]} (${data.excess.low[number]} to ${data.excess.high[number]})`);
+    for (const event of byDay.get(day) || []) said.push(`${event.mark}: ${event.words}`);
+    readout.textContent = said.join(" · ");
+  }
+
+  const shared = { sync: { key: "days" }, points: { size: 7 }, drag: { x: true, y: false } };
+  const lines = data.lines.map((_, number) => ({
+    stroke: () => colour(`v${number}`), width: 1.5, points: { show: true, size: 3, fill: () => colour(`v${number}`), space: 8 },
+  }));
+  const quality = new uPlot({
+    width: holder.clientWidth, height: 300, legend: { show: false }, cursor: shared, padding: [12, 12, 0, 0],
+    scales: { x: { time: true }, y: { range: (u, low, high) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.12, true) } },
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
+    axes: [{ ...time }, { ...axis(), size: 62 }],
+    series: [{}, ...lines, { stroke: () => colour("soft"), dash: [4, 4], width: 1.5, points: { show: false } }],
+    hooks: {
+      drawClear: [(u) => { // decisions have the lane at the bottom to themselves
+        const { left, top, width, height } = u.bbox;
+        u.ctx.fillStyle = colour("ground");
+        u.ctx.fillRect(left, top + height - LANE * devicePixelRatio, width, LANE * devicePixelRatio);
+      }],
+      draw: [(u) => events.forEach((event) => mark(u, event))],
+      setCursor: [say],
+    },
+  }, [days, ...data.lines, data.estimates], holder);
+
+  const excess = new uPlot({
+    width: below.clientWidth, height: 150, legend: { show: false }, cursor: shared, padding: [6, 12, 0, 0],
+    scales: { x: { time: true } }, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
+    axes: [{ ...time }, { ...axis(), size: 62 }],
+    bands: [{ series: [3, 2], fill: () => faint("v0") }],
+    series: [{}, { stroke: () => colour("v0"), width: 1.5, points: { show: false } }, ...[0, 1].map(() => ({ stroke: "transparent", points: { show: false } }))],
+    hooks: {
+      draw: [(u) => { // above this line a version loses more than it expected
+        const y = Math.round(u.valToPos(0, "y", true));
+        const { left, top, width, height } = u.bbox;
+        if (y < top || y > top + height) return;
+        u.ctx.strokeStyle = colour("soft");
+        u.ctx.lineWidth = devicePixelRatio;
+        u.ctx.beginPath();
+        u.ctx.moveTo(left, y);
+        u.ctx.lineTo(left + width, y);
+        u.ctx.stroke();
+      }],
+    },
+  }, [days, data.excess.value, data.excess.low, data.excess.high], below);
+  const both = [quality, excess];
+
+  const ranges = document.querySelector(".ranges");
+  const buttons = [...ranges.querySelectorAll("button")];
+  ranges.hidden = false;
+  function show(span) {
+    const last = days[days.length - 1];
+    const first = span ? Math.max(last - span * DAY, days[0]) : days[0];
+    for (const chart of both) chart.setScale("x", { min: first - DAY, max: last + DAY });
+    for (const button of buttons) button.setAttribute("aria-pressed", String(Number(button.dataset.days) === span));
+  }
+  for (const button of buttons) button.addEventListener("click", () => show(Number(button.dataset.days)));
+  show(90);
+
+  function move(number) {
+    const to = Math.min(Math.max(number, 0), days.length - 1);
+    const { min, max } = quality.scales.x;
+    if (days[to] < min || days[to] > max) show(0);
+    quality.setCursor({ left: quality.valToPos(days[to], "x"), top: 40 });
+  }
+  const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -Infinity, End: Infinity };
+  holder.addEventListener("keydown", (event) => {
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    move((quality.cursor.idx ?? days.length - 1) + steps[event.key]);
+  });
+
+  new ResizeObserver(() => {
+    quality.setSize({ width: holder.clientWidth, height: 300 });
+    excess.setSize({ width: below.clientWidth, height: 150 });
+  }).observe(holder);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => both.forEach((chart) => chart.redraw()));
+})();

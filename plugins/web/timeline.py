@@ -1,0 +1,162 @@
+"""What happened to a pipeline, on the axis of its quality: promotions, releases, and decisions of the trigger."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from plugins.web.attention import as_utc, clause, short
+from tidewheel.ledger.releases import Status
+from tidewheel.policies.verdict import Outcome
+
+if TYPE_CHECKING:
+    from plugins.web.quality import DayOfVersion, Quality
+    from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, VerdictRow
+
+LINES = 6
+"""Colours of versions; the seventh version has the first one's again."""
+
+
+class Mark(StrEnum):
+    """What an event is drawn as."""
+
+    PROMOTED = "promoted"
+    RELEASED = "released"
+    ROLLED_BACK = "rolled back"
+    REQUESTED = "training requested"
+    HELD_BACK = "training held back"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        day: the day of the data that it belongs to, YYYY-MM-DD.
+        mark: what it is.
+        words: a sentence.
+        version: of the model, where it is about one.
+    """
+
+    day: str
+    mark: Mark
+    words: str
+    version: str = ""
+
+
+def timeline(
+    promotions: Iterable[PromotionRow],
+    releases: Iterable[ReleaseRow],
+    triggers: Iterable[VerdictRow],
+    versions: Iterable[ModelVersionRow],
+    decided: Iterable[tuple[datetime, str]] = (),
+) -> list[Event]:
+    """Put events in the order of their days.
+
+    Days of data and days of the calendar differ where a history is played. So a promotion or a release stands on the
+    day that its version was trained as of, or on that of the newest decision before it where it came later.
+
+    Args:
+        promotions: of the pipeline.
+        releases: of the pipeline; those that are under way are left out.
+        triggers: decisions by which a training was requested or held back.
+        versions: of the pipeline.
+        decided: time and day of every decision of the trigger.
+    """
+    trained = {row.version: row.as_of for row in versions}
+    found = [
+        Event(
+            row.subject,
+            Mark.REQUESTED if row.outcome == Outcome.FIRED else Mark.HELD_BACK,
+            clause(row),
+        )
+        for row in triggers
+        if is_day(row.subject)
+    ]
+    days = sorted((as_utc(at), day) for at, day in decided if is_day(day))
+    for row in promotions:
+        at = as_utc(row.promoted_at)
+        by = f" by {row.actor}" if row.actor else ""
+        words = short(f"Version {row.version} became champion{by}. {row.reason}".strip())
+        found.append(Event(_day_of(at, trained.get(row.version, ""), days), Mark.PROMOTED, words, row.version))
+    for release in releases:
+        if release.status == Status.RUNNING:
+            continue
+        at = as_utc(release.ended_at or release.started_at)
+        day = _day_of(at, trained.get(release.version, ""), days)
+        if release.status == Status.FAILED:
+            words = short(f"Version {release.version} was rolled back: {release.reason}")
+            found.append(Event(day, Mark.ROLLED_BACK, words, release.version))
+        elif release.status == Status.DONE:
+            words = f"Version {release.version} answers, as {release.colour}."
+            found.append(Event(day, Mark.RELEASED, words, release.version))
+    return sorted((event for event in found if event.day), key=lambda event: event.day)
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day, YYYY-MM-DD."""
+    try:
+        return str(date.fromisoformat(text)) == text
+    except ValueError:
+        return False
+
+
+def _day_of(at: datetime, trained: str, days: Sequence[tuple[datetime, str]]) -> str:
+    """The day of data on which something happened: that of the newest decision before it, or of the training."""
+    number = bisect_right(days, at, key=lambda decision: decision[0])
+    before = [day for _, day in days[max(number - 1, 0) : number]]
+    return max([*before, *([trained] if is_day(trained) else [])], default=str(at.date()))
+
+
+def chart_data(quality: Quality, events: Sequence[Event]) -> dict[str, Any]:
+    """What the script of the page draws: parallel lists, one entry a calendar day.
+
+    Args:
+        quality: of the pipeline.
+        events: on the same axis.
+    """
+    known = [one.day for one in quality.days] + [day for day, _ in quality.estimates]
+    days = _calendar(known)
+    place = {day: number for number, day in enumerate(days)}
+    lines: list[list[float | None]] = [[None] * len(days) for _ in range(LINES)]
+    order = {version: n for n, version in enumerate(dict.fromkeys(one.version for one in quality.days))}
+    for one in quality.days:
+        lines[order[one.version] % LINES][place[one.day]] = _rounded(one.value)
+    main = {one.day: one for one in quality.main}
+    estimates = dict(quality.estimates)
+    return {
+        "metric": quality.title,
+        "days": days,
+        "lines": lines,
+        "versions": [main[day].version if day in main else None for day in days],
+        "rows": [int(main[day].rows) if day in main else None for day in days],
+        "estimates": [_rounded(estimates[day]) if day in estimates else None for day in days],
+        "excess": _excess([main.get(day) for day in days]),
+        "events": [asdict(event) for event in events if event.day in place],
+    }
+
+
+def _calendar(known: Sequence[str]) -> list[str]:
+    if not known:
+        return []
+    first, last = date.fromisoformat(min(known)), date.fromisoformat(max(known))
+    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]
+
+
+def _excess(days: Sequence[DayOfVersion | None]) -> dict[str, list[float | None]]:
+    intervals = [one.excess_interval if one else None for one in days]
+    return {
+        "value": [
+            _rounded(one.excess) if one and interval else None for one, interval in zip(days, intervals, strict=True)
+        ],
+        "low": [_rounded(interval[0]) if interval else None for interval in intervals],
+        "high": [_rounded(interval[1]) if interval else None for interval in intervals],
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")
