@@ -88,7 +88,11 @@ def send(url: str, address: str, title: str, text: str, severity: str) -> str:
     except SettingsError as error:
         return str(error)
     with _warnings_of_this_thread() as said:
-        taken = service.notify(body=text, title=title, notify_type=_kind(severity), body_format=NotifyFormat.TEXT)
+        try:
+            taken = service.notify(body=text, title=title, notify_type=_kind(severity), body_format=NotifyFormat.TEXT)
+        except Exception as error:  # of a service's plug-in; the message stays in the outbox
+            taken = False
+            said.append(f"{type(error).__name__}: {error}")
     return "" if taken else without_secrets(" ".join(said), url) or "the channel did not take the message"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ log = logging.getLogger("tidewheel.alerts")
 PATIENCE_SECONDS = 60.0
 """PostgreSQL that is started again answers sooner; of that nobody needs to hear."""
 CRITICAL = SEVERITIES[-1]
-ACTION = "`tidewheel status` and `tidewheel logs postgres` show why. Until it answers, no job can end and no other alert is sent."
+ACTION = (
+    "`tidewheel status` and `tidewheel logs postgres` show why. Until it answers, no job can end and no other alert is "
+    "sent."
+)
 
 
 class LedgerOutage:
@@ -35,7 +39,7 @@ class LedgerOutage:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._since: float | None = None
-        self._told: set[str] = set()
+        self._informed: set[str] = set()
 
     def lasts(self, sentence: str, now: float) -> None:
         """Note that the ledger does not answer; once it has not for a minute, send that to every channel.
@@ -51,15 +55,15 @@ class LedgerOutage:
             return
         title = f"[{CRITICAL}] {messages.PLATFORM}: the ledger does not answer"
         text = messages.body(f"{sentence}.", ACTION, "")
-        self._send(self._channels() - self._told, title, text, CRITICAL)
+        self._send(self._channels() - self._informed, title, text, CRITICAL)
 
     def ended(self) -> None:
         """Note that the ledger answers; channels that have heard of the outage hear of its end."""
         self._since = None
-        if told := set(self._told):
-            self._told.clear()
+        if informed := set(self._informed):
+            self._informed.clear()
             title = f"[{RESOLVED}] {messages.PLATFORM}: the ledger answers again"
-            self._send(told, title, "What was due meanwhile is sent now.", RESOLVED)
+            self._send(informed, title, "What was due meanwhile is sent now.", RESOLVED)
 
     def _channels(self) -> set[str]:
         pipelines = (pipeline for pipeline in declared(self._settings).values() if pipeline is not None)
@@ -72,8 +76,9 @@ class LedgerOutage:
         ]
         for thread in threads:
             thread.start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
         for thread in threads:
-            thread.join(PATIENCE_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _send_one(self, channel: str, title: str, text: str, severity: str) -> None:
         try:
@@ -83,4 +88,4 @@ class LedgerOutage:
         if refused:
             log.warning("%s has not taken the message on the ledger: %s", channel, refused)
         elif severity == CRITICAL:
-            self._told.add(channel)
+            self._informed.add(channel)

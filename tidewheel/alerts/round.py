@@ -13,7 +13,7 @@ from tidewheel.alerts import incidents
 from tidewheel.alerts.conditions import conditions, disk_conditions
 from tidewheel.alerts.delivery import Delivery
 from tidewheel.alerts.facts import read_facts
-from tidewheel.errors import SpecError
+from tidewheel.errors import LedgerError, SpecError
 from tidewheel.ledger.alerts import AlertLog
 from tidewheel.spec import load_pipeline, pipeline_files
 
@@ -56,12 +56,19 @@ class Rounds:
         known = {name: pipeline for name, pipeline in pipelines.items() if pipeline is not None}
         failures = self._log.failures()
         found = disk_conditions(self._settings.home)
-        for pipeline in known.values():
-            found += conditions(read_facts(self._ledger, pipeline, failures), now)
+        unknown = pipelines.keys() - known.keys()
+        for name, pipeline in known.items():
+            try:
+                found += conditions(read_facts(self._ledger, pipeline, failures), now)
+            except LedgerError:
+                raise
+            except Exception:  # the other pipelines' alerts must go on
+                log.exception("the rules of %s could not be evaluated", name)
+                unknown.add(name)
         changed = incidents.changes(
             found,
             self._log.open_incidents(),
-            unknown=pipelines.keys() - known.keys(),
+            unknown=unknown,
             reminders={"": PLATFORM_REMINDER_HOURS}
             | {name: pipeline.alerts.remind_after_hours for name, pipeline in known.items()},
             now=now,
