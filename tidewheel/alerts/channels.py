@@ -58,7 +58,7 @@ def target(url: str, address: str) -> NotifyBase:
     """
     from apprise import Apprise, NotifyFormat
 
-    with _warnings_of_this_thread():  # which name the URL
+    with _warnings_of_this_thread([]):  # which name the URL
         found: NotifyBase | None = Apprise.instantiate(url)
         if found is None and (scheme := WEB.get(urlsplit(url).scheme.lower())):
             found = Apprise.instantiate(f"{scheme}://{url.partition('://')[2]}")
@@ -83,16 +83,16 @@ def send(url: str, address: str, title: str, text: str, severity: str) -> str:
     """
     from apprise import NotifyFormat
 
+    said: list[str] = []
     try:
         service = target(url, address)
+        with _warnings_of_this_thread(said):
+            taken = service.notify(body=text, title=title, notify_type=_kind(severity), body_format=NotifyFormat.TEXT)
     except SettingsError as error:
         return str(error)
-    with _warnings_of_this_thread() as said:
-        try:
-            taken = service.notify(body=text, title=title, notify_type=_kind(severity), body_format=NotifyFormat.TEXT)
-        except Exception as error:  # of a service's plug-in; the message stays in the outbox
-            taken = False
-            said.append(f"{type(error).__name__}: {error}")
+    except Exception as error:  # of the service's plug-in; the message stays in the outbox
+        taken = False
+        said.append(f"{type(error).__name__}: {error}")
     return "" if taken else without_secrets(" ".join(said), url) or "the channel did not take the message"
 
 
@@ -119,14 +119,14 @@ class _Collector(logging.Handler):
 
 
 @contextmanager
-def _warnings_of_this_thread() -> Iterator[list[str]]:
+def _warnings_of_this_thread(said: list[str]) -> Iterator[None]:
     """Collect Apprise's warnings, and keep them out of our log: they may name a URL."""
-    logger, said = logging.getLogger("apprise"), list[str]()
+    logger = logging.getLogger("apprise")
     logger.propagate = False
     collector = _Collector(said)
     logger.addHandler(collector)
     try:
-        yield said
+        yield
     finally:
         logger.removeHandler(collector)
 

@@ -77,29 +77,35 @@ def write(log: AlertLog, change: Changes, channels: Mapping[str, Alerts], addres
         address: of Airflow, as a browser knows it; empty where there is none.
         now: the time, in UTC.
     """
+    opened, reminded, resolved = [], [], []
     for condition in change.opened:
-        link = f"{address}{condition.path}" if address else ""
-        incident = IncidentRow(
-            pipeline=condition.pipeline,
-            event=condition.event,
-            subject=condition.subject[:SUBJECT],
-            severity=condition.severity,
-            sentence=condition.sentence,
-            action=condition.action,
-            link=link,
-            opened_at=now,
-            reminded_at=now,
-        )
-        text = messages.body(condition.sentence, condition.action, link)
-        log.open(incident, _posts(incident, channels, OPENED, messages.title(incident), text, now))
+        incident = _incident(condition, address, now)
+        text = messages.body(incident.sentence, incident.action, incident.link)
+        opened.append((incident, _posts(incident, channels, OPENED, messages.title(incident), text, now)))
     for incident in change.reminded:
         text = messages.body(incident.sentence, incident.action, incident.link)
         title = messages.reminder_title(incident, now)
-        log.remind(incident, _posts(incident, channels, REMINDER, title, text, now), now)
+        reminded.append((incident, _posts(incident, channels, REMINDER, title, text, now)))
     for incident in change.resolved:
         title, text = messages.title(incident, RESOLVED), messages.resolved_body(incident, now)
         due = _due(channels.get(incident.pipeline), incident.severity, now)
-        log.resolve(incident, Post("", RESOLVED, incident.severity, title, text, due), now)
+        resolved.append((incident, Post("", RESOLVED, incident.severity, title, text, due)))
+    if opened or reminded or resolved:
+        log.write(opened, reminded, resolved, now)
+
+
+def _incident(condition: Condition, address: str, now: datetime) -> IncidentRow:
+    return IncidentRow(
+        pipeline=condition.pipeline,
+        event=condition.event,
+        subject=condition.subject[:SUBJECT],
+        severity=condition.severity,
+        sentence=condition.sentence,
+        action=condition.action,
+        link=f"{address}{condition.path}" if address else "",
+        opened_at=now,
+        reminded_at=now,
+    )
 
 
 def _key(condition: Condition) -> tuple[str, str, str]:

@@ -81,7 +81,7 @@ def digest(messages: Sequence[MessageRow], link: str) -> tuple[str, str]:
     """
     counts = Counter(RESOLVED if message.kind == RESOLVED else message.severity for message in messages)
     order = [*reversed(SEVERITIES), RESOLVED]
-    said = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
+    said = ", ".join(f"{counts[name]:,} {name}" for name in order if counts[name])
     worst_first = sorted(
         messages,
         key=lambda m: (m.kind == RESOLVED, -SEVERITIES.index(m.severity)),

@@ -9,6 +9,7 @@ import typer
 
 import tidewheel
 from tidewheel.cli import (
+    alerts,
     demo,
     gc,
     lake,
@@ -47,6 +48,7 @@ release.register(app)
 reviews.register(app)
 training.register(app)
 why.register(app)
+alerts.register(app)
 replay.register(app)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, delete, distinct, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from tidewheel.ledger.alert_tables import IncidentRow, MessageRow, TaskFailureRow
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 OPENED, REMINDER, RESOLVED = "opened", "reminder", "resolved"
 """Kinds of messages."""
@@ -98,46 +102,34 @@ class AlertLog:
         with self.ledger.session() as session:
             return list(session.scalars(query))
 
-    def open(self, incident: IncidentRow, posts: Sequence[Post]) -> None:
-        """Open an incident and write its messages, both or neither."""
-        with self.ledger.session() as session:
-            session.add(incident)
-            session.flush()
-            session.add_all(_message(incident.id, post, incident.opened_at) for post in posts)
+    def write(
+        self,
+        opened: Sequence[tuple[IncidentRow, Sequence[Post]]],
+        reminded: Sequence[tuple[IncidentRow, Sequence[Post]]],
+        resolved: Sequence[tuple[IncidentRow, Post]],
+        at: datetime,
+    ) -> None:
+        """Write what a round has changed, and its messages, all or nothing.
 
-    def remind(self, incident: IncidentRow, posts: Sequence[Post], at: datetime) -> None:
-        """Write reminders of an open incident. A channel that has not taken the last message gets no further one."""
-        with self.ledger.session() as session:
-            waiting = set(session.scalars(select(MessageRow.channel).where(*_unsent(incident.id))))
-            session.add_all(_message(incident.id, post, at) for post in posts if post.channel not in waiting)
-            session.get_one(IncidentRow, incident.id).reminded_at = at
-
-    def resolve(self, incident: IncidentRow, post: Post, at: datetime) -> None:
-        """Close an incident, and write to each channel that was to hear of it.
-
-        A channel that has not taken a message about it yet gets a single one: that it was open, and no longer is.
+        A channel that has not taken the last message about an incident gets no reminder of it. If the incident ends
+        meanwhile, the channel gets a single message: that it was open, and no longer is.
 
         Args:
-            incident: the open incident.
-            post: what to write; its channel is not used.
-            at: when it ended.
+            opened: new incidents, with their messages.
+            reminded: incidents that are still open, with their messages.
+            resolved: incidents that have ended; the message goes to each channel that was to hear of it.
+            at: the time.
         """
         with self.ledger.session() as session:
-            about = select(distinct(MessageRow.channel)).where(MessageRow.incident_id == incident.id)
-            due = dict(
-                session.execute(
-                    select(MessageRow.channel, func.max(MessageRow.due_at))
-                    .where(*_unsent(incident.id))
-                    .group_by(MessageRow.channel)
-                ).all()
-            )
-            channels = list(session.scalars(about))
-            session.execute(delete(MessageRow).where(*_unsent(incident.id)))
-            for channel in channels:
-                message = _message(incident.id, post, at)
-                message.channel, message.due_at = channel, due.get(channel, post.due_at)
-                session.add(message)
-            session.get_one(IncidentRow, incident.id).resolved_at = at
+            session.add_all(incident for incident, _ in opened)
+            session.flush()
+            session.add_all(_message(incident.id, post, at) for incident, posts in opened for post in posts)
+            for incident, posts in reminded:
+                waiting = set(session.scalars(select(MessageRow.channel).where(*_unsent(incident.id))))
+                session.add_all(_message(incident.id, post, at) for post in posts if post.channel not in waiting)
+                session.get_one(IncidentRow, incident.id).reminded_at = at
+            for incident, post in resolved:
+                _resolve(session, incident.id, post, at)
 
     # --- the outbox ------------------------------------------------------------------------------------------------
 
@@ -183,6 +175,18 @@ class AlertLog:
         values = {"error": error, "due_at": due_at, "attempts": attempts}
         with self.ledger.session() as session:
             session.execute(update(MessageRow).where(MessageRow.id.in_(ids)).values(**values))
+
+
+def _resolve(session: Session, incident: int, post: Post, at: datetime) -> None:
+    about = select(MessageRow.channel, MessageRow.sent_at, MessageRow.due_at).where(MessageRow.incident_id == incident)
+    due: dict[str, datetime] = {}
+    for channel, sent_at, due_at in session.execute(about):
+        due[channel] = due.get(channel, post.due_at) if sent_at else due_at
+    session.execute(delete(MessageRow).where(*_unsent(incident)))
+    session.add_all(
+        _message(incident, replace(post, channel=channel, due_at=due_at), at) for channel, due_at in due.items()
+    )
+    session.get_one(IncidentRow, incident).resolved_at = at
 
 
 def _failure(pipeline: str, purpose: str, task_id: str) -> tuple[ColumnElement[bool], ...]:
