@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 
+from jobs.checking.channels import channel_doubts, channel_mistakes
 from jobs.checking.finding import Lines, Wrong, sentences
 from jobs.checking.functions import function_doubts, function_mistakes
 from jobs.checking.model import model_doubts, model_mistakes
@@ -27,6 +28,7 @@ def check(pipeline: Pipeline, settings: Settings) -> list[str]:
         *function_mistakes(pipeline),
         *model_mistakes(pipeline),
         *suite_mistakes(pipeline, settings),
+        *channel_mistakes(pipeline),
         *_dag_file(pipeline, settings),
     ]
     return sentences(found, _lines(pipeline, settings))
@@ -34,7 +36,7 @@ def check(pipeline: Pipeline, settings: Settings) -> list[str]:
 
 def doubts(pipeline: Pipeline, settings: Settings) -> list[str]:
     """What may be wrong with a pipeline, in sentences: it works if this is meant, or if the environment is another."""
-    found = [*function_doubts(pipeline), *model_doubts(pipeline), *source_doubts(pipeline)]
+    found = [*function_doubts(pipeline), *model_doubts(pipeline), *source_doubts(pipeline), *channel_doubts(pipeline)]
     return sentences(found, _lines(pipeline, settings))
 
 

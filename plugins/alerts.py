@@ -1,102 +1,99 @@
-"""What a team is told when a task has failed or a model is taken back: one structured log line, and a POST."""
+"""What a task that failed leaves for the alerts service: a structured log line, and a row in the ledger.
+
+The ledger is what alerts are made from (`tidewheel.alerts`): a callback sends nothing itself, so that a channel that is
+down or slow holds up no task, and a message that could not be sent is sent later.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from plugins.operators.links import airflow_address
+from tidewheel.errors import TidewheelError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from tidewheel.ledger import AlertLog
+
 log = logging.getLogger("tidewheel.alerts")
 
-WEBHOOK_TIMEOUT_SECONDS = 10
-RELEASE = ".release"
+PATIENCE_SECONDS = 10.0
+"""How long a task that failed waits for a ledger that is away; one that succeeded does not."""
+LONGEST_ERROR = 2_000
 
 
 @dataclass(frozen=True)
-class Team:
-    """Who is told.
+class TaskFailed:
+    """A failure callback: a task has failed for good, after its retries.
 
     Attributes:
         pipeline: name of the pipeline.
         owner: the team that answers for it.
-        webhook_variable: environment variable with the URL that gets a JSON POST, if there is one.
     """
 
     pipeline: str
     owner: str
-    webhook_variable: str | None = None
 
-    def tell(self, event: str, context: Context, **what: str) -> None:
-        """Tell of an event. A webhook that fails is a log line: the task has trouble enough."""
+    def __call__(self, context: Context) -> None:
+        """Write it to the log and to the ledger; a ledger that is away is a second log line, not a second failure."""
         task = context["ti"]
-        alert = {
-            "event": event,
+        error = str(context.get("exception") or "unknown")
+        failure = {
+            "event": "task_failed",
             "pipeline": self.pipeline,
             "owner": self.owner,
             "dag_id": task.dag_id,
             "task_id": task.task_id,
             "run_id": task.run_id,
             "try_number": task.try_number,
-            **what,
+            "error": error,
             "url": f"{airflow_address()}/dags/{task.dag_id}/runs/{quote(task.run_id)}/tasks/{task.task_id}",
         }
-        log.error("%s: %s", event.replace("_", " "), json.dumps(alert))
-        if self.webhook_variable is None:
-            return
-        url = os.environ.get(self.webhook_variable)
-        if not url:
-            log.error("nobody is told: the variable %s, named under alerts, is not set", self.webhook_variable)
-            return
-        self._post(url, alert)
-
-    def _post(self, url: str, alert: dict[str, Any]) -> None:
-        import httpx
-
+        log.error("task failed: %s", json.dumps(failure))
         try:
-            httpx.post(url, json=alert, timeout=WEBHOOK_TIMEOUT_SECONDS).raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # The URL may hold a token: say which variable it came from, not what it is.
-            log.error("the webhook in %s did not take the alert: %s", self.webhook_variable, type(error).__name__)  # noqa: TRY400
+            _alert_log(PATIENCE_SECONDS).task_failed(
+                self.pipeline,
+                _purpose(self.pipeline, task.dag_id),
+                task.task_id,
+                task.run_id,
+                error[:LONGEST_ERROR],
+                datetime.now(UTC),
+            )
+        except TidewheelError as away:
+            log.error("no alert is sent of this failure: %s", away)  # noqa: TRY400  the sentence is all there is
 
 
 @dataclass(frozen=True)
-class FailureAlert:
-    """A failure callback: a task has failed for good, and with it, in the release DAG, the release."""
-
-    team: Team
-
-    def __call__(self, context: Context) -> None:
-        """Tell of the failed task."""
-        event = "release_failed" if context["ti"].dag_id.endswith(RELEASE) else "task_failed"
-        self.team.tell(event, context, error=str(context.get("exception") or "unknown"))
-
-
-@dataclass(frozen=True)
-class RollbackAlert:
-    """A success callback of the task that plans a release: an older version takes over again.
+class TaskSucceeded:
+    """A success callback: if the task had failed before, that is over.
 
     Attributes:
-        team: who is told.
-        record: name of that task's record.
+        pipeline: name of the pipeline.
     """
 
-    team: Team
-    record: str
+    pipeline: str
 
     def __call__(self, context: Context) -> None:
-        """Tell of the rollback, where it is one."""
-        from tidewheel.lake import Lake
-        from tidewheel.runs import read_record
+        """Write it to the ledger; while that is away, the next success does so."""
+        task = context["ti"]
+        try:
+            purpose = _purpose(self.pipeline, task.dag_id)
+            _alert_log(0).task_succeeded(self.pipeline, purpose, task.task_id, datetime.now(UTC))
+        except TidewheelError as away:
+            log.warning("an alert of this task may stay open until it succeeds again: %s", away)
 
-        planned = read_record(Lake.open(self.team.pipeline), context["ti"].run_id, self.record)
-        if replaced := planned.figures.get("rolled_back_from"):
-            version = str(planned.figures["version"])
-            self.team.tell("rolled_back", context, version=version, instead_of=str(replaced), sentence=planned.sentence)
+
+def _purpose(pipeline: str, dag_id: str) -> str:
+    return dag_id.removeprefix(f"{pipeline}.")
+
+
+def _alert_log(patience_seconds: float) -> AlertLog:
+    from tidewheel.ledger import AlertLog, Ledger
+
+    return AlertLog(Ledger.open(patience_seconds=patience_seconds))

@@ -231,6 +231,11 @@ class AirflowApi:
         found = self._get(f"{self._run_path(dag, run_id)}/taskInstances/{quote(task)}/links")
         return {title: address for title, address in found["extra_links"].items() if address}
 
+    def variable(self, key: str) -> str:
+        """Value of an Airflow Variable; empty where there is none, `***` where its name makes Airflow hide it."""
+        found = self._find(f"/variables/{quote(key, safe='')}")
+        return "" if found is None else str(found["value"])
+
     # --- pages for a person ----------------------------------------------------------------------------------------
 
     def dag_page(self, dag: str) -> str:

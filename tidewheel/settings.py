@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     mlflow_username: str = Field(default="", description="MLflow user, where the server asks for one")
     mlflow_password: SecretStr | None = Field(default=None, description="password of the MLflow user")
     airflow_url: str = Field(default="", description="Airflow's API server")
+    airflow_public_url: str = Field(
+        default="", description="Airflow's address as a browser knows it, for links in alerts; default airflow_url"
+    )
     airflow_username: str = Field(default="admin", description="Airflow user the command line acts as")
     airflow_password: SecretStr | None = Field(default=None, description="password of the Airflow user")
     endpoint_url: str = Field(default="", description="the router in front of the model services")

@@ -32,13 +32,11 @@ def function_mistakes(pipeline: Pipeline) -> Iterator[Wrong]:
 
 
 def function_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
-    """What may be wrong with readers and alerts: environment variables may be set elsewhere, names may mislead."""
+    """What may be wrong with readers: environment variables may be set elsewhere, names may mislead."""
     named = [((section, "reader"), getattr(pipeline, section).reader) for section in ("source", "labels")]
     variables: list[tuple[tuple[str, ...], str]] = [
         ((*key, "url_variable"), reader.url_variable) for key, reader in named if isinstance(reader, SqlReader)
     ]
-    if pipeline.alerts.webhook_variable:
-        variables.append((("alerts", "webhook_variable"), pipeline.alerts.webhook_variable))
     for place, variable in variables:
         if not os.environ.get(variable):
             yield Wrong(place, f"{variable} is not set in this environment; the jobs need it in theirs")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
 
-from plugins.alerts import FailureAlert, Team
+from plugins.alerts import TaskFailed, TaskSucceeded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,11 +30,6 @@ LONG = timedelta(hours=6)
 def dag_id(pipeline: str, purpose: str) -> str:
     """Id of one of a pipeline's DAGs."""
     return f"{pipeline}.{purpose}"
-
-
-def team(pipeline: Pipeline) -> Team:
-    """Who is told when something goes wrong."""
-    return Team(pipeline.name, pipeline.owner.team, pipeline.alerts.webhook_variable)
 
 
 def declared_dag(
@@ -80,7 +75,8 @@ def declared_dag(
             "retry_exponential_backoff": True,
             "max_retry_delay": LONGEST_RETRY_DELAY,
             "execution_timeout": SHORT,
-            "on_failure_callback": FailureAlert(team(pipeline)),
+            "on_failure_callback": TaskFailed(pipeline.name, pipeline.owner.team),
+            "on_success_callback": TaskSucceeded(pipeline.name),
         },
     )
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, chain
 
-from plugins.alerts import RollbackAlert
 from plugins.operators.command import ACTOR, JobCommand
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import declared_dag, team
+from plugins.pipeline.declared import declared_dag
 from tidewheel.release import stage_names
 
 if TYPE_CHECKING:
@@ -32,9 +31,10 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         "actor": ACTOR,
     }
 
-    def task(stage: str, **arguments: Any) -> BaseOperator:
-        command = JobCommand("release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=_record(stage))
-        return job_task(stage, command, pipeline, settings, links=["Endpoint"], **arguments)
+    def task(stage: str) -> BaseOperator:
+        record = f"release-{stage}"
+        command = JobCommand("release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=record)
+        return job_task(stage, command, pipeline, settings, links=["Endpoint"])
 
     with declared_dag(
         pipeline,
@@ -53,11 +53,5 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             ),
         },
     ) as dag:
-        plan, *stages = stage_names(pipeline)
-        told = RollbackAlert(team(pipeline), _record(plan))
-        chain(task(plan, on_success_callback=told), *(task(stage) for stage in stages))
+        chain(*(task(stage) for stage in stage_names(pipeline)))
     return dag
-
-
-def _record(stage: str) -> str:
-    return f"release-{stage}"

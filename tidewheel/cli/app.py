@@ -9,6 +9,7 @@ import typer
 
 import tidewheel
 from tidewheel.cli import (
+    alerts,
     console,
     demo,
     gc,
@@ -49,6 +50,7 @@ release.register(app)
 reviews.register(app)
 training.register(app)
 why.register(app)
+alerts.register(app)
 replay.register(app)
 
 

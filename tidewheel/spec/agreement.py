@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import did_you_mean
+from tidewheel.spec.alerts import threshold_mistakes
 from tidewheel.spec.groups import group_columns
 from tidewheel.spec.mistake import Mistake
 
@@ -49,6 +50,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_explained(pipeline),
         *_challenger(pipeline),
         *_days(pipeline),
+        *threshold_mistakes(pipeline.alerts, pipeline.task, METRICS[pipeline.task]),
     ]
 
 

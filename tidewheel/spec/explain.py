@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 LONGEST_SHOWN = 80
 Key = tuple[int | str, ...]
-MOVED: dict[Key, str] = {("training", "resources"): "`resources: {train: …}`"}
+MOVED: dict[Key, str] = {
+    ("training", "resources"): "`resources: {train: …}` at the top level",
+    ("alerts", "webhook_variable"): "`channels: {team: {url_variable: …}}`",
+}
 """Keys of earlier releases, and how the same is written now."""
 NAMED = 20
 """Broken rules that a message names; a file with more has one cause, or is no pipeline."""
@@ -101,7 +104,7 @@ def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDet
         case "missing":
             return _Broken(key, "missing", f"expected {_description(root, location)}")
         case "extra_forbidden" if location in MOVED:
-            return _Broken(key, "no key any more", f"write it as {MOVED[location]} at the top level")
+            return _Broken(key, "no key any more", f"write it as {MOVED[location]}")
         case "extra_forbidden":
             known = list(_fields_at(root, location[:-1]))
             return _Broken(

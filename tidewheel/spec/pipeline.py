@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tidewheel.spec.agreement import METRICS, mistakes
+from tidewheel.spec.alerts import Alerts
 from tidewheel.spec.decision import Decision
 from tidewheel.spec.gate import Gate
 from tidewheel.spec.mistake import refuse
@@ -15,7 +16,6 @@ from tidewheel.spec.release import Release
 from tidewheel.spec.resources import JobResources, Resources, resources_of
 from tidewheel.spec.scoring import Scoring
 from tidewheel.spec.sections import (
-    Alerts,
     Features,
     Labels,
     Name,
@@ -55,7 +55,7 @@ class Pipeline(Section):
     serving: Serving = Field(default_factory=Serving, description="how it answers online")
     release: Release = Field(default_factory=Release, description="how a new version takes over")
     scoring: Scoring = Field(default_factory=Scoring, description="batch predictions")
-    alerts: Alerts = Field(default_factory=Alerts, description="who hears of a failure")
+    alerts: Alerts = Field(default_factory=Alerts, description="who is alerted, and about what")
     resources: JobResources = Field(
         default_factory=dict,
         description="what the pods of jobs get, by job; those that are not named get what was measured to suffice",

@@ -25,6 +25,12 @@ NIGHTLY = r"^[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* \*$"
 VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
 MEMORY = r"^[1-9]\d*(Mi|Gi)$"
 EMAIL = r"^[^@\s]+@[^@\s]+$"
+VARIABLE_KEY = r"^[A-Za-z0-9_.-]{1,250}$"
+CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+THRESHOLD = (
+    r"^(?P<figure>[a-z][a-z0-9_]*)\s*(?P<comparison><=|>=|<|>)\s*(?P<limit>-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?)"
+    r"(\s+for\s+(?P<days>[1-9][0-9]?)\s+days?)?$"
+)
 CHARACTER = r"^[\x01-\x09\x0b\x0c\x0e-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e]$"
 PATTERNS = {
     NAME: "lower-case letters, digits and _, beginning with a letter, at most 63",
@@ -34,6 +40,9 @@ PATTERNS = {
     VARIABLE: "the name of an environment variable, for example SHOP_DATABASE_URL",
     MEMORY: "memory in Mi or Gi, for example 2Gi",
     EMAIL: "an e-mail address",
+    VARIABLE_KEY: "the key of an Airflow Variable: letters, digits, _, - and .",
+    CLOCK: 'a time of day in quotes, for example "22:00"',
+    THRESHOLD: "a figure, a comparison and a number, and for how many days (1 to 99), as `roc_auc < 0.6 for 3 days`",
     CHARACTER: 'one ASCII character that is no letter or digit, for example ";" or "\\t"',
 }
 
@@ -280,14 +289,6 @@ class Features(Section):
         if not self.columns:
             raise ValueError("no feature columns: name at least one under numeric or categorical")
         return self
-
-
-class Alerts(Section):
-    """Who hears of a failure."""
-
-    webhook_variable: Variable | None = Field(
-        default=None, description="environment variable with the URL that gets a JSON POST when a task fails"
-    )
 
 
 class Owner(Section):

@@ -122,7 +122,8 @@ def test_validate_names_line_and_key_of_what_no_night_could_do(project: Project)
     lines = good.splitlines()
     reader = next(n for n, line in enumerate(lines, 1) if "reader:" in line)
     declared.write_text(
-        f"{good}training: {{parameters: {{max_leaf_nodes: 1}}}}\nalerts: {{webhook_variable: NO_SUCH}}\n"
+        f"{good}training: {{parameters: {{max_leaf_nodes: 1}}}}\n"
+        "alerts: {channels: {team: {url_variable: NO_SUCH}}}\n"
     )
     suite = project.folder / "expectations" / "shop" / "features.json"
     suite.write_text(suite.read_text().replace('"amount"', '"amuont"'))
@@ -132,7 +133,7 @@ def test_validate_names_line_and_key_of_what_no_night_could_do(project: Project)
     assert ran.returncode == 2
     assert f"line {len(lines) + 1}, training.parameters.max_leaf_nodes: found 1; " in ran.stdout
     assert "expects something of column 'amuont', which the features of shop do not have" in ran.stdout
-    assert f"warning: line {len(lines) + 2}, alerts.webhook_variable: NO_SUCH is not set" in ran.stdout
+    assert f"warning: line {len(lines) + 2}, alerts.channels.team.url_variable: NO_SUCH is not set" in ran.stdout
 
     for path, said in (("orders.csv", "without it every day reads"), ("{partiton}.csv", "did you mean '{partition}'?")):
         changed = [*lines]

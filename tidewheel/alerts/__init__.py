@@ -1,0 +1,1 @@
+"""Alerts: conditions read from the ledger, incidents, and messages to channels."""

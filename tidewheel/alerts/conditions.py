@@ -1,0 +1,289 @@
+"""The rules: which conditions hold, given what the ledger knows. Each says what is wrong and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from shutil import disk_usage
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tidewheel.actor import IN_MLFLOW
+from tidewheel.alerts.facts import Facts, in_utc
+from tidewheel.ledger.releases import Status
+from tidewheel.policies.verdict import Outcome
+from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
+
+if TYPE_CHECKING:
+    from tidewheel.ledger.alert_tables import TaskFailureRow
+
+THRESHOLD = "threshold"
+"""Event of the rules that a file writes itself."""
+PURPOSES = {"training": Event.TRAINING_FAILED, "release": Event.RELEASE_FAILED}
+"""Which event a failed task is, by what its DAG is for; tasks of any other DAG are the night's."""
+LONGEST_CLOSURE = timedelta(days=3)
+"""Where days without rows are usual (`source.empty_days: skip`), a day is late only after so long: a long weekend."""
+FREE_SHARE = 0.1
+"""Of the disk that holds the platform's state."""
+NAMED_DAYS = 5
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that needs attention, and holds now.
+
+    Attributes:
+        pipeline: its name; empty for the platform.
+        event: an `Event`, or `THRESHOLD`.
+        subject: what tells it from others of the same event; empty where there is one at a time.
+        severity: how severe it is.
+        sentence: what is wrong.
+        action: what to do.
+        path: page below Airflow's address that shows more.
+    """
+
+    pipeline: str
+    event: str
+    subject: str
+    severity: str
+    sentence: str
+    action: str
+    path: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What identifies it."""
+        return self.pipeline, self.event, self.subject
+
+
+def conditions(facts: Facts, now: datetime) -> list[Condition]:
+    """All conditions of a pipeline that hold.
+
+    Args:
+        facts: what the ledger knows.
+        now: the time, in UTC.
+    """
+    found = []
+    for event, subject, sentence, action, purpose in _events(facts, now):
+        if (severity := facts.pipeline.alerts.severity(event)) is not None:
+            path = dag_path(facts.pipeline.name, purpose)
+            found.append(Condition(facts.pipeline.name, str(event), subject, severity, sentence, action, path))
+    return [*found, *_thresholds(facts)]
+
+
+def disk_conditions(home: Path) -> list[Condition]:
+    """Whether the disk that holds the platform's state is nearly full."""
+    usage = disk_usage(home)
+    if usage.free >= FREE_SHARE * usage.total:
+        return []
+    return [
+        Condition(
+            pipeline="",
+            event=str(Event.DISK_NEARLY_FULL),
+            subject=str(home),
+            severity=DEFAULTS[Event.DISK_NEARLY_FULL],
+            sentence=f"The disk of {home} has {usage.free / 1e9:.1f} GB left, {usage.free / usage.total:.0%} of it.",
+            action="Free some space: `tidewheel gc` shows what may go. A full disk stops every job and the databases.",
+            path="",
+        )
+    ]
+
+
+def dag_path(pipeline: str, purpose: str) -> str:
+    """The page of one of a pipeline's DAGs, below Airflow's address."""
+    return f"/dags/{quote(f'{pipeline}.{purpose}')}"
+
+
+Found = tuple[Event, str, str, str, str]
+"""Event, subject, sentence, action, and what the DAG is for that shows more."""
+
+
+def _events(facts: Facts, now: datetime) -> Iterator[Found]:
+    yield from _monitoring(facts)
+    yield from _lateness(facts, now)
+    yield from _people(facts)
+    yield from _failures(facts)
+    yield from _releases(facts)
+
+
+def _monitoring(facts: Facts) -> Iterator[Found]:
+    name = facts.pipeline.name
+    if facts.drift is not None and facts.drift.outcome == Outcome.FIRED:
+        words = facts.drift.sentence.removeprefix(f"{Outcome.FIRED.words}: ")
+        yield (
+            Event.DRIFT,
+            "",
+            f"Drift on {facts.drift.subject}: {words}.",
+            "Open the drift report of that day and compare the distributions. If a source has changed, correct it; if "
+            "the world has, the next training learns it.",
+            "monitoring",
+        )
+    due = facts.trigger.inputs.get("due", []) if facts.trigger is not None else []
+    if facts.trigger is not None and {"performance", "concept drift"} & set(due):
+        yield (
+            Event.PERFORMANCE,
+            "",
+            f"The model performs worse than expected on {facts.trigger.subject}: {facts.trigger.sentence}.",
+            f"`tidewheel why {name} --kind trigger` shows the figures and whether a training was started; if it was "
+            f"held back, a run of {name}.training starts one.",
+            "monitoring",
+        )
+    for limit in facts.pipeline.gate.fairness:
+        for day, gap in facts.series.get((f"gap_{limit.figure}", limit.column), ()):
+            if gap > limit.maximum_gap:
+                yield (
+                    Event.FAIRNESS,
+                    f"{limit.figure} of {limit.column}",
+                    f"On {day}, {limit.figure} differs by {gap:.4g} between groups of {limit.column}; at most "
+                    f"{limit.maximum_gap:g} is allowed.",
+                    "Look at the groups' figures in the report of that day, and decide whether the model may go on "
+                    f"answering; `tidewheel rollback {name}` returns to the version before.",
+                    "monitoring",
+                )
+
+
+def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
+    pipeline, alerts = facts.pipeline, facts.pipeline.alerts
+    expected = expected_day(facts, now)
+    if expected is not None and facts.validated_day < expected.isoformat():
+        yield (
+            Event.DATA_LATE,
+            "",
+            f"The rows of {expected} have not arrived: the newest validated day is {facts.validated_day}.",
+            f"Look at the last runs of {pipeline.name}.features: either no run was started, or the source has not "
+            "delivered.",
+            "features",
+        )
+    if facts.labelled_day and facts.monitored_day:
+        late = pipeline.labels.delay_days + alerts.labels_late_days
+        oldest = date.fromisoformat(facts.monitored_day) - timedelta(days=late)
+        if facts.labelled_day < oldest.isoformat():
+            yield (
+                Event.LABELS_LATE,
+                "",
+                f"The newest day with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
+                f"labels come {pipeline.labels.delay_days} days after their day.",
+                "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
+                "learns from those days.",
+                "monitoring",
+            )
+
+
+def expected_day(facts: Facts, now: datetime) -> date | None:
+    """The newest day that must have been validated by now; None before the first night, and after the source's end."""
+    from croniter import croniter
+
+    source, alerts = facts.pipeline.source, facts.pipeline.alerts
+    if not facts.validated_day:
+        return None
+    allowed = timedelta(hours=alerts.data_late_hours)
+    if source.empty_days == "skip":
+        allowed += LONGEST_CLOSURE
+    night: datetime = croniter(facts.pipeline.schedule, (now - allowed).astimezone(UTC)).get_prev(datetime)
+    day = night.date() - timedelta(days=1)
+    return min(day, source.end) if source.end else day
+
+
+def _people(facts: Facts) -> Iterator[Found]:
+    if version := facts.waiting_version:
+        name = facts.pipeline.name
+        yield (
+            Event.APPROVAL_WAITING,
+            f"version {version}",
+            f"Version {version} has passed the gate and waits for an approval.",
+            f"Answer in Airflow (Required actions), or by `tidewheel approve {name} --version {version} --reason …` or "
+            f"`tidewheel reject …`. Without an answer in {facts.pipeline.gate.approval_timeout_hours:g} hours it is "
+            "rejected.",
+            "training",
+        )
+
+
+def _failures(facts: Facts) -> Iterator[Found]:
+    for row in facts.failures:
+        event = PURPOSES.get(row.purpose, Event.NIGHT_FAILED)
+        if event is not Event.RELEASE_FAILED or not _release_failed(facts):  # the release says more than its task
+            yield event, f"{row.purpose} {row.task_id}", *_failed_task(facts.pipeline.name, row), row.purpose
+
+
+def _failed_task(pipeline: str, row: TaskFailureRow) -> tuple[str, str]:
+    dag = f"{pipeline}.{row.purpose}"
+    return (
+        f"Task {row.task_id} of {dag} failed: {row.error}",
+        f"Remove the cause and clear the task of run {row.run_id} in Airflow. This alert ends when the same task "
+        "succeeds.",
+    )
+
+
+def _release_failed(facts: Facts) -> bool:
+    return facts.release is not None and facts.release.status == Status.FAILED
+
+
+def _releases(facts: Facts) -> Iterator[Found]:
+    name, release, verdict = facts.pipeline.name, facts.release, facts.taken_over
+    if release is not None and _release_failed(facts):
+        yield (
+            Event.RELEASE_FAILED,
+            f"version {release.version}",
+            f"The release of version {release.version} failed: {release.reason}",
+            f"The version before it answers. `tidewheel why {name} --kind release` shows the measurements; when the "
+            f"cause is gone, `tidewheel release {name} --version {release.version}` tries again.",
+            "release",
+        )
+    if verdict is None or _released_since(facts, verdict.decided_at):
+        return
+    if verdict.outcome == Outcome.ROLLED_BACK and "instead_of" in verdict.inputs:
+        yield (
+            Event.ROLLED_BACK,
+            verdict.subject,
+            f"Rolled back: {verdict.sentence}.",
+            f"Find out why version {verdict.inputs['instead_of']} was taken back before another is released. This "
+            "alert ends with the next release of another version.",
+            "release",
+        )
+    if (
+        verdict.outcome == Outcome.REFUSED
+        and verdict.actor == IN_MLFLOW
+        and not _promoted_since(facts, verdict.decided_at)
+    ):
+        yield (
+            Event.VERSION_DELETED,
+            verdict.subject,
+            f"A model version was deleted or moved in MLflow: {verdict.sentence}",
+            f"Restore it in MLflow, or promote another: `tidewheel release {name} --version N --reason …`.",
+            "release",
+        )
+
+
+def _released_since(facts: Facts, at: datetime) -> bool:
+    """Whether another version than the one a rollback returned to has been released since."""
+    done, verdict = facts.released, facts.taken_over
+    if done is None or verdict is None or in_utc(done.started_at) <= in_utc(at):
+        return False
+    return done.version != verdict.inputs.get("version") or verdict.outcome == Outcome.REFUSED
+
+
+def _promoted_since(facts: Facts, at: datetime) -> bool:
+    return facts.promotion is not None and in_utc(facts.promotion.promoted_at) > in_utc(at)
+
+
+def _thresholds(facts: Facts) -> Iterator[Condition]:
+    name = facts.pipeline.name
+    for rule in facts.pipeline.alerts.rules:
+        threshold = Threshold.parse(rule.when)
+        series = facts.series.get((threshold.figure, rule.slice), ())[: threshold.days]
+        if len(series) < threshold.days or not all(threshold.broken_by(value) for _, value in series):
+            continue
+        days = ", ".join(f"{value:.4g} on {day}" for day, value in series[:NAMED_DAYS])
+        more = ", …" if len(series) > NAMED_DAYS else ""
+        part = f" of {rule.slice}" if rule.slice else ""
+        yield Condition(
+            pipeline=name,
+            event=THRESHOLD,
+            subject=f"{rule.when}{part}",
+            severity=rule.severity,
+            sentence=f"{threshold.figure}{part} was {days}{more}; the rule is `{rule.when}`.",
+            action=f"`tidewheel why {name}` shows what was decided; the day's report shows which slices are worse.",
+            path=dag_path(name, "monitoring"),
+        )

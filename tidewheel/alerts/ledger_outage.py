@@ -1,0 +1,91 @@
+"""A ledger that does not answer: no incident can be written, so the channels hear of it directly."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tidewheel.alerts import messages
+from tidewheel.alerts.channels import send, url_of
+from tidewheel.alerts.round import declared
+from tidewheel.errors import TidewheelError
+from tidewheel.ledger.alerts import RESOLVED
+from tidewheel.spec.alerts import SEVERITIES
+
+if TYPE_CHECKING:
+    from tidewheel.settings import Settings
+
+log = logging.getLogger("tidewheel.alerts")
+
+PATIENCE_SECONDS = 60.0
+"""PostgreSQL that is started again answers sooner; of that nobody needs to hear."""
+CRITICAL = SEVERITIES[-1]
+ACTION = (
+    "`tidewheel status` and `tidewheel logs postgres` show why. Until it answers, no job can end and no other alert is "
+    "sent."
+)
+
+
+class LedgerOutage:
+    """Remembers since when the ledger is away, and which channels have heard of it.
+
+    Args:
+        settings: of the installation.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._since: float | None = None
+        self._informed: set[str] = set()
+
+    def lasts(self, sentence: str, now: float) -> None:
+        """Note that the ledger does not answer; once it has not for a minute, send that to every channel.
+
+        Args:
+            sentence: what the ledger's driver said.
+            now: a clock's seconds.
+        """
+        if self._since is None:
+            self._since = now
+            log.warning("%s", sentence)
+        if now - self._since < PATIENCE_SECONDS:
+            return
+        title = f"[{CRITICAL}] {messages.PLATFORM}: the ledger does not answer"
+        text = messages.body(f"{sentence}.", ACTION, "")
+        self._send(self._channels() - self._informed, title, text, CRITICAL)
+
+    def ended(self) -> None:
+        """Note that the ledger answers; channels that have heard of the outage hear of its end."""
+        self._since = None
+        if informed := set(self._informed):
+            self._informed.clear()
+            title = f"[{RESOLVED}] {messages.PLATFORM}: the ledger answers again"
+            self._send(informed, title, "What was due meanwhile is sent now.", RESOLVED)
+
+    def _channels(self) -> set[str]:
+        pipelines = (pipeline for pipeline in declared(self._settings).values() if pipeline is not None)
+        return {channel.address for pipeline in pipelines for channel in pipeline.alerts.channels.values()}
+
+    def _send(self, channels: Iterable[str], title: str, text: str, severity: str) -> None:
+        threads = [
+            threading.Thread(target=self._send_one, args=(channel, title, text, severity), daemon=True)
+            for channel in channels
+        ]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _send_one(self, channel: str, title: str, text: str, severity: str) -> None:
+        try:
+            refused = send(url_of(channel, self._settings), channel, title, text, severity)
+        except TidewheelError as error:
+            refused = str(error)
+        if refused:
+            log.warning("%s has not taken the message on the ledger: %s", channel, refused)
+        elif severity == CRITICAL:
+            self._informed.add(channel)

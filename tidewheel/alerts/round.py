@@ -1,0 +1,103 @@
+"""One round: evaluate the rules of all pipelines, write what has changed, and send what is due."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidewheel.alerts import incidents
+from tidewheel.alerts.conditions import conditions, disk_conditions
+from tidewheel.alerts.delivery import Delivery
+from tidewheel.alerts.facts import read_facts
+from tidewheel.errors import LedgerError, SpecError
+from tidewheel.ledger.alerts import AlertLog
+from tidewheel.spec import load_pipeline, pipeline_files
+
+if TYPE_CHECKING:
+    from tidewheel.ledger import Ledger
+    from tidewheel.settings import Settings
+    from tidewheel.spec import Pipeline
+
+log = logging.getLogger("tidewheel.alerts")
+
+PAGE = "/tidewheel/"
+"""The page with all pipelines, below Airflow's address."""
+PLATFORM_REMINDER_HOURS = 24.0
+
+
+class Rounds:
+    """Evaluates and sends, again and again.
+
+    Args:
+        settings: of the installation.
+        ledger: what is evaluated, and where incidents and messages are written.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings, self._ledger = settings, ledger
+        self._log = AlertLog(ledger)
+        self._address = (settings.airflow_public_url or settings.airflow_url).rstrip("/")
+        self.delivery = Delivery(self._log, settings, f"{self._address}{PAGE}" if self._address else "")
+
+    def play(self, now: datetime) -> incidents.Changes:
+        """Evaluate all rules once, write what has changed, and begin to send what is due.
+
+        Args:
+            now: the time, in UTC.
+
+        Raises:
+            LedgerError: the ledger does not answer; nothing is lost, and the next round does what this one could not.
+        """
+        pipelines = declared(self._settings)
+        known = {name: pipeline for name, pipeline in pipelines.items() if pipeline is not None}
+        failures = self._log.failures()
+        found = disk_conditions(self._settings.home)
+        unknown = pipelines.keys() - known.keys()
+        for name, pipeline in known.items():
+            try:
+                found += conditions(read_facts(self._ledger, pipeline, failures), now)
+            except LedgerError:
+                raise
+            except Exception:  # the other pipelines' alerts must go on
+                log.exception("the rules of %s could not be evaluated", name)
+                unknown.add(name)
+        changed = incidents.changes(
+            found,
+            self._log.open_incidents(),
+            unknown=unknown,
+            reminders={"": PLATFORM_REMINDER_HOURS}
+            | {name: pipeline.alerts.remind_after_hours for name, pipeline in known.items()},
+            now=now,
+        )
+        sections = {name: pipeline.alerts for name, pipeline in known.items()}
+        incidents.write(self._log, changed, sections, self._address, now)
+        _note(changed)
+        self.delivery.start(now)
+        return changed
+
+
+def declared(settings: Settings) -> Mapping[str, Pipeline | None]:
+    """The pipelines of the project by name; None for one whose file cannot be read at present."""
+    files = pipeline_files(settings.pipelines_folder)
+    return {file.stem: _read(file, file.stat().st_mtime_ns) for file in files}
+
+
+@lru_cache(maxsize=10_000)
+def _read(file: Path, changed: int) -> Pipeline | None:
+    try:
+        return load_pipeline(file)
+    except SpecError as error:
+        log.warning("no alerts of %s until its file is right: %s", file.stem, error)
+        return None
+
+
+def _note(changed: incidents.Changes) -> None:
+    for condition in changed.opened:
+        name = condition.pipeline or "platform"
+        log.warning("opened: %s %s %s: %s", name, condition.event, condition.subject, condition.sentence)
+    for incident in changed.resolved:
+        log.info("resolved: %s %s %s", incident.pipeline or "platform", incident.event, incident.subject)
