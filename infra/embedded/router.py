@@ -20,8 +20,9 @@ def program(files: EnvoyFiles) -> Program:
     command = [str(binary()), "-c", str(files.bootstrap), "--log-level", "warning"]
     # Hot restart takes a machine-wide name: a second platform beside this one could not start.
     command += ["--disable-hot-restart", "--concurrency", "1"]
+    env = {"TZ": "UTC"}  # of its log
     return Program(
-        NAME, tuple(command), directory=files.folder, reads=(files.bootstrap,), autostart=False, stop_seconds=10
+        NAME, tuple(command), env, directory=files.folder, reads=(files.bootstrap,), autostart=False, stop_seconds=10
     )
 
 
