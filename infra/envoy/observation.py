@@ -14,13 +14,14 @@ from tidewheel.tracing import is_on
 COLLECTOR = "opentelemetry-collector"
 """Name of the collector's cluster, which no pipeline's has: they end in a colour."""
 SERVICE = "tidewheel-endpoint"
-PATH = "%PATH(NQ:ORIG)%"
+PATH = "%PATH(NQ:ORIG_OR_PATH)%"
 """A request's path without its query, in which a caller may have put a key."""
 CONNECT_SECONDS = 1
 SEND_SECONDS = 2
 ALWAYS, NEVER = 100.0, 0.0
 SAMPLERS = {"always_on": ALWAYS, "always_off": NEVER}
 RATIO = "traceidratio"
+PARTS_OF_A_PERCENT = 10_000
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Observation:
         if self.collector:
             found["tracing"] = _tracing(self.collector)
             kind = "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
-            # A caller's own id stays as it is, also one that is no UUID, which Envoy would not trace otherwise.
+            # A caller's own id stays as it is, and one that is no UUID does not keep a request from being traced.
             config = {"@type": kind, "pack_trace_reason": False, "use_request_id_for_trace_sampling": False}
             found["request_id_extension"] = {"typed_config": config}
         return found
@@ -142,7 +143,9 @@ ACCESS_LINE = {
 def _access_log() -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     config = {"@type": kind, "log_format": {"json_format": ACCESS_LINE, "omit_empty_values": True}}
-    return {"name": "envoy.access_loggers.stdout", "typed_config": config}
+    # /healthz is asked every few seconds, and answered by Envoy itself.
+    others: dict[str, Any] = {"not_health_check_filter": {}}
+    return {"name": "envoy.access_loggers.stdout", "filter": others, "typed_config": config}
 
 
 def _tracing(collector: Collector) -> dict[str, Any]:
@@ -161,16 +164,32 @@ def _tracing(collector: Collector) -> dict[str, Any]:
         "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
         "http_service": service,
         "service_name": collector.service,
+        "sampler": _sampler(collector.percent),
     }
     return {
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": config},
-        # Only where no caller has decided: what `traceparent` says of a request is kept to.
-        "random_sampling": {"value": collector.percent},
         "custom_tags": [
             {"tag": "http.url", "value": PATH},  # in place of the URL with its query
             {"tag": "tidewheel.request_id", "value": "%REQ(X-REQUEST-ID)%"},
         ],
         "spawn_upstream_span": False,
+    }
+
+
+def _sampler(percent: float) -> dict[str, Any]:
+    """Does as the caller does, and where there is none, traces a share of the traces."""
+    kind = "envoy.extensions.tracers.opentelemetry.samplers.v3"
+    share = {"numerator": round(percent * PARTS_OF_A_PERCENT), "denominator": "MILLION"}
+    ratio = {
+        "name": "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based",
+        "typed_config": {
+            "@type": f"type.googleapis.com/{kind}.TraceIdRatioBasedSamplerConfig",
+            "sampling_percentage": share,
+        },
+    }
+    return {
+        "name": "envoy.tracers.opentelemetry.samplers.parent_based",
+        "typed_config": {"@type": f"type.googleapis.com/{kind}.ParentBasedSamplerConfig", "wrapped_sampler": ratio},
     }
 
 
