@@ -134,7 +134,8 @@ class PodJobOperator(KubernetesPodOperator):
         if self.gpu:
             gpu_node = k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")
             pod.spec.tolerations = [*(pod.spec.tolerations or []), gpu_node]
-        pod.spec.containers[0].env = [*(pod.spec.containers[0].env or []), *_observation()]
+        job = next(container for container in pod.spec.containers if container.name == CONTAINER)
+        job.env = [*(job.env or []), *_observation()]
         if self.spark_account:
             pod.spec.service_account_name = self.spark_account
             pod.spec.automount_service_account_token = True
