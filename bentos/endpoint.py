@@ -167,8 +167,9 @@ class Endpoint:
         started = time.perf_counter()
         call, tracing = Call.of(scope), self._desk.tracing
         span = tracing.start(call) if tracing else None
+        ids = {"request_id": call.request_id, **(tracing.ids(span) if tracing and span else {})}
         try:
-            reply = await self._reply(call, receive)
+            reply = await self._reply(call, receive, ids)
         except Disconnected:
             reply = Reply(CLIENT_CLOSED_REQUEST, b"")
         else:
@@ -177,10 +178,10 @@ class Endpoint:
             tracing.end(span, reply.status, reply.rows)
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = round((time.perf_counter() - started) * 1000, 3)
-            said = {"request_id": call.request_id, "status": reply.status, "rows": reply.rows}
+            said = {**ids, "status": reply.status, "rows": reply.rows}
             log.debug("answered", extra={FIELDS: {**said, "milliseconds": milliseconds}})
 
-    async def _reply(self, call: Call, receive: Receive) -> Reply:
+    async def _reply(self, call: Call, receive: Receive, ids: dict[str, str]) -> Reply:
         try:
             explains = call.explains  # refuses a wrong query before the body is received
             body = await self._bodies.receive(call, receive)
@@ -203,7 +204,7 @@ class Endpoint:
             return _refusal(refusal, call)
         except Exception:
             # Whatever else goes wrong, the caller gets an answer it can quote, and the log its traceback.
-            log.exception("request %s failed", call.request_id, extra={FIELDS: {"request_id": call.request_id}})
+            log.exception("request %s failed", call.request_id, extra={FIELDS: ids})
             self._desk.measures.refused(500)
             return _refusal(RequestRefused(500, "the model failed; see the service's log"), call)
 

@@ -27,11 +27,18 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
-    if Packaged.read(FOLDER).format != "native":
+    packaged = Packaged.read(FOLDER)
+    if packaged.format != "native":
         hide_pandas()
     from bentos.service import SETTINGS, application, served
 
-    configure(SETTINGS.log_level)
+    configure(
+        SETTINGS.log_level,
+        (*SETTINGS.tokens, SETTINGS.platform_token),
+        pipeline=packaged.pipeline,
+        model_version=packaged.version,
+        colour=SETTINGS.colour,
+    )
 
     config = uvicorn.Config(
         # In front of BentoML's own middleware too, which takes as long as a small model.

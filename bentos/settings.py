@@ -36,7 +36,7 @@ class EndpointSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> EndpointSettings:
-        """Read `TIDEWHEEL_COLOUR`, `TIDEWHEEL_REQUEST_LOG`, `TIDEWHEEL_ENDPOINT_...` and `OTEL_EXPORTER_OTLP_...`.
+        """Read `TIDEWHEEL_COLOUR`, `TIDEWHEEL_REQUEST_LOG`, `TIDEWHEEL_ENDPOINT_...` and `OTEL_...`.
 
         Raises:
             ValueError: a token file holds no token, or a level or a limit is none.
@@ -48,10 +48,16 @@ class EndpointSettings:
             request_log=Path(folder) if folder else None,
             tokens=_tokens(environment),
             log_level=_level(environment.get("TIDEWHEEL_ENDPOINT_LOG_LEVEL", "info")),
-            traces=any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT")),
+            traces=_traces(environment),
             log_limits=_log_limits(environment),
             platform_token=environment.get("TIDEWHEEL_PLATFORM_TOKEN", "").encode(),
         )
+
+
+def _traces(environment: Mapping[str, str]) -> bool:
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    return any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
 
 
 def _log_limits(environment: Mapping[str, str]) -> LogLimits:

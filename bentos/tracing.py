@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from bentos.served import Served
 
 SERVER_ERROR = 500
+TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+SAMPLED = 1
+"""The flag of https://www.w3.org/TR/trace-context/#sampled-flag"""
 
 
 class Tracing:
@@ -28,6 +32,7 @@ class Tracing:
 
     def __init__(self, served: Served) -> None:
         packaged = served.packaged
+        self._version = packaged.version
         known = {
             "service.name": os.environ.get("OTEL_SERVICE_NAME", packaged.pipeline),
             "service.version": packaged.version,
@@ -37,9 +42,13 @@ class Tracing:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("tidewheel.endpoint")
         self._propagator = TraceContextTextMapPropagator()
+        self._asks_parent = os.environ.get("OTEL_TRACES_SAMPLER", "parentbased").startswith("parentbased")
 
-    def start(self, call: Call) -> Span:
-        """Begin the span of a request, below the caller's where it names one."""
+    def start(self, call: Call) -> Span | None:
+        """Begin the span of a request, below the caller's where it names one; None where that one is not sampled."""
+        parent = call.headers.get(b"traceparent", b"")
+        if self._asks_parent and TRACEPARENT.fullmatch(parent) and not int(parent[-2:], 16) & SAMPLED:
+            return None  # 99 of 100, which then cost nothing
         carrier = {
             name: call.headers[name.encode()].decode("latin-1")
             for name in ("traceparent", "tracestate")
@@ -49,6 +58,7 @@ class Tracing:
             "http.request.method": call.method,
             "url.path": "/predict",
             "tidewheel.request_id": call.request_id,
+            "tidewheel.model_version": self._version,
         }
         context = self._propagator.extract(carrier)
         return self._tracer.start_span(f"{call.method} /predict", context, SpanKind.SERVER, attributes)
@@ -60,6 +70,12 @@ class Tracing:
         if status >= SERVER_ERROR:
             span.set_status(StatusCode.ERROR)
         span.end()
+
+    @staticmethod
+    def ids(span: Span) -> dict[str, str]:
+        """The fields of a log line that lead to a span."""
+        context = span.get_span_context()
+        return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
     def close(self) -> None:
         """Send what waits."""

@@ -29,6 +29,7 @@ from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,7 @@ def _answering(job: Job) -> str:
     return endpoint.version if endpoint else ""
 
 
+@step("predict")
 def _judge(
     job: Job, chosen: TrainingData, model: Model, challenger: ModelVersionRow, champion: ModelVersionRow | None
 ) -> Judged:
@@ -253,6 +255,7 @@ def _loss(pipeline: Pipeline, truth: Array, answers: Array) -> float:
     return measure(truth, answers, pipeline.task)[pipeline.metric]
 
 
+@step("write")
 def _write_down(
     job: Job, ledger: Ledger, challenger: ModelVersionRow, champion: ModelVersionRow | None, verdict: Verdict, card: str
 ) -> None:

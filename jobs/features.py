@@ -29,6 +29,7 @@ from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange, day_ranges
 from tidewheel.runs import read_record
 from tidewheel.spec import Pipeline
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,11 +50,13 @@ def work(job: Job) -> Result:
     asked = [*there, *(later.day for later in stale)]
     if not asked:
         return Result(figures={"skipped": True, "rows": 0}, sentence=f"skipped: the source has no rows for {days}")
-    landing, labels = _inputs(job.lake, job.pipeline, asked)
+    with step("read"):
+        landing, labels = _inputs(job.lake, job.pipeline, asked)
     read = sum(m.rows for m in landing.values())
     spread = executors(job.pipeline, job.name, job.settings, read)
     name = f"{job.pipeline.name}.features"
-    spark = spark_session(job.settings, name, read, spread, job.pipeline.spark.options)
+    with step("start Spark"):
+        spark = spark_session(job.settings, name, read, spread, job.pipeline.spark.options)
     try:
         staged = build(spark, job, asked, landing, labels)
     finally:
@@ -128,7 +131,8 @@ def build(
         frame = declared_columns(returned, rows, job.pipeline)
         if len(days) < len(span.days):
             frame = frame.where(F.col(PARTITION).isin([str(day) for day in days]))
-        paths = _written(job, frame, landing)
+        with step("compute and write", rows=sum(manifest.rows for manifest in landing.values())):
+            paths = _written(job, frame, landing)
     return _staged(job, paths, days, landing, labels)
 
 
@@ -178,6 +182,7 @@ def _written(job: Job, frame: DataFrame, landing: Mapping[str, Manifest]) -> dic
     return paths
 
 
+@step("compare with what was landed")
 def _staged(
     job: Job,
     paths: Mapping[str, list[str]],

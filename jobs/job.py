@@ -28,10 +28,12 @@ from tidewheel.disk import disk_sentence
 from tidewheel.errors import DataRefused, ExitCode, TidewheelError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.outage import outage_sentence
+from tidewheel.logs import describe, hide
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import BatchReference, Figure, JobRecord, run_folder, write_record
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
+from tidewheel.tracing import process_span
 
 log = logging.getLogger("tidewheel.job")
 TERMINATED = 128 + signal.SIGTERM
@@ -91,26 +93,36 @@ def run(
     parser.add_argument("--actor", help="who has started it; default: the user of this process, at this machine")
     add_options(parser)
     options = parser.parse_args()
+    called = record_name(options) if record_name else name
+    fields = {"pipeline": options.pipeline, "job": called, "partition": options.partition, "run_id": options.run_id}
+    describe(**fields)
+    attributes = {f"tidewheel.{key}": value for key, value in fields.items()}
+    with process_span(f"job {called}", "tidewheel-jobs", attributes):
+        sys.exit(_exit_code(lambda: _run(called, work, options, imported)))
+
+
+def _exit_code(run_: Callable[[], int]) -> int:
+    """What a job ends with. A failure that has a sentence is logged by it: a traceback would hide it."""
     try:
-        sys.exit(_run(record_name(options) if record_name else name, work, options, imported))
+        return run_()
     except TidewheelError as error:
-        log.error("%s", error)  # noqa: TRY400  the message is for a person; a traceback would hide it
-        sys.exit(error.exit_code)
+        log.error("%s", error)  # noqa: TRY400
+        return error.exit_code
     except OSError as error:
         if not (told := disk_sentence(error)):
             raise
         log.error("%s", told)  # noqa: TRY400
-        sys.exit(ExitCode.FAILED)
     except Exception as error:
         if not (told := outage_sentence(error)):
             raise
         log.error("%s", told)  # noqa: TRY400
-        sys.exit(ExitCode.FAILED)
+    return ExitCode.FAILED
 
 
 def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, imported: float) -> int:
     run_folder(options.run_id)  # the record could not be kept: refused before any work is done
     settings = load_settings()
+    hide(settings.secrets)
     pipeline = find_pipeline(settings.pipelines_folder, options.pipeline)
     job = Job(
         name=name,

@@ -22,6 +22,7 @@ from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, di
 from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec.sections import Reader
+from tidewheel.tracing import step
 
 log = logging.getLogger("tidewheel.land")
 
@@ -190,7 +191,8 @@ def _land_day(
 ) -> None:
     found: SourceDay | None = None
     try:
-        found = read_day(reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section)
+        with step("read", dataset=dataset, day=str(day)):
+            found = read_day(reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section)
         check_names(found.table.column_names, found.name)
         typed = replace(found, table=types.bring(found.table, found.name))
         table = check(day, typed)
@@ -210,7 +212,8 @@ def _land_day(
             return
         landing.types = types.after(table, found.name)
         landing.schemas[day] = table.schema
-        landing.staged[day] = job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version)
+        with step("write", dataset=dataset, day=str(day)):
+            landing.staged[day] = job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version)
 
 
 def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, pa.DataType]:

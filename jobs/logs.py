@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import sys
 import sysconfig
 from pathlib import Path
 
-FORMAT = "%(asctime)s %(levelname)s %(message)s"
+from tidewheel.logs import TEXT, configure
+
 _LIBRARIES = tuple({str(Path(sysconfig.get_path(name))) for name in ("purelib", "platlib", "stdlib")})
 
 
-def set_up_logging(line: str = FORMAT) -> None:
+def set_up_logging(line: str = TEXT) -> None:
     """Log to stderr: everything from INFO on, of installed libraries from WARNING on.
 
     Args:
-        line: format of a line.
+        line: format of a line, where logs are text.
     """
-    logging.basicConfig(level=logging.INFO, format=line, stream=sys.stderr)
+    configure(line)
     for handler in logging.getLogger().handlers:
         handler.addFilter(matters)
 

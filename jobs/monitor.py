@@ -21,6 +21,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.policies.trigger import trigger_policy
 from tidewheel.policies.trigger_facts import excess_loss
 from tidewheel.policies.verdict import Outcome
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from jobs.monitoring.performance import DayPerformance
@@ -37,11 +38,12 @@ def work(job: Job) -> Result:
     now, ledger, day = datetime.now(UTC), Ledger.open(job.settings), job.partitions.last
     failures = PartialFailures()
     drift = Drift(missing="it could not be measured")
-    with failures.named(f"drift of {day}"):
+    with failures.named(f"drift of {day}"), step("drift"):
         drift = day_drift(job.lake, job.pipeline, day, failures)
     _keep_drift(job, ledger, drift, now)
     moved = _judge_drift(job, ledger, drift, now)
-    performances = measure_days(job, ledger, now, failures)
+    with step("performance"):
+        performances = measure_days(job, ledger, now, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)
     with failures.named("the estimate from predictions alone"):

@@ -8,6 +8,7 @@ from jobs.job import Job, Result, run
 from jobs.models.standing import standing
 from jobs.packaging.bento import bento_of
 from tidewheel.errors import UsageError
+from tidewheel.tracing import step
 
 
 def work(job: Job) -> Result:
@@ -19,9 +20,11 @@ def work(job: Job) -> Result:
             why = f" ({found.astray})" if found.astray else ""
             raise UsageError(f"{job.pipeline.name} has no champion{why}: train and promote one, or name a --version")
         version = found.version
-    built = bento_of(job.settings, job.pipeline, version)
+    with step("build"):
+        built = bento_of(job.settings, job.pipeline, version)
     # Also where models are served on this machine: it is a file of the model's size, and any pod can then fetch it.
-    published = built.artifact.publish(job.lake)
+    with step("write"):
+        published = built.artifact.publish(job.lake)
     how = "was built already" if built.reused else f"built in {built.seconds:.1f} s"
     return Result(
         figures={

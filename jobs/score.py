@@ -14,6 +14,7 @@ from jobs.models.scorer import Scorer, packed, score_files
 from jobs.models.standing import standing
 from tidewheel.errors import LakeError
 from tidewheel.mlflow_api import NotInRegistry
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from jobs.models.contract import Contract
@@ -39,9 +40,10 @@ def work(job: Job) -> Result:
             figures={"skipped": True},
             sentence=f"no champion of {job.pipeline.name} yet, so nothing was scored; train and promote one first",
         )
-    contract = registry.contract(job.settings, job.pipeline.name, scoring.version)
-    features = [_features(job, day, contract, scoring.version) for day in days]
-    model = registry.load_model(job.settings, job.pipeline.name, scoring.version)
+    with step("read"):
+        contract = registry.contract(job.settings, job.pipeline.name, scoring.version)
+        features = [_features(job, day, contract, scoring.version) for day in days]
+        model = registry.load_model(job.settings, job.pipeline.name, scoring.version)
     folder, explain = job.lake.fresh_folder("predictions"), _explain(job, model, contract)
     scorer = Scorer(
         model=packed(model),
@@ -57,7 +59,8 @@ def work(job: Job) -> Result:
     sources = [file for manifest in features for file in job.lake.files(manifest)]
     spread = executors(job.pipeline, job.name, job.settings, sum(source.rows for source in sources))
     name = f"{job.pipeline.name} score {job.partitions}"
-    written = score_files(job.settings, name, scorer, sources, spread, job.pipeline.spark.options)
+    with step("predict and write", rows=sum(source.rows for source in sources)):
+        written = score_files(job.settings, name, scorer, sources, spread, job.pipeline.spark.options)
     staged = [
         job.lake.stage(
             "predictions",

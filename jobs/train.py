@@ -34,6 +34,7 @@ from jobs.training.search import SEARCH_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -98,6 +99,7 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
         return _logged(job, chosen, made)
 
 
+@step("write")
 def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow:
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
     contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)

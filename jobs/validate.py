@@ -19,6 +19,7 @@ from jobs.progress import each
 from tidewheel.lake import Manifest
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.runs import JobRecord, read_record
+from tidewheel.tracing import step
 
 MADE_BY = {"raw": "land", "features": "features", "predictions": "score"}
 SUITES = {"landing": "raw", "labels": "labels", "features": "features", "predictions": "predictions"}
@@ -64,7 +65,7 @@ def work(job: Job) -> Result:
     if made.figures.get("skipped"):
         return Result(figures={"skipped": True, "rows": 0}, sentence=made.sentence)
     judged = _judge(job, made)
-    with ThreadPoolExecutor(WRITERS) as pool:
+    with step("write"), ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(partial(_keep, job), judged))
     refused = [batch for batch in judged if batch.broken]
     published = [batch.manifest for batch in judged if not batch.broken]
@@ -96,6 +97,7 @@ def _reasons(refused: Sequence[JudgedBatch], judged: Sequence[JudgedBatch]) -> l
     return reasons
 
 
+@step("judge")
 def _judge(job: Job, made: JobRecord) -> list[JudgedBatch]:
     judged = []
     judges: dict[str, TableJudge | None] = {}

@@ -12,6 +12,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -20,6 +21,8 @@ from tidewheel.errors import SettingsError
 
 PLATFORM_ENV = "platform.env"
 HOME = ".tidewheel"
+LAKE_SECRETS = frozenset({"key", "secret", "token", "password"})
+"""Options of fsspec's file systems that are secret."""
 GO_ELSEWHERE = "go to a folder that is there"
 
 
@@ -33,6 +36,17 @@ def _json_object(given: object) -> object:
     if not isinstance(found, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004  what pydantic takes; the value may be a password
     return found
+
+
+def _lower_case(given: object) -> object:
+    return given.lower() if isinstance(given, str) else given
+
+
+def _password_of(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:  # what it is instead is said where it is used
+        return ""
 
 
 class Settings(BaseSettings):
@@ -121,6 +135,16 @@ class Settings(BaseSettings):
         default=0, ge=0, description="what an hour of one CPU costs; the console then shows what trainings cost"
     )
     currency: str = Field(default="EUR", max_length=10, description="of that price")
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower_case)] = Field(
+        default="text", description="what processes log: text for a person, or one JSON object a line"
+    )
+
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords and keys among the settings, which no log may show."""
+        found = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        urls = [password for url in (*found, self.mlflow_url) if (password := _password_of(url))]
+        return [*found, *urls, *(str(value) for name, value in self.lake_options.items() if name in LAKE_SECRETS)]
 
     @cached_property
     def lake_root(self) -> str:

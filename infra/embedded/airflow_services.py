@@ -6,6 +6,7 @@ import configparser
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -18,6 +19,8 @@ from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
 from infra.embedded.supervise import last_lines
 from tidewheel.errors import PlatformError
+from tidewheel.logs import is_json
+from tidewheel.tracing import is_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +44,7 @@ COMMANDS = {
 }
 DAY = 24 * 3600
 MIGRATION_SECONDS = 600.0
+COLLECTOR_SECONDS = "2"
 
 
 def configuration(
@@ -70,7 +74,9 @@ def configuration(
             "base_log_folder": layout.airflow / "logs",
             "worker_log_server_port": ports.airflow_logs,
             "trigger_log_server_port": ports.airflow_logs,
+            "json_logs": is_json(),
         },
+        "traces": {"otel_on": is_on()},
         "api": {
             "host": HOST,
             "port": ports.airflow,
@@ -128,12 +134,20 @@ def programs(layout: Layout, variables: Mapping[str, str], ports: Ports) -> list
     commands = {name: (airflow, *arguments) for name, arguments in COMMANDS.items()}
     log_server = ("-m", "uvicorn", "--factory", "airflow.utils.serve_logs.log_server:get_app", "--no-access-log")
     commands[LOG_SERVER] = (sys.executable, *log_server, "--host", HOST, "--port", str(ports.airflow_logs))
-    env = {**variables, "AIRFLOW_HOME": str(layout.airflow)}
+    env = {**variables, **_tracing(os.environ), "AIRFLOW_HOME": str(layout.airflow)}
     reads = (configuration_file(layout), password_file(layout))
     return [
         Program(name, command, env, directory=layout.airflow, reads=reads, autostart=False, stop_seconds=20)
         for name, command in commands.items()
     ]
+
+
+def _tracing(environment: Mapping[str, str]) -> dict[str, str]:
+    """Airflow's own choice would be gRPC, on another port, and ten seconds for a task to wait for its collector."""
+    if not is_on(environment):
+        return {}
+    timeout = "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"
+    return {"OTEL_TRACES_EXPORTER": "otlp_proto_http", timeout: environment.get(timeout) or COLLECTOR_SECONDS}
 
 
 def migrate(layout: Layout, env: Mapping[str, str], database_url: str, waiting: Waiting) -> None:

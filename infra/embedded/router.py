@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from infra.envoy.files import EnvoyFiles
 
 NAME = "envoy"
+FLUSH_MILLISECONDS = 1_000
+"""After which a request is in the access log; Envoy would take ten times as long."""
 
 
 def program(files: EnvoyFiles) -> Program:
@@ -20,8 +22,10 @@ def program(files: EnvoyFiles) -> Program:
     command = [str(binary()), "-c", str(files.bootstrap), "--log-level", "warning"]
     # Hot restart takes a machine-wide name: a second platform beside this one could not start.
     command += ["--disable-hot-restart", "--concurrency", "1"]
+    command += ["--file-flush-interval-msec", str(FLUSH_MILLISECONDS)]
+    env = {"TZ": "UTC"}  # of its log
     return Program(
-        NAME, tuple(command), directory=files.folder, reads=(files.bootstrap,), autostart=False, stop_seconds=10
+        NAME, tuple(command), env, directory=files.folder, reads=(files.bootstrap,), autostart=False, stop_seconds=10
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from infra.embedded.steps import Step
 from infra.embedded.supervise import State, last_lines
 from infra.envoy.bootstrap import Tls, write_initial_state
 from infra.envoy.files import EnvoyFiles
+from infra.envoy.observation import Observation
 from tidewheel import ledger
 from tidewheel.errors import PlatformError, SettingsError
 
@@ -69,6 +71,7 @@ def prepare(installation: Installation) -> dict[str, Program]:
             admin_socket=layout.envoy_socket,
             endpoint_host=installation.settings.endpoint_host,
             tls=_tls(installation.settings, installation.ports.endpoint_tls),
+            observation=Observation.from_environment(os.environ),
         )
         found.append(router.program(files))
     return {program.name: program for program in found}

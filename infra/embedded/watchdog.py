@@ -25,6 +25,7 @@ from infra.embedded.program import Program
 from infra.embedded.replicas import ports_of, program_names
 from infra.embedded.supervise import POLL_SECONDS, State, Supervisor
 from tidewheel.errors import PlatformError
+from tidewheel.logs import FORMAT_VARIABLE, configure
 
 if TYPE_CHECKING:
     from infra.embedded.supervise import ProgramStatus
@@ -102,7 +103,13 @@ def program(layout: Layout) -> Program:
     """The watchdog, as supervisord runs it."""
     command = (sys.executable, "-m", "infra.embedded.watchdog", str(layout.home))
     root = Path(__file__).resolve().parents[2]
-    return Program(NAME, command, inherits=("PATH", "LANG", "LC_*", "SUPERVISOR_*"), directory=root, autostart=False)
+    return Program(
+        NAME,
+        command,
+        inherits=("PATH", "LANG", "LC_*", "SUPERVISOR_*", FORMAT_VARIABLE),
+        directory=root,
+        autostart=False,
+    )
 
 
 def write_watched(layout: Layout, watched: Iterable[Watched]) -> None:
@@ -179,7 +186,7 @@ def _file(layout: Layout) -> Path:
 
 def main() -> None:
     """Watch until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    configure("%(asctime)s %(message)s")
     layout = Layout(Path(sys.argv[1]))
     watchdog = Watchdog(Supervisor(layout))
     while True:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, move_into_place, publish
 from infra.envoy.limits import LIMITS, Limits
+from infra.envoy.observation import Observation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ ROUTE_TABLE = "endpoint"
 OWNER_ONLY = 0o600
 COPY_HEADER = "x-tidewheel-copy"
 """What a copied request shows to the service; see `bentos.platform_token`."""
+UNOBSERVED = Observation()
 HEALTH = {"name": ":path", "string_match": {"exact": "/healthz"}}
 
 
@@ -42,15 +44,16 @@ def write_initial_state(
     endpoint_host: str = HOST,
     tls: Tls | None = None,
     limits: Limits = LIMITS,
+    observation: Observation = UNOBSERVED,
 ) -> None:
     """Write bootstrap and listeners; routes and clusters only where there are none yet, for they belong to releases.
 
     With TLS only the encrypted listener is on `endpoint_host`: the plain one stays for this machine's own processes.
     """
-    move_into_place(files.bootstrap, bootstrap(files, admin_socket))
-    listeners = [listener(files, endpoint_port, limits, HOST if tls else endpoint_host)]
+    move_into_place(files.bootstrap, bootstrap(files, admin_socket, observation))
+    listeners = [listener(files, endpoint_port, limits, HOST if tls else endpoint_host, observation=observation)]
     if tls:
-        listeners.append(listener(files, tls.port, limits, endpoint_host, tls))
+        listeners.append(listener(files, tls.port, limits, endpoint_host, tls, observation))
     publish(files.listeners, LISTENER, listeners)
     if not files.clusters.exists():
         publish(files.clusters, CLUSTER, [])
@@ -63,7 +66,7 @@ def route_table(routes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": ROUTE_TABLE, "virtual_hosts": [{"name": ROUTE_TABLE, "domains": ["*"], "routes": routes}]}
 
 
-def bootstrap(files: EnvoyFiles, admin_socket: Path) -> dict[str, Any]:
+def bootstrap(files: EnvoyFiles, admin_socket: Path, observation: Observation = UNOBSERVED) -> dict[str, Any]:
     """What Envoy is started with."""
     return {
         # File discovery needs an identity, although nobody asks for it.
@@ -76,10 +79,18 @@ def bootstrap(files: EnvoyFiles, admin_socket: Path) -> dict[str, Any]:
             "lds_config": _watched(files.listeners),
             "cds_config": _watched(files.clusters),
         },
+        **observation.of_bootstrap(),
     }
 
 
-def listener(files: EnvoyFiles, port: int, limits: Limits, host: str = HOST, tls: Tls | None = None) -> dict[str, Any]:
+def listener(
+    files: EnvoyFiles,
+    port: int,
+    limits: Limits,
+    host: str = HOST,
+    tls: Tls | None = None,
+    observation: Observation = UNOBSERVED,
+) -> dict[str, Any]:
     """The endpoint: answers /healthz itself, routes by the route table, and says in JSON what it cannot do."""
     health = {
         "name": "envoy.filters.http.health_check",
@@ -102,6 +113,7 @@ def listener(files: EnvoyFiles, port: int, limits: Limits, host: str = HOST, tls
         "http_filters": [health, _headers_of_ours(), router],
         "local_reply_config": _local_replies(),
         **limits.of_http(),
+        **observation.of_connection_manager(),
     }
     manager = {"name": "envoy.filters.network.http_connection_manager", "typed_config": connection}
     chain: dict[str, Any] = {"filters": [limits.filter(), manager]}

@@ -179,6 +179,7 @@ def _routes(target: Target, other: Target | None, token: str) -> list[dict[str, 
             ],
         },
         {
+            "name": target.pipeline,
             "match": {"prefix": below},
             "route": {
                 **to,

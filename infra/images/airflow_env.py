@@ -22,7 +22,9 @@ DATABASE_URL = f"postgresql+psycopg2://tidewheel:${{{variable('postgres_password
 # All containers share the folder of the logs, so there are no log servers, and a host's name is its container's.
 EMBEDDED_ONLY = {
     "core": {"hostname_callable"},
-    "logging": {"worker_log_server_port", "trigger_log_server_port"},
+    # infra/otel/compose.yaml switches these two on.
+    "logging": {"worker_log_server_port", "trigger_log_server_port", "json_logs"},
+    "traces": {"otel_on"},
 }
 IN_CONTAINERS = {
     "core": {"execution_api_server_url": "http://airflow:8080/execution/"},

@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import SettingsError
+from tidewheel.logs import FORMAT_VARIABLE
+from tidewheel.tracing import variables_for_pods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +93,7 @@ def model_container(settings: Settings) -> Container:
         "TIDEWHEEL_ENDPOINT_LOG_SEGMENT_MB": str(SEGMENT_MIB),
         "BENTOML_DO_NOT_TRACK": "True",
         "OMP_NUM_THREADS": "1",  # one request, one thread: more only fight over the cores
+        **variables_for_pods(),
     }
     return {
         "image": settings.serving_image,
@@ -130,7 +133,7 @@ def _program(settings: Settings, module: str, *arguments: str) -> Container:
         "imagePullPolicy": "IfNotPresent",
         "command": ["python", "-m", f"infra.pod.{module}", *arguments],
         "env": [
-            *_environment({"PYTHONPATH": CODE, "TIDEWHEEL_LAKE_URL": lake}),
+            *_environment({"PYTHONPATH": CODE, "TIDEWHEEL_LAKE_URL": lake, FORMAT_VARIABLE: settings.log_format}),
             {"name": LAKE_OPTIONS, "valueFrom": options},
         ],
         "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},

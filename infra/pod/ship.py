@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from infra.pod.lake import Lake, PodError, open_lake
+from infra.pod.logs import configure
 
 log = logging.getLogger("tidewheel.ship")
 
@@ -126,7 +127,7 @@ def main() -> None:
     parser.add_argument("pipeline")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    configure(options.pipeline)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import threading
 from http.server import ThreadingHTTPServer
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, MetricsHandler, Pl
 from infra.envoy.admin import EnvoyAdmin
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.requests import RequestsCollector
+from tidewheel.logs import configure
 from tidewheel.settings import Settings, load_settings
 
 PORT = 9464
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in")
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on ({PORT})")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    configure()
     pages = type("Pages", (Pages,), {"registry": registry(load_settings())})
     with ThreadingHTTPServer((options.host, options.port), pages) as server:
         for number in (signal.SIGTERM, signal.SIGINT):

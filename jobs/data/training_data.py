@@ -14,6 +14,7 @@ from tidewheel.errors import DataRefused, LakeError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.verified import read_document
 from tidewheel.runs import BatchReference, run_folder
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,6 +187,7 @@ def read_training_data(lake: Lake, run_id: str) -> TrainingData:
     return data
 
 
+@step("read")
 def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> pd.DataFrame:
     """Features joined with their labels by day and entity key.
 

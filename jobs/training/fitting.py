@@ -15,6 +15,7 @@ from jobs.partial_failures import cause
 from jobs.training.boosting import fit_boosted, is_boosted
 from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction
 from tidewheel.errors import DataRefused, ModelRefused
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,7 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
     return Lesson(frame, rows[label].to_numpy(), rows["partition"])
 
 
+@step("fit")
 def fit(
     training: Training,
     features: Features,

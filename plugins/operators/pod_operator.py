@@ -22,8 +22,10 @@ from plugins.operators.outcome import JobOutcome, judge, read_outcome
 from plugins.operators.pod_failure import CONTAINER, PodEvent, RequestedPod, exit_code, last_lines
 from plugins.operators.process import level_and_message
 from tidewheel.errors import ExitCode
+from tidewheel.logs import FORMAT_VARIABLE, is_json
 from tidewheel.pods import pod_mistakes
 from tidewheel.settings import load_settings
+from tidewheel.tracing import context_variables, variables_for_pods
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -132,6 +134,8 @@ class PodJobOperator(KubernetesPodOperator):
         if self.gpu:
             gpu_node = k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")
             pod.spec.tolerations = [*(pod.spec.tolerations or []), gpu_node]
+        job = next(container for container in pod.spec.containers if container.name == CONTAINER)
+        job.env = [*(job.env or []), *_observation()]
         if self.spark_account:
             pod.spec.service_account_name = self.spark_account
             pod.spec.automount_service_account_token = True
@@ -240,6 +244,14 @@ class PodJobOperator(KubernetesPodOperator):
             ) from error
         except HTTPError as error:
             raise AirflowException(f"Kubernetes' API does not answer: {error}") from error
+
+
+def _observation() -> list[k8s.V1EnvVar]:
+    """How the job logs, and which span it continues: that of the task, which is known when it starts."""
+    variables = {**variables_for_pods(), **context_variables()}
+    if is_json():
+        variables[FORMAT_VARIABLE] = "json"
+    return [k8s.V1EnvVar(name=name, value=value) for name, value in variables.items()]
 
 
 def _environment(settings: Settings, resources: Resources, labels: dict[str, str]) -> list[k8s.V1EnvVar]:

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tidewheel.logs import read_line
+from tidewheel.tracing import context_variables
+
 GRACE_SECONDS = 3.0
 """Airflow sends SIGKILL to a task five seconds after SIGTERM: a job must be gone before that."""
 
@@ -69,14 +72,16 @@ class JobProcess:
 
 def level_and_message(line: str) -> tuple[str, str]:
     """Split a line of a job's log into level and message; Airflow adds its own time. Other output is information."""
+    if found := read_line(line):
+        return found["level"].upper(), "\n".join(filter(None, [found["message"], found.get("exception", "")]))
     match = _LINE.fullmatch(line)
     return (match["level"], match["message"]) if match else ("INFO", line)
 
 
 def job_environment(project: Path) -> dict[str, str]:
-    """The environment of a job: this process's own, less Airflow's configuration and its secrets."""
+    """The environment of a job: this process's own, less Airflow's configuration and secrets, and the task's span."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "_AIRFLOW"))}
-    return inherited | {"PYTHONPATH": str(project), "PYTHONUNBUFFERED": "1"}
+    return inherited | {"PYTHONPATH": str(project), "PYTHONUNBUFFERED": "1"} | context_variables()
 
 
 def _die_with_parent() -> None:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from bentos.endpoint import Endpoint
 from bentos.logs import JsonLines
@@ -19,6 +15,8 @@ from bentos.served import Served
 from bentos.settings import EndpointSettings
 from tests.bentos.conftest import Caller, unknown
 from tests.bentos.service_process import serving
+from tests.log_lines import log_lines
+from tests.otlp_receiver import receiving
 from tidewheel.release.artifact import Artifact
 
 
@@ -79,7 +77,7 @@ def test_an_error_is_one_line_of_json_with_its_request(served: Served, caplog: p
     assert caller.predict(caller.golden[:1], x_request_id="q1").status_code == 500
     line = json.loads(JsonLines().format(caplog.records[-1]))
     assert (line["level"], line["request_id"]) == ("error", "q1")
-    assert "never divide" in line["traceback"]
+    assert "never divide" in line["exception"]
 
 
 def test_one_line_a_request_where_the_level_says_so(served: Served, caplog: pytest.LogCaptureFixture) -> None:
@@ -96,55 +94,42 @@ def test_one_line_a_request_where_the_level_says_so(served: Served, caplog: pyte
     assert lines[0]["milliseconds"] > 0
 
 
-@pytest.fixture
-def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
-    """Takes spans as an OpenTelemetry collector does: its URL, and what it was sent."""
-    received: list[ExportTraceServiceRequest] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.headers.get("content-encoding") == "gzip":
-                import gzip
-
-                body = gzip.decompress(body)
-            received.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", received
-        server.shutdown()
-        thread.join()
-
-
 @pytest.mark.slow
 def test_spans_are_sent_where_otlp_says_below_the_callers_span(
-    artifact: Artifact,
-    served: Served,
-    tmp_path: Path,
-    collector: tuple[str, list[ExportTraceServiceRequest]],
+    artifact: Artifact, served: Served, tmp_path: Path
 ) -> None:
-    url, received = collector
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     row = dict(served.packaged.golden_rows[0].row)
-    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "TIDEWHEEL_COLOUR": "green"}
-    with serving(artifact.path, tmp_path / "output", environment) as service:
-        service.predict([row, row], traceparent=f"00-{trace}-{parent}-01", x_request_id="traced")
-        service.predict([{}])
-        service.stop()
-    resources = [resource for request in received for resource in request.resource_spans]
-    told = {a.key: a.value.string_value for a in resources[0].resource.attributes}
+    with receiving() as receiver:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+            "TIDEWHEEL_COLOUR": "green",
+            "TIDEWHEEL_ENDPOINT_LOG_LEVEL": "debug",
+            "TIDEWHEEL_ENDPOINT_TOKEN": "hidden-token",
+        }
+        with serving(artifact.path, tmp_path / "output", environment) as service:
+            service.client.headers["authorization"] = "Bearer hidden-token"
+            service.predict([row, row], traceparent=f"00-{trace}-{parent}-01", x_request_id="traced")
+            service.predict([row], traceparent=f"00-{trace}-{parent}-00", x_request_id="unsampled")
+            service.predict([{}])
+            service.stop()
+    resource = receiver.requests[0].resource_spans[0].resource
+    told = {a.key: a.value.string_value for a in resource.attributes}
     assert (told["service.name"], told["service.version"], told["tidewheel.colour"]) == ("orders", "7", "green")
-    spans = [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
-    assert [span.name for span in spans] == ["POST /predict"] * 2
-    assert (spans[0].trace_id.hex(), spans[0].parent_span_id.hex()) == (trace, parent)
-    said = {a.key: a.value for a in spans[0].attributes}
-    assert (said["http.response.status_code"].int_value, said["tidewheel.rows"].int_value) == (200, 2)
-    assert said["tidewheel.request_id"].string_value == "traced"
-    assert {a.key: a.value for a in spans[1].attributes}["http.response.status_code"].int_value == 422
+    first, refused = receiver.spans
+    assert {first.name, refused.name} == {"POST /predict"}
+    assert (first.trace_id, first.parent_id) == (trace, parent)
+    assert first.attributes == {
+        "http.request.method": "POST",
+        "url.path": "/predict",
+        "http.response.status_code": 200,
+        "tidewheel.model_version": "7",
+        "tidewheel.request_id": "traced",
+        "tidewheel.rows": 2,
+    }  # and no value of a row
+    assert refused.attributes["http.response.status_code"] == 422
+    lines = {line.get("request_id"): line for line in log_lines(service.output.read_text())}
+    assert (lines["traced"]["trace_id"], lines["traced"]["span_id"]) == (trace, first.span_id)
+    assert (lines["traced"]["pipeline"], lines["traced"]["model_version"]) == ("orders", "7")
+    assert "trace_id" not in lines["unsampled"]
+    assert "hidden-token" not in service.output.read_text()

@@ -15,8 +15,10 @@ import pytest
 from jobs.logs import matters
 from tests.jobs.data.conftest import FIRST, make_deliveries, project
 from tests.mlflow_server import mlflow_url  # noqa: F401  a fixture
+from tests.otlp_receiver import SpanSeen, receiving
 from tidewheel.ledger import migrate
 
+TRACE, RUN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 OURS = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) ")
 
 
@@ -43,10 +45,15 @@ for job, *arguments in json.loads(sys.argv[1]):
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory, mlflow_url: str) -> dict[str, list[str]]:  # noqa: F811
-    """Eight nights of a small pipeline, played in one run; what each job wrote to stderr."""
+def night(
+    tmp_path_factory: pytest.TempPathFactory,
+    mlflow_url: str,  # noqa: F811
+) -> tuple[dict[str, list[str]], list[SpanSeen]]:
+    """Eight nights of a small pipeline, played in one run; what each job wrote to stderr, and the spans it sent."""
     folder = tmp_path_factory.mktemp("deliveries")
-    with project(folder), pytest.MonkeyPatch.context() as patch:
+    with project(folder), pytest.MonkeyPatch.context() as patch, receiving() as receiver:
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        patch.setenv("TRACEPARENT", f"00-{TRACE}-{RUN}-01")
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         patch.setenv("TIDEWHEEL_MLFLOW_URL", mlflow_url)
         patch.setenv("TIDEWHEEL_DATABASE_URL", f"sqlite:///{folder}/ledger.db")
@@ -71,17 +78,52 @@ def logs(tmp_path_factory: pytest.TempPathFactory, mlflow_url: str) -> dict[str,
     assert ran.returncode == 0, ran.stderr
     before, *parts = re.split(r"^# (.+)\n", ran.stderr, flags=re.MULTILINE)
     assert before == ""
-    return {call: said.splitlines() for call, said in zip(parts[::2], parts[1::2], strict=True)}
+    return {call: said.splitlines() for call, said in zip(parts[::2], parts[1::2], strict=True)}, receiver.spans
 
 
 @pytest.mark.spark
 @pytest.mark.slow
 @pytest.mark.parametrize("call", [*NIGHT, *TRAINING, *AFTERWARDS])
-def test_a_job_logs_nothing_but_what_it_says_itself(logs: dict[str, list[str]], call: str) -> None:
-    said = logs[call]
+def test_a_job_logs_nothing_but_what_it_says_itself(
+    night: tuple[dict[str, list[str]], list[SpanSeen]], call: str
+) -> None:
+    said = night[0][call]
     assert [line for line in said if not OURS.match(line)] == []
     assert f"INFO {call.split()[0]}" in said[-1]
     assert len(said) <= 3, said
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_night_is_one_trace_of_its_jobs_and_their_steps(night: tuple[dict[str, list[str]], list[SpanSeen]]) -> None:
+    spans = night[1]
+    assert {span.trace_id for span in spans} == {TRACE}
+    jobs = {span.span_id: span for span in spans if span.parent_id == RUN}
+    assert [span.name.removeprefix("job ") for span in jobs.values()] == [
+        "land",
+        "validate-raw",
+        "features",
+        "validate-features",
+        *TRAINING,
+        "score",
+        "validate-predictions",
+        "monitor",
+    ]
+    for span in jobs.values():
+        assert (span.attributes["tidewheel.pipeline"], span.attributes["tidewheel.run_id"]) == ("deliveries", "night")
+    steps = {(jobs[span.parent_id].name, span.name) for span in spans if span.parent_id in jobs}
+    assert {
+        ("job land", "read"),
+        ("job land", "write"),
+        ("job features", "compute and write"),
+        ("job train", "read"),
+        ("job train", "fit"),
+        ("job train", "write"),
+        ("job evaluate", "predict"),
+        ("job score", "predict and write"),
+        ("job monitor", "drift"),
+    } <= steps
+    assert not [span.name for span in spans if span.failed]
 
 
 def _record(path: str, level: int) -> logging.LogRecord:

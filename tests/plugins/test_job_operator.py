@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from plugins.operators.command import JobCommand
 from plugins.operators.job_operator import JobOperator
 from tests.conftest import wait_until
+from tests.otlp_receiver import receiving
 from tidewheel.lake import Lake
 from tidewheel.runs import read_record
 
@@ -81,6 +83,34 @@ return Result()
         thread.join(30)
     assert any("warning" in line and "half way" in line for line in seen)
     assert any("progress 49%" in line for line in seen)
+
+
+def test_a_job_in_json_says_the_same_and_continues_the_tasks_span(
+    project: Project, context: Context, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write_job(
+        "land",
+        """
+logging.getLogger("x").warning("half\\nway in %s", os.environ["TRACEPARENT"])
+raise RuntimeError("database is gone")
+""",
+        imports="import logging, os",
+    )
+    monkeypatch.setenv("TIDEWHEEL_LOG_FORMAT", "json")
+    with receiving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        task = SpanContext(0xA11CE, 0xB0B, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+        with (
+            use_span(NonRecordingSpan(task)),
+            pytest.raises(AirflowException, match=r"RuntimeError: database is gone\nTraceback"),
+        ):
+            operator().execute(context("run-1"))
+    said = capsys.readouterr().out
+    assert f"way in 00-{0xA11CE:032x}-{0xB0B:016x}-01" in said
+    assert '"level"' not in said
+    job = receiver.named("job land")
+    assert (job.trace_id, job.parent_id) == (f"{0xA11CE:032x}", f"{0xB0B:016x}")
+    assert job.attributes["tidewheel.run_id"] == "run-1"
 
 
 def test_refused_data_fails_the_task_at_once_with_the_reason(project: Project, context: Context) -> None:

@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from plugins.operators.command import JobCommand
 from plugins.operators.job_operator import JobOperator
@@ -90,6 +91,27 @@ def test_the_pod_runs_this_installations_image_in_its_namespace_and_finds_its_la
     environment = {variable.name: variable.value for variable in container.env}
     assert environment["TIDEWHEEL_LAKE_URL"] == (project.folder / "lake").as_uri()
     assert environment["TIDEWHEEL_MLFLOW_URL"] == "http://mlflow.example"
+
+
+def test_the_pod_continues_the_span_of_its_task_and_shows_no_key_of_a_collector(
+    installation: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def observed() -> dict[str, str]:
+        (container,) = pod_of(task()).spec.containers
+        names = ("OTEL_", "TRACE", "TIDEWHEEL_LOG")
+        return {each.name: each.value for each in container.env if each.name.startswith(names)}
+
+    assert observed() == {}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "key=secret")
+    monkeypatch.setenv("TIDEWHEEL_LOG_FORMAT", "json")
+    context = SpanContext(0xA11CE, 0xB0B, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    with use_span(NonRecordingSpan(context)):
+        assert observed() == {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+            "TIDEWHEEL_LOG_FORMAT": "json",
+            "TRACEPARENT": f"00-{0xA11CE:032x}-{0xB0B:016x}-01",
+        }
 
 
 def test_the_jobs_java_gets_half_of_the_pods_memory(installation: None) -> None:

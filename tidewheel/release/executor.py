@@ -26,6 +26,7 @@ from tidewheel.release.repairs import make, situation
 from tidewheel.release.stages import Colour, Stage, Switch
 from tidewheel.release.watch import Scores
 from tidewheel.release.worker import UNGUARDED_SECONDS, Worker
+from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from tidewheel.release.backend import Backend
@@ -178,7 +179,8 @@ class Executor:
                     )
             if missing := [stage.name for n, stage in enumerate(release.stages[:position]) if n not in done]:
                 raise ReleaseError(f"{name} of release {number} comes after {', '.join(missing)}, not yet done")
-            return self._worker.run(release, position)
+            with step(f"stage {name}", version=release.version):
+                return self._worker.run(release, position)
 
     def roll_back(self, reason: str, patience_seconds: float = PATIENCE_SECONDS) -> TakenBack | None:
         """Take back the release that is under way: all requests to the old colour, which is still warm.

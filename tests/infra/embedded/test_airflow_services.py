@@ -7,12 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.embedded import airflow_services
 from infra.embedded.credentials import Credentials
 from infra.embedded.layout import Layout
 from infra.embedded.ports import Ports
+from tests.otlp_receiver import receiving
 from tidewheel.settings import Settings
+
+if TYPE_CHECKING:
+    import pytest
 
 URL = "postgresql+psycopg2://u:p%40ss@127.0.0.1:5433/airflow"
 READ = """
@@ -49,6 +54,43 @@ def test_every_process_finds_the_project_and_none_gets_a_secret_by_its_environme
         assert program.env["TIDEWHEEL_HOME"] == str(layout.home)
         assert program.env["AIRFLOW_HOME"] == str(layout.airflow)
         assert not [value for value in vars(credentials).values() if value in program.launch_json()]
+
+
+SPAN = """
+from airflow.sdk._shared.observability.traces import configure_otel
+from airflow.sdk.configuration import conf
+from opentelemetry import trace
+configure_otel(conf)
+trace.get_tracer("x").start_span("task").end()
+assert trace.get_tracer_provider().force_flush()
+print(conf.getboolean("logging", "json_logs"))
+"""
+
+
+def test_airflow_sends_its_spans_to_the_collector_of_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    with receiving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        monkeypatch.setenv("TIDEWHEEL_LOG_FORMAT", "json")
+        sections = airflow_services.configuration(layout, Settings(home=layout.home), Credentials(), URL, Ports())
+        airflow_services.write_files(layout, sections, "secret")
+        program = airflow_services.programs(layout, {}, Ports())[0]
+        environment = {**os.environ, **program.env}
+        ran = subprocess.run([sys.executable, "-c", SPAN], env=environment, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines()[-1:] == ["True"], ran.stderr
+    assert [span.name for span in receiver.spans] == ["task"]
+
+
+def test_without_a_collector_airflow_traces_nothing(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    sections = airflow_services.configuration(layout, Settings(home=layout.home), Credentials(), URL, Ports())
+    assert (sections["traces"]["otel_on"], sections["logging"]["json_logs"]) == (False, False)
+    airflow_services.write_files(layout, sections, "secret")
+    assert not [name for name in airflow_services.programs(layout, {}, Ports())[0].env if name.startswith("OTEL_")]
 
 
 def test_a_changed_configuration_makes_another_program(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def test_what_is_a_choice_is_the_same_in_containers_and_what_names_this_machine_
         "AIRFLOW__CORE__HOSTNAME_CALLABLE",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
+        "AIRFLOW__LOGGING__JSON_LOGS",
+        "AIRFLOW__TRACES__OTEL_ON",
     }
     assert not [name for name, value in found.items() if "127.0.0.1" in value]
     for name, value in found.items():

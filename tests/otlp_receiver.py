@@ -1,0 +1,121 @@
+"""Takes spans and log records as an OpenTelemetry Collector does, over HTTP, and keeps them."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+@dataclass(frozen=True)
+class SpanSeen:
+    """One span, as it was received."""
+
+    service: str
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    attributes: dict[str, Any]
+    failed: bool
+
+
+@dataclass
+class Receiver:
+    """What was received.
+
+    Attributes:
+        url: for OTEL_EXPORTER_OTLP_ENDPOINT.
+        headers: of the last call.
+        logs: bodies of log records, with their attributes.
+    """
+
+    url: str
+    requests: list[ExportTraceServiceRequest] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    logs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def spans(self) -> list[SpanSeen]:
+        """All spans so far."""
+        return [
+            SpanSeen(
+                service=str(_values(resource.resource.attributes).get("service.name", "")),
+                name=span.name,
+                trace_id=span.trace_id.hex(),
+                span_id=span.span_id.hex(),
+                parent_id=span.parent_span_id.hex(),
+                attributes=_values(span.attributes),
+                failed=span.status.code == 2,
+            )
+            for request in list(self.requests)
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def named(self, name: str) -> SpanSeen:
+        """The one span of a name."""
+        (found,) = [span for span in self.spans if span.name == name]
+        return found
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """Receive until the end of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self._body()
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            receiver.headers = {name.lower(): value for name, value in self.headers.items()}
+            if self.path.endswith("/v1/traces"):
+                receiver.requests.append(ExportTraceServiceRequest.FromString(body))
+            else:
+                receiver.logs += _records(ExportLogsServiceRequest.FromString(body))
+            self.send_response(200)
+            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def _body(self) -> bytes:
+            if "content-length" in self.headers:
+                return self.rfile.read(int(self.headers["content-length"]))
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver = Receiver(f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+
+
+def _records(request: ExportLogsServiceRequest) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (record.body.string_value, _values(record.attributes))
+        for resource in request.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
+
+
+def _values(attributes: Any) -> dict[str, Any]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
