@@ -64,10 +64,9 @@ def create_bucket(settings: Settings, seconds: float = SECONDS) -> None:
     deadline, waiting = time.monotonic() + seconds, False
     while True:
         try:
-            if not filesystem.exists(bucket):
+            made = not filesystem.exists(bucket)
+            if made:
                 filesystem.mkdir(bucket)
-                logger.info("made bucket %s", bucket)
-            return
         except OSError as error:  # s3fs has no other name for what the server refuses
             raise PlatformError(
                 f"bucket {bucket} could not be made: {error}; see that the key in TIDEWHEEL_LAKE_OPTIONS (Secret "
@@ -84,7 +83,11 @@ def create_bucket(settings: Settings, seconds: float = SECONDS) -> None:
             if not waiting:
                 logger.info("waiting for S3: %s", error)
                 waiting = True
-        time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
+        else:
+            if made:
+                logger.info("made bucket %s", bucket)
+            return
 
 
 def airflow_is_current(url: str) -> bool:

@@ -1,7 +1,7 @@
 """The chart's `helm test`: `python -m infra.helm.installed` asks every service of the installation what it is for.
 
-With `--own-mlflow` MLflow must ask for a login, as the chart's does; `--exporter URL` names the chart's exporter. Each line of its output is one claim; the first
-that does not hold ends it with a sentence.
+With `--own-mlflow` MLflow must ask for a login, as the chart's does; `--exporter URL` names the chart's exporter. Each
+line of its output is one claim; the first that does not hold ends it with a sentence.
 """
 
 from __future__ import annotations

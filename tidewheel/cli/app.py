@@ -11,6 +11,7 @@ import tidewheel
 from tidewheel.cli import (
     demo,
     gc,
+    image,
     lake,
     load,
     pipelines,
@@ -44,6 +45,7 @@ scaffold.register(app)
 pipelines.register(app)
 retire.register(app)
 release.register(app)
+image.register(app)
 reviews.register(app)
 training.register(app)
 why.register(app)
