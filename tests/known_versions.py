@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jobs.models import registry
+from tests.version_rows import version_row
 from tidewheel.ledger.models import Models, subject
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
@@ -41,22 +42,8 @@ def by_hand(parcels: Parcels, **made_of: str) -> registry.ModelVersion:
 
 def know(parcels: Parcels, version: registry.ModelVersion, **facts: Any) -> ModelVersionRow:
     """Let the ledger know a version."""
-    told: dict[str, Any] = {
-        "source": f"runs:/{version.mlflow_run}/model",
-        "run_id": f"run of {version.version}",
-        "data_hash": "",
-        "as_of": "2024-01-13",
-        "train_start": "2024-01-01",
-        "train_end": "2024-01-10",
-        "estimator": "hist_gradient_boosting",
-        "files": {},
-        "importances": {},
-        "bento": {},
-        "created_by": "a test",
-        "created_at": datetime.now(UTC),
-    }
-    named = {"pipeline": parcels.name, "version": version.version, "mlflow_run": version.mlflow_run}
-    return Models(parcels.ledger).add(ModelVersionRow(**(named | told | facts)))
+    named = {"mlflow_run": version.mlflow_run, "source": f"runs:/{version.mlflow_run}/model"}
+    return Models(parcels.ledger).add(version_row(parcels.name, version.version, **(named | facts)))
 
 
 def judge(parcels: Parcels, version: str, outcome: Outcome = Outcome.PASSED) -> None:

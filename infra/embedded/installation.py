@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from infra.embedded.layout import Layout
     from tidewheel.settings import Settings
 
-DATABASE, MLFLOW, AIRFLOW, ENDPOINT, ENVOY_ADMIN = (
-    f"TIDEWHEEL_{name}_URL" for name in ("DATABASE", "MLFLOW", "AIRFLOW", "ENDPOINT", "ENVOY_ADMIN")
+DATABASE, MLFLOW, AIRFLOW, ENDPOINT, ENVOY_ADMIN, EXPORTER = (
+    f"TIDEWHEEL_{name}_URL" for name in ("DATABASE", "MLFLOW", "AIRFLOW", "ENDPOINT", "ENVOY_ADMIN", "EXPORTER")
 )
-URLS = (DATABASE, MLFLOW, AIRFLOW, ENDPOINT, ENVOY_ADMIN)
+URLS = (DATABASE, MLFLOW, AIRFLOW, ENDPOINT, ENVOY_ADMIN, EXPORTER)
 # A variable that replaces an embedded service, and the ports that service would need.
 PORTS_OF = {
     DATABASE: ("postgres",),
     MLFLOW: ("mlflow",),
     AIRFLOW: ("airflow", "airflow_logs"),
     ENDPOINT: ("endpoint", "endpoint_tls"),
+    EXPORTER: ("exporter",),
 }
 LOGINS = {
     MLFLOW: ("TIDEWHEEL_MLFLOW_USERNAME", "TIDEWHEEL_MLFLOW_PASSWORD"),
@@ -59,6 +60,7 @@ class Installation:
             "TIDEWHEEL_AIRFLOW_PASSWORD": self.credentials.airflow_password,
             ENDPOINT: f"http://{HOST}:{self.ports.endpoint}",
             ENVOY_ADMIN: f"unix://{self.layout.envoy_socket}",
+            EXPORTER: f"http://{HOST}:{self.ports.exporter}",
         }
 
     def is_external(self, name: str) -> bool:
@@ -83,7 +85,6 @@ class Installation:
     def embedded_ports(self) -> list[str]:
         """The ports that our own services need; those of models are looked for when a model is released."""
         needed = [port for name, ports in PORTS_OF.items() if not self.is_external(name) for port in ports]
-        needed.append("exporter")
         return needed if self.settings.endpoint_certificate else [port for port in needed if port != "endpoint_tls"]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from infra.embedded import airflow_services, exporter, mlflow_server, postgres, router, watchdog
-from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, MLFLOW, Installation
+from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, EXPORTER, MLFLOW, Installation
 from infra.embedded.ports import HOST
 from infra.envoy.admin import EnvoyAdmin
 
@@ -84,9 +84,10 @@ def services(installation: Installation) -> list[Service]:
                 silence=watchdog.ROUTER_SILENCE,
             )
         )
-    address = f"http://{HOST}:{installation.ports.exporter}"
-    alive = f"{address}/healthz"
-    found.append(Service(exporter.NAME, f"{address}/metrics", lambda _: _unanswered(alive), watched=(alive,)))
+    if not installation.is_external(EXPORTER):
+        address = installation.own[EXPORTER]
+        alive = f"{address}/healthz"
+        found.append(Service(exporter.NAME, f"{address}/metrics", lambda _: _unanswered(alive), watched=(alive,)))
     return found
 
 

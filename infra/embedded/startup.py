@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from infra.embedded import airflow_services, exporter, mlflow_server, postgres, router, watchdog
 from infra.embedded.environment import project_variables
-from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, MLFLOW
+from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW
 from infra.embedded.java import find_java_home
 from infra.embedded.services import API_SERVER_SILENT, services
 from infra.embedded.steps import Step
@@ -51,7 +51,9 @@ def prepare(installation: Installation) -> dict[str, Program]:
     """Write the files that the embedded services read, and return the programs to supervise, by name."""
     layout, credentials, ports = installation.layout, installation.credentials, installation.ports
     variables = project_variables(installation.settings, find_java_home(layout))
-    found = [exporter.program(layout, variables, ports.exporter)]
+    found = []
+    if not installation.is_external(EXPORTER):
+        found.append(exporter.program(layout, variables, ports.exporter))
     if not installation.is_external(DATABASE):
         found.append(postgres.program(layout, ports.postgres))
     if not installation.is_external(MLFLOW):

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.embedded import mlflow_server, postgres, router, watchdog
-from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, MLFLOW
+from infra.embedded import exporter, mlflow_server, postgres, router, watchdog
+from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW
 from infra.embedded.memory import tree_memory
 from infra.embedded.services import NAMES, Service, services
 from infra.embedded.supervise import State
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from infra.embedded.installation import Installation
     from infra.embedded.supervise import ProgramStatus, Supervisor
 
-EXTERNAL = {DATABASE: postgres.NAME, MLFLOW: mlflow_server.NAME, AIRFLOW: "airflow", ENDPOINT: router.NAME}
+EXTERNAL = {
+    DATABASE: postgres.NAME,
+    MLFLOW: mlflow_server.NAME,
+    AIRFLOW: "airflow",
+    ENDPOINT: router.NAME,
+    EXPORTER: exporter.NAME,
+}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from infra.embedded import postgres
 from tidewheel import ledger
 from tidewheel.errors import PlatformError, TidewheelError
 from tidewheel.lake import Store
+from tidewheel.lake.outage import outage_sentence
 from tidewheel.settings import Settings, load_settings
 
 SECONDS = 300.0
@@ -48,13 +49,45 @@ def wait_until_postgres_answers(url: str, seconds: float = SECONDS) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def create_bucket(settings: Settings) -> None:
-    """Make the lake's bucket, unless it is there."""
+def create_bucket(settings: Settings, seconds: float = SECONDS) -> None:
+    """Make the lake's bucket, unless it is there; the server is given some time to start.
+
+    Args:
+        settings: of the installation.
+        seconds: for which a server that does not answer is asked again.
+
+    Raises:
+        PlatformError: it does not answer within that time, or refuses.
+    """
     bucket = settings.lake_root.removeprefix("s3://").split("/", 1)[0]
     filesystem = Store(f"s3://{bucket}", settings.lake_options).fs
-    if not filesystem.exists(bucket):
-        filesystem.mkdir(bucket)
-        logger.info("made bucket %s", bucket)
+    deadline, waiting = time.monotonic() + seconds, False
+    while True:
+        try:
+            made = not filesystem.exists(bucket)
+            if made:
+                filesystem.mkdir(bucket)
+        except OSError as error:  # s3fs has no other name for what the server refuses
+            raise PlatformError(
+                f"bucket {bucket} could not be made: {error}; see that the key in TIDEWHEEL_LAKE_OPTIONS (Secret "
+                "tidewheel) may make buckets"
+            ) from error
+        except Exception as error:
+            if not outage_sentence(error):
+                raise
+            if time.monotonic() > deadline:
+                raise PlatformError(
+                    f"S3 does not answer after {seconds:.0f} s: {error}; see the log of pod tidewheel-s3-0, or "
+                    "endpoint_url in TIDEWHEEL_LAKE_OPTIONS (Secret tidewheel)"
+                ) from error
+            if not waiting:
+                logger.info("waiting for S3: %s", error)
+                waiting = True
+            time.sleep(POLL_SECONDS)
+        else:
+            if made:
+                logger.info("made bucket %s", bucket)
+            return
 
 
 def airflow_is_current(url: str) -> bool:

@@ -1,11 +1,12 @@
 """The chart's `helm test`: `python -m infra.helm.installed` asks every service of the installation what it is for.
 
-With `--own-mlflow` MLflow must ask for a login, as the chart's does. Each line of its output is one claim; the first
-that does not hold ends it with a sentence.
+With `--own-mlflow` MLflow must ask for a login, as the chart's does; `--exporter URL` names the chart's exporter. Each
+line of its output is one claim; the first that does not hold ends it with a sentence.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
@@ -23,6 +24,7 @@ from tidewheel.lake.outage import outage_sentence
 from tidewheel.settings import Settings, load_settings
 
 AIRFLOW_PROCESSES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+LEDGER_UP = "tidewheel_ledger_up 1.0"
 SECONDS = 120.0
 """Airflow's health page needs a heartbeat of each process first."""
 logger = logging.getLogger("tidewheel.installed")
@@ -85,15 +87,31 @@ def _ill_processes(url: str) -> list[str]:
     return [name for name in AIRFLOW_PROCESSES if (health.get(name) or {}).get("status") != "healthy"]
 
 
+def exporter_at(url: str) -> Callable[[Settings], None]:
+    """The check of the exporter that listens at an address."""
+
+    def exporter_reads_the_ledger(_: Settings) -> None:
+        answer = httpx.get(f"{url}/metrics", timeout=30).raise_for_status()
+        if LEDGER_UP not in answer.text.splitlines():
+            raise PlatformError(f"the metrics at {url} have no line `{LEDGER_UP}`; see the log of tidewheel-exporter")
+
+    return exporter_reads_the_ledger
+
+
 def main(arguments: Sequence[str]) -> int:
     """Check one after the other; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m infra.helm.installed", description=__doc__)
+    parser.add_argument("--own-mlflow", action="store_true", help="MLflow must ask for a login")
+    parser.add_argument("--exporter", default="", metavar="URL", help="address of the exporter; default: there is none")
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logger.setLevel(logging.INFO)
     settings = load_settings()
     checks: list[Callable[[Settings], None]] = [ledger_answers, lake_takes_objects]
     checks += [mlflow_answers] if settings.mlflow_url else []
-    checks += [mlflow_asks_for_a_login] if "--own-mlflow" in arguments else []
+    checks += [mlflow_asks_for_a_login] if options.own_mlflow else []
     checks += [airflow_is_healthy] if os.environ.get("TIDEWHEEL_AIRFLOW_PASSWORD") else []
+    checks += [exporter_at(options.exporter)] if options.exporter else []
     for check in checks:
         claim = check.__name__.replace("_", " ")
         try:

@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on ({PORT})")
     options = parser.parse_args()
     configure()
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it has a line for each question to the router
     pages = type("Pages", (Pages,), {"registry": registry(load_settings())})
     with ThreadingHTTPServer((options.host, options.port), pages) as server:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -68,7 +68,8 @@ def postgres_image(_docker: None) -> str:
 @pytest.fixture(scope="session")
 def up(images: dict[str, str], postgres_image: str) -> Iterator[Compose]:
     """The platform, up and healthy; taken down with its volumes."""
-    ports = dict(zip(("AIRFLOW_PORT", "MLFLOW_PORT", "ENDPOINT_PORT"), map(str, free_ports(3)), strict=True))
+    names = ("AIRFLOW_PORT", "MLFLOW_PORT", "ENDPOINT_PORT", "EXPORTER_PORT")
+    ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
     asked = {"TIDEWHEEL_IMAGE": images["airflow"], "POSTGRES_IMAGE": postgres_image}
     compose = Compose(f"tidewheel-test-{secrets.token_hex(3)}", {**variables(), **ports, **asked})
     began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_every_service_is_healthy_and_the_migration_has_ended_well(up: Compose) 
 
     assert states.pop("airflow-init") == ("exited", 0, "")
     assert set(states.values()) == {("running", 0, "healthy")}, states
-    assert len(states) == 7
+    assert len(states) == 8
 
 
 def test_no_service_of_ours_has_more_rights_than_it_needs(up: Compose) -> None:
@@ -69,6 +70,14 @@ def test_the_loop_is_closed_and_the_released_model_answers_on_this_machine(
 
     assert answer["model_version"] == "2"
     assert len(answer["predictions"]) == len(rows)
+
+
+def test_prometheus_reads_the_ledger_and_the_router_from_the_exporter(played: Compose) -> None:
+    metrics = httpx.get(f"{played.url('EXPORTER_PORT')}/metrics", timeout=30).raise_for_status().text
+
+    assert "tidewheel_ledger_up 1.0" in metrics
+    assert "tidewheel_router_up 1.0" in metrics
+    assert re.search(rf'tidewheel_model_info{{.*model_version="2",pipeline="{PIPELINE}"}} 1.0', metrics)
 
 
 def test_the_serving_image_answers_for_the_same_bento_as_the_endpoint_does(

@@ -13,6 +13,7 @@ from tidewheel.cli import (
     console,
     demo,
     gc,
+    image,
     lake,
     load,
     pipelines,
@@ -47,6 +48,7 @@ scaffold.register(app)
 pipelines.register(app)
 retire.register(app)
 release.register(app)
+image.register(app)
 reviews.register(app)
 training.register(app)
 why.register(app)

@@ -8,7 +8,7 @@ import pytest
 
 from infra.embedded import postgres
 from infra.embedded.credentials import Credentials
-from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, MLFLOW, Installation, kept_ports
+from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW, Installation, kept_ports
 from infra.embedded.layout import Layout
 from infra.embedded.ports import Ports
 from infra.embedded.services import services
@@ -44,6 +44,13 @@ def test_an_external_service_is_not_started_and_its_address_and_login_are_passed
     assert given.items() <= found.variables().items()
 
 
+def test_an_exporter_beside_the_platform_is_not_started_here(tmp_path: Path) -> None:
+    found = installation(tmp_path, {EXPORTER: "http://exporter:9464"})
+    assert "exporter" not in [service.name for service in services(found)]
+    assert "exporter" not in found.embedded_ports
+    assert found.variables()[EXPORTER] == "http://exporter:9464"
+
+
 def test_our_own_password_is_not_told_to_an_external_service(tmp_path: Path) -> None:
     found = installation(tmp_path, {MLFLOW: "https://mlflow.example"})
     assert found.variables()["TIDEWHEEL_MLFLOW_PASSWORD"] == ""
@@ -52,7 +59,7 @@ def test_our_own_password_is_not_told_to_an_external_service(tmp_path: Path) -> 
 def test_our_own_address_in_the_environment_is_not_an_external_service(tmp_path: Path) -> None:
     ours = installation(tmp_path, {})
     sourced = Installation(ours.settings, ours.layout, ours.credentials, ours.ports, ours.variables())
-    assert not [name for name in (DATABASE, MLFLOW, AIRFLOW, ENDPOINT) if sourced.is_external(name)]
+    assert not [name for name in (DATABASE, MLFLOW, AIRFLOW, ENDPOINT, EXPORTER) if sourced.is_external(name)]
 
 
 def test_ports_of_an_earlier_start_are_read_back(tmp_path: Path) -> None:

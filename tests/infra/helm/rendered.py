@@ -22,6 +22,7 @@ SETS: dict[str, dict[str, Any]] = {
         "s3": {"enabled": False},
         "mlflow": {"enabled": False, "url": "https://mlflow.example"},
         "airflow": {"enabled": False},
+        "exporter": {"enabled": False},
         "networkPolicy": {"enabled": False},
         "podDisruptionBudget": {"enabled": False},
     },

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from infra.images import airflow_env
 from infra.images.env_file import variables
+from infra.prometheus.exporter import PORT
 from tests.infra.helm.rendered import CHART, ROOT, SETS, documents, helm, named, pod_specs, render
 from tidewheel.pods import template_mistake
 
@@ -150,8 +151,22 @@ def test_pull_secrets_reach_the_pods_of_jobs_and_models_beside_their_own(tmp_pat
 
 
 def test_helms_own_test_leaves_no_pod_and_asks_only_our_mlflow_for_its_login(tmp_path: Path) -> None:
-    for case, flag in (("all", ["--own-mlflow"]), ("everything elsewhere", [])):
+    own = ["--own-mlflow", "--exporter", "http://tidewheel-exporter:9464"]
+    for case, flags in (("all", own), ("everything elsewhere", [])):
         pod = named(render(SETS[case], tmp_path), "Pod", "tidewheel-test")
         assert pod["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
         [container] = pod["spec"]["containers"]
-        assert container["command"] == ["python", "-m", "infra.helm.installed", *flag]
+        assert container["command"] == ["python", "-m", "infra.helm.installed", *flags]
+
+
+def test_the_exporters_service_leads_to_the_port_that_its_pod_listens_on(tmp_path: Path) -> None:
+    objects = render({}, tmp_path)
+    service = named(objects, "Service", "tidewheel-exporter")
+    deployment = named(objects, "Deployment", "tidewheel-exporter")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    [port] = container["ports"]
+
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert service["spec"]["ports"] == [{"name": "metrics", "port": PORT, "targetPort": port["name"]}]
+    assert service["metadata"]["annotations"]["prometheus.io/port"] == str(PORT) == container["command"][-1]
+    assert port["containerPort"] == PORT

@@ -68,7 +68,8 @@ def test_each_store_admits_who_needs_it_and_nobody_else(tmp_path: Path) -> None:
     objects = render({}, tmp_path)
     stores = {*AIRFLOW, "mlflow", "prepare", "test", "job"}
 
-    assert admitted(objects, "postgresql") == stores
+    assert admitted(objects, "postgresql") == stores | {"exporter"}
+    assert admitted(objects, "exporter") == {"test"}
     assert admitted(objects, "s3") == stores | {"executor", "model"}
     assert admitted(objects, "mlflow") == {*AIRFLOW, "test", "job"}
     assert admitted(objects, "airflow-api-server") == {*AIRFLOW, "test"}
@@ -95,6 +96,14 @@ def test_clients_are_let_in_to_what_holds_data_and_not_to_airflow(tmp_path: Path
         assert admits(policy, CALLERS["stranger"], OUTSIDE), store
         assert not admits(policy, {}, OUTSIDE), store
     assert not admits(named(objects, "NetworkPolicy", "tidewheel-airflow-api-server"), CALLERS["stranger"], OUTSIDE)
+
+
+def test_prometheus_is_let_in_to_the_metrics_alone(tmp_path: Path) -> None:
+    peer = {"namespaceSelector": {"matchLabels": OUTSIDE}}
+    objects = render({"networkPolicy": {"scrapers": [peer]}}, tmp_path)
+    policies = [o for o in objects if o["kind"] == "NetworkPolicy" and o["spec"]["ingress"]]
+    admitting = {policy["metadata"]["name"] for policy in policies if admits(policy, {"app": "prometheus"}, OUTSIDE)}
+    assert admitting == {"tidewheel-exporter"}
 
 
 def test_a_page_with_a_route_lets_its_gateway_in(tmp_path: Path) -> None:

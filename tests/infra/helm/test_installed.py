@@ -21,9 +21,10 @@ LOGIN = f"Basic {b64encode(b'admin:secret').decode()}"
 
 
 class Mlflow(ThreadingHTTPServer):
-    """Answers with 200 to the login, and as `without_login` says to those who show none."""
+    """Answers with 200 to the login, and as `without_login` says to those who show none; it has metrics too."""
 
     without_login = 401
+    metrics = "tidewheel_ledger_up 1.0\n"
 
     @property
     def url(self) -> str:
@@ -37,6 +38,11 @@ class Answering(BaseHTTPRequestHandler):
     server: Mlflow
 
     def do_GET(self) -> None:
+        if self.path == "/metrics":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.server.metrics.encode())
+            return
         shown = self.headers.get("Authorization")
         self.send_response(self.server.without_login if shown is None else 200 if shown == LOGIN else 403)
         self.end_headers()
@@ -101,6 +107,15 @@ def test_only_the_charts_own_mlflow_must_refuse_who_shows_no_login(
     assert caplog.messages[-1] == (
         f"failed: mlflow asks for a login: MLflow at {mlflow.url} answered 200 without a login, expected 401"
     )
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_exporter_must_reach_the_ledger(mlflow: Mlflow, caplog: pytest.LogCaptureFixture) -> None:
+    assert main(["--exporter", mlflow.url]) == 0
+    assert caplog.messages[-1] == "ok: exporter reads the ledger"
+    mlflow.metrics = "tidewheel_ledger_up 0.0\n"
+    assert main(["--exporter", mlflow.url]) == 1
+    assert "have no line `tidewheel_ledger_up 1.0`" in caplog.messages[-1]
 
 
 def test_an_mlflow_that_is_there_may_need_no_login(environment: pytest.MonkeyPatch, mlflow: Mlflow) -> None:

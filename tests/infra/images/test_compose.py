@@ -17,6 +17,7 @@ from infra.embedded.layout import Layout
 from infra.embedded.ports import Ports
 from infra.images import airflow_env
 from infra.images.env_file import variables
+from infra.prometheus.exporter import PORT
 from tidewheel.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -69,6 +70,7 @@ def test_every_port_is_published_on_this_machine_alone(services: dict[str, Any])
     assert sorted(published) == [
         "127.0.0.1:${AIRFLOW_PORT:-8080}:8080",
         "127.0.0.1:${ENDPOINT_PORT:-8000}:8000",
+        "127.0.0.1:${EXPORTER_PORT:-9464}:9464",
         "127.0.0.1:${MLFLOW_PORT:-5000}:5000",
     ]
 
@@ -104,6 +106,15 @@ def test_jobs_share_network_processes_and_state_of_the_model_services_they_relea
     assert scheduler["network_mode"] == scheduler["pid"] == "service:endpoint"
     assert "ports" not in scheduler
     assert scheduler["volumes"] == services["endpoint"]["volumes"]
+
+
+def test_one_exporter_asks_the_router_by_the_socket_in_the_shared_folder(services: dict[str, Any]) -> None:
+    exporter, endpoint = services["exporter"], services["endpoint"]
+
+    assert f":{PORT}" in endpoint["environment"]["TIDEWHEEL_EXPORTER_URL"]
+    assert exporter["command"][:3] == ["python", "-m", "infra.prometheus.exporter"]
+    assert str(PORT) in exporter["command"]
+    assert exporter["volumes"] == endpoint["volumes"]
 
 
 def test_what_a_service_waits_for_exists_and_tells_its_health(services: dict[str, Any]) -> None:

@@ -57,6 +57,10 @@ def test_what_bentoml_runs_to_build_a_bento_is_in_the_jobs_image() -> None:
     assert "uv" in names("core", "jobs", "serving")
 
 
+def test_mlflow_has_its_client_of_artifacts_on_s3_in_every_image_that_it_runs_in() -> None:
+    assert "boto3" in names("core", "jobs", "serving") & names(*IMAGES["airflow"])
+
+
 def test_every_requirement_of_the_lock_is_read_with_its_hashes() -> None:
     read = list(requirements(LOCK))
 
