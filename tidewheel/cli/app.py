@@ -20,6 +20,7 @@ from tidewheel.cli import (
     retire,
     reviews,
     scaffold,
+    traffic,
     training,
     why,
 )
@@ -47,6 +48,7 @@ release.register(app)
 reviews.register(app)
 training.register(app)
 why.register(app)
+traffic.register(app)
 replay.register(app)
 
 
