@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 def model_services(settings: Settings) -> list[dict[str, object]]:
-    """Addresses of the services of each colour; which pipeline and version they serve they say themselves."""
+    """Addresses of the services of each colour, with the labels that all their series get."""
     endpoints = Endpoints(Layout(settings.home.absolute())).all()
-    places = [place for endpoint in endpoints for place in endpoint.places.values()]
-    return [{"targets": [f"{HOST}:{port}" for port in place.ports], "labels": {}} for place in places]
+    return [
+        {
+            "targets": [f"{HOST}:{port}" for port in place.ports],
+            "labels": {"pipeline": endpoint.pipeline, "colour": str(colour), "model_version": place.version},
+        }
+        for endpoint in endpoints
+        for colour, place in sorted(endpoint.places.items())
+    ]

@@ -32,14 +32,15 @@ class Model(BaseHTTPRequestHandler):
 
 
 class RunningEnvoy:
-    """Routes `/orders/` to a colour; may be started again.
+    """Routes a pipeline's requests to a colour; may be started again.
 
     Args:
         folder: of its files.
+        pipeline: whose requests it routes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._files, self._port = EnvoyFiles(folder), free_port()
+    def __init__(self, folder: Path, pipeline: str = "orders") -> None:
+        self._files, self._port, self._pipeline = EnvoyFiles(folder), free_port(), pipeline
         self._model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
         threading.Thread(target=self._model.serve_forever, daemon=True).start()
         socket = folder / "admin.sock"
@@ -50,7 +51,7 @@ class RunningEnvoy:
     def route(self, *colours: str) -> None:
         """Have these colours, and send requests to the last of them."""
         ports = (self._model.server_address[1],)
-        targets = [Target("orders", colour, "1", ports, live=colour == colours[-1]) for colour in colours]
+        targets = [Target(self._pipeline, colour, "1", ports, live=colour == colours[-1]) for colour in colours]
         publish(self._files.clusters, CLUSTER, clusters(targets))
         publish(self._files.routes, ROUTES, [routes(targets)])
 
@@ -78,7 +79,7 @@ class RunningEnvoy:
 
     @property
     def _url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/orders"
+        return f"http://127.0.0.1:{self._port}/{self._pipeline}"
 
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
