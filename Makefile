@@ -12,7 +12,7 @@ WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env rules clean purge
+.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env rules dashboards clean purge
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,9 +58,15 @@ compose-env: $(READY) ## Bring compose's and the chart's airflow.env in line wit
 	mv infra/images/airflow.env.new infra/images/airflow.env
 	cp infra/images/airflow.env infra/helm/tidewheel/files/airflow.env
 
-rules: $(READY) ## Bring infra/prometheus/rules.yaml in line with infra/prometheus/rules.py
+rules: $(READY) ## Bring infra/prometheus/rules.yaml and the chart's copy in line with infra/prometheus/rules.py
 	$(BIN)/python -m infra.prometheus.rules > infra/prometheus/rules.yaml.new
 	mv infra/prometheus/rules.yaml.new infra/prometheus/rules.yaml
+	cp infra/prometheus/rules.yaml infra/helm/tidewheel/files/rules.yaml
+
+dashboards: $(READY) ## Bring Grafana's dashboards and the chart's copy in line with infra/grafana/dashboards.py
+	$(BIN)/python -m infra.grafana.dashboards infra/grafana/dashboards
+	mkdir -p infra/helm/tidewheel/files/dashboards
+	cp infra/grafana/dashboards/*.json infra/helm/tidewheel/files/dashboards/
 
 clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi

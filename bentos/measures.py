@@ -1,4 +1,4 @@
-"""The figures at /metrics: no label whose values a caller can invent."""
+"""The figures at /metrics, by version of the model: no label whose values a caller can invent."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 ROWS = (1, 10, 100, 1000, 10_000)
+VERSION = "model_version"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -48,32 +49,35 @@ class Measures:
 
     def __init__(self, served: Served, log: PredictionLog | None = None) -> None:
         self._registry = CollectorRegistry()
+        packaged = served.packaged
+        self._version = packaged.version
         self._requests = Counter(
-            "tidewheel_requests", "Requests to /predict by status.", ["status"], registry=self._registry
+            "tidewheel_requests", "Requests to /predict by status.", [VERSION, "status"], registry=self._registry
         )
+        self._ok = self._requests.labels(self._version, "200")
         self._seconds = Histogram(
             "tidewheel_request_seconds",
             "Seconds from the request's last byte to its answer.",
+            [VERSION],
             buckets=SECONDS,
             registry=self._registry,
-        )
+        ).labels(self._version)
         self._rows = Histogram(
-            "tidewheel_request_rows", "Rows of an answered request.", buckets=ROWS, registry=self._registry
-        )
+            "tidewheel_request_rows", "Rows of an answered request.", [VERSION], buckets=ROWS, registry=self._registry
+        ).labels(self._version)
         self._flags = Counter(
-            "tidewheel_flagged_values", "Values unlike any that training saw.", registry=self._registry
-        )
+            "tidewheel_flagged_values", "Values unlike any that training saw.", [VERSION], registry=self._registry
+        ).labels(self._version)
         self._explained = Counter(
-            "tidewheel_explained_rows", "Rows answered with an explanation.", registry=self._registry
-        )
+            "tidewheel_explained_rows", "Rows answered with an explanation.", [VERSION], registry=self._registry
+        ).labels(self._version)
         ProcessCollector(registry=self._registry)  # memory and CPU: a release asks what a warm process holds
         if log:
             self._registry.register(LogFigures(log))
-        packaged = served.packaged
-        Info("tidewheel_model", "The model that answers.", registry=self._registry).info(
+        Info("tidewheel_service", "The model that this process serves.", registry=self._registry).info(
             {
                 "pipeline": packaged.pipeline,
-                "version": packaged.version,
+                VERSION: packaged.version,
                 "colour": served.colour,
                 "format": packaged.format,
             }
@@ -81,7 +85,7 @@ class Measures:
 
     def answered(self, rows: int, flags: int, seconds: float) -> None:
         """Count an answer."""
-        self._requests.labels("200").inc()
+        self._ok.inc()
         self._seconds.observe(seconds)
         self._rows.observe(rows)
         if flags:
@@ -93,7 +97,7 @@ class Measures:
 
     def refused(self, status: int) -> None:
         """Count a request that was not answered."""
-        self._requests.labels(str(status)).inc()
+        self._requests.labels(self._version, str(status)).inc()
 
     def text(self) -> bytes:
         """The page that Prometheus reads."""

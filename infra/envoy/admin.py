@@ -78,6 +78,14 @@ class EnvoyAdmin:
             if (pipeline := pipeline_below(route["match"].get("prefix", ""))) and "route" in route
         }
 
+    def uptime_seconds(self) -> float:
+        """How long its process has run; its counters begin with it.
+
+        Raises:
+            PlatformError: Envoy does not answer.
+        """
+        return float(self._get("/server_info", {})["uptime_current_epoch"].removesuffix("s"))
+
     def active_requests(self, cluster: str) -> int:
         """Requests that a cluster has not answered yet.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -19,6 +19,7 @@ STATS_PORT = 19001
 CLUSTER = "envoy_cluster_name"
 FILTER = "upstream_rq_(completed|[45]xx|xx|rx_reset|active|time)$|membership_total$"
 """Of some two thousand figures, those that are read here."""
+UPTIME = "server.uptime$"
 
 
 @dataclass
@@ -27,18 +28,24 @@ class ClusterFigures:
 
     known: bool = False
     completed: int = 0
-    errors: int = 0
+    failed: int = 0
+    resets: int = 0
     refused: int = 0
     active: int = 0
     below: Counter[float] = field(default_factory=Counter)
 
     def counted(self) -> Counted:
         """As the guard reads it: how many took at most so long, and longer than the limit before."""
+        return Counted(self.completed, self.failed + self.resets, self.refused, self.times)
+
+    @property
+    def times(self) -> tuple[tuple[float, int], ...]:
+        """How many took at most so many milliseconds, and longer than the limit before."""
         times, before = [], 0
         for limit in sorted(self.below):
             times.append((limit, self.below[limit] - before))
             before = self.below[limit]
-        return Counted(self.completed, self.errors, self.refused, tuple(times))
+        return tuple(times)
 
 
 def cluster_figures(addresses: Iterable[str], clusters: Collection[str]) -> ClusterFigures:
@@ -60,6 +67,32 @@ def cluster_figures(addresses: Iterable[str], clusters: Collection[str]) -> Clus
                     found.known = True
                     _add(found, sample.name, sample.labels, sample.value)
     return found
+
+
+def service_figures(
+    address: str, services: Mapping[str, tuple[str, str]]
+) -> tuple[float, dict[tuple[str, str], ClusterFigures]]:
+    """What one gateway's pod has counted of services.
+
+    Args:
+        address: of the pod.
+        services: pipeline and colour of each cluster, by the cluster's name.
+
+    Returns:
+        Seconds that the pod's Envoy has run, and the figures of each service that it knows.
+
+    Raises:
+        PlatformError: it does not say.
+    """
+    uptime, found = 0.0, dict[tuple[str, str], ClusterFigures]()
+    url = f"http://{address}:{STATS_PORT}/stats/prometheus?filter={FILTER}|{UPTIME}"
+    for family in text_string_to_metric_families(page(url)):
+        for sample in family.samples:
+            if sample.name == "envoy_server_uptime":
+                uptime = float(sample.value)
+            elif service := services.get(sample.labels.get(CLUSTER, "")):
+                _add(found.setdefault(service, ClusterFigures(known=True)), sample.name, sample.labels, sample.value)
+    return uptime, found
 
 
 def members(address: str, cluster: str) -> int:
@@ -107,11 +140,11 @@ def _add(found: ClusterFigures, name: str, labels: dict[str, str], value: float)
         case "_completed_total" | "_completed":
             found.completed += int(value)
         case "_xx_total" | "_xx" if labels["envoy_response_code_class"] == "5":
-            found.errors += int(value)
+            found.failed += int(value)
         case "_xx_total" | "_xx" if labels["envoy_response_code_class"] == "4":
             found.refused += int(value)
         case "_rx_reset_total" | "_rx_reset":
-            found.errors += int(value)
+            found.resets += int(value)
         case "_active":
             found.active += int(value)
         case "_time_bucket" if math.isfinite(limit := float(labels["le"])):  # the last finite one holds all

@@ -71,6 +71,19 @@ class Gateway:
             )
         return sorted(found)
 
+    def pods(self) -> dict[str, str]:
+        """Address of each gateway pod that takes requests, by its name.
+
+        Raises:
+            PlatformError: the API server does not answer.
+        """
+        return {
+            endpoint["targetRef"]["name"]: endpoint["addresses"][0]
+            for piece in self._api.listed("EndpointSlice", self._labels, self._pods_in)
+            for endpoint in piece.get("endpoints") or []
+            if endpoint.get("conditions", {}).get("ready")
+        }
+
     def traffic(self, pipeline: str, addresses: Sequence[str]) -> Traffic:
         """What all gateway pods do with a pipeline's requests, by the route that each of them has now.
 

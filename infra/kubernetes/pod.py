@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.kubernetes.merge import merged
-from infra.kubernetes.names import CONTENT, TOKEN, VERSION, colour_labels
+from infra.kubernetes.names import CONTENT, PIPELINE, TOKEN, VERSION, colour_labels
 from infra.kubernetes.serving_pod import (
     CONFINED,
     PORT,
@@ -73,7 +73,8 @@ def pod_template(
     return {
         "metadata": {
             "labels": {**added.get("labels", {}), **colour_labels(pipeline.name, colour)},
-            "annotations": {**added.get("annotations", {}), **version_annotations(artifact)},
+            # A label's value cannot be every pipeline's name, and metrics have the name.
+            "annotations": {**added.get("annotations", {}), PIPELINE: pipeline.name, **version_annotations(artifact)},
         },
         "spec": spec,
     }

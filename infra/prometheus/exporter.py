@@ -3,43 +3,73 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import signal
 import threading
+from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, GCCollector, MetricsHandler, PlatformCollector, ProcessCollector
 
-from infra.envoy.admin import EnvoyAdmin
 from infra.prometheus.collector import LedgerCollector
+from infra.prometheus.recorder import TrafficRecorder
 from infra.prometheus.requests import RequestsCollector
+from infra.prometheus.routers import ReadRouters, routers
+from infra.prometheus.targets import model_services
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.traffic import TrafficLog
 from tidewheel.logs import configure
 from tidewheel.settings import Settings, load_settings
 
 PORT = 9464
+LAST_READING_SECONDS = 5.0
 
 
-def registry(settings: Settings) -> CollectorRegistry:
-    """The platform's metrics, and those of the exporter's own process."""
+def registry(settings: Settings, read: ReadRouters | None = None) -> CollectorRegistry:
+    """The platform's metrics, and those of the exporter's own process.
+
+    Args:
+        settings: of the installation.
+        read: reads its routers; None where it has none.
+    """
     found = CollectorRegistry()
     found.register(LedgerCollector(settings))
-    if settings.envoy_admin_url:  # a gateway of Kubernetes has a page of its own for Prometheus
-        found.register(RequestsCollector(EnvoyAdmin(settings.envoy_admin_url)))
+    if read is not None:
+        found.register(RequestsCollector(read))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=found)
     return found
 
 
 class Pages(MetricsHandler):
-    """The metrics at any path but `/healthz`, which says that the process answers and costs no look at the ledger."""
+    """The metrics at any path but two.
+
+    `/healthz` says that the process does its work and costs no look at the ledger; `/targets` lists the model services
+    of this machine for Prometheus' HTTP discovery.
+    """
+
+    settings: Settings
+    recording: threading.Thread | None = None
 
     def do_GET(self) -> None:
         """Answer."""
-        if self.path != "/healthz":
-            super().do_GET()
-            return
-        self.send_response(200)
-        self.send_header("content-length", "0")
+        match self.path:
+            case "/healthz":
+                well = self.recording is None or self.recording.is_alive()
+                self._answer(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, [])
+            case "/targets":
+                self._answer(HTTPStatus.OK, model_services(self.settings))
+            case _:
+                super().do_GET()
+
+    def _answer(self, status: HTTPStatus, document: list[dict[str, object]]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
 
 def main() -> None:
@@ -49,12 +79,22 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on ({PORT})")
     options = parser.parse_args()
     configure()
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it has a line for each question to the router
-    pages = type("Pages", (Pages,), {"registry": registry(load_settings())})
-    with ThreadingHTTPServer((options.host, options.port), pages) as server:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each reading
+    settings, stop = load_settings(), threading.Event()
+    recording = None
+    if read := routers(settings):
+        recorder = TrafficRecorder(read, TrafficLog(Ledger.open(settings, patience_seconds=0)))
+        recording = threading.Thread(target=recorder.run, args=(stop,), name="recorder", daemon=True)
+    facts = {"registry": registry(settings, read), "settings": settings, "recording": recording}
+    with ThreadingHTTPServer((options.host, options.port), type("Pages", (Pages,), facts)) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        if recording:
+            recording.start()
         server.serve_forever()
+    if recording:
+        stop.set()
+        recording.join(LAST_READING_SECONDS)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def test_whoever_watches_needs_no_token(served: Served) -> None:
     assert caller.send("GET", "/metrics").status_code == 200
     assert caller.send("GET", "/readyz").text == "BentoML's"
     caller.predict(caller.golden[:1])
-    assert 'tidewheel_requests_total{status="401"} 1.0' in caller.send("GET", "/metrics").text
+    assert 'tidewheel_requests_total{model_version="7",status="401"} 1.0' in caller.send("GET", "/metrics").text
 
 
 def test_tokens_come_from_a_variable_and_from_a_file(tmp_path: Path) -> None:

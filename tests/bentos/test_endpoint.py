@@ -183,10 +183,10 @@ def test_the_metrics_have_no_label_that_a_caller_can_invent(caller: Caller) -> N
     caller.predict(caller.golden, x_request_id="invented")
     caller.predict([{}], x_request_id="invented")
     page = caller.send("GET", "/metrics").text
-    assert 'tidewheel_requests_total{status="200"}' in page
-    assert 'tidewheel_requests_total{status="422"}' in page
-    assert 'tidewheel_request_seconds_bucket{le="0.001"}' in page
-    assert 'tidewheel_model_info{colour="none",format="onnx",pipeline="orders",version="7"} 1.0' in page
+    assert 'tidewheel_requests_total{model_version="7",status="200"}' in page
+    assert 'tidewheel_requests_total{model_version="7",status="422"}' in page
+    assert 'tidewheel_request_seconds_bucket{le="0.001",model_version="7"}' in page
+    assert 'tidewheel_service_info{colour="none",format="onnx",model_version="7",pipeline="orders"} 1.0' in page
     assert "invented" not in page
 
 

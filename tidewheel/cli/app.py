@@ -23,6 +23,7 @@ from tidewheel.cli import (
     retire,
     reviews,
     scaffold,
+    traffic,
     training,
     why,
 )
@@ -53,6 +54,7 @@ reviews.register(app)
 training.register(app)
 why.register(app)
 alerts.register(app)
+traffic.register(app)
 replay.register(app)
 
 

@@ -177,3 +177,45 @@ class ReleaseStageRow(Table):
     detail: Mapped[dict[str, Any]]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class TrafficRow(Table):
+    """What callers got from a version in a span of time: a minute, later the hour and the day that it was part of.
+
+    `times` are milliseconds to the answer as [at most, how many], ascending.
+    """
+
+    __tablename__ = "traffic"
+
+    pipeline: Mapped[str] = mapped_column(String(63), primary_key=True)
+    colour: Mapped[str] = mapped_column(String(10), primary_key=True)
+    version: Mapped[str] = mapped_column(String(20), primary_key=True)
+    seconds: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    start: Mapped[datetime] = mapped_column(primary_key=True, index=True)
+    requests: Mapped[int] = mapped_column(BigInteger)
+    errors: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    times: Mapped[list[Any]] = mapped_column(JSON)
+
+
+class RouterReadingRow(Table):
+    """When a router's counters were last read into `traffic`, and how long it had run then."""
+
+    __tablename__ = "router_reading"
+
+    router: Mapped[str] = mapped_column(String(250), primary_key=True)
+    read_at: Mapped[datetime]
+    uptime_seconds: Mapped[float]
+
+
+class RouterTotalRow(Table):
+    """How far a router's counters of a colour had come then; `service` is `<pipeline>-<colour>`.
+
+    It has no column `pipeline`, since a router goes on counting under the name that a pipeline had before.
+    """
+
+    __tablename__ = "router_total"
+
+    router: Mapped[str] = mapped_column(String(250), primary_key=True)
+    service: Mapped[str] = mapped_column(String(80), primary_key=True)
+    counted: Mapped[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""What Prometheus would scrape: a real ledger, and a real Envoy where its figures are asked."""
+"""What Prometheus would scrape: a real ledger."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.envoy.admin import ClusterRequests, EnvoyAdmin
+from infra.envoy.admin import ClusterRequests
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.exporter import registry
 from infra.prometheus.requests import RequestsCollector
+from infra.prometheus.routers import RouterCounts, routers
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.errors import PlatformError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models, subject
 from tidewheel.ledger.releases import Releases, Status
@@ -146,23 +146,14 @@ def test_a_hundred_pipelines_are_scraped_in_half_a_second(settings: Settings, le
     assert sum(len(family.samples) for family in families if family.name == "tidewheel_pipeline_info") == 101
 
 
-class Router(EnvoyAdmin):
-    """Stands where Envoy would, with figures of its kind."""
-
-    def __init__(self, found: dict[str, ClusterRequests] | None) -> None:
-        super().__init__("http://127.0.0.1:1")
-        self._found = found
-
-    def all_requests(self) -> dict[str, ClusterRequests]:
-        if self._found is None:
-            raise PlatformError("Envoy does not answer")
-        return self._found
+def counts(router: str, requests: ClusterRequests) -> RouterCounts:
+    return RouterCounts(router, NOW, 60, {("orders", "blue"): requests})
 
 
 def test_the_routers_counts_become_counters_and_a_histogram_in_seconds() -> None:
     times = ((2.0, 60), (6.0, 30), (30.0, 10))
-    router = Router({"orders-blue": ClusterRequests(100, 3, 7, 2, times), "healthz": ClusterRequests(5, 0, 0, 0, ())})
-    up, requests, resets, seconds = RequestsCollector(router).collect()
+    found = counts("envoy", ClusterRequests(100, 3, 7, 2, times))
+    up, requests, resets, seconds = RequestsCollector(lambda: {"envoy": found}).collect()
 
     assert up.samples[0].value == 1
     outcomes = {sample.labels["outcome"]: sample.value for sample in requests.samples}
@@ -174,7 +165,20 @@ def test_the_routers_counts_become_counters_and_a_histogram_in_seconds() -> None
     )  # fmt: skip
 
 
-def test_a_router_that_is_away_is_a_metric_and_not_an_error() -> None:
-    [up] = RequestsCollector(Router(None)).collect()
+def test_each_router_has_series_of_its_own_and_one_that_is_away_is_a_metric() -> None:
+    read = {"pod-a": counts("pod-a", ClusterRequests(5, 0, 0, 0, ())), "pod-b": None}
+    up, requests, *_ = RequestsCollector(lambda: read).collect()
 
-    assert (up.name, up.samples[0].value) == ("tidewheel_router_up", 0)
+    assert {sample.labels["router"]: sample.value for sample in up.samples} == {"pod-a": 1, "pod-b": 0}
+    assert {sample.labels["router"] for sample in requests.samples} == {"pod-a"}
+
+
+def test_an_envoy_that_is_away_is_none_and_a_line_in_the_log(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert routers(settings) is None
+    read = routers(settings.model_copy(update={"envoy_admin_url": "http://127.0.0.1:1"}))
+
+    assert read is not None
+    assert read() == {"envoy": None}
+    assert "Envoy does not answer at http://127.0.0.1:1" in caplog.text

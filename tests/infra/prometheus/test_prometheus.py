@@ -1,161 +1,137 @@
-"""A real Prometheus scrapes the exporter of a real ledger; a real Alertmanager passes on what fires and resolves."""
+"""A real Prometheus scrapes exporter, Envoy and a model's service; a real Alertmanager passes on what fires."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
-from ruamel.yaml import YAML
 
-from infra.prometheus.rules import rules
+from infra.grafana.dashboards import dashboards
+from infra.local.endpoints import Endpoint, Place
 from tests.conftest import wait_until
-from tests.free_ports import free_ports
+from tests.infra.prometheus.envoy import RunningEnvoy
+from tests.infra.prometheus.monitoring import PATIENCE, ROOT, Monitoring, model_service, monitoring
+from tests.infra.prometheus.test_exporter import model
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases, Status
+from tidewheel.ledger.traffic import TrafficLog
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.release import Colour
+from tidewheel.release.traffic import Traffic
 
 if TYPE_CHECKING:
+    from bentos.measures import Measures
     from tests.conftest import PostgresServer
 
-PROGRAMS = {"prometheus": ("prometheus",), "alertmanager": ("alertmanager", "prometheus-alertmanager")}
-PATIENCE = 60.0
 pytestmark = pytest.mark.slow
+BUSY = "sales"
+"""A pipeline that has everything; the one called `orders` gets what its test gives it."""
 
 
 @pytest.fixture(scope="module")
-def programs() -> dict[str, str]:
-    found = {name: next(filter(None, map(shutil.which, names)), None) for name, names in PROGRAMS.items()}
-    if missing := [name for name, path in found.items() if path is None]:
-        pytest.skip(
-            f"{' and '.join(missing)}: not on the path (Debian: apt install prometheus prometheus-alertmanager)"
-        )
-    return {name: str(path) for name, path in found.items()}
+def busy_service() -> Iterator[tuple[int, Measures]]:
+    with model_service(BUSY, "3") as service:
+        yield service
 
 
-class Pager:
-    """Receives what Alertmanager sends, and remembers the newest state of each alert."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, str] = {}
-        states = self.states
-
-        class Receiver(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                states.update({alert["labels"]["alertname"]: alert["status"] for alert in body["alerts"]})
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-        Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-
-    def wait(self, alert: str, state: str) -> float:
-        """Wait for a message that says so; returns the seconds that it took."""
-        began = time.monotonic()
-        wait_until(lambda: self.states.get(alert) == state, f"{alert} is {state}; said: {self.states}", PATIENCE)
-        return time.monotonic() - began
+@pytest.fixture(scope="module")
+def busy_envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEnvoy]:
+    running = RunningEnvoy(tmp_path_factory.mktemp("envoy"), BUSY)
+    running.start()
+    yield running
+    running.close()
 
 
-@contextmanager
-def running(folder: Path, name: str, *command: str, environment: dict[str, str] | None = None) -> Iterator[None]:
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory,
+    restarted_postgres: PostgresServer,
+    busy_service: tuple[int, Measures],
+    busy_envoy: RunningEnvoy,
+) -> Iterator[Monitoring]:
+    """All of it over the ledger of a server that a test may stop."""
+    folder = tmp_path_factory.mktemp("monitoring")
+    for name in ("dags", "jobs", "home/endpoints"):
+        (folder / name).mkdir(parents=True)
+    for name in ("orders", BUSY):
+        text = PIPELINE_FILE.replace("orders", name)
+        (folder / "dags" / f"{name}.yaml").write_text(f"{text}gate: {{approval: manual}}\n")
+    place = Place("3", "hash", (busy_service[0],))
+    endpoint = Endpoint(BUSY, Traffic(Colour.BLUE), {Colour.BLUE: place})
+    (folder / "home" / "endpoints" / f"{BUSY}.json").write_text(endpoint.to_json())
+    environment = {
+        "TIDEWHEEL_PROJECT": str(folder),
+        "TIDEWHEEL_HOME": str(folder / "home"),
+        "TIDEWHEEL_DATABASE_URL": restarted_postgres.url("postgres"),
+        "TIDEWHEEL_ENVOY_ADMIN_URL": busy_envoy.admin_url,
+        "PYTHONPATH": str(ROOT),
+    }
+    with monitoring(folder, "orders", environment) as started:
+        yield started
 
 
-def write_yaml(path: Path, document: object) -> None:
-    with path.open("w") as file:
-        YAML().dump(document, file)
+def fill(ledger: Ledger, now: datetime) -> None:
+    """What a pipeline that has run for a while has in the ledger."""
+    yesterday, version = str(now.date() - timedelta(days=1)), "3"
+    made = model(version, yesterday)
+    made.pipeline = BUSY
+    models = Models(ledger)
+    models.add(made)
+    models.promote(BUSY, version, "better", "me", "run-3", now)
+    Releases(ledger).point(BUSY, "blue", version, None, now)
+    pooled = {"pooled_excess_loss": 0.01, "pooled_excess_loss_error": 0.01, "pooled_excess_loss_days": 7}
+    ledger.put_figures(BUSY, yesterday, {"log_loss": 0.5, **pooled}, now, version=version)
+    ledger.put_figures(BUSY, yesterday, {"drifted_columns": 0}, now)
+    ledger.put_figures(BUSY, yesterday, {"feature_drift": 0.01}, now, slice="amount")
+    ledger.record(BUSY, "3", "run-3", Verdict(Kind.GATE, Outcome.PASSED, "better"), now)
 
 
-def quick_rules() -> dict[str, Any]:
-    """The rules as they are, but for the time that a cause must last."""
-    found = rules()
-    for group in found["groups"]:
-        group["interval"] = "1s"
-        for rule in group["rules"]:
-            rule.update({"for": "1s"} if "for" in rule else {})
-    return found
-
-
-@pytest.fixture
-def pager(
-    programs: dict[str, str], restarted_postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Pager]:
-    """Exporter, Prometheus and Alertmanager over the ledger of a server that the test may stop."""
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "dags" / "orders.yaml").write_text(f"{PIPELINE_FILE}gate: {{approval: manual}}\n")
-    exporter, prometheus, alertmanager = free_ports(3)
-    receiver = Pager()
-    write_yaml(tmp_path / "rules.yaml", quick_rules())
-    scrape = {"job_name": "tidewheel", "static_configs": [{"targets": [f"127.0.0.1:{exporter}"]}]}
-    write_yaml(
-        tmp_path / "prometheus.yaml",
-        {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": ["rules.yaml"],
-            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]},
-            "scrape_configs": [scrape],
-        },
-    )
-    route = {"receiver": "pager", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"}
-    hooks = {"name": "pager", "webhook_configs": [{"url": receiver.url, "send_resolved": True}]}
-    write_yaml(tmp_path / "alertmanager.yaml", {"route": route, "receivers": [hooks]})
-    monkeypatch.setenv("TIDEWHEEL_PROJECT", str(tmp_path))
-    monkeypatch.setenv("TIDEWHEEL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", restarted_postgres.url("postgres"))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
-    with (
-        running(
-            tmp_path, "alertmanager", programs["alertmanager"], "--config.file=alertmanager.yaml",
-            f"--web.listen-address=127.0.0.1:{alertmanager}", "--cluster.listen-address=", "--storage.path=alerts",
-        ),
-        running(
-            tmp_path, "prometheus", programs["prometheus"], "--config.file=prometheus.yaml",
-            f"--web.listen-address=127.0.0.1:{prometheus}", "--storage.tsdb.path=series",
-        ),
-        running(tmp_path, "exporter", sys.executable, "-m", "infra.prometheus.exporter", "--port", str(exporter)),
-    ):  # fmt: skip
-        query = f"http://127.0.0.1:{prometheus}/api/v1/query?query=tidewheel_ledger_up"
-        wait_until(lambda: scraped(query) == ["1"], "Prometheus has scraped the exporter", PATIENCE)
-        yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
-
-
-def scraped(query: str) -> list[str]:
-    try:
-        answer = httpx.get(query)
-    except httpx.TransportError:
-        return []
-    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # it is starting
-        return []
-    return [found["value"][1] for found in answer.json()["data"]["result"]]
-
-
-def test_alerts_arrive_and_are_taken_back(pager: Pager, restarted_postgres: PostgresServer) -> None:
+def test_every_panel_of_every_dashboard_has_data(
+    running: Monitoring,
+    restarted_postgres: PostgresServer,
+    busy_service: tuple[int, Measures],
+    busy_envoy: RunningEnvoy,
+) -> None:
     ledger = Ledger(restarted_postgres.url("postgres"))
+    fill(ledger, datetime.now(UTC))
+    missing = {
+        (dashboard.uid, panel.title, expression)
+        for dashboard in dashboards()
+        for panel in dashboard.panels
+        for expression, _ in panel.queries
+    }
+    assert len(missing) > 40
+
+    def all_have_data() -> bool:
+        busy_envoy.send(2)
+        busy_service[1].answered(rows=2, flags=1, seconds=0.002)
+        for query in list(missing):
+            expression = query[2].replace("$pipeline", BUSY).replace("$__rate_interval", "20s")
+            if [value for value in running.query(expression) if value != "NaN"]:
+                missing.discard(query)
+        return not missing
+
+    wait_until(all_have_data, f"queries without data: {missing}", PATIENCE)
+    version, status = running.query('tidewheel_service_info{model_version="3"}'), 'status="200",model_version="3"'
+    assert version == ["1"]
+    assert running.query(f'tidewheel_requests_total{{pipeline="{BUSY}",colour="blue",{status}}}')
+    assert not running.query('{exported_pipeline!=""}')
+
+    def traffic() -> int:
+        now = datetime.now(UTC)
+        points = TrafficLog(ledger).series(BUSY, now - timedelta(hours=1), now)
+        return sum(point.seen.requests for point in points if point.version == "3")
+
+    wait_until(lambda: traffic() > 0, "the exporter has recorded traffic", PATIENCE)
+    ledger.engine.dispose()
+
+
+def test_alerts_arrive_and_are_taken_back(running: Monitoring, restarted_postgres: PostgresServer) -> None:
+    pager, ledger = running.pager, Ledger(restarted_postgres.url("postgres"))
     now = datetime.now(UTC)
     today = now.date()
     releases = Releases(ledger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -16,7 +16,9 @@ from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.outage import LedgerAway
 from tidewheel.ledger.releases import Releases
+from tidewheel.ledger.traffic import Reading, TrafficLog
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.release.counted import Counted
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 GOOD = Verdict(Kind.GATE, Outcome.PASSED, "good")
@@ -50,8 +52,14 @@ def ledger(restarted_postgres: PostgresServer) -> Iterator[Ledger]:
             lambda ledger, name: Releases(ledger).point(name, "blue", "1", None, NOW),
             lambda ledger, name: Releases(ledger).endpoint(name) is not None,
         ),
+        (
+            lambda ledger, name: TrafficLog(ledger).record(Reading(name, NOW, 60, {(name, "blue"): Counted(7)})),
+            lambda ledger, name: (
+                [point.seen.requests for point in TrafficLog(ledger).series(name, NOW, NOW + timedelta(hours=1))] == [7]
+            ),
+        ),
     ],
-    ids=["a verdict", "figures", "a request for a training", "a release", "an endpoint"],
+    ids=["a verdict", "figures", "a request for a training", "a release", "an endpoint", "traffic"],
 )
 @pytest.mark.parametrize("away", ["before", "connected"])
 def test_what_is_written_while_the_ledger_is_away_is_there_once_afterwards(

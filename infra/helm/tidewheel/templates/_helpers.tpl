@@ -140,3 +140,11 @@ tidewheel/secrets: {{ list $values.postgresql.enabled $values.postgresql.externa
 {{- end }}
 {{- toYaml $template }}
 {{- end }}
+
+{{- /* Labels of objects for the Prometheus Operator, which may select by them. */}}
+{{- define "tidewheel.monitorLabels" -}}
+{{ include "tidewheel.labels" . }}
+{{- with .Values.metrics.monitorLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

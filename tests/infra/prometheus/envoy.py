@@ -1,0 +1,87 @@
+"""A real Envoy in front of a model that answers with the status it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+
+from infra.embedded import router
+from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
+from infra.envoy.routing import Target, clusters, routes
+from tests.conftest import wait_until
+from tests.free_ports import free_port
+
+
+class Model(BaseHTTPRequestHandler):
+    """Answers with the status in the request's body."""
+
+    def do_POST(self) -> None:
+        status = int(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class RunningEnvoy:
+    """Routes a pipeline's requests to a colour; may be started again.
+
+    Args:
+        folder: of its files.
+        pipeline: whose requests it routes.
+    """
+
+    def __init__(self, folder: Path, pipeline: str = "orders") -> None:
+        self._files, self._port, self._pipeline = EnvoyFiles(folder), free_port(), pipeline
+        self._model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
+        threading.Thread(target=self._model.serve_forever, daemon=True).start()
+        socket = folder / "admin.sock"
+        self.admin_url = f"unix://{socket}"
+        write_initial_state(self._files, endpoint_port=self._port, admin_socket=socket)
+        self.route("blue")
+
+    def route(self, *colours: str) -> None:
+        """Have these colours, and send requests to the last of them."""
+        ports = (self._model.server_address[1],)
+        targets = [Target(self._pipeline, colour, "1", ports, live=colour == colours[-1]) for colour in colours]
+        publish(self._files.clusters, CLUSTER, clusters(targets))
+        publish(self._files.routes, ROUTES, [routes(targets)])
+
+    def start(self) -> None:
+        """Start it, and wait until it routes."""
+        self._process = subprocess.Popen(router.program(self._files).command, stderr=subprocess.DEVNULL)
+        wait_until(lambda: self._answers(), "the model answers through Envoy")
+
+    def send(self, number: int, status: int = 200) -> None:
+        """Send requests that the model answers with a status."""
+        with httpx.Client(trust_env=False) as client:
+            for _ in range(number):
+                assert client.post(f"{self._url}/predict", content=str(status)).status_code == status
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def close(self) -> None:
+        """End it, and the model."""
+        self.kill()
+        self._model.shutdown()
+        self._model.server_close()
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/{self._pipeline}"
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.post(f"{self._url}/ready", content="200", trust_env=False).status_code == 200
+        return False
