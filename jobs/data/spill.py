@@ -61,9 +61,9 @@ def by_schema(tables: Iterable[pa.Table]) -> list[pa.Table]:
     return found
 
 
-def spilled(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column that was computed; a large one as a mapped column, with the chunks that it has."""
-    if column.nbytes <= HELD:
+def spilled(column: pa.ChunkedArray, limit: int | None = None) -> pa.ChunkedArray:
+    """A column that was computed; one of more bytes than the limit (default: `HELD`) as a mapped one."""
+    if column.nbytes <= (HELD if limit is None else limit):
         return column
     schema = pa.schema([pa.field("column", column.type)])
     batches = (pa.record_batch([chunk], schema=schema) for chunk in column.chunks)
@@ -77,10 +77,12 @@ def each_column(table: pa.Table, change: Callable[[str, pa.ChunkedArray], pa.Chu
         table: the table; each column has a name of its own.
         change: takes a column's name and the column.
     """
-    columns = {}
+    columns, held = {}, 0
     for name, column in zip(table.column_names, table.columns, strict=True):
-        changed = change(name, column)
-        columns[name] = column if changed is column else spilled(changed)
+        columns[name] = changed = change(name, column)
+        if changed is not column:
+            columns[name] = spilled(changed, HELD - held)
+            held += changed.nbytes if columns[name] is changed else 0
     return pa.table(columns)
 
 

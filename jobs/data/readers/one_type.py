@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from jobs.data.spill import spilled
+from jobs.data.spill import each_column, spilled
 
 
 class TypesDiffer(Exception):
@@ -26,9 +26,10 @@ def of_one_type(tables: Sequence[pa.Table]) -> pa.Table:
     Raises:
         TypesDiffer: there is none.
     """
-    if len(tables) == 1:
-        return tables[0]
-    return pa.table({name: _one_column(name, [table[name] for table in tables]) for name in tables[0].column_names})
+    first, *others = tables
+    if all(other.schema.equals(first.schema) for other in others):
+        return pa.concat_tables(tables)
+    return each_column(first, lambda name, _: _one_column(name, [table[name] for table in tables]))
 
 
 def _one_column(name: str, parts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:

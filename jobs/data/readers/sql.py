@@ -13,7 +13,7 @@ from jobs.data.column_types import DIGITS
 from jobs.data.readers.source_day import SourceDay, name_problem
 from jobs.data.readers.values import ValueProblem, array_of
 from jobs.data.reasons import NothingThere, RowsRefused
-from jobs.data.spill import by_schema, spilled
+from jobs.data.spill import by_schema, each_column, spilled
 from tidewheel.errors import SettingsError, UsageError
 from tidewheel.spec.sections import SqlReader
 
@@ -61,8 +61,10 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
         raise RowsRefused("", found, "cast it in the query") from error
     finally:
         engine.dispose()
-    columns = {column: _column([table[column] for table in tables], column, name) for column in names}
-    return SourceDay(pa.table(columns), name)
+    first, *others = tables
+    if not others:
+        return SourceDay(first, name)
+    return SourceDay(each_column(first, lambda column, _: _column([one[column] for one in tables], column, name)), name)
 
 
 def _check_columns(names: Sequence[str], codes: Sequence[object], query: str) -> None:
