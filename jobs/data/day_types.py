@@ -14,6 +14,7 @@ from jobs.data.column_types import DECLARED, as_landed, family, in_words
 from jobs.data.conversions import brought, first_misfit, read_as, together, wider
 from jobs.data.published_types import PublishedType, Schemas, around, largest_integer
 from jobs.data.reasons import RowsRefused
+from jobs.data.spill import each_column
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -64,19 +65,17 @@ class DayTypes:
         Raises:
             DataRefused: a column cannot have its type without a changed value, or has no type in the lake.
         """
-        columns = {}
-        for name in table.column_names:
-            if name in self.exempt and name not in self.declared:
-                columns[name] = table[name]
-                continue
-            self._same_spelling(name, source)
-            if name in self.declared:
-                columns[name] = self._declared(table[name], name, source)
-                continue
-            column = as_landed(table[name], name, source)
-            known = self._known.get(name)
-            columns[name] = column if known is None else self._like_known(column, name, known, source)
-        return pa.table(columns)
+        return each_column(table, lambda name, column: self._brought(column, name, source))
+
+    def _brought(self, column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray:
+        if name in self.exempt and name not in self.declared:
+            return column
+        self._same_spelling(name, source)
+        if name in self.declared:
+            return self._declared(column, name, source)
+        column = as_landed(column, name, source)
+        known = self._known.get(name)
+        return column if known is None else self._like_known(column, name, known, source)
 
     def after(self, table: pa.Table, source: str) -> DayTypes:
         """What is known once a day has been landed."""

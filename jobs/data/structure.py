@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from jobs.data.column_types import TIMESTAMP, as_landed, family, in_words
 from jobs.data.conversions import first_misfit, read_as
+from jobs.data.key_order import in_order, key_order, repeated
 from jobs.data.reasons import RowsRefused
+from jobs.data.spill import each_column
 from tidewheel.errors import did_you_mean
 
 Task = Literal["classification", "regression"]
@@ -75,7 +77,8 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, sourc
             [label],
         )
     table = _set(table, label, column)
-    known = table.filter(pc.invert(pc.is_null(table[label], nan_is_null=True)))
+    is_known = pc.invert(pc.is_null(table[label], nan_is_null=True))
+    known = each_column(table, lambda _, values: values.filter(is_known))
     _of_the_task(known[label], label, task, source)
     return _tidy(known, key, source)
 
@@ -173,8 +176,7 @@ def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
 
 
 def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
-    columns = {field.name: as_landed(table[field.name], field.name, source) for field in table.schema}
-    table = pa.table(columns)
+    table = each_column(table, lambda name, column: as_landed(column, name, source))
     names = ", ".join(key)
     for column in key:
         if family(table[column].type) not in _KEYS:
@@ -189,8 +191,8 @@ def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
             raise RowsRefused(
                 source, f"column {column!r} is empty in {nulls} rows", "rule: every row has a key", [column]
             )
-    counted = _one_zero(table.select(key)).group_by(key, use_threads=False).aggregate([([], "count_all")])
-    twice = counted.filter(pc.greater(counted["count_all"], 1))
+    order = key_order(table, key)
+    twice = _one_zero(repeated(table.select(key), order)).group_by(key, use_threads=False).aggregate([])
     if twice.num_rows:
         found = ", ".join(str(tuple(row[c] for c in key)) for row in twice.slice(0, NAMED).to_pylist())
         raise RowsRefused(
@@ -199,7 +201,7 @@ def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
             "rule: a key names one row",
             key,
         )
-    return table.sort_by([(column, "ascending") for column in key])
+    return in_order(table, order)
 
 
 def _one_zero(keys: pa.Table) -> pa.Table:

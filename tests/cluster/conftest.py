@@ -20,6 +20,7 @@ from tests.cluster.relay import relay
 from tests.cluster.releases import ServingHouse, serving_house
 from tests.cluster.shop import write_shop
 from tests.infra.local.conftest import Place
+from tests.mlflow_server import mlflow_url  # noqa: F401
 from tidewheel.lake import Lake, Store
 from tidewheel.ledger.migrate import migrate
 

@@ -168,6 +168,10 @@ class Namespace:
             },
         }
 
+    def change_project(self, files: dict[str, str]) -> None:
+        """Give files of the project other content, by their names in its ConfigMap; pods that start later have it."""
+        self.core.patch_namespaced_config_map("project", self.name, {"data": files})
+
     def airflows_kubeconfig(self, path: Path) -> Path:
         """Write the kubeconfig of Airflow's account."""
         request = {"spec": {"expirationSeconds": 3600}}

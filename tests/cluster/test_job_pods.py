@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from tests.cluster.tasks import DAY, at_work, running, task
+from tests.cluster.shop import CODE
+from tests.cluster.tasks import DAY, at_work, running, staged, task
 from tests.conftest import wait_until
 from tidewheel.settings import load_settings
 
@@ -34,6 +35,39 @@ def test_a_day_is_landed_judged_and_turned_into_features_by_pods_that_share_only
     assert manifest is not None
     assert installation.lake.read(manifest).num_rows > 0
     assert at_work(installation) == []
+
+
+LARGE_DAY = """
+import numpy as np
+import pyarrow as pa
+
+COLUMNS, ROWS, PARTS = 14, 200_000, 25
+
+
+def orders(day):
+    numbers = np.random.default_rng(0)
+    keys = numbers.permutation(ROWS * PARTS)
+    for part in range(PARTS):
+        columns = {f"x{n}": numbers.random(ROWS) for n in range(COLUMNS)}
+        key, moment = keys[part * ROWS : (part + 1) * ROWS], np.full(ROWS, np.datetime64(day, "us"))
+        yield pa.table({"order_id": key, "ordered_at": moment, **columns})
+
+
+def returns(day):
+    yield pa.table({"order_id": [1], "returned": [0]})
+"""
+
+
+def test_a_day_larger_than_its_pods_memory_is_landed(installation: Installation) -> None:
+    installation.namespace.change_project({f"{CODE}-reader.py": LARGE_DAY})
+    memory = 512 << 20
+    land = task("land", resources={"memory": "512Mi"})
+    rows = land.run()["figures"]["rows"]
+    assert rows == 5_000_000
+    manifest = installation.lake.manifest("landing", DAY, staged(land)[DAY])
+    assert rows * len(manifest.columns) * 8 > memory
+    keys = installation.lake.read(manifest, ["order_id"])["order_id"].to_numpy()
+    assert (keys == range(rows)).all()
 
 
 def test_a_pod_that_is_deleted_in_the_middle_is_run_again_and_gives_the_same_bytes(installation: Installation) -> None:

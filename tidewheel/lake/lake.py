@@ -27,6 +27,8 @@ from tidewheel.lake.verified import LakeFile, open_parquet, open_verified, read_
 from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from mmap import mmap
+
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -117,7 +119,7 @@ class Lake:
         name = f"{manifest.short_hash}.json"
         return self._quarantine(manifest.dataset, manifest.partition, name, json.dumps(record, indent=2).encode())
 
-    def quarantine_raw(self, dataset: str, partition: str, name: str, content: bytes, reason: str) -> str:
+    def quarantine_raw(self, dataset: str, partition: str, name: str, content: bytes | mmap, reason: str) -> str:
         """Keep a source file that was refused, untouched, with the reason beside it. Returns its URL.
 
         A part of its hash is in its name: a file that is delivered again, and broken again, replaces no evidence. Of a
@@ -266,7 +268,7 @@ class Lake:
     def _path(self, dataset: str, partition: str, name: str) -> str:
         return f"{self._dataset(dataset)}/{partition}/{name}"
 
-    def _quarantine(self, dataset: str, partition: str, name: str, content: bytes) -> str:
+    def _quarantine(self, dataset: str, partition: str, name: str, content: bytes | mmap) -> str:
         path = f"{self._dataset(dataset)}/{QUARANTINE}/{partition}/{name}"
         self.store.replace(path, content)
         return self.store.url(path)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from mmap import mmap
 from typing import IO, Any
 from uuid import uuid4
 
@@ -45,7 +46,7 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def replace(self, path: str, content: bytes) -> None:
+    def replace(self, path: str, content: bytes | mmap) -> None:
         """Put a file in place in one step: a reader sees the old content or the new, never a part."""
         target = self.local(path)
         if not self.is_folder:

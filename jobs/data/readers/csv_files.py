@@ -11,6 +11,7 @@ from jobs.data.readers.csv_numbers import Notation
 from jobs.data.readers.csv_text import SHOWN, CsvText, csv_text
 from jobs.data.readers.csv_types import NotOfType, inferred, parsed, parses
 from jobs.data.readers.source_day import SourceFile, UnreadableFile, same_columns
+from jobs.data.spill import each_column
 from tidewheel.errors import SpecError
 from tidewheel.spec.sections import CsvReader
 
@@ -38,12 +39,7 @@ def csv_table(
     parts = [csv_text(file, reader, section) for file in files]
     text = pa.concat_tables(same_columns(files, [part.table for part in parts]))
     notation = Notation.of(reader)
-    names = text.column_names
-    columns = [
-        _csv_column(name, column, parts, notation, types.get(name), section)
-        for name, column in zip(names, text.columns, strict=True)
-    ]
-    return pa.table(columns, names)
+    return each_column(text, lambda name, column: _csv_column(name, column, parts, notation, types.get(name), section))
 
 
 def _csv_column(

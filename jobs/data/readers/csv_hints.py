@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from jobs.data.readers.csv_numbers import Notation, is_number
 from jobs.data.readers.csv_types import SAMPLE, inferred
 from jobs.data.readers.text_columns import any_true
+from jobs.data.spill import Content
 from tidewheel.spec.sections import CsvReader
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def other_format(content: bytes) -> str | None:
     return None
 
 
-def encoding_hint(content: bytes, position: int, section: str) -> tuple[str, str]:
+def encoding_hint(content: Content, position: int, section: str) -> tuple[str, str]:
     """The encoding that a file seems to have: what is seen of it in this file, and what to set.
 
     Args:
@@ -81,13 +82,13 @@ def encoding_hint(content: bytes, position: int, section: str) -> tuple[str, str
         section: the part of the pipeline file that its reader stands in.
     """
     for mark, encoding in MARKS:
-        if content.startswith(mark):
+        if content[: len(mark)] == mark:
             return "", f'it begins as {encoding} does: set {section}.reader.encoding: "{encoding}"'
     head = content[:2000]
     if head.count(b"\0") > len(head) // 4:
         encoding = "utf-16-le" if head[1::2].count(b"\0") > head[::2].count(b"\0") else "utf-16-be"
         return "", f'every second byte is zero: set {section}.reader.encoding: "{encoding}"'
-    if b"\0" in content:
+    if content.find(b"\0") >= 0:
         return "", "the file was not written to its end, or is not text; land it again"
     begin = max(content.rfind(b"\n", 0, position) + 1, position - 20)
     excerpt = re.split(rb"[\r\n]", content[begin : position + 20])[0]
@@ -103,7 +104,7 @@ def encoding_hint(content: bytes, position: int, section: str) -> tuple[str, str
     return "", f"set {section}.reader.encoding"
 
 
-def delimiter_hint(content: bytes, reader: CsvReader, section: str) -> str | None:
+def delimiter_hint(content: Content, reader: CsvReader, section: str) -> str | None:
     """The delimiter that a file seems to have, if it is another one than was declared."""
     head = content[: 1 << 20].decode(errors="ignore")
     counts = {delimiter: _columns(head, delimiter, reader) for delimiter in LIKELY_DELIMITERS}

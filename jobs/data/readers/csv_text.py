@@ -13,16 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from jobs.data.readers.csv_hints import delimiter_hint, encoding_hint, other_format
+from jobs.data.readers.csv_split import LINE_ENDS, split
 from jobs.data.readers.source_day import SourceFile, UnreadableFile, name_problem
+from jobs.data.spill import BLOCK, Content, blocks, content_of, count, read_blocks
 from tidewheel.spec.sections import CsvReader
 
-BLOCK = 4 << 20
-LARGEST_BLOCK = 2**31 - 1  # Arrow counts the bytes of a block in an int32
+HEAD = 300  # bytes that say of which format a file is
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
-LINE_ENDS = b"\r\n"
 SHOWN = 60  # characters of a value in a message
 
 
@@ -50,7 +49,7 @@ class CsvText:
 
     file: SourceFile
     reader: CsvReader
-    content: bytes = field(repr=False)
+    content: Content = field(repr=False)
     table: pa.Table = field(repr=False)
 
     def line(self, row: int) -> int:
@@ -91,11 +90,11 @@ def csv_text(file: SourceFile, reader: CsvReader, section: str) -> CsvText:
     broken = None if _quotes_are_plain(content, reader) else _first_broken(content, reader)
     if broken is None:
         try:
-            columns = _columns(content, reader, len(names))
+            table = split(content, reader, names)
         except pa.ArrowInvalid as error:
             broken = _first_broken(content, reader) or (str(error), "")
         else:
-            found = CsvText(file, reader, content, pa.table(dict(zip(names, columns, strict=True))))
+            found = CsvText(file, reader, content, table)
             if (row := _header_again(found.table)) is None:
                 return found
             broken = (
@@ -106,44 +105,75 @@ def csv_text(file: SourceFile, reader: CsvReader, section: str) -> CsvText:
     raise UnreadableFile(file, broken[0], _with_hint(broken[1], content, reader, section))
 
 
-def _unpacked(file: SourceFile) -> bytes:
+def _unpacked(file: SourceFile) -> Content:
     compression = COMPRESSIONS.get(Path(file.name).suffix.lower())
     content = file.content
     if compression and content:
         try:
             with pa.input_stream(pa.py_buffer(content), compression=compression) as stream:
-                content = stream.read()
+                content = content_of(read_blocks(stream))
         except (pa.ArrowException, OSError, EOFError) as error:
             raise UnreadableFile(
                 file, f"not a complete {compression} file ({len(file.content)} bytes): {error}", "land it again"
             ) from error
-    if found := other_format(content):
+    if found := other_format(content[:HEAD]):
         raise UnreadableFile(file, found, "expected CSV")
     return content
 
 
-def _decoded(file: SourceFile, content: bytes, reader: CsvReader, section: str) -> bytes:
-    """The content in UTF-8, without a byte order mark and without empty lines at its top."""
+def _decoded(file: SourceFile, content: Content, reader: CsvReader, section: str) -> Content:
+    """The content in UTF-8, without a byte order mark and without zero bytes."""
     try:
-        text = content.decode(reader.encoding)
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        line = 1 + len(content[:start].splitlines()) - (content[:start][-1:] not in (b"", b"\n", b"\r"))
-        ends_within = getattr(error, "end", 0) == len(content) and "end" in getattr(error, "reason", "")
+        encoded = _in_utf8(content, reader.encoding)
+    except _NotDecoded as error:
+        line = 1 + sum(count(content, end, error.start) for end in (b"\n", b"\r"))
+        line -= count(content, b"\r\n", error.start)
         cut = "", "the file ends within a character; land it again"
-        seen, remedy = cut if ends_within else encoding_hint(content, start, section)
+        seen, remedy = cut if error.is_cut else encoding_hint(content, error.start, section)
         raise UnreadableFile(file, f"line {line} is not {reader.encoding}{seen}", remedy) from error
-    encoded = content if reader.encoding.lower() in ("utf-8", "utf8") else text.encode(errors="surrogatepass")
-    while encoded.startswith(codecs.BOM_UTF8):
-        encoded = encoded.removeprefix(codecs.BOM_UTF8)
+    while encoded[: len(codecs.BOM_UTF8)] == codecs.BOM_UTF8:
+        encoded = content_of(blocks(encoded, len(codecs.BOM_UTF8)))
     if (nul := encoded.find(b"\0")) >= 0:
-        line = 1 + encoded.count(b"\n", 0, nul)
+        line = 1 + count(encoded, b"\n", nul)
         seen, remedy = encoding_hint(content, nul, section)
         raise UnreadableFile(file, f"line {line} holds a zero byte, which no text has{seen}", remedy)
     return encoded
 
 
-def _rows(content: bytes, reader: CsvReader) -> Iterator[tuple[int, list[str]]]:
+class _NotDecoded(Exception):
+    """Bytes from `start` on are no text; `is_cut`: the file ends within a character."""
+
+    def __init__(self, start: int, is_cut: bool) -> None:
+        super().__init__(start, is_cut)
+        self.start, self.is_cut = start, is_cut
+
+
+def _in_utf8(content: Content, encoding: str) -> Content:
+    texts = _texts(content, encoding)
+    if encoding.lower() not in ("utf-8", "utf8"):
+        return content_of(text.encode(errors="surrogatepass") for text in texts)
+    for _ in texts:  # what is in UTF-8 is only looked through
+        pass
+    return content
+
+
+def _texts(content: Content, encoding: str) -> Iterator[str]:
+    decoder, done = codecs.getincrementaldecoder(encoding)(), 0
+    while True:
+        waiting, block = len(decoder.getstate()[0]), content[done : done + BLOCK]
+        is_last = done + len(block) == len(content)
+        try:
+            yield decoder.decode(block, final=is_last)
+        except UnicodeError as error:
+            before = done - waiting
+            ends_within = before + getattr(error, "end", 0) == len(content) and "end" in getattr(error, "reason", "")
+            raise _NotDecoded(before + getattr(error, "start", 0), ends_within) from error
+        done += len(block)
+        if is_last:
+            return
+
+
+def _rows(content: Content, reader: CsvReader) -> Iterator[tuple[int, list[str]]]:
     """The rows as Python's csv module reads them, the header first, each with the line that it begins on.
 
     Slower than Arrow, but it knows lines, and minds what stands after a closing quote.
@@ -153,7 +183,7 @@ def _rows(content: bytes, reader: CsvReader) -> Iterator[tuple[int, list[str]]]:
     """
     csv.field_size_limit(sys.maxsize)
     rows = csv.reader(
-        io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline=""),
+        io.TextIOWrapper(pa.BufferReader(pa.py_buffer(content)), encoding="utf-8", newline=""),
         delimiter=reader.delimiter,
         quotechar=reader.quote or None,
         quoting=csv.QUOTE_MINIMAL if reader.quote else csv.QUOTE_NONE,
@@ -170,59 +200,31 @@ def _rows(content: bytes, reader: CsvReader) -> Iterator[tuple[int, list[str]]]:
         raise BrokenQuote(begins, rows.line_num, reader.quote, str(error)) from error
 
 
-def _header(content: bytes, reader: CsvReader) -> list[str]:
+def _header(content: Content, reader: CsvReader) -> list[str]:
     return next(_rows(content, reader))[1]
 
 
-def _quotes_are_plain(content: bytes, reader: CsvReader) -> bool:
+def _quotes_are_plain(content: Content, reader: CsvReader) -> bool:
     """Whether each quote surely opens or closes a field. Where not, Python's csv module decides.
 
     Arrow alone takes `"a"b` for ab, and all that follows a quote that is never closed for one field.
     """
-    if reader.quote == "" or (reader.quote.encode() not in content and reader.escape is None):
+    if reader.quote == "" or (content.find(reader.quote.encode()) < 0 and reader.escape is None):
         return True
     if reader.escape is not None:
-        return False
-    characters = np.frombuffer(b"\n" + content + b"\n", dtype=np.uint8)
-    places = np.flatnonzero(characters == ord(reader.quote))
-    if len(places) % 2:
         return False
     # A doubled quote closes a field and opens it again, so that pairs stay pairs.
     is_neighbour = np.zeros(256, dtype=bool)
     is_neighbour[list(LINE_ENDS + reader.delimiter.encode() + reader.quote.encode())] = True
-    before, after = characters[places[::2] - 1], characters[places[1::2] + 1]
-    return bool(is_neighbour[before].all() and is_neighbour[after].all())
-
-
-def _columns(content: bytes, reader: CsvReader, count: int) -> list[pa.ChunkedArray]:
-    positions = [str(position) for position in range(count)]
-    convert = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(positions, pa.string()),
-        null_values=[""],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
-    parse = pa.csv.ParseOptions(
-        delimiter=reader.delimiter,
-        quote_char=reader.quote or False,
-        escape_char=reader.escape or False,
-        newlines_in_values=True,
-    )
-    rows, block = content.lstrip(LINE_ENDS), BLOCK
-    if not rows.endswith((b"\n", b"\r")):
-        rows += b"\n"  # Arrow finds no end of a header without it
-    while True:
-        read = pa.csv.ReadOptions(column_names=positions, skip_rows_after_names=1, block_size=block)
-        try:
-            table = pa.csv.read_csv(
-                pa.BufferReader(rows), read_options=read, parse_options=parse, convert_options=convert
-            )
-        except pa.ArrowInvalid as error:
-            if "straddling" not in str(error) or block >= min(len(content), LARGEST_BLOCK):
-                raise
-            block = min(block * 8, LARGEST_BLOCK)  # a row is longer than a block
-        else:
-            return list(table.columns)
+    characters, opens = np.frombuffer(content, dtype=np.uint8), 0
+    for begin in range(0, len(characters), BLOCK):
+        places = np.flatnonzero(characters[begin : begin + BLOCK] == ord(reader.quote)) + begin
+        before, after = places[opens::2] - 1, places[1 - opens :: 2] + 1
+        before, after = before[before >= 0], after[after < len(characters)]  # the ends of a file are neighbours, too
+        if not (is_neighbour[characters[before]].all() and is_neighbour[characters[after]].all()):
+            return False
+        opens = (opens + len(places)) % 2
+    return opens == 0
 
 
 def _header_again(table: pa.Table) -> int | None:
@@ -236,11 +238,11 @@ def _header_again(table: pa.Table) -> int | None:
     return None if row is None else pc.index(row, True).as_py()
 
 
-def _with_hint(message: str, content: bytes, reader: CsvReader, section: str) -> str:
+def _with_hint(message: str, content: Content, reader: CsvReader, section: str) -> str:
     return "; ".join(part for part in (message, delimiter_hint(content, reader, section)) if part)
 
 
-def _first_broken(content: bytes, reader: CsvReader) -> tuple[str, str] | None:
+def _first_broken(content: Content, reader: CsvReader) -> tuple[str, str] | None:
     """The first row that is not one: what was found, and what is expected."""
     expected = 0
     try:

@@ -14,6 +14,7 @@ from jobs.data.readers.csv_files import csv_table
 from jobs.data.readers.parquet_files import parquet_table
 from jobs.data.readers.source_day import SourceDay, SourceFile
 from jobs.data.reasons import NothingThere
+from jobs.data.spill import content_of, read_blocks
 from tidewheel.errors import UsageError
 from tidewheel.spec.sections import CsvReader, FileReader
 
@@ -40,8 +41,14 @@ def _find(reader: FileReader, day: date, project: Path) -> tuple[SourceFile, ...
     if not found:
         raise NothingThere(located, "no such file", "expected the rows of its day. Is the source late?")
     try:
-        return tuple(SourceFile(url=str(one), content=filesystem.cat_file(one)) for one in found)
+        return tuple(_copied(filesystem, str(one)) for one in found)
     except IsADirectoryError as error:
         raise UsageError(
             f"{located} names a folder; expected its files, for example {located}/*.{reader.kind}"
         ) from error
+
+
+def _copied(filesystem: fsspec.AbstractFileSystem, path: str) -> SourceFile:
+    """A file as it is now: what is landed of it and what is kept of it are the same, whatever becomes of the source."""
+    with filesystem.open(path, "rb") as opened:
+        return SourceFile(path, content_of(read_blocks(opened)))

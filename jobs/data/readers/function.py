@@ -1,7 +1,8 @@
-"""The rows of one day from a function of the pipeline's own: a table of Arrow, or a frame of pandas."""
+"""The rows of one day from a function of the pipeline's own: tables of Arrow, or frames of pandas, one or several."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.data.code_reference import resolve
+from jobs.data.readers.one_type import TypesDiffer, of_one_type
 from jobs.data.readers.source_day import SourceDay, name_problem
 from jobs.data.readers.values import ValueProblem, array_of
 from jobs.data.reasons import RowsRefused
+from jobs.data.spill import by_schema, gathered
 from tidewheel.errors import UsageError
 from tidewheel.spec.sections import PythonReader
 
@@ -21,21 +24,56 @@ if TYPE_CHECKING:
 
 def call_function(reader: PythonReader, day: date) -> SourceDay:
     """Call a pipeline's function for one day. See `jobs.data.readers.read_day`."""
-    import pandas as pd
-
     returned = resolve(reader.function)(day)
     name = f"{reader.function}({day})"
+    is_table = hasattr(returned, "__arrow_c_stream__")  # such as a RecordBatchReader, which is an iterator, too
+    parts = returned if isinstance(returned, Iterator) and not is_table else iter([returned])
+    tables = by_schema(_parts(parts, name))
+    if not tables:
+        raise UsageError(f"{name} yielded nothing; expected at least one table, without rows for a day without any")
+    try:
+        return SourceDay(of_one_type(tables), name)
+    except TypesDiffer as error:
+        kinds = ", ".join(dict.fromkeys(map(str, error.kinds)))
+        raise RowsRefused(
+            name,
+            f"column {error.column!r} has different types in the parts of one day: {kinds} ({error.reason})",
+            "expected one type in all parts of a day",
+            [error.column],
+        ) from error
+
+
+def _parts(parts: Iterator[object], name: str) -> Iterator[pa.Table]:
+    """What a function gave as tables with the columns of the first, in their order."""
+    first: list[str] | None = None
+    for part in parts:
+        table = _table(part, name)
+        if first is not None and sorted(table.column_names) != sorted(first):
+            differ = sorted({*first} ^ {*table.column_names})
+            raise RowsRefused(
+                name,
+                f"column {', '.join(differ)} is in some parts of one day only",
+                "expected the same columns in all parts of a day, in any order",
+                differ,
+            )
+        first = first or table.column_names
+        yield table.select(first)
+
+
+def _table(returned: object, name: str) -> pa.Table:
+    import pandas as pd
+
     if isinstance(returned, pd.DataFrame):
-        return SourceDay(_from_pandas(returned, name), name)
+        return _from_pandas(returned, name)
     if not hasattr(returned, "__arrow_c_stream__"):
         raise UsageError(
             f"{name} returned a {type(returned).__name__}; expected a pandas.DataFrame, a pyarrow.Table or another "
-            "table with Arrow's stream interface, such as polars.DataFrame"
+            "table with Arrow's stream interface, such as polars.DataFrame, or an iterator of such tables"
         )
-    table = returned if isinstance(returned, pa.Table) else pa.table(returned)
-    if problem := name_problem(table.column_names, "rename it in the function"):
+    batches = pa.RecordBatchReader.from_stream(returned)
+    if problem := name_problem(batches.schema.names, "rename it in the function"):
         raise RowsRefused(name, *problem)
-    return SourceDay(table, name)
+    return returned if isinstance(returned, pa.Table) else gathered(batches, batches.schema)
 
 
 def _from_pandas(frame: pd.DataFrame, name: str) -> pa.Table:

@@ -9,6 +9,7 @@ from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from jobs.data.reasons import RowsRefused
+from jobs.data.spill import Content
 from tidewheel.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class SourceFile:
     """A file of the source, as it was found."""
 
     url: str
-    content: bytes = field(repr=False)
+    content: Content = field(repr=False)
 
     @property
     def name(self) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from jobs.data.column_types import DIGITS
 from jobs.data.readers.source_day import SourceDay, name_problem
 from jobs.data.readers.values import ValueProblem, array_of
 from jobs.data.reasons import NothingThere, RowsRefused
+from jobs.data.spill import by_schema, each_column, spilled
 from tidewheel.errors import SettingsError, UsageError
 from tidewheel.spec.sections import SqlReader
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
     from sqlalchemy.exc import SQLAlchemyError
 
+FETCHED = 20_000  # rows at a time
 # Numbers of PostgreSQL's types. Of a month in an interval psycopg2 makes 30 days.
 POSTGRES_INTERVALS = (1186, 1187)  # one, and an array of them
 POSTGRES_TIMES = {  # numbers of a type and of arrays of it
@@ -43,9 +46,10 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
             if engine.driver == "psycopg2":
                 _read_times_as_they_are(connection.connection.driver_connection)
             query = text(reader.query).bindparams(bindparam("partition", day, Date))
-            result = connection.execute(query)
-            names, codes = list(result.keys()), _type_codes(engine, result)
-            rows = result.fetchall()
+            result = connection.execution_options(stream_results=True, max_row_buffer=FETCHED).execute(query)
+            names = list(result.keys())
+            _check_columns(names, _type_codes(engine, result), name)
+            tables = by_schema(_tables(result, names, name))
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
         if _may_answer_later(error):
@@ -57,17 +61,45 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
         raise RowsRefused("", found, "cast it in the query") from error
     finally:
         engine.dispose()
+    first, *others = tables
+    if not others:
+        return SourceDay(first, name)
+    return SourceDay(each_column(first, lambda column, _: _column([one[column] for one in tables], column, name)), name)
+
+
+def _check_columns(names: Sequence[str], codes: Sequence[object], query: str) -> None:
     if problem := name_problem(names, "name it in the query with `as`"):
-        raise RowsRefused(name, *problem)
+        raise RowsRefused(query, *problem)
     if intervals := [column for column, code in zip(names, codes, strict=True) if code in POSTGRES_INTERVALS]:
         raise RowsRefused(
-            name,
+            query,
             f"column {', '.join(intervals)} is an interval, which may hold months and has no one length",
             "expected a number, for example extract(epoch from …)",
             intervals,
         )
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return SourceDay(pa.table(dict(zip(names, map(_array, columns, names, [name] * len(names)), strict=True))), name)
+
+
+def _tables(result: Any, names: Sequence[str], query: str) -> Iterator[pa.Table]:
+    """The rows of a result, a part of them at a time; one table without rows where there are none."""
+    rows = result.fetchmany(FETCHED)
+    while True:
+        columns = zip(*rows, strict=True) if rows else [()] * len(names)
+        yield pa.table({name: _array(values, name, query) for name, values in zip(names, columns, strict=True)})
+        if not (rows := result.fetchmany(FETCHED)):
+            return
+
+
+def _column(parts: Sequence[pa.ChunkedArray], column: str, query: str) -> pa.ChunkedArray:
+    """A column of several parts, as if its values had come at once: what each part became depends on its values."""
+    kinds = {part.type for part in parts if not pa.types.is_null(part.type)}
+    if all(map(pa.types.is_decimal, kinds)) and kinds:
+        whole, scale = max(kind.precision - kind.scale for kind in kinds), max(kind.scale for kind in kinds)
+        kinds = {(pa.decimal128 if whole + scale <= DIGITS else pa.decimal256)(whole + scale, scale)}
+    if len(kinds) > 1:
+        return spilled(pa.chunked_array([_array([v for part in parts for v in part.to_pylist()], column, query)]))
+    kind = next(iter(kinds), pa.null())
+    cast = [part if part.type == kind else spilled(part.cast(kind)) for part in parts]
+    return pa.chunked_array([chunk for part in cast for chunk in part.chunks], kind)
 
 
 def _array(values: Sequence[object], column: str, query: str) -> pa.Array:
