@@ -1,11 +1,12 @@
 """Releases on a Kubernetes cluster under 100 requests a second through its Gateway: what callers notice, and times.
 
     python -m benchmarks.cluster_release              # about five minutes; KUBECONFIG names the cluster
+    python -m benchmarks.cluster_release pods         # or some of: switches scaling pods rollback
 
-Twenty switches; scaling from one pod to three and back to one; a pod deleted; every pod evicted, as `kubectl drain`
-does it; a rollback by hand and one by the guard. It prints lines for benchmarks/README.md. The cluster must have what
-`tests/cluster` needs (docs/how-to/kubernetes.md), and its pods must see this machine's files: versions are mounted from
-there.
+Twenty switches; scaling from one pod to three and back to one; a pod deleted, and both evicted, as `kubectl drain` does
+it; a rollback by hand and one by the guard. It prints lines for benchmarks/README.md, and ends with exit code 1 where a
+part of it was not finished. The cluster must have what `tests/cluster` needs (docs/how-to/kubernetes.md), and its pods
+must see this machine's files: versions are mounted from there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,7 +35,7 @@ from tests.infra.local.conftest import Place
 from tests.infra.local.test_release import release
 from tests.infra.release_contract import BLUE, GREEN, await_ready, start
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.errors import ReleaseError
+from tidewheel.errors import ReleaseError, TidewheelError
 from tidewheel.ledger import migrate
 from tidewheel.release.rerouting import reroute
 from tidewheel.release.traffic import Traffic
@@ -43,33 +44,31 @@ RATE, SWITCHES, PAUSE_SECONDS = 100.0, 20, 1.0
 QUIET_SECONDS, SETTLING_SECONDS = 5.0, 5.0
 HEAVY_ROWS = 60
 """Rows of a request while pods are to be added: the CPU of one pod no longer suffices for its share."""
-SCALING_SECONDS, READY_SECONDS = 120.0, 90.0
+SCALING_SECONDS, READY_SECONDS = 240.0, 180.0
 BAKE_SECONDS = 60.0
 TOO_MANY_REQUESTS = 429
 """What the API server answers where a PodDisruptionBudget does not allow an eviction yet."""
 
 
-def main() -> None:
-    """Play everything, and print the lines."""
-    began = time.monotonic()
+def main(names: Sequence[str]) -> int:
+    """Play the named parts, and print their lines; returns the exit code."""
+    if unknown := set(names) - set(PARTS):
+        raise SystemExit(f"found {', '.join(sorted(unknown))}; expected some of {', '.join(PARTS)}")
+    began, code = time.monotonic(), 0
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before\n")
     print(f"| At {RATE:g} requests/s through the Gateway | Requests | Failed | p50 ms | p99 ms | Times |")
-    print("|---|---:|---:|---:|---:|---|")
+    print("|---|---:|---:|---:|---:|---|", flush=True)
     with _house() as (house, database_url):
-        with house.place(database_url) as place:
-            switches(place)
-        with house.place(database_url, {"minimum": 1, "maximum": 3}) as place:
-            scaling(place, house)
-        with house.place(database_url, {"minimum": 2}) as place:
-            start(place, BLUE, "1")
-            reroute(place.backend, Traffic(BLUE))
-            pod_deleted(place, house)
-            pods_evicted(place, house)
-        with house.place(database_url) as place:
-            release(place, "1")
-            rollback_by_hand(place)
-            rollback_by_guard(place)
+        for name in names or PARTS:
+            replicas, part = PARTS[name]
+            with house.place(database_url, dict(replicas)) as place:
+                try:
+                    part(place, house)
+                except (AssertionError, TimeoutError, TidewheelError) as error:
+                    print(f"| {name} | | | | | not finished: {error} |", flush=True)
+                    code = 1
     print(f"\n{time.monotonic() - began:.0f} s in all, load average {os.getloadavg()[0]:.1f} after")
+    return code
 
 
 @contextmanager
@@ -86,7 +85,7 @@ def _house() -> Iterator[tuple[ServingHouse, str]]:
             server.stop()
 
 
-def switches(place: Place) -> None:
+def switches(place: Place, house: ServingHouse) -> None:
     """Send all requests to the other colour, again and again."""
     start(place, BLUE, "1")
     start(place, GREEN, "2")
@@ -127,6 +126,14 @@ def scaling(place: Place, house: ServingHouse) -> None:
     _report("3 to 1 pods, 1 row a request", light, f"one pod is left after {down:.0f} s")
 
 
+def pods(place: Place, house: ServingHouse) -> None:
+    """Take pods away from a version with two."""
+    start(place, BLUE, "1")
+    reroute(place.backend, Traffic(BLUE))
+    pod_deleted(place, house)
+    pods_evicted(place, house)
+
+
 def pod_deleted(place: Place, house: ServingHouse) -> None:
     """Delete one of two pods."""
     began = time.monotonic()
@@ -162,6 +169,13 @@ def pods_evicted(place: Place, house: ServingHouse) -> None:
         load,
         f"both replaced after {seconds:.0f} s; the disruption budget put {refused} evictions off",
     )
+
+
+def rollback(place: Place, house: ServingHouse) -> None:
+    """Go back to the version that was live before."""
+    release(place, "1")
+    rollback_by_hand(place)
+    rollback_by_guard(place)
 
 
 def rollback_by_hand(place: Place) -> None:
@@ -225,7 +239,7 @@ def _report(what: str, load: OpenLoop, times: str) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.errors.items())
     p50, p99 = found.latency["p50"], found.latency["p99"]
     failed = f"{found.failures}{f' ({kinds})' if kinds else ''}"
-    print(f"| {what} | {found.requests:,} | {failed} | {p50:.1f} | {p99:.1f} | {times} |")
+    print(f"| {what} | {found.requests:,} | {failed} | {p50:.1f} | {p99:.1f} | {times} |", flush=True)
     if load.not_reached:
         print(f"  {load.not_reached}", file=sys.stderr)
 
@@ -258,5 +272,14 @@ def _has_begun(place: Place, number: int, stage: str) -> bool:
     return any(row.name == stage for row in place.releases.stages(number))
 
 
+PARTS: dict[str, tuple[Mapping[str, int], Callable[[Place, ServingHouse], None]]] = {
+    "switches": ({}, switches),
+    "scaling": ({"minimum": 1, "maximum": 3}, scaling),
+    "pods": ({"minimum": 2}, pods),
+    "rollback": ({}, rollback),
+}
+"""How many pods each part has, and what it does."""
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
