@@ -68,6 +68,8 @@ def configuration(
             "hostname_callable": "infra.embedded.loopback.hostname",
             # A changed DAG shows as soon as it is parsed.
             "min_serialized_dag_update_interval": 5,
+            # Each task imports its DAG's file; on a busy node with cold caches that took more than the default 30 s.
+            "dagbag_import_timeout": 120,
         },
         "database": {"sql_alchemy_conn": database_url},
         "logging": {
@@ -91,7 +93,9 @@ def configuration(
         "execution_api": {"jwt_expiration_time": DAY},
         # A task waits two minutes for an API server that is being started again, and loses no try. Its own heartbeats
         # wait as well: after as long without one, the scheduler takes it for dead.
-        "workers": {"execution_api_retries": 40, "execution_api_retry_wait_max": 5},
+        # A worker notices the end of its task at its next heartbeat. A deferred task whose trigger fires before that is
+        # taken for lost and retried (https://github.com/apache/airflow/issues/72716): so let it not be the default 5 s.
+        "workers": {"execution_api_retries": 40, "execution_api_retry_wait_max": 5, "min_heartbeat_interval": 2},
         "scheduler": {
             "catchup_by_default": False,
             # A killed scheduler's tasks are found within a minute, not in five.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from jobs.load.connection import Broken, Connection, Endpoint
@@ -89,13 +89,22 @@ class Arrivals:
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(connections)
 
-    async def play(self, plan: Plan) -> Played:
-        """Send everything, and wait for the last answer."""
+    async def play(self, plan: Plan, over: Callable[[], bool] = lambda: False) -> Played:
+        """Send everything, and wait for the last answer.
+
+        Args:
+            plan: what is sent.
+            over: evaluated about once a millisecond; once it is true nothing more is sent, and the plan of what was
+                played ends there.
+        """
         played, started = Played(plan), time.perf_counter()
         tasks: set[asyncio.Task[None]] = set()
         number = 0
         while number < plan.requests:
             now = time.perf_counter() - started
+            if over():
+                played.plan = Plan(plan.rate, now)
+                break
             while number < plan.requests and plan.due(number) <= now:
                 task = asyncio.create_task(self._one(number, started, now, played))
                 tasks.add(task)

@@ -29,6 +29,7 @@ from tidewheel.tracing import context_variables, variables_for_pods
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from pendulum import DateTime
 
     from tidewheel.settings import Settings
     from tidewheel.spec.resources import Resources
@@ -145,6 +146,16 @@ class PodJobOperator(KubernetesPodOperator):
         """Go on with the pod that an earlier try has left at work, or start one when no other is at work any more."""
         self._await_leaving_pods(pod_request_obj.metadata.namespace, context)
         return super().get_or_create_pod(pod_request_obj, context)
+
+    def invoke_defer_method(self, last_log_time: DateTime | None = None, context: Context | None = None) -> None:
+        """Leave the waiting to the triggerer, which is to reach Kubernetes as this worker does.
+
+        Where neither a connection nor KUBECONFIG says how, a worker takes the account of its own pod. The provider's
+        trigger does so only if it is told to: else it fails at once ("Invalid kube-config file"), after every deferral.
+        """
+        if self.in_cluster is None and self.hook.is_in_cluster:
+            self.in_cluster = True
+        super().invoke_defer_method(last_log_time, context)
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> None:
         """Come back when the pod has something to say: fetch its log, and at its end judge the job."""

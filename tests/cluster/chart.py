@@ -15,8 +15,11 @@ from uuid import uuid4
 
 import yaml
 from kubernetes import client
+from kubernetes.client.exceptions import ApiException
 
+from infra.kubernetes.pod import CONTAINER
 from tests.cluster.kubernetes import CHECKOUT, ROOMS, ROOT
+from tests.cluster.releases import GATEWAY_NAME, GATEWAY_PODS, RESOURCES, gateway_url
 from tests.conftest import wait_until
 from tidewheel.airflow_api import AirflowApi
 
@@ -39,13 +42,17 @@ SMALL = {
     "features": {"cpu": 0.6, "memory": "2Gi"},
     "score": {"cpu": 0.5, "memory": "2Gi"},
 }
+SMALL_SERVING = {
+    "serving": {"resources": RESOURCES, "latency_budget_ms": 5000},
+    "release": {"bake_seconds": 5, "memory_budget_mb": 2000},
+}
 
 
 class HelmError(AssertionError):
     """Helm ended with an error; the message is what it said."""
 
 
-def helm(*arguments: str, seconds: float = 600) -> str:
+def helm(*arguments: str, seconds: float = 660) -> str:
     """Run Helm, and return what it printed.
 
     Raises:
@@ -84,7 +91,7 @@ class Installation:
 
     def install(self, command: str = "install", *arguments: str) -> str:
         """Install or upgrade, and wait until all is ready."""
-        return self.helm(command, str(CHART), "--values", str(self.values), "--wait", "--timeout", "6m", *arguments)
+        return self.helm(command, str(CHART), "--values", str(self.values), "--wait", "--timeout", "10m", *arguments)
 
     def secret(self, name: str) -> dict[str, str]:
         """Content of a Secret."""
@@ -137,7 +144,7 @@ def namespace(folder: Path) -> Iterator[Installation]:
     core.create_namespace({"metadata": {"name": name}})
     volumes = _volumes(core, name)
     try:
-        pipeline = PIPELINE_FILE.read_text(encoding="utf-8") + yaml.safe_dump({"resources": SMALL})
+        pipeline = PIPELINE_FILE.read_text(encoding="utf-8") + yaml.safe_dump({"resources": SMALL, **SMALL_SERVING})
         core.create_namespaced_config_map(
             name, {"metadata": {"name": "pipeline"}, "data": {PIPELINE_FILE.name: pipeline}}
         )
@@ -145,6 +152,8 @@ def namespace(folder: Path) -> Iterator[Installation]:
         values.write_text(yaml.safe_dump(small_values(name if volumes else "")), encoding="utf-8")
         yield Installation(name, values)
     finally:
+        # Not all is in the namespace: a Role is where the gateway's pods are.
+        helm("uninstall", RELEASE, "--namespace", name, "--ignore-not-found")
         core.delete_namespace(name)
         wait_until(lambda: name not in {n.metadata.name for n in core.list_namespace().items}, "namespace is gone", 180)
         for volume in volumes:
@@ -178,12 +187,33 @@ def small_values(storage_class: str) -> dict[str, Any]:
         "mlflow": stored,
         "airflow": {"apiServer": idle, "scheduler": stored, "dagProcessor": idle, "triggerer": idle},
         "prepare": idle,
+        "serving": _serving(mounts, volumes),
+        "gateway": {"podsNamespace": GATEWAY_PODS},
         "jobs": {"podTemplate": {"spec": template}},
         # infra/images/Dockerfile says so to its images.
         "env": [{"name": "PYTHONPATH", "value": "/opt/tidewheel"}],
         "extraVolumes": volumes,
         "extraVolumeMounts": mounts,
     }
+
+
+def _serving(mounts: list[dict[str, Any]], volumes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Values for releases, where the cluster has a Gateway for them."""
+    try:
+        url = gateway_url()
+    except ApiException:
+        return {"enabled": False}
+    code = [mount for mount in mounts if mount["name"].startswith("code-")]
+    template = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": {
+            "containers": [{"name": CONTAINER}],
+            "initContainers": [{"name": name, "volumeMounts": code} for name in ("fetch-model", "ship-requests")],
+            "volumes": [volume for volume in volumes if volume["name"].startswith("code-")],
+        },
+    }
+    return {"enabled": True, "url": url, "image": IMAGE, "gateway": GATEWAY_NAME, "podTemplate": template}
 
 
 def _volumes(core: client.CoreV1Api, name: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Passes TCP connections on to a port of 127.0.0.1, so that pods reach a server that listens only there."""
+"""Passes TCP connections on, so that pods reach a server that listens on 127.0.0.1 only, or that one can be cut off."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class Relay:
 
     Args:
         host: to listen on.
-        port: of 127.0.0.1, to pass on to.
+        port: to pass on to.
+        target: address to pass on to.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = "127.0.0.1", port
+    def __init__(self, host: str, port: int, target: str = "127.0.0.1") -> None:
+        self._target = target, port
         self._open: set[socket.socket] = set()
         self._cut = False
         relay = self

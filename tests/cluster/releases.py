@@ -52,7 +52,7 @@ class ServingHouse:
         self.kubeconfig = namespace.airflows_kubeconfig(folder / "release.kubeconfig")
         self.pipeline = small_models.pipeline(folder)
         self.artifacts = build_artifacts(folder / "home", self.pipeline)
-        self.endpoint_url = self._gateway_url()
+        self.endpoint_url = gateway_url(namespace.api)
 
     def settings(self, database_url: str) -> Settings:
         """Of an installation that serves in the namespace."""
@@ -157,12 +157,18 @@ class ServingHouse:
 
         wait_until(settled, f"{CONTROLLER} has {replicas} pods", 90)
 
-    def _gateway_url(self) -> str:
-        namespace, _, name = GATEWAY_NAME.partition("/")
-        found: dict[str, Any] = client.CustomObjectsApi(self.namespace.api).get_namespaced_custom_object(
-            "gateway.networking.k8s.io", "v1", namespace, "gateways", name
-        )
-        return f"http://{found['status']['addresses'][0]['value']}"
+
+def gateway_url(api: client.ApiClient | None = None) -> str:
+    """Where the Gateway that routes join takes requests.
+
+    Raises:
+        ApiException: the cluster has no such Gateway.
+    """
+    namespace, _, name = GATEWAY_NAME.partition("/")
+    found: dict[str, Any] = client.CustomObjectsApi(api).get_namespaced_custom_object(
+        "gateway.networking.k8s.io", "v1", namespace, "gateways", name
+    )
+    return f"http://{found['status']['addresses'][0]['value']}"
 
 
 def from_node(pipeline: str, artifact: Artifact, settings: Settings) -> dict[str, Any]:

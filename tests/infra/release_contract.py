@@ -17,7 +17,7 @@ from tidewheel.release.traffic import Gone, Traffic
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
 ROW = {"weight": 1.0, "distance": 100.0, "carrier": "fast"}
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def start(place: Place, colour: Colour, version: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
 from kubernetes.client import models as k8s
+from kubernetes.config import incluster_config
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from plugins.operators.command import JobCommand
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 Context = Callable[..., dict[str, Any]]
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: elsewhere, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: airflow, user: {token: secret}}]
+contexts: [{name: elsewhere, context: {cluster: elsewhere, user: airflow}}]
+current-context: elsewhere
+"""
 COMMAND = JobCommand("train", "flight_delay", "2026-01-05", {"note": ""})
 
 
@@ -192,6 +202,26 @@ def test_a_waiting_task_holds_no_worker_and_nothing_comes_back_through_a_sidecar
     operator = task()
     assert (operator.deferrable, operator.do_xcom_push, operator.logging_interval) == (True, False, 15)
     assert len(pod_of(operator).spec.containers) == 1
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_triggerer_reaches_kubernetes_as_the_worker_does(
+    installation: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    extra = {} if inside else {"kube_config_path": str(tmp_path / "kubeconfig")}
+    monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps({"conn_type": "kubernetes", "extra": extra}))
+    if inside:
+        for variable, file in (("SERVICE_TOKEN_FILENAME", "token"), ("SERVICE_CERT_FILENAME", "ca.crt")):
+            (tmp_path / file).write_text("content")
+            monkeypatch.setattr(incluster_config, variable, str(tmp_path / file))
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    operator = task()
+    operator.pod = k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="train-1", namespace="models"), status=k8s.V1PodStatus())
+    with pytest.raises(TaskDeferred) as waiting:
+        operator.invoke_defer_method()
+    assert bool(waiting.value.trigger.in_cluster) is inside
 
 
 class Ended:

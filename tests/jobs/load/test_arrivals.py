@@ -57,6 +57,15 @@ def test_requests_that_are_due_while_the_endpoint_stands_still_show_that_they_wa
     assert statistics.median(one.late for one in played.outcomes) < standing / 6, "the sender itself was not late"
 
 
+def test_a_load_that_is_ended_early_is_summed_up_as_the_shorter_load_that_it_was(endpoint: Scripted) -> None:
+    arrivals = Arrivals(Endpoint(endpoint.url, {}), BODIES)
+    played = asyncio.run(arrivals.play(Plan(100, 3600), lambda: len(endpoint.received) >= 50))
+    found = figures(played)
+    assert 50 <= found.requests < 150
+    assert found.requests == len(endpoint.received)
+    assert not_reached(played, found) == ""
+
+
 def test_failures_are_counted_by_kind_and_seconds(endpoint: Scripted) -> None:
     statuses = iter([*[503] * 10, *[0] * 5, *[200] * 1000])
     lock = threading.Lock()
