@@ -15,6 +15,7 @@ from tidewheel.alerts.facts import Facts, in_utc
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
+from tidewheel.spec.groups import group_name
 
 if TYPE_CHECKING:
     from tidewheel.ledger.alert_tables import TaskFailureRow
@@ -131,12 +132,13 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
             "monitoring",
         )
     for limit in facts.pipeline.gate.fairness:
-        for day, gap in facts.series.get((f"gap_{limit.figure}", limit.column), ()):
+        groups = group_name(limit.column)
+        for day, gap in facts.series.get((f"gap_{limit.figure}", groups), ()):
             if gap > limit.maximum_gap:
                 yield (
                     Event.FAIRNESS,
-                    f"{limit.figure} of {limit.column}",
-                    f"On {day}, {limit.figure} differs by {gap:.4g} between groups of {limit.column}; at most "
+                    f"{limit.figure} of {groups}",
+                    f"On {day}, {limit.figure} differs by {gap:.4g} between groups of {groups}; at most "
                     f"{limit.maximum_gap:g} is allowed.",
                     "Look at the groups' figures in the report of that day, and decide whether the model may go on "
                     f"answering; `tidewheel rollback {name}` returns to the version before.",

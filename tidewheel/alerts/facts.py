@@ -14,6 +14,7 @@ from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import FigureRow, PromotionRow, ReleaseRow, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.spec.alerts import Threshold
+from tidewheel.spec.groups import group_name
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -116,7 +117,7 @@ def _asked(pipeline: Pipeline) -> set[tuple[str, str, int]]:
         key = (threshold.figure, rule.slice)
         longest[key] = max(longest.get(key, 0), threshold.days)
     for limit in pipeline.gate.fairness:
-        longest.setdefault((f"gap_{limit.figure}", limit.column), 1)
+        longest.setdefault((f"gap_{limit.figure}", group_name(limit.column)), 1)
     return {(figure, part, days) for (figure, part), days in longest.items()}
 
 
