@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, exporter, mlflow_server, postgres, router, watchdog
+from infra.embedded import airflow_services, alerts, exporter, mlflow_server, postgres, router, watchdog
 from infra.embedded.environment import project_variables
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, MLFLOW
 from infra.embedded.java import find_java_home
@@ -40,6 +40,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     router.NAME: (),
     mlflow_server.NAME: (DATABASES,),
     exporter.NAME: (),
+    alerts.NAME: (LEDGER_TABLES,),
     airflow_services.SCHEDULER: BEFORE_TASKS,
     airflow_services.TRIGGERER: BEFORE_TASKS,
 }
@@ -49,7 +50,7 @@ def prepare(installation: Installation) -> dict[str, Program]:
     """Write the files that the embedded services read, and return the programs to supervise, by name."""
     layout, credentials, ports = installation.layout, installation.credentials, installation.ports
     variables = project_variables(installation.settings, find_java_home(layout))
-    found = [exporter.program(layout, variables, ports.exporter)]
+    found = [exporter.program(layout, variables, ports.exporter), alerts.program(layout, variables)]
     if not installation.is_external(DATABASE):
         found.append(postgres.program(layout, ports.postgres))
     if not installation.is_external(MLFLOW):

@@ -89,6 +89,7 @@ def test_beside_an_existing_airflow_only_what_it_needs_is_made(tmp_path: Path) -
         ("ServiceAccount", "tidewheel-spark"),
         ("Role", "tidewheel-spark-driver"),
         ("RoleBinding", "tidewheel-spark-driver"),
+        ("Deployment", "tidewheel-alerts"),
         ("Job", "tidewheel-prepare-1"),
         ("Pod", "tidewheel-test"),
     }
@@ -155,3 +156,11 @@ def test_helms_own_test_leaves_no_pod_and_asks_only_our_mlflow_for_its_login(tmp
         assert pod["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
         [container] = pod["spec"]["containers"]
         assert container["command"] == ["python", "-m", "infra.helm.installed", *flag]
+
+
+def test_the_alerts_service_gets_the_channels_urls_from_the_secret_that_is_named(tmp_path: Path) -> None:
+    for secret, names in (("", ["tidewheel"]), ("channels", ["tidewheel", "channels"])):
+        objects = render({"alerts": {"secret": secret}}, tmp_path)
+        [container] = pod_specs(objects)["tidewheel-alerts"]["containers"]
+        assert [each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each] == names
+        assert {each["name"] for each in container["env"]} == {"TIDEWHEEL_AIRFLOW_PASSWORD"}
