@@ -22,5 +22,5 @@ def program(layout: Layout, variables: Mapping[str, str]) -> Program:
         layout: of the installation.
         variables: what a process needs to find the project and its state.
     """
-    command = (sys.executable, "-m", "tidewheel.alerts")
+    command = (sys.executable, "-m", "tidewheel.alerts.service")
     return Program(NAME, command, variables, directory=layout.home, autostart=False, stop_seconds=20)

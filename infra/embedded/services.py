@@ -84,7 +84,7 @@ def services(installation: Installation) -> list[Service]:
     address = f"http://{HOST}:{installation.ports.exporter}"
     alive = f"{address}/healthz"
     found.append(Service(exporter.NAME, f"{address}/metrics", lambda _: _unanswered(alive), watched=(alive,)))
-    # It listens on no port. A round that hangs ends its process, see `tidewheel.alerts.__main__`.
+    # It listens on no port. A round that hangs ends its process, see `tidewheel.alerts.service`.
     found.append(Service(alerts.NAME, "", lambda _: ""))
     return found
 

@@ -15,9 +15,9 @@ import tidewheel
 from tests.conftest import PostgresServer, wait_until
 from tests.tidewheel.alerts.conftest import NIGHT, Shop
 from tests.tidewheel.alerts.receivers import Webhooks
-from tidewheel.alerts.__main__ import play
 from tidewheel.alerts.ledger_outage import PATIENCE_SECONDS, LedgerOutage
 from tidewheel.alerts.round import Rounds
+from tidewheel.alerts.service import play
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import AlertLog, Ledger
 from tidewheel.ledger.alone import Alone
@@ -46,7 +46,9 @@ def test_the_process_sends_what_the_ledger_says_and_ends_when_asked(
         "TIDEWHEEL_DATABASE_URL": database_url,
         "PYTHONPATH": str(Path(tidewheel.__file__).parents[1]),
     }
-    service = subprocess.Popen([sys.executable, "-m", "tidewheel.alerts"], env=env, stderr=subprocess.PIPE, text=True)
+    service = subprocess.Popen(
+        [sys.executable, "-m", "tidewheel.alerts.service"], env=env, stderr=subprocess.PIPE, text=True
+    )
     try:
         wait_until(lambda: any("night failed" in body["title"] for body in webhooks.bodies), "a message", 60)
     finally:

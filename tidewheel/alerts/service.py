@@ -1,4 +1,4 @@
-"""The alerts service, `python -m tidewheel.alerts`: every few seconds it evaluates all rules and sends."""
+"""The alerts service, `python -m tidewheel.alerts.service`: every few seconds it evaluates all rules and sends."""
 
 from __future__ import annotations
 
