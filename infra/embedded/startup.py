@@ -40,7 +40,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     router.NAME: (),
     mlflow_server.NAME: (DATABASES,),
     exporter.NAME: (),
-    alerts.NAME: (LEDGER_TABLES,),
+    alerts.NAME: (),  # it waits for the ledger by itself
     airflow_services.SCHEDULER: BEFORE_TASKS,
     airflow_services.TRIGGERER: BEFORE_TASKS,
 }

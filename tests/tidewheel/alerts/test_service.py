@@ -55,7 +55,7 @@ def test_the_process_sends_what_the_ledger_says_and_ends_when_asked(
         service.send_signal(signal.SIGTERM)
         said = service.communicate(timeout=30)[1]
     assert service.returncode == 0
-    assert "opened: orders night_failed features land" in said
+    assert "opened: [warning] orders: night failed (features land)" in said
     assert "4711" not in said
 
 
