@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -57,14 +59,15 @@ class TaskFailed:
         }
         log.error("task failed: %s", json.dumps(failure))
         try:
-            _alert_log(PATIENCE_SECONDS).task_failed(
-                self.pipeline,
-                _purpose(self.pipeline, task.dag_id),
-                task.task_id,
-                task.run_id,
-                error[:LONGEST_ERROR],
-                datetime.now(UTC),
-            )
+            with _alert_log(PATIENCE_SECONDS) as alert_log:
+                alert_log.task_failed(
+                    self.pipeline,
+                    _purpose(self.pipeline, task.dag_id),
+                    task.task_id,
+                    task.run_id,
+                    error[:LONGEST_ERROR],
+                    datetime.now(UTC),
+                )
         except TidewheelError as away:
             log.error("no alert is sent of this failure: %s", away)  # noqa: TRY400  the sentence is all there is
 
@@ -84,7 +87,8 @@ class TaskSucceeded:
         task = context["ti"]
         try:
             purpose = _purpose(self.pipeline, task.dag_id)
-            _alert_log(0).task_succeeded(self.pipeline, purpose, task.task_id, datetime.now(UTC))
+            with _alert_log(0) as alert_log:
+                alert_log.task_succeeded(self.pipeline, purpose, task.task_id, datetime.now(UTC))
         except TidewheelError as away:
             log.warning("an alert of this task may stay open until it succeeds again: %s", away)
 
@@ -93,7 +97,12 @@ def _purpose(pipeline: str, dag_id: str) -> str:
     return dag_id.removeprefix(f"{pipeline}.")
 
 
-def _alert_log(patience_seconds: float) -> AlertLog:
+@contextmanager
+def _alert_log(patience_seconds: float) -> Iterator[AlertLog]:
     from tidewheel.ledger import AlertLog, Ledger
 
-    return AlertLog(Ledger.open(patience_seconds=patience_seconds))
+    ledger = Ledger.open(patience_seconds=patience_seconds)
+    try:
+        yield AlertLog(ledger)
+    finally:
+        ledger.engine.dispose()

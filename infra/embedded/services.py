@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from infra.embedded import airflow_services, exporter, mlflow_server, postgres, router, watchdog
+from infra.embedded import airflow_services, alerts, exporter, mlflow_server, postgres, router, watchdog
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, EXPORTER, MLFLOW, Installation
 from infra.embedded.ports import HOST
 from infra.envoy.admin import EnvoyAdmin
@@ -29,7 +29,7 @@ HEARTBEAT_SECONDS = 120.0
 STOP_ORDER = (
     (router.NAME,),
     (airflow_services.SCHEDULER, airflow_services.DAG_PROCESSOR, airflow_services.TRIGGERER),
-    (airflow_services.API_SERVER, airflow_services.LOG_SERVER, mlflow_server.NAME, exporter.NAME),
+    (airflow_services.API_SERVER, airflow_services.LOG_SERVER, mlflow_server.NAME, exporter.NAME, alerts.NAME),
     (postgres.NAME,),
 )
 NAMES = tuple(name for stage in STOP_ORDER for name in stage)
@@ -88,6 +88,8 @@ def services(installation: Installation) -> list[Service]:
         address = installation.own[EXPORTER]
         alive = f"{address}/healthz"
         found.append(Service(exporter.NAME, f"{address}/metrics", lambda _: _unanswered(alive), watched=(alive,)))
+    # It listens on no port. A round that hangs ends its process, see `tidewheel.alerts.service`.
+    found.append(Service(alerts.NAME, "", lambda _: ""))
     return found
 
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, exporter, mlflow_server, postgres, router, watchdog
+from infra.embedded import airflow_services, alerts, exporter, mlflow_server, postgres, router, watchdog
 from infra.embedded.environment import project_variables
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW
 from infra.embedded.java import find_java_home
@@ -42,6 +42,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     router.NAME: (),
     mlflow_server.NAME: (DATABASES,),
     exporter.NAME: (),
+    alerts.NAME: (),  # it waits for the ledger by itself
     airflow_services.SCHEDULER: BEFORE_TASKS,
     airflow_services.TRIGGERER: BEFORE_TASKS,
 }
@@ -51,7 +52,7 @@ def prepare(installation: Installation) -> dict[str, Program]:
     """Write the files that the embedded services read, and return the programs to supervise, by name."""
     layout, credentials, ports = installation.layout, installation.credentials, installation.ports
     variables = project_variables(installation.settings, find_java_home(layout))
-    found = []
+    found = [alerts.program(layout, variables)]
     if not installation.is_external(EXPORTER):
         found.append(exporter.program(layout, variables, ports.exporter))
     if not installation.is_external(DATABASE):

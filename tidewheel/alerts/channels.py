@@ -56,12 +56,13 @@ def target(url: str, address: str) -> NotifyBase:
     Raises:
         SettingsError: it cannot be used.
     """
-    from apprise import Apprise, NotifyFormat
+    from apprise import Apprise, AppriseAsset, NotifyFormat
 
+    asset = AppriseAsset(app_id="Tidewheel", app_desc="Tidewheel", app_url="", image_url_mask="", image_url_logo="")
     with _warnings_of_this_thread([]):  # which name the URL
-        found: NotifyBase | None = Apprise.instantiate(url)
+        found: NotifyBase | None = Apprise.instantiate(url, asset=asset)
         if found is None and (scheme := WEB.get(urlsplit(url).scheme.lower())):
-            found = Apprise.instantiate(f"{scheme}://{url.partition('://')[2]}")
+            found = Apprise.instantiate(f"{scheme}://{url.partition('://')[2]}", asset=asset)
     if found is None:
         raise SettingsError(f"{address} holds no URL that Apprise knows; expected {SHAPES}")
     found.notify_format = NotifyFormat.TEXT

@@ -76,7 +76,7 @@ def conditions(facts: Facts, now: datetime) -> list[Condition]:
 
 def disk_conditions(home: Path) -> list[Condition]:
     """Whether the disk that holds the platform's state is nearly full."""
-    usage = disk_usage(home)
+    usage = disk_usage(next(folder for folder in (home, *home.absolute().parents) if folder.exists()))
     if usage.free >= FREE_SHARE * usage.total:
         return []
     return [

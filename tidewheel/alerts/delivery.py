@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -100,8 +101,9 @@ class Delivery:
 
     def wait(self, seconds: float) -> bool:
         """Wait until everything that was begun has ended; returns whether it has."""
+        deadline = time.monotonic() + seconds
         for thread in self._busy.values():
-            thread.join(seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._busy.values())
 
     def _send_all(self, channel: str, rows: Sequence[MessageRow], now: datetime) -> None:

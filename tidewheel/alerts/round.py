@@ -13,6 +13,7 @@ from tidewheel.alerts import incidents
 from tidewheel.alerts.conditions import conditions, disk_conditions
 from tidewheel.alerts.delivery import Delivery
 from tidewheel.alerts.facts import read_facts
+from tidewheel.alerts.messages import harmless, title
 from tidewheel.errors import LedgerError, SpecError
 from tidewheel.ledger.alerts import AlertLog
 from tidewheel.spec import load_pipeline, pipeline_files
@@ -97,7 +98,6 @@ def _read(file: Path, changed: int) -> Pipeline | None:
 
 def _note(changed: incidents.Changes) -> None:
     for condition in changed.opened:
-        name = condition.pipeline or "platform"
-        log.warning("opened: %s %s %s: %s", name, condition.event, condition.subject, condition.sentence)
+        log.warning("opened: %s: %s", title(condition), harmless(condition.sentence))
     for incident in changed.resolved:
-        log.info("resolved: %s %s %s", incident.pipeline or "platform", incident.event, incident.subject)
+        log.info("resolved: %s", title(incident))

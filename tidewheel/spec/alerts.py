@@ -19,8 +19,7 @@ from tidewheel.spec.sections import CLOCK, THRESHOLD, VARIABLE_KEY, Name, Sectio
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pydantic import GetJsonSchemaHandler
-    from pydantic_core import CoreSchema
+    from pydantic.config import JsonDict
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
@@ -130,10 +129,6 @@ class ThresholdRule(Section):
     def _a_text_is_its_when(cls, given: Any) -> Any:
         return {"when": given} if isinstance(given, str) else given
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "pattern": JSON_THRESHOLD}, handler(core)]}
-
 
 class Channel(Section):
     """Where messages go: an Apprise URL, or an https:// address that gets JSON, held outside the file."""
@@ -203,6 +198,10 @@ class QuietHours(Section):
         return datetime.combine(day, end, zone).astimezone(now.tzinfo)
 
 
+def _rules_may_be_texts(schema: JsonDict) -> None:
+    schema["items"] = {"anyOf": [{"type": "string", "pattern": JSON_THRESHOLD}, schema["items"]]}
+
+
 class Alerts(Section):
     """Who is alerted, and about what."""
 
@@ -213,6 +212,7 @@ class Alerts(Section):
     )
     rules: list[ThresholdRule] = Field(
         default_factory=list,
+        json_schema_extra=_rules_may_be_texts,
         description="thresholds on figures of monitoring, beside the default rules",
         examples=[["roc_auc < 0.6 for 3 days"]],
     )

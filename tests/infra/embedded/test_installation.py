@@ -32,6 +32,7 @@ def test_without_variables_everything_is_ours(tmp_path: Path) -> None:
         "airflow-triggerer",
         "envoy",
         "exporter",
+        "alerts",
     ]
     assert ours.variables()[MLFLOW] == "http://127.0.0.1:5000"
 

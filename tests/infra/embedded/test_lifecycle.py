@@ -46,11 +46,12 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def test_up_starts_what_is_ours_and_a_second_up_changes_nothing(small: Platform) -> None:
-    assert small.up() == {"postgres", "envoy", "exporter"}
+    assert small.up() == {"postgres", "envoy", "exporter", "alerts"}
     assert states(small) == {
         "postgres": "running",
         "envoy": "running",
         "exporter": "running",
+        "alerts": "running",
         "mlflow": "external",
         "airflow": "external",
     }
@@ -62,7 +63,7 @@ def test_up_starts_what_is_ours_and_a_second_up_changes_nothing(small: Platform)
 def test_down_stops_everything_and_is_safe_to_repeat(small: Platform) -> None:
     small.up()
     small.supervisor.add(Program("model", (sys.executable, "-c", "import time; time.sleep(600)"), start_seconds=0))
-    assert small.down() == ["envoy", "model", "exporter", "postgres"]
+    assert small.down() == ["envoy", "model", "exporter", "alerts", "postgres"]
     assert descendants(small.layout) == []
     assert small.down() == []
     assert "server closed the connection" not in small.log("postgres").read_text()
@@ -78,7 +79,7 @@ def test_a_restart_keeps_ports_passwords_and_model_services(
     for name in environment:
         if name.endswith("_PORT"):
             monkeypatch.delenv(name)
-    assert small.up() == {"postgres", "envoy", "exporter"}
+    assert small.up() == {"postgres", "envoy", "exporter", "alerts"}
     assert ((small.layout.home / "platform.env").read_text(), small.layout.secrets.read_text()) == kept
     assert small.supervisor.status("model").state is State.RUNNING
 
@@ -113,7 +114,7 @@ def test_up_recovers_when_supervisord_was_killed_and_its_children_live_on(small:
     os.kill(small.supervisor.pid() or 0, signal.SIGKILL)
     wait_until(lambda: small.supervisor.pid() is None, "supervisord is gone")
     notes = Notes()
-    assert small.up(notes) == {"postgres", "envoy", "exporter"}
+    assert small.up(notes) == {"postgres", "envoy", "exporter", "alerts"}
     assert notes.sentences == ["ended 4 processes that a killed platform had left"]
     assert not before.items() & pids(small).items()
 
@@ -133,7 +134,7 @@ def kill_everything(layout: Layout) -> None:
 def test_up_recovers_when_everything_was_killed(small: Platform) -> None:
     small.up()
     kill_everything(small.layout)
-    assert small.up() == {"postgres", "envoy", "exporter"}
+    assert small.up() == {"postgres", "envoy", "exporter", "alerts"}
     assert states(small)["postgres"] == "running"
 
 

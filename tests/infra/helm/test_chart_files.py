@@ -90,6 +90,7 @@ def test_beside_an_existing_airflow_only_what_it_needs_is_made(tmp_path: Path) -
         ("ServiceAccount", "tidewheel-spark"),
         ("Role", "tidewheel-spark-driver"),
         ("RoleBinding", "tidewheel-spark-driver"),
+        ("Deployment", "tidewheel-alerts"),
         ("Job", "tidewheel-prepare-1"),
         ("Pod", "tidewheel-test"),
     }
@@ -170,3 +171,11 @@ def test_the_exporters_service_leads_to_the_port_that_its_pod_listens_on(tmp_pat
     assert service["spec"]["ports"] == [{"name": "metrics", "port": PORT, "targetPort": port["name"]}]
     assert service["metadata"]["annotations"]["prometheus.io/port"] == str(PORT) == container["command"][-1]
     assert port["containerPort"] == PORT
+
+
+def test_the_alerts_service_gets_the_channels_urls_from_the_secret_that_is_named(tmp_path: Path) -> None:
+    for secret, names in (("", ["tidewheel"]), ("channels", ["tidewheel", "channels"])):
+        objects = render({"alerts": {"secret": secret}}, tmp_path)
+        [container] = pod_specs(objects)["tidewheel-alerts"]["containers"]
+        assert [each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each] == names
+        assert {each["name"] for each in container["env"]} == {"TIDEWHEEL_AIRFLOW_PASSWORD"}

@@ -68,14 +68,15 @@ def test_each_store_admits_who_needs_it_and_nobody_else(tmp_path: Path) -> None:
     objects = render({}, tmp_path)
     stores = {*AIRFLOW, "mlflow", "prepare", "test", "job"}
 
-    assert admitted(objects, "postgresql") == stores | {"exporter"}
+    assert admitted(objects, "postgresql") == stores | {"exporter", "alerts"}
     assert admitted(objects, "exporter") == {"test"}
     assert admitted(objects, "s3") == stores | {"executor", "model"}
     assert admitted(objects, "mlflow") == {*AIRFLOW, "test", "job"}
-    assert admitted(objects, "airflow-api-server") == {*AIRFLOW, "test"}
+    assert admitted(objects, "airflow-api-server") == {*AIRFLOW, "test", "alerts"}
     assert admitted(objects, "airflow-scheduler") == {"airflow-api-server"}
     assert admitted(objects, "airflow-triggerer") == {"airflow-api-server"}
     assert admitted(objects, "airflow-dag-processor") == set()
+    assert admitted(objects, "alerts") == set()
 
 
 def test_an_airflow_that_is_there_is_let_in_by_the_labels_of_its_values(tmp_path: Path) -> None:

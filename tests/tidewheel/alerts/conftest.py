@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy import event
 
 from tests.pipelines import PIPELINE_FILE
 from tests.tidewheel.alerts.receivers import Mailbox, Webhooks, serving
@@ -31,6 +32,7 @@ class Shop:
         self.settings.home.mkdir(exist_ok=True)
         (folder / "dags").mkdir()
         self.ledger = Ledger(f"sqlite:///{folder}/ledger.db", patience_seconds=0)
+        event.listen(self.ledger.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
         Table.metadata.create_all(self.ledger.engine)
         self.log = AlertLog(self.ledger)
         self.rounds = Rounds(self.settings, self.ledger)

@@ -213,6 +213,7 @@ def test_a_hostile_value_is_plain_text_in_every_channel(shop: Shop, webhooks: We
     shop.play(NIGHT)
     texts = [f"{body['title']}{body['message']}" for body in webhooks.bodies]
     for mail in mailbox.mails:
+        assert mail["From"] == "tidewheel@example.org"
         assert mail["To"] == "shop@example.org"
         assert mail["Bcc"] is None
         assert mail.get_content_type() == "text/plain"

@@ -23,7 +23,7 @@ def test_the_schema_in_the_docs_is_current() -> None:
 def test_every_key_is_described() -> None:
     schema = json.loads(pipeline_schema())
     for section in (schema, *schema["$defs"].values()):
-        for name, field in section["properties"].items():
+        for name, field in section.get("properties", {}).items():
             assert field.get("description"), f"{section['title']}.{name} has no description"
 
 

@@ -1,4 +1,4 @@
-"""The alerts service, `python -m tidewheel.alerts`: every few seconds it evaluates all rules and sends."""
+"""The alerts service, `python -m tidewheel.alerts.service`: every few seconds it evaluates all rules and sends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             with _ends_if_it_hangs():
-                held = _play(rounds, right, outage, held=held)
+                held = play(rounds, right, outage, held=held)
             stop.wait(ROUND_SECONDS)
         if not rounds.delivery.wait(STOP_SECONDS):
             log.warning("a channel has not answered within %.0f s: its messages are sent after the start", STOP_SECONDS)
@@ -55,8 +55,18 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         ledger.engine.dispose()
 
 
-def _play(rounds: Rounds, right: Alone, outage: LedgerOutage, *, held: bool) -> bool:
-    """Play a round; returns whether this process has the right to."""
+def play(rounds: Rounds, right: Alone, outage: LedgerOutage, *, held: bool) -> bool:
+    """Play a round.
+
+    Args:
+        rounds: what to play.
+        right: to be the only one that does.
+        outage: takes note of a ledger that is away.
+        held: whether this process had the right at its last round.
+
+    Returns:
+        Whether it has the right now.
+    """
     try:
         if held:
             right.hold()
