@@ -13,9 +13,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,8 +28,8 @@ MOST_ROWS = 100
 """In one request that asks for an explanation."""
 MOST_WORK = 20_000_000
 """Factors that are multiplied for one request: about a second."""
-BLOCK = 1 << 19
-"""Factors that are in memory at the same time."""
+BLOCK = 4096
+"""Paths that are computed together."""
 
 
 @dataclass(frozen=True)
@@ -144,32 +144,46 @@ class Trees:
         left = np.where(np.isnan(values), self.missing_left, values <= self.threshold)
         ones = np.logical_and.reduceat(left[self.edge_node] == self.edge_left, self.starts).astype(np.float64)
         added = np.empty(len(self.field))
-        for fields_of_path, places, paths in self._blocks():
-            zero = self.zero[places].reshape(-1, fields_of_path)
-            apart = ones[places].reshape(-1, fields_of_path) - zero
-            at, weights = _quadrature(fields_of_path)
-            factors = zero + at[:, None, None] * apart
-            products = factors.prod(axis=2) * weights[:, None] * self.value[paths]
-            others = (products[:, :, None] / factors).sum(axis=0)
-            added[places] = (apart * others).ravel()
+        for block in self._blocks:
+            apart = ones[block.places].reshape(block.zero.shape[::-1]).T - block.zero
+            others = np.zeros_like(block.zero)
+            for at, weight in block.quadrature:
+                factors = block.zero + at * apart
+                others += factors.prod(axis=0) * (weight * block.value) / factors
+            added[block.places] = (apart * others).T.ravel()
         return np.bincount(self.field, added, minlength=fields)
 
-    def _blocks(self) -> Iterator[tuple[int, slice, slice]]:
-        """Number of fields, their places, and the paths, of as many paths as fit into memory well."""
-        place = path = 0
+    @cached_property
+    def _blocks(self) -> tuple[_Block, ...]:
+        """Paths of equally many fields, as many as the processor's caches take well."""
+        blocks, place, path = list[_Block](), 0, 0
         for size, count in self.sizes.tolist():
-            step = max(1, BLOCK // (size * points(size)))
-            for first in range(0, count, step):
-                some = min(step, count - first)
-                yield size, slice(place, place + some * size), slice(path, path + some)
+            at, weights = np.polynomial.legendre.leggauss(points(size))
+            quadrature = tuple(zip(((at + 1) / 2).tolist(), (weights / 2).tolist(), strict=True))
+            for first in range(0, count, BLOCK):
+                some = min(BLOCK, count - first)
+                places = slice(place, place + some * size)
+                zero = np.ascontiguousarray(self.zero[places].reshape(some, size).T)
+                blocks.append(_Block(places, zero, self.value[path : path + some], quadrature))
                 place, path = place + some * size, path + some
+        return tuple(blocks)
 
 
-@lru_cache(maxsize=64)
-def _quadrature(fields: int) -> tuple[Matrix, Matrix]:
-    """Points between 0 and 1, and their weights."""
-    at, weights = np.polynomial.legendre.leggauss(points(fields))
-    return (at + 1) / 2, weights / 2
+@dataclass(frozen=True)
+class _Block:
+    """Some paths of equally many fields.
+
+    Attributes:
+        places: of their fields.
+        zero: one line a field, one column a path: so the product over a path's fields is one over lines, which is fast.
+        value: of each path.
+        quadrature: points from 0 to 1 and their weights.
+    """
+
+    places: slice
+    zero: Matrix
+    value: Matrix
+    quadrature: tuple[tuple[float, float], ...]
 
 
 def points(fields: int) -> int:

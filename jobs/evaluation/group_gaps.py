@@ -15,12 +15,12 @@ from scipy import stats
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import COMPARED, drawn_days, losses
 from jobs.evaluation.drawn_figures import drawn_ratio, row_ratio
-from jobs.evaluation.slices import masks
+from jobs.evaluation.groups import MOST_NAMED, Grouped, grouped
 from tidewheel.policies.gate_measurement import GroupGap
 from tidewheel.spec.groups import group_columns, group_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     import pandas as pd
 
@@ -66,20 +66,19 @@ def group_gap(
         return GroupGap(name, figure, {}, missing=lacking[0])
     codes, weights = drawn_days(rows[PARTITION], seed)
     drawn: dict[str, Array] = {}
-    left_out = []
-    for group, mask in masks(rows, groups):
-        counted, values = _draws(figure, truth[mask], predicted[mask], codes[mask], weights, decision)
-        if counted < minimum_rows or math.isnan(values[0]):
-            left_out.append(group)
-        else:
+    found = grouped(rows, groups, minimum_rows)
+    for group, places in found.members.items():
+        counted, values = _draws(figure, truth[places], predicted[places], codes[places], weights, decision)
+        if counted >= minimum_rows and not math.isnan(values[0]):
             drawn[group] = values
-    return GroupGap(
-        name,
-        figure,
-        {group: float(values[0]) for group, values in drawn.items()},
-        tuple(left_out),
-        *_interval(drawn, weights.shape[1], confidence),
-    )
+    figures = {group: float(values[0]) for group, values in drawn.items()}
+    return GroupGap(name, figure, figures, *left_out(found, drawn), *_interval(drawn, weights.shape[1], confidence))
+
+
+def left_out(found: Grouped, compared: Container[str]) -> tuple[tuple[str, ...], int]:
+    """Names of the groups that are not compared, as many as a gap names, and how many others there are."""
+    names = [*(group for group in found.members if group not in compared), *found.small]
+    return tuple(names[:MOST_NAMED]), len(names[MOST_NAMED:])
 
 
 def _draws(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from jobs.models.metrics import measure
 from jobs.models.prediction import Array, Task
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate_measurement import SliceComparison
-from tidewheel.spec.groups import group_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,20 +23,15 @@ MISSING = "(missing)"
 """Name of the slice of rows that lack the column's value; in more brackets where a value is called so itself."""
 
 
-def masks(rows: pd.DataFrame, groups: str | Sequence[str]) -> Iterator[tuple[str, Mask]]:
-    """Each value of a column in order, and which rows have it; missing is a value of its own.
-
-    Args:
-        rows: with the column.
-        groups: the column; or several, whose combinations are the values, as `fast & north`.
-    """
-    columns = [_texts(rows[column]) for column in group_columns(groups)]
-    values = functools.reduce(lambda one, other: one + " & " + other, columns)
+def masks(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, Mask]]:
+    """Each value of a column in order, and which rows have it; missing is a value of its own."""
+    values = category_texts(rows[column])
     for value in sorted(values.unique()):
         yield value, (values == value).to_numpy()
 
 
-def _texts(column: pd.Series[Any]) -> pd.Series[str]:
+def category_texts(column: pd.Series[Any]) -> pd.Series[str]:
+    """A column's values as text, a missing one as `MISSING`."""
     there, missing = column.notna(), MISSING
     while (column[there].astype(str) == missing).any():
         missing = f"({missing})"

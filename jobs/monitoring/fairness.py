@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
 from jobs.evaluation.drawn_figures import row_ratio
-from jobs.evaluation.group_gaps import RATES, pair_share
-from jobs.evaluation.slices import masks
+from jobs.evaluation.group_gaps import RATES, left_out, pair_share
+from jobs.evaluation.groups import Grouped, grouped
 from jobs.models.metrics import measure
 from tidewheel.policies.gate_measurement import GroupGap
 from tidewheel.spec.groups import group_columns, group_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -49,11 +50,10 @@ def day_gaps(rows: pd.DataFrame, groups: str | Sequence[str], pipeline: Pipeline
         return [GroupGap(name, "bias", {}, missing=lacking[0])]
     known = rows[rows[label].notna()]
     truth, said = known[label].to_numpy(dtype="float64"), known["prediction"].to_numpy(dtype="float64")
-    members = [(group, truth[mask], said[mask]) for group, mask in masks(known, groups)]
-    found = [_of_means(figure, name, members, pipeline) for figure in ("mean_prediction", "bias", pipeline.metric)]
-    if pipeline.task == "classification":
-        found += [_of_rates(figure, name, members, pipeline) for figure in RATES]
-    return found
+    rows_of = grouped(known, groups, pipeline.monitoring.minimum_slice_rows)
+    day = _Day(name, rows_of, {group: (truth[at], said[at]) for group, at in rows_of.members.items()}, pipeline)
+    found = [day.of_means(figure) for figure in ("mean_prediction", "bias", pipeline.metric)]
+    return found + [day.of_rates(figure) for figure in RATES] if pipeline.task == "classification" else found
 
 
 def gap_figures(gaps: Sequence[GroupGap]) -> dict[str, float]:
@@ -64,25 +64,47 @@ def gap_figures(gaps: Sequence[GroupGap]) -> dict[str, float]:
             ends = {f"gap_{gap.figure}_low": gap.low, f"gap_{gap.figure}_high": gap.high}
             figures |= {f"gap_{gap.figure}": gap.gap, **{end: v for end, v in ends.items() if not math.isnan(v)}}
     if gaps and not gaps[0].missing:
-        figures |= {"groups_compared": float(len(gaps[0].groups)), "groups_too_small": float(len(gaps[0].left_out))}
+        small = len(gaps[0].left_out) + gaps[0].more_left_out
+        figures |= {"groups_compared": float(len(gaps[0].groups)), "groups_too_small": float(small)}
     return figures
 
 
-Members = tuple[str, "Array", "Array"]
-"""A group with its labels and predictions."""
+@dataclass(frozen=True)
+class _Day:
+    """A day's rows by group.
 
+    Attributes:
+        name: of the groups.
+        rows_of: the rows of each group.
+        members: labels and predictions of the groups that are large enough.
+        pipeline: its declaration.
+    """
 
-def _of_means(figure: str, name: str, members: Sequence[Members], pipeline: Pipeline) -> GroupGap:
-    values, left_out = {}, []
-    for group, truth, said in members:
-        value = (
-            _mean(figure, truth, said, pipeline) if len(truth) >= pipeline.monitoring.minimum_slice_rows else math.nan
-        )
-        if math.isnan(value):
-            left_out.append(group)
-        else:
-            values[group] = value
-    return GroupGap(name, figure, values, tuple(left_out))
+    name: str
+    rows_of: Grouped
+    members: Mapping[str, tuple[Array, Array]]
+    pipeline: Pipeline
+
+    def of_means(self, figure: str) -> GroupGap:
+        """The gap of a figure that has no interval."""
+        values = {group: _mean(figure, truth, said, self.pipeline) for group, (truth, said) in self.members.items()}
+        known = {group: value for group, value in values.items() if not math.isnan(value)}
+        return GroupGap(self.name, figure, known, *left_out(self.rows_of, known))
+
+    def of_rates(self, figure: str) -> GroupGap:
+        """The gap of a rate of decisions, and its interval; a group needs rows enough beneath the rate."""
+        counted = {}
+        for group, (truth, said) in self.members.items():
+            above, below = (int(part.sum()) for part in row_ratio(figure, truth, said, self.pipeline.decision))
+            if below >= self.pipeline.monitoring.minimum_slice_rows and np.isfinite(said).all():
+                counted[group] = (above, below)
+        rates = {group: above / below for group, (above, below) in counted.items()}
+        gap = GroupGap(self.name, figure, rates, *left_out(self.rows_of, rates))
+        if len(rates) < 2:
+            return gap
+        confidence = 1 - pair_share(len(rates), CONFIDENCE)
+        low, high = _newcombe(counted[gap.highest], counted[gap.lowest], confidence)
+        return replace(gap, low=low, high=high)
 
 
 def _mean(figure: str, truth: Array, said: Array, pipeline: Pipeline) -> float:
@@ -93,22 +115,6 @@ def _mean(figure: str, truth: Array, said: Array, pipeline: Pipeline) -> float:
             return float((truth - said).mean())
         case _:
             return measure(truth, said, pipeline.task)[figure]
-
-
-def _of_rates(figure: str, name: str, members: Sequence[Members], pipeline: Pipeline) -> GroupGap:
-    counted, left_out = {}, []
-    for group, truth, said in members:
-        above, below = (int(part.sum()) for part in row_ratio(figure, truth, said, pipeline.decision))
-        if below < pipeline.monitoring.minimum_slice_rows or not np.isfinite(said).all():
-            left_out.append(group)
-        else:
-            counted[group] = (above, below)
-    rates = {group: above / below for group, (above, below) in counted.items()}
-    if len(rates) < 2:
-        return GroupGap(name, figure, rates, tuple(left_out))
-    gap = GroupGap(name, figure, rates, tuple(left_out))
-    low, high = _newcombe(counted[gap.highest], counted[gap.lowest], 1 - pair_share(len(rates), CONFIDENCE))
-    return GroupGap(name, figure, rates, tuple(left_out), low, high)
 
 
 def _newcombe(first: tuple[int, int], second: tuple[int, int], confidence: float) -> tuple[float, float]:

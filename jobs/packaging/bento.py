@@ -149,7 +149,8 @@ class BentoStore:
         started = time.monotonic()
         tolerance, frame = pipeline.release.parity_tolerance, comparison_frame(contract)
         compiled = compile_model(model, contract, frame, tolerance, form)
-        explanation = explanation_of(model, contract, frame, tolerance)
+        single = compiled.format == "onnx"
+        explanation = explanation_of(model, contract, frame, tolerance, single_precision=single)
         tag_version = _tag_version(pipeline, version, origin)
         folder = self._folder(pipeline.name, tag_version)
         shutil.rmtree(folder, ignore_errors=True)

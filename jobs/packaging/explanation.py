@@ -27,7 +27,9 @@ LEAST_SHARE = 1e-12
 UNITS = {"identity": "value", "logit": "log_odds", "log": "log_value"}
 
 
-def explanation_of(model: Any, contract: Contract, frame: pd.DataFrame, tolerance: float) -> bytes:
+def explanation_of(
+    model: Any, contract: Contract, frame: pd.DataFrame, tolerance: float, *, single_precision: bool = False
+) -> bytes:
     """What `bentos.explainer` opens to explain a model; where it cannot be explained, the reason.
 
     Args:
@@ -35,9 +37,12 @@ def explanation_of(model: Any, contract: Contract, frame: pd.DataFrame, toleranc
         contract: names and types of its columns, and its task.
         frame: rows on which base and contributions must add up to the prediction.
         tolerance: by how much they may miss it.
+        single_precision: whether what answers takes numbers and thresholds as float32, as ONNX does, so that a number
+            close to a threshold takes the same branch here.
     """
     try:
-        content = _linear(model, contract) if hasattr(model[-1], "coef_") else _trees(model, contract)
+        is_linear = hasattr(model[-1], "coef_")
+        content = _linear(model, contract) if is_linear else _trees(model, contract, single_precision)
         _check(content, model, contract, frame.head(ROWS), tolerance)
     except Exception as error:
         # As for a form that a model cannot be compiled to: whatever an estimator's insides raise, the reason is kept.
@@ -94,8 +99,10 @@ class _Path:
     edges: dict[int, list[tuple[int, bool]]]
 
 
-def _trees(model: Any, contract: Contract) -> bytes:
+def _trees(model: Any, contract: Contract, single_precision: bool) -> bytes:
     raw, encoding = raw_trees(model[-1], contract.task), encoding_of(model, contract)
+    if single_precision and not raw.single_precision:
+        raw = raw.rounded()
     owner, constants = _owners(encoding), np.asarray(encoding.base)
     paths, first = [], 0
     for tree in raw.trees:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +63,11 @@ class RawTrees:
     base: float
     link: str
     single_precision: bool
+
+    def rounded(self) -> RawTrees:
+        """The same in single precision, thresholds rounded to the nearest, as a converter to ONNX does it."""
+        trees = (replace(t, threshold=t.threshold.astype(np.float32).astype(np.float64)) for t in self.trees)
+        return replace(self, trees=tuple(trees), single_precision=True)
 
 
 def raw_trees(estimator: Any, task: Task) -> RawTrees:

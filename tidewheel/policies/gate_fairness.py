@@ -52,5 +52,6 @@ def small_groups(gaps: Sequence[GroupGap]) -> Iterator[str]:
     """A note for each figure that could not be compared in some groups, since they have too few rows."""
     for gap in gaps:
         if gap.left_out:
-            more = f" and {len(gap.left_out) - NAMED} more" if len(gap.left_out) > NAMED else ""
+            others = len(gap.left_out) - NAMED + gap.more_left_out
+            more = f" and {others:,} more" if others > 0 else ""
             yield f"too few rows to compare {gap.figure} where {gap.column} is {', '.join(gap.left_out[:NAMED])}{more}"

@@ -65,7 +65,8 @@ class GroupGap:
         column: what the groups are made of, as `tidewheel.spec.groups.group_name` writes it.
         figure: what is compared.
         groups: the figure of each group with enough rows.
-        left_out: groups with too few rows, or where the figure cannot be computed.
+        left_out: groups with too few rows, or where the figure cannot be computed; the largest of them.
+        more_left_out: how many others there are.
         low: lower end of the interval of the gap; NaN: unknown.
         high: its upper end. Both hold for the differences of all pairs of groups at once, so that a low end above 0
             is no accident of picking the two that are furthest apart.
@@ -76,6 +77,7 @@ class GroupGap:
     figure: str
     groups: Mapping[str, float]
     left_out: tuple[str, ...] = ()
+    more_left_out: int = 0
     low: float = math.nan
     high: float = math.nan
     missing: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,3 +85,16 @@ def test_a_rate_needs_rows_beneath_it_and_a_column_must_be_there() -> None:
     assert gap("recall", rows, never, chance, "sex").missing == "sex"
     unknown = gap("bias", rows, never, np.full(len(rows), np.nan))
     assert unknown.groups == {}
+
+
+def test_a_column_of_very_many_values_costs_little_and_names_few_groups() -> None:
+    count = 200_000
+    days = np.repeat(["2024-01-01", "2024-01-02"], count // 2)
+    rows = pd.DataFrame({PARTITION: days, "customer": np.arange(count) // 2})
+    rows.loc[:999, "customer"] = -1
+    started = time.process_time()
+    found = gap("bias", rows, np.zeros(count), np.full(count, 0.5), "customer")
+    assert time.process_time() - started < 20
+    assert found.groups == {"-1": 0.5}
+    assert len(found.left_out) == 50
+    assert found.more_left_out == (count - 1000) // 2 - 50

@@ -20,9 +20,10 @@ from sklearn.pipeline import Pipeline as Steps
 from sklearn.preprocessing import OneHotEncoder
 
 from bentos.explainer import Explainer, Explanation, unpack
+from bentos.predictor import load
 from jobs.models.contract import write_contract
 from jobs.models.prediction import Task, model_frame
-from jobs.packaging.compile import columns_of, comparison_frame
+from jobs.packaging.compile import columns_of, comparison_frame, compile_model
 from jobs.packaging.explanation import explanation_of
 from jobs.packaging.trees import Tree, raw_trees
 from tests.small_models import FEATURES, Trained, train
@@ -204,6 +205,24 @@ def test_an_explanation_that_misses_the_prediction_is_not_given(monkeypatch: pyt
     found = opened(trained)
     assert isinstance(found, str)
     assert "would miss its predictions by up to" in found
+
+
+def test_a_number_close_to_a_threshold_takes_the_branch_that_the_compiled_model_takes() -> None:
+    trained = fitted("hist_gradient_boosting", "regression")
+    frame = comparison_frame(trained.contract, 100)
+    tree = raw_trees(trained.model[-1], "regression").trees[0]
+    threshold = tree.threshold[0]
+    column = FEATURES.columns[tree.position[0]]
+    rows = pd.concat(
+        frame.tail(1).assign(**{column: value})
+        for value in (threshold, np.nextafter(threshold, np.inf), np.nextafter(threshold, -np.inf))
+    )
+    compiled = compile_model(trained.model, trained.contract, frame, form="onnx")
+    served = load(compiled.format, compiled.content)(columns_of(rows, trained.contract))
+    found = unpack(explanation_of(trained.model, trained.contract, frame, 1e-5, single_precision=True))
+    assert isinstance(found, Explainer)
+    assert (compiled.format, found.kind) == ("onnx", np.float32)
+    assert found(columns_of(rows, trained.contract)).predictions == pytest.approx(served, rel=1e-5)
 
 
 def test_the_same_model_is_explained_by_the_same_bytes() -> None:
