@@ -1,8 +1,8 @@
 """What JSON logs and traces cost the endpoint: `python -m benchmarks.observing` (about two minutes).
 
-Two chains of Envoy and a model service, one row a request, 16 connections, loaded in turns: one as it is by default, one
-with an access log and traces of 1% of the requests, sent to a collector that takes them and does nothing. Where other
-work runs beside it, go by the CPU time of all turns, which bounds the rate of a machine that has none.
+Two chains of Envoy and a model service, one row a request, 16 connections, loaded in turns: one as it is by default,
+one with an access log and traces of 1% of the requests, sent to a collector that takes them and does nothing. Where
+other work runs beside it, go by the CPU time of all turns, which bounds the rate of a machine that has none.
 """
 
 from __future__ import annotations
