@@ -27,6 +27,16 @@ class SpanSeen:
     failed: bool
 
 
+@dataclass(frozen=True)
+class LogSeen:
+    """One log record, as it was received."""
+
+    body: str
+    severity: int
+    trace_id: str
+    attributes: dict[str, Any]
+
+
 @dataclass
 class Receiver:
     """What was received.
@@ -34,13 +44,13 @@ class Receiver:
     Attributes:
         url: for OTEL_EXPORTER_OTLP_ENDPOINT.
         headers: of the last call.
-        logs: bodies of log records, with their attributes.
+        logs: log records.
     """
 
     url: str
     requests: list[ExportTraceServiceRequest] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
-    logs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    logs: list[LogSeen] = field(default_factory=list)
 
     @property
     def spans(self) -> list[SpanSeen]:
@@ -108,9 +118,9 @@ def receiving() -> Iterator[Receiver]:
             server.shutdown()
 
 
-def _records(request: ExportLogsServiceRequest) -> list[tuple[str, dict[str, Any]]]:
+def _records(request: ExportLogsServiceRequest) -> list[LogSeen]:
     return [
-        (record.body.string_value, _values(record.attributes))
+        LogSeen(record.body.string_value, record.severity_number, record.trace_id.hex(), _values(record.attributes))
         for resource in request.resource_logs
         for scope in resource.scope_logs
         for record in scope.log_records

@@ -14,6 +14,7 @@ import pytest
 
 from jobs.logs import matters
 from tests.jobs.data.conftest import FIRST, make_deliveries, project
+from tests.log_lines import log_lines
 from tests.mlflow_server import mlflow_url  # noqa: F401  a fixture
 from tests.otlp_receiver import SpanSeen, receiving
 from tidewheel.ledger import migrate
@@ -124,6 +125,27 @@ def test_a_night_is_one_trace_of_its_jobs_and_their_steps(night: tuple[dict[str,
         ("job monitor", "drift"),
     } <= steps
     assert not [span.name for span in spans if span.failed]
+
+
+def test_in_json_each_line_of_a_job_is_of_the_schema_and_says_which_run_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_LOG_FORMAT", "json")
+    command = [sys.executable, "-m", "jobs.land", "--pipeline", "deliveries", "--run-id", "night", "--partition"]
+    with project(tmp_path):
+        make_deliveries(tmp_path).put(FIRST)
+        landed = subprocess.run([*command, str(FIRST)], capture_output=True, text=True, check=True)
+        refused = subprocess.run([*command, "2024-02-31"], capture_output=True, text=True, check=False)
+    (line,) = log_lines(landed.stdout + landed.stderr)
+    assert (line["level"], line["pipeline"], line["partition"], line["run_id"], line["job"]) == (
+        "info",
+        "deliveries",
+        str(FIRST),
+        "night",
+        "land",
+    )
+    (line,) = log_lines(refused.stdout + refused.stderr)
+    assert (refused.returncode, line["level"], "2024-02-31" in line["message"]) == (2, "error", True)
 
 
 def _record(path: str, level: int) -> logging.LogRecord:

@@ -54,6 +54,19 @@ def test_every_option_of_airflow_is_in_the_config_map_or_the_secret(tmp_path: Pa
     assert not secret.keys() & plain.keys()
 
 
+def test_logs_and_traces_are_switched_on_for_airflow_and_so_for_jobs_and_models(tmp_path: Path) -> None:
+    plain = named(render({}, tmp_path), "ConfigMap", "tidewheel-settings")["data"]
+    assert plain["TIDEWHEEL_LOG_FORMAT"] == "text"
+    assert not [name for name in plain if name.startswith("OTEL_")]
+    telemetry = {"logFormat": "json", "traces": {"endpoint": "http://collector:4318", "ratio": 0.01}}
+    objects = render({"telemetry": telemetry}, tmp_path)
+    plain = named(objects, "ConfigMap", "tidewheel-settings")["data"]
+    assert (plain["TIDEWHEEL_LOG_FORMAT"], plain["OTEL_TRACES_SAMPLER_ARG"]) == ("json", "0.01")
+    assert plain["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+    airflow = named(objects, "ConfigMap", "tidewheel-airflow")["data"]
+    assert (airflow["AIRFLOW__TRACES__OTEL_ON"], airflow["AIRFLOW__LOGGING__JSON_LOGS"]) == ("true", "true")
+
+
 def test_the_generated_secret_has_the_keys_that_compose_asks_for_under_airflows_own_names(tmp_path: Path) -> None:
     secret = named(render({}, tmp_path), "Secret", "tidewheel-platform")["stringData"]
     by_airflow = {

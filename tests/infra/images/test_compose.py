@@ -31,6 +31,18 @@ def services() -> dict[str, Any]:
     return dict(YAML(typ="safe").load(COMPOSE)["services"])
 
 
+def test_the_file_that_adds_logs_and_traces_fits_the_compose_file(services: dict[str, Any]) -> None:
+    file = ROOT / "infra" / "otel" / "compose.yaml"
+    added = YAML(typ="safe").load(file.read_text(encoding="utf-8"))["services"]
+    new = {"otel-collector", "jaeger", "victorialogs"}
+    observed = {name for name in services if services[name].get("image") == "${TIDEWHEEL_IMAGE:-tidewheel:latest}"}
+    assert added.keys() - new == observed - {"mlflow", "airflow-init"}
+    for name in added.keys() - new:
+        assert added[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4318"
+    for name in observed - {"endpoint", "mlflow", "airflow-init"}:
+        assert added[name]["environment"]["AIRFLOW__TRACES__OTEL_ON"] == "True"
+
+
 def test_airflow_is_configured_by_the_file_that_is_made_from_the_embedded_platforms_options(
     services: dict[str, Any],
 ) -> None:
