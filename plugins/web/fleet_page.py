@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, REGIST
 from plugins.web.attention import Standing
 from plugins.web.fleet import SPARK_DAYS, Fleet, line, worst_first
 from plugins.web.fleet_rows import FleetRows, fleet_rows
-from plugins.web.quality import quality_names
 from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -37,9 +36,9 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     now = now or datetime.now(UTC)
     files = pipeline_files(settings.pipelines_folder)
     declared = {file.stem: declared_pipeline(file) for file in files}
-    pipelines = {name: found for name, found in declared.items() if isinstance(found, Pipeline)}
+    metrics = {name: found.metric if isinstance(found, Pipeline) else "" for name, found in declared.items()}
     pool, told = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
-    ledger = pool.submit(_rows, settings, list(declared), list(pipelines.values()))
+    ledger = pool.submit(_rows, settings, metrics)
     registry = pool.submit(registered_aliases, settings, answers.PAGE_PATIENCE_SECONDS)
     airflow = pool.submit(airflow_state, list(declared), now)
     lakes = {name: pool.submit(newest_day, settings, name) for name in declared}
@@ -91,13 +90,11 @@ def newest_day(settings: Settings, pipeline: str) -> str:
     return Lake.open(pipeline, settings).newest("features") or ""
 
 
-def _rows(settings: Settings, names: Sequence[str], pipelines: Sequence[Pipeline]) -> FleetRows:
-    wanted = {figure for pipeline in pipelines for figure in quality_names(pipeline.metric)}
-    delay = max((pipeline.labels.delay_days for pipeline in pipelines), default=0)
+def _rows(settings: Settings, metrics: Mapping[str, str]) -> FleetRows:
     ledger = Ledger.open(settings, patience_seconds=0)
     try:
         with ledger.session() as session:
-            return fleet_rows(session, names, sorted(wanted), SPARK_DAYS + min(delay, SPARK_DAYS))
+            return fleet_rows(session, metrics, SPARK_DAYS)
     finally:
         ledger.engine.dispose()
 

@@ -38,6 +38,7 @@ FIGURE_COLUMNS = (
     FigureRow.version,
     FigureRow.value,
 )
+ROWS = "rows"
 NIGHTLY = (Kind.TRIGGER, Kind.DRIFT)
 """Verdicts about a day; of each kind the newest day's is read."""
 OF_VERSIONS = load_only(
@@ -80,7 +81,7 @@ class FleetRows:
         requests: the request for a training that nobody has answered.
         verdicts: the newest verdicts, by kind.
         newest_days: the newest day with any figure.
-        figures: of the newest days.
+        figures: of all rows, of the newest days with labels.
     """
 
     endpoints: Mapping[str, EndpointRow] = field(default_factory=dict)
@@ -96,18 +97,18 @@ class FleetRows:
     figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
 
 
-def fleet_rows(session: Session, pipelines: Sequence[str], names: Collection[str], days: int) -> FleetRows:
+def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> FleetRows:
     """Read what the front page shows.
 
     Args:
         session: of the ledger.
-        pipelines: names of the declared pipelines.
-        names: figures of all rows to read.
-        days: how many days before each pipeline's newest one.
+        metrics: the figure that each declared pipeline is judged by; empty where its file cannot be read.
+        days: how many days of it to read, up to the newest one with labels.
 
     Returns:
         Rows; a pipeline without any is absent.
     """
+    pipelines = list(metrics)
     newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
     promotions = by_pipeline(session.scalars(select(PromotionRow).where(PromotionRow.id.in_(newest))))
     made = (
@@ -119,7 +120,6 @@ def fleet_rows(session: Session, pipelines: Sequence[str], names: Collection[str
     models = by_pipeline(
         session.scalars(select(ModelVersionRow).where(ModelVersionRow.id.in_(made)).options(OF_VERSIONS))
     )
-    newest_days = _newest_days(session, pipelines)
     waiting, rejected = _judged(session, models)
     return FleetRows(
         endpoints=by_pipeline(session.scalars(select(EndpointRow))),
@@ -133,8 +133,8 @@ def fleet_rows(session: Session, pipelines: Sequence[str], names: Collection[str
         ),
         requests=by_pipeline(session.scalars(select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))),
         verdicts=_newest_verdicts(session, pipelines),
-        newest_days=newest_days,
-        figures=_figures(session, newest_days, names, days),
+        newest_days=_newest_days(session, pipelines),
+        figures=_figures(session, _labelled_days(session, metrics), {*metrics.values(), ROWS}, days),
     )
 
 
@@ -163,6 +163,22 @@ def _newest_days(session: Session, pipelines: Sequence[str]) -> dict[str, str]:
     asked = _names(pipelines)
     newest = (
         select(func.max(FigureRow.partition)).where(FigureRow.pipeline == asked.c.pipeline).correlate(asked)
+    ).scalar_subquery()
+    return {name: day for name, day in session.execute(select(asked.c.pipeline, newest)) if day}
+
+
+def _labelled_days(session: Session, metrics: Mapping[str, str]) -> dict[str, str]:
+    """The newest day with labels of each pipeline: the newest that has its metric, however late labels are."""
+    rows = [(name, metric) for name, metric in metrics.items() if metric]
+    if not rows:
+        return {}
+    asked = values(column("pipeline", String), column("metric", String), name="asked").data(rows).cte("asked")
+    newest = (
+        select(FigureRow.partition)
+        .where(FigureRow.pipeline == asked.c.pipeline, FigureRow.name == asked.c.metric, FigureRow.slice == "")
+        .order_by(FigureRow.partition.desc())
+        .limit(1)
+        .correlate(asked)
     ).scalar_subquery()
     return {name: day for name, day in session.execute(select(asked.c.pipeline, newest)) if day}
 
@@ -217,9 +233,9 @@ def _judged(session: Session, models: Mapping[str, ModelVersionRow]) -> tuple[di
 
 
 def _figures(
-    session: Session, newest_days: Mapping[str, str], names: Collection[str], days: int
+    session: Session, labelled_days: Mapping[str, str], names: Collection[str], days: int
 ) -> dict[str, list[Figure]]:
-    windows = {name: days_until(day, days) for name, day in newest_days.items()}
+    windows = {name: days_until(day, days) for name, day in labelled_days.items()}
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline.in_(list(windows)),
         FigureRow.partition.in_({day for window in windows.values() for day in window}),
