@@ -96,7 +96,11 @@ def _measure(show: Callable[[], Response]) -> tuple[list[float], float, int]:
 
 
 def _fill(ledger: Ledger, folder: Path, names: Sequence[str], days: int) -> int:
-    """Write the first pipeline's past, and copy it to the others; returns how many figures there are."""
+    """Write the first pipeline's past, and copy it to the others without its slices and columns.
+
+    Returns:
+        How many figures there are.
+    """
     newest = datetime.now(UTC).date() - timedelta(days=1)
     (folder / "dags").mkdir()
     for name in names:
@@ -116,10 +120,10 @@ def _fill(ledger: Ledger, folder: Path, names: Sequence[str], days: int) -> int:
             listed = ", ".join(f'"{column}"' for column in copied)
             statement = text(
                 f"INSERT INTO {table.__tablename__} (pipeline, {listed}) SELECT :to, {listed} "  # noqa: S608
-                f"FROM {table.__tablename__} WHERE pipeline = :name"
+                f"FROM {table.__tablename__} WHERE pipeline = :name{' AND slice = :all' if table is FigureRow else ''}"
             )
             for name in names[1:]:
-                session.execute(statement, {"to": name, "name": names[0]})
+                session.execute(statement, {"to": name, "name": names[0], "all": ""})
     with ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
         rows = connection.scalar(text("SELECT count(*) FROM figure"))
