@@ -1,4 +1,4 @@
-"""Gathers the front page: ledger, lake, registry and Airflow are asked at once, none longer than a page may take."""
+"""Gathers the front page: ledger, lake, registry and Airflow are read at once, none longer than a page may take."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     files = pipeline_files(settings.pipelines_folder)
     declared = {file.stem: declared_pipeline(file) for file in files}
     metrics = {name: found.metric if isinstance(found, Pipeline) else "" for name, found in declared.items()}
-    pool, told = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
+    pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
     ledger = pool.submit(_rows, settings, metrics)
     registry = pool.submit(registered_aliases, settings, answers.PAGE_PATIENCE_SECONDS)
     airflow = pool.submit(airflow_state, list(declared), now)
     lakes = {name: pool.submit(newest_day, settings, name) for name in declared}
-    rows = told.of(LEDGER, ledger) or FleetRows()
-    aliases = told.of(REGISTRY, registry)
-    gone = _gone(settings, rows, aliases, told, pool) if aliases is not None else {}
-    runs = told.of(AIRFLOW, airflow) or AirflowState()
-    days = {name: told.of(LAKE, lake) or "" for name, lake in lakes.items()}
+    rows = parts.of(LEDGER, ledger) or FleetRows()
+    aliases = parts.of(REGISTRY, registry)
+    gone = _gone(settings, rows, aliases, parts, pool) if aliases is not None else {}
+    runs = parts.of(AIRFLOW, airflow) or AirflowState()
+    days = {name: parts.of(LAKE, lake) or "" for name, lake in lakes.items()}
     pool.shutdown(wait=False, cancel_futures=True)
     lines = [
         line(
@@ -58,7 +58,7 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
                 gone=gone.get(name, ""),
                 failed=runs.failed.get(name, ()),
                 data_day=days[name],
-                ledger_answers=LEDGER not in told.silent,
+                ledger_answers=LEDGER not in parts.silent,
             ),
             rows,
             runs.nights.get(name),
@@ -66,7 +66,7 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
         for name, found in declared.items()
     ]
     stray = [undeclared_sentence(name) for name in undeclared(settings, list(rows.endpoints))]
-    return Fleet(worst_first(lines), list(told.silent.values()), frozenset(told.silent), stray)
+    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray)
 
 
 def declared_pipeline(file: Path) -> Pipeline | str:
@@ -103,7 +103,7 @@ def _gone(
     settings: Settings,
     rows: FleetRows,
     aliases: Mapping[str, Mapping[str, str]],
-    told: Answers,
+    parts: Answers,
     pool: ThreadPoolExecutor,
 ) -> dict[str, str]:
     """What was deleted in the registry of what answers, or waits to, by pipeline."""
@@ -113,12 +113,12 @@ def _gone(
         if not aliases.get(name, {}).get(CHAMPION)
     }
     waiting = {name: row for name, row in rows.newest_models.items() if _waits(name, row.version, rows, aliases)}
-    asked = {
+    deleted = {
         name: pool.submit(run_is_deleted, settings, row.mlflow_run, answers.PAGE_PATIENCE_SECONDS)
         for name, row in waiting.items()
     }
-    for name, deleted in asked.items():
-        if told.of(REGISTRY, deleted):
+    for name, answer in deleted.items():
+        if parts.of(REGISTRY, answer):
             found.setdefault(name, []).append(
                 f"the MLflow run of version {waiting[name].version}, the newest challenger, was deleted: restore it "
                 "there, or train again; until then it is neither judged nor promoted"

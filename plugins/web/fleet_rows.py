@@ -1,7 +1,7 @@
 """What the ledger holds of all pipelines, in a dozen queries however many they are.
 
 The table of figures has millions of rows and one index: pipeline, day, name, slice, version. So days are listed one by
-one, which makes each figure one look into that index, and the newest day is asked for per pipeline.
+one, which makes each figure one look into that index, and the newest day is looked up per pipeline.
 """
 
 from __future__ import annotations
@@ -154,17 +154,17 @@ def days_until(newest: str, days: int) -> list[str]:
 
 def _names(pipelines: Sequence[str]) -> CTE:
     rows = [(name,) for name in pipelines]
-    return values(column("pipeline", String), name="asked").data(rows).cte("asked")
+    return values(column("pipeline", String), name="listed").data(rows).cte("listed")
 
 
 def _newest_days(session: Session, pipelines: Sequence[str]) -> dict[str, str]:
     if not pipelines:
         return {}
-    asked = _names(pipelines)
+    listed = _names(pipelines)
     newest = (
-        select(func.max(FigureRow.partition)).where(FigureRow.pipeline == asked.c.pipeline).correlate(asked)
+        select(func.max(FigureRow.partition)).where(FigureRow.pipeline == listed.c.pipeline).correlate(listed)
     ).scalar_subquery()
-    return {name: day for name, day in session.execute(select(asked.c.pipeline, newest)) if day}
+    return {name: day for name, day in session.execute(select(listed.c.pipeline, newest)) if day}
 
 
 def _labelled_days(session: Session, metrics: Mapping[str, str]) -> dict[str, str]:
@@ -172,29 +172,29 @@ def _labelled_days(session: Session, metrics: Mapping[str, str]) -> dict[str, st
     rows = [(name, metric) for name, metric in metrics.items() if metric]
     if not rows:
         return {}
-    asked = values(column("pipeline", String), column("metric", String), name="asked").data(rows).cte("asked")
+    listed = values(column("pipeline", String), column("metric", String), name="listed").data(rows).cte("listed")
     newest = (
         select(FigureRow.partition)
-        .where(FigureRow.pipeline == asked.c.pipeline, FigureRow.name == asked.c.metric, FigureRow.slice == "")
+        .where(FigureRow.pipeline == listed.c.pipeline, FigureRow.name == listed.c.metric, FigureRow.slice == "")
         .order_by(FigureRow.partition.desc())
         .limit(1)
-        .correlate(asked)
+        .correlate(listed)
     ).scalar_subquery()
-    return {name: day for name, day in session.execute(select(asked.c.pipeline, newest)) if day}
+    return {name: day for name, day in session.execute(select(listed.c.pipeline, newest)) if day}
 
 
 def _newest_verdicts(session: Session, pipelines: Sequence[str]) -> dict[str, dict[str, VerdictRow]]:
     found: dict[str, dict[str, VerdictRow]] = {}
     for kind in NIGHTLY if pipelines else ():
-        asked = _names(pipelines)
+        listed = _names(pipelines)
         newest = (
             select(VerdictRow.id)
-            .where(VerdictRow.pipeline == asked.c.pipeline, VerdictRow.kind == str(kind))
+            .where(VerdictRow.pipeline == listed.c.pipeline, VerdictRow.kind == str(kind))
             .order_by(VerdictRow.subject.desc(), VerdictRow.run_id.desc())
             .limit(1)
-            .correlate(asked)
+            .correlate(listed)
         ).scalar_subquery()
-        query = select(VerdictRow).where(VerdictRow.id.in_(select(newest).select_from(asked)))
+        query = select(VerdictRow).where(VerdictRow.id.in_(select(newest).select_from(listed)))
         for row in session.scalars(query.options(defer(VerdictRow.thresholds))):
             found.setdefault(row.pipeline, {})[row.kind] = row
     return found

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import httpx
 from sqlalchemy import insert
 
-from benchmarks.made_up_ledger import MadeUp, write_ledger
+from benchmarks.made_up_ledger import write_ledger
+from benchmarks.made_up_past import MadeUp
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import FigureRow
