@@ -80,10 +80,9 @@ def _report(name: str, what: str) -> None:
     print(what)
     for page, show in (("front page", show_fleet), ("page of a pipeline", partial(show_pipeline, name))):
         milliseconds, processor, size = _measure(show)
-        print(
-            f"{page}: median {statistics.median(milliseconds):.0f} ms, slowest of {REPEATS} "
-            f"{max(milliseconds):.0f} ms, first {milliseconds[0]:.0f} ms; {processor:.0f} ms of this process's CPU; {size / 1024:.0f} KB"
-        )
+        slowest, first = max(milliseconds), milliseconds[0]
+        print(f"{page}: median {statistics.median(milliseconds):.0f} ms, slowest of {REPEATS} {slowest:.0f} ms")
+        print(f"  first {first:.0f} ms; {processor:.0f} ms of this process's CPU; {size / 1024:.0f} KB")
 
 
 def _measure(show: Callable[[], Response]) -> tuple[list[float], float, int]:
