@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import insert
 
+from benchmarks.made_up_past import MadeUp, answering_of, colour_of, night_of, promoted_of, run_of, versions_of
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import (
@@ -25,39 +25,6 @@ from tidewheel.ledger.tables import (
 )
 
 STAGES = ("package", "start", "warm_up", "parity", "switch", "confirm", "bake", "drain", "retire")
-COLUMNS = ("amount", "basket_size", "days_since_order", "discount", "hour", "items", "weight_kg", "channel", "region")
-SLICES = ("channel=web", "channel=app", "channel=shop", "region=north", "region=south", "region=coast")
-
-
-@dataclass(frozen=True)
-class MadeUp:
-    """A pipeline's past, and what ails it on its newest day.
-
-    Attributes:
-        name: of the pipeline.
-        newest: its newest monitored day.
-        days: how many there are.
-        trained_every: days between trainings.
-        columns: whose drift is measured.
-        slices: of the rows, `column=value`.
-        falling: whether the newest version loses ever more than it expected.
-        drifting: whether two columns have left their past in the last ten days.
-        waiting: whether the newest version waits for an approval.
-        rolled_back: whether its release was taken back.
-        seed: of the random numbers.
-    """
-
-    name: str
-    newest: date
-    days: int = 200
-    trained_every: int = 21
-    columns: Sequence[str] = COLUMNS
-    slices: Sequence[str] = SLICES
-    falling: bool = False
-    drifting: bool = False
-    waiting: bool = False
-    rolled_back: bool = False
-    seed: int = 1
 
 
 def write_ledger(ledger: Ledger, story: MadeUp) -> None:
@@ -72,60 +39,25 @@ def write_ledger(ledger: Ledger, story: MadeUp) -> None:
             session.add(row)
             session.flush()
             session.add_all(ReleaseStageRow(release_id=row.id, **stage) for stage in stages)
-        live = _answering(story)[-1]
-        endpoint = {"colour": _colour(live), "version": live.number, "changed_at": _night(live.day, 4.5)}
+        live = answering_of(story)[-1]
+        endpoint = {"colour": colour_of(live), "version": live.number, "changed_at": night_of(live.day, 4.5)}
         session.add(EndpointRow(pipeline=story.name, previous_version=None, **endpoint))
-        for version in _versions(story)[1:]:
+        for version in versions_of(story)[1:]:
             session.add(
                 RetrainRequestRow(
                     pipeline=story.name,
                     reason="fired: the champion is 21 days old",
                     day=str(version.day),
-                    asked_at=_night(version.day, 3.5),
-                    closed_at=_night(version.day, 4),
-                    closed_by=_run(version.day),
+                    asked_at=night_of(version.day, 3.5),
+                    closed_at=night_of(version.day, 4),
+                    closed_by=run_of(version.day),
                 )
             )
 
 
-@dataclass(frozen=True)
-class _Version:
-    number: str
-    day: date
-    passed: bool = True
-
-
-def _versions(story: MadeUp) -> list[_Version]:
-    """Oldest first; the gate turned every fourth of them down, but neither the first nor the last."""
-    ages = range(9, story.days, story.trained_every)
-    days = [story.newest - timedelta(days=age) for age in reversed(ages)]
-    return [_Version(str(n), day, passed=n % 4 != 3 or n in (1, len(days))) for n, day in enumerate(days, start=1)]
-
-
-def _promoted(story: MadeUp) -> list[_Version]:
-    """Those that became champion."""
-    passed = [version for version in _versions(story) if version.passed]
-    return passed[:-1] if story.waiting else passed
-
-
-def _answering(story: MadeUp) -> list[_Version]:
-    """Those that a release put behind the endpoint."""
-    promoted = _promoted(story)
-    return promoted[:-1] if story.rolled_back else promoted
-
-
-def _night(day: date, hour: float) -> datetime:
-    """A time of the night that works on a day."""
-    return datetime.combine(day + timedelta(days=1), time(), UTC) + timedelta(hours=hour)
-
-
-def _run(day: date) -> str:
-    return f"scheduled__{day + timedelta(days=1)}T03:00:00+00:00"
-
-
 def _figures(story: MadeUp) -> Iterator[dict[str, Any]]:
     chance = random.Random(f"{story.name} {story.seed}")  # noqa: S311  nobody's secret
-    champions = _answering(story)
+    champions = answering_of(story)
     moves = {column: 0.05 + 0.05 * chance.random() for column in story.columns}
     for number in range(story.days):
         day = story.newest - timedelta(days=story.days - 1 - number)
@@ -134,7 +66,7 @@ def _figures(story: MadeUp) -> Iterator[dict[str, Any]]:
         world = 0.462 + 0.018 * math.sin(2 * math.pi * number / 365) + 0.006 * math.sin(2 * math.pi * number / 7)
         left = (story.newest - day).days
         excess = 0.0006 * age + (0.005 * max(9 - left, 0) if story.falling else 0)
-        at = _night(day, 3.5)
+        at = night_of(day, 3.5)
         base = {"pipeline": story.name, "partition": str(day), "measured_at": at}
         loss = world + excess + chance.gauss(0, 0.006)
         if left >= 1:  # the newest day's labels are not known yet
@@ -189,7 +121,7 @@ def _figures(story: MadeUp) -> Iterator[dict[str, Any]]:
 
 
 def _verdicts(story: MadeUp) -> Iterator[dict[str, Any]]:
-    versions = _versions(story)
+    versions = versions_of(story)
     for number in range(story.days):
         day = story.newest - timedelta(days=story.days - 1 - number)
         age = min(((day - version.day).days for version in versions if version.day <= day), default=0)
@@ -223,10 +155,6 @@ def _verdicts(story: MadeUp) -> Iterator[dict[str, Any]]:
         yield _verdict(story, version.day, "gate", about, outcome, words, {"version": version.number})
 
 
-def _colour(version: _Version) -> str:
-    return "blue" if int(version.number) % 2 else "green"
-
-
 def _verdict(
     story: MadeUp, day: date, kind: str, subject: str, outcome: str, words: str, inputs: dict[str, Any]
 ) -> dict[str, Any]:
@@ -234,25 +162,25 @@ def _verdict(
         "pipeline": story.name,
         "kind": kind,
         "subject": subject,
-        "run_id": _run(day),
+        "run_id": run_of(day),
         "outcome": outcome,
         "sentence": f"{outcome.replace('_', ' ')}: {words}",
         "inputs": inputs,
         "thresholds": {},
         "actor": "",
-        "decided_at": _night(day, 3.6 if kind == "gate" else 3.4),
+        "decided_at": night_of(day, 3.6 if kind == "gate" else 3.4),
     }
 
 
 def _models(story: MadeUp) -> Iterator[ModelVersionRow | PromotionRow]:
-    versions = _versions(story)
+    versions = versions_of(story)
     for version in versions:
         yield ModelVersionRow(
             pipeline=story.name,
             version=version.number,
             mlflow_run=f"r{version.number}",
             source=f"models:/m-{version.number}",
-            run_id=_run(version.day),
+            run_id=run_of(version.day),
             data_hash="d",
             as_of=str(version.day),
             train_start=str(version.day - timedelta(days=200)),
@@ -264,9 +192,9 @@ def _models(story: MadeUp) -> Iterator[ModelVersionRow | PromotionRow]:
             bento={},
             compared_with=None,
             created_by="airflow",
-            created_at=_night(version.day, 4),
+            created_at=night_of(version.day, 4),
         )
-    promoted = _promoted(story)
+    promoted = promoted_of(story)
     for before, version in zip([None, *promoted], promoted, strict=False):
         yield PromotionRow(
             pipeline=story.name,
@@ -274,16 +202,16 @@ def _models(story: MadeUp) -> Iterator[ModelVersionRow | PromotionRow]:
             previous_version=before.number if before else "",
             reason="",
             actor="airflow",
-            run_id=_run(version.day),
-            promoted_at=_night(version.day, 4.2),
+            run_id=run_of(version.day),
+            promoted_at=night_of(version.day, 4.2),
         )
 
 
 def _releases(story: MadeUp) -> Iterator[tuple[ReleaseRow, list[dict[str, Any]]]]:
-    promoted = _promoted(story)
+    promoted = promoted_of(story)
     for version in promoted:
         failed = story.rolled_back and version is promoted[-1]
-        began = _night(version.day, 4.3)
+        began = night_of(version.day, 4.3)
         reached = STAGES[: STAGES.index("bake") + 1] if failed else STAGES
         stages = [
             {
@@ -301,11 +229,11 @@ def _releases(story: MadeUp) -> Iterator[tuple[ReleaseRow, list[dict[str, Any]]]
             ReleaseRow(
                 pipeline=story.name,
                 version=version.number,
-                colour=_colour(version),
+                colour=colour_of(version),
                 plan={"stages": []},
                 status=Status.FAILED if failed else Status.DONE,
                 reason=reason if failed else "",
-                run_id=_run(version.day),
+                run_id=run_of(version.day),
                 started_at=began,
                 ended_at=began + timedelta(minutes=2),
             ),

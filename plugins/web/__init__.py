@@ -1,1 +1,1 @@
-"""Pages of our own in Airflow's API server: the overview of all pipelines, and what jobs left in the lake."""
+"""The console in Airflow's API server: all pipelines, each of them, and what jobs left in the lake."""

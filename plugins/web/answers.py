@@ -18,7 +18,7 @@ REGISTRY, LEDGER, LAKE, AIRFLOW = "MLflow", "the ledger", "the lake", "Airflow"
 
 
 class Answers:
-    """Waits for what was asked, all together no longer than a page may take.
+    """Waits for answers, all together no longer than a page may take.
 
     Args:
         patience_seconds: how long a page may take.
@@ -32,10 +32,10 @@ class Answers:
         self._patience = patience_seconds
         self._deadline = time.monotonic() + patience_seconds
 
-    def of(self, part: str, asked: Future[T]) -> T | None:
+    def of(self, part: str, answer: Future[T]) -> T | None:
         """What a part answers; None where it is silent."""
         try:
-            return asked.result(max(0.0, self._deadline - time.monotonic()))
+            return answer.result(max(0.0, self._deadline - time.monotonic()))
         except TimeoutError:
             self.silent.setdefault(part, f"{part} has not answered within {self._patience:g} s")
         except Exception as error:  # whatever a database, a registry or any kind of store may raise

@@ -231,19 +231,18 @@ def _quality(known: Standing) -> list[Concern]:
 
 
 def _training(known: Standing) -> list[Concern]:
-    row = known.request
+    row, link = known.request, f"/dags/{known.name}.training"
     if row is None:
-        return []
+        words = "No version is champion yet: the first training that passes the gate makes one."
+        missing = known.ledger_answers and not known.champion
+        return [Concern(Urgency.BUSY, "no model yet", words, link)] if missing else []
     words = short(f"A training was requested on {as_utc(row.asked_at):%Y-%m-%d}: {row.reason}")
-    return [Concern(Urgency.BUSY, "training requested", words, f"/dags/{known.name}.training")]
+    return [Concern(Urgency.BUSY, "training requested", words, link)]
 
 
 def _fine(known: Standing) -> Concern:
     if not known.ledger_answers:
         return Concern(Urgency.WATCH, "unknown", "The ledger does not answer, and it alone knows how this model does.")
-    if not known.champion:
-        words = "No version is champion yet: the first training that passes the gate makes one."
-        return Concern(Urgency.BUSY, "no model yet", words, f"/dags/{known.name}.training")
     trigger = (known.verdicts or {}).get(str(Kind.TRIGGER))
     said = f" On {trigger.subject}: {clause(trigger)}." if trigger is not None else ""
     return Concern(Urgency.FINE, "fine", f"Version {known.champion} is champion.{said}")

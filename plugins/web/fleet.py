@@ -32,7 +32,7 @@ class Line:
         endpoint: what answers.
         data_day: the newest day with published features; empty where there is none.
         label_day: the newest day with labels; empty where there is none.
-        night: the next one; None where Airflow is not asked, or does not know.
+        night: the next one; None where Airflow has planned none.
     """
 
     name: str

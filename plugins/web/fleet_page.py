@@ -1,9 +1,9 @@
-"""Gathers the front page: ledger, lake, registry and Airflow are asked at once, none longer than a page may take."""
+"""Gathers the front page: ledger, lake, registry and Airflow are read at once, none longer than a page may take."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, REGIST
 from plugins.web.attention import Standing
 from plugins.web.fleet import SPARK_DAYS, Fleet, line, worst_first
 from plugins.web.fleet_rows import FleetRows, fleet_rows
-from plugins.web.quality import quality_names
 from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -37,17 +36,17 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     now = now or datetime.now(UTC)
     files = pipeline_files(settings.pipelines_folder)
     declared = {file.stem: declared_pipeline(file) for file in files}
-    pipelines = {name: found for name, found in declared.items() if isinstance(found, Pipeline)}
-    pool, told = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
-    ledger = pool.submit(_rows, settings, list(declared), list(pipelines.values()))
+    metrics = {name: found.metric if isinstance(found, Pipeline) else "" for name, found in declared.items()}
+    pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
+    ledger = pool.submit(_rows, settings, metrics)
     registry = pool.submit(registered_aliases, settings, answers.PAGE_PATIENCE_SECONDS)
     airflow = pool.submit(airflow_state, list(declared), now)
     lakes = {name: pool.submit(newest_day, settings, name) for name in declared}
-    rows = told.of(LEDGER, ledger) or FleetRows()
-    aliases = told.of(REGISTRY, registry)
-    gone = _gone(settings, rows, aliases, told, pool) if aliases is not None else {}
-    runs = told.of(AIRFLOW, airflow) or AirflowState()
-    days = {name: told.of(LAKE, lake) or "" for name, lake in lakes.items()}
+    rows = parts.of(LEDGER, ledger) or FleetRows()
+    aliases = parts.of(REGISTRY, registry)
+    gone = _gone(settings, rows, aliases, parts, pool) if aliases is not None else {}
+    runs = parts.of(AIRFLOW, airflow) or AirflowState()
+    days = {name: parts.of(LAKE, lake) or "" for name, lake in lakes.items()}
     pool.shutdown(wait=False, cancel_futures=True)
     lines = [
         line(
@@ -59,7 +58,7 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
                 gone=gone.get(name, ""),
                 failed=runs.failed.get(name, ()),
                 data_day=days[name],
-                ledger_answers=LEDGER not in told.silent,
+                ledger_answers=LEDGER not in parts.silent,
             ),
             rows,
             runs.nights.get(name),
@@ -67,7 +66,7 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
         for name, found in declared.items()
     ]
     stray = [undeclared_sentence(name) for name in undeclared(settings, list(rows.endpoints))]
-    return Fleet(worst_first(lines), list(told.silent.values()), frozenset(told.silent), stray)
+    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray)
 
 
 def declared_pipeline(file: Path) -> Pipeline | str:
@@ -91,13 +90,11 @@ def newest_day(settings: Settings, pipeline: str) -> str:
     return Lake.open(pipeline, settings).newest("features") or ""
 
 
-def _rows(settings: Settings, names: Sequence[str], pipelines: Sequence[Pipeline]) -> FleetRows:
-    wanted = {figure for pipeline in pipelines for figure in quality_names(pipeline.metric)}
-    delay = max((pipeline.labels.delay_days for pipeline in pipelines), default=0)
+def _rows(settings: Settings, metrics: Mapping[str, str]) -> FleetRows:
     ledger = Ledger.open(settings, patience_seconds=0)
     try:
         with ledger.session() as session:
-            return fleet_rows(session, names, sorted(wanted), SPARK_DAYS + min(delay, SPARK_DAYS))
+            return fleet_rows(session, metrics, SPARK_DAYS)
     finally:
         ledger.engine.dispose()
 
@@ -106,7 +103,7 @@ def _gone(
     settings: Settings,
     rows: FleetRows,
     aliases: Mapping[str, Mapping[str, str]],
-    told: Answers,
+    parts: Answers,
     pool: ThreadPoolExecutor,
 ) -> dict[str, str]:
     """What was deleted in the registry of what answers, or waits to, by pipeline."""
@@ -116,12 +113,12 @@ def _gone(
         if not aliases.get(name, {}).get(CHAMPION)
     }
     waiting = {name: row for name, row in rows.newest_models.items() if _waits(name, row.version, rows, aliases)}
-    asked = {
+    deleted = {
         name: pool.submit(run_is_deleted, settings, row.mlflow_run, answers.PAGE_PATIENCE_SECONDS)
         for name, row in waiting.items()
     }
-    for name, deleted in asked.items():
-        if told.of(REGISTRY, deleted):
+    for name, answer in deleted.items():
+        if parts.of(REGISTRY, answer):
             found.setdefault(name, []).append(
                 f"the MLflow run of version {waiting[name].version}, the newest challenger, was deleted: restore it "
                 "there, or train again; until then it is neither judged nor promoted"

@@ -1,7 +1,7 @@
 """What the ledger holds of all pipelines, in a dozen queries however many they are.
 
 The table of figures has millions of rows and one index: pipeline, day, name, slice, version. So days are listed one by
-one, which makes each figure one look into that index, and the newest day is asked for per pipeline.
+one, which makes each figure one look into that index, and the newest day is looked up per pipeline.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ FIGURE_COLUMNS = (
     FigureRow.version,
     FigureRow.value,
 )
+ROWS = "rows"
 NIGHTLY = (Kind.TRIGGER, Kind.DRIFT)
 """Verdicts about a day; of each kind the newest day's is read."""
 OF_VERSIONS = load_only(
@@ -80,7 +81,7 @@ class FleetRows:
         requests: the request for a training that nobody has answered.
         verdicts: the newest verdicts, by kind.
         newest_days: the newest day with any figure.
-        figures: of the newest days.
+        figures: of all rows, of the newest days with labels.
     """
 
     endpoints: Mapping[str, EndpointRow] = field(default_factory=dict)
@@ -96,18 +97,18 @@ class FleetRows:
     figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
 
 
-def fleet_rows(session: Session, pipelines: Sequence[str], names: Collection[str], days: int) -> FleetRows:
+def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> FleetRows:
     """Read what the front page shows.
 
     Args:
         session: of the ledger.
-        pipelines: names of the declared pipelines.
-        names: figures of all rows to read.
-        days: how many days before each pipeline's newest one.
+        metrics: the figure that each declared pipeline is judged by; empty where its file cannot be read.
+        days: how many days of it to read, up to the newest one with labels.
 
     Returns:
         Rows; a pipeline without any is absent.
     """
+    pipelines = list(metrics)
     newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
     promotions = by_pipeline(session.scalars(select(PromotionRow).where(PromotionRow.id.in_(newest))))
     made = (
@@ -119,7 +120,6 @@ def fleet_rows(session: Session, pipelines: Sequence[str], names: Collection[str
     models = by_pipeline(
         session.scalars(select(ModelVersionRow).where(ModelVersionRow.id.in_(made)).options(OF_VERSIONS))
     )
-    newest_days = _newest_days(session, pipelines)
     waiting, rejected = _judged(session, models)
     return FleetRows(
         endpoints=by_pipeline(session.scalars(select(EndpointRow))),
@@ -133,8 +133,8 @@ def fleet_rows(session: Session, pipelines: Sequence[str], names: Collection[str
         ),
         requests=by_pipeline(session.scalars(select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))),
         verdicts=_newest_verdicts(session, pipelines),
-        newest_days=newest_days,
-        figures=_figures(session, newest_days, names, days),
+        newest_days=_newest_days(session, pipelines),
+        figures=_figures(session, _labelled_days(session, metrics), {*metrics.values(), ROWS}, days),
     )
 
 
@@ -154,31 +154,47 @@ def days_until(newest: str, days: int) -> list[str]:
 
 def _names(pipelines: Sequence[str]) -> CTE:
     rows = [(name,) for name in pipelines]
-    return values(column("pipeline", String), name="asked").data(rows).cte("asked")
+    return values(column("pipeline", String), name="listed").data(rows).cte("listed")
 
 
 def _newest_days(session: Session, pipelines: Sequence[str]) -> dict[str, str]:
     if not pipelines:
         return {}
-    asked = _names(pipelines)
+    listed = _names(pipelines)
     newest = (
-        select(func.max(FigureRow.partition)).where(FigureRow.pipeline == asked.c.pipeline).correlate(asked)
+        select(func.max(FigureRow.partition)).where(FigureRow.pipeline == listed.c.pipeline).correlate(listed)
     ).scalar_subquery()
-    return {name: day for name, day in session.execute(select(asked.c.pipeline, newest)) if day}
+    return {name: day for name, day in session.execute(select(listed.c.pipeline, newest)) if day}
+
+
+def _labelled_days(session: Session, metrics: Mapping[str, str]) -> dict[str, str]:
+    """The newest day with labels of each pipeline: the newest that has its metric, however late labels are."""
+    rows = [(name, metric) for name, metric in metrics.items() if metric]
+    if not rows:
+        return {}
+    listed = values(column("pipeline", String), column("metric", String), name="listed").data(rows).cte("listed")
+    newest = (
+        select(FigureRow.partition)
+        .where(FigureRow.pipeline == listed.c.pipeline, FigureRow.name == listed.c.metric, FigureRow.slice == "")
+        .order_by(FigureRow.partition.desc())
+        .limit(1)
+        .correlate(listed)
+    ).scalar_subquery()
+    return {name: day for name, day in session.execute(select(listed.c.pipeline, newest)) if day}
 
 
 def _newest_verdicts(session: Session, pipelines: Sequence[str]) -> dict[str, dict[str, VerdictRow]]:
     found: dict[str, dict[str, VerdictRow]] = {}
     for kind in NIGHTLY if pipelines else ():
-        asked = _names(pipelines)
+        listed = _names(pipelines)
         newest = (
             select(VerdictRow.id)
-            .where(VerdictRow.pipeline == asked.c.pipeline, VerdictRow.kind == str(kind))
+            .where(VerdictRow.pipeline == listed.c.pipeline, VerdictRow.kind == str(kind))
             .order_by(VerdictRow.subject.desc(), VerdictRow.run_id.desc())
             .limit(1)
-            .correlate(asked)
+            .correlate(listed)
         ).scalar_subquery()
-        query = select(VerdictRow).where(VerdictRow.id.in_(select(newest).select_from(asked)))
+        query = select(VerdictRow).where(VerdictRow.id.in_(select(newest).select_from(listed)))
         for row in session.scalars(query.options(defer(VerdictRow.thresholds))):
             found.setdefault(row.pipeline, {})[row.kind] = row
     return found
@@ -217,9 +233,9 @@ def _judged(session: Session, models: Mapping[str, ModelVersionRow]) -> tuple[di
 
 
 def _figures(
-    session: Session, newest_days: Mapping[str, str], names: Collection[str], days: int
+    session: Session, labelled_days: Mapping[str, str], names: Collection[str], days: int
 ) -> dict[str, list[Figure]]:
-    windows = {name: days_until(day, days) for name, day in newest_days.items()}
+    windows = {name: days_until(day, days) for name, day in labelled_days.items()}
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline.in_(list(windows)),
         FigureRow.partition.in_({day for window in windows.values() for day in window}),

@@ -1,4 +1,4 @@
-"""Gathers the page of one pipeline: ledger, lake and Airflow are asked at once, none longer than a page may take."""
+"""Gathers the page of one pipeline: ledger, lake and Airflow are read at once, none longer than a page may take."""
 
 from __future__ import annotations
 
@@ -82,33 +82,33 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
         now: the time, in UTC; default: by the clock.
     """
     now, name = now or datetime.now(UTC), pipeline.name
-    pool, told = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
+    pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
     ledger = pool.submit(_rows, settings, pipeline)
     airflow = pool.submit(airflow_state, [name], now)
     day = pool.submit(newest_day, settings, name)
-    rows = told.of(LEDGER, ledger) or PipelineRows()
+    rows = parts.of(LEDGER, ledger) or PipelineRows()
     lake = Lake.open(name, settings)
     runs = list(dict.fromkeys(row.run_id for row in rows.versions[-SHOWN:]))
     costs = {run: pool.submit(train_cost, lake, run) for run in runs}
     drift_days = sorted({figure.partition for figure in rows.drift})
     reports = {key: pool.submit(_has_report, lake, key) for key in drift_days}
-    state = told.of(AIRFLOW, airflow) or AirflowState()
+    state = parts.of(AIRFLOW, airflow) or AirflowState()
     known = Standing(
         name=name,
         now=now,
         declared=pipeline,
         failed=state.failed.get(name, ()),
-        data_day=told.of(LAKE, day) or "",
-        ledger_answers=LEDGER not in told.silent,
+        data_day=parts.of(LAKE, day) or "",
+        ledger_answers=LEDGER not in parts.silent,
     )
     page = assemble(
         pipeline,
         known,
         rows,
         state,
-        {run: told.of(LAKE, cost) for run, cost in costs.items()},
-        [key for key, report in reports.items() if told.of(LAKE, report)],
-        told.silent,
+        {run: parts.of(LAKE, cost) for run, cost in costs.items()},
+        [key for key, report in reports.items() if parts.of(LAKE, report)],
+        parts.silent,
     )
     pool.shutdown(wait=False, cancel_futures=True)
     return page

@@ -91,7 +91,7 @@ def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
         pipeline: its file.
     """
     name = pipeline.name
-    fleet = fleet_rows(session, [name], [], 1)
+    fleet = fleet_rows(session, {name: pipeline.metric}, 1)
     newest = fleet.newest_days.get(name, "")
     quality = _figures(session, name, days_until(newest, QUALITY_DAYS), quality_names(pipeline.metric), [""])
     labelled = max((row.partition for row in quality if row.name == pipeline.metric), default="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -158,5 +159,6 @@ def _excess(days: Sequence[DayOfVersion | None]) -> dict[str, list[float | None]
     }
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.5g}")
+def _rounded(value: float) -> float | None:
+    """What JSON can say of it: a loss may be infinite."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The newest trainings of a pipeline: what each was asked for, what became of it, and what it cost."""
+"""The newest trainings of a pipeline: what became of it, and what it cost."""
 
 from __future__ import annotations
 

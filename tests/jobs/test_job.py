@@ -105,6 +105,7 @@ def test_a_record_knows_seconds_and_this_process_s_own_memory(probe: Probe) -> N
     assert 300e6 < record.peak_memory_bytes < 700e6
     assert 0 < record.import_seconds < 60
     assert record.seconds < 60
+    assert record.cpu_seconds > 0.1
 
 
 @pytest.mark.parametrize(

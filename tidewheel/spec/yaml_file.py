@@ -1,6 +1,6 @@
 """Reading the YAML of a pipeline file within bounds: neither its size nor what it unfolds to can hold up a reader.
 
-The scheduler, every job and the overview page read these files. So a file is looked at event by event first: its size,
+The scheduler, every job and the console read these files. So a file is looked at event by event first: its size,
 depth, number of values, and what aliases would repeat are known before a single object is made of it.
 """
 

@@ -29,6 +29,11 @@
     return ticks.length > 1 && ticks[1] - ticks[0] >= 27 * DAY ? day.slice(0, 7) : day.slice(5, 10);
   }
 
+  function scale(u, low, high) { // with room for the lane
+    const [least, most] = uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true);
+    return [least - (most - least) * 0.12, most];
+  }
+
   function mark(u, event) {
     const x = Math.round(u.valToPos(event.at, "x", true));
     const { left, top, width, height } = u.bbox;
@@ -93,7 +98,7 @@
   }));
   const quality = new uPlot({
     width: holder.clientWidth, height: 300, legend: { show: false }, cursor: shared, padding: [12, 12, 0, 0],
-    scales: { x: { time: true }, y: { range: (u, low, high) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.12, true) } },
+    scales: { x: { time: true }, y: { range: scale } },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
     axes: [{ ...time }, { ...axis(), size: 62 }],
     series: [{}, ...lines, { stroke: () => colour("soft"), dash: [4, 4], width: 1.5, points: { show: false } }],

@@ -112,8 +112,8 @@ def registry(aliases: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
                 "registered-models/search": {"registered_models": [{"name": "orders", "aliases": listed}]},
                 "runs/get?run_id=r5": {"run": {"info": {"lifecycle_stage": "deleted"}}},
             }
-            asked = self.path.removeprefix("/api/2.0/mlflow/")
-            found = next((answer for path, answer in answers.items() if asked.startswith(path)), None)
+            path = self.path.removeprefix("/api/2.0/mlflow/")
+            found = next((answer for known, answer in answers.items() if path.startswith(known)), None)
             self.send_response(200 if found else 404)
             self.end_headers()
             self.wfile.write(json.dumps(found).encode())

@@ -10,7 +10,7 @@ import pytest
 
 from tidewheel.lake import Lake
 
-KEPT = hashlib.sha256(b'{"name": "somebody"}').hexdigest()[:12] + "-customers.json"
+QUARANTINED = hashlib.sha256(b'{"name": "somebody"}').hexdigest()[:12] + "-customers.json"
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
 Get = Callable[..., httpx.Response]
 REPORT = "/lake/orders/reports/2026-01-05/raw.html"
@@ -57,8 +57,8 @@ def test_a_report_is_handed_out_as_it_is_in_an_origin_of_its_own(get: Get, lake:
     [
         "orders/reports/2026-01-05/missing.html",
         "orders/features/2026-01-05/manifest.json",
-        f"orders/landing/_quarantine/2026-01-06/{KEPT}",
-        f"orders/reports/../landing/_quarantine/2026-01-06/{KEPT}",
+        f"orders/landing/_quarantine/2026-01-06/{QUARANTINED}",
+        f"orders/reports/../landing/_quarantine/2026-01-06/{QUARANTINED}",
         "orders/reports/%2e%2e/%2e%2e/secret.json",
         "orders/reports/..%5c..%5csecret.json",
         "%2fetc/reports/passwd.json",

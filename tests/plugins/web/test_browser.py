@@ -13,7 +13,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from benchmarks.made_up_ledger import MadeUp, write_ledger
+from benchmarks.made_up_ledger import write_ledger
+from benchmarks.made_up_past import MadeUp
 from plugins.web.app import app
 from tests.conftest import wait_until
 from tests.free_ports import free_port
@@ -52,7 +53,7 @@ def address(project: Project) -> Iterator[str]:
 
 @pytest.fixture
 def page(address: str, token: Callable[[str], str]) -> Iterator[Page]:
-    """A tab of a logged-in user, whose complaints are kept in `page.complaints`."""
+    """A tab of a logged-in user, in a window of 1200 pixels."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -94,7 +95,7 @@ def test_the_console_is_drawn_steered_by_keys_and_runs_nothing_hostile(
     assert page.evaluate("window.hostile") is None
     assert complaints == []
     page.evaluate(INLINE)
-    assert page.evaluate("window.hostile") is None, "an inline script does not run, whoever put it there"
+    assert page.evaluate("window.hostile") is None, "an inline script does not run, wherever it came from"
 
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(color_scheme="dark")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime, timedelta
 
@@ -62,6 +63,13 @@ def test_the_chart_has_an_entry_for_every_day_of_the_calendar() -> None:
     assert drawn["lines"][1] == [None, None, 0.5]
     assert len(drawn["lines"]) == LINES
     assert drawn["versions"] == ["4", None, "5"]
+
+
+def test_an_infinite_loss_is_a_gap_and_no_broken_page() -> None:
+    figures = [figure("2026-11-18", "log_loss", math.inf), figure("2026-11-19", "log_loss", 0.5)]
+    drawn = chart_data(quality("log_loss", figures), [])
+    assert drawn["lines"][0] == [None, 0.5]
+    json.dumps(drawn, allow_nan=False)
 
 
 def trigger(day: str, outcome: str, at: datetime) -> VerdictRow:

@@ -1,0 +1,112 @@
+"""What happens next to a pipeline, and what its trainings cost: pure, from rows of the ledger."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugins.web.airflow_runs import NextNight
+from plugins.web.attention import Standing
+from plugins.web.outlook import outlook
+from plugins.web.trainings import Cost, spent, train_cost, trainings
+from tests.pipelines import PIPELINE_FILE
+from tidewheel.lake import Lake, Store
+from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, RetrainRequestRow, VerdictRow
+from tidewheel.runs import JobRecord, write_record
+from tidewheel.spec import Pipeline, load_pipeline
+
+NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Pipeline:
+    path = tmp_path / "orders.yaml"
+    path.write_text(PIPELINE_FILE + "gate: {approval: manual, approval_timeout_hours: 48}\n")
+    return load_pipeline(path)
+
+
+def version(number: str, day: str) -> ModelVersionRow:
+    return ModelVersionRow(version=number, as_of=day, run_id=f"run {number}")
+
+
+def gate(number: str, outcome: str) -> VerdictRow:
+    said = f"{outcome}: version {number}"
+    return VerdictRow(kind="gate", subject=f"version {number}", outcome=outcome, sentence=said, decided_at=NOW)
+
+
+def steps(pipeline: Pipeline, night: NextNight | None = None, **facts: Any) -> dict[str, str]:
+    champion = facts.pop("champion_row", None)
+    found = outlook(pipeline, Standing("orders", NOW, declared=pipeline, **facts), night, champion)
+    return {step.when: step.words for step in found}
+
+
+def test_what_is_under_way_comes_before_the_next_night(orders: Pipeline) -> None:
+    found = steps(
+        orders,
+        NextNight(datetime(2026, 11, 28, 3, 0, tzinfo=UTC), "2026-11-27"),
+        release=ReleaseRow(version="8", status="running"),
+        waiting=gate("9", "passed"),
+        request=RetrainRequestRow(reason="by hand", day=None),
+        label_day="2026-11-25",
+        champion_row=version("8", "2026-11-17"),
+    )
+    assert list(found) == [
+        "now",
+        "until 2026-11-29 09:00 UTC",
+        "next night",
+        "2026-11-28 03:00 UTC",
+        "2026-11-27 at the earliest",
+        "2026-12-08",
+    ]
+    assert found["2026-11-28 03:00 UTC"] == "The next night lands, scores and monitors 2026-11-27."
+    assert found["until 2026-11-29 09:00 UTC"] == "Version 9 waits for an approval; no answer rejects it."
+
+
+def test_a_paused_pipeline_says_so(orders: Pipeline) -> None:
+    assert "until somebody unpauses it" in steps(orders, NextNight(paused=True))["paused"]
+
+
+def test_where_airflow_has_planned_nothing_the_schedule_says_when(orders: Pipeline) -> None:
+    assert steps(orders)["2026-11-28 03:00 UTC"].startswith("By the schedule, the next night lands 2026-11-27")
+
+
+def test_a_source_that_has_ended_awaits_no_labels(orders: Pipeline) -> None:
+    ended = orders.model_copy(update={"source": orders.source.model_copy(update={"end": date(2026, 11, 25)})})
+    assert not any("earliest" in when for when in steps(ended, label_day="2026-11-25"))
+
+
+def test_a_champion_from_elsewhere_has_no_age(orders: Pipeline) -> None:
+    assert list(steps(orders, champion_row=version("8", ""))) == ["2026-11-28 03:00 UTC"]
+
+
+def test_fits_and_seconds_of_the_budgets_period_are_added_up(orders: Pipeline) -> None:
+    day = date(2026, 11, 26)
+    versions = [version(str(n), str(day - timedelta(days=days))) for n, days in ((1, 100), (2, 60), (3, 40), (4, 1))]
+    gates = [gate("2", "passed"), gate("3", "refused"), gate("4", "passed")]
+    promotions = [PromotionRow(version="1"), PromotionRow(version="2")]
+    costs = {"run 2": Cost(2, 40.0, 100.0), "run 3": Cost(1, 20.0, 50.0), "run 1": Cost(9, 9.0, 9.0), "run 4": None}
+    done = trainings(versions, gates, promotions, costs)
+    assert [(one.version, one.outcome, one.promoted) for one in done] == [
+        ("4", "passed", False),
+        ("3", "refused", False),
+        ("2", "passed", True),
+        ("1", "", True),
+    ]
+    found = spent(orders, str(day), done)
+    assert (found.days, found.trainings, found.fits, found.promoted) == (84, 3, 4, 1)
+    assert (found.seconds, found.cpu_seconds, found.seconds_each) == (60.0, 150.0, 150.0)
+    assert found.price(2.4) == pytest.approx(0.1)
+
+
+def test_a_record_that_cannot_be_read_costs_nothing_that_is_known(tmp_path: Path) -> None:
+    lake = Lake("orders", Store(f"file://{tmp_path}/lake", {}))
+    record = JobRecord(pipeline="orders", job="train", run_id="run 1", partition="", figures={"fits": 2}, seconds=3)
+    path = write_record(lake, record)
+    assert train_cost(lake, "run 1") == Cost(2, 3.0, 0.0)
+    lake.store.replace(path, b"{")
+    assert train_cost(lake, "run 1") is None
+    assert train_cost(lake, "never was") is None
+    assert train_cost(lake, "") is None
