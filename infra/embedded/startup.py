@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ def prepare(installation: Installation) -> dict[str, Program]:
     if not installation.is_external(AIRFLOW):
         url = postgres.beside(installation.address(DATABASE), postgres.AIRFLOW)
         sections = airflow_services.configuration(layout, installation.settings, credentials, url, ports)
+        sections |= airflow_services.telemetry(os.environ)
         airflow_services.write_files(layout, sections, credentials.airflow_password)
         found += airflow_services.programs(layout, variables, ports)
     if not installation.is_external(ENDPOINT):

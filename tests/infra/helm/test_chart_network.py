@@ -68,7 +68,7 @@ def test_each_store_admits_who_needs_it_and_nobody_else(tmp_path: Path) -> None:
     objects = render({}, tmp_path)
     stores = {*AIRFLOW, "mlflow", "prepare", "test", "job"}
 
-    assert admitted(objects, "postgresql") == stores
+    assert admitted(objects, "postgresql") == stores | {"exporter"}
     assert admitted(objects, "s3") == stores | {"executor", "model"}
     assert admitted(objects, "mlflow") == {*AIRFLOW, "test", "job"}
     assert admitted(objects, "airflow-api-server") == {*AIRFLOW, "test"}
@@ -95,6 +95,15 @@ def test_clients_are_let_in_to_what_holds_data_and_not_to_airflow(tmp_path: Path
         assert admits(policy, CALLERS["stranger"], OUTSIDE), store
         assert not admits(policy, {}, OUTSIDE), store
     assert not admits(named(objects, "NetworkPolicy", "tidewheel-airflow-api-server"), CALLERS["stranger"], OUTSIDE)
+
+
+def test_only_named_scrapers_reach_the_exporter(tmp_path: Path) -> None:
+    assert named(render({}, tmp_path), "NetworkPolicy", "tidewheel-exporter")["spec"]["ingress"] == []
+    peer = {"namespaceSelector": {"matchLabels": OUTSIDE}}
+    objects = render({"networkPolicy": {"scrapers": [peer]}}, tmp_path)
+    policy = named(objects, "NetworkPolicy", "tidewheel-exporter")
+    assert admits(policy, {"app": "prometheus"}, OUTSIDE)
+    assert not admits(policy, {"app": "prometheus"}, {"kubernetes.io/metadata.name": "other"})
 
 
 def test_a_page_with_a_route_lets_its_gateway_in(tmp_path: Path) -> None:

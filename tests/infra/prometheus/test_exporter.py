@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from infra.envoy.admin import ClusterRequests
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.exporter import registry
 from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import RouterCounts, routers
+from infra.prometheus.shared import SharedCollector
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models, subject
@@ -182,3 +186,26 @@ def test_an_envoy_that_is_away_is_none_and_a_line_in_the_log(
     assert read is not None
     assert read() == {"envoy": None}
     assert "Envoy does not answer at http://127.0.0.1:1" in caplog.text
+
+
+class Slow(Collector):
+    """Takes a while, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def collect(self) -> Iterator[Metric]:
+        self.asked += 1
+        time.sleep(0.2)
+        yield GaugeMetricFamily("slow", "it is", value=self.asked)
+
+
+def test_scrapes_that_come_at_once_share_one_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow()
+    shared = SharedCollector(slow)
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(lambda _: [family.samples[0].value for family in shared.collect()], range(5)))
+
+    assert (slow.asked, found) == (1, [[1]] * 5)
+    monkeypatch.setattr("infra.prometheus.shared.FRESH_SECONDS", -1)
+    assert [family.samples[0].value for family in shared.collect()] == [2]
