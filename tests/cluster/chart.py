@@ -178,6 +178,7 @@ def small_values(storage_class: str) -> dict[str, Any]:
         "mlflow": stored,
         "airflow": {"apiServer": idle, "scheduler": stored, "dagProcessor": idle, "triggerer": idle},
         "prepare": idle,
+        "metrics": idle,
         "jobs": {"podTemplate": {"spec": template}},
         # infra/images/Dockerfile says so to its images.
         "env": [{"name": "PYTHONPATH", "value": "/opt/tidewheel"}],
