@@ -43,6 +43,7 @@ COMMANDS = {
     TRIGGERER: ("triggerer", "--skip-serve-logs"),
 }
 DAY = 24 * 3600
+METRICS_RECEIVERS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 MIGRATION_SECONDS = 600.0
 COLLECTOR_SECONDS = "2"
 
@@ -88,6 +89,8 @@ def configuration(
             "expose_config": False,
             "instance_name": "Tidewheel",
         },
+        # On where a receiver is named: see `telemetry`.
+        "metrics": {"otel_on": False},
         "api_auth": {"jwt_secret": credentials.airflow_jwt_secret, "jwt_issuer": "tidewheel"},
         # A task's token is renewed only while its heartbeats arrive: let it outlive a suspended laptop.
         "execution_api": {"jwt_expiration_time": DAY},
@@ -111,6 +114,12 @@ def configuration(
             "dag_bundle_storage_path": layout.airflow / "bundles",
         },
     }
+
+
+def telemetry(environment: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    """Options that have Airflow send its metrics, where a standard variable of OpenTelemetry names a receiver."""
+    named = any(environment.get(variable) for variable in METRICS_RECEIVERS)
+    return {"metrics": {"otel_on": True}} if named else {}
 
 
 def write_files(layout: Layout, sections: Mapping[str, Mapping[str, object]], password: str) -> None:

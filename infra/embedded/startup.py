@@ -64,6 +64,7 @@ def prepare(installation: Installation) -> dict[str, Program]:
     if not installation.is_external(AIRFLOW):
         url = postgres.beside(installation.address(DATABASE), postgres.AIRFLOW)
         sections = airflow_services.configuration(layout, installation.settings, credentials, url, ports)
+        sections |= airflow_services.telemetry(os.environ)
         airflow_services.write_files(layout, sections, credentials.airflow_password)
         found += airflow_services.programs(layout, variables, ports)
     if not installation.is_external(ENDPOINT):

@@ -48,8 +48,9 @@ class EnvoyAdmin:
         self.url = url.rstrip("/")
         socket = self.url.removeprefix(UNIX) if self.url.startswith(UNIX) else None
         self._base = "http://envoy" if socket else self.url
-        # Without a pool: an object of this kind lives as long as nobody asks it.
-        self._open = functools.partial(httpx.HTTPTransport, uds=socket)
+        # Without a pool: an object of this kind lives as long as nobody asks it. To load certificates takes longer than
+        # to ask, and a socket needs none.
+        self._open = functools.partial(httpx.HTTPTransport, uds=socket, verify=socket is None)
 
     def ready(self) -> str:
         """Why it does not take requests, empty where it does."""

@@ -98,7 +98,7 @@ def _panel(panel: Panel) -> Json:
         }
         for n, (expr, legend) in enumerate(panel.queries)
     ]
-    steps = [{"color": "green", "value": None}]
+    steps: list[Json] = [{"color": "green", "value": None}]
     if panel.thresholds:
         steps += [{"color": c, "value": v} for c, v in zip(("yellow", "red"), panel.thresholds, strict=True)]
     defaults = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}

@@ -28,6 +28,7 @@ EMBEDDED_ONLY = {
 }
 IN_CONTAINERS = {
     "core": {"execution_api_server_url": "http://airflow:8080/execution/"},
+    "metrics": {"otel_on": "${AIRFLOW_OTEL_METRICS:-False}"},
     "api": {"host": "0.0.0.0", "base_url": "http://localhost:${AIRFLOW_PORT:-8080}"},  # noqa: S104 - a container's own
 }
 

@@ -16,6 +16,7 @@ from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.recorder import TrafficRecorder
 from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import ReadRouters, routers
+from infra.prometheus.shared import SharedCollector
 from infra.prometheus.targets import model_services
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import TrafficLog
@@ -34,9 +35,9 @@ def registry(settings: Settings, read: ReadRouters | None = None) -> CollectorRe
         read: reads its routers; None where it has none.
     """
     found = CollectorRegistry()
-    found.register(LedgerCollector(settings))
+    found.register(SharedCollector(LedgerCollector(settings)))
     if read is not None:
-        found.register(RequestsCollector(read))
+        found.register(SharedCollector(RequestsCollector(read)))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=found)
     return found

@@ -75,7 +75,7 @@ class TrafficRecorder:
     def _hold(self, new: Reading) -> None:
         """Add a reading; it replaces the router's last one of the same minute, since counters only grow."""
         readings = self._held.setdefault(new.router, [])
-        if len(readings) > 1 and _minute(readings[-1]) == _minute(new) and _between(*readings[-2:], new):
+        if len(readings) > 1 and _minute(readings[-1]) == _minute(new) and _between(readings[-2], readings[-1], new):
             readings.pop()
         readings.append(new)
         if len(readings) > HELD_READINGS:

@@ -37,11 +37,12 @@ def rules() -> dict[str, Any]:
 
 
 def _ratios() -> Iterator[Rule]:
+    # Envoy gives no sum of the times, and a histogram without a sum has no `_count` either.
     parts = {
         "errors": f'sum by (pipeline) (rate({REQUESTS}{{outcome="failed"}}[WINDOW]))'
         f" / sum by (pipeline) (rate({REQUESTS}[WINDOW]))",
         "slow": f'1 - sum by (pipeline) (rate({TIMES}_bucket{{le="{FAST_SECONDS}"}}[WINDOW]))'
-        f" / sum by (pipeline) (rate({TIMES}_count[WINDOW]))",
+        f' / sum by (pipeline) (rate({TIMES}_bucket{{le="+Inf"}}[WINDOW]))',
     }
     for window in WINDOWS:
         for name, expr in parts.items():

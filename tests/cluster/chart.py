@@ -189,6 +189,7 @@ def small_values(storage_class: str) -> dict[str, Any]:
         "prepare": idle,
         "serving": _serving(mounts, volumes),
         "gateway": {"podsNamespace": GATEWAY_PODS},
+        "metrics": idle,
         "jobs": {"podTemplate": {"spec": template}},
         # infra/images/Dockerfile says so to its images.
         "env": [{"name": "PYTHONPATH", "value": "/opt/tidewheel"}],

@@ -31,8 +31,15 @@ def test_all_of_the_platform_is_ready_and_helms_own_test_passes(installed: Insta
     phases = {pod.metadata.labels["app.kubernetes.io/component"]: pod.status.phase for pod in installed.pods()}
     assert phases.pop("prepare") == "Succeeded"
     assert set(phases.values()) == {"Running"}, phases
-    assert len(phases) == 7
+    assert len(phases) == 8
     installed.helm("test", "--timeout", "3m")
+
+
+def test_the_exporter_publishes_the_ledgers_state(installed: Installation) -> None:
+    page = httpx.get(f"{installed.address('tidewheel-exporter')}/metrics", timeout=30).text
+
+    assert "tidewheel_ledger_up 1.0" in page
+    assert 'tidewheel_pipeline_info{pipeline="' in page
 
 
 def test_the_pages_open_behind_their_logins_only(installed: Installation) -> None:

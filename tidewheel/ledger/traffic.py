@@ -95,8 +95,7 @@ class TrafficLog:
             known = {} if anew else {service: Counted.from_json(row.counted) for service, row in totals.items()}
             found = {}
             for (pipeline, colour), counted in reading.counted.items():
-                seen = counted.since(known.get(f"{pipeline}-{colour}", Counted()))
-                found[pipeline, colour] = seen or counted.since(Counted()) or Seen()
+                found[pipeline, colour] = _since(counted, known.get(f"{pipeline}-{colour}", Counted()))
             _add(session, _versioned(session, found, reading.at), MINUTE, _floor(reading.at, MINUTE))
             _keep_totals(session, reading, totals)
             session.merge(
@@ -159,6 +158,12 @@ def by_version(points: Iterable[Point]) -> dict[str, Seen]:
     for point in points:
         sums[point.version] = sums.get(point.version, Seen()) + point.seen
     return sums
+
+
+def _since(counted: Counted, earlier: Counted) -> Seen:
+    """What happened since an earlier reading, or since the router has begun to count anew."""
+    seen = counted.since(earlier)
+    return Seen(counted.requests, counted.errors, counted.refused, counted.times) if seen is None else seen
 
 
 def _versioned(session: Session, found: Mapping[tuple[str, str], Seen], at: datetime) -> dict[Key, Seen]:

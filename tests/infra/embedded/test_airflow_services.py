@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from infra.embedded import airflow_services
 from infra.embedded.credentials import Credentials
 from infra.embedded.layout import Layout
@@ -126,3 +128,22 @@ def test_a_task_waits_for_an_api_server_that_is_away_as_long_as_the_scheduler_wa
 
 
 CREDENTIALS = Credentials()
+
+
+@pytest.mark.parametrize(
+    ("environment", "sections"),
+    [
+        ({}, {}),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, {}),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t:4318/v1/traces"}, {}),
+        (
+            {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://p:9090/api/v1/otlp/v1/metrics"},
+            {"metrics": {"otel_on": True}},
+        ),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, {"metrics": {"otel_on": True}}),
+    ],
+)
+def test_airflow_sends_its_metrics_where_a_receiver_is_named(
+    environment: dict[str, str], sections: dict[str, dict[str, object]]
+) -> None:
+    assert airflow_services.telemetry(environment) == sections

@@ -22,7 +22,7 @@ SETS: dict[str, dict[str, Any]] = {
         "s3": {"enabled": False},
         "mlflow": {"enabled": False, "url": "https://mlflow.example"},
         "airflow": {"enabled": False},
-        "exporter": {"enabled": False},
+        "metrics": {"enabled": False},
         "networkPolicy": {"enabled": False},
         "podDisruptionBudget": {"enabled": False},
     },
@@ -34,6 +34,7 @@ SETS: dict[str, dict[str, Any]] = {
             "mlflowHostname": "m.example",
         },
         "serving": {"enabled": True, "image": "serving:1", "url": "https://models.example"},
+        "metrics": {"monitors": True, "monitorLabels": {"release": "prometheus"}, "dashboards": True},
     },
 }
 

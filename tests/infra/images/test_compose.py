@@ -83,6 +83,7 @@ def test_every_port_is_published_on_this_machine_alone(services: dict[str, Any])
         "127.0.0.1:${AIRFLOW_PORT:-8080}:8080",
         "127.0.0.1:${ENDPOINT_PORT:-8000}:8000",
         "127.0.0.1:${EXPORTER_PORT:-9464}:9464",
+        "127.0.0.1:${GRAFANA_PORT:-3000}:3000",
         "127.0.0.1:${MLFLOW_PORT:-5000}:5000",
     ]
 
@@ -96,7 +97,7 @@ def test_every_secret_is_asked_for_and_generated(services: dict[str, Any]) -> No
 
 
 def test_all_services_but_the_database_run_from_the_one_image(services: dict[str, Any]) -> None:
-    images = {name: service["image"] for name, service in services.items()}
+    images = {name: service["image"] for name, service in services.items() if "profiles" not in service}
 
     assert images.pop("postgres") == "${POSTGRES_IMAGE:-postgres:18}"
     assert set(images.values()) == {"${TIDEWHEEL_IMAGE:-tidewheel:latest}"}
@@ -110,6 +111,24 @@ def test_services_run_on_a_read_only_root_file_system_and_without_rights(service
             assert service["read_only"], name
             assert service["cap_drop"] == ["ALL"], name
             assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_monitoring_is_optional_and_finds_exporter_services_and_dashboards(services: dict[str, Any]) -> None:
+    assert {name for name, service in services.items() if "profiles" in service} == {"prometheus", "grafana"}
+    prometheus, grafana = services["prometheus"], services["grafana"]
+    # exporter and model services listen on the loopback of the container of `endpoint`
+    assert prometheus["network_mode"] == "service:endpoint"
+    assert "--config.file=/etc/prometheus/prometheus.yaml" in prometheus["command"]
+    mounted = dict(volume.split(":")[1::-1] for volume in [*prometheus["volumes"], *grafana["volumes"]])
+    assert (ROOT / mounted["/etc/prometheus"] / "prometheus.yaml").exists()
+    assert list((ROOT / mounted["/var/lib/dashboards"]).glob("*.json"))
+    provisioning = ROOT / mounted["/etc/grafana/provisioning"]
+    yaml = YAML(typ="safe")
+    [provider] = yaml.load((provisioning / "dashboards" / "tidewheel.yaml").read_text())["providers"]
+    assert provider["options"]["path"] == "/var/lib/dashboards"
+    [source] = yaml.load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "$PROMETHEUS_URL")
+    assert grafana["environment"]["PROMETHEUS_URL"] == "http://endpoint:9090"
 
 
 def test_jobs_share_network_processes_and_state_of_the_model_services_they_release(services: dict[str, Any]) -> None:

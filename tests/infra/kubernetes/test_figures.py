@@ -7,15 +7,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.kubernetes import figures
 from infra.kubernetes.api import KubernetesApi
-from infra.kubernetes.figures import cluster_figures
+from infra.kubernetes.figures import cluster_figures, service_figures
 from infra.kubernetes.gateway import Gateway
+from infra.prometheus.routers import gateway_counts
+from tests.pipelines import PIPELINE_FILE
 from tidewheel.errors import PlatformError, SettingsError
+from tidewheel.release.counted import Counted
 from tidewheel.settings import Settings
 
 BLUE = "httproute/ns/shop/rule/0/backend/0"
@@ -36,6 +40,8 @@ envoy_cluster_upstream_rq_time_bucket{{envoy_cluster_name="{BLUE}",le="25"}} 95
 envoy_cluster_upstream_rq_time_bucket{{envoy_cluster_name="{BLUE}",le="+Inf"}} 100
 envoy_cluster_upstream_rq_time_sum{{envoy_cluster_name="{BLUE}"}} 900
 envoy_cluster_upstream_rq_time_count{{envoy_cluster_name="{BLUE}"}} 100
+# TYPE envoy_server_uptime gauge
+envoy_server_uptime{{}} 4321
 """
 
 
@@ -68,6 +74,38 @@ def test_the_figures_of_a_colour_are_those_of_all_gateway_pods_together(monkeypa
         assert not cluster_figures([address], {"httproute/ns/other/rule/0/backend/0"}).known
     with pytest.raises(PlatformError, match="must reach the cluster's pods"):
         cluster_figures([address], {BLUE})
+
+
+def test_the_figures_of_one_gateway_pod_come_by_service_with_its_uptime(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = "httproute/ns/shop/rule/0-mirror-0"
+    services = {BLUE: ("shop", "blue"), copies: ("shop", "blue"), "httproute/ns/idle/rule/0": ("idle", "blue")}
+    with gateway_pod(monkeypatch) as address:
+        uptime, found = service_figures(address, services)
+
+    assert (uptime, found.keys()) == (4321, {("shop", "blue")})
+    blue = found["shop", "blue"]
+    assert (blue.completed, blue.failed, blue.refused, blue.resets) == (100, 6, 4, 1)
+    assert blue.times == ((5.0, 60), (25.0, 35))
+
+
+def test_the_exporter_reads_each_gateway_pod_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cluster_of_nobody: KubernetesApi
+) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "shop.yaml").write_text(PIPELINE_FILE.replace("orders", "shop"))
+    settings = Settings(project=tmp_path, serving_namespace="ns")
+    gateway = Gateway(cluster_of_nobody, settings)
+    assert gateway_counts(gateway, settings) == {"gateway": None}
+
+    with gateway_pod(monkeypatch) as address:
+        monkeypatch.setattr(gateway, "pods", lambda: {"pod-a": address, "pod-b": "127.0.0.2"})
+        found = gateway_counts(gateway, settings)
+    assert found.keys() == {"pod-a", "pod-b"}
+    assert found["pod-b"] is None
+    assert found["pod-a"] is not None
+    reading = found["pod-a"].reading()
+    assert (reading.router, reading.uptime_seconds) == ("pod-a", 4321)
+    assert reading.counted == {("shop", "blue"): Counted(100, 6, 4, ((5.0, 60), (25.0, 35)))}
 
 
 def condition(kind: str, status: str, generation: int) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def test_an_installations_template_adds_to_a_pod_and_never_changes_what_makes_it
     assert (labels["team"], labels["tidewheel/colour"], labels["tidewheel/pipeline"]) == ("growth", "blue", "orders")
     assert made["metadata"]["annotations"] == {
         "note": "ours",
+        "tidewheel/pipeline": "orders",
         "tidewheel/version": "7",
         "tidewheel/content-hash": "c0ffee",
     }

@@ -32,15 +32,15 @@ class Model(BaseHTTPRequestHandler):
 
 
 class RunningEnvoy:
-    """Routes a pipeline's requests to a colour; may be started again.
+    """Routes pipelines' requests to a colour; may be started again.
 
     Args:
         folder: of its files.
-        pipeline: whose requests it routes.
+        pipelines: whose requests it routes; `orders` where none is named.
     """
 
-    def __init__(self, folder: Path, pipeline: str = "orders") -> None:
-        self._files, self._port, self._pipeline = EnvoyFiles(folder), free_port(), pipeline
+    def __init__(self, folder: Path, *pipelines: str) -> None:
+        self._files, self._port, self._pipelines = EnvoyFiles(folder), free_port(), pipelines or ("orders",)
         self._model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
         threading.Thread(target=self._model.serve_forever, daemon=True).start()
         socket = folder / "admin.sock"
@@ -51,7 +51,11 @@ class RunningEnvoy:
     def route(self, *colours: str) -> None:
         """Have these colours, and send requests to the last of them."""
         ports = (self._model.server_address[1],)
-        targets = [Target(self._pipeline, colour, "1", ports, live=colour == colours[-1]) for colour in colours]
+        targets = [
+            Target(pipeline, colour, "1", ports, live=colour == colours[-1])
+            for pipeline in self._pipelines
+            for colour in colours
+        ]
         publish(self._files.clusters, CLUSTER, clusters(targets))
         publish(self._files.routes, ROUTES, [routes(targets)])
 
@@ -60,11 +64,12 @@ class RunningEnvoy:
         self._process = subprocess.Popen(router.program(self._files).command, stderr=subprocess.DEVNULL)
         wait_until(lambda: self._answers(), "the model answers through Envoy")
 
-    def send(self, number: int, status: int = 200) -> None:
-        """Send requests that the model answers with a status."""
+    def send(self, number: int, status: int = 200, pipeline: str = "") -> None:
+        """Send requests that the model answers with a status, of the first pipeline or another one."""
+        url = f"{self._url}/{pipeline or self._pipelines[0]}/predict"
         with httpx.Client(trust_env=False) as client:
             for _ in range(number):
-                assert client.post(f"{self._url}/predict", content=str(status)).status_code == status
+                assert client.post(url, content=str(status)).status_code == status
 
     def kill(self) -> None:
         """End it at once."""
@@ -79,9 +84,11 @@ class RunningEnvoy:
 
     @property
     def _url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/{self._pipeline}"
+        return f"http://127.0.0.1:{self._port}"
 
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return httpx.post(f"{self._url}/ready", content="200", trust_env=False).status_code == 200
+            return (
+                httpx.post(f"{self._url}/{self._pipelines[0]}/ready", content="200", trust_env=False).status_code == 200
+            )
         return False

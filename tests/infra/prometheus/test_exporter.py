@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from infra.envoy.admin import ClusterRequests
+from infra.local.endpoints import Endpoint, Place
 from infra.prometheus.collector import LedgerCollector
-from infra.prometheus.exporter import registry
+from infra.prometheus.exporter import Pages, registry
 from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import RouterCounts, routers
+from infra.prometheus.shared import SharedCollector
+from infra.prometheus.targets import model_services
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models, subject
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.release import Colour
+from tidewheel.release.traffic import Traffic
 from tidewheel.settings import Settings
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -182,3 +194,64 @@ def test_an_envoy_that_is_away_is_none_and_a_line_in_the_log(
     assert read is not None
     assert read() == {"envoy": None}
     assert "Envoy does not answer at http://127.0.0.1:1" in caplog.text
+
+
+class Slow(Collector):
+    """Takes a while, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def collect(self) -> Iterator[Metric]:
+        self.asked += 1
+        time.sleep(0.2)
+        yield GaugeMetricFamily("slow", "it is", value=self.asked)
+
+
+def test_scrapes_that_come_at_once_share_one_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow()
+    shared = SharedCollector(slow)
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(lambda _: [family.samples[0].value for family in shared.collect()], range(5)))
+
+    assert (slow.asked, found) == (1, [[1]] * 5)
+    monkeypatch.setattr("infra.prometheus.shared.FRESH_SECONDS", -1)
+    assert [family.samples[0].value for family in shared.collect()] == [2]
+
+
+def test_the_model_services_of_this_machine_are_listed_with_pipeline_colour_and_version(settings: Settings) -> None:
+    assert model_services(settings) == []
+    folder = settings.home / "endpoints"
+    folder.mkdir(parents=True)
+    places = {Colour.GREEN: Place("4", "hash", (21002,)), Colour.BLUE: Place("3", "hash", (21000, 21001))}
+    (folder / "orders.json").write_text(Endpoint("orders", Traffic(Colour.BLUE), places).to_json())
+
+    assert model_services(settings) == [
+        {
+            "targets": ["127.0.0.1:21000", "127.0.0.1:21001"],
+            "labels": {"pipeline": "orders", "colour": "blue", "model_version": "3"},
+        },
+        {"targets": ["127.0.0.1:21002"], "labels": {"pipeline": "orders", "colour": "green", "model_version": "4"}},
+    ]
+
+
+@contextmanager
+def exporter(settings: Settings, recording: threading.Thread | None) -> Iterator[str]:
+    facts = {"registry": registry(settings), "settings": settings, "recording": recording}
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Pages", (Pages,), facts)) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_an_exporter_whose_recorder_has_died_is_not_healthy(settings: Settings) -> None:
+    over = threading.Event()
+    recording = threading.Thread(target=over.wait)
+    recording.start()
+    with exporter(settings, recording) as url:
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        over.set()
+        recording.join()
+        assert httpx.get(f"{url}/healthz").status_code == 503
+        assert httpx.get(f"{url}/targets").json() == []
+        assert "tidewheel_ledger_up 1.0" in httpx.get(f"{url}/metrics").text

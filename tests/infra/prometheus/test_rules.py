@@ -40,8 +40,8 @@ def requests(failed: str, answered: str) -> dict[str, str]:
 
 
 def times(fast: str, every: str) -> dict[str, str]:
-    name = f'tidewheel_router_request_seconds_%s{{{P},colour="blue"%s}}'
-    return {name % ("bucket", ',le="0.25"'): fast, name % ("count", ""): every}
+    name = f'tidewheel_router_request_seconds_bucket{{{P},colour="blue",le="%s"}}'
+    return {name % "0.25": fast, name % "+Inf": every}
 
 
 def since(name: str, labels: str, seconds: int, renewed: int = 0) -> dict[str, str]:
