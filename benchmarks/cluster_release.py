@@ -45,7 +45,7 @@ QUIET_SECONDS, SETTLING_SECONDS = 5.0, 5.0
 HEAVY_ROWS = 60
 """Rows of a request while pods are to be added: the CPU of one pod no longer suffices for its share."""
 SCALING_SECONDS, READY_SECONDS = 240.0, 180.0
-BAKE_SECONDS = 60.0
+PATIENT = {"bake_seconds": 60, "ready_timeout_seconds": READY_SECONDS}
 TOO_MANY_REQUESTS = 429
 """What the API server answers where a PodDisruptionBudget does not allow an eviction yet."""
 
@@ -180,7 +180,7 @@ def rollback(place: Place, house: ServingHouse) -> None:
 
 def rollback_by_hand(place: Place) -> None:
     """Have `tidewheel rollback` take a release back while it bakes."""
-    spec = place.pipeline.release.model_copy(update={"bake_seconds": BAKE_SECONDS})
+    spec = place.pipeline.release.model_copy(update=PATIENT)
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
     with tempfile.TemporaryDirectory() as project, ThreadPoolExecutor(1) as thread, _load(place) as load:
         command, variables = _rollback_command(place, Path(project))
@@ -212,7 +212,7 @@ def rollback_by_hand(place: Place) -> None:
 
 def rollback_by_guard(place: Place) -> None:
     """Release a version that fails some of its requests."""
-    spec = place.pipeline.release.model_copy(update={"bake_seconds": BAKE_SECONDS})
+    spec = place.pipeline.release.model_copy(update=PATIENT)
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
     with _load(place) as load:
         number = executor.begin("errs", "benchmark").number
