@@ -42,7 +42,7 @@ class Kit:
 
     @contextmanager
     def without(self, name: str) -> Iterator[None]:
-        """End a process, at once if it does not end by itself; after the block it is started again, and the cluster is ready."""
+        """End a process, by force if need be; after the block it is started again, and the cluster is ready."""
         identity, *_ = (self._home / "run" / f"{name}.pid").read_text().split()
         process = psutil.Process(int(identity))
         process.terminate()
