@@ -72,7 +72,7 @@ def test_a_release_in_whose_middle_the_cluster_is_away_loses_no_request_and_is_d
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         number = executor.begin("2", "first").number
         under_way = thread.submit(executor.run, number)
-        wait_until(lambda: any(row.name == stage for row in place.releases.stages(number)), f"{stage} has begun", 60)
+        wait_until(lambda: any(row.name == stage for row in place.releases.stages(number)), f"{stage} has begun", 240)
         with away(outage, cut_off)():
             hold_out(traffic)
         # It has outlasted the outage or says that it saw it; then the release goes on, or is begun again.
