@@ -45,7 +45,7 @@ QUIET_SECONDS, SETTLING_SECONDS = 5.0, 5.0
 HEAVY_ROWS = 60
 """Rows of a request while pods are to be added: the CPU of one pod no longer suffices for its share."""
 SCALING_SECONDS, READY_SECONDS = 240.0, 180.0
-BAKE_SECONDS = 60.0
+PATIENT = {"bake_seconds": 60, "ready_timeout_seconds": READY_SECONDS}
 TOO_MANY_REQUESTS = 429
 """What the API server answers where a PodDisruptionBudget does not allow an eviction yet."""
 
@@ -112,14 +112,14 @@ def scaling(place: Place, house: ServingHouse) -> None:
     start(place, BLUE, "1")
     house.let_pods_go_at_once(place, BLUE)
     reroute(place.backend, Traffic(BLUE))
-    began = time.monotonic()
     with _load(place, rows=HEAVY_ROWS) as heavy:
+        began = time.monotonic()
         wait_until(lambda: place.backend.ready_replicas(BLUE) == 3, "three pods answer", SCALING_SECONDS)
         up = time.monotonic() - began
         time.sleep(SETTLING_SECONDS)
     _report(f"1 to 3 pods, {HEAVY_ROWS} rows a request", heavy, f"three pods answer after {up:.0f} s")
-    began = time.monotonic()
     with _load(place) as light:
+        began = time.monotonic()
         wait_until(lambda: len(house.pods(place, BLUE)) == 1, "one pod is left", SCALING_SECONDS)
         down = time.monotonic() - began
         time.sleep(SETTLING_SECONDS)
@@ -136,8 +136,8 @@ def pods(place: Place, house: ServingHouse) -> None:
 
 def pod_deleted(place: Place, house: ServingHouse) -> None:
     """Delete one of two pods."""
-    began = time.monotonic()
     with _load(place) as load:
+        began = time.monotonic()
         house.namespace.delete_pod(house.pods(place, BLUE)[0])
         wait_until(lambda: len(house.pods(place, BLUE)) == 2, "another pod was made", READY_SECONDS)
         await_ready(place, BLUE)
@@ -148,8 +148,8 @@ def pod_deleted(place: Place, house: ServingHouse) -> None:
 
 def pods_evicted(place: Place, house: ServingHouse) -> None:
     """Evict both pods as a drain of their node does: again and again until the disruption budget allows it."""
-    began, left, refused = time.monotonic(), set(house.pods(place, BLUE)), 0
     with _load(place) as load:
+        began, left, refused = time.monotonic(), set(house.pods(place, BLUE)), 0
         while left:
             for pod in sorted(left):
                 try:
@@ -180,7 +180,7 @@ def rollback(place: Place, house: ServingHouse) -> None:
 
 def rollback_by_hand(place: Place) -> None:
     """Have `tidewheel rollback` take a release back while it bakes."""
-    spec = place.pipeline.release.model_copy(update={"bake_seconds": BAKE_SECONDS})
+    spec = place.pipeline.release.model_copy(update=PATIENT)
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
     with tempfile.TemporaryDirectory() as project, ThreadPoolExecutor(1) as thread, _load(place) as load:
         command, variables = _rollback_command(place, Path(project))
@@ -212,7 +212,7 @@ def rollback_by_hand(place: Place) -> None:
 
 def rollback_by_guard(place: Place) -> None:
     """Release a version that fails some of its requests."""
-    spec = place.pipeline.release.model_copy(update={"bake_seconds": BAKE_SECONDS})
+    spec = place.pipeline.release.model_copy(update=PATIENT)
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
     with _load(place) as load:
         number = executor.begin("errs", "benchmark").number

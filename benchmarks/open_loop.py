@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -76,5 +77,10 @@ class OpenLoop:
 
 
 def _send(endpoint: Endpoint, bodies: list[bytes], rate: float, over: Event, results: Connection) -> None:
+    parent = os.getppid()
+
+    def ended() -> bool:
+        return over.is_set() or os.getppid() != parent  # nobody is left to end it
+
     results.send(time.time())
-    results.send(asyncio.run(Arrivals(endpoint, bodies).play(Plan(rate, LONGEST_SECONDS), over.is_set)))
+    results.send(asyncio.run(Arrivals(endpoint, bodies).play(Plan(rate, LONGEST_SECONDS), ended)))

@@ -52,7 +52,7 @@ class HelmError(AssertionError):
     """Helm ended with an error; the message is what it said."""
 
 
-def helm(*arguments: str, seconds: float = 660) -> str:
+def helm(*arguments: str, seconds: float = 960) -> str:
     """Run Helm, and return what it printed.
 
     Raises:
@@ -91,7 +91,7 @@ class Installation:
 
     def install(self, command: str = "install", *arguments: str) -> str:
         """Install or upgrade, and wait until all is ready."""
-        return self.helm(command, str(CHART), "--values", str(self.values), "--wait", "--timeout", "10m", *arguments)
+        return self.helm(command, str(CHART), "--values", str(self.values), "--wait", "--timeout", "15m", *arguments)
 
     def secret(self, name: str) -> dict[str, str]:
         """Content of a Secret."""

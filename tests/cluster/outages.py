@@ -19,7 +19,7 @@ RESTART = "TIDEWHEEL_TEST_CLUSTER_RESTART"
 """Names the program that brings the cluster's processes back, by `PROGRAM up`. It disturbs whoever uses the cluster."""
 HOME = "TIDEWHEEL_CLUSTER_HOME"
 """Names that program's folder; `run/NAME.pid` in it begins with a process's id."""
-ENDING_SECONDS, STARTING_SECONDS = 60, 300
+ENDING_SECONDS, STARTING_SECONDS = 10, 300
 
 
 class Kit:
@@ -42,11 +42,13 @@ class Kit:
 
     @contextmanager
     def without(self, name: str) -> Iterator[None]:
-        """End a process; after the block it is started again, and the cluster is ready."""
+        """End a process, by force if need be; after the block it is started again, and the cluster is ready."""
         identity, *_ = (self._home / "run" / f"{name}.pid").read_text().split()
         process = psutil.Process(int(identity))
         process.terminate()
-        process.wait(ENDING_SECONDS)
+        _, alive = psutil.wait_procs([process], ENDING_SECONDS)
+        for each in alive:
+            each.kill()
         try:
             yield
         finally:

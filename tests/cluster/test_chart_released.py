@@ -28,8 +28,8 @@ from tidewheel.spec import load_pipeline
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3000)]
 
-HISTORY = PartitionRange(date(2013, 1, 1), date(2013, 1, 28))
-NIGHT = "2013-01-29"
+HISTORY = PartitionRange(date(2013, 1, 1), date(2013, 1, 24))
+NIGHT = "2013-01-25"
 MADE = (
     "deployments,services,horizontalpodautoscalers,poddisruptionbudgets,httproutes,httproutefilters,"
     "backendtrafficpolicies,secrets"

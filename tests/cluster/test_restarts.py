@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 LONG = "2026-01-01..2026-02-28"
-BAKE_SECONDS, AWAY_SECONDS = 30, 10
+PATIENT = {"bake_seconds": 30, "ready_timeout_seconds": 180}
+AWAY_SECONDS = 10
 Away = Callable[[], AbstractContextManager[None]]
 
 
@@ -65,13 +66,13 @@ def test_a_release_in_whose_middle_the_cluster_is_away_loses_no_request_and_is_d
     place: Place, cut_off: CutOff, outage: str, stage: str
 ) -> None:
     release(place, "1")
-    spec = place.pipeline.release.model_copy(update={"bake_seconds": BAKE_SECONDS})
+    spec = place.pipeline.release.model_copy(update=PATIENT)
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
     with Traffic(place) as traffic, ThreadPoolExecutor(1) as thread:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         number = executor.begin("2", "first").number
         under_way = thread.submit(executor.run, number)
-        wait_until(lambda: any(row.name == stage for row in place.releases.stages(number)), f"{stage} has begun", 60)
+        wait_until(lambda: any(row.name == stage for row in place.releases.stages(number)), f"{stage} has begun", 240)
         with away(outage, cut_off)():
             hold_out(traffic)
         # It has outlasted the outage or says that it saw it; then the release goes on, or is begun again.

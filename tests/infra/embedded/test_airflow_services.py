@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +16,6 @@ from infra.embedded.layout import Layout
 from infra.embedded.ports import Ports
 from tests.otlp_receiver import receiving
 from tidewheel.settings import Settings
-
-if TYPE_CHECKING:
-    import pytest
 
 URL = "postgresql+psycopg2://u:p%40ss@127.0.0.1:5433/airflow"
 READ = """
