@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.cluster.conftest import Installation
     from tests.cluster.kubernetes import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
 HISTORY, DAY = "2026-01-01..2026-01-20", "2026-01-20"
 
@@ -48,7 +48,7 @@ def process(installation: Installation, job: str) -> None:
 
 def test_a_model_is_trained_evaluated_scored_and_monitored_by_pods(installation: Installation, registry: None) -> None:
     for job, stage in (("land", ""), ("validate", "raw"), ("features", ""), ("validate", "features")):
-        task(job, stage=stage, days=HISTORY).run()
+        task(job, stage=stage, days=HISTORY, resources={"cpu": 1}).run()
     process(installation, "assemble")
     trained = task("train", days=DAY).run()
     assert trained["figures"]["version"] == "1"
