@@ -146,7 +146,7 @@ def _airflow_variable(key: str, settings: Settings) -> str:
         found = airflow.variable(key)
     if found == "***":
         raise PlatformError(
-            f"Airflow hides the value of its Variable {key!r}, since the name sounds like a secret (password, token, "
-            "key, secret); give the Variable another name, or use url_variable"
+            f"Airflow hides the value of its Variable {key!r}, since the name sounds like a secret (password, secret, "
+            "token, api_key); give the Variable another name, or use url_variable"
         )
     return found
