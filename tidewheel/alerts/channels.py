@@ -82,10 +82,10 @@ def send(url: str, address: str, title: str, text: str, severity: str) -> str:
     Returns:
         Why the channel has not taken it; empty where it has.
     """
-    from apprise import NotifyFormat
-
     said: list[str] = []
     try:
+        from apprise import NotifyFormat
+
         service = target(url, address)
         with _warnings_of_this_thread(said):
             taken = service.notify(body=text, title=title, notify_type=_kind(severity), body_format=NotifyFormat.TEXT)
