@@ -82,10 +82,10 @@ def send(url: str, address: str, title: str, text: str, severity: str) -> str:
     Returns:
         Why the channel has not taken it; empty where it has.
     """
-    from apprise import NotifyFormat
-
     said: list[str] = []
     try:
+        from apprise import NotifyFormat
+
         service = target(url, address)
         with _warnings_of_this_thread(said):
             taken = service.notify(body=text, title=title, notify_type=_kind(severity), body_format=NotifyFormat.TEXT)
@@ -146,7 +146,7 @@ def _airflow_variable(key: str, settings: Settings) -> str:
         found = airflow.variable(key)
     if found == "***":
         raise PlatformError(
-            f"Airflow hides the value of its Variable {key!r}, since the name sounds like a secret (password, token, "
-            "key, secret); give the Variable another name, or use url_variable"
+            f"Airflow hides the value of its Variable {key!r}, since the name sounds like a secret (password, secret, "
+            "token, api_key); give the Variable another name, or use url_variable"
         )
     return found
