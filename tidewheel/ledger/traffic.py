@@ -167,8 +167,8 @@ def _since(counted: Counted, earlier: Counted) -> Seen:
 
 
 def _versioned(session: Session, found: Mapping[tuple[str, str], Seen], at: datetime) -> dict[Key, Seen]:
-    """What had requests, with the version that the newest release brought to each colour."""
-    busy = {key: seen for key, seen in found.items() if seen.requests}
+    """What had requests or times, with the version that the newest release brought to each colour."""
+    busy = {key: seen for key, seen in found.items() if seen.requests or seen.timed}  # Envoy has times a little later
     if not busy:
         return {}
     pipelines = {pipeline for pipeline, _ in busy}

@@ -59,7 +59,12 @@ def test_each_request_is_counted_once_when_envoy_and_the_collector_are_started_a
     second.step()
     found = total(traffic)
     assert (found.requests - before, found.refused, found.errors) == (25, 3, 2)
-    wait_until(lambda: second.step() or total(traffic).timed == found.requests, "Envoy has merged its histograms")
+
+    def all_timed() -> bool:
+        second.step()
+        return total(traffic).timed == found.requests
+
+    wait_until(all_timed, "Envoy has merged its histograms")
 
     envoy.kill()
     envoy.start()

@@ -59,6 +59,14 @@ def test_what_a_router_has_counted_since_its_last_reading_is_added_to_the_minute
     assert (second.start, second.seen.requests) == (NOW + timedelta(minutes=1), 31)
 
 
+def test_times_that_a_router_has_later_than_their_requests_are_added(traffic: TrafficLog) -> None:
+    traffic.record(reading(0, 10, {BLUE: Counted(10)}))
+    traffic.record(reading(15, 25, {BLUE: counted(10)}))
+
+    [point] = traffic.series("orders", NOW, NOW + timedelta(hours=1))
+    assert (point.seen.requests, point.seen.timed) == (10, 10)
+
+
 def test_a_reading_that_is_recorded_twice_or_late_counts_once(traffic: TrafficLog) -> None:
     early, late = reading(10, 100, {BLUE: counted(10)}), reading(20, 110, {BLUE: counted(30)})
     for each in (early, early, late, early, late):
