@@ -48,7 +48,7 @@ def orders(day):
     numbers = np.random.default_rng(0)
     keys = numbers.permutation(ROWS * PARTS)
     for part in range(PARTS):
-        columns = {f"x{n}": numbers.random(ROWS) for n in range(COLUMNS)}
+        columns = {f"x{n}": numbers.integers(0, 100, ROWS) for n in range(COLUMNS)}
         key, moment = keys[part * ROWS : (part + 1) * ROWS], np.full(ROWS, np.datetime64(day, "us"))
         yield pa.table({"order_id": key, "ordered_at": moment, **columns})
 
