@@ -90,7 +90,7 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Step:
     minute, hour = (int(part) for part in pipeline.schedule.split()[:2])
     due = now.astimezone(UTC).replace(hour=hour, minute=minute, second=0, microsecond=0)
     due += timedelta(days=1) if due <= now else timedelta()
-    words = f"By the schedule, the next night lands {due.date() - timedelta(days=1)}; Airflow has planned none yet."
+    words = f"By the schedule, the next night lands {due.date() - timedelta(days=1)}; Airflow has not planned it."
     return Step(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 
