@@ -7,6 +7,7 @@ front of it, as middleware that works under any server. The answers are the same
 from __future__ import annotations
 
 import asyncio
+import gc
 import hmac
 import logging
 import time
@@ -144,7 +145,9 @@ class Endpoint:
             return None
         from bentos.tracing import Tracing  # OpenTelemetry's exporter, for those who want it
 
-        return Tracing(served)
+        tracing = Tracing(served)
+        gc.freeze()  # as `bentos.service` does: what has just been imported is not searched for garbage either
+        return tracing
 
     def _let_in(self, scope: Message) -> bool:
         shown = dict(scope["headers"]).get(b"authorization", b"")
