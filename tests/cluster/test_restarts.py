@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 LONG = "2026-01-01..2026-02-28"
-PATIENT = {"bake_seconds": 30, "ready_timeout_seconds": 180}
-AWAY_SECONDS = 10
+BAKE_SECONDS, READY_SECONDS, AWAY_SECONDS = 30, 180, 10
 Away = Callable[[], AbstractContextManager[None]]
 
 
@@ -58,7 +58,9 @@ def place(house: ServingHouse, database_url: str, cut_off: CutOff, monkeypatch: 
     """A pipeline with two replicas, released on that way, whose new versions bake longer than the outage takes."""
     monkeypatch.setenv("KUBECONFIG", str(cut_off.kubeconfig))
     with house.place(database_url, {"minimum": 2}) as place:
-        yield place
+        spec = place.pipeline.release.model_copy(update={"ready_timeout_seconds": READY_SECONDS})
+        pipeline = place.pipeline.model_copy(update={"release": spec})
+        yield replace(place, pipeline=pipeline, executor=place.executor_for(pipeline))
 
 
 @pytest.mark.parametrize("stage", ["ready", "bake"])
@@ -66,7 +68,7 @@ def test_a_release_in_whose_middle_the_cluster_is_away_loses_no_request_and_is_d
     place: Place, cut_off: CutOff, outage: str, stage: str
 ) -> None:
     release(place, "1")
-    spec = place.pipeline.release.model_copy(update=PATIENT)
+    spec = place.pipeline.release.model_copy(update={"bake_seconds": BAKE_SECONDS})
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
     with Traffic(place) as traffic, ThreadPoolExecutor(1) as thread:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
