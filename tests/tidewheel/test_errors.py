@@ -48,7 +48,15 @@ def test_an_error_knows_the_exit_code_it_ends_a_job_with(name: str, code: ExitCo
 
 
 def test_the_rooms_offer_these_names_and_no_others() -> None:
-    assert tidewheel.lake.__all__ == ["DataFile", "Lake", "LakeFile", "Manifest", "Store", "open_verified"]
+    assert tidewheel.lake.__all__ == [
+        "DataFile",
+        "Lake",
+        "LakeFile",
+        "Manifest",
+        "Store",
+        "open_parquet",
+        "open_verified",
+    ]
     assert tidewheel.ledger.__all__ == ["Ledger", "is_current", "migrate"]
     assert tidewheel.spec.__all__ == [
         "LOWER_IS_BETTER",

@@ -39,7 +39,7 @@ def test_the_file_that_adds_logs_and_traces_fits_the_compose_file(services: dict
     assert added.keys() - new == observed - {"mlflow", "airflow-init"}
     for name in added.keys() - new:
         assert added[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4318"
-    for name in observed - {"endpoint", "mlflow", "airflow-init"}:
+    for name in observed - {"endpoint", "exporter", "mlflow", "airflow-init"}:
         assert added[name]["environment"]["AIRFLOW__TRACES__OTEL_ON"] == "True"
 
 
