@@ -23,7 +23,8 @@ from sqlalchemy import text
 
 import tidewheel
 from tidewheel.alerts.round import Rounds
-from tidewheel.ledger import AlertLog, Ledger, migrate
+from tidewheel.ledger import Ledger, migrate
+from tidewheel.ledger.alerts import AlertLog
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings
 

@@ -21,7 +21,7 @@ from tidewheel.errors import TidewheelError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from tidewheel.ledger import AlertLog
+    from tidewheel.ledger.alerts import AlertLog
 
 log = logging.getLogger("tidewheel.alerts")
 
@@ -99,7 +99,8 @@ def _purpose(pipeline: str, dag_id: str) -> str:
 
 @contextmanager
 def _alert_log(patience_seconds: float) -> Iterator[AlertLog]:
-    from tidewheel.ledger import AlertLog, Ledger
+    from tidewheel.ledger import Ledger
+    from tidewheel.ledger.alerts import AlertLog
 
     ledger = Ledger.open(patience_seconds=patience_seconds)
     try:

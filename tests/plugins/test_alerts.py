@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from plugins.alerts import TaskFailed, TaskSucceeded
-from tidewheel.ledger import AlertLog, Ledger
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.alerts import AlertLog
 from tidewheel.ledger.tables import Table
 
 TASK = SimpleNamespace(dag_id="orders.features", task_id="land", run_id="run 1", try_number=3)

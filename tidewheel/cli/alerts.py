@@ -14,7 +14,8 @@ from tidewheel.alerts.channels import send, url_of
 from tidewheel.alerts.facts import in_utc
 from tidewheel.alerts.round import declared
 from tidewheel.errors import TidewheelError, UsageError
-from tidewheel.ledger import AlertLog, Ledger
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.alerts import AlertLog
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 

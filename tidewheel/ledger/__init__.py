@@ -1,7 +1,6 @@
 """The ledger: the table of all verdicts, and what is derived from them."""
 
-from tidewheel.ledger.alerts import AlertLog
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.migrate import is_current, migrate
 
-__all__ = ["AlertLog", "Ledger", "is_current", "migrate"]
+__all__ = ["Ledger", "is_current", "migrate"]

@@ -14,8 +14,9 @@ from tests.pipelines import PIPELINE_FILE
 from tests.tidewheel.alerts.receivers import Mailbox, Webhooks, serving
 from tidewheel.alerts import conditions
 from tidewheel.alerts.round import Rounds
-from tidewheel.ledger import AlertLog, Ledger
+from tidewheel.ledger import Ledger
 from tidewheel.ledger.alert_tables import TaskFailureRow
+from tidewheel.ledger.alerts import AlertLog
 from tidewheel.ledger.tables import Table
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings

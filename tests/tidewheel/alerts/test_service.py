@@ -19,7 +19,8 @@ from tidewheel.alerts.ledger_outage import PATIENCE_SECONDS, LedgerOutage
 from tidewheel.alerts.round import Rounds
 from tidewheel.alerts.service import play
 from tidewheel.errors import LedgerError
-from tidewheel.ledger import AlertLog, Ledger
+from tidewheel.ledger import Ledger
+from tidewheel.ledger.alerts import AlertLog
 from tidewheel.ledger.alone import Alone
 
 AWAY = "postgresql+psycopg2://tidewheel:secret@127.0.0.1:1/ledger"

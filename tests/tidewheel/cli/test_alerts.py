@@ -9,9 +9,9 @@ import pytest
 
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.cli.app import main
-from tidewheel.ledger import AlertLog, Ledger
+from tidewheel.ledger import Ledger
 from tidewheel.ledger.alert_tables import IncidentRow
-from tidewheel.ledger.alerts import OPENED, Post
+from tidewheel.ledger.alerts import OPENED, AlertLog, Post
 from tidewheel.ledger.tables import Table
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
