@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from plugins.web import answers
@@ -20,9 +20,11 @@ from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import Event, chart_data, timeline
+from plugins.web.traffic import HOURS, Traffic, traffic
 from plugins.web.trainings import SHOWN, Cost, Spent, Training, spent, train_cost, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.traffic import Point, TrafficLog
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ReleaseRow, ReleaseStageRow, VerdictRow
@@ -51,6 +53,7 @@ class PipelinePage:
         slices: parts of the rows, and gaps between groups.
         trainings: the newest, newest first.
         spent: what the trainings of the budget's period cost.
+        traffic: of the endpoint, over the last day.
         releases: the newest, newest first.
         steps: what happens next.
         decisions: the newest of all kinds, newest first.
@@ -66,6 +69,7 @@ class PipelinePage:
     slices: Slices
     trainings: Sequence[Training]
     spent: Spent
+    traffic: Traffic
     releases: Sequence[Release]
     steps: Sequence[Step]
     decisions: Sequence[VerdictRow]
@@ -84,6 +88,7 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
     now, name = now or datetime.now(UTC), pipeline.name
     pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
     ledger = pool.submit(_rows, settings, pipeline)
+    points = pool.submit(_traffic, settings, name, now)
     airflow = pool.submit(airflow_state, [name], now)
     day = pool.submit(newest_day, settings, name)
     rows = parts.of(LEDGER, ledger) or PipelineRows()
@@ -104,7 +109,7 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
     page = assemble(
         pipeline,
         known,
-        rows,
+        replace(rows, traffic=parts.of(LEDGER, points) or ()),
         state,
         {run: parts.of(LAKE, cost) for run, cost in costs.items()},
         [key for key, report in reports.items() if parts.of(LAKE, report)],
@@ -140,6 +145,7 @@ def assemble(
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better),
         trainings=done,
         spent=spent(pipeline, newest, done),
+        traffic=traffic(rows.traffic, known.now),
         releases=[
             Release(row, [stage for stage in rows.stages if stage.release_id == row.id])
             for row in reversed(rows.releases[-RELEASES:])
@@ -161,6 +167,14 @@ def _rows(settings: Settings, pipeline: Pipeline) -> PipelineRows:
     try:
         with ledger.session() as session:
             return pipeline_rows(session, pipeline)
+    finally:
+        ledger.engine.dispose()
+
+
+def _traffic(settings: Settings, name: str, now: datetime) -> list[Point]:
+    ledger = Ledger.open(settings, patience_seconds=0)
+    try:
+        return TrafficLog(ledger).series(name, now - timedelta(hours=HOURS), now)
     finally:
         ledger.engine.dispose()
 

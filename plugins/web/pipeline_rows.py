@@ -21,6 +21,7 @@ from tidewheel.ledger.tables import (
     ReleaseStageRow,
     VerdictRow,
 )
+from tidewheel.ledger.traffic import Point
 from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class PipelineRows:
         restless: the most restless columns first.
         columns: how many columns drift is measured of.
         slices: figures of slices and groups of the newest labelled days.
+        traffic: of the endpoint over the last day, by the minute.
     """
 
     fleet: FleetRows = field(default_factory=FleetRows)
@@ -81,6 +83,7 @@ class PipelineRows:
     restless: Sequence[str] = ()
     columns: int = 0
     slices: Sequence[Figure] = ()
+    traffic: Sequence[Point] = ()
 
 
 def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:

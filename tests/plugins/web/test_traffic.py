@@ -1,0 +1,62 @@
+"""What the page of a pipeline says of its endpoint's traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+
+from plugins.web.traffic import traffic
+from tidewheel.ledger.traffic import MINUTE, Point, Reading, TrafficLog
+from tidewheel.policies.guard import Seen
+from tidewheel.release.counted import Counted
+
+if TYPE_CHECKING:
+    from tidewheel.lake import Lake
+    from tidewheel.ledger import Ledger
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+Get = Callable[..., httpx.Response]
+
+
+def minute(before: timedelta, version: str, requests: int, milliseconds: float, errors: int = 0) -> Point:
+    return Point(NOW - before, MINUTE, "blue", version, Seen(requests, errors, 0, ((milliseconds, requests),)))
+
+
+def test_each_version_is_summed_over_the_last_hour_and_day() -> None:
+    found = traffic(
+        [
+            minute(timedelta(hours=23), "1", 600, 8.0),
+            minute(timedelta(minutes=30), "1", 100, 4.0),
+            minute(timedelta(minutes=10), "2", 3600, 2.0, errors=36),
+        ],
+        NOW,
+    )
+    assert [(each.span, each.version, each.seen.requests, each.seen.errors) for each in found.answered] == [
+        ("hour", "2", 3600, 36),
+        ("hour", "1", 100, 0),
+        ("day", "2", 3600, 36),
+        ("day", "1", 700, 0),
+    ]
+    assert found.answered[0].per_second == 1.0
+    assert found.answered[3].seen.quantile(0.5) == 8.0
+    assert found.requests.path.count("L") == 23
+    assert found.slowest.path.count("M") == 2  # the hours between had no requests
+
+
+def test_an_endpoint_without_requests_has_nothing_to_draw() -> None:
+    found = traffic([], NOW)
+    assert (found.answered, found.requests.path, found.slowest.path) == ([], "", "")
+
+
+def test_the_page_shows_what_the_recorder_has_left(get: Get, lake: Lake, ledger: Ledger, registry: str) -> None:
+    assert "No requests in the last day." in get("/pipeline/orders").text
+    now = datetime.now(UTC)
+    counted = {("orders", "blue"): Counted(1234, 5, 6, ((2.5, 1234),))}
+    TrafficLog(ledger).record(Reading("router", now, 100.0, counted))
+    page = get("/pipeline/orders").text
+    section = page[page.index('<section id="traffic"') : page.index('<section id="releases"')]
+    for shown in ("1,234", "<td>5</td>", "<td>6</td>", "<td>2.5</td>", "over the last 24 hours", "</i>blue</th>"):
+        assert shown in section
