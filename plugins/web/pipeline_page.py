@@ -171,7 +171,7 @@ def _rows(settings: Settings, pipeline: Pipeline) -> PipelineRows:
         ledger.engine.dispose()
 
 
-def _traffic(settings: Settings, name: str, now: datetime) -> list[Point]:
+def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[Point]:
     ledger = Ledger.open(settings, patience_seconds=0)
     try:
         return TrafficLog(ledger).series(name, now - timedelta(hours=HOURS), now)
