@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     mlflow_password: SecretStr | None = Field(default=None, description="password of the MLflow user")
     airflow_url: str = Field(default="", description="Airflow's API server")
     airflow_public_url: str = Field(
-        default="", description="Airflow's address as a browser knows it, for links in alerts; default airflow_url"
+        default="", description="Airflow's address as a browser knows it; default airflow_url"
     )
     airflow_username: str = Field(default="admin", description="Airflow user the command line acts as")
     airflow_password: SecretStr | None = Field(default=None, description="password of the Airflow user")

@@ -43,7 +43,7 @@ COMMANDS = {
     TRIGGERER: ("triggerer", "--skip-serve-logs"),
 }
 DAY = 24 * 3600
-METRICS_RECEIVERS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+METRICS_RECEIVER = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
 MIGRATION_SECONDS = 600.0
 COLLECTOR_SECONDS = "2"
 
@@ -117,9 +117,8 @@ def configuration(
 
 
 def telemetry(environment: Mapping[str, str]) -> dict[str, dict[str, object]]:
-    """Options that have Airflow send its metrics, where a standard variable of OpenTelemetry names a receiver."""
-    named = any(environment.get(variable) for variable in METRICS_RECEIVERS)
-    return {"metrics": {"otel_on": True}} if named else {}
+    """Options that have Airflow send its metrics, where OpenTelemetry's variable for metrics names a receiver."""
+    return {"metrics": {"otel_on": True}} if environment.get(METRICS_RECEIVER) else {}
 
 
 def write_files(layout: Layout, sections: Mapping[str, Mapping[str, object]], password: str) -> None:

@@ -20,6 +20,8 @@ LATE_DAYS = 1
 """Days that data may lag behind the newest night; `TidewheelNightLate` in infra/prometheus/rules.py waits as long."""
 LATE_LABELS_DAYS = 2
 """Days beyond `labels.delay_days`; the same as in `TidewheelLabelsLate`."""
+WEEKEND_DAYS = 2
+"""Days more where the source has none on some days (`source.empty_days: skip`)."""
 QUALITY_REASONS = frozenset({"performance", "concept drift"})
 """Reasons of the trigger that say that predictions have become worse."""
 LONGEST_SENTENCE = 280
@@ -201,12 +203,13 @@ def _approvals(known: Standing) -> list[Concern]:
 
 def _freshness(known: Standing, declared: Pipeline) -> list[Concern]:
     expected = expected_day(declared, known.now)
+    allowed = WEEKEND_DAYS if declared.source.empty_days == "skip" else 0
     found = []
-    if known.data_day and (late := _days_late(known.data_day, expected)) > LATE_DAYS:
+    if known.data_day and (late := _days_late(known.data_day, expected)) > LATE_DAYS + allowed:
         words = f"The newest data is of {known.data_day}; expected {expected}, {late} days later."
         found.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
     due = expected - timedelta(days=declared.labels.delay_days)
-    if known.label_day and (late := _days_late(known.label_day, due)) > LATE_LABELS_DAYS:
+    if known.label_day and (late := _days_late(known.label_day, due)) > LATE_LABELS_DAYS + allowed:
         words = f"The newest labels are of {known.label_day}; expected {due}, {late} days later."
         found.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
     return found

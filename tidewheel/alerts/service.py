@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from tidewheel.alerts.round import Rounds
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.alone import Alone, Busy
+from tidewheel.logs import configure
 from tidewheel.settings import load_settings
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def _end() -> None:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    configure()
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it has a line for each request
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

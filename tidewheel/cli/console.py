@@ -47,7 +47,8 @@ def console_address(settings: Settings, pipeline: str | None = None) -> str:
         SettingsError: nothing says where Airflow is.
     """
     page = f"pipeline/{pipeline}" if pipeline else ""
-    return f"{settings.require('airflow_url').rstrip('/')}{ROUTE}/{page}"
+    address = settings.airflow_public_url or settings.require("airflow_url")
+    return f"{address.rstrip('/')}{ROUTE}/{page}"
 
 
 def _has_a_screen() -> bool:

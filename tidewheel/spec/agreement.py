@@ -50,7 +50,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_explained(pipeline),
         *_challenger(pipeline),
         *_days(pipeline),
-        *threshold_mistakes(pipeline.alerts, pipeline.task, METRICS[pipeline.task]),
+        *threshold_mistakes(pipeline.alerts, pipeline.task, METRICS[pipeline.task], _COMPARED[pipeline.task]),
     ]
 
 

@@ -25,13 +25,17 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 """From the lowest to the highest."""
 BOUNDED = frozenset(
-    {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "labelled_share", "positive_rate"}
+    {
+        *("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "labelled_share", "positive_rate"),
+        *("selection_rate", "false_positive_rate", "false_negative_rate"),
+    }
 )
 """Figures that lie between 0 and 1: any other threshold always holds, or never."""
 MONITORED = {
     "classification": (
         *("calibration_error", "excess_log_loss", "pooled_excess_loss", "positive_rate"),
         *("estimated_log_loss", "estimated_brier", "estimated_roc_auc"),
+        *("selection_rate", "false_positive_rate", "false_negative_rate"),
     ),
     "regression": ("squared_error", "excess_squared_error", "pooled_excess_loss"),
 }
@@ -239,20 +243,21 @@ class Alerts(Section):
         return None if found == "ignore" else found
 
 
-def threshold_mistakes(alerts: Alerts, task: str, metrics: Sequence[str]) -> Iterator[Mistake]:
+def threshold_mistakes(alerts: Alerts, task: str, metrics: Sequence[str], compared: Sequence[str]) -> Iterator[Mistake]:
     """Rules that name no figure, or a limit that the figure always or never reaches.
 
     Args:
         alerts: the section.
         task: the pipeline's kind of label.
         metrics: figures that the gate can compare for this task.
+        compared: figures that monitoring compares between groups.
     """
     figures = (*metrics, *MONITORED[task], *COUNTED)
     for position, rule in enumerate(alerts.rules):
         place: tuple[int | str, ...] = ("alerts", "rules", position)
         written, threshold = rule.when, Threshold.parse(rule.when)
         if threshold.figure.startswith(GAP):
-            yield from _gap_mistakes(place, threshold, rule, (*metrics, "mean_prediction", "bias"))
+            yield from _gap_mistakes(place, threshold, rule, (*compared, "mean_prediction", "bias"))
         elif threshold.figure not in figures:
             yield Mistake(
                 place,

@@ -117,7 +117,7 @@ def test_monitoring_is_optional_and_finds_exporter_services_and_dashboards(servi
     assert {name for name, service in services.items() if "profiles" in service} == {"prometheus", "grafana"}
     prometheus, grafana = services["prometheus"], services["grafana"]
     # exporter and model services listen on the loopback of the container of `endpoint`
-    assert prometheus["network_mode"] == "service:endpoint"
+    assert prometheus["network_mode"] == services["exporter"]["network_mode"] == "service:endpoint"
     assert "--config.file=/etc/prometheus/prometheus.yaml" in prometheus["command"]
     mounted = dict(volume.split(":")[1::-1] for volume in [*prometheus["volumes"], *grafana["volumes"]])
     assert (ROOT / mounted["/etc/prometheus"] / "prometheus.yaml").exists()

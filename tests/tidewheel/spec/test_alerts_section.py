@@ -28,6 +28,12 @@ def test_a_rule_may_be_its_threshold_alone(tmp_path: Path) -> None:
     assert Alerts.model_validate(found.model_dump(mode="json")) == found
 
 
+def test_figures_that_monitoring_compares_between_groups_have_rules(tmp_path: Path) -> None:
+    load(tmp_path, "rules: [{when: gap_selection_rate > 0.1, slice: sex}, false_positive_rate > 0.2]")
+    with pytest.raises(SpecError, match="gap_f1"):
+        load(tmp_path, "rules: [{when: gap_f1 > 0.1, slice: sex}]")
+
+
 @pytest.mark.parametrize(
     ("alerts", "said"),
     [
