@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from plugins.operators.links import airflow_address
 from tidewheel.errors import TidewheelError
+from tidewheel.logs import redacted
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,7 +46,7 @@ class TaskFailed:
     def __call__(self, context: Context) -> None:
         """Write it to the log and to the ledger; a ledger that is away is a second log line, not a second failure."""
         task = context["ti"]
-        error = str(context.get("exception") or "unknown")
+        error = redacted(str(context.get("exception") or "unknown")).replace("\0", " ")
         failure = {
             "event": "task_failed",
             "pipeline": self.pipeline,
@@ -70,6 +71,8 @@ class TaskFailed:
                 )
         except TidewheelError as away:
             log.error("no alert is sent of this failure: %s", away)  # noqa: TRY400  the sentence is all there is
+        except Exception:  # a callback that fails must not hide the task's own failure
+            log.exception("no alert is sent of this failure")
 
 
 @dataclass(frozen=True)

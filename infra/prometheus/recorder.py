@@ -44,7 +44,10 @@ class TrafficRecorder:
             seconds: from one reading to the next.
         """
         while not stop.wait(seconds - time.time() % seconds):
-            self.step()
+            try:
+                self.step()
+            except Exception:  # whatever a router or a database says: the next reading has what this one missed
+                log.exception("this reading of the routers failed")
         self.step()
 
     def step(self) -> None:

@@ -34,12 +34,14 @@ class RouterCounts:
         at: when it was read.
         uptime_seconds: how long its process had run.
         services: counters by pipeline and colour.
+        pipelines: that it was asked about; None: all.
     """
 
     router: str
     at: datetime
     uptime_seconds: float
     services: Mapping[tuple[str, str], ClusterRequests]
+    pipelines: frozenset[str] | None = None
 
     def reading(self) -> Reading:
         """The same for the ledger."""
@@ -47,7 +49,7 @@ class RouterCounts:
             service: Counted(found.completed, found.failed, found.refused, found.times)
             for service, found in self.services.items()
         }
-        return Reading(self.router, self.at, self.uptime_seconds, counted)
+        return Reading(self.router, self.at, self.uptime_seconds, counted, self.pipelines)
 
 
 ReadRouters = Callable[[], dict[str, RouterCounts | None]]
@@ -109,7 +111,8 @@ def _pod_counts(name: str, address: str, services: Mapping[str, tuple[str, str]]
         service: ClusterRequests(each.completed, each.failed, each.refused, each.resets, each.times)
         for service, each in found.items()
     }
-    return RouterCounts(name, datetime.now(UTC), uptime, counted)
+    asked = frozenset(pipeline for pipeline, _ in services.values())
+    return RouterCounts(name, datetime.now(UTC), uptime, counted, asked)
 
 
 def _answered(ask: Callable[[], T]) -> T | None:

@@ -92,9 +92,7 @@ def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
     Raises:
         LedgerError: the ledger does not answer, or has not the tables of this version.
     """
-    declared = {
-        file.stem: _declared(file, file.stat().st_mtime_ns) for file in pipeline_files(settings.pipelines_folder)
-    }
+    declared = {file.stem: _declared(file, _changed(file)) for file in pipeline_files(settings.pipelines_folder)}
     with ledger.session() as session:
         newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
         promotions = _by_pipeline(session, select(PromotionRow).where(PromotionRow.id.in_(newest)))
@@ -131,11 +129,18 @@ def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
     ]
 
 
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:  # a link that leads nowhere, or an editor's lock
+        return 0
+
+
 @lru_cache(maxsize=10_000)
 def _declared(file: Path, changed: int) -> Pipeline | None:
     try:
         return load_pipeline(file)
-    except SpecError:
+    except (SpecError, OSError):
         return None
 
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from tidewheel.errors import TidewheelError
+from tidewheel.logs import redacted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -40,5 +41,5 @@ class Answers:
             self.silent.setdefault(part, f"{part} has not answered within {self._patience:g} s")
         except Exception as error:  # whatever a database, a registry or any kind of store may raise
             named = isinstance(error, TidewheelError)  # what we word ourselves says who is meant
-            self.silent.setdefault(part, str(error) if named else f"{part} does not answer: {error}")
+            self.silent.setdefault(part, redacted(str(error) if named else f"{part} does not answer: {error}"))
         return None

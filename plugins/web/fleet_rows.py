@@ -190,7 +190,7 @@ def _newest_verdicts(session: Session, pipelines: Sequence[str]) -> dict[str, di
         newest = (
             select(VerdictRow.id)
             .where(VerdictRow.pipeline == listed.c.pipeline, VerdictRow.kind == str(kind))
-            .order_by(VerdictRow.subject.desc(), VerdictRow.run_id.desc())
+            .order_by(VerdictRow.subject.desc(), VerdictRow.decided_at.desc(), VerdictRow.id.desc())
             .limit(1)
             .correlate(listed)
         ).scalar_subquery()

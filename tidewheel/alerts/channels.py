@@ -9,9 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from tidewheel.errors import PlatformError, SettingsError
+from tidewheel.logs import redacted
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -102,8 +103,9 @@ def without_secrets(said: str, url: str) -> str:
     parts = sorted({part for part in re.split(r"[/?&=:@#]+", url) if len(part) >= SHORTEST_SECRET}, key=len)
     text = " ".join(said.split())
     for part in reversed(parts):
-        text = text.replace(part, "***").replace(quote(part, safe=""), "***")
-    return text[:300]
+        for form in (part, quote(part, safe=""), unquote(part)):
+            text = text.replace(form, "***")
+    return redacted(text)[:300]
 
 
 class _Collector(logging.Handler):

@@ -133,7 +133,7 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
         )
     for limit in facts.pipeline.gate.fairness:
         groups = group_name(limit.column)
-        for day, gap in facts.series.get((f"gap_{limit.figure}", groups), ()):
+        for day, gap in facts.series.get((f"gap_{limit.figure}", groups), ())[:1]:  # the newest day
             if gap > limit.maximum_gap:
                 yield (
                     Event.FAIRNESS,

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 RAW = "raw/"
+LOOKED_AT = 400
+"""Newest verdicts on raw data: a verdict on an old range of days may be the newest."""
 """What the subject of a verdict on landed rows begins with."""
 Series = Sequence[tuple[str, float]]
 """A figure of days, newest first."""
@@ -77,7 +79,6 @@ def read_facts(ledger: Ledger, pipeline: Pipeline, failures: Sequence[TaskFailur
     """
     name = pipeline.name
     with ledger.session() as session:
-        validated = _newest_by_subject(session, name, Kind.VALIDATION, prefix=RAW)
         return Facts(
             pipeline=pipeline,
             drift=_newest_by_subject(session, name, Kind.DRIFT),
@@ -93,7 +94,7 @@ def read_facts(ledger: Ledger, pipeline: Pipeline, failures: Sequence[TaskFailur
             promotion=session.scalars(
                 select(PromotionRow).where(PromotionRow.pipeline == name).order_by(PromotionRow.id.desc()).limit(1)
             ).one_or_none(),
-            validated_day=validated.subject.removeprefix(RAW).split("..")[-1] if validated else "",
+            validated_day=_validated_day(session, name),
             monitored_day=_newest_day(session, name),
             labelled_day=_newest_day(session, name, FigureRow.name == pipeline.metric, FigureRow.slice == ""),
             waiting_version=_waiting(ledger, pipeline),
@@ -124,6 +125,7 @@ def _asked(pipeline: Pipeline) -> set[tuple[str, str, int]]:
 def _series(session: Session, pipeline: str, figure: str, part: str, days: int) -> Series:
     """A figure of the newest days that have it; of a day with several versions, that which predicted most rows."""
     about = (FigureRow.pipeline == pipeline, FigureRow.slice == part)
+    sized = (FigureRow.pipeline == pipeline, FigureRow.name == "rows", FigureRow.slice.in_([part, ""]))
     newest = (
         select(FigureRow.partition)
         .where(*about, FigureRow.name == figure)
@@ -132,25 +134,33 @@ def _series(session: Session, pipeline: str, figure: str, part: str, days: int) 
         .limit(days)
     )
     found = list(session.scalars(newest))
-    rows = session.scalars(
-        select(FigureRow).where(*about, FigureRow.partition.in_(found), FigureRow.name.in_([figure, "rows"]))
+    values = session.scalars(
+        select(FigureRow).where(*about, FigureRow.partition.in_(found), FigureRow.name == figure)
     ).all()
-    sizes = {(row.partition, row.version): row.value for row in rows if row.name == "rows"}
-    values = [row for row in rows if row.name == figure]
+    rows = session.scalars(select(FigureRow).where(*sized, FigureRow.partition.in_(found)).order_by(FigureRow.slice))
+    sizes = {(row.partition, row.version): row.value for row in rows}  # the slice's own where it has one
     main: dict[str, FigureRow] = {}
     for row in sorted(values, key=lambda row: (sizes.get((row.partition, row.version), 0.0), row.version)):
         main[row.partition] = row
     return [(day, main[day].value) for day in found]
 
 
-def _newest_by_subject(session: Session, pipeline: str, kind: Kind, prefix: str = "") -> VerdictRow | None:
+def _newest_by_subject(session: Session, pipeline: str, kind: Kind) -> VerdictRow | None:
     """The verdict on the newest day; of several, the one decided last."""
     query = select(VerdictRow).where(VerdictRow.pipeline == pipeline, VerdictRow.kind == str(kind))
-    if prefix:
-        query = query.where(VerdictRow.subject.startswith(prefix, autoescape=True))
     subject = session.scalar(query.with_only_columns(VerdictRow.subject).order_by(VerdictRow.subject.desc()).limit(1))
     newest = query.where(VerdictRow.subject == subject).order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc())
     return session.scalars(newest.limit(1)).one_or_none()
+
+
+def _validated_day(session: Session, pipeline: str) -> str:
+    """The newest day of raw data that passed; a verdict may be on a range of days."""
+    passed = (VerdictRow.kind == str(Kind.VALIDATION), VerdictRow.outcome == str(Outcome.PASSED))
+    query = select(VerdictRow.subject).where(
+        VerdictRow.pipeline == pipeline, *passed, VerdictRow.subject.startswith(RAW, autoescape=True)
+    )
+    newest = session.scalars(query.order_by(VerdictRow.id.desc()).limit(LOOKED_AT))
+    return max((subject.removeprefix(RAW).split("..")[-1] for subject in newest), default="")
 
 
 def _newest_release(session: Session, pipeline: str, *statuses: Status) -> ReleaseRow | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidewheel.alerts import incidents
-from tidewheel.alerts.conditions import conditions, disk_conditions
+from tidewheel.alerts.conditions import Condition, conditions, disk_conditions
 from tidewheel.alerts.delivery import Delivery
 from tidewheel.alerts.facts import read_facts
 from tidewheel.alerts.messages import harmless, title
@@ -56,7 +56,7 @@ class Rounds:
         pipelines = declared(self._settings)
         known = {name: pipeline for name, pipeline in pipelines.items() if pipeline is not None}
         failures = self._log.failures()
-        found = disk_conditions(self._settings.home)
+        found = _disk(self._settings.home)
         unknown = pipelines.keys() - known.keys()
         for name, pipeline in known.items():
             try:
@@ -84,16 +84,31 @@ class Rounds:
 def declared(settings: Settings) -> Mapping[str, Pipeline | None]:
     """The pipelines of the project by name; None for one whose file cannot be read at present."""
     files = pipeline_files(settings.pipelines_folder)
-    return {file.stem: _read(file, file.stat().st_mtime_ns) for file in files}
+    return {file.stem: _read(file, _changed(file)) for file in files}
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:  # a link that leads nowhere, or an editor's lock
+        return 0
 
 
 @lru_cache(maxsize=10_000)
 def _read(file: Path, changed: int) -> Pipeline | None:
     try:
         return load_pipeline(file)
-    except SpecError as error:
+    except (SpecError, OSError) as error:
         log.warning("no alerts of %s until its file is right: %s", file.stem, error)
         return None
+
+
+def _disk(home: Path) -> list[Condition]:
+    try:
+        return disk_conditions(home)
+    except OSError:
+        log.exception("how full the disk is could not be read")
+        return []
 
 
 def _note(changed: incidents.Changes) -> None:

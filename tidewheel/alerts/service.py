@@ -73,7 +73,8 @@ def play(rounds: Rounds, right: Alone, outage: LedgerOutage, *, held: bool) -> b
         else:
             right.take(0)
         rounds.play(datetime.now(UTC))
-    except Busy:
+    except Busy:  # another process holds the right, so the ledger answers
+        outage.ended()
         return False
     except LedgerError as error:
         outage.lasts(str(error), time.monotonic())

@@ -36,12 +36,14 @@ class Reading:
         at: when it was read.
         uptime_seconds: how long its process had run.
         counted: totals by pipeline and colour; what has never had a request may be left out.
+        pipelines: that the router was asked about; None: all. Totals of others stay as they are.
     """
 
     router: str
     at: datetime
     uptime_seconds: float
     counted: Mapping[tuple[str, str], Counted]
+    pipelines: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,16 +93,16 @@ class TrafficLog:
             if before and reading.at <= _utc(before.read_at) and reading.uptime_seconds <= before.uptime_seconds:
                 return  # another process has read the same router, and later
             anew = before is None or reading.uptime_seconds < before.uptime_seconds
+            if before is None and reading.uptime_seconds > HOUR and _is_first(session, reading.at):
+                _keep_reading(session, reading, {})  # it has counted for long before anybody looked
+                return
             totals = _totals(session, reading.router)
             known = {} if anew else {service: Counted.from_json(row.counted) for service, row in totals.items()}
             found = {}
             for (pipeline, colour), counted in reading.counted.items():
                 found[pipeline, colour] = _since(counted, known.get(f"{pipeline}-{colour}", Counted()))
             _add(session, _versioned(session, found, reading.at), MINUTE, _floor(reading.at, MINUTE))
-            _keep_totals(session, reading, totals)
-            session.merge(
-                RouterReadingRow(router=reading.router, read_at=reading.at, uptime_seconds=reading.uptime_seconds)
-            )
+            _keep_reading(session, reading, totals)
 
     @idempotent
     def roll_up(self, now: datetime) -> None:
@@ -203,15 +205,24 @@ def _totals(session: Session, router: str) -> dict[str, RouterTotalRow]:
     return {row.service: row for row in rows}
 
 
-def _keep_totals(session: Session, reading: Reading, totals: Mapping[str, RouterTotalRow]) -> None:
+def _is_first(session: Session, at: datetime) -> bool:
+    """Whether no router has been read before, but for those that were read together with this one."""
+    before = select(RouterReadingRow.router).where(RouterReadingRow.read_at < at - timedelta(seconds=MINUTE))
+    return session.scalar(before.limit(1)) is None
+
+
+def _keep_reading(session: Session, reading: Reading, totals: Mapping[str, RouterTotalRow]) -> None:
     new = {f"{pipeline}-{colour}": asdict(counted) for (pipeline, colour), counted in reading.counted.items()}
     for service, counted in new.items():
         if (row := totals.get(service)) is None:
             session.add(RouterTotalRow(router=reading.router, service=service, counted=counted))
         elif Counted.from_json(row.counted) != Counted.from_json(counted):
             row.counted = counted
-    for service in totals.keys() - new.keys():  # the router has dropped it, and counts from zero if it comes back
-        session.delete(totals[service])
+    for service in totals.keys() - new.keys():
+        # The router has dropped it, and counts from zero if it comes back.
+        if reading.pipelines is None or service.rpartition("-")[0] in reading.pipelines:
+            session.delete(totals[service])
+    session.merge(RouterReadingRow(router=reading.router, read_at=reading.at, uptime_seconds=reading.uptime_seconds))
 
 
 def _key(row: TrafficRow) -> Key:

@@ -92,6 +92,23 @@ def test_the_thread_reads_until_it_is_stopped_and_once_more_then(envoy: RunningE
     assert total(traffic).requests >= 7
 
 
+def test_an_answer_that_nobody_foresaw_costs_one_reading(traffic: TrafficLog) -> None:
+    stop, asked = threading.Event(), []
+
+    def read() -> dict[str, RouterCounts | None]:
+        asked.append(len(asked))
+        if len(asked) == 1:
+            raise ValueError("no JSON")
+        return {}
+
+    thread = threading.Thread(target=TrafficRecorder(read, traffic).run, args=(stop, 0.05))
+    thread.start()
+    wait_until(lambda: len(asked) > 1, "the routers are read again")
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 class Away(TrafficLog):
     """A ledger that is away at first."""
 

@@ -41,6 +41,14 @@ def test_an_incident_is_sent_once_and_its_end_is_sent(shop: Shop, webhooks: Webh
     assert shop.log.open_incidents() == []
 
 
+def test_an_editors_lock_in_the_folder_of_pipelines_silences_no_other(shop: Shop, webhooks: Webhooks) -> None:
+    shop.declare()
+    (shop.settings.pipelines_folder / ".#orders.yaml").symlink_to("me@here.1234")
+    shop.drift(Outcome.FIRED)
+    shop.play(NIGHT)
+    assert titles(webhooks) == ["[info] orders: drift"]
+
+
 def test_an_open_incident_is_sent_again_after_a_time(shop: Shop, webhooks: Webhooks) -> None:
     shop.declare(f"remind_after_hours: 2\n  channels: {TEAM}")
     shop.drift(Outcome.FIRED)

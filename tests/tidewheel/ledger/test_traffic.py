@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -102,6 +103,21 @@ def test_a_colour_that_the_router_dropped_is_counted_from_zero_when_it_is_back(t
     traffic.record(reading(120, 130, {BLUE: counted(15)}))
 
     assert requests(traffic) == [(0, 10), (2, 15)]
+
+
+def test_what_a_router_was_not_asked_about_is_not_counted_anew(traffic: TrafficLog) -> None:
+    traffic.record(reading(0, 10, {BLUE: counted(10)}))
+    traffic.record(replace(reading(60, 70, {}), pipelines=frozenset()))
+    traffic.record(reading(120, 130, {BLUE: counted(15)}))
+
+    assert requests(traffic) == [(0, 10), (2, 5)]
+
+
+def test_what_a_router_has_counted_for_long_before_the_first_reading_is_not_of_that_minute(traffic: TrafficLog) -> None:
+    traffic.record(reading(0, 90_000, {BLUE: counted(1_000_000)}))
+    traffic.record(reading(60, 90_060, {BLUE: counted(1_000_007)}))
+
+    assert requests(traffic) == [(1, 7)]
 
 
 def test_after_a_long_absence_of_the_collector_nothing_is_missing(traffic: TrafficLog) -> None:
