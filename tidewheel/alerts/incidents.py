@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -30,11 +30,13 @@ class Changes:
         opened: conditions without an open incident.
         reminded: incidents to send again.
         resolved: incidents whose condition no longer holds.
+        changed: open incidents of which something else is to be said by now.
     """
 
     opened: Sequence[Condition] = ()
     reminded: Sequence[IncidentRow] = ()
-    resolved: Sequence[IncidentRow] = field(default_factory=tuple)
+    resolved: Sequence[IncidentRow] = ()
+    changed: Sequence[tuple[IncidentRow, Condition]] = ()
 
 
 def changes(
@@ -64,6 +66,11 @@ def changes(
             for row in incidents
             if row.pipeline not in unknown and (row.pipeline, row.event, row.subject) not in holding
         ],
+        changed=[
+            (row, condition)
+            for row in still
+            if _said(row) != _said(condition := holding[row.pipeline, row.event, row.subject])
+        ],
     )
 
 
@@ -78,6 +85,8 @@ def write(log: AlertLog, change: Changes, channels: Mapping[str, Alerts], addres
         now: the time, in UTC.
     """
     opened, reminded, resolved = [], [], []
+    for row, condition in change.changed:  # a reminder says what holds by now
+        row.sentence, row.action, row.severity = _said(condition)
     for condition in change.opened:
         incident = _incident(condition, address, now)
         text = messages.body(incident.sentence, incident.action, incident.link)
@@ -90,8 +99,9 @@ def write(log: AlertLog, change: Changes, channels: Mapping[str, Alerts], addres
         title, text = messages.title(incident, RESOLVED), messages.resolved_body(incident, now)
         due = _due(channels.get(incident.pipeline), incident.severity, now)
         resolved.append((incident, Post("", RESOLVED, incident.severity, title, text, due)))
-    if opened or reminded or resolved:
-        log.write(opened, reminded, resolved, now)
+    changed = [row for row, _ in change.changed]
+    if opened or reminded or resolved or changed:
+        log.write(opened, reminded, resolved, changed, now)
 
 
 def _incident(condition: Condition, address: str, now: datetime) -> IncidentRow:
@@ -106,6 +116,10 @@ def _incident(condition: Condition, address: str, now: datetime) -> IncidentRow:
         opened_at=now,
         reminded_at=now,
     )
+
+
+def _said(of: IncidentRow | Condition) -> tuple[str, str, str]:
+    return of.sentence, of.action, of.severity
 
 
 def _key(condition: Condition) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ log = logging.getLogger("tidewheel.alerts")
 PAGE = "/tidewheel/"
 """The page with all pipelines, below Airflow's address."""
 PLATFORM_REMINDER_HOURS = 24.0
+REMEMBERED = timedelta(days=90)
+"""How long incidents that have ended stay in the ledger."""
 
 
 class Rounds:
@@ -42,6 +44,7 @@ class Rounds:
         self._settings, self._ledger = settings, ledger
         self._log = AlertLog(ledger)
         self._address = (settings.airflow_public_url or settings.airflow_url).rstrip("/")
+        self._forgotten_on: date | None = None
         self.delivery = Delivery(self._log, settings, f"{self._address}{PAGE}" if self._address else "")
 
     def play(self, now: datetime) -> incidents.Changes:
@@ -77,6 +80,9 @@ class Rounds:
         sections = {name: pipeline.alerts for name, pipeline in known.items()}
         incidents.write(self._log, changed, sections, self._address, now)
         _note(changed)
+        if self._forgotten_on != now.date():
+            self._log.forget(now - REMEMBERED)
+            self._forgotten_on = now.date()
         self.delivery.start(now)
         return changed
 

@@ -107,6 +107,7 @@ class AlertLog:
         opened: Sequence[tuple[IncidentRow, Sequence[Post]]],
         reminded: Sequence[tuple[IncidentRow, Sequence[Post]]],
         resolved: Sequence[tuple[IncidentRow, Post]],
+        changed: Sequence[IncidentRow],
         at: datetime,
     ) -> None:
         """Write what a round has changed, and its messages, all or nothing.
@@ -118,9 +119,13 @@ class AlertLog:
             opened: new incidents, with their messages.
             reminded: incidents that are still open, with their messages.
             resolved: incidents that have ended; the message goes to each channel that was to hear of it.
+            changed: open incidents with another sentence, action or severity than before.
             at: the time.
         """
         with self.ledger.session() as session:
+            for row in changed:
+                values = {"sentence": row.sentence, "action": row.action, "severity": row.severity}
+                session.execute(update(IncidentRow).where(IncidentRow.id == row.id).values(**values))
             session.add_all(incident for incident, _ in opened)
             session.flush()
             session.add_all(_message(incident.id, post, at) for incident, posts in opened for post in posts)
@@ -130,6 +135,15 @@ class AlertLog:
                 session.get_one(IncidentRow, incident.id).reminded_at = at
             for incident, post in resolved:
                 _resolve(session, incident.id, post, at)
+
+    @idempotent
+    def forget(self, before: datetime) -> None:
+        """Delete incidents that ended before a time, with their messages, and failures that are as long over."""
+        ended = select(IncidentRow.id).where(IncidentRow.resolved_at < before)
+        with self.ledger.session() as session:
+            session.execute(delete(MessageRow).where(MessageRow.incident_id.in_(ended)))
+            session.execute(delete(IncidentRow).where(IncidentRow.resolved_at < before))
+            session.execute(delete(TaskFailureRow).where(TaskFailureRow.recovered_at < before))
 
     # --- the outbox ------------------------------------------------------------------------------------------------
 

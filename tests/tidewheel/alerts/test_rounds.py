@@ -6,11 +6,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.conftest import wait_until
 from tests.tidewheel.alerts.conftest import NIGHT, TEAM, Shop
 from tests.tidewheel.alerts.receivers import Mailbox, Webhooks
-from tidewheel.ledger.alert_tables import MessageRow
+from tidewheel.ledger.alert_tables import IncidentRow, MessageRow
 from tidewheel.policies.verdict import Outcome
 
 MINUTE = timedelta(minutes=1)
@@ -18,6 +19,11 @@ MINUTE = timedelta(minutes=1)
 
 def titles(webhooks: Webhooks) -> list[str]:
     return [body["title"] for body in webhooks.bodies]
+
+
+def rows(shop: Shop, table: type[IncidentRow | MessageRow]) -> int:
+    with shop.ledger.session() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
 
 
 def test_an_incident_is_sent_once_and_its_end_is_sent(shop: Shop, webhooks: Webhooks) -> None:
@@ -59,6 +65,30 @@ def test_an_open_incident_is_sent_again_after_a_time(shop: Shop, webhooks: Webho
         "[info, open for 2 hours] orders: drift",
         "[info, open for 4 hours] orders: drift",
     ]
+
+
+def test_a_reminder_says_what_holds_by_now(shop: Shop, webhooks: Webhooks) -> None:
+    shop.declare(f"remind_after_hours: 2\n  channels: {TEAM}")
+    shop.drift(Outcome.FIRED)
+    shop.play(NIGHT)
+    shop.drift(Outcome.FIRED, day="2026-11-22", words="2 of 2 columns drifted")
+    shop.play(NIGHT + timedelta(hours=1))
+    assert "2 of 2 columns drifted" in shop.log.open_incidents("orders")[0].sentence
+    assert len(webhooks.bodies) == 1
+    shop.play(NIGHT + timedelta(hours=2))
+    assert "Drift on 2026-11-22: 2 of 2 columns drifted." in webhooks.bodies[1]["message"]
+
+
+def test_what_has_long_ended_is_forgotten(shop: Shop, webhooks: Webhooks) -> None:
+    shop.declare()
+    shop.drift(Outcome.FIRED)
+    shop.play(NIGHT)
+    shop.drift(Outcome.NO_ACTION, day="2026-11-22")
+    shop.play(NIGHT + timedelta(days=1))
+    shop.play(NIGHT + timedelta(days=60))
+    assert (rows(shop, IncidentRow), rows(shop, MessageRow)) == (1, 2)
+    shop.play(NIGHT + timedelta(days=120))
+    assert (rows(shop, IncidentRow), rows(shop, MessageRow)) == (0, 0)
 
 
 def test_a_channel_gets_what_is_severe_enough_and_events_may_be_ignored(shop: Shop, webhooks: Webhooks) -> None:

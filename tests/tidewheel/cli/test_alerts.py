@@ -67,7 +67,7 @@ def test_open_incidents_are_listed_with_what_to_do_and_what_waits(
         pipeline="orders", event="drift", subject="", severity="info", opened_at=NOW, reminded_at=NOW, **words
     )
     post = Post("environment variable SHOP_HOOK", OPENED, "info", "title", "body", NOW)
-    log.write([(incident, [post])], [], [], NOW)
+    log.write([(incident, [post])], [], [], [], NOW)
     log.put_off([1], "error=503.", NOW, 1)
     assert tidewheel(monkeypatch, "alerts", "list", "orders") == 0
     said = capsys.readouterr().out
