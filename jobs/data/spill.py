@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 
 import pyarrow as pa
 
-from tidewheel.errors import TidewheelError
+from tidewheel.errors import PlatformError
 
 Held = TypeVar("Held")
 
@@ -31,7 +31,7 @@ Content = bytes | mmap.mmap
 """A file, in memory or mapped."""
 
 
-class NoScratchSpace(TidewheelError):
+class NoScratchSpace(PlatformError):
     """The disk of the scratch files is full."""
 
 

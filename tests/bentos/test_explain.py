@@ -119,7 +119,7 @@ def test_an_explained_request_is_logged_and_counted_as_any_other(served: Served,
     answer = caller.send("POST", EXPLAINED, body(caller.golden[:2]), x_request_id="q1").json()
     caller.send("POST", EXPLAINED, body([{}]))
     page = caller.send("GET", "/metrics").text
-    assert "tidewheel_explained_rows_total 2.0" in page
+    assert 'tidewheel_explained_rows_total{model_version="7"} 2.0' in page
     assert 'tidewheel_requests_total{status="200"} 1.0' in page
 
     def written() -> bool:

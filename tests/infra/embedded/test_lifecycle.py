@@ -115,7 +115,7 @@ def test_up_recovers_when_supervisord_was_killed_and_its_children_live_on(small:
     wait_until(lambda: small.supervisor.pid() is None, "supervisord is gone")
     notes = Notes()
     assert small.up(notes) == {"postgres", "envoy", "exporter", "alerts"}
-    assert notes.sentences == ["ended 4 processes that a killed platform had left"]
+    assert notes.sentences == ["ended 5 processes that a killed platform had left"]
     assert not before.items() & pids(small).items()
 
 

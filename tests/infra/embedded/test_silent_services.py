@@ -83,5 +83,5 @@ def test_up_does_not_wait_for_ever_for_a_supervisord_that_hangs(
     os.kill(small.supervisor.pid() or 0, signal.SIGSTOP)
     notes = Notes()
     assert small.up(notes) == {"postgres", "envoy", "exporter", "alerts"}
-    assert notes.sentences == ["ended 5 processes that a killed platform had left"]
+    assert notes.sentences == ["ended 6 processes that a killed platform had left"]
     assert states(small)["envoy"] == states(small)["postgres"] == "running"
