@@ -120,7 +120,7 @@ def test_an_explained_request_is_logged_and_counted_as_any_other(served: Served,
     caller.send("POST", EXPLAINED, body([{}]))
     page = caller.send("GET", "/metrics").text
     assert 'tidewheel_explained_rows_total{model_version="7"} 2.0' in page
-    assert 'tidewheel_requests_total{status="200"} 1.0' in page
+    assert 'tidewheel_requests_total{model_version="7",status="200"} 1.0' in page
 
     def written() -> bool:
         return "tidewheel_logged_requests_total 1.0" in caller.send("GET", "/metrics").text
