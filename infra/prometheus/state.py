@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, or_, select
 
-from tidewheel.errors import SpecError
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import (
@@ -23,7 +20,7 @@ from tidewheel.ledger.tables import (
     VerdictRow,
 )
 from tidewheel.policies.verdict import Outcome
-from tidewheel.spec import load_pipeline, pipeline_files
+from tidewheel.spec.load import declared_pipelines
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -92,7 +89,7 @@ def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
     Raises:
         LedgerError: the ledger does not answer, or has not the tables of this version.
     """
-    declared = {file.stem: _declared(file, _changed(file)) for file in pipeline_files(settings.pipelines_folder)}
+    declared = declared_pipelines(settings.pipelines_folder)
     with ledger.session() as session:
         newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
         promotions = _by_pipeline(session, select(PromotionRow).where(PromotionRow.id.in_(newest)))
@@ -127,21 +124,6 @@ def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
         )
         for name, pipeline in declared.items()
     ]
-
-
-def _changed(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:  # a link that leads nowhere, or an editor's lock
-        return 0
-
-
-@lru_cache(maxsize=10_000)
-def _declared(file: Path, changed: int) -> Pipeline | None:
-    try:
-        return load_pipeline(file)
-    except (SpecError, OSError):
-        return None
 
 
 def _by_pipeline(session: Session, query: Any) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from tidewheel.alerts import messages
 from tidewheel.alerts.channels import send, url_of
-from tidewheel.alerts.round import declared
 from tidewheel.errors import TidewheelError
 from tidewheel.ledger.alerts import RESOLVED
 from tidewheel.spec.alerts import SEVERITIES
+from tidewheel.spec.load import declared_pipelines
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -66,7 +66,11 @@ class LedgerOutage:
             self._send(informed, title, "What was due meanwhile is sent now.", RESOLVED)
 
     def _channels(self) -> set[str]:
-        pipelines = (pipeline for pipeline in declared(self._settings).values() if pipeline is not None)
+        pipelines = (
+            pipeline
+            for pipeline in declared_pipelines(self._settings.pipelines_folder).values()
+            if pipeline is not None
+        )
         return {channel.address for pipeline in pipelines for channel in pipeline.alerts.channels.values()}
 
     def _send(self, channels: Iterable[str], title: str, text: str, severity: str) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +12,13 @@ from tidewheel.alerts.conditions import Condition, conditions, disk_conditions
 from tidewheel.alerts.delivery import Delivery
 from tidewheel.alerts.facts import read_facts
 from tidewheel.alerts.messages import harmless, title
-from tidewheel.errors import LedgerError, SpecError
+from tidewheel.errors import LedgerError
 from tidewheel.ledger.alerts import AlertLog
-from tidewheel.spec import load_pipeline, pipeline_files
+from tidewheel.spec.load import declared_pipelines
 
 if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
     from tidewheel.settings import Settings
-    from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.alerts")
 
@@ -56,7 +53,7 @@ class Rounds:
         Raises:
             LedgerError: the ledger does not answer; nothing is lost, and the next round does what this one could not.
         """
-        pipelines = declared(self._settings)
+        pipelines = declared_pipelines(self._settings.pipelines_folder)
         known = {name: pipeline for name, pipeline in pipelines.items() if pipeline is not None}
         failures = self._log.failures()
         found = _disk(self._settings.home)
@@ -85,28 +82,6 @@ class Rounds:
             self._forgotten_on = now.date()
         self.delivery.start(now)
         return changed
-
-
-def declared(settings: Settings) -> Mapping[str, Pipeline | None]:
-    """The pipelines of the project by name; None for one whose file cannot be read at present."""
-    files = pipeline_files(settings.pipelines_folder)
-    return {file.stem: _read(file, _changed(file)) for file in files}
-
-
-def _changed(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:  # a link that leads nowhere, or an editor's lock
-        return 0
-
-
-@lru_cache(maxsize=10_000)
-def _read(file: Path, changed: int) -> Pipeline | None:
-    try:
-        return load_pipeline(file)
-    except (SpecError, OSError) as error:
-        log.warning("no alerts of %s until its file is right: %s", file.stem, error)
-        return None
 
 
 def _disk(home: Path) -> list[Condition]:

@@ -12,12 +12,12 @@ from rich.markup import escape
 from tidewheel.alerts import messages
 from tidewheel.alerts.channels import send, url_of
 from tidewheel.alerts.facts import in_utc
-from tidewheel.alerts.round import declared
 from tidewheel.errors import TidewheelError, UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.alerts import AlertLog
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
+from tidewheel.spec.load import declared_pipelines
 
 if TYPE_CHECKING:
     from tidewheel.ledger.alert_tables import IncidentRow
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"info": "cyan", "warning": "yellow", "critical": "red"}
 
-alerts = typer.Typer(name="alerts", help="What needs attention, and who is told of it.", no_args_is_help=True)
+alerts = typer.Typer(name="alerts", help="Open incidents, and a test of the channels.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +74,7 @@ def list_(
         _print(console, incident)
     if not incidents:
         console.print("No open incidents.")
-    named = declared(settings).get(name) if name is not None else None
+    named = declared_pipelines(settings.pipelines_folder).get(name) if name is not None else None
     addresses = {channel.address for channel in named.alerts.channels.values()} if named is not None else None
     for address, (count, error) in log.waiting().items():
         if addresses is None or address in addresses:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,6 +13,8 @@ from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.spec.explain import brief, explain
 from tidewheel.spec.pipeline import Pipeline
 from tidewheel.spec.yaml_file import read_document
+
+log = logging.getLogger("tidewheel.spec")
 
 
 def load_pipeline(path: Path) -> Pipeline:
@@ -50,8 +54,29 @@ def find_pipeline(folder: Path, name: str) -> Pipeline:
 
 
 def pipeline_files(folder: Path) -> list[Path]:
-    """All pipeline files of a folder, by name."""
-    return sorted(folder.glob("*.yaml"))
+    """All pipeline files of a folder, by name; hidden ones are an editor's."""
+    return sorted(file for file in folder.glob("*.yaml") if not file.name.startswith("."))
+
+
+def declared_pipelines(folder: Path) -> dict[str, Pipeline | None]:
+    """The pipelines of a folder by name, each file read again only when it has changed; None for an unreadable one."""
+    return {file.stem: _declared(file, _changed(file)) for file in pipeline_files(folder)}
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:  # a link that leads nowhere
+        return 0
+
+
+@lru_cache(maxsize=10_000)
+def _declared(file: Path, changed: int) -> Pipeline | None:
+    try:
+        return load_pipeline(file)
+    except (SpecError, OSError) as error:
+        log.warning("%s is ignored until its file is right: %s", file.stem, error)
+        return None
 
 
 def pipeline_schema() -> str:
