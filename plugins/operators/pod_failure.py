@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 CONTAINER = "job"
 LOST_REASONS = frozenset({"Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown", "Killing"})
 """Reasons of events that say who has ended a pod."""
+GATED = "SchedulingGated"
+"""Reason of a pod that a queue has not admitted yet (https://kubernetes.io/docs/concepts/scheduling-eviction/)."""
 AGAIN = "a retry of the task runs it again"
 LONGER = "run it over fewer days, or give it more under"
 
@@ -134,6 +136,13 @@ class RequestedPod:
             yield self._waiting(subject, container.state.waiting, events)
         for condition in conditions(pod, "PodScheduled", "False"):
             said = shortened(condition.message or condition.reason)
+            if condition.reason == GATED:
+                gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
+                yield PodFailure(
+                    f"{subject} was not admitted within {self.schedule_seconds} s: {gates} holds it back; see "
+                    f"what its queue waits for (with Kueue: kubectl describe workloads --namespace {self.namespace}), "
+                    f"ask for less under {self.key}, or wait longer (TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS)"
+                )
             yield PodFailure(
                 f"{subject} found no node within {self.schedule_seconds} s: {said.rstrip('.')}; it asks for "
                 f"{self.asks}: add a node that has as much, ask for less under {self.key}, or wait longer "

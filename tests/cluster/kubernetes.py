@@ -123,6 +123,10 @@ class Namespace:
         """Delete a pod as `kubectl delete pod` does."""
         self.core.delete_namespaced_pod(name, self.name)
 
+    def admit(self, name: str) -> None:
+        """Take a pod's scheduling gates away, as a queue does that admits it."""
+        self.core.patch_namespaced_pod(name, self.name, {"spec": {"schedulingGates": None}})
+
     def evict(self, name: str) -> None:
         """Evict a pod as `kubectl drain` does."""
         self.core.create_namespaced_pod_eviction(name, self.name, {"metadata": {"name": name}})

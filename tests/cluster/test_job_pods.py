@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,7 @@ def test_a_day_is_landed_judged_and_turned_into_features_by_pods_that_share_only
     assert at_work(installation) == []
 
 
+GATE = "kueue.x-k8s.io/admission"
 LARGE_DAY = """
 import numpy as np
 import pyarrow as pa
@@ -163,6 +165,37 @@ def test_a_pod_that_no_node_has_room_for_says_what_it_asks_for_and_what_the_node
     for words in ("found no node within 5 s", "Insufficient nvidia.com/gpu", "nvidia.com/gpu 16", "resources.land"):
         assert words in str(found.value)
     wait_until(lambda: at_work(installation) == [], "the pod is gone", 60)
+
+
+def test_a_pod_starts_when_its_queue_admits_it(installation: Installation) -> None:
+    hold_back()
+    land = task("land")
+    waiting = land.begin()
+    [name] = at_work(installation)
+    time.sleep(5)
+    assert not running(installation)
+    installation.namespace.admit(name)
+    assert land.finish(waiting)["figures"]["rows"] > 0
+
+
+def test_a_pod_that_its_queue_does_not_admit_says_which_gate_holds_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS", "5")
+    hold_back()
+    with pytest.raises(
+        AirflowException, match=rf"was not admitted within 5 s: {GATE} holds it back; .*resources\.land"
+    ):
+        task("land").run()
+    wait_until(lambda: at_work(installation) == [], "the pod is gone", 60)
+
+
+def hold_back() -> None:
+    """Have the pod template hold pods back, as Kueue's webhook does with pods of a queue until it admits them."""
+    template = load_settings().job_pod_template
+    assert template is not None
+    gates = f"spec:\n  schedulingGates: [{{name: {GATE}}}]\n"
+    template.write_text(template.read_text().replace("spec:\n", gates, 1))
 
 
 def test_a_quota_that_is_used_up_is_named(installation: Installation) -> None:

@@ -45,6 +45,12 @@ def condition(kind: str, status: str, reason: str, message: str) -> k8s.V1PodCon
     return k8s.V1PodCondition(type=kind, status=status, reason=reason, message=message)
 
 
+def gated(gate: str) -> k8s.V1Pod:
+    held = pod(conditions=[condition("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked")])
+    held.spec = k8s.V1PodSpec(containers=[], scheduling_gates=[k8s.V1PodSchedulingGate(name=gate)])
+    return held
+
+
 def failure(of: k8s.V1Pod | None, *events: PodEvent) -> PodFailure:
     found = TRAIN.failure(of, "orders-train-1", events)
     assert found is not None
@@ -74,6 +80,10 @@ def test_too_little_memory_names_the_amount_and_the_key_and_is_not_tried_again()
         (
             pod(conditions=[condition("PodScheduled", "False", "Unschedulable", "1 Insufficient nvidia.com/gpu.")]),
             ["within 3600 s: 1 Insufficient nvidia.com/gpu; it asks for", "nvidia.com/gpu 1", "SCHEDULE_TIMEOUT"],
+        ),
+        (
+            gated("kueue.x-k8s.io/admission"),
+            ["within 3600 s: kueue.x-k8s.io/admission holds it back", "describe workloads --namespace models"],
         ),
         (pod(reason="Evicted", message="The node was low on memory"), ["Evicted: The node was low on memory", "retry"]),
         (pod(reason="DeadlineExceeded"), ["after 1800 s", "resources.train in dags/orders.yaml"]),
