@@ -30,6 +30,8 @@ PIPELINE_FILE = ROOT / "dags" / "flight_delay.yaml"
 IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 POSTGRES_IMAGE = os.environ.get("TIDEWHEEL_TEST_POSTGRES_IMAGE", "localhost/tidewheel-postgres:test")
 S3_IMAGE = os.environ.get("TIDEWHEEL_TEST_S3_IMAGE", "localhost/versitygw:test")
+SERVICES = ("postgresql", "s3", "mlflow", "exporter", "alerts")
+"""The platform's components beside Airflow's."""
 CLAIMS = (
     "data-tidewheel-postgresql-0",
     "data-tidewheel-s3-0",

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.cluster.chart import CHART, RELEASE, SECRETS, HelmError, Installation, helm
+from tests.cluster.chart import CHART, RELEASE, SECRETS, SERVICES, HelmError, Installation, helm
 from tests.conftest import wait_until
 from tests.infra.helm.rendered import SETS
 from tidewheel.errors import PlatformError
@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 READY_SECONDS = 240
 AIRFLOW = {f"airflow-{name}" for name in ("api-server", "scheduler", "dag-processor", "triggerer")}
-SERVICES = {"postgresql", "s3", "mlflow", "exporter", "alerts"}
 logger = logging.getLogger(__name__)
 
 
@@ -33,7 +32,7 @@ def test_all_of_the_platform_is_ready_and_helms_own_test_passes(installed: Insta
     phases = {pod.metadata.labels["app.kubernetes.io/component"]: pod.status.phase for pod in installed.pods()}
     assert phases.pop("prepare") == "Succeeded"
     assert set(phases.values()) == {"Running"}, phases
-    assert set(phases) == AIRFLOW | SERVICES
+    assert set(phases) == {*AIRFLOW, *SERVICES}
     installed.helm("test", "--timeout", "3m")
 
 
