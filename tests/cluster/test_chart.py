@@ -18,17 +18,12 @@ from tidewheel.errors import PlatformError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
-READY_SECONDS = 240
 AIRFLOW = {f"airflow-{name}" for name in ("api-server", "scheduler", "dag-processor", "triggerer")}
 logger = logging.getLogger(__name__)
 
 
-def test_all_is_ready_in_four_minutes(installed: Installation) -> None:
-    logger.info("all ready after %.0f s", installed.seconds_to_ready)
-    assert installed.seconds_to_ready < READY_SECONDS
-
-
 def test_all_of_the_platform_is_ready_and_helms_own_test_passes(installed: Installation) -> None:
+    logger.info("all ready after %.0f s", installed.seconds_to_ready)
     phases = {pod.metadata.labels["app.kubernetes.io/component"]: pod.status.phase for pod in installed.pods()}
     assert phases.pop("prepare") == "Succeeded"
     assert set(phases.values()) == {"Running"}, phases

@@ -18,7 +18,6 @@ from tidewheel.errors import PlatformError
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 DAG = "flight_delay.features"
-NIGHT_SECONDS = 180
 logger = logging.getLogger(__name__)
 IN_PODS = ["land", "validate_raw", "features", "validate_features"]
 JOBS = "tidewheel/pipeline=flight_delay"
@@ -95,7 +94,6 @@ def test_a_night_runs_every_job_in_a_pod_of_its_own(installed: Installation) -> 
     assert run.state == "success", tasks
     assert set(tasks.values()) == {("success", 1)}, tasks
     assert sorted(log.tasks.values()) == sorted(IN_PODS)
-    assert time.monotonic() - began < NIGHT_SECONDS
 
 
 def test_a_triggerer_killed_in_the_middle_of_a_wait_and_a_killed_scheduler_start_no_second_pod(
