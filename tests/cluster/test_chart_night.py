@@ -114,10 +114,6 @@ def test_a_triggerer_killed_in_the_middle_of_a_wait_and_a_killed_scheduler_start
     assert sorted(log.tasks.values()) == sorted(IN_PODS)
 
 
-@pytest.mark.xfail(
-    reason="it failed while no wait for a pod worked by the chart (docs/how-to/install-the-chart.md); not run since",
-    strict=False,
-)
 def test_postgresql_restarted_while_a_job_works_costs_no_run(installed: Installation) -> None:
     name = start(installed, "2013-01-03")
     log = PodLog(installed, name)
