@@ -10,6 +10,7 @@ import typer
 import tidewheel
 from tidewheel.cli import (
     alerts,
+    audit,
     console,
     demo,
     gc,
@@ -53,6 +54,7 @@ image.register(app)
 reviews.register(app)
 training.register(app)
 why.register(app)
+audit.register(app)
 alerts.register(app)
 traffic.register(app)
 replay.register(app)

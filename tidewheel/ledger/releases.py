@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.alone import Alone, Busy, alone
+from tidewheel.ledger.audit import Act, append
+from tidewheel.ledger.chain import Entry, record_hash
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, ReleaseStageRow
@@ -33,10 +36,16 @@ class Status(StrEnum):
 
 
 class Releases:
-    """The releases of all pipelines."""
+    """The releases of all pipelines.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: that holds them.
+        actor: who works on them, for the audit log; default: the user of this process.
+    """
+
+    def __init__(self, ledger: Ledger, actor: str = "") -> None:
         self.ledger = ledger
+        self.actor = actor or operating_system_user()
         self._alone: Alone | None = None
         self._written: _Written | None = None
         self._lost = False
@@ -70,6 +79,8 @@ class Releases:
         try:
             with self.ledger.session() as session:
                 session.add(row)
+                session.flush()
+                append(session, self._entry(row, "begun", row.plan.get("sentence", ""), at))
         except IntegrityError:
             running = self.running(pipeline)
             if running is None or (running.run_id, running.started_at) != (run_id, at):  # else it was heard twice
@@ -85,13 +96,19 @@ class Releases:
         with self.ledger.session() as session:
             row = session.get_one(ReleaseRow, release_id)
             row.status, row.reason, row.ended_at = status, reason, at
+            append(session, self._entry(row, str(status), reason, at))
         self._written = _Written(release_id, status)
 
     @idempotent
     def ask_back(self, release_id: int, reason: str) -> None:
         """Note that somebody wants a release taken back; who works on it will see."""
         with self.ledger.session() as session:
-            session.get_one(ReleaseRow, release_id).asked_back = reason
+            row = session.get_one(ReleaseRow, release_id)
+            if row.asked_back == reason:
+                return
+            row.asked_back = reason
+            sentence = f"release {row.id} is to be taken back: {reason}"
+            append(session, self._act(Act.ROLLBACK, row.pipeline, row.version, "requested", sentence, row.run_id))
 
     @idempotent
     def asked_back(self, release_id: int) -> str:
@@ -196,6 +213,7 @@ class Releases:
             row = session.get(EndpointRow, pipeline)
             if row is not None and (row.colour, row.version) == (colour, version):
                 return
+            instead = f" instead of version {row.version} as {row.colour}" if row is not None else ""
             session.merge(
                 EndpointRow(
                     pipeline=pipeline,
@@ -205,13 +223,41 @@ class Releases:
                     changed_at=at,
                 )
             )
+            sentence = f"version {version} is to answer as {colour}{instead}"
+            append(session, self._act(Act.ENDPOINT, pipeline, version, "pointed", sentence))
 
     @idempotent
     def forget_endpoint(self, pipeline: str) -> None:
         """Say that nothing answers for a pipeline."""
         self.hold()
         with self.ledger.session() as session:
-            session.execute(delete(EndpointRow).where(EndpointRow.pipeline == pipeline))
+            row = session.get(EndpointRow, pipeline)
+            if row is None:
+                return
+            session.delete(row)
+            sentence = f"nothing is to answer any more; version {row.version} did as {row.colour}"
+            append(session, self._act(Act.ENDPOINT, pipeline, row.version, "withdrawn", sentence))
+
+    # --- the audit log ---------------------------------------------------------------------------------------------
+
+    def _entry(self, row: ReleaseRow, outcome: str, sentence: str, at: datetime) -> Entry:
+        columns = {column.name: getattr(row, column.name) for column in ReleaseRow.__table__.columns}
+        return Entry(
+            pipeline=row.pipeline,
+            kind=Act.RELEASE,
+            subject=f"version {row.version}",
+            outcome=outcome,
+            sentence=f"release {row.id}: {sentence}",
+            actor=self.actor,
+            run_id=row.run_id,
+            at=at,
+            source=ReleaseRow.__tablename__,
+            source_id=row.id,
+            record=record_hash(ReleaseRow.__tablename__, columns),
+        )
+
+    def _act(self, act: Act, pipeline: str, version: str, outcome: str, sentence: str, run_id: str = "") -> Entry:
+        return Entry(pipeline, act, f"version {version}", outcome, sentence, self.actor, run_id, datetime.now(UTC))
 
     # --- one at a time ---------------------------------------------------------------------------------------------
 
