@@ -13,6 +13,7 @@ from tidewheel.cli import (
     audit,
     console,
     demo,
+    erase,
     gc,
     image,
     lake,
@@ -55,6 +56,7 @@ reviews.register(app)
 training.register(app)
 why.register(app)
 audit.register(app)
+erase.register(app)
 alerts.register(app)
 traffic.register(app)
 replay.register(app)
