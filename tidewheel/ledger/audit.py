@@ -33,6 +33,7 @@ class Act(StrEnum):
     RENAMING = "renaming"
     RETIREMENT = "retirement"
     ERASURE = "erasure"
+    ALERT = "alert"
     CHAIN = "chain"
 
 
