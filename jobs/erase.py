@@ -17,7 +17,7 @@ from jobs.data.request_log import RequestLog
 from jobs.erasure.key_rows import KeyRows
 from jobs.erasure.log_files import LogErasure, erase_logged
 from jobs.erasure.texts import entries_that_name, is_short, mentions, refused_files
-from jobs.erasure.trained import TrainedVersions, trained_on
+from jobs.erasure.trained import Batch, TrainedVersions, trained_on
 from jobs.job import Job, Result, run
 from tidewheel.lake.erasure import DatasetErasure, erase_rows, renew_inputs, successors
 from tidewheel.ledger import Ledger
@@ -83,17 +83,9 @@ def work(job: Job) -> Result:
     if not dry_run:
         _note(job, ledger, rows, "begun", f"rows of the key {rows.digest[:12]} are to be erased")
     touched = set(successors(job.lake))
-    for _ in range(ROUNDS):
-        account.left.clear()
-        again = False
-        for dataset in job.lake.store.list_folder(job.lake.pipeline):
-            found = erase_rows(job.lake, dataset, rows, datetime.now(UTC), dry_run=dry_run)
-            touched |= {(batch.manifest.key, batch.manifest.content_hash) for batch in found.batches}
-            again |= account.add(dataset, found)
-        if dry_run or not again:
-            break
     log = RequestLog(job.settings, job.pipeline.name)
-    with log.alone():
+    with log.alone():  # what is published while files of the log are changed would bring the rows back
+        touched |= _erase_batches(job, rows, account)
         account.logged = erase_logged(log, rows, datetime.now(UTC), dry_run=dry_run)
     account.left |= account.logged.left
     refused, unsearched = refused_files(job.lake, rows)
@@ -113,6 +105,21 @@ def work(job: Job) -> Result:
     sys.stdout.writelines(f"{line}\n" for line in _lines(account, rows, job, dry_run=dry_run))
     figures = {"rows": account.rows, "left": len(account.left), "versions": len(account.versions.learned)}
     return Result(figures=figures, sentence=sentence)
+
+
+def _erase_batches(job: Job, rows: KeyRows, account: Account) -> set[Batch]:
+    """Erase the rows from all datasets, and look again; returns the batches that held them."""
+    touched: set[Batch] = set()
+    for _ in range(ROUNDS):
+        account.left.clear()
+        again = False
+        for dataset in job.lake.store.list_folder(job.lake.pipeline):
+            found = erase_rows(job.lake, dataset, rows, datetime.now(UTC), dry_run=job.options.dry_run)
+            touched |= {(batch.manifest.key, batch.manifest.content_hash) for batch in found.batches}
+            again |= account.add(dataset, found)
+        if job.options.dry_run or not again:
+            break
+    return touched
 
 
 def _note(job: Job, ledger: Ledger, rows: KeyRows, outcome: str, sentence: str) -> None:

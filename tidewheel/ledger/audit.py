@@ -96,6 +96,13 @@ def entries(ledger: Ledger, pipeline: str | None = None, since: datetime | None 
         yield from session.scalars(query)
 
 
+def newest(ledger: Ledger, pipeline: str, limit: int) -> list[AuditRow]:
+    """The newest entries of a pipeline, newest first."""
+    with ledger.session() as session:
+        query = select(AuditRow).where(_of(session, pipeline)).order_by(AuditRow.position.desc()).limit(limit)
+        return list(session.scalars(query))
+
+
 def _of(session: Session, pipeline: str) -> ColumnElement[bool]:
     """Entries of a pipeline, and those of the names that it had before, up to when it was renamed."""
     chosen = [AuditRow.pipeline == pipeline]

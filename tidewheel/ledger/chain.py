@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tidewheel.ledger.plain_json import to_json
+from tidewheel.ledger.plain_json import plain
 
 BEFORE_THE_FIRST = "0" * 64
 """What the first entry names as the hash of the entry before it."""
@@ -85,8 +85,8 @@ def entry_hash(position: int, previous: str, entry: Entry) -> str:
 def record_hash(table: str, row: Mapping[str, Any]) -> str:
     """SHA-256 of a row of one of the tables in `RECORD_COLUMNS`, as it was written or as it is read back."""
     values = {name: row[name] for name in RECORD_COLUMNS[table]}
-    plain = {name: _moment(value) if isinstance(value, datetime) else value for name, value in values.items()}
-    return _sha256(json.loads(to_json(plain)))
+    dated = {name: _moment(value) if isinstance(value, datetime) else value for name, value in values.items()}
+    return _sha256(plain(dated))
 
 
 def _moment(at: datetime) -> str:
