@@ -17,9 +17,10 @@ from jobs.data.request_log import RequestLog
 from jobs.erasure.key_rows import KeyRows
 from jobs.erasure.log_files import LogErasure, erase_logged
 from jobs.erasure.texts import entries_that_name, is_short, mentions, refused_files
-from jobs.erasure.trained import Batch, TrainedVersions, trained_on
+from jobs.erasure.trained import TrainedVersions, trained_on
 from jobs.job import Job, Result, run
-from tidewheel.lake.erasure import DatasetErasure, erase_rows, renew_inputs, successors
+from tidewheel.lake.erasure import DatasetErasure, erase_rows
+from tidewheel.lake.successors import Batch, held_by, renew_inputs
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.audit import Act, note
 from tidewheel.ledger.chain import Entry
@@ -82,10 +83,9 @@ def work(job: Job) -> Result:
     ledger = Ledger.open(job.settings)
     if not dry_run:
         _note(job, ledger, rows, "begun", f"rows of the key {rows.digest[:12]} are to be erased")
-    touched = set(successors(job.lake))
     log = RequestLog(job.settings, job.pipeline.name)
     with log.alone():  # what is published while files of the log are changed would bring the rows back
-        touched |= _erase_batches(job, rows, account)
+        touched = _erase_batches(job, rows, account)
         account.logged = erase_logged(log, rows, datetime.now(UTC), dry_run=dry_run)
     account.left |= account.logged.left
     refused, unsearched = refused_files(job.lake, rows)
@@ -96,7 +96,7 @@ def work(job: Job) -> Result:
             job.lake.store.remove(path)
         renew_inputs(job.lake)
         shutil.rmtree(job.settings.replay_cache / job.pipeline.name, ignore_errors=True)
-    account.versions = trained_on(job.lake, ledger, touched)
+    account.versions = trained_on(job.lake, ledger, held_by(job.lake, rows.digest, touched))
     account.mentions = mentions(job.lake, rows)
     account.entries = entries_that_name(ledger, job.pipeline.name, rows)
     sentence = _sentence(account, rows, dry_run=dry_run)

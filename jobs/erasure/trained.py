@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.data.training_data import LabelledDay, read_training_data
 from tidewheel.errors import LakeError
-from tidewheel.lake.erasure import successors
+from tidewheel.lake.successors import Batch, successors
 from tidewheel.ledger.models import Models
 from tidewheel.runs import BatchReference
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from tidewheel.lake import Lake
     from tidewheel.ledger import Ledger
-
-Batch = tuple[str, str]
-"""`dataset/partition`, and content hash."""
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,16 @@ what is left of the rows on the disk, and goes on.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
-from tidewheel.errors import LakeError
-from tidewheel.lake.lake import DATA, PUBLISHED, QUARANTINE
-from tidewheel.lake.litter import MANIFEST, SHORTEST_GRACE
+from tidewheel.lake.lake import DATA, PUBLISHED
+from tidewheel.lake.litter import SHORTEST_GRACE
 from tidewheel.lake.manifest import DataFile, Erased, Manifest, content_hash
+from tidewheel.lake.successors import Document, documents, write_document
 from tidewheel.lake.verified import LakeFile, open_parquet, open_verified
 
 if TYPE_CHECKING:
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
 
 class Rows(Protocol):
     """Which rows are to be erased."""
+
+    @property
+    def digest(self) -> str:
+        """Hash of the values that they are recognised by."""
 
     def columns(self, dataset: str) -> list[str]:
         """Columns of a dataset that a row is recognised by."""
@@ -79,25 +82,6 @@ class _Searched:
     left: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Document:
-    """A file with a manifest, or with the record of a batch in quarantine.
-
-    Attributes:
-        path: relative to the lake's root.
-        manifest: that it holds.
-        record: all of it, where it is a record of a batch in quarantine.
-    """
-
-    path: str
-    manifest: Manifest
-    record: Mapping[str, object] | None = None
-
-    @property
-    def is_published(self) -> bool:
-        return self.path.endswith(f"/{PUBLISHED}")
-
-
 def erase_rows(lake: Lake, dataset: str, rows: Rows, now: datetime, *, dry_run: bool) -> DatasetErasure:
     """Erase rows from all batches of a dataset.
 
@@ -115,10 +99,10 @@ def erase_rows(lake: Lake, dataset: str, rows: Rows, now: datetime, *, dry_run: 
     hits, left, keyless = searched.hits, searched.left, tuple(searched.keyless)
     if not hits:
         return DatasetErasure(keyless=keyless, left=left)
-    documents = list(_documents(lake, dataset))
+    all_documents = list(documents(lake, dataset))
     folder = f"{lake.pipeline}/{dataset}/"
-    named = {f"{folder}{file.path}" for document in documents for file in document.manifest.files}
-    live = [document for document in documents if document.manifest.erased is None]
+    named = {f"{folder}{file.path}" for document in all_documents for file in document.manifest.files}
+    live = [document for document in all_documents if document.manifest.erased is None]
     held = [document for document in live if any(f"{folder}{file.path}" in hits for file in document.manifest.files)]
     stray = {path: changed for path, (_, changed) in hits.items() if path not in named}
     young = [path for path, changed in stray.items() if now - changed < SHORTEST_GRACE]
@@ -136,42 +120,6 @@ def erase_rows(lake: Lake, dataset: str, rows: Rows, now: datetime, *, dry_run: 
         batch = ErasedBatch(manifest, count, document.is_published)
         found.setdefault((manifest.partition, manifest.content_hash), batch)
     return DatasetErasure(tuple(found.values()), tuple(sorted(stray.keys() - set(young))), keyless, left)
-
-
-def successors(lake: Lake) -> dict[tuple[str, str], str]:
-    """What took the place of batches that rows were erased from, by `dataset/partition` and content hash."""
-    found: dict[tuple[str, str], str] = {}
-    for dataset in lake.store.list_folder(lake.pipeline):
-        for document in _documents(lake, dataset):
-            if (erased := document.manifest.erased) is not None:
-                found[document.manifest.key, document.manifest.content_hash] = erased.successor
-    return {batch: _last(found, batch) for batch in found}
-
-
-def renew_inputs(lake: Lake) -> int:
-    """Let every manifest that names a batch as its input name the batch's successor; returns how many manifests.
-
-    What was computed from the erased rows stays as it is, so it is not to be computed again.
-    """
-    replaced, count = successors(lake), 0
-    if not replaced:
-        return 0
-    for dataset in lake.store.list_folder(lake.pipeline):
-        for document in _documents(lake, dataset):
-            inputs = {key: replaced.get((key, value), value) for key, value in document.manifest.inputs.items()}
-            if inputs != document.manifest.inputs:
-                _write(lake, document, document.manifest.model_copy(update={"inputs": inputs}), document.path)
-                count += 1
-    return count
-
-
-def _last(found: Mapping[tuple[str, str], str], batch: tuple[str, str]) -> str:
-    key, content = batch
-    passed = {content}
-    while (following := found.get((key, content))) and following not in passed:
-        passed.add(following)
-        content = following
-    return content
 
 
 def _search(lake: Lake, dataset: str, rows: Rows) -> _Searched:
@@ -205,32 +153,11 @@ def _count(mask: pa.ChunkedArray) -> int:
     return int(pc.sum(mask).as_py() or 0)
 
 
-def _documents(lake: Lake, dataset: str) -> Iterator[_Document]:
-    """Everything with a manifest in a dataset."""
-    folder = f"{lake.pipeline}/{dataset}"
-    for path in lake.store.find(folder, ".json"):
-        if not MANIFEST.fullmatch(path.removeprefix(f"{folder}/")):
-            continue
-        content = lake.store.read(path)
-        if content is None:
-            continue
-        try:
-            document = json.loads(content)
-            in_quarantine = path.startswith(f"{folder}/{QUARANTINE}/")
-            manifest = Manifest.model_validate(document["manifest"] if in_quarantine else document)
-        except (ValueError, KeyError, TypeError) as error:
-            raise LakeError(
-                f"{lake.store.url(path)} is no manifest ({error}), so nobody knows which files it names and nothing is "
-                "erased; restore or delete it first"
-            ) from error
-        yield _Document(path, manifest, document if in_quarantine else None)
-
-
 def _replace(
     lake: Lake,
     dataset: str,
     rows: Rows,
-    held: list[_Document],
+    held: list[Document],
     hits: Mapping[str, tuple[int, datetime]],
     now: datetime,
 ) -> None:
@@ -248,18 +175,18 @@ def _replace(
             files.append(written.get(path, file))
         new = old.model_copy(update={"files": tuple(files), "content_hash": content_hash(old.columns, files)})
         new = _there_already(lake, dataset, new) or new
-        erased = Erased(at=now, rows=old.rows - new.rows, successor=new.content_hash)
+        erased = Erased(at=now, rows=old.rows - new.rows, of=rows.digest, successor=new.content_hash)
         gone = old.model_copy(update={"erased": erased})
         parent = document.path.rsplit("/", 1)[0]
         if document.record is not None:
-            _write(lake, document, new, f"{parent}/{new.short_hash}.json")
+            write_document(lake, document, new, f"{parent}/{new.short_hash}.json")
             lake.store.remove(document.path)
             continue
-        _write(lake, document, new, f"{parent}/{new.content_hash}.json")
+        write_document(lake, document, new, f"{parent}/{new.content_hash}.json")
         there = lake.published(dataset, old.partition)
         if there is not None and there.content_hash == old.content_hash:  # else a job has published meanwhile
-            _write(lake, document, new, f"{parent}/{PUBLISHED}")
-        _write(lake, document, gone, f"{parent}/{old.content_hash}.json")
+            write_document(lake, document, new, f"{parent}/{PUBLISHED}")
+        write_document(lake, document, gone, f"{parent}/{old.content_hash}.json")
 
 
 def _there_already(lake: Lake, dataset: str, new: Manifest) -> Manifest | None:
@@ -287,9 +214,3 @@ def _without(lake: Lake, dataset: str, rows: Rows, file: LakeFile) -> DataFile:
                 count += left.num_rows
     sha256, size = lake.store.sha256(path)
     return DataFile(path=name, rows=count, bytes=size, sha256=sha256)
-
-
-def _write(lake: Lake, document: _Document, manifest: Manifest, path: str) -> None:
-    plain = manifest.model_dump(mode="json")
-    content = {**document.record, "manifest": plain} if document.record is not None else plain
-    lake.store.replace(path, json.dumps(content, indent=2).encode())

@@ -34,6 +34,7 @@ class Erased(BaseModel):
 
     at: datetime
     rows: int = Field(description="how many rows were erased")
+    of: str = Field(description="hash of the values that the rows were recognised by")
     successor: str = Field(description="content hash of the batch of the same day that holds the other rows")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from tidewheel.ledger.ledger import Ledger
+    from tidewheel.ledger.tables import ReleaseRow
 
 READ_AT_ONCE = 1_000
 
@@ -71,6 +72,31 @@ def append_verdict(session: Session, row_id: int, values: Mapping[str, Any]) -> 
         record=record_hash("verdict", values),
     )
     append(session, entry)
+
+
+def release_entry(row: ReleaseRow, outcome: str, sentence: str, actor: str, at: datetime) -> Entry:
+    """The entry of a release that has begun or ended."""
+    columns = {column.name: getattr(row, column.name) for column in row.__table__.columns}
+    return Entry(
+        pipeline=row.pipeline,
+        kind=Act.RELEASE,
+        subject=f"version {row.version}",
+        outcome=outcome,
+        sentence=f"release {row.id}: {sentence}",
+        actor=actor,
+        run_id=row.run_id,
+        at=at,
+        source="release",
+        source_id=row.id,
+        record=record_hash("release", columns),
+    )
+
+
+def version_act(
+    act: Act, pipeline: str, version: str, outcome: str, sentence: str, actor: str, run_id: str = ""
+) -> Entry:
+    """The entry of an act that is about a version, and recorded by no row that stays."""
+    return Entry(pipeline, act, f"version {version}", outcome, sentence, actor, run_id, datetime.now(UTC))
 
 
 def note(ledger: Ledger, entry: Entry) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,8 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.alone import Alone, Busy, alone
-from tidewheel.ledger.audit import Act, append
-from tidewheel.ledger.chain import Entry, record_hash
+from tidewheel.ledger.audit import Act, append, release_entry, version_act
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, ReleaseStageRow
@@ -80,7 +79,7 @@ class Releases:
             with self.ledger.session() as session:
                 session.add(row)
                 session.flush()
-                append(session, self._entry(row, "begun", row.plan.get("sentence", ""), at))
+                append(session, release_entry(row, "begun", row.plan.get("sentence", ""), self.actor, at))
         except IntegrityError:
             running = self.running(pipeline)
             if running is None or (running.run_id, running.started_at) != (run_id, at):  # else it was heard twice
@@ -96,7 +95,7 @@ class Releases:
         with self.ledger.session() as session:
             row = session.get_one(ReleaseRow, release_id)
             row.status, row.reason, row.ended_at = status, reason, at
-            append(session, self._entry(row, str(status), reason, at))
+            append(session, release_entry(row, str(status), reason, self.actor, at))
         self._written = _Written(release_id, status)
 
     @idempotent
@@ -108,7 +107,10 @@ class Releases:
                 return
             row.asked_back = reason
             sentence = f"release {row.id} is to be taken back: {reason}"
-            append(session, self._act(Act.ROLLBACK, row.pipeline, row.version, "requested", sentence, row.run_id))
+            append(
+                session,
+                version_act(Act.ROLLBACK, row.pipeline, row.version, "requested", sentence, self.actor, row.run_id),
+            )
 
     @idempotent
     def asked_back(self, release_id: int) -> str:
@@ -224,7 +226,7 @@ class Releases:
                 )
             )
             sentence = f"version {version} is to answer as {colour}{instead}"
-            append(session, self._act(Act.ENDPOINT, pipeline, version, "pointed", sentence))
+            append(session, version_act(Act.ENDPOINT, pipeline, version, "pointed", sentence, self.actor))
 
     @idempotent
     def forget_endpoint(self, pipeline: str) -> None:
@@ -236,28 +238,7 @@ class Releases:
                 return
             session.delete(row)
             sentence = f"nothing is to answer any more; version {row.version} did as {row.colour}"
-            append(session, self._act(Act.ENDPOINT, pipeline, row.version, "withdrawn", sentence))
-
-    # --- the audit log ---------------------------------------------------------------------------------------------
-
-    def _entry(self, row: ReleaseRow, outcome: str, sentence: str, at: datetime) -> Entry:
-        columns = {column.name: getattr(row, column.name) for column in ReleaseRow.__table__.columns}
-        return Entry(
-            pipeline=row.pipeline,
-            kind=Act.RELEASE,
-            subject=f"version {row.version}",
-            outcome=outcome,
-            sentence=f"release {row.id}: {sentence}",
-            actor=self.actor,
-            run_id=row.run_id,
-            at=at,
-            source=ReleaseRow.__tablename__,
-            source_id=row.id,
-            record=record_hash(ReleaseRow.__tablename__, columns),
-        )
-
-    def _act(self, act: Act, pipeline: str, version: str, outcome: str, sentence: str, run_id: str = "") -> Entry:
-        return Entry(pipeline, act, f"version {version}", outcome, sentence, self.actor, run_id, datetime.now(UTC))
+            append(session, version_act(Act.ENDPOINT, pipeline, row.version, "withdrawn", sentence, self.actor))
 
     # --- one at a time ---------------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ import pytest
 
 from tidewheel.errors import LakeError
 from tidewheel.lake import Lake, Manifest
-from tidewheel.lake.erasure import DatasetErasure, erase_rows, renew_inputs, successors
+from tidewheel.lake.erasure import DatasetErasure, erase_rows
 from tidewheel.lake.litter import find_litter
+from tidewheel.lake.successors import held_by, renew_inputs, successors
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=3)
@@ -24,7 +25,7 @@ class Of:
     """Rows of one customer."""
 
     def __init__(self, customer: str) -> None:
-        self.customer = customer
+        self.customer = self.digest = customer
 
     def columns(self, dataset: str) -> list[str]:
         return ["customer"]
@@ -127,6 +128,10 @@ def test_two_persons_one_after_the_other(lake: Lake) -> None:
 
     assert customers(lake) == "c"
     assert successors(lake)[old.key, old.content_hash] == lake.need("landing", "2026-11-01").content_hash
+    without_a = lake.manifest("landing", "2026-11-01", old.content_hash).erased
+    assert without_a is not None
+    assert held_by(lake, "a", []) == {(old.key, old.content_hash)}
+    assert held_by(lake, "b", []) == {(old.key, old.content_hash), (old.key, without_a.successor)}
 
 
 def test_what_was_computed_from_a_batch_is_not_stale_afterwards(lake: Lake) -> None:
