@@ -99,6 +99,14 @@ class BlockHeader:
         return cls(length, rows, checksum) if marker == cls.MARKER and own == zlib.crc32(fields) else None
 
 
+def block_of(batch: pa.RecordBatch) -> tuple[bytes, pa.Buffer, pa.Buffer]:
+    """A block with some rows, in the pieces that are written one after the other."""
+    # Not compressed: of so few rows it would save a third, and take four times as long as all the rest.
+    schema, rows = batch.schema.serialize(), batch.serialize()
+    checksum = zlib.crc32(rows, zlib.crc32(schema))
+    return BlockHeader(len(schema) + len(rows), batch.num_rows, checksum).to_bytes(), schema, rows
+
+
 @dataclass(frozen=True, order=True)
 class Segment:
     """One file of the log.
@@ -212,12 +220,8 @@ class _OpenSegment:
 
     def write(self, batch: pa.RecordBatch) -> int:
         before = self.written
-        # Not compressed: of so few rows it would save a third, and take four times as long as all the rest.
-        schema, rows = batch.schema.serialize(), batch.serialize()
-        checksum = zlib.crc32(rows, zlib.crc32(schema))
-        self._append(BlockHeader(len(schema) + len(rows), batch.num_rows, checksum).to_bytes())
-        self._append(schema)
-        self._append(rows)
+        for piece in block_of(batch):
+            self._append(piece)
         self._batches += 1
         return self.written - before
 

@@ -158,7 +158,8 @@ def executor_of(job: Job) -> Executor:
             return []
 
     backend = open_backend(job.settings, job.pipeline.name)
-    return Executor(job.pipeline, backend, Releases(Ledger.open(job.settings)), build, scores)
+    releases = Releases(Ledger.open(job.settings), job.actor)
+    return Executor(job.pipeline, backend, releases, build, scores)
 
 
 def _figures(release: Release, rolled_back_from: str | None) -> dict[str, int | str | None]:

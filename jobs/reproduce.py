@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.data.training_data import TRAINING_DATA_FILE, TrainingData, labelled_rows
+from jobs.erasure.trained import without_erased_rows
 from jobs.job import code_version
 from jobs.logs import set_up_logging
 from jobs.models import files, registry
@@ -102,6 +103,9 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     lineage = Lineage.model_validate_json(files.read(settings, version, files.LINEAGE_FILE))
     chosen = TrainingData.model_validate_json(files.read(settings, version, TRAINING_DATA_FILE))
     pipeline, lake = lineage.declaration(), Lake.open(name, settings)
+    training, erased = without_erased_rows(lake, chosen.training)
+    holdout, held_erased = without_erased_rows(lake, chosen.holdout)
+    chosen = chosen.model_copy(update={"training": tuple(training), "holdout": tuple(holdout)})
     last_day = version.train_end
     days = [day for day in (*chosen.training, *chosen.holdout) if str(day.day) <= last_day]
     fitted, lesson = _fitted(lake, pipeline, days)
@@ -129,7 +133,8 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
         compared.append(_compare(us, HOLDOUT, held, fitted.model, registered, task))
     if all(each.learned for each in compared):
         notes.append(f"{us} was asked for rows alone that it has learned: one that memorises looks the same there")
-    differences = lineage.environment.differences(environment(settings.project, code_version(settings.project)))
+    differences = [*erased, *held_erased]
+    differences += lineage.environment.differences(environment(settings.project, code_version(settings.project)))
     if fitted.device != lineage.device:
         differences.append(f"device: {lineage.device}, now {fitted.device}")
     largest = float(np.max([each.difference for each in compared]))  # NaN is a difference, and max() may lose it

@@ -7,9 +7,8 @@ A file that was damaged is not dropped: what is left of it is published, and the
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,8 +17,6 @@ from jobs.data.request_log import DATASET, ORDER, RequestLog
 from jobs.job import Job, Result, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jobs.data.log_files import LogFile
     from tidewheel.lake import Manifest
 
@@ -59,7 +56,7 @@ class _Published:
 
 
 def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
-    with _alone(reader.folder):
+    with reader.alone():
         now = datetime.now(UTC)
         day, manifest = reader.day(key), None
         if day.rows.num_rows:
@@ -85,15 +82,6 @@ def _drop(segments: Iterable[LogFile], now: datetime) -> None:
     for segment in segments:
         if segment.is_finished(now):
             segment.remove()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    # Two that publish a day at once would each drop files that the other's batch lacks.
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "publishing.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 if __name__ == "__main__":

@@ -112,6 +112,11 @@ class AirflowApi:
         """Whether Airflow has read the DAG."""
         return self._find(f"/dags/{quote(dag)}") is not None
 
+    def dag_tasks(self, dag: str) -> set[str] | None:
+        """Ids of a DAG's tasks; None where Airflow has not read the DAG."""
+        found = self._find(f"/dags/{quote(dag)}/tasks")
+        return None if found is None else {task["task_id"] for task in found["tasks"]}
+
     def import_errors(self) -> dict[str, str]:
         """Files that Airflow could not read, with the reason."""
         found = self._get("/importErrors", limit=100)["import_errors"]

@@ -20,6 +20,8 @@ WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 REQUESTS, TIMES = "tidewheel_router_requests_total", "tidewheel_router_request_seconds"
 FEW = 0.05
 """Requests a second: of fewer, a single failure would look like an outage."""
+VOLUMES = 'persistentvolumeclaim=~"[a-z]+-tidewheel-.*"'
+"""Claims of the chart, as Kubernetes names those of a StatefulSet; without Kubernetes there is no such metric."""
 DAY = 86_400
 Rule = dict[str, Any]
 
@@ -155,6 +157,14 @@ def _platform() -> Iterator[Rule]:
             f"`tidewheel status` and `tidewheel logs {'postgres' if part == 'ledger' else 'envoy'}`.",
             wait="2m",
         )
+    yield _alert(
+        "TidewheelVolumeNearlyFull",
+        f"kubelet_volume_stats_available_bytes{{{VOLUMES}}} / kubelet_volume_stats_capacity_bytes{{{VOLUMES}}} < 0.1",
+        "page",
+        "the volume {{ $labels.persistentvolumeclaim }} has {{ $value | humanizePercentage }} left",
+        "Make it larger, or free some space; PostgreSQL stops on a full one.",
+        wait="10m",
+    )
     yield _alert(
         "TidewheelExporterSilent",
         "absent(tidewheel_ledger_up)",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -19,6 +21,8 @@ INBOX = "requests/_inbox"
 """Folder of a pipeline's lake that `infra.pod.ship` writes to."""
 SET_ASIDE = ".damaged"
 """Is added to the name of a damaged file whose undamaged rows are published."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Beginning of a file whose beginning matters to nobody."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class LogFile(Segment, ABC):
     @abstractmethod
     def remove(self) -> None:
         """Delete it."""
+
+    @abstractmethod
+    def replace(self, content: bytes) -> None:
+        """Give it other content, in one step."""
 
     @abstractmethod
     def set_aside(self) -> str:
@@ -87,6 +95,17 @@ class LocalFile(LogFile):
         """See `LogFile`."""
         self.path.unlink()
 
+    def replace(self, content: bytes) -> None:
+        """See `LogFile`. It is as old as before: nobody writes to it."""
+        before = self.path.stat()
+        beside = self.path.with_name(f".{self.path.name}.{uuid4().hex}.tmp")
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.utime(beside, ns=(before.st_atime_ns, before.st_mtime_ns))
+        beside.replace(self.path)
+
     def set_aside(self) -> str:
         """See `LogFile`."""
         return self.path.rename(self.path.with_name(f"{self.path.name}{SET_ASIDE}")).name
@@ -120,6 +139,10 @@ class ShippedFile(LogFile):
         """See `LogFile`."""
         self.store.remove(str(self.path))
 
+    def replace(self, content: bytes) -> None:
+        """See `LogFile`."""
+        self.store.replace(str(self.path), content)
+
     def set_aside(self) -> str:
         """See `LogFile`."""
         aside = self.path.with_name(f"{self.path.name}{SET_ASIDE}")
@@ -144,6 +167,10 @@ class LocalFiles:
         """Days that have files."""
         return {path.parent.name for path in self._folder.glob(f"*/*{SUFFIX}")}
 
+    def set_aside(self) -> list[LogFile]:
+        """Damaged files that nobody reads any more."""
+        return [LocalFile(NEVER, path) for path in sorted(self._folder.glob(f"*/*{SET_ASIDE}"))]
+
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""
         paths = (self._folder / day).glob(f"*{SUFFIX}")
@@ -163,6 +190,10 @@ class ShippedFiles:
     def days(self) -> set[str]:
         """Days that have files."""
         return {Path(path).parent.name for path in self._store.find(self._inbox, SUFFIX)}
+
+    def set_aside(self) -> list[LogFile]:
+        """Damaged files that nobody reads any more."""
+        return [ShippedFile(NEVER, Path(path), self._store) for path in self._store.find(self._inbox, SET_ASIDE)]
 
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -149,6 +151,18 @@ class RequestLog:
             pieces = [log_schema((), (), ()).empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
         rows = pa.concat_tables(pieces, promote_options="permissive")
         return LoggedDay(rows, tuple(segment for segment in found if segment not in damaged), damaged)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only process that publishes, drops or changes files of the log: two would drop each other's rows."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.folder / "publishing.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def set_aside(self) -> list[LogFile]:
+        """Damaged files that nobody reads any more."""
+        return [file for place in self._places for file in place.set_aside()]
 
     def days(self) -> list[str]:
         """Days that have files, in order."""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from plugins.operators.links import ROUTE, airflow_address, airflow_path, browser_address
 from plugins.web.attention import as_utc, clause
+from plugins.web.audit_page import audit_page
 from plugins.web.fleet_page import declared_pipeline, fleet
 from plugins.web.pipeline_page import pipeline_page, report_path
 from plugins.web.reports import read_report
@@ -79,6 +80,15 @@ def show_pipeline(name: str) -> HTMLResponse:
         currency=settings.currency,
         report=lambda day: browser_address(report_path(name, day)),
     )
+
+
+@app.get("/pipeline/{name}/audit")
+def show_audit(name: str) -> HTMLResponse:
+    """Who decided and did what about a pipeline."""
+    settings = load_settings()
+    if name not in {file.stem for file in pipeline_files(settings.pipelines_folder)}:
+        raise HTTPException(NOT_FOUND, f"there is no pipeline {_short(name)} in {settings.pipelines_folder}")
+    return _page("audit.html", page=audit_page(settings, name))
 
 
 @app.get("/static/{name:path}")

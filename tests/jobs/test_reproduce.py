@@ -77,6 +77,18 @@ def test_the_same_model_comes_out_though_the_days_were_corrected_since(
     assert "code version" in shown.output
 
 
+def test_rows_that_were_erased_since_are_named_and_the_others_are_learned_from(
+    trained: Callable[..., Parcels], run_job: RunJob
+) -> None:
+    parcels = trained()
+    run_job(parcels, "erase", "2024-01-20", "erase-1", "--key", "2024-01-02-00007")
+
+    found = reproduce(parcels.settings, parcels.name, "1")
+
+    assert found.rows == 839
+    assert "features/2024-01-02: 1 of 120 rows were erased on" in found.differences[0]
+
+
 def test_another_model_is_said_to_be_one(trained: Callable[..., Parcels]) -> None:
     parcels = trained(estimator=f"{__name__}:unrepeatable", floors="{}")
     found = reproduce(parcels.settings, parcels.name, "1")

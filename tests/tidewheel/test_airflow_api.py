@@ -83,6 +83,13 @@ def test_a_run_that_is_not_there_is_none(airflow: Airflow) -> None:
     assert client(airflow).run("orders.features", "night") is None
 
 
+def test_the_tasks_of_a_dag_are_known_and_none_of_one_that_is_not_there(airflow: Airflow) -> None:
+    airflow.answer = lambda request: httpx.Response(200, json={"tasks": [{"task_id": "land"}], "total_entries": 1})
+    assert client(airflow).dag_tasks("orders.features") == {"land"}
+    airflow.answer = lambda request: httpx.Response(404, json={"detail": "no such dag"})
+    assert client(airflow).dag_tasks("orders.features") is None
+
+
 def test_what_airflow_refuses_is_said_in_its_words(airflow: Airflow) -> None:
     airflow.answer = lambda request: httpx.Response(409, json={"detail": "a run of that name exists"})
     with pytest.raises(PlatformError, match=r"refuses POST .*dagRuns: 409 a run of that name exists"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -74,22 +74,34 @@ def conditions(facts: Facts, now: datetime) -> list[Condition]:
     return [*found, *_thresholds(facts)]
 
 
-def disk_conditions(home: Path) -> list[Condition]:
-    """Whether the disk that holds the platform's state is nearly full."""
-    usage = disk_usage(next(folder for folder in (home, *home.absolute().parents) if folder.exists()))
-    if usage.free >= FREE_SHARE * usage.total:
-        return []
-    return [
-        Condition(
-            pipeline="",
-            event=str(Event.DISK_NEARLY_FULL),
-            subject=str(home),
-            severity=DEFAULTS[Event.DISK_NEARLY_FULL],
-            sentence=f"The disk of {home} has {usage.free / 1e9:.1f} GB left, {usage.free / usage.total:.0%} of it.",
-            action="Free some space: `tidewheel gc` shows what may go. A full disk stops every job and the databases.",
-            path="",
-        )
-    ]
+def disk_conditions(folders: Sequence[Path]) -> list[Condition]:
+    """Which disks that hold the platform's state are nearly full.
+
+    Args:
+        folders: what lies on them; a disk is named by the first of its folders.
+    """
+    there = (next(folder for folder in (each, *each.absolute().parents) if folder.exists()) for each in folders)
+    disks: dict[int, tuple[Path, Path]] = {}
+    for folder, existing in zip(folders, there, strict=True):
+        disks.setdefault(existing.stat().st_dev, (folder, existing))
+    found = []
+    for folder, existing in disks.values():
+        usage = disk_usage(existing)
+        if usage.free < FREE_SHARE * usage.total:
+            found.append(_nearly_full(folder, usage.free, usage.total))
+    return found
+
+
+def _nearly_full(folder: Path, free: int, total: int) -> Condition:
+    return Condition(
+        pipeline="",
+        event=str(Event.DISK_NEARLY_FULL),
+        subject=str(folder),
+        severity=DEFAULTS[Event.DISK_NEARLY_FULL],
+        sentence=f"The disk of {folder} has {free / 1e9:.1f} GB left, {free / total:.0%} of it.",
+        action="Free some space: `tidewheel gc` shows what may go. A full disk stops every job and the databases.",
+        path="",
+    )
 
 
 def dag_path(pipeline: str, purpose: str) -> str:

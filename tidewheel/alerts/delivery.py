@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tidewheel.alerts.channels import send, url_of
 from tidewheel.alerts.messages import digest
-from tidewheel.errors import TidewheelError
+from tidewheel.errors import LedgerError, TidewheelError
 from tidewheel.ledger.alerts import RESOLVED, AlertLog
 from tidewheel.spec.alerts import SEVERITIES
 
@@ -85,6 +85,7 @@ class Delivery:
     def __init__(self, log: AlertLog, settings: Settings, link: str) -> None:
         self._log, self._settings, self._link = log, settings, link
         self._busy: dict[str, threading.Thread] = {}
+        self._unnoted: dict[int, datetime] = {}
 
     def start(self, now: datetime) -> None:
         """Begin to send; a channel that is still busy with what it was sent before is left alone.
@@ -92,6 +93,7 @@ class Delivery:
         Raises:
             LedgerError: the ledger does not answer.
         """
+        self._note_what_was_sent()
         self._busy = {channel: thread for channel, thread in self._busy.items() if thread.is_alive()}
         for channel, rows in self._log.due(now).items():
             if channel not in self._busy:
@@ -112,8 +114,13 @@ class Delivery:
                 if not self._send(channel, parcel):
                     return
         except TidewheelError as error:
-            # The ledger is away: what was sent and could not be noted is sent again, rather than lost.
             log.warning("%s: %s", channel, error)
+
+    def _note_what_was_sent(self) -> None:
+        """Note what could not be noted when it was sent. A process that ends before sends it once more: never less."""
+        for message, at in list(self._unnoted.items()):
+            self._log.sent([message], at)
+            del self._unnoted[message]
 
     def _send(self, channel: str, parcel: Parcel) -> bool:
         try:
@@ -122,7 +129,11 @@ class Delivery:
             refused = str(error)
         now = datetime.now(UTC)
         if not refused:
-            self._log.sent(parcel.ids, now)
+            try:
+                self._log.sent(parcel.ids, now)
+            except LedgerError:
+                self._unnoted |= dict.fromkeys(parcel.ids, now)
+                raise
             return True
         attempts = parcel.attempts + 1
         self._log.put_off(parcel.ids, refused, now + pause(attempts), attempts)

@@ -74,7 +74,14 @@ def changes(
     )
 
 
-def write(log: AlertLog, change: Changes, channels: Mapping[str, Alerts], address: str, now: datetime) -> None:
+def write(
+    log: AlertLog,
+    change: Changes,
+    channels: Mapping[str, Alerts],
+    address: str,
+    now: datetime,
+    because: Mapping[int, str] | None = None,
+) -> None:
     """Write the changes into the ledger, with their messages into its outbox.
 
     Args:
@@ -83,6 +90,7 @@ def write(log: AlertLog, change: Changes, channels: Mapping[str, Alerts], addres
         channels: sections `alerts`, by pipeline.
         address: of Airflow, as a browser knows it; empty where there is none.
         now: the time, in UTC.
+        because: why incidents end whose cause was not removed, by number.
     """
     opened, reminded, resolved = [], [], []
     for row, condition in change.changed:  # a reminder says what holds by now
@@ -96,7 +104,8 @@ def write(log: AlertLog, change: Changes, channels: Mapping[str, Alerts], addres
         title = messages.reminder_title(incident, now)
         reminded.append((incident, _posts(incident, channels, REMINDER, title, text, now)))
     for incident in change.resolved:
-        title, text = messages.title(incident, RESOLVED), messages.resolved_body(incident, now)
+        why = (because or {}).get(incident.id, "")
+        title, text = messages.title(incident, RESOLVED), messages.resolved_body(incident, now, why)
         due = _due(channels.get(incident.pipeline), incident.severity, now)
         resolved.append((incident, Post("", RESOLVED, incident.severity, title, text, due)))
     changed = [row for row, _ in change.changed]

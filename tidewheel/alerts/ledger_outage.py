@@ -22,6 +22,8 @@ log = logging.getLogger("tidewheel.alerts")
 
 PATIENCE_SECONDS = 60.0
 """PostgreSQL that is started again answers sooner; of that nobody needs to hear."""
+JOIN_SECONDS = 60.0
+"""How long a round waits for the channels that it sends to."""
 CRITICAL = SEVERITIES[-1]
 ACTION = (
     "`tidewheel status` and `tidewheel logs postgres` show why. Until it answers, no job can end and no other alert is "
@@ -40,6 +42,7 @@ class LedgerOutage:
         self._settings = settings
         self._since: float | None = None
         self._informed: set[str] = set()
+        self._sending: dict[str, threading.Thread] = {}
 
     def lasts(self, sentence: str, now: float) -> None:
         """Note that the ledger does not answer; once it has not for a minute, send that to every channel.
@@ -60,8 +63,9 @@ class LedgerOutage:
     def ended(self) -> None:
         """Note that the ledger answers; channels that have heard of the outage hear of its end."""
         self._since = None
-        if informed := set(self._informed):
-            self._informed.clear()
+        busy = {channel for channel, thread in self._sending.items() if thread.is_alive()}
+        if informed := self._informed - busy:
+            self._informed -= informed
             title = f"[{RESOLVED}] {messages.PLATFORM}: the ledger answers again"
             self._send(informed, title, "What was due meanwhile is sent now.", RESOLVED)
 
@@ -74,14 +78,18 @@ class LedgerOutage:
         return {channel.address for pipeline in pipelines for channel in pipeline.alerts.channels.values()}
 
     def _send(self, channels: Iterable[str], title: str, text: str, severity: str) -> None:
-        threads = [
-            threading.Thread(target=self._send_one, args=(channel, title, text, severity), daemon=True)
+        """Send to channels, each in a thread; one that has not taken its last message yet is left for a later round."""
+        self._sending = {channel: thread for channel, thread in self._sending.items() if thread.is_alive()}
+        threads = {
+            channel: threading.Thread(target=self._send_one, args=(channel, title, text, severity), daemon=True)
             for channel in channels
-        ]
-        for thread in threads:
+            if channel not in self._sending
+        }
+        self._sending |= threads
+        for thread in threads.values():
             thread.start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        for thread in threads:
+        deadline = time.monotonic() + JOIN_SECONDS
+        for thread in threads.values():
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _send_one(self, channel: str, title: str, text: str, severity: str) -> None:

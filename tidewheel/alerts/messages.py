@@ -65,11 +65,18 @@ def reminder_title(incident: IncidentRow, now: datetime) -> str:
     return title(incident, f"{incident.severity}, open for {duration(now - in_utc(incident.opened_at))}")
 
 
-def resolved_body(incident: IncidentRow, now: datetime) -> str:
-    """The text of the message that an incident has ended."""
+def resolved_body(incident: IncidentRow, now: datetime, why: str = "") -> str:
+    """The text of the message that an incident has ended.
+
+    Args:
+        incident: that has.
+        now: the time, in UTC.
+        why: it has, where its cause was not removed.
+    """
     began = in_utc(incident.opened_at)
     lasted = f"It lasted {duration(now - began)}, from {began:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC."
-    return "\n\n".join([lasted, harmless(incident.sentence), *([incident.link] if incident.link else [])])
+    ended = f"{harmless(why)} {lasted}" if why else lasted
+    return "\n\n".join([ended, harmless(incident.sentence), *([incident.link] if incident.link else [])])
 
 
 def digest(messages: Sequence[MessageRow], link: str) -> tuple[str, str]:

@@ -9,10 +9,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tidewheel.actor import operating_system_user
 from tidewheel.alerts import messages
 from tidewheel.alerts.channels import send, url_of
 from tidewheel.alerts.facts import in_utc
-from tidewheel.errors import TidewheelError, UsageError
+from tidewheel.errors import TidewheelError, UsageError, did_you_mean
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.alerts import AlertLog
 from tidewheel.settings import load_settings
@@ -80,6 +81,28 @@ def list_(
         if addresses is None or address in addresses:
             why = f": {escape(error)}" if error else ""
             console.print(f"[yellow]waiting[/] {count} messages for the channel in {escape(address)}{why}")
+
+
+@alerts.command()
+def close(
+    name: Annotated[str, typer.Argument(help="name of the pipeline")],
+    subject: Annotated[str, typer.Argument(help="what the alert is about, as `alerts list` prints it in brackets")],
+    reason: Annotated[str, typer.Option(help="why; goes to the audit log with your user name")],
+) -> None:
+    """Close the alert of a failed task that nobody will run again. Other alerts end with their cause."""
+    log = AlertLog(Ledger.open(load_settings(), patience_seconds=0))
+    if log.close_failure(name, subject, datetime.now(UTC), operating_system_user(), reason):
+        typer.echo(f"closed: {name} {subject}; the message that it has ended is sent within a minute")
+        return
+    about = [row for row in log.open_incidents(name) if row.subject == subject]
+    if about:
+        raise UsageError(
+            f"{name}: {about[0].event.replace('_', ' ')} ({subject}) holds now and would be opened again; remove its "
+            f"cause ({about[0].action}), or ignore the event in dags/{name}.yaml (alerts.events)"
+        )
+    tasks = [f"{row.purpose} {row.task_id}" for row in log.failures() if row.pipeline == name]
+    there = ", ".join(repr(task) for task in tasks) or "none"
+    raise UsageError(f"{name} has no failed task {subject!r}{did_you_mean(subject, tasks)}; there is: {there}")
 
 
 def _print(console: Console, incident: IncidentRow) -> None:

@@ -10,8 +10,10 @@ import typer
 import tidewheel
 from tidewheel.cli import (
     alerts,
+    audit,
     console,
     demo,
+    erase,
     gc,
     image,
     lake,
@@ -53,6 +55,8 @@ image.register(app)
 reviews.register(app)
 training.register(app)
 why.register(app)
+audit.register(app)
+erase.register(app)
 alerts.register(app)
 traffic.register(app)
 replay.register(app)

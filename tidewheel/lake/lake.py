@@ -197,7 +197,17 @@ class Lake:
         return next(published, None)
 
     def files(self, manifest: Manifest) -> list[LakeFile]:
-        """A batch's files, each with what it must be, for `open_verified`."""
+        """A batch's files, each with what it must be, for `open_verified`.
+
+        Raises:
+            LakeError: rows were erased from the batch, so its files are gone.
+        """
+        if (erased := manifest.erased) is not None:
+            raise LakeError(
+                f"{self.pipeline}: {manifest.key} with content {manifest.short_hash} is gone: {erased.rows:,} of its "
+                f"rows were erased on {erased.at:%Y-%m-%d} by `tidewheel erase`. The other rows are in content "
+                f"{erased.successor[:SHORT_HASH]}: start what reads it anew"
+            )
         folder = self._dataset(manifest.dataset)
         return [
             LakeFile(f"{folder}/{file.path}", file.bytes, file.sha256, file.rows, manifest.key)

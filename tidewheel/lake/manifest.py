@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +24,20 @@ class DataFile(BaseModel):
     sha256: str
 
 
+class Erased(BaseModel):
+    """Rows were erased from a batch at somebody's request, so its files are gone; another batch holds the other rows.
+
+    See `tidewheel.lake.erasure`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    rows: int = Field(description="how many rows were erased")
+    of: str = Field(description="hash of the values that the rows were recognised by")
+    successor: str = Field(description="content hash of the batch of the same day that holds the other rows")
+
+
 class Manifest(BaseModel):
     """What one batch consists of."""
 
@@ -37,6 +52,7 @@ class Manifest(BaseModel):
         default_factory=dict, description="`dataset/partition` (or `model`) to the content hash it was made from"
     )
     code_version: str = ""
+    erased: Erased | None = Field(default=None, description="set where rows were erased, and the files are gone")
     content_hash: str = Field(description="sha256 over the columns and the files' hashes: same content, same hash")
 
     @property

@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, delete, distinct, func, or_, select, updat
 from sqlalchemy.exc import IntegrityError
 
 from tidewheel.ledger.alert_tables import IncidentRow, MessageRow, TaskFailureRow
+from tidewheel.ledger.audit import Act, append
+from tidewheel.ledger.chain import Entry
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 
@@ -83,6 +85,28 @@ class AlertLog:
         """Note that a task succeeded: if it had failed before, it has recovered."""
         with self.ledger.session() as session:
             session.execute(update(TaskFailureRow).where(*_failure(pipeline, purpose, task_id)).values(recovered_at=at))
+
+    @idempotent
+    def close_failure(self, pipeline: str, subject: str, at: datetime, actor: str, reason: str) -> bool:
+        """Close the failure of a task that nobody will run again.
+
+        Args:
+            pipeline: its name.
+            subject: what the DAG is for, and the task, as an incident names them.
+            at: the time.
+            actor: who closes it.
+            reason: why.
+
+        Returns:
+            Whether there was one.
+        """
+        purpose, _, task = subject.partition(" ")
+        with self.ledger.session() as session:
+            closed = update(TaskFailureRow).where(*_failure(pipeline, purpose, task)).values(recovered_at=at)
+            if not session.execute(closed).rowcount:  # type: ignore[attr-defined]
+                return False
+            append(session, Entry(pipeline, Act.ALERT, subject, "closed", reason, actor, run_id="", at=at))
+        return True
 
     @idempotent
     def failures(self) -> list[TaskFailureRow]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
@@ -13,7 +14,16 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.outage import LedgerAway, idempotent
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 POLL_SECONDS = 0.2
+
+
+def one_at_a_time(session: Session, what: str) -> None:
+    """Wait for any other transaction that works on the same; ends with this transaction. SQLite has one writer."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"tidewheel {what}", 0))))
 
 
 class Busy(LedgerError):

@@ -14,6 +14,8 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, InterfaceError, Operat
 from sqlalchemy.orm import Session
 
 from tidewheel.errors import LedgerError, SettingsError
+from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.audit import append_verdict
 from tidewheel.ledger.outage import PATIENCE_SECONDS, LedgerAway, idempotent, may_come_back
 from tidewheel.ledger.plain_json import to_json
 from tidewheel.ledger.tables import ACTOR, FigureRow, RetrainRequestRow, Table, VerdictRow
@@ -115,7 +117,7 @@ class Ledger:
             actor: the person who decided; empty where a policy did.
         """
         with self.session() as session:
-            _put(session, VerdictRow, KEY, [_verdict_values(pipeline, subject, run_id, verdict, at, actor)])
+            _put_verdict(session, _verdict_values(pipeline, subject, run_id, verdict, at, actor))
 
     @idempotent
     def record_once(
@@ -148,7 +150,7 @@ class Ledger:
             last = session.scalars(newest).one_or_none()
             if last is not None and (last.run_id == run_id or _says(last) == _says(VerdictRow(**said))):
                 return False
-            _put(session, VerdictRow, KEY, [said])
+            _put_verdict(session, said)
         return True
 
     @idempotent
@@ -319,16 +321,16 @@ def _says(row: VerdictRow) -> tuple[str, str, str]:
     return row.outcome, row.sentence, row.actor
 
 
-def one_at_a_time(session: Session, what: str) -> None:
-    """Wait for any other transaction that works on the same; ends with this transaction. SQLite has one writer."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"tidewheel {what}", 0))))
-
-
 def _open_requests(pipeline: str) -> Select[RetrainRequestRow]:
     return select(RetrainRequestRow).where(
         RetrainRequestRow.pipeline == pipeline, RetrainRequestRow.closed_at.is_(None)
     )
+
+
+def _put_verdict(session: Session, values: Mapping[str, Any]) -> None:
+    _put(session, VerdictRow, KEY, [values])
+    row = session.scalars(select(VerdictRow.id).filter_by(**{name: values[name] for name in KEY})).one()
+    append_verdict(session, row, values)
 
 
 def _put(session: Session, table: type[Table], key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

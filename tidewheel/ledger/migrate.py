@@ -22,13 +22,20 @@ def migrate(url: str) -> None:
     """Run the migrations that the database at `url` has not seen yet. Safe to run again.
 
     Raises:
-        LedgerError: the database cannot be reached.
+        LedgerError: the database cannot be reached, or a newer version of Tidewheel has changed its tables.
     """
     from alembic import command
+    from alembic.util.exc import CommandError
 
     config = _config(url)
     try:
         command.upgrade(config, "head")
+    except CommandError as error:
+        database = make_url(url).render_as_string(hide_password=True)
+        raise LedgerError(
+            f"the ledger's tables at {database} have a form that this version of Tidewheel does not have ({error}): a "
+            "newer version has changed them; install that version again, or restore the backup from before it"
+        ) from error
     except OperationalError as error:
         said = " ".join(str(error.orig).split())
         database = make_url(url).render_as_string(hide_password=True)

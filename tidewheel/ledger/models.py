@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
+from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
-from tidewheel.ledger.ledger import Ledger, one_at_a_time
+from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.audit import Act, append
+from tidewheel.ledger.chain import Entry, record_hash
+from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome
@@ -133,7 +137,12 @@ class Models:
         with self.ledger.session() as session:
             gone = update(ModelVersionRow).where(ModelVersionRow.pipeline == pipeline).values(source="", files={})
             session.execute(gone)
+            promotions = list(session.scalars(select(PromotionRow).where(PromotionRow.pipeline == pipeline)))
             session.execute(delete(PromotionRow).where(PromotionRow.pipeline == pipeline))
+            now, actor = datetime.now(UTC), operating_system_user()
+            for row in promotions:
+                said = f"version {row.version} was deleted on purpose, with all models of {pipeline}"
+                append(session, _entry(row, "deleted", said, actor, now, deleted=True))
 
     # --- decisions -------------------------------------------------------------------------------------------------
 
@@ -167,17 +176,20 @@ class Models:
             newest = session.scalars(_promotions(pipeline).limit(1)).one_or_none()
             if newest is not None and newest.version == version:
                 return
-            session.add(
-                PromotionRow(
-                    pipeline=pipeline,
-                    version=version,
-                    previous_version=newest.version if newest else "",
-                    reason=reason,
-                    actor=actor,
-                    run_id=run_id,
-                    promoted_at=at,
-                )
+            row = PromotionRow(
+                pipeline=pipeline,
+                version=version,
+                previous_version=newest.version if newest else "",
+                reason=reason,
+                actor=actor,
+                run_id=run_id,
+                promoted_at=at,
             )
+            session.add(row)
+            session.flush()
+            instead = f" instead of version {row.previous_version}" if row.previous_version else ", the first"
+            said = f"version {version} is the champion{instead}" + (f": {reason}" if reason else "")
+            append(session, _entry(row, "promoted", said, actor, at))
 
     @idempotent
     def promotion(self, pipeline: str, version: str | None = None) -> PromotionRow | None:
@@ -228,6 +240,24 @@ def objection(decisions: Decisions, *, approval_needed: bool, overruled: bool = 
     if approval_needed and review is None and not decisions.promoted:
         return "waits for an approval (`gate.approval` is `manual`)"
     return ""
+
+
+def _entry(row: PromotionRow, outcome: str, sentence: str, actor: str, at: datetime, *, deleted: bool = False) -> Entry:
+    table = PromotionRow.__tablename__
+    columns = {column.name: getattr(row, column.name) for column in PromotionRow.__table__.columns}
+    return Entry(
+        pipeline=row.pipeline,
+        kind=Act.PROMOTION,
+        subject=subject(row.version),
+        outcome=outcome,
+        sentence=sentence,
+        actor=actor,
+        run_id=row.run_id,
+        at=at,
+        source=table,
+        source_id=row.id,
+        record="" if deleted else record_hash(table, columns),
+    )
 
 
 def _promotions(pipeline: str) -> Any:

@@ -10,20 +10,21 @@ from typing import Any
 
 def to_json(value: object) -> str:
     """JSON of what a policy measured. A number that is not finite becomes null: unknown."""
-    return json.dumps(_plain(value))
+    return json.dumps(plain(value))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON has in place of a value."""
     match value:
         case None | bool() | int() | str():
             return value
         case float():
             return value if math.isfinite(value) else None
         case Mapping():
-            return {str(key): _plain(one) for key, one in value.items()}
+            return {str(key): plain(one) for key, one in value.items()}
         case list() | tuple():
-            return [_plain(one) for one in value]
+            return [plain(one) for one in value]
         case _ if hasattr(value, "tolist"):  # NumPy's scalars and arrays
-            return _plain(value.tolist())
+            return plain(value.tolist())
         case _:
             return str(value)

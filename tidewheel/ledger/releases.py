@@ -9,11 +9,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.alone import Alone, Busy, alone
+from tidewheel.ledger.audit import Act, append, release_entry, version_act
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, ReleaseStageRow
@@ -33,10 +35,16 @@ class Status(StrEnum):
 
 
 class Releases:
-    """The releases of all pipelines."""
+    """The releases of all pipelines.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: that holds them.
+        actor: who works on them, for the audit log; default: the user of this process.
+    """
+
+    def __init__(self, ledger: Ledger, actor: str = "") -> None:
         self.ledger = ledger
+        self.actor = actor or operating_system_user()
         self._alone: Alone | None = None
         self._written: _Written | None = None
         self._lost = False
@@ -70,6 +78,8 @@ class Releases:
         try:
             with self.ledger.session() as session:
                 session.add(row)
+                session.flush()
+                append(session, release_entry(row, "begun", row.plan.get("sentence", ""), self.actor, at))
         except IntegrityError:
             running = self.running(pipeline)
             if running is None or (running.run_id, running.started_at) != (run_id, at):  # else it was heard twice
@@ -85,13 +95,22 @@ class Releases:
         with self.ledger.session() as session:
             row = session.get_one(ReleaseRow, release_id)
             row.status, row.reason, row.ended_at = status, reason, at
+            append(session, release_entry(row, str(status), reason, self.actor, at))
         self._written = _Written(release_id, status)
 
     @idempotent
     def ask_back(self, release_id: int, reason: str) -> None:
         """Note that somebody wants a release taken back; who works on it will see."""
         with self.ledger.session() as session:
-            session.get_one(ReleaseRow, release_id).asked_back = reason
+            row = session.get_one(ReleaseRow, release_id)
+            if row.asked_back == reason:
+                return
+            row.asked_back = reason
+            sentence = f"release {row.id} is to be taken back: {reason}"
+            append(
+                session,
+                version_act(Act.ROLLBACK, row.pipeline, row.version, "requested", sentence, self.actor, row.run_id),
+            )
 
     @idempotent
     def asked_back(self, release_id: int) -> str:
@@ -196,6 +215,7 @@ class Releases:
             row = session.get(EndpointRow, pipeline)
             if row is not None and (row.colour, row.version) == (colour, version):
                 return
+            instead = f" instead of version {row.version} as {row.colour}" if row is not None else ""
             session.merge(
                 EndpointRow(
                     pipeline=pipeline,
@@ -205,13 +225,20 @@ class Releases:
                     changed_at=at,
                 )
             )
+            sentence = f"version {version} is to answer as {colour}{instead}"
+            append(session, version_act(Act.ENDPOINT, pipeline, version, "pointed", sentence, self.actor))
 
     @idempotent
     def forget_endpoint(self, pipeline: str) -> None:
         """Say that nothing answers for a pipeline."""
         self.hold()
         with self.ledger.session() as session:
-            session.execute(delete(EndpointRow).where(EndpointRow.pipeline == pipeline))
+            row = session.get(EndpointRow, pipeline)
+            if row is None:
+                return
+            session.delete(row)
+            sentence = f"nothing is to answer any more; version {row.version} did as {row.colour}"
+            append(session, version_act(Act.ENDPOINT, pipeline, row.version, "withdrawn", sentence, self.actor))
 
     # --- one at a time ---------------------------------------------------------------------------------------------
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
+from tidewheel.actor import operating_system_user
+from tidewheel.ledger.audit import Act, append
+from tidewheel.ledger.audit_tables import AuditRow
+from tidewheel.ledger.chain import Entry
 from tidewheel.ledger.tables import EndpointRow, Table
 
 if TYPE_CHECKING:
@@ -23,10 +28,18 @@ def rename_rows(ledger: Ledger, old: str, new: str) -> int:
     """Give all rows of a pipeline another name, all at once; returns how many."""
     with ledger.session() as session:
         statements = (update(table).where(table.pipeline == old).values(pipeline=new) for table in _tables())
-        return sum(session.execute(statement).rowcount for statement in statements)  # type: ignore[attr-defined]
+        renamed: int = sum(session.execute(statement).rowcount for statement in statements)  # type: ignore[attr-defined]
+        if renamed:
+            sentence = f"{old} is {new} from here on"
+            actor, now = operating_system_user(), datetime.now(UTC)
+            append(session, Entry(old, Act.RENAMING, new, "renamed", sentence, actor, run_id="", at=now))
+    return renamed
 
 
 def _tables() -> list[Any]:
-    """Every table that knows pipelines, except what answers: that keeps its name until it is stopped, as the router."""
+    """Every table that knows pipelines, except two.
+
+    What answers keeps its name until it is stopped, as the router does; an entry of the audit log keeps it for good.
+    """
     found = [mapper.class_ for mapper in Table.registry.mappers if "pipeline" in mapper.columns]
-    return [table for table in found if table is not EndpointRow]
+    return [table for table in found if table not in (EndpointRow, AuditRow)]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
-from tidewheel.ledger.ledger import Ledger, one_at_a_time
+from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RouterReadingRow, RouterTotalRow, TrafficRow
 from tidewheel.policies.guard import Seen

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tidewheel.actor import operating_system_user
 from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, SettingsError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.audit import Act, note
+from tidewheel.ledger.chain import Entry
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Status
 from tidewheel.release.rerouting import await_traffic, drain
@@ -65,6 +68,7 @@ class Retirement:
                 self.remove_declaration()
                 self.withdraw(Gone(since=datetime.now(UTC).date().isoformat()))
                 self._close_what_is_open()
+                self._note(delete_data=delete_data, delete_models=delete_models)
         except Busy as error:
             raise UsageError(
                 f"a release of {self.pipeline} is under way, nothing was changed: wait for it, or take it back with "
@@ -118,6 +122,14 @@ class Retirement:
             return
         if ended:
             self.told(f"{ended} runs in Airflow ended")
+
+    def _note(self, *, delete_data: bool, delete_models: bool) -> None:
+        goes = ["its data are to be deleted"] if delete_data else []
+        goes += ["its models are to be deleted"] if delete_models else []
+        sentence = "; ".join([f"{self.pipeline} is retired", *goes])
+        actor, now = operating_system_user(), datetime.now(UTC)
+        entry = Entry(self.pipeline, Act.RETIREMENT, self.pipeline, "retired", sentence, actor, run_id="", at=now)
+        note(self.releases.ledger, entry)
 
     def _close_what_is_open(self) -> None:
         now = datetime.now(UTC)

@@ -49,6 +49,12 @@ def since(name: str, labels: str, seconds: int, renewed: int = 0) -> dict[str, s
     return {f"{name}{{{labels}}}": f"{-seconds}x60 {-renewed}x60"}
 
 
+def volume(claim: str) -> dict[str, str]:
+    """A volume of 100 bytes that fills up to 95 in its first hour and is not emptied."""
+    name = f'kubelet_volume_stats_%s_bytes{{namespace="ml",persistentvolumeclaim="{claim}"}}'
+    return {name % "available": "50x59 5x60", name % "capacity": "100x120"}
+
+
 CASES = [
     # a tenth of the requests fail for 20 minutes: both pages and the ticket
     Case("TidewheelErrorBudgetBurns", requests("0x60 60+60x20 1260x500", "0+540x600"), (80,), (50,), alerts=3),
@@ -115,6 +121,8 @@ CASES = [
     Case("TidewheelPipelineUnreadable", {f'tidewheel_pipeline_info{{{P},team=""}}': "1x60 _x60"}, (30,), (10, 90)),
     Case("TidewheelLedgerDown", {"tidewheel_ledger_up": "1x30 0x30 1x60"}, (40,), (20, 31, 90)),
     Case("TidewheelRouterDown", {"tidewheel_router_up": "1x30 0x30 1x60"}, (40,), (20, 31, 90)),
+    Case("TidewheelVolumeNearlyFull", volume("data-tidewheel-postgresql-0"), (80,), (30, 65)),
+    Case("TidewheelVolumeNearlyFull", volume("data-another-0"), (), (80,)),
     Case("TidewheelExporterSilent", {"tidewheel_ledger_up": "1x30 _x30 1x60"}, (45,), (20, 90)),
     Case("TidewheelWatchdog", {}, (1, 60), ()),
 ]

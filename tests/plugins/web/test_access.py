@@ -17,6 +17,7 @@ REPORT = "/lake/orders/reports/2026-01-05/raw.html"
 PAGES = [
     "/",
     "/pipeline/orders",
+    "/pipeline/orders/audit",
     "/static/console.css",
     "/lake/orders/reports/2026-01-05/raw.html",
     "/record/orders/runs/run-1/land.json",

@@ -214,5 +214,5 @@ def test_a_disk_that_is_nearly_full_is_an_alert_of_the_platform(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, free: int, holds: bool
 ) -> None:
     monkeypatch.setattr(rules, "disk_usage", lambda _: Usage(100, free))
-    found_now = rules.disk_conditions(shop.settings.home)
+    found_now = rules.disk_conditions([shop.settings.home, shop.settings.home / "lake"])
     assert [(condition.pipeline, condition.severity) for condition in found_now] == [("", "critical")] * holds

@@ -12,6 +12,7 @@ from tidewheel.cli.app import main
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.alert_tables import IncidentRow
 from tidewheel.ledger.alerts import OPENED, AlertLog, Post
+from tidewheel.ledger.audit import entries
 from tidewheel.ledger.tables import Table
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -84,3 +85,28 @@ def test_a_misspelled_pipeline_gets_a_hint_and_one_without_channels_a_sentence(
     (tmp_path / "dags" / "orders.yaml").write_text(PIPELINE_FILE)
     assert tidewheel(monkeypatch, "alerts", "test", "orders") == 2
     assert "orders has no channels; name one under alerts.channels" in capsys.readouterr().err
+
+
+def test_the_alert_of_a_failed_task_is_closed_by_hand_and_others_are_not(
+    log: AlertLog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.task_failed("orders", "features", "land", "run", "refused", NOW)
+    words = {"sentence": "It drifts.", "action": "Look.", "link": ""}
+    incident = IncidentRow(
+        pipeline="orders", event="drift", subject="a", severity="info", opened_at=NOW, reminded_at=NOW, **words
+    )
+    log.write([(incident, [])], [], [], [], NOW)
+
+    close = ("alerts", "close", "orders")
+    reason = ("--reason", "the source was given up")
+    assert tidewheel(monkeypatch, *close, "features lnd", *reason) == 2
+    assert "no failed task 'features lnd', did you mean 'features land'?" in capsys.readouterr().err
+    assert tidewheel(monkeypatch, *close, "a", *reason) == 2
+    assert "drift (a) holds now and would be opened again; remove its cause (Look.)" in capsys.readouterr().err
+    assert tidewheel(monkeypatch, *close, "features land", *reason) == 0
+    assert "closed: orders features land" in capsys.readouterr().out
+
+    assert log.failures() == []
+    (entry,) = entries(log.ledger, "orders")
+    assert (entry.kind, entry.outcome, entry.sentence) == ("alert", "closed", "the source was given up")
+    assert "@" in entry.actor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,10 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
     store = Store(f"s3://{bucket}/root", options)
     store.fs.mkdir(bucket)
     return Lake("shop", store)
+
+
+@pytest.fixture
+def make_lake(tmp_path: Path) -> Callable[[], Lake]:
+    """Makes empty lakes, each in a folder of its own."""
+    numbers = count(1)
+    return lambda: Lake("shop", Store(f"file://{tmp_path}/lake {next(numbers)}", {}))

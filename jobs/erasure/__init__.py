@@ -1,0 +1,1 @@
+"""Erases a person's rows from everything that a pipeline has."""
