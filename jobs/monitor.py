@@ -12,6 +12,7 @@ from jobs.monitoring.daily_rows import PREDICTION
 from jobs.monitoring.drift import Drift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.monitoring.expectation import UNKNOWN, expectations
+from jobs.monitoring.labelled_day import day_predictions
 from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.streams import stream_alarms
@@ -82,10 +83,9 @@ def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
 
 def _keep_estimate(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     """Keep what the day's predictions say of themselves, as long as nobody knows better."""
-    predictions = job.lake.published("predictions", str(day))
-    if predictions is None:
+    said = day_predictions(job, str(day))
+    if said is None:
         return
-    said = job.lake.read(predictions, ["prediction", "model_version"]).to_pandas()
     expected = expectations(ledger, job.pipeline.name)
     for version, rows in said.groupby("model_version"):
         line = expected.get(str(version), UNKNOWN).line
