@@ -15,6 +15,7 @@ from jobs.monitoring.expectation import UNKNOWN, expectations
 from jobs.monitoring.labelled_day import day_predictions
 from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.performance import estimate
+from jobs.monitoring.request_checks import check_requests
 from jobs.monitoring.streams import stream_alarms
 from jobs.monitoring.trigger_measurement import day_qualities, trigger_measurement
 from jobs.partial_failures import PartialFailures
@@ -54,6 +55,8 @@ def work(job: Job) -> Result:
         alarms += slice_alarms(ledger, job.pipeline, day)
     with failures.named("detectors of error streams"):
         alarms += stream_alarms(job, day, failures)
+    with step("requests"):
+        checked = check_requests(job, ledger, now, failures)
     verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
     fired = verdict.outcome is Outcome.FIRED
@@ -63,7 +66,14 @@ def work(job: Job) -> Result:
         figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,
-        sentence="; ".join([drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
+        sentence="; ".join(
+            [
+                drift_words(drift),
+                _performance_words(job, performances[-1]),
+                *([checked.sentence.partition(": ")[2]] if checked else []),
+                verdict.sentence,
+            ]
+        ),
     )
 
 

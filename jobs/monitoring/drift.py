@@ -140,6 +140,8 @@ def compare_days(
     comparisons: Sequence[Comparison],
     what: str,
     failures: PartialFailures = RAISING,
+    *,
+    all_kinds: bool = True,
 ) -> Drift:
     """Measure and judge all columns of the newest day.
 
@@ -149,6 +151,7 @@ def compare_days(
         comparisons: which days are held against which, oldest first.
         what: the rows are, for a person: features, requests.
         failures: takes note of a column that cannot be measured.
+        all_kinds: whether rows of all kinds come every day, so that a missing category is an alarm by itself.
 
     Returns:
         Findings, without page; a day without rows, or with too few days before it, says so.
@@ -164,6 +167,7 @@ def compare_days(
         return Drift(missing=f"no {what} of {LEAST_REFERENCE} days before {day} to compare it with")
     columns, left_out = _comparable(pipeline, rows, possible[-1].current, possible[-1].reference)
     moved = measure_columns(pipeline, rows, columns, possible, failures)
+    moved = moved if all_kinds else [replace(one, gone=()) for one in moved]
     measured = {one.column for one in moved}
     left_out |= {name: "it could not be measured" for name in columns if name not in measured}
     findings, unexplained = judge_columns(settings, moved)
