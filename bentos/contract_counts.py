@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from bentos.platform_token import COPY, PROBE, copy_marks, is_copy, shows
-from bentos.problems import NO_COLUMN, NOTHING, NULL
+from bentos.problems import NO_COLUMN, NOTHING, NULL, shortened
 from bentos.segments import COUNTS_SUFFIX, SEGMENT_SECONDS, TIME, SegmentWriter
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class ContractCounts(Collector):
 
     def __init__(self, packaged: Packaged, colour: str, folder: Path | None = None, token: bytes = b"") -> None:
         self._packaged, self._colour, self._token = packaged, colour, token
-        self._columns = {column.name: column for column in packaged.columns}
+        # problems name a column by its beginning where its name is long
+        self._columns = {shortened(column.name): column for column in packaged.columns}
         self._copy_marks = copy_marks(token, colour)
         self._named: set[str] = set()
         self._lock = threading.Lock()
@@ -100,7 +101,7 @@ class ContractCounts(Collector):
             return
         found: dict[Kind, int] = {}
         for flag in flags:
-            column = self._columns[flag["field"]]
+            column = self._columns[shortened(flag["field"])]
             kind = (self._name(column.name), BEYOND if column.number else UNKNOWN, ANSWERED)
             found[kind] = found.get(kind, 0) + 1
         if flags:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,12 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from jobs.job import Job
 from jobs.monitoring.answered_rows import answered_day
 from jobs.monitoring.measured_days import measure_days
 from tests.jobs.monitoring.asked import ask, asked_rows, publish_requests
-from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure
-from tidewheel.partitions import PartitionRange
+from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure, monitor_job
 from tidewheel.policies.verdict import Kind
 from tidewheel.spec import find_pipeline
 
@@ -39,10 +36,7 @@ def online(parcels: Parcels) -> Parcels:
 
 def measure(parcels: Parcels, day: date) -> list[DayPerformance]:
     """What job `monitor` does about performance."""
-    pipeline = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
-    days, none = PartitionRange.parse(str(day)), argparse.Namespace()
-    job = Job("monitor", pipeline, days, "night", parcels.settings, parcels.lake, none, "test")
-    return measure_days(job, parcels.ledger, datetime.now(UTC))
+    return measure_days(monitor_job(parcels, day), parcels.ledger, datetime.now(UTC))
 
 
 def test_everything_is_measured_of_answers(online: Parcels, run_job: RunJob) -> None:
