@@ -19,6 +19,7 @@ from jobs.monitoring.requests_verdict import RequestsOfDay, requests_verdict, sk
 from jobs.monitoring.skew import Skew, day_skew, worst
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.mlflow_api import NotInRegistry
+from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +47,7 @@ def check_requests(job: Job, ledger: Ledger, at: datetime, failures: PartialFail
         failures: takes note of what cannot be measured.
 
     Returns:
-        The verdict on the last day; None where the pipeline has never had a request.
+        The verdict on the last day; None where nobody has asked anything that day, and that is nothing new.
     """
     if all(job.lake.newest(dataset) is None for dataset in (DATASET, COUNTS.dataset)):
         return None
@@ -58,11 +59,19 @@ def check_requests(job: Job, ledger: Ledger, at: datetime, failures: PartialFail
         _keep(job, ledger, found, at)
         if day != last:
             continue
+        if found.answers is None and found.contract is None and not _was_asked(ledger, job.pipeline.name):
+            return None
         if job.pipeline.scoring.enabled and found.answers is not None:
             found = _with_drift(job, ledger, found, at, failures)
         verdict = requests_verdict(job.pipeline, found)
         ledger.record(job.pipeline.name, day, job.run_id, verdict, at)
     return verdict
+
+
+def _was_asked(ledger: Ledger, pipeline: str) -> bool:
+    """Whether the newest verdict is about requests, so that it must be followed by one that says there are none."""
+    newest = ledger.verdicts(pipeline, Kind.REQUESTS, limit=1)
+    return bool(newest) and newest[0].outcome != Outcome.INCONCLUSIVE
 
 
 def _measured(job: Job, day: str, failures: PartialFailures) -> RequestsOfDay:

@@ -107,9 +107,16 @@ def test_keys_are_joined_as_values_and_not_as_they_are_written(parcels: Parcels)
     assert (found.rows, found.elsewhere, found.row_share) == (119, 1, 0.0)
 
 
-def test_ten_thousand_columns_are_compared_a_part_at_a_time(parcels: Parcels, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.monitoring.skew.MOST_CELLS", 400_000)
-    names, rows = [f"f{n}" for n in range(10_000)], 120
+def test_columns_are_compared_a_part_at_a_time(parcels: Parcels, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.monitoring.skew.MOST_CELLS", 120)
+    rows = asked_rows(parcels, DAY)
+    rows["features.distance"] += 1000
+    found = skew(parcels, rows)
+    assert {name: column.share for name, column in found.columns.items()} == {"weight": 0, "distance": 1, "carrier": 0}
+
+
+def test_ten_thousand_columns_are_compared_and_the_worst_are_named(parcels: Parcels) -> None:
+    names, rows = [f"f{n}" for n in range(10_000)], 40
     values = np.random.default_rng(0).normal(size=(rows, len(names)))
     key = [f"p{n}" for n in range(rows)]
     parcels.lake.publish(
@@ -161,11 +168,14 @@ def test_the_night_keeps_figures_and_a_verdict_and_catches_up_with_what_came_lat
     assert figures(parcels, "skew_share", "distance") == {str(DAY): 0.25}, "what was corrected differs no more"
 
 
-def test_a_day_without_requests_says_so_once_the_pipeline_has_had_any(parcels: Parcels) -> None:
+def test_the_first_day_without_requests_ends_what_the_day_before_has_alarmed_about(parcels: Parcels) -> None:
     assert check_requests(monitor_job(parcels, DAY), parcels.ledger, datetime.now(UTC)) is None
     publish_requests(parcels, BEFORE, asked_rows(parcels, BEFORE))
+    assert night(parcels, BEFORE).outcome == "no_action"
     verdict = night(parcels, DAY)
     assert (verdict.outcome, verdict.sentence) == ("inconclusive", f"inconclusive: no requests on {DAY}")
+    night(parcels, DAY + timedelta(days=1))
+    assert len(parcels.ledger.verdicts(parcels.name, Kind.REQUESTS)) == 2, "and not again on every quiet day"
 
 
 def test_live_input_that_moves_away_from_what_the_model_learns_from_is_an_alarm(
@@ -176,12 +186,12 @@ def test_live_input_that_moves_away_from_what_the_model_learns_from_is_an_alarm(
         predict_day(parcels, day)
         rows = asked_rows(parcels, day)
         moved = rows["features.weight"] + (3 if day > DAY - timedelta(days=3) else 0)
-        of_one_carrier = rows["features.carrier"].eq("slow")
-        publish_requests(parcels, day, rows.assign(**{"features.weight": moved})[of_one_carrier])
+        of_some_carriers = rows["features.carrier"].isin(["slow", "fast"])
+        publish_requests(parcels, day, rows.assign(**{"features.weight": moved})[of_some_carriers])
     record = run_job(parcels, "monitor", DAY, "night")
     [verdict] = parcels.ledger.verdicts(parcels.name, Kind.REQUESTS)
     assert "live drift" in verdict.inputs["due"]
-    assert verdict.inputs["drifted"] == ["weight"], "that callers ask about one carrier is no alarm"
+    assert verdict.inputs["drifted"] == ["weight"], "that no caller ever asks about the third carrier is no alarm"
     assert "live input: 1 of 4 columns drifted (weight" in record.sentence
     assert figures(parcels, "live_drift", "weight")[str(DAY)] > 1
     assert parcels.ledger.verdicts(parcels.name, Kind.DRIFT)[0].outcome != "fired", "the night's own rows are quiet"
