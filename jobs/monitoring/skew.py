@@ -102,9 +102,9 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
     for name, sent, computed in pair.columns():
         rows = _taken(name, sent, versions, columns_of)
         if rows.any():
-            wrong = _differs(sent, computed, pipeline.monitoring.requests.tolerance) & rows
+            wrong, size = _compared(sent, computed, rows, pipeline.monitoring.requests.tolerance)
             differs |= wrong
-            columns[name] = ColumnSkew(int(rows.sum()), float(wrong.sum() / rows.sum()), _size(sent, computed, wrong))
+            columns[name] = ColumnSkew(int(rows.sum()), float(wrong.sum() / rows.sum()), size)
     return Skew(len(drawn), float(differs.mean()), len(found) - len(both), columns, inputs=inputs)
 
 
@@ -168,27 +168,22 @@ def _typed(values: pa.ChunkedArray, like: pa.DataType | None = None) -> pa.Chunk
     return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
 
 
-def _differs(sent: pa.ChunkedArray, computed: pa.ChunkedArray, tolerance: float) -> Mask:
+def _compared(sent: pa.ChunkedArray, computed: pa.ChunkedArray, rows: Mask, tolerance: float) -> tuple[Mask, float]:
+    """Which of some rows differ in a column, and by how much, see `ColumnSkew.size`."""
     missing, lacking = sent.is_null().to_numpy(), computed.is_null().to_numpy()
     if pa.types.is_string(sent.type):
-        other = pc.fill_null(pc.not_equal(sent, computed), False).to_numpy()
-        return np.asarray((missing != lacking) | other, dtype=bool)
+        other = pc.fill_null(pc.not_equal(sent, computed), fill_value=False).to_numpy()
+        return rows & ((missing != lacking) | other), math.nan
     one, two = (side.to_numpy() for side in (sent, computed))
     finite = two[np.isfinite(two)]
-    with np.errstate(invalid="ignore"):  # infinity from infinity is nothing, and no difference
+    spread = float(finite.std()) if len(finite) else 0.0
+    with np.errstate(invalid="ignore"):  # infinity less infinity is no number, and no difference
+        apart = np.abs(one - two)
         # near zero, a share of the value would be stricter than the numbers' own precision
-        scale = np.maximum(np.maximum(np.abs(one), np.abs(two)), finite.std() if len(finite) else 0.0)
-        far = np.abs(one - two) > tolerance * scale
-    return np.asarray((missing != lacking) | (far | (np.isinf(one) != np.isinf(two))) & ~missing & ~lacking, dtype=bool)
-
-
-def _size(sent: pa.ChunkedArray, computed: pa.ChunkedArray, differs: Mask) -> float:
-    if pa.types.is_string(sent.type):
-        return math.nan
-    one, two = (side.to_numpy() for side in (sent, computed))
-    known = differs & np.isfinite(one) & np.isfinite(two)
-    spread = float(np.nanstd(two[np.isfinite(two)])) if np.isfinite(two).any() else 0.0
-    return float(np.median(np.abs(one - two)[known]) / (spread or 1.0)) if known.any() else math.nan
+        far = apart > tolerance * np.maximum(np.maximum(np.abs(one), np.abs(two)), spread)
+    differs = rows & ((missing != lacking) | far | (np.isinf(one) != np.isinf(two)))
+    known = apart[differs & np.isfinite(apart)]
+    return differs, float(np.median(known) / (spread or 1.0)) if len(known) else math.nan
 
 
 def worst(columns: Mapping[str, ColumnSkew]) -> Sequence[str]:
