@@ -17,9 +17,23 @@ import pyarrow as pa
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from bentos.contract_kinds import (
+    ANSWERED,
+    ANY,
+    BEYOND,
+    BODY,
+    FIELD,
+    KEY_FIELDS,
+    MISSING,
+    OTHERS,
+    REFUSED,
+    SCHEMA,
+    UNKNOWN,
+    WRONG,
+)
 from bentos.platform_token import COPY, PROBE, copy_marks, is_copy, shows
 from bentos.problems import NO_COLUMN, NOTHING, NULL, shortened
-from bentos.segments import COUNTS_SUFFIX, SEGMENT_SECONDS, TIME, SegmentWriter
+from bentos.segments import COUNTS_SUFFIX, SEGMENT_SECONDS, SegmentWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,29 +48,8 @@ WRITE_SECONDS = 30.0
 """What a process that is killed loses at most."""
 CLOSE_SECONDS = 5.0
 MOST_COLUMNS = 100
-OTHERS = "(other columns)"
-KEY_FIELDS = "(key)"
-ANSWERED, REFUSED = "answered", "refused"
-MISSING, WRONG, UNKNOWN, BEYOND = "missing", "wrong_type", "unknown_category", "out_of_range"
-FIELD, BODY = "unknown_field", "body"
-ANY = "any"
-"""Stands for all problems of a column: a request that has several of them counts once."""
 OF_CONTRACT = frozenset({400, 413, 422})
 """Statuses of refusals that say that the body is not what the contract says."""
-SCHEMA = pa.schema(
-    [
-        ("time", TIME),
-        ("model_version", pa.string()),
-        ("colour", pa.string()),
-        ("field", pa.string()),
-        ("problem", pa.string()),
-        ("outcome", pa.string()),
-        ("requests", pa.int64()),
-        ("rows", pa.int64()),
-    ]
-)
-"""Of the files. Rows without field and problem count all requests of an outcome, and the rows of those answered."""
-
 Kind = tuple[str, str, str]
 """Field, problem, outcome."""
 Counted = dict[Kind, list[int]]
@@ -199,7 +192,9 @@ class ContractCounts(Collector):
         self._close_file()
 
     def _write(self) -> None:
-        for span in sorted(self._waiting):
+        with self._lock:
+            spans = sorted(self._waiting)
+        for span in spans:
             with self._lock:
                 counted = self._waiting.pop(span)
             begun = datetime.fromtimestamp(span * SEGMENT_SECONDS, UTC)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_pandas_object
 
-from bentos.contract_counts import SCHEMA as COUNTS_SCHEMA
+from bentos.contract_kinds import SCHEMA as COUNTS_SCHEMA
 from bentos.segments import COUNTS_SUFFIX, FEATURE, SUFFIX, log_schema
 from jobs.data.log_files import LocalFiles, LogFile, ShippedFiles
 from jobs.data.segment_reader import read_segment
@@ -55,7 +55,7 @@ class LogKind:
 
 ANSWERS = LogKind(DATASET, SUFFIX, ORDER, log_schema((), (), ()), ("request_id", "row"))
 COUNTS = LogKind("request_counts", COUNTS_SUFFIX, COUNTS_ORDER, COUNTS_SCHEMA, COUNTS_ORDER)
-"""Of requests outside the contract, see `bentos.contract_counts`."""
+"""Of requests outside the contract, see `bentos.contract_kinds`."""
 READ_AT_ONCE = 8
 """Files: those in a bucket take most of their time to begin."""
 

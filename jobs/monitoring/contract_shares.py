@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bentos.contract_counts import ANY, REFUSED
+from bentos.contract_kinds import ANY, REFUSED
 from jobs.data.request_log import COUNTS
 from jobs.monitoring.labelled_predictions import input_hashes
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentos.call import ARROW, PARQUET, Call
-from bentos.contract_counts import MOST_COLUMNS, OTHERS, ContractCounts
+from bentos.contract_counts import MOST_COLUMNS, ContractCounts
+from bentos.contract_kinds import OTHERS
 from bentos.endpoint import Endpoint
 from bentos.problems import problem, refusal
 from bentos.request import Reader

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from bentos.contract_counts import SCHEMA as COUNTS_SCHEMA
+from bentos.contract_kinds import SCHEMA as COUNTS_SCHEMA
 from jobs.monitoring.answered_rows import answered_day
 from jobs.monitoring.request_checks import check_requests
 from jobs.monitoring.requests_verdict import RequestsOfDay, requests_verdict
