@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.drift import JUDGED, interval
 from jobs.models.prediction import model_frame, predict
 from jobs.monitoring.concept import slice_alarms
-from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
+from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
 from jobs.replay.watch import Figure
 from jobs.training.estimators import build_model
@@ -110,7 +110,7 @@ def predicted(pipeline: Pipeline, rows: pd.DataFrame, seed: int) -> dict[str, pd
     later = rows[rows.day >= str(JUDGED.first)]
     said = predict(model, model_frame(later, pipeline.features), pipeline.task)
     kept = later[[*sliced_columns(pipeline), pipeline.labels.column, "day"]]
-    kept = kept.assign(**{"prediction": said, SOURCE: BATCH, VERSION: "1"})
+    kept = kept.assign(**{"prediction": said, SOURCE: MAIN, VERSION: "1"})
     return {str(day): part for day, part in kept.groupby("day")}
 
 

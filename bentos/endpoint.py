@@ -22,6 +22,7 @@ import pydantic_core
 
 from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Body, Call, Disconnected, Message, Receive, Send
 from bentos.content_encoding import ACCEPTED, TooLarge, unpacked
+from bentos.contract_counts import ContractCounts
 from bentos.decoder import ARROW_FORM, JSON_FORM, PARQUET_FORM
 from bentos.decoders import Decoders
 from bentos.logs import FIELDS
@@ -68,6 +69,7 @@ class _Desk:
 
     served: Served
     log: PredictionLog | None
+    counts: ContractCounts
     measures: Measures
     tracing: Tracing | None
     decoders: Decoders
@@ -76,6 +78,7 @@ class _Desk:
         """Bring to its end what goes on in the background."""
         if self.log:
             self.log.close()
+        self.counts.close()
         self.decoders.close()
         if self.tracing:
             self.tracing.close()
@@ -133,7 +136,8 @@ class Endpoint:
             served, folder = self._open(), self._settings.request_log
             kept = self._prediction_log(served, folder) if folder else None
             decoders = Decoders(served.folder, served.packaged, AT_A_TIME)
-            self._opened = _Desk(served, kept, Measures(served, kept), self._tracing(served), decoders)
+            counts = ContractCounts(served.packaged, served.colour, folder, self._settings.platform_token)
+            self._opened = _Desk(served, kept, counts, Measures(served, kept, counts), self._tracing(served), decoders)
         return self._opened
 
     def _prediction_log(self, served: Served, folder: Path) -> PredictionLog:
@@ -216,14 +220,20 @@ class Endpoint:
 
     def _answer(self, call: Call, read: Callable[[], Rows], explains: bool = False) -> Reply:
         started = time.perf_counter()
-        desk, rows = self._desk, read()
-        answer = desk.served.answer(rows, call.request_id)
+        desk = self._desk
+        try:
+            rows = read()
+            answer = desk.served.answer(rows, call.request_id)
+        except RequestRefused as refusal:
+            desk.counts.refused(call, refusal)
+            raise
         if explains:
             answer = replace(answer, explanation=desk.served.explain(rows))
             desk.measures.explained(len(rows))
         if desk.log:
             desk.log.put(call, rows, answer.predictions)
         content, kind = (answer.to_arrow(), ARROW) if call.wants_arrow else (answer.to_json(), JSON)
+        desk.counts.answered(call, len(rows), answer.flags)
         desk.measures.answered(len(rows), len(answer.flags), time.perf_counter() - started)
         return Reply(200, content, kind, rows=len(rows))
 

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
+    from bentos.contract_counts import ContractCounts
     from bentos.prediction_log import PredictionLog
     from bentos.served import Served
 
@@ -47,7 +48,7 @@ class LogFigures(Collector):
 class Measures:
     """What one process counts about its predictions."""
 
-    def __init__(self, served: Served, log: PredictionLog | None = None) -> None:
+    def __init__(self, served: Served, log: PredictionLog | None = None, counts: ContractCounts | None = None) -> None:
         self._registry = CollectorRegistry()
         packaged = served.packaged
         self._version = packaged.version
@@ -74,6 +75,8 @@ class Measures:
         ProcessCollector(registry=self._registry)  # memory and CPU: a release asks what a warm process holds
         if log:
             self._registry.register(LogFigures(log))
+        if counts:
+            self._registry.register(counts)
         Info("tidewheel_service", "The model that this process serves.", registry=self._registry).info(
             {
                 "pipeline": packaged.pipeline,

@@ -18,6 +18,8 @@ LONGEST_EXAMPLE = 400
 LONGEST_GUESS = 100
 """A longer name is like no column's: comparing it would cost the square of its length."""
 BODY = 'an object {"rows": [{...}, ...]}'
+NOTHING, NO_COLUMN, NULL = "nothing", "no such column", "null"
+"""What was found instead of a value that is missing."""
 
 Problem = dict[str, Any]
 

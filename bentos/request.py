@@ -18,6 +18,7 @@ from bentos.problems import (
     BODY,
     LONGEST_EXAMPLE,
     NAMED_PROBLEMS,
+    NOTHING,
     Problem,
     RequestRefused,
     brief,
@@ -170,7 +171,7 @@ class Reader:
         where = error["loc"]
         row = where[1] if len(where) > 1 else None
         if error["type"] == "missing":
-            return problem(row, str(where[2]), "nothing", self._columns[where[2]].expected)
+            return problem(row, str(where[2]), NOTHING, self._columns[where[2]].expected)
         found = brief(_value_at(document, where[:3]))
         if len(where) == 1:
             return problem(None, str(where[0]), found, f"no such field: the body is {BODY} and nothing else")

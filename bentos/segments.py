@@ -30,8 +30,10 @@ import pyarrow as pa
 from bentos.log_limits import USUAL, LogLimits
 
 SUFFIX = ".arrows"
-CHECKED = f".crc{SUFFIX}"
-"""Ends the name of a file of blocks."""
+COUNTS_SUFFIX = ".counts"
+"""Ends the names of files that hold counts of requests, and no requests; see `bentos.contract_counts`."""
+CHECKED = ".crc"
+"""Stands before the suffix of a file of blocks."""
 SEGMENT_SECONDS = 300
 """How much time the rows of a file are from: a whole part of a day."""
 BEGUN = "%Y%m%dT%H%M"
@@ -127,12 +129,12 @@ class Segment:
     @property
     def has_checksums(self) -> bool:
         """Whether it is made of blocks; older files are not."""
-        return self.path.name.endswith(CHECKED)
+        return self.path.suffixes[-2:-1] == [CHECKED]
 
     @classmethod
     def at(cls, path: Path) -> Segment | None:
         """The segment that a path names, None where it is something else."""
-        found = re.fullmatch(rf"(\d{{8}}T\d{{4}})-.+{re.escape(SUFFIX)}", path.name)
+        found = re.fullmatch(rf"(\d{{8}}T\d{{4}})-.+({re.escape(SUFFIX)}|{re.escape(COUNTS_SUFFIX)})", path.name)
         return cls(datetime.strptime(found[1], BEGUN).replace(tzinfo=UTC), path) if found else None
 
 
@@ -143,12 +145,14 @@ class SegmentWriter:
         folder: of the log; need not be there.
         label: what a segment's name says of its writer.
         limits: of a file, and of the folder.
+        suffix: ends the names of its files.
     """
 
-    def __init__(self, folder: Path, label: str, limits: LogLimits = USUAL) -> None:
+    def __init__(self, folder: Path, label: str, limits: LogLimits = USUAL, suffix: str = SUFFIX) -> None:
         self._folder, self._label, self._limits = folder, re.sub(r"[^A-Za-z0-9._-]", "_", label), limits
         self._open: _OpenSegment | None = None
-        self._colour_files = f"*-{self._label.partition('-')[0]}-*{SUFFIX}"
+        self._suffix = suffix
+        self._colour_files = f"*-{self._label.partition('-')[0]}-*{suffix}"
         self._day, self._day_bytes, self._measured = date.min, 0, False
 
     def written_on(self, day: date) -> int:
@@ -176,7 +180,9 @@ class SegmentWriter:
         self._refuse_full_folder(batch.nbytes)
         try:
             if self._open is None:
-                self._open = _OpenSegment(self._folder, begun, self._label)
+                self._open = _OpenSegment(
+                    self._folder, begun, f"{self._label}-{secrets.token_hex(8)}{CHECKED}{self._suffix}"
+                )
                 self._measured = False  # other replicas of the colour write too: their files are measured again
             self._day_bytes += self._open.write(batch)
         except OSError:
@@ -209,11 +215,11 @@ def _size(path: Path) -> int:
 
 
 class _OpenSegment:
-    def __init__(self, folder: Path, begun: datetime, label: str) -> None:
+    def __init__(self, folder: Path, begun: datetime, name: str) -> None:
         self.begun = begun
         day = folder / begun.date().isoformat()
         day.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = day / f"{begun:{BEGUN}}-{label}-{secrets.token_hex(8)}{CHECKED}"
+        self._path = day / f"{begun:{BEGUN}}-{name}"
         self._file = self._path.open("xb", buffering=0)
         fcntl.flock(self._file, fcntl.LOCK_SH)
         self.written = self._batches = 0

@@ -21,6 +21,8 @@ from bentos.arrow_texts import coded_texts, held_bytes, is_text, kind_name
 from bentos.encoding import Columns
 from bentos.problems import (
     NAMED_PROBLEMS,
+    NO_COLUMN,
+    NULL,
     Problem,
     RequestRefused,
     brief,
@@ -113,7 +115,7 @@ class TableReader:
     def _check_schema(self, schema: pa.Schema) -> None:
         names = Counter(schema.names)
         missing = (
-            problem(None, name, "no such column", column.expected)
+            problem(None, name, NO_COLUMN, column.expected)
             for name, column in self._columns.items()
             if not column.nullable and name not in names
         )
@@ -196,7 +198,7 @@ def _numbers(column: Column, values: pa.Array, report: Report) -> Matrix:
     missing = values.is_null().to_numpy(zero_copy_only=False)
     numbers: Matrix = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if missing.any() and not column.nullable:
-        report(problem(int(np.argmax(missing)), column.name, "null", column.expected))
+        report(problem(int(np.argmax(missing)), column.name, NULL, column.expected))
     strange = ~(np.isfinite(numbers) | missing)
     if strange.any():
         row = int(np.argmax(strange))

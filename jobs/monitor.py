@@ -12,8 +12,10 @@ from jobs.monitoring.daily_rows import PREDICTION
 from jobs.monitoring.drift import Drift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.monitoring.expectation import UNKNOWN, expectations
+from jobs.monitoring.labelled_day import day_predictions
 from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.performance import estimate
+from jobs.monitoring.request_checks import check_requests
 from jobs.monitoring.streams import stream_alarms
 from jobs.monitoring.trigger_measurement import day_qualities, trigger_measurement
 from jobs.partial_failures import PartialFailures
@@ -53,6 +55,8 @@ def work(job: Job) -> Result:
         alarms += slice_alarms(ledger, job.pipeline, day)
     with failures.named("detectors of error streams"):
         alarms += stream_alarms(job, day, failures)
+    with step("requests"):
+        checked = check_requests(job, ledger, now, failures)
     verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
     fired = verdict.outcome is Outcome.FIRED
@@ -62,7 +66,14 @@ def work(job: Job) -> Result:
         figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,
-        sentence="; ".join([drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
+        sentence="; ".join(
+            [
+                drift_words(drift),
+                _performance_words(job, performances[-1]),
+                *([checked.sentence.partition(": ")[2]] if checked else []),
+                verdict.sentence,
+            ]
+        ),
     )
 
 
@@ -82,10 +93,9 @@ def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
 
 def _keep_estimate(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     """Keep what the day's predictions say of themselves, as long as nobody knows better."""
-    predictions = job.lake.published("predictions", str(day))
-    if predictions is None:
+    said = day_predictions(job, str(day))
+    if said is None:
         return
-    said = job.lake.read(predictions, ["prediction", "model_version"]).to_pandas()
     expected = expectations(ledger, job.pipeline.name)
     for version, rows in said.groupby("model_version"):
         line = expected.get(str(version), UNKNOWN).line

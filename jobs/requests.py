@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jobs.data.request_log import DATASET, ORDER, RequestLog
+from jobs.data.request_log import ANSWERS, COUNTS, RequestLog
 from jobs.job import Job, Result, run
 
 if TYPE_CHECKING:
@@ -29,17 +29,20 @@ def work(job: Job) -> Result:
 
     So a night that was missed is made up for, and a day that is not over may be published again and again.
     """
-    reader = RequestLog(job.settings, job.pipeline.name)
-    days = [_publish(job, reader, day) for day in sorted({*job.partitions.keys, *reader.days()})]
+    days, counts = (_publish_all(job, RequestLog(job.settings, job.pipeline.name, kind)) for kind in (ANSWERS, COUNTS))
     published = [day.manifest for day in days if day.manifest]
     rows = sum(manifest.rows for manifest in published)
     named = ", ".join(manifest.partition for manifest in published)
     return Result(
-        outputs=published,
+        outputs=[*published, *(day.manifest for day in counts if day.manifest)],
         figures={"rows": rows, "days": len(published)},
         sentence=f"{rows:,} logged predictions published: {named}" if published else "no requests were logged",
-        warnings=[damage for day in days for damage in day.damage],
+        warnings=[damage for day in (*days, *counts) for damage in day.damage],
     )
+
+
+def _publish_all(job: Job, reader: RequestLog) -> list[_Published]:
+    return [_publish(job, reader, day) for day in sorted({*job.partitions.keys, *reader.days()})]
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
         now = datetime.now(UTC)
         day, manifest = reader.day(key), None
         if day.rows.num_rows:
-            rows = day.rows.sort_by([(name, "ascending") for name in ORDER])
-            manifest = job.lake.write_table(DATASET, key, rows, {}, job.code_version)
+            rows = day.rows.sort_by([(name, "ascending") for name in reader.kind.order])
+            manifest = job.lake.write_table(reader.kind.dataset, key, rows, {}, job.code_version)
             job.lake.publish(manifest)
             _drop(day.segments, now)
         aside = [_set_aside(segment, now) for segment in day.damaged]

@@ -27,7 +27,7 @@ SHIP_SECONDS = 2.0
 """Between two looks at the folder. The log itself is written once a second."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 15.0
 """After a failure, and twice as long after each that follows."""
-FILES = "*/*.arrows"
+FILES = ("*/*.arrows", "*/*.counts")
 
 
 class Shipper:
@@ -56,7 +56,7 @@ class Shipper:
             OSError: the lake does not answer; what was not shipped stays.
         """
         growing = 0
-        for path in sorted(self._folder.glob(FILES)):
+        for path in sorted(path for pattern in FILES for path in self._folder.glob(pattern)):
             try:
                 with path.open("rb") as file:
                     ended = _has_no_writer(file.fileno())  # asked first: what is read next is then all there will be

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from infra.prometheus.request_figures import request_families
 from infra.prometheus.state import PipelineState, pipeline_states
 from tidewheel.errors import TidewheelError
 from tidewheel.ledger import Ledger
@@ -67,6 +68,7 @@ def _families(states: list[PipelineState]) -> Iterator[Metric]:
     yield from _serving(states)
     yield from _freshness(states)
     yield from _quality(states)
+    yield from request_families(states)
     yield from _decisions(states)
 
 

@@ -22,6 +22,7 @@ FEW = 0.05
 """Requests a second: of fewer, a single failure would look like an outage."""
 VOLUMES = 'persistentvolumeclaim=~"[a-z]+-tidewheel-.*"'
 """Claims of the chart, as Kubernetes names those of a StatefulSet; without Kubernetes there is no such metric."""
+REFUSED_SHARE = 0.05
 DAY = 86_400
 Rule = dict[str, Any]
 
@@ -33,6 +34,7 @@ def rules() -> dict[str, Any]:
             {"name": "tidewheel_ratios", "rules": list(_ratios())},
             {"name": "tidewheel_endpoints", "rules": [*_burns(), *_releases()]},
             {"name": "tidewheel_models", "rules": list(_models())},
+            {"name": "tidewheel_callers", "rules": list(_callers())},
             {"name": "tidewheel_platform", "rules": list(_platform())},
         ]
     }
@@ -144,6 +146,27 @@ def _models() -> Iterator[Rule]:
         "{{ $labels.pipeline }}: its file cannot be read, so nothing of it runs",
         "`tidewheel validate NAME` names the line.",
         wait="15m",
+    )
+
+
+def _callers() -> Iterator[Rule]:
+    asked = 'tidewheel_requests_total{status=~"200|400|413|422"}'
+    outside = 'tidewheel_requests_total{status=~"400|413|422"}'
+    yield _alert(
+        "TidewheelRequestsRefused",
+        f"sum by (pipeline) (rate({outside}[15m])) / (sum by (pipeline) (rate({asked}[15m])) > {FEW})"
+        f" > {REFUSED_SHARE}",
+        "ticket",
+        "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of requests are refused as outside the contract",
+        "`tidewheel_contract_problems_total` says for which columns; ask the callers to correct them.",
+        wait="5m",
+    )
+    yield _alert(
+        "TidewheelSkew",
+        "tidewheel_skewed_columns > 0",
+        "ticket",
+        "{{ $labels.pipeline }}: callers send {{ $value }} columns otherwise than the night computes them",
+        "`tidewheel why NAME --kind requests` names the columns, the shares and the sizes.",
     )
 
 

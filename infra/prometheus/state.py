@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 DRIFT, DRIFTED = "feature_drift", "drifted_columns"
+OF_REQUESTS = ("skew_row_share", "skewed_columns", "live_drifted_columns", "refused_share", "unusual_share")
+"""Figures of all requests of a day."""
+OF_COLUMNS = ("skew_share", "refused_share")
+"""The same by column."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,12 @@ class PipelineState:
     def compared_columns(self) -> int:
         """Columns whose drift was measured on the newest monitored day."""
         return sum(row.name == DRIFT and row.partition == self.monitored_day for row in self.figures)
+
+    @property
+    def of_requests(self) -> list[FigureRow]:
+        """Figures of the requests of the newest monitored day, of all and by column."""
+        names = {*OF_REQUESTS, *OF_COLUMNS}
+        return [row for row in self.figures if row.name in names and row.partition == self.monitored_day]
 
     @property
     def drifted_columns(self) -> float | None:
@@ -147,7 +157,7 @@ def _figures(session: Session, pipeline: str, monitored: str, labelled: str) -> 
     if not monitored:
         return []
     of_all_rows = and_(FigureRow.partition == labelled, FigureRow.slice == "")
-    of_drift = and_(FigureRow.partition == monitored, FigureRow.name.in_([DRIFT, DRIFTED]))
+    of_drift = and_(FigureRow.partition == monitored, FigureRow.name.in_([DRIFT, DRIFTED, *OF_REQUESTS, *OF_COLUMNS]))
     query = select(FigureRow).where(FigureRow.pipeline == pipeline, or_(of_all_rows, of_drift))
     return list(session.scalars(query))
 

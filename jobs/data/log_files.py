@@ -158,14 +158,15 @@ class LocalFiles:
 
     Args:
         folder: of a pipeline; need not be there.
+        suffix: ends the names of the files.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, suffix: str = SUFFIX) -> None:
+        self._folder, self._suffix = folder, suffix
 
     def days(self) -> set[str]:
         """Days that have files."""
-        return {path.parent.name for path in self._folder.glob(f"*/*{SUFFIX}")}
+        return {path.parent.name for path in self._folder.glob(f"*/*{self._suffix}")}
 
     def set_aside(self) -> list[LogFile]:
         """Damaged files that nobody reads any more."""
@@ -173,7 +174,7 @@ class LocalFiles:
 
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""
-        paths = (self._folder / day).glob(f"*{SUFFIX}")
+        paths = (self._folder / day).glob(f"*{self._suffix}")
         return [LocalFile(found.begun, found.path) for path in paths if (found := Segment.at(path))]
 
 
@@ -182,14 +183,16 @@ class ShippedFiles:
 
     Args:
         lake: of a pipeline.
+        suffix: ends the names of the files.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, suffix: str = SUFFIX) -> None:
+        self._suffix = suffix
         self._store, self._inbox = lake.store, f"{lake.pipeline}/{INBOX}"
 
     def days(self) -> set[str]:
         """Days that have files."""
-        return {Path(path).parent.name for path in self._store.find(self._inbox, SUFFIX)}
+        return {Path(path).parent.name for path in self._store.find(self._inbox, self._suffix)}
 
     def set_aside(self) -> list[LogFile]:
         """Damaged files that nobody reads any more."""
@@ -197,5 +200,5 @@ class ShippedFiles:
 
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""
-        paths = map(Path, self._store.find(f"{self._inbox}/{day}", SUFFIX))
+        paths = map(Path, self._store.find(f"{self._inbox}/{day}", self._suffix))
         return [ShippedFile(found.begun, found.path, self._store) for path in paths if (found := Segment.at(path))]

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_pandas_object
 
-from bentos.segments import FEATURE, log_schema
+from bentos.contract_kinds import SCHEMA as COUNTS_SCHEMA
+from bentos.segments import COUNTS_SUFFIX, FEATURE, SUFFIX, log_schema
 from jobs.data.log_files import LocalFiles, LogFile, ShippedFiles
 from jobs.data.segment_reader import read_segment
 from tidewheel.lake import Lake
@@ -32,6 +33,31 @@ DATASET = "requests"
 SEGMENT = "segment"
 """Column of a published batch: the file that a row was in."""
 ORDER = ("time", "request_id", "row")
+COUNTS_ORDER = tuple(COUNTS_SCHEMA.names)
+
+
+@dataclass(frozen=True)
+class LogKind:
+    """One of the logs that services keep in the same folder.
+
+    Attributes:
+        dataset: in the lake, where its days are published.
+        suffix: ends the names of its files.
+        order: of its rows.
+        schema: what each of its rows has at least.
+        identity: columns that tell the rows of a file from one another.
+    """
+
+    dataset: str
+    suffix: str
+    order: tuple[str, ...]
+    schema: pa.Schema
+    identity: tuple[str, ...]
+
+
+ANSWERS = LogKind(DATASET, SUFFIX, ORDER, log_schema((), (), ()), ("request_id", "row"))
+COUNTS = LogKind("request_counts", COUNTS_SUFFIX, COUNTS_ORDER, COUNTS_SCHEMA, COUNTS_ORDER)
+"""Of requests outside the contract, see `bentos.contract_kinds`."""
 READ_AT_ONCE = 8
 """Files: those in a bucket take most of their time to begin."""
 
@@ -58,12 +84,13 @@ class RequestLog:
     Args:
         settings: of the installation.
         pipeline: its name.
+        kind: which of the logs.
     """
 
-    def __init__(self, settings: Settings, pipeline: str) -> None:
-        self.folder = settings.request_log_folder / pipeline
+    def __init__(self, settings: Settings, pipeline: str, kind: LogKind = ANSWERS) -> None:
+        self.folder, self.kind = settings.request_log_folder / pipeline, kind
         self._lake = Lake.open(pipeline, settings)
-        self._places = LocalFiles(self.folder), ShippedFiles(self._lake)
+        self._places = LocalFiles(self.folder, kind.suffix), ShippedFiles(self._lake, kind.suffix)
 
     def between(self, start: datetime, end: datetime, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Predictions that were made in a time, in the order of time, request and row.
@@ -137,18 +164,18 @@ class RequestLog:
             table.append_column(SEGMENT, pa.repeat(segment.path.name, table.num_rows))
             for segment, table in found.items()
         ]
-        manifest = self._lake.published(DATASET, key)
+        manifest = self._lake.published(self.kind.dataset, key)
         if manifest is not None:
             known = None if columns is None else [name for name in (*columns, SEGMENT) if name in manifest.columns]
             published = self._lake.read(manifest, known, where=where)
             whole = pa.array([segment.path.name for segment in found if segment not in damaged], pa.string())
             published = published.filter(pc.invert(pc.is_in(published[SEGMENT], whole)))
             if damaged:  # what was published of a file before it was damaged stays
-                there = _identities(published)
-                pieces = [piece.filter(pc.invert(pc.is_in(_identities(piece), there))) for piece in pieces]
+                there = self._identities(published)
+                pieces = [piece.filter(pc.invert(pc.is_in(self._identities(piece), there))) for piece in pieces]
             pieces.append(published)
         if not pieces:
-            pieces = [log_schema((), (), ()).empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
+            pieces = [self.kind.schema.empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
         rows = pa.concat_tables(pieces, promote_options="permissive")
         return LoggedDay(rows, tuple(segment for segment in found if segment not in damaged), damaged)
 
@@ -173,10 +200,9 @@ class RequestLog:
         found = [file for place in self._places for file in place.of(key)]
         return sorted(found, key=lambda file: (file.begun, file.path.name))
 
-
-def _identities(predictions: pa.Table) -> pa.ChunkedArray:
-    row = predictions["row"].cast(pa.string())
-    return pc.binary_join_element_wise(predictions[SEGMENT], predictions["request_id"], row, "/")
+    def _identities(self, rows: pa.Table) -> pa.ChunkedArray:
+        texts = (rows[name].cast(pa.string()) for name in self.kind.identity)
+        return pc.binary_join_element_wise(rows[SEGMENT], *texts, "/")
 
 
 def _days(start: datetime, end: datetime) -> Iterator[str]:

@@ -1,17 +1,24 @@
-"""Some rows of each day, features and predictions, for whoever compares days: evenly drawn, and drawn once."""
+"""Some rows of each day, features and predictions, for whoever compares days: evenly drawn, and drawn once.
+
+Rows are those that a night has computed and scored; of a pipeline without batch scoring, those that callers sent.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from bentos.segments import FEATURE
+from jobs.data.request_log import DATASET as REQUESTS
+from jobs.monitoring.answered_rows import answered_day, read_answered
 
-    import pandas as pd
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
     from tidewheel.lake import Lake, Manifest
     from tidewheel.spec import Pipeline
@@ -30,29 +37,51 @@ def rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[st
 
     Args:
         lake: the pipeline's lake.
-        pipeline: names the columns.
+        pipeline: names the columns, and whether it scores batches.
         days: keys of the days wanted.
 
     Returns:
-        Rows by day; days without published features are left out, columns that a day had not are missing there.
+        Rows by day; days without published features (or requests) are left out, columns that a day had not are missing
+        there.
     """
+    if not pipeline.scoring.enabled:
+        return answered_rows_of_days(lake, pipeline, days)
     found = {}
     for day in days:
         features, predictions = (lake.published(dataset, day) for dataset in ("features", "predictions"))
         if features is not None and features.rows:
-            found[day] = _day(lake, pipeline, features, predictions)
+            found[day] = _night(lake, pipeline, features, predictions)
     return found
 
 
-def _day(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manifest | None) -> pd.DataFrame:
+def answered_rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The same of what callers sent and were answered: each row as `jobs.monitoring.answered_rows` counts it."""
+    found = {}
+    for day in days:
+        requests = lake.published(REQUESTS, day)
+        if requests is None or not requests.rows:
+            continue
+        path = f"{lake.pipeline}/reports/{day}/answered-{requests.short_hash}.parquet"
+        draw = partial(_drawn_answers, lake, pipeline, day)
+        rows = _kept(lake, path, draw) if requests.rows > MOST_ROWS else draw()
+        if len(rows):
+            found[day] = rows
+    return found
+
+
+def _night(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manifest | None) -> pd.DataFrame:
     if features.rows <= MOST_ROWS:
         return _drawn(lake, pipeline, features, predictions)
     said = predictions.short_hash if predictions else "none"
     path = f"{lake.pipeline}/reports/{features.partition}/rows-{features.short_hash}-{said}.parquet"
+    return _kept(lake, path, lambda: _drawn(lake, pipeline, features, predictions))
+
+
+def _kept(lake: Lake, path: str, draw: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     kept = lake.store.read(path)
     if kept is not None and (frame := _whole(kept)) is not None:
         return frame
-    rows = _drawn(lake, pipeline, features, predictions)
+    rows = draw()
     written = pa.BufferOutputStream()
     pq.write_table(
         pa.Table.from_pandas(rows, preserve_index=False), written, compression="zstd", write_page_checksum=True
@@ -79,3 +108,15 @@ def _drawn(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Mani
         said = lake.read(predictions, [*pipeline.key, PREDICTION, VERSION]).to_pandas()
         rows = rows.merge(said.drop_duplicates(pipeline.key), on=pipeline.key, how="left")
     return rows.drop(columns=[name for name in pipeline.key if name not in wanted])
+
+
+def _drawn_answers(lake: Lake, pipeline: Pipeline, day: str) -> pd.DataFrame:
+    answered = answered_day(lake, pipeline, day)
+    if answered is None:
+        return pd.DataFrame()
+    places = answered.places
+    places = places[:: max(1, math.ceil(len(places) / MOST_ROWS))]
+    features = answered.features(pipeline)
+    table = read_answered(lake, answered, places, [*(f"{FEATURE}{name}" for name in features), PREDICTION, VERSION])
+    rows: pd.DataFrame = table.rename_columns([*features, PREDICTION, VERSION]).to_pandas()
+    return rows

@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from jobs.monitoring.companions import unexplained_shifts
+from jobs.monitoring.comparisons import days_of, planned_comparisons
 from jobs.monitoring.daily_rows import PREDICTION, VERSION, rows_of_days
 from jobs.monitoring.data_quality import column_quality
 from jobs.monitoring.detectors import Comparison, category_counts, detector, gone_categories
@@ -26,6 +26,8 @@ from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
     from tidewheel.spec.monitoring import DriftSettings
@@ -36,7 +38,6 @@ LEAST_REFERENCE = 3
 """With fewer days of reference a day is not compared."""
 LEAST_DISTANCE = 0.1
 """Below a tenth of a standard deviation, or as much of a Jensen-Shannon distance, a shift matters to nobody."""
-WEEK, YEAR, AROUND = 7, 365, 14
 
 
 @dataclass(frozen=True)
@@ -115,33 +116,63 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailur
     Returns:
         Findings, and the page; a day without features, or with too few days before it, says so.
     """
-    settings = pipeline.monitoring.drift
-    comparisons = planned_comparisons(settings, day)
-    wanted = sorted({key for comparison in comparisons for key in (*comparison.current, *comparison.reference)})
-    rows = rows_of_days(lake, pipeline, wanted)
-    if str(day) not in rows:
-        return Drift(missing=f"no features of {day}")
-    if (count := _count(rows, comparisons[-1].current)) < LEAST_ROWS:
-        return Drift(missing=f"{count} rows of {day}, {LEAST_ROWS} are needed")
-    possible = [c if _is_possible(rows, c) else Comparison((), ()) for c in comparisons]
-    if not possible[-1].current:
-        return Drift(missing=f"no features of {LEAST_REFERENCE} days before {day} to compare it with")
-    reference, current = possible[-1].reference, possible[-1].current
-    columns, left_out = _comparable(pipeline, rows, current, reference)
-    moved = measure_columns(pipeline, rows, columns, possible, failures)
-    measured = {one.column for one in moved}
-    left_out |= {name: "it could not be measured" for name in columns if name not in measured}
-    findings, unexplained = judge_columns(settings, moved)
-    gone = {one.column: one.gone[-1] for one in moved if one.gone and one.gone[-1]}
-    limits = {name: finding.limit for name, finding in findings.items() if math.isfinite(finding.limit)}
-    sides = [pd.concat([rows[key] for key in keys if key in rows], ignore_index=True) for keys in (current, reference)]
+    comparisons = planned_comparisons(pipeline.monitoring.drift, day)
+    rows = rows_of_days(lake, pipeline, days_of(comparisons))
+    dataset = "features" if pipeline.scoring.enabled else "requests"
+    found = compare_days(pipeline, rows, comparisons, dataset, failures)
+    if found.missing:
+        return found
+    limits = {name: finding.limit for name, finding in found.findings.items() if math.isfinite(finding.limit)}
+    keys_of_sides = comparisons[-1].current, comparisons[-1].reference
+    sides = [pd.concat([rows[key] for key in keys if key in rows], ignore_index=True) for keys in keys_of_sides]
     quality = column_quality(sides[0], sides[1], pipeline.features.numeric, pipeline.features.categorical, failures)
     page = ""
     if limits:
         with failures.named("the drift page"):
             page = drift_page(pipeline, limits, sides[0], sides[1], failures)
-    inputs = {m.key: m.content_hash for key in rows if (m := lake.published("features", key)) is not None}
-    return Drift(findings, unexplained, left_out, gone, quality, "", page, inputs)
+    inputs = {m.key: m.content_hash for key in rows if (m := lake.published(dataset, key)) is not None}
+    return replace(found, quality=quality, page=page, inputs=inputs)
+
+
+def compare_days(
+    pipeline: Pipeline,
+    rows: Mapping[str, pd.DataFrame],
+    comparisons: Sequence[Comparison],
+    what: str,
+    failures: PartialFailures = RAISING,
+    *,
+    all_kinds: bool = True,
+) -> Drift:
+    """Measure and judge all columns of the newest day.
+
+    Args:
+        pipeline: names the features and `monitoring.drift`.
+        rows: some rows of each day; the newest key is that of the day.
+        comparisons: which days are held against which, oldest first.
+        what: the rows are, for a person: features, requests.
+        failures: takes note of a column that cannot be measured.
+        all_kinds: whether rows of all kinds come every day, so that a missing category is an alarm by itself.
+
+    Returns:
+        Findings, without page; a day without rows, or with too few days before it, says so.
+    """
+    settings, key = pipeline.monitoring.drift, comparisons[-1].current[-1]
+    day = key.rpartition("/")[2]
+    if key not in rows:
+        return Drift(missing=f"no {what} of {day}")
+    if (count := _count(rows, comparisons[-1].current)) < LEAST_ROWS:
+        return Drift(missing=f"{count} rows of {day}, {LEAST_ROWS} are needed")
+    possible = [c if _is_possible(rows, c) else Comparison((), ()) for c in comparisons]
+    if not possible[-1].current:
+        return Drift(missing=f"no {what} of {LEAST_REFERENCE} days before {day} to compare it with")
+    columns, left_out = _comparable(pipeline, rows, possible[-1].current, possible[-1].reference)
+    moved = measure_columns(pipeline, rows, columns, possible, failures)
+    moved = moved if all_kinds else [replace(one, gone=()) for one in moved]
+    measured = {one.column for one in moved}
+    left_out |= {name: "it could not be measured" for name in columns if name not in measured}
+    findings, unexplained = judge_columns(settings, moved)
+    gone = {one.column: one.gone[-1] for one in moved if one.gone and one.gone[-1]}
+    return Drift(findings, unexplained, left_out, gone)
 
 
 def measure_columns(
@@ -224,25 +255,6 @@ def judge_columns(settings: DriftSettings, moved: Sequence[Moved]) -> tuple[dict
         {finding.name: finding for finding in judged[: len(distances)]},
         {column: replace(finding, name=column) for column, finding in beside},
     )
-
-
-def planned_comparisons(settings: DriftSettings, day: date) -> list[Comparison]:
-    """What is held against what, for the checks and the history before them, oldest first; `day` is the last."""
-    count = settings.history_days + settings.checks
-    return [_comparison(settings, day - timedelta(days=n)) for n in range(count - 1, -1, -1)]
-
-
-def _comparison(settings: DriftSettings, day: date) -> Comparison:
-    current = [day - timedelta(days=n) for n in range(settings.block_days - 1, -1, -1)]
-    end = current[0] - timedelta(days=settings.checks - 1)
-    if settings.season == "week":
-        weeks = range(1, 1 + math.ceil(2 * settings.reference_days / WEEK))
-        before = [one - timedelta(days=WEEK * n) for one in current for n in weeks]
-    else:
-        before = [end - timedelta(days=n) for n in range(1, 1 + settings.reference_days)]
-    if settings.season == "year":
-        before += [day - timedelta(days=YEAR + n) for n in range(-AROUND, AROUND + 1)]
-    return Comparison(tuple(map(str, current)), tuple(str(one) for one in sorted(set(before)) if one < end))
 
 
 def _is_possible(rows: Mapping[str, pd.DataFrame], comparison: Comparison) -> bool:

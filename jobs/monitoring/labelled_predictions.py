@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from jobs.data.conversions import read_as
 from jobs.data.landed_columns import with_landed_columns
 from jobs.data.request_log import RequestLog
+from jobs.monitoring.text_keys import as_written, with_text_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from tidewheel.lake import Lake, Manifest
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
 SOURCE = "_source"
-"""Whether a prediction was made in the batch or online; a column called `source` may well be a feature."""
-BATCH, ONLINE, ELSEWHERE = "batch", "online", "elsewhere"
+"""What a prediction counts as; a column called `source` may well be a feature."""
+MAIN, ONLINE, ELSEWHERE = "main", "online", "elsewhere"
+"""The predictions that the pipeline is judged by (of the batch, or made online where there is no batch), those that
+were made online beside a batch, and those of them about rows of other days."""
 DATASETS = ("predictions", "labels")
 
 
@@ -32,16 +37,18 @@ class LabelledPredictions:
 
     Attributes:
         day: the day of the rows.
-        rows: `prediction`, `model_version`, `SOURCE` (batch, online, or elsewhere: answered online on the day, about a
+        rows: `prediction`, `model_version`, `SOURCE` (main, online, or elsewhere: answered online on the day, about a
             row that is none of the day's), the label (NaN: unknown), and the columns asked for; one row a prediction.
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
+        unlabelled: hashes of the keys that a label of a later day may still come for.
     """
 
     day: str
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     missing: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
 
 def labelled_predictions(
@@ -76,29 +83,31 @@ def labelled_predictions(
     if predictions is not None:
         batch = _batch(lake, pipeline, predictions)
         said = batch if said.empty else pd.concat([batch, said], ignore_index=True)
-    labelled = _with_text_keys(known, key).to_pandas().dropna(subset=[pipeline.labels.column])
+    labelled = with_text_keys(known, key).to_pandas().dropna(subset=[pipeline.labels.column])
     labelled = labelled.drop_duplicates(key, keep="last")
     if labelled.empty:
-        return LabelledPredictions(day, missing=f"no label of {day} is known yet", inputs=_hashes(predictions, labels))
+        return LabelledPredictions(
+            day, missing=f"no label of {day} is known yet", inputs=input_hashes(predictions, labels)
+        )
     features = lake.published("features", day)
     rows = _joined(said, labelled, key, pipeline.source.event_time)
     if (online := rows[SOURCE] == ONLINE).any():
-        theirs = [labelled, *([_with_text_keys(lake.read(features, key), key).to_pandas()] if features else [])]
+        theirs = [labelled, *([with_text_keys(lake.read(features, key), key).to_pandas()] if features else [])]
         days = pd.MultiIndex.from_frame(pd.concat([frame[key] for frame in theirs]))
         rows.loc[online & ~pd.MultiIndex.from_frame(rows[key]).isin(days), SOURCE] = ELSEWHERE
     if columns and features is not None:
         there = [name for name in columns if name in features.columns]
-        looked_at = _with_text_keys(lake.read(features, [*key, *there]), key).to_pandas()
+        looked_at = with_text_keys(lake.read(features, [*key, *there]), key).to_pandas()
         rows = rows.merge(looked_at, on=key, how="left")
     rows = with_landed_columns(lake, rows, key, pd.Series(day, index=rows.index), columns)
-    return LabelledPredictions(day, rows, inputs=_hashes(predictions, labels))
+    return LabelledPredictions(day, rows, inputs=input_hashes(predictions, labels))
 
 
 def _batch(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
     event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
     table = lake.read(manifest, [*pipeline.key, *event_time, "prediction", "model_version"])
-    frame: pd.DataFrame = _with_text_keys(table, pipeline.key).to_pandas()
-    return frame.assign(**{SOURCE: BATCH})
+    frame: pd.DataFrame = with_text_keys(table, pipeline.key).to_pandas()
+    return frame.assign(**{SOURCE: MAIN})
 
 
 def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) -> pd.DataFrame:
@@ -110,7 +119,8 @@ def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) 
     if not set(wanted) <= set(log.columns):
         return pd.DataFrame(columns=[*pipeline.key, "prediction", "model_version", SOURCE])
     answered = log[~log["mirrored"].astype(bool)].rename(columns=names).dropna(subset=pipeline.key)
-    answered = answered.assign(**{name: _as_written(answered[name], name, known) for name in pipeline.key})
+    texts = {name: pa.chunked_array([pa.array(answered[name], pa.string())]) for name in pipeline.key}
+    answered = answered.assign(**{name: as_written(said, name, known).to_pandas() for name, said in texts.items()})
     answered = answered.drop_duplicates([*pipeline.key, "model_version"], keep="last")
     return answered[[*pipeline.key, "prediction", "model_version"]].assign(**{SOURCE: ONLINE})
 
@@ -131,23 +141,6 @@ def _joined(said: pd.DataFrame, known: pd.DataFrame, key: list[str], event_time:
     return rows.drop(columns=[other], errors="ignore")
 
 
-def _with_text_keys(table: pa.Table, key: list[str]) -> pa.Table:
-    """Keys as text: the request log has them so."""
-    for name in key:
-        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
-    return table
-
-
-def _as_written(said: pd.Series[Any], name: str, known: pa.Schema) -> list[str]:
-    """Keys that callers wrote, as `_with_text_keys` writes them: 1.50 and 1.5 are one amount, and a date has a time."""
-    texts = [str(value) for value in said]
-    place = known.get_field_index(name)
-    if place < 0 or pa.types.is_string(kind := known.field(place).type):
-        return texts
-    written = {text: read_as(pa.chunked_array([[text]]), kind) for text in set(texts)}
-    plain = {text: value and value.cast(pa.string())[0].as_py() for text, value in written.items()}
-    return [plain[text] or text for text in texts]
-
-
-def _hashes(*manifests: Manifest | None) -> dict[str, str]:
+def input_hashes(*manifests: Manifest | None) -> dict[str, str]:
+    """The batches that were looked at, `dataset/partition` to content hash."""
     return {manifest.key: manifest.content_hash for manifest in manifests if manifest is not None}

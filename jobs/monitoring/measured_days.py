@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from jobs.monitoring.earlier_measurements import EarlierMeasurements, report_path
 from jobs.monitoring.expectation import expectations
-from jobs.monitoring.labelled_predictions import DATASETS, labelled_predictions
+from jobs.monitoring.labelled_day import labelled_day
 from jobs.monitoring.performance import DayPerformance, day_performance, sliced_columns
 from jobs.partial_failures import RAISING, PartialFailures
 
@@ -34,38 +35,23 @@ def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailur
         The days, oldest first; the last is the newest matured one.
     """
     matured = job.partitions.back(job.pipeline.labels.delay_days)
-    caught_up = matured.look_back(job.pipeline.monitoring.catch_up_days).keys
+    caught_up, until = matured.look_back(job.pipeline.monitoring.catch_up_days).keys, str(matured.last)
     expected = expectations(ledger, job.pipeline.name)
+    earlier = EarlierMeasurements(job)
     measured = []
     for day in caught_up:
         asked = day >= str(matured.first)
-        if not asked and not _has_changed(job, day):
+        if not asked and not earlier.outdated(day, until):
             continue
         found = DayPerformance(day, missing=f"{day} could not be measured")
         with failures.named(f"performance of {day}"):
-            rows = labelled_predictions(job.lake, job.settings, job.pipeline, day, sliced_columns(job.pipeline))
+            rows = labelled_day(job, day, until, sliced_columns(job.pipeline))
             found = day_performance(job.pipeline, rows, expected, failures)
+            earlier.keep_unlabelled(rows)
         if asked or found.figures:
             _keep(job, ledger, found, at)
             measured.append(found)
     return measured
-
-
-def _has_changed(job: Job, day: str) -> bool:
-    """Whether a day that can be measured was not, or was from other batches."""
-    published = [job.lake.published(dataset, day) for dataset in DATASETS]
-    if None in published:
-        return False
-    kept = job.lake.store.read(_path(job, day))
-    hashes = {manifest.key: manifest.content_hash for manifest in published if manifest is not None}
-    return kept is None or _inputs_of(kept) != hashes
-
-
-def _inputs_of(kept: bytes) -> Any:
-    try:
-        return json.loads(kept)["inputs"]
-    except (ValueError, KeyError, TypeError):  # cut off or changed: the day is measured again
-        return None
 
 
 def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None:
@@ -86,7 +72,7 @@ def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None
         "versions": by_version,
         "groups": _groups(found),
     }
-    job.lake.store.replace(_path(job, found.day), json.dumps(said, indent=2).encode())
+    job.lake.store.replace(report_path(job, found.day), json.dumps(said, indent=2).encode())
 
 
 def _groups(found: DayPerformance) -> list[dict[str, object]]:
@@ -103,7 +89,3 @@ def _groups(found: DayPerformance) -> list[dict[str, object]]:
         for part, gaps in found.gaps.items()
         for gap in gaps
     ]
-
-
-def _path(job: Job, day: str) -> str:
-    return f"{job.pipeline.name}/reports/{day}/performance.json"

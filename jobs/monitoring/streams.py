@@ -9,7 +9,8 @@ import numpy as np
 
 from jobs.models.calibration import expected_log_losses
 from jobs.models.metrics import log_losses
-from jobs.monitoring.labelled_predictions import BATCH, SOURCE, labelled_predictions
+from jobs.monitoring.labelled_day import labelled_day
+from jobs.monitoring.labelled_predictions import MAIN, SOURCE
 from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def stream_alarms(job: Job, day: date, failures: PartialFailures = RAISING) -> l
         return []
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
     keys = [str(matured - timedelta(days=n)) for n in range(settings.history_days + settings.checks - 1, -1, -1)]
-    days = {key: errors for key in keys if len(errors := _errors(job, key))}
+    days = {key: errors for key in keys if len(errors := _errors(job, key, str(matured)))}
     newest = set(keys[-settings.checks :])
     found = []
     for name in wanted:
@@ -99,11 +100,11 @@ def _watcher(name: str) -> Any:
     return untyped.ADWIN() if name == "adwin" else untyped.PageHinkley(delta=0.1, mode="up")
 
 
-def _errors(job: Job, key: str) -> Array:
-    rows = labelled_predictions(job.lake, job.settings, job.pipeline, key, []).rows
+def _errors(job: Job, key: str, until: str) -> Array:
+    rows = labelled_day(job, key, until, []).rows
     if rows.empty:
         return np.empty(0)
-    known = _drawn(rows[(rows[SOURCE] == BATCH) & rows[job.pipeline.labels.column].notna()])
+    known = _drawn(rows[(rows[SOURCE] == MAIN) & rows[job.pipeline.labels.column].notna()])
     truth = known[job.pipeline.labels.column].to_numpy(dtype="float64")
     return row_errors(truth, known["prediction"].to_numpy(dtype="float64"), job.pipeline.task)
 

@@ -12,7 +12,7 @@ from jobs.models.prediction import Array
 from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.day_quality import day_quality
 from jobs.monitoring.expectation import Expectation
-from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
+from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
 from jobs.replay.history import Known
 from tidewheel.policies.trigger_facts import DayQuality
@@ -60,7 +60,7 @@ class Watch:
         # of columns that are no features a replay knows nothing, and it reports no gaps between groups
         said = rows.frame[[name for name in sliced_columns(self._pipeline) if name in rows.frame]].copy()
         said["prediction"], said[label] = answers, rows.truth
-        said[VERSION], said[SOURCE] = version, BATCH
+        said[VERSION], said[SOURCE] = version, MAIN
         labelled = LabelledPredictions(str(day), said)
         found = day_performance(self._pipeline, labelled, {version: expected}, reported=False)
         self._figures[str(day)] = {

@@ -24,6 +24,8 @@ WEEKEND_DAYS = 2
 """Days more where the source has none on some days (`source.empty_days: skip`)."""
 QUALITY_REASONS = frozenset({"performance", "concept drift"})
 """Reasons of the trigger that say that predictions have become worse."""
+REQUEST_REASONS = {"skew": "skew", "live drift": "live drift", "contract": "requests refused"}
+"""What a verdict on a day's requests names, as a title."""
 LONGEST_SENTENCE = 280
 
 
@@ -230,6 +232,10 @@ def _quality(known: Standing) -> list[Concern]:
         found.append(Concern(Urgency.WATCH, "quality falling", words, "#quality"))
     if drift is not None and drift.outcome == Outcome.FIRED:
         found.append(Concern(Urgency.WATCH, "drift", f"On {drift.subject}: {clause(drift)}", "#drift"))
+    requests = verdicts.get(str(Kind.REQUESTS))
+    if requests is not None and requests.outcome == Outcome.FIRED:
+        words = ", ".join(REQUEST_REASONS[reason] for reason in requests.inputs.get("due") or ())
+        found.append(Concern(Urgency.WATCH, words, f"On {requests.subject}: {clause(requests)}", "#callers"))
     return found
 
 

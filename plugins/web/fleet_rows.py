@@ -39,7 +39,7 @@ FIGURE_COLUMNS = (
     FigureRow.value,
 )
 ROWS = "rows"
-NIGHTLY = (Kind.TRIGGER, Kind.DRIFT)
+NIGHTLY = (Kind.TRIGGER, Kind.DRIFT, Kind.REQUESTS)
 """Verdicts about a day; of each kind the newest day's is read."""
 OF_VERSIONS = load_only(
     ModelVersionRow.pipeline,

@@ -12,6 +12,7 @@ from plugins.web import answers
 from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answers
 from plugins.web.attention import Standing
+from plugins.web.callers import Callers, callers
 from plugins.web.fleet import Line, line, standing_of
 from plugins.web.fleet_page import newest_day
 from plugins.web.heat_map import HeatMap, heat_map
@@ -25,6 +26,7 @@ from plugins.web.trainings import SHOWN, Cost, Spent, Training, spent, train_cos
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import Point, TrafficLog
+from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ReleaseRow, ReleaseStageRow, VerdictRow
@@ -51,6 +53,7 @@ class PipelinePage:
         chart: both, for the script that draws them.
         heat: drift of columns by days.
         slices: parts of the rows, and gaps between groups.
+        callers: what they sent on the newest day.
         trainings: the newest, newest first.
         spent: what the trainings of the budget's period cost.
         traffic: of the endpoint, over the last day.
@@ -67,6 +70,7 @@ class PipelinePage:
     chart: Mapping[str, Any]
     heat: HeatMap
     slices: Slices
+    callers: Callers
     trainings: Sequence[Training]
     spent: Spent
     traffic: Traffic
@@ -143,6 +147,7 @@ def assemble(
         chart=chart_data(shown, events),
         heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better),
+        callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
         trainings=done,
         spent=spent(pipeline, newest, done),
         traffic=traffic(rows.traffic, known.now),

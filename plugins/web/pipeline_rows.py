@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import defer, load_only
 
+from plugins.web.callers import OF_COLUMN, OF_DAY
 from plugins.web.fleet_rows import FIGURE_COLUMNS, OF_VERSIONS, Figure, FleetRows, days_until, fleet_rows
 from plugins.web.quality import quality_names
 from plugins.web.slices import slice_names
@@ -66,6 +67,7 @@ class PipelineRows:
         restless: the most restless columns first.
         columns: how many columns drift is measured of.
         slices: figures of slices and groups of the newest labelled days.
+        requests: figures of what callers sent on the newest day that was looked at.
         traffic: of the endpoint over the last day, by the minute.
     """
 
@@ -83,6 +85,7 @@ class PipelineRows:
     restless: Sequence[str] = ()
     columns: int = 0
     slices: Sequence[Figure] = ()
+    requests: Sequence[Figure] = ()
     traffic: Sequence[Point] = ()
 
 
@@ -127,6 +130,7 @@ def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
         restless=restless,
         columns=columns,
         slices=_slices(session, pipeline, days_until(labelled, SLICE_DAYS)),
+        requests=_requests(session, name, fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS))),
     )
 
 
@@ -207,3 +211,12 @@ def _slices(session: Session, pipeline: Pipeline, days: Collection[str]) -> list
         FigureRow.slice != "",
     )
     return [Figure(*row) for row in session.execute(query.order_by(FigureRow.partition))] if days else []
+
+
+def _requests(session: Session, name: str, verdict: VerdictRow | None) -> list[Figure]:
+    query = select(*FIGURE_COLUMNS).where(
+        FigureRow.pipeline == name,
+        FigureRow.partition == (verdict.subject if verdict else ""),
+        FigureRow.name.in_({*OF_DAY, *OF_COLUMN}),
+    )
+    return [Figure(*row) for row in session.execute(query)] if verdict else []

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from tidewheel.actor import IN_MLFLOW
 from tidewheel.alerts.facts import Facts, in_utc
+from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
@@ -109,12 +110,9 @@ def dag_path(pipeline: str, purpose: str) -> str:
     return f"/dags/{quote(f'{pipeline}.{purpose}')}"
 
 
-Found = tuple[Event, str, str, str, str]
-"""Event, subject, sentence, action, and what the DAG is for that shows more."""
-
-
 def _events(facts: Facts, now: datetime) -> Iterator[Found]:
     yield from _monitoring(facts)
+    yield from request_events(facts.pipeline.name, facts.requests)
     yield from _lateness(facts, now)
     yield from _people(facts)
     yield from _failures(facts)

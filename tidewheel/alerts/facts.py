@@ -39,6 +39,7 @@ class Facts:
         pipeline: its file.
         drift: the verdict on the newest day's drift.
         trigger: the newest day's decision whether to train.
+        requests: the verdict on what callers sent on the newest day.
         taken_over: the newest verdict on a release.
         release: the newest release that has ended.
         released: the newest release that was completed.
@@ -54,6 +55,7 @@ class Facts:
     pipeline: Pipeline
     drift: VerdictRow | None = None
     trigger: VerdictRow | None = None
+    requests: VerdictRow | None = None
     taken_over: VerdictRow | None = None
     release: ReleaseRow | None = None
     released: ReleaseRow | None = None
@@ -83,6 +85,7 @@ def read_facts(ledger: Ledger, pipeline: Pipeline, failures: Sequence[TaskFailur
             pipeline=pipeline,
             drift=_newest_by_subject(session, name, Kind.DRIFT),
             trigger=_newest_by_subject(session, name, Kind.TRIGGER),
+            requests=_newest_by_subject(session, name, Kind.REQUESTS),
             taken_over=session.scalars(
                 select(VerdictRow)
                 .where(VerdictRow.pipeline == name, VerdictRow.kind == str(Kind.RELEASE))

@@ -12,6 +12,7 @@ class Kind(StrEnum):
 
     VALIDATION = "validation"
     DRIFT = "drift"
+    REQUESTS = "requests"
     TRIGGER = "trigger"
     GATE = "gate"
     REVIEW = "review"

@@ -48,6 +48,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_slices(pipeline),
         *_columns(pipeline),
         *_explained(pipeline),
+        *_watched(pipeline),
         *_challenger(pipeline),
         *_days(pipeline),
         *threshold_mistakes(pipeline.alerts, pipeline.task, METRICS[pipeline.task], _COMPARED[pipeline.task]),
@@ -147,6 +148,12 @@ def _columns(pipeline: Pipeline) -> Iterator[Mistake]:
                 f"the platform itself adds {', '.join(_OURS)}, and columns that begin with {_OUR_PREFIX}, to the rows"
             )
             yield Mistake(key, f"found {name!r}", f"{name}: {ours}; rename this column in the reader or the transform")
+
+
+def _watched(pipeline: Pipeline) -> Iterator[Mistake]:
+    if not pipeline.scoring.enabled and not pipeline.serving.log_sample:
+        wrong = "scoring.enabled is false, so that only logged requests can be monitored; expected a share above 0"
+        yield Mistake(("serving", "log_sample"), "found 0", wrong)
 
 
 def _explained(pipeline: Pipeline) -> Iterator[Mistake]:

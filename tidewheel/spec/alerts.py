@@ -28,6 +28,7 @@ BOUNDED = frozenset(
     {
         *("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "labelled_share", "positive_rate"),
         *("selection_rate", "false_positive_rate", "false_negative_rate"),
+        *("skew_share", "skew_row_share", "refused_share", "unusual_share"),
     }
 )
 """Figures that lie between 0 and 1: any other threshold always holds, or never."""
@@ -40,7 +41,11 @@ MONITORED = {
     "regression": ("squared_error", "excess_squared_error", "pooled_excess_loss"),
 }
 """By task: figures of monitoring beyond those that the gate compares."""
-COUNTED = ("rows", "labelled_share", "mean_prediction", "bias", "drifted_columns", "prediction_drift")
+COUNTED = (
+    *("rows", "labelled_share", "mean_prediction", "bias", "drifted_columns", "prediction_drift"),
+    *("skew_share", "skew_row_share", "skewed_columns", "live_drift", "live_drifted_columns"),
+    *("refused_share", "unusual_share"),
+)
 """Figures of monitoring that every task has."""
 GAP = "gap_"
 """What the name of a figure begins with that compares the groups of a column."""
@@ -52,6 +57,9 @@ class Event(StrEnum):
     DRIFT = "drift"
     PERFORMANCE = "performance"
     FAIRNESS = "fairness"
+    SKEW = "skew"
+    LIVE_DRIFT = "live_drift"
+    REQUESTS_REFUSED = "requests_refused"
     DATA_LATE = "data_late"
     LABELS_LATE = "labels_late"
     APPROVAL_WAITING = "approval_waiting"
@@ -67,6 +75,9 @@ DEFAULTS: Mapping[Event, Severity] = {
     Event.DRIFT: "info",
     Event.PERFORMANCE: "warning",
     Event.FAIRNESS: "warning",
+    Event.SKEW: "warning",
+    Event.LIVE_DRIFT: "info",
+    Event.REQUESTS_REFUSED: "warning",
     Event.DATA_LATE: "warning",
     Event.LABELS_LATE: "warning",
     Event.APPROVAL_WAITING: "info",
@@ -124,8 +135,8 @@ class ThresholdRule(Section):
     slice: str = Field(
         default="",
         max_length=200,
-        description="a slice (`carrier=UA`), a column whose groups are compared (with gap_ figures), `requests` for "
-        "predictions made online; empty: all rows",
+        description="a slice (`carrier=UA`), a column (with gap_ figures, skew_share, live_drift, refused_share and "
+        "unusual_share), `requests` for predictions made online beside a batch; empty: all rows",
     )
 
     @model_validator(mode="before")

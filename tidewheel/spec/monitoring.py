@@ -93,6 +93,30 @@ class StreamSettings(Section):
     )
 
 
+class RequestSettings(Section):
+    """When what callers send is an alarm."""
+
+    tolerance: float = Field(
+        default=1e-6,
+        ge=0,
+        lt=1,
+        description="relative difference up to which two numbers are the same: callers round, and compute in 32 bits",
+    )
+    maximum_skew: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="share of requests that may differ in a feature from what the night has computed for the same key "
+        "and day",
+    )
+    maximum_refused: float = Field(
+        default=0.05, ge=0, le=1, description="share of a day's requests that may be refused as outside the contract"
+    )
+    minimum_rows: int = Field(
+        default=30, ge=1, description="rows that must be compared, or requests that must be counted, for an alarm"
+    )
+
+
 class Monitoring(Section):
     """What is measured every night."""
 
@@ -116,4 +140,5 @@ class Monitoring(Section):
         "late, missing and revised labels come right by themselves",
     )
     drift: DriftSettings = Field(default_factory=DriftSettings, description="when columns count as drifted")
+    requests: RequestSettings = Field(default_factory=RequestSettings, description="when what callers send is an alarm")
     streams: StreamSettings = Field(default_factory=StreamSettings, description="detectors over streams of errors")

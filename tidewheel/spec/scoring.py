@@ -10,7 +10,11 @@ from tidewheel.spec.sections import Section
 class Scoring(Section):
     """How a day is scored offline."""
 
-    enabled: bool = Field(default=True, description="score each published feature partition")
+    enabled: bool = Field(
+        default=True,
+        description="score each published feature partition; false: only the endpoint answers, and what it "
+        "answered is monitored",
+    )
     explain: int = Field(
         default=0,
         ge=0,

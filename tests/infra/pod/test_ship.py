@@ -20,8 +20,9 @@ from uuid import uuid4
 import pyarrow as pa
 import pytest
 
+from bentos.contract_kinds import SCHEMA as COUNTS_SCHEMA
 from bentos.log_limits import LogLimits
-from bentos.segments import SegmentWriter, log_schema
+from bentos.segments import COUNTS_SUFFIX, SegmentWriter, log_schema
 from infra.pod.lake import Lake as PodLake
 from infra.pod.lake import open_lake
 from infra.pod.ship import Shipper
@@ -112,6 +113,22 @@ def pod_with_s3(tmp_path: Path, s3_options: dict[str, object]) -> Iterator[Pod]:
     Store(f"s3://{bucket}", s3_options).fs.mkdir(bucket)
     settings = Settings(home=tmp_path / "home", lake_url=f"s3://{bucket}/root", lake_options=s3_options)
     yield from a_pod(settings, tmp_path / "requests")
+
+
+def test_counts_of_requests_outside_the_contract_are_shipped_and_published_like_the_log(pod: Pod) -> None:
+    counts = SegmentWriter(pod.folder, "blue-7", suffix=COUNTS_SUFFIX)
+    row = dict(zip(COUNTS_SCHEMA.names, (NOON, "7", "blue", "", "", "answered", 3, 4), strict=True))
+    counts.write(NOON, pa.RecordBatch.from_pylist([row], COUNTS_SCHEMA))
+    counts.close()
+    pod.answer("a")
+    pod.writer.close()
+    pod.shipper().ship()
+    assert list(pod.folder.glob("*/*")) == []
+    assert pod.read() == ["a"], "counts are no requests"
+    assert pod.publish() == 1
+    lake = Lake.open("orders", pod.settings)
+    published = lake.read(lake.need("request_counts", DAY), ["requests", "rows"])
+    assert published.to_pylist() == [{"requests": 3, "rows": 4}]
 
 
 class Cut:

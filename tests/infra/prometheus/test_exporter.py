@@ -108,6 +108,21 @@ def test_champion_live_version_quality_and_drift_are_the_ledgers(settings: Setti
     assert (value(found, "tidewheel_drifted_columns"), value(found, "tidewheel_compared_columns")) == (1, 2)
 
 
+def test_what_callers_sent_is_published_of_all_and_of_the_twenty_worst_columns(
+    settings: Settings, ledger: Ledger
+) -> None:
+    ledger.put_figures("orders", "2026-11-20", {"refused_share": 0.9}, NOW)
+    ledger.put_figures("orders", "2026-11-21", {"refused_share": 0.02, "skewed_columns": 2.0}, NOW)
+    for n in range(50):
+        ledger.put_figures("orders", "2026-11-21", {"skew_share": n / 100}, NOW, slice=f"column {n}")
+    found = scraped(settings)
+
+    assert (value(found, "tidewheel_requests_refused_share"), value(found, "tidewheel_skewed_columns")) == (0.02, 2)
+    columns = {dict(labels)["column"] for name, labels in found if name == "tidewheel_column_skew_share"}
+    assert columns == {f"column {n}" for n in range(30, 50)}
+    assert value(found, "tidewheel_quality", model_version="", figure="refused_share") is None
+
+
 def test_what_waits_and_what_was_decided_is_counted(settings: Settings, ledger: Ledger) -> None:
     Models(ledger).add(model("4", "2026-11-20"))
     ledger.record("orders", subject("4"), "run-4", Verdict(Kind.GATE, Outcome.PASSED, "better"), NOW)

@@ -44,6 +44,11 @@ def times(fast: str, every: str) -> dict[str, str]:
     return {name % "0.25": fast, name % "+Inf": every}
 
 
+def statuses(refused: str, answered: str) -> dict[str, str]:
+    name = f'tidewheel_requests_total{{{VERSION},status="%s"}}'
+    return {name % "422": refused, name % "200": answered}
+
+
 def since(name: str, labels: str, seconds: int, renewed: int = 0) -> dict[str, str]:
     """A time that long before the minute 0, and after 60 minutes another one that long before it."""
     return {f"{name}{{{labels}}}": f"{-seconds}x60 {-renewed}x60"}
@@ -56,6 +61,10 @@ def volume(claim: str) -> dict[str, str]:
 
 
 CASES = [
+    # one request in ten is refused by the service for its content, then none; or very few are asked at all
+    Case("TidewheelRequestsRefused", statuses("0+6x60 360x60", "0+54x120"), (30, 55), (2, 100)),
+    Case("TidewheelRequestsRefused", statuses("0+1x120", "0x120"), (), (60, 120)),
+    Case("TidewheelSkew", {f"tidewheel_skewed_columns{{{P}}}": "0x10 2x20 0x20"}, (15,), (5, 40)),
     # a tenth of the requests fail for 20 minutes: both pages and the ticket
     Case("TidewheelErrorBudgetBurns", requests("0x60 60+60x20 1260x500", "0+540x600"), (80,), (50,), alerts=3),
     # one in a thousand fails: as the budget has it

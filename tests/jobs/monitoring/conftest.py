@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -11,9 +12,12 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
+from jobs.job import Job
 from jobs.models import registry, standing
 from tests.known_versions import know
 from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
+from tidewheel.partitions import PartitionRange
+from tidewheel.spec import find_pipeline
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -51,6 +55,13 @@ def predict_day(parcels: Parcels, day: date, version: str = "4", spread: float =
     table = pa.table({"parcel": features["parcel"], "prediction": said, "model_version": [version] * len(said)})
     parcels.lake.publish(parcels.lake.write_table("predictions", str(day), table, {}, "test"))
     return dict(zip(features["parcel"], said, strict=True))
+
+
+def monitor_job(parcels: Parcels, day: date) -> Job:
+    """What job `monitor` is called with, for parts of it."""
+    pipeline = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
+    days, none = PartitionRange.parse(str(day)), argparse.Namespace()
+    return Job("monitor", pipeline, days, "night", parcels.settings, parcels.lake, none, "test")
 
 
 def let_a_day_pass(parcels: Parcels) -> None:

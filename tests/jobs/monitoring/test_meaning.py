@@ -17,7 +17,7 @@ from jobs.models.prediction import Task, model_frame, predict
 from jobs.models.recalibration import LITERAL, Line, fit_line, line_by_construction
 from jobs.monitoring.day_quality import day_quality
 from jobs.monitoring.expectation import Expectation
-from jobs.monitoring.labelled_predictions import BATCH, SOURCE, LabelledPredictions
+from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, estimate
 from jobs.training.fitting import fit
 from tests.pipelines import PIPELINE_FILE
@@ -123,7 +123,7 @@ class Watched:
         return cls(pipeline.model_copy(update={"task": task}), model, line_of(model, learned, held, task))
 
     def quality(self, number: int, rows: pd.DataFrame) -> DayQuality:
-        said = rows.assign(**{VERSION: "1", SOURCE: BATCH})
+        said = rows.assign(**{VERSION: "1", SOURCE: MAIN})
         said["prediction"] = predict(self.model, model_frame(rows, FEATURES), self.pipeline.task)
         day = LabelledPredictions(str(number), said)
         found = day_performance(self.pipeline, day, {"1": Expectation(1.0, self.line)}).figures[Part("1")]

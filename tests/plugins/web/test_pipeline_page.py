@@ -80,6 +80,29 @@ def test_the_page_shows_quality_drift_slices_trainings_releases_and_what_is_next
     assert marks == {"promoted", "released", "training requested", "training held back"}
 
 
+def test_what_callers_send_is_shown_by_column_the_worst_first_and_runs_no_script(
+    get: Get, lake: Lake, ledger: Ledger, registry: str
+) -> None:
+    assert "No requests have been published yet." in get("/pipeline/orders").text
+    for n in range(30):
+        ledger.put_figures("orders", "2026-11-21", {"skew_share": n / 1000}, NOW, slice=f"column {n}")
+    ledger.put_figures("orders", "2026-11-21", {"skew_share": 0.25, "skew_size": 2.0}, NOW, slice=HOSTILE)
+    ledger.put_figures("orders", "2026-11-21", {"live_drift": 0.5, "live_drift_limit": 0.2}, NOW, slice="amount")
+    ledger.put_figures("orders", "2026-11-20", {"skew_share": 0.9}, NOW, slice="of the day before")
+    verdict = Verdict(Kind.REQUESTS, Outcome.FIRED, f"fired: other values: {HOSTILE} in 25%", {"due": ["skew"]})
+    ledger.record("orders", "2026-11-21", "run", verdict, NOW)
+    page = get("/pipeline/orders").text
+    section = page[page.index('id="callers-heading"') : page.index('id="trainings-heading"')]
+    assert "2026-11-21: other values: &lt;/script&gt;" in section
+    assert HOSTILE not in page
+    rows = re.findall(r'title="([^"]*)"', section)
+    assert (rows[0].startswith("&lt;/script"), rows[1], len(rows)) == (True, "column 29", 20)
+    assert "25.0%" in section
+    assert "12 more columns are not shown" in section
+    assert "of the day before" not in section
+    assert 'class="notice watch"><b>skew</b>' in page
+
+
 def test_a_pipeline_without_labels_shows_the_rest(get: Get, lake: Lake, ledger: Ledger, registry: str) -> None:
     ledger.put_figures("orders", "2026-11-21", {"estimated_log_loss": 0.47}, NOW, version="4")
     ledger.put_figures("orders", "2026-11-21", {"feature_drift": 0.5, "feature_drift_limit": 0.2}, NOW, slice="amount")

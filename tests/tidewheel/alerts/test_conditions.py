@@ -67,6 +67,33 @@ def test_performance_is_what_the_trigger_says_even_if_it_is_held_back(shop: Shop
     assert events(shop) == ["performance"] * holds
 
 
+def test_what_callers_send_alerts_by_what_is_due_and_ends_with_a_newer_day(shop: Shop) -> None:
+    shop.declare()
+    inputs = {
+        "due": ["skew", "live drift", "contract"], "skewed": ["price", "amount"], "compared_rows": 1200,
+        "skew": {"price": {"share": 0.25, "size": 2.0}, "amount": {"share": 0.06, "size": None}},
+        "drifted": ["price"], "refused": 0.081, "requests": 1310,
+        "refused_columns": {"country": {"share": 0.08, "unknown_category": 105}},
+    }  # fmt: skip
+    record(shop, Verdict(Kind.REQUESTS, Outcome.FIRED, "fired: …", inputs))
+    skew, live, refused = found(shop)
+    assert (skew.event, skew.severity) == ("skew", "warning")
+    assert "for the same rows: price (25%), amount (6%) of 1,200 rows." in skew.sentence
+    assert (live.event, live.severity) == ("live_drift", "info")
+    assert (
+        "8.1% of 1,310 requests were refused as outside the contract, most often for country (8%)." in refused.sentence
+    )
+    record(shop, Verdict(Kind.REQUESTS, Outcome.INCONCLUSIVE, "no requests", {"due": []}), "2026-11-22")
+    assert events(shop) == []
+
+
+def test_a_threshold_may_be_on_a_column_that_callers_send(shop: Shop) -> None:
+    shop.declare("rules: [{when: skew_share > 0.1 for 2 days, slice: amount}]")
+    figures(shop, "skew_share", 0.2, 0.3, part="amount")
+    [holds] = found(shop)
+    assert holds.sentence.startswith("skew_share of amount was 0.3 on 2026-11-21, 0.2 on 2026-11-20")
+
+
 @pytest.mark.parametrize(
     ("rule", "values", "holds"),
     [

@@ -257,6 +257,10 @@ WRONG = {
         ("gate: {fairness: [{column: amount, figure: mae, maximum_gap: 1}]}\n", None),
         ["line 14, gate.fairness.0.figure: found 'mae'; mae cannot judge a classification", "gate.fairness.0.column"],
     ),
+    "an endpoint whose requests nobody keeps and that is all there is": (
+        ("scoring: {enabled: false}\nserving: {log_sample: 0}\n", None),
+        ["line 15, serving.log_sample: found 0", "so that only logged requests can be monitored"],
+    ),
     "a slice that is no column": (
         ("  numeric: [amount]", "  numeric: [amount]\n  categorical: [channel]\nmonitoring: {slices: [chanel]}"),
         ["line 15, monitoring.slices.0: found 'chanel'", "expected channel, did you mean 'channel'?"],

@@ -1,0 +1,64 @@
+"""The rules about what callers send: skew, drift of live input, and requests outside the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tidewheel.spec.alerts import Event
+
+if TYPE_CHECKING:
+    from tidewheel.ledger.tables import VerdictRow
+
+Found = tuple[Event, str, str, str, str]
+"""Event, subject, sentence, action, and what the DAG is for that shows more."""
+NAMED = 3
+
+
+def request_events(pipeline: str, verdict: VerdictRow | None) -> Iterator[Found]:
+    """What of a day's requests needs attention.
+
+    Args:
+        pipeline: its name.
+        verdict: on the newest day's requests.
+    """
+    inputs: Mapping[str, Any] = verdict.inputs if verdict is not None else {}
+    due, day = inputs.get("due", ()), verdict.subject if verdict is not None else ""
+    if "skew" in due:
+        shares = {name: inputs["skew"][name]["share"] for name in inputs["skewed"]}
+        yield (
+            Event.SKEW,
+            "",
+            f"On {day} callers sent other values than the night computed for the same rows: {_named(shares)} of "
+            f"{inputs['compared_rows']:,} rows.",
+            "Compare the callers' code with the transform, column by column: unit, rounding, time zone, nulls; "
+            "the model has learned from what the night computes.",
+            "monitoring",
+        )
+    if "live drift" in due:
+        yield (
+            Event.LIVE_DRIFT,
+            "",
+            f"On {day} what callers sent has moved away from what the model learns from: "
+            f"{', '.join(inputs['drifted'][:NAMED])}.",
+            "If a caller has changed or is new, ask for what its requests are; if the world has, the next training "
+            "learns it.",
+            "monitoring",
+        )
+    if "contract" in due:
+        shares = {name: column["share"] for name, column in inputs["refused_columns"].items()}
+        most = f", most often for {_named(shares)}" if shares else ""
+        yield (
+            Event.REQUESTS_REFUSED,
+            "",
+            f"On {day}, {inputs['refused']:.1%} of {inputs['requests']:,} requests were refused as outside the "
+            f"contract{most}.",
+            "Ask the callers to correct their requests: each refusal names row, field, and what was expected. The "
+            f"endpoint's /docs.json is the contract. `tidewheel why {pipeline} --kind requests` has the shares.",
+            "monitoring",
+        )
+
+
+def _named(shares: Mapping[str, float]) -> str:
+    named = ", ".join(f"{name} ({share:.0%})" for name, share in list(shares.items())[:NAMED])
+    return f"{named}{', ...' if len(shares) > NAMED else ''}"
