@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidewheel.alerts import incidents
+from tidewheel.alerts.charts import Charts
 from tidewheel.alerts.conditions import Condition, conditions, disk_conditions
 from tidewheel.alerts.delivery import Delivery
 from tidewheel.alerts.facts import read_facts
@@ -41,7 +42,8 @@ class Rounds:
         self._log = AlertLog(ledger)
         self._address = (settings.airflow_public_url or settings.airflow_url).rstrip("/")
         self._forgotten_on: date | None = None
-        self.delivery = Delivery(self._log, settings, f"{self._address}{CONSOLE_ROUTE}/" if self._address else "")
+        link = f"{self._address}{CONSOLE_ROUTE}/" if self._address else ""
+        self.delivery = Delivery(self._log, settings, link, Charts(ledger, settings))
 
     def play(self, now: datetime) -> incidents.Changes:
         """Evaluate all rules once, write what has changed, and begin to send what is due.
