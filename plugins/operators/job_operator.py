@@ -57,13 +57,11 @@ class JobOperator(BaseOperator):
         self.outcome = read_outcome(self.command, context["run_id"], exit_code)
         return judge(self.outcome, last_error or last_line)
 
-    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
         """What the job read and wrote; asked only where OpenLineage is switched on."""
-        if self.outcome is None or self.outcome.record is None:
-            return None
         from plugins.operators.lineage import lineage_of
 
-        return lineage_of(self.outcome.record)
+        return lineage_of(self.outcome.record if self.outcome else None)
 
     def on_kill(self) -> None:
         """End the job with the task."""

@@ -27,16 +27,18 @@ if TYPE_CHECKING:
     from tidewheel.runs import JobRecord
 
 
-def lineage_of(record: JobRecord) -> OperatorLineage[Dataset, RunFacet]:
-    """Datasets of a job that has ended well.
+def lineage_of(record: JobRecord | None) -> OperatorLineage[Dataset, RunFacet]:
+    """Datasets of a job.
 
     Args:
-        record: what the job left.
+        record: what the job left; None where it failed.
 
     Returns:
         One input or output a dataset of the lake, with the content hash as its version where it was one batch, and with
         the rows written.
     """
+    if record is None:
+        return OperatorLineage()
     root = Lake.open(record.pipeline).store.root
     read: defaultdict[str, list[str]] = defaultdict(list)
     for key, content_hash in record.inputs.items():

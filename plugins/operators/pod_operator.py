@@ -178,13 +178,11 @@ class PodJobOperator(KubernetesPodOperator):
         self.outcome = read_outcome(self.command, context["run_id"], code)
         context["ti"].xcom_push(key="return_value", value=judge(self.outcome, errors[-1] if errors else failure))
 
-    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
         """What the job read and wrote; asked only where OpenLineage is switched on."""
-        if self.outcome is None or self.outcome.record is None:
-            return None
         from plugins.operators.lineage import lineage_of
 
-        return lineage_of(self.outcome.record)
+        return lineage_of(self.outcome.record if self.outcome else None)
 
     def _clean(self, event: dict[str, Any], result: dict[str, Any] | None, context: Context) -> None:
         """See to the pod at the end of a try. The provider waits here, on a worker, until the pod has ended.

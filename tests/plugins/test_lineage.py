@@ -79,7 +79,9 @@ def test_a_finished_task_sends_what_its_job_read_and_wrote(
 
 def test_a_task_that_failed_says_nothing_of_datasets() -> None:
     task = JobOperator(task_id="land", command=JobCommand("land", "orders", DAY))
-    assert DefaultExtractor(task).extract_on_failure(None) is None
+    lineage = DefaultExtractor(task).extract_on_failure(None)
+    assert lineage is not None
+    assert (lineage.inputs, lineage.outputs) == ([], [])
 
 
 def test_days_of_a_dataset_are_one_dataset_and_a_model_is_none(
