@@ -86,7 +86,7 @@ class Tracing:
 def unsampled(parent: bytes) -> bool:
     """Whether a `traceparent` says that its trace is not sampled.
 
-    Envoy says so with no flag set, of 99 requests in 100: the header's end shows it in 0.2 µs, where the pattern takes 1.9.
+    Envoy says so with no flag set: the end of the header shows it, in a tenth of the time that the pattern takes.
     """
     if parent.endswith(NO_FLAG):
         return len(parent) == LENGTH
