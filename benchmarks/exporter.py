@@ -27,12 +27,15 @@ from tests.conftest import PostgresServer
 from tests.infra.prometheus.envoy import RunningEnvoy
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger, migrate
-from tidewheel.ledger.tables import FigureRow, TrafficRow
+from tidewheel.ledger.tables import FigureRow, TrafficRow, VerdictRow
+from tidewheel.ledger.task_tables import TaskRunsRow
 from tidewheel.ledger.traffic import HOUR, MINUTE, TrafficLog
 from tidewheel.settings import Settings
 
 FIGURES = ("log_loss", "roc_auc", "drifted_columns", "rows")
 DRIFTING_COLUMNS = 20
+KINDS = ("trigger", "drift", "validation")
+TASKS = 12
 TIMES = [[float(ms), 40] for ms in range(1, 26)]
 
 
@@ -85,12 +88,24 @@ def fill(ledger: Ledger, names: list[str]) -> None:
                 drift = {"name": "feature_drift", "value": 0.1, "version": ""}
                 rows += [{**row, **drift, "slice": f"column_{n}"} for n in range(DRIFTING_COLUMNS)]
             session.execute(insert(FigureRow), rows)
+            session.execute(insert(VerdictRow), verdicts(name, now))
+            tasks = {"purpose": "features", "outcome": "succeeded", "runs": 365, "seconds": 9e3}
+            tasks |= {"pipeline": name, "last_seconds": 25.0, "last_ended_at": now}
+            session.execute(insert(TaskRunsRow), [{**tasks, "task_id": f"task_{n}"} for n in range(TASKS)])
         for seconds, count in ((MINUTE, 2 * 1440), (HOUR, 60 * 24)):
             start = datetime.fromtimestamp(now.timestamp() // HOUR * HOUR, UTC)
             row = {"pipeline": names[0], "colour": "blue", "version": "1", "seconds": seconds, "times": TIMES}
             row |= {"requests": 1000, "errors": 0, "refused": 0}
             spans = [{**row, "start": start - timedelta(seconds=seconds * n)} for n in range(1, count)]
             session.execute(insert(TrafficRow), spans)
+
+
+def verdicts(name: str, now: datetime) -> list[dict[str, object]]:
+    """What was decided in a year: each night the trigger, drift and validation."""
+    row = {"pipeline": name, "outcome": "no_action", "sentence": "x" * 200, "thresholds": {"t": 3.0}, "decided_at": now}
+    row |= {"inputs": {"fits_saved": 1.5, "attempts": [{"as_of": "2026-01-01", "ended": "rejected"}] * 20}}
+    days = [str(now.date() - timedelta(days=ago)) for ago in range(1, 366)]
+    return [{**row, "kind": kind, "subject": day, "run_id": day} for day in days for kind in KINDS]
 
 
 def report(settings: Settings, ledger: Ledger, read: ReadRouters, names: list[str], scrapes: int) -> None:

@@ -21,8 +21,10 @@ from tidewheel.logs import redacted
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from tidewheel.ledger.alerts import AlertLog
+    from tidewheel.ledger.tasks import TaskLog
 
 log = logging.getLogger("tidewheel.alerts")
 
@@ -60,7 +62,7 @@ class TaskFailed:
         }
         log.error("task failed: %s", json.dumps(failure))
         try:
-            with _alert_log(PATIENCE_SECONDS) as alert_log:
+            with _logs(PATIENCE_SECONDS) as (alert_log, task_log):
                 alert_log.task_failed(
                     self.pipeline,
                     _purpose(self.pipeline, task.dag_id),
@@ -69,6 +71,7 @@ class TaskFailed:
                     error[:LONGEST_ERROR],
                     datetime.now(UTC),
                 )
+                _count(task_log, self.pipeline, task, succeeded=False)
         except TidewheelError as away:
             log.error("no alert is sent of this failure: %s", away)  # noqa: TRY400  the sentence is all there is
         except Exception:  # a callback that fails must not hide the task's own failure
@@ -77,7 +80,7 @@ class TaskFailed:
 
 @dataclass(frozen=True)
 class TaskSucceeded:
-    """A success callback: if the task had failed before, that is over.
+    """A success callback: the run is counted, and if the task had failed before, that is over.
 
     Attributes:
         pipeline: name of the pipeline.
@@ -90,8 +93,9 @@ class TaskSucceeded:
         task = context["ti"]
         try:
             purpose = _purpose(self.pipeline, task.dag_id)
-            with _alert_log(0) as alert_log:
+            with _logs(0) as (alert_log, task_log):
                 alert_log.task_succeeded(self.pipeline, purpose, task.task_id, datetime.now(UTC))
+                _count(task_log, self.pipeline, task, succeeded=True)
         except TidewheelError as away:
             log.warning("an alert of this task may stay open until it succeeds again: %s", away)
 
@@ -100,13 +104,23 @@ def _purpose(pipeline: str, dag_id: str) -> str:
     return dag_id.removeprefix(f"{pipeline}.")
 
 
+def _count(task_log: TaskLog, pipeline: str, task: RuntimeTaskInstanceProtocol, *, succeeded: bool) -> None:
+    ended = task.end_date or datetime.now(UTC)
+    seconds = (ended - task.start_date).total_seconds()
+    try:
+        task_log.ended(pipeline, _purpose(pipeline, task.dag_id), task.task_id, seconds, ended, succeeded=succeeded)
+    except TidewheelError as away:
+        log.warning("the metrics lack this run of the task: %s", away)
+
+
 @contextmanager
-def _alert_log(patience_seconds: float) -> Iterator[AlertLog]:
+def _logs(patience_seconds: float) -> Iterator[tuple[AlertLog, TaskLog]]:
     from tidewheel.ledger import Ledger
     from tidewheel.ledger.alerts import AlertLog
+    from tidewheel.ledger.tasks import TaskLog
 
     ledger = Ledger.open(patience_seconds=patience_seconds)
     try:
-        yield AlertLog(ledger)
+        yield AlertLog(ledger), TaskLog(ledger)
     finally:
         ledger.engine.dispose()

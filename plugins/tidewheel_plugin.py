@@ -7,6 +7,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from plugins.nightly import NightlyTimetable
+from tidewheel.console_route import CONSOLE_ROUTE
 
 
 class TidewheelPlugin(AirflowPlugin):
@@ -17,7 +18,7 @@ class TidewheelPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": "Tidewheel",
-            "href": "/tidewheel/",
+            "href": f"{CONSOLE_ROUTE}/",
             "destination": "nav",
             # Not at the top: there, Airflow 3.3.2 draws a link to a page outside its own as a button that does nothing.
             # And not with a `url_route`: that is a frame which no link can leave.
@@ -30,4 +31,4 @@ class TidewheelPlugin(AirflowPlugin):
         """The application; made when the API server asks, since every task loads this plugin too."""
         from plugins.web.app import app
 
-        return [{"app": app, "url_prefix": "/tidewheel", "name": "tidewheel"}]
+        return [{"app": app, "url_prefix": CONSOLE_ROUTE, "name": "tidewheel"}]

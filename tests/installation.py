@@ -80,7 +80,7 @@ def environment_of(home: Path, project: Path = PROJECT) -> dict[str, str]:
 
 
 @contextmanager
-def _running(home: Path, project: Path) -> Iterator[Installation]:
+def running_installation(home: Path, project: Path) -> Iterator[Installation]:
     """Up inside the block and down after it; this process's environment stays as it is."""
     environment = environment_of(home, project)
     with pytest.MonkeyPatch.context() as patch:
@@ -105,5 +105,5 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     root = tmp_path_factory.mktemp("installation")
     for folder in COPIED:
         shutil.copytree(PROJECT / folder, root / "project" / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    with _running(root / "home", root / "project") as running:
+    with running_installation(root / "home", root / "project") as running:
         yield running

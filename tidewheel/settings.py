@@ -146,6 +146,13 @@ class Settings(BaseSettings):
         urls = [password for url in (*found, self.mlflow_url) if (password := _password_of(url))]
         return [*found, *urls, *(str(value) for name, value in self.lake_options.items() if name in LAKE_SECRETS)]
 
+    @property
+    def mlflow_link(self) -> str:
+        """Address of MLflow for pages and messages: without the login that the URL may hold, or a slash at the end."""
+        scheme, found, rest = self.mlflow_url.rstrip("/").partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{found}{host.rpartition('@')[2]}{slash}{path}"
+
     @cached_property
     def lake_root(self) -> str:
         """URL of the lake's root, without a slash at the end."""

@@ -46,6 +46,7 @@ DAY = 24 * 3600
 METRICS_RECEIVER = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
 MIGRATION_SECONDS = 600.0
 COLLECTOR_SECONDS = "2"
+RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
 
 
 def configuration(
@@ -155,11 +156,18 @@ def programs(layout: Layout, variables: Mapping[str, str], ports: Ports) -> list
 
 
 def _tracing(environment: Mapping[str, str]) -> dict[str, str]:
-    """Airflow's own choice would be gRPC, on another port, and ten seconds for a task to wait for its collector."""
+    """Airflow's own choice would be gRPC, on another port, and ten seconds for a task to wait for its collector.
+
+    Its spans would be of `unknown_service`. Jobs inherit these variables, and name their service themselves.
+    """
     if not is_on(environment):
         return {}
     timeout = "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"
-    return {"OTEL_TRACES_EXPORTER": "otlp_proto_http", timeout: environment.get(timeout) or COLLECTOR_SECONDS}
+    found = {"OTEL_TRACES_EXPORTER": "otlp_proto_http", timeout: environment.get(timeout) or COLLECTOR_SECONDS}
+    given = environment.get(RESOURCE, "")
+    if not environment.get("OTEL_SERVICE_NAME") and "service.name=" not in given:
+        found[RESOURCE] = ",".join(part for part in (given, "service.name=Airflow") if part)
+    return found
 
 
 def migrate(layout: Layout, env: Mapping[str, str], database_url: str, waiting: Waiting) -> None:

@@ -64,7 +64,7 @@ def _ask_mlflow(settings: Settings, login: tuple[str, str] | None, expected: int
     answer = httpx.get(url, params={"max_results": 1}, auth=login, timeout=30)
     if answer.status_code != expected:
         raise PlatformError(
-            f"MLflow at {settings.mlflow_url} answered {answer.status_code} {'with' if login else 'without'} a login, "
+            f"MLflow at {settings.mlflow_link} answered {answer.status_code} {'with' if login else 'without'} a login, "
             f"expected {expected}"
         )
 

@@ -19,10 +19,12 @@ from infra.prometheus.state import PipelineState, pipeline_states
 from tidewheel.errors import TidewheelError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
+from tidewheel.ledger.tasks import TaskOutcome
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
+    from infra.prometheus.task_seconds import TaskSeconds
     from tidewheel.settings import Settings
 
 log = logging.getLogger("tidewheel.exporter")
@@ -70,6 +72,8 @@ def _families(states: list[PipelineState]) -> Iterator[Metric]:
     yield from _quality(states)
     yield from request_families(states)
     yield from _decisions(states)
+    yield from _trainings(states)
+    yield from _tasks(states)
 
 
 def _serving(states: list[PipelineState]) -> Iterator[Metric]:
@@ -80,7 +84,7 @@ def _serving(states: list[PipelineState]) -> Iterator[Metric]:
         pipelines.add_metric([state.name, state.declared.owner.team if state.declared else ""], 1)
         if state.endpoint is not None:
             models.add_metric([state.name, state.endpoint.version, state.endpoint.colour], 1)
-            since.add_metric([state.name], _seconds(state.endpoint.changed_at))
+            since.add_metric([state.name], _seconds(state.endpoint.since))
     yield from (pipelines, models, since)
 
 
@@ -96,10 +100,11 @@ def _freshness(states: list[PipelineState]) -> Iterator[Metric]:
     delay = _family("tidewheel_label_delay_seconds", "How long after a day its labels count as known")
     oldest = _family("tidewheel_champion_maximum_age_seconds", "The age at which the pipeline asks for a training")
     for state in states:
-        if state.promotion is not None:
-            promoted.add_metric([state.name, state.promotion.version], _seconds(state.promotion.promoted_at))
-        if state.champion is not None and state.champion.version:
-            learned.add_metric([state.name, state.champion.version], _end_of(state.champion.train_end))
+        if state.champion is not None:
+            labels = [state.name, state.champion.version]
+            promoted.add_metric(labels, _seconds(state.champion.promoted_at))
+            if state.champion.train_end:
+                learned.add_metric(labels, _end_of(state.champion.train_end))
         if state.monitored_day:
             monitored.add_metric([state.name], _end_of(state.monitored_day))
         if state.labelled_day:
@@ -122,9 +127,9 @@ def _quality(states: list[PipelineState]) -> Iterator[Metric]:
                 pooled[row.name].add_metric([state.name, row.version], row.value)
             else:
                 quality.add_metric([state.name, row.version, row.name], row.value)
-        if state.drifted_columns is not None:
-            drifted.add_metric([state.name], state.drifted_columns)
-            compared.add_metric([state.name], state.compared_columns)
+        if state.drift is not None:
+            drifted.add_metric([state.name], state.drift.drifted)
+            compared.add_metric([state.name], state.drift.compared)
     yield from (quality, *pooled.values(), drifted, compared)
 
 
@@ -141,12 +146,45 @@ def _decisions(states: list[PipelineState]) -> Iterator[Metric]:
         for status in Status:  # zeros too: a series that begins with 1 shows no increase
             releases.add_metric([state.name, str(status)], state.releases.get(str(status), 0))
         if state.release is not None:
-            started = _seconds(state.release.started_at)
+            started = _seconds(state.release.since)
             running.add_metric([state.name, state.release.version, state.release.colour], started)
-        if state.request is not None:
-            asked.add_metric([state.name], _seconds(state.request.asked_at))
+        if state.requested_at is not None:
+            asked.add_metric([state.name], _seconds(state.requested_at))
         waiting.add_metric([state.name], state.approvals_waiting)
     yield from (verdicts, releases, running, asked, waiting)
+
+
+def _trainings(states: list[PipelineState]) -> Iterator[Metric]:
+    saved = _family("tidewheel_training_fits_saved", "Fits of the budget that were saved at the newest decision")
+    most = _family("tidewheel_training_fits_maximum", "Fits that `triggers.budget` lets be saved")
+    for state in states:
+        if state.declared is not None and (budget := state.declared.triggers.budget):
+            most.add_metric([state.name], budget.burst)
+            if state.fits_saved is not None:
+                saved.add_metric([state.name], state.fits_saved)
+    yield from (saved, most)
+
+
+def _tasks(states: list[PipelineState]) -> Iterator[Metric]:
+    labels = "dag", "task"
+    names = ["pipeline", *labels, "outcome"]
+    runs = CounterMetricFamily("tidewheel_task_runs", "Tasks that have ended for good, retries left out", labels=names)
+    seconds = CounterMetricFamily("tidewheel_task_seconds", "What they took, the last attempt of each", labels=names)
+    last = _family("tidewheel_task_last_seconds", "What the newest run took", *labels)
+    ended = _family("tidewheel_task_ended_timestamp_seconds", "When the newest run ended", *labels)
+    for state in states:
+        newest: dict[tuple[str, str], TaskSeconds] = {}
+        counted = {(one.dag, one.task, one.outcome): one for one in state.tasks}
+        for one in state.tasks:
+            newest[one.dag, one.task] = max(one, newest.get((one.dag, one.task), one), key=lambda of: of.last_ended_at)
+        for (dag, task), one in newest.items():
+            last.add_metric([state.name, dag, task], one.last_seconds)
+            ended.add_metric([state.name, dag, task], _seconds(one.last_ended_at))
+            for outcome in TaskOutcome:  # zeros too, as above
+                of = counted.get((dag, task, str(outcome)))
+                runs.add_metric([state.name, dag, task, str(outcome)], of.runs if of else 0)
+                seconds.add_metric([state.name, dag, task, str(outcome)], of.seconds if of else 0.0)
+    yield from (runs, seconds, last, ended)
 
 
 def _family(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

@@ -1,25 +1,40 @@
-"""What the ledger knows of each pipeline at this moment, as the exporter publishes it."""
+"""What the ledger knows of each pipeline at this moment, as the exporter publishes it.
+
+A scrape must stay cheap with hundreds of pipelines: columns instead of rows of the ORM, which would parse each JSON
+document, and one query for all pipelines.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select, tuple_
 
-from tidewheel.ledger.models import Models
+from infra.prometheus.figures import (
+    Drift,
+    QualityFigure,
+    RequestFigure,
+    newest_days,
+    newest_drift,
+    newest_quality,
+    newest_requests,
+)
+from infra.prometheus.task_seconds import TaskSeconds, task_seconds
+from tidewheel.ledger.models import subject
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import (
     EndpointRow,
-    FigureRow,
     ModelVersionRow,
     PromotionRow,
     ReleaseRow,
     RetrainRequestRow,
     VerdictRow,
 )
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.spec.load import declared_pipelines
 
 if TYPE_CHECKING:
@@ -29,11 +44,27 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
-DRIFT, DRIFTED = "feature_drift", "drifted_columns"
-OF_REQUESTS = ("skew_row_share", "skewed_columns", "live_drifted_columns", "refused_share", "unusual_share")
-"""Figures of all requests of a day."""
-OF_COLUMNS = ("skew_share", "refused_share")
-"""The same by column."""
+FITS_SAVED = "fits_saved"
+"""Input of the trigger's verdict, see `tidewheel.policies.trigger`."""
+Counts = defaultdict[str, dict[tuple[str, ...], int]]
+"""How many rows there are of a pipeline, by the columns that tell them apart."""
+Fact = TypeVar("Fact")
+
+
+class Deployed(NamedTuple):
+    """A version behind an endpoint, or on its way there, and since when."""
+
+    version: str
+    colour: str
+    since: datetime
+
+
+class Champion(NamedTuple):
+    """The champion, and when it was promoted; `train_end` is empty where the ledger has no row of its training."""
+
+    version: str
+    promoted_at: datetime
+    train_end: str
 
 
 @dataclass(frozen=True)
@@ -44,53 +75,37 @@ class PipelineState:
         name: of the pipeline.
         declared: its file; None where that cannot be read.
         endpoint: what answers.
-        promotion: the newest promotion, which made the champion.
-        champion: the champion's row.
+        champion: the champion.
         monitored_day: the newest day that monitoring has looked at, YYYY-MM-DD; empty before the first.
         labelled_day: the newest day whose labels are in, YYYY-MM-DD; empty before the first.
-        figures: of those two days.
+        quality: figures of all rows of that day, of each version that answered then.
+        drift: of the newest monitored day; None where drift was not measured.
+        of_requests: figures of that day's requests, of all and by column.
         release: the release that runs.
-        request: the request for a training that nobody has answered.
-        approvals_waiting: challengers that wait for a person.
+        requested_at: when the training was requested that nobody has answered.
+        approvals_waiting: challengers that wait for a person: 0 or 1.
+        fits_saved: fits of the budget that were saved at the newest decision; None without a budget or a decision.
         verdicts: how many, by kind and outcome.
         releases: how many, by status.
+        tasks: what the tasks of its DAGs took.
     """
 
     name: str
     declared: Pipeline | None = None
-    endpoint: EndpointRow | None = None
-    promotion: PromotionRow | None = None
-    champion: ModelVersionRow | None = None
+    endpoint: Deployed | None = None
+    champion: Champion | None = None
     monitored_day: str = ""
     labelled_day: str = ""
-    figures: Sequence[FigureRow] = ()
-    release: ReleaseRow | None = None
-    request: RetrainRequestRow | None = None
+    quality: Sequence[QualityFigure] = ()
+    drift: Drift | None = None
+    of_requests: Sequence[RequestFigure] = ()
+    release: Deployed | None = None
+    requested_at: datetime | None = None
     approvals_waiting: int = 0
-    verdicts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    fits_saved: float | None = None
+    verdicts: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     releases: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def quality(self) -> list[FigureRow]:
-        """Figures of all rows of the newest labelled day, of each version that answered then."""
-        return [row for row in self.figures if row.partition == self.labelled_day and row.version and not row.slice]
-
-    @property
-    def compared_columns(self) -> int:
-        """Columns whose drift was measured on the newest monitored day."""
-        return sum(row.name == DRIFT and row.partition == self.monitored_day for row in self.figures)
-
-    @property
-    def of_requests(self) -> list[FigureRow]:
-        """Figures of the requests of the newest monitored day, of all and by column."""
-        names = {*OF_REQUESTS, *OF_COLUMNS}
-        return [row for row in self.figures if row.name in names and row.partition == self.monitored_day]
-
-    @property
-    def drifted_columns(self) -> float | None:
-        """Of them, those that had drifted; None where drift was not measured."""
-        found = (row.value for row in self.figures if row.name == DRIFTED and row.partition == self.monitored_day)
-        return next(found, None)
+    tasks: Sequence[TaskSeconds] = ()
 
 
 def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
@@ -101,71 +116,127 @@ def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
     """
     declared = declared_pipelines(settings.pipelines_folder)
     with ledger.session() as session:
-        newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
-        promotions = _by_pipeline(session, select(PromotionRow).where(PromotionRow.id.in_(newest)))
-        champion = and_(
-            ModelVersionRow.pipeline == PromotionRow.pipeline, ModelVersionRow.version == PromotionRow.version
+        endpoints = _facts(
+            session, Deployed, EndpointRow.pipeline, EndpointRow.version, EndpointRow.colour, EndpointRow.changed_at
         )
-        champions = _by_pipeline(
-            session, select(ModelVersionRow).join(PromotionRow, champion).where(PromotionRow.id.in_(newest))
+        running = _facts(
+            session,
+            Deployed,
+            ReleaseRow.pipeline,
+            ReleaseRow.version,
+            ReleaseRow.colour,
+            ReleaseRow.started_at,
+            where=ReleaseRow.status == str(Status.RUNNING),
         )
-        endpoints = _by_pipeline(session, select(EndpointRow))
-        running = _by_pipeline(session, select(ReleaseRow).where(ReleaseRow.status == str(Status.RUNNING)))
-        requests = _by_pipeline(session, select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))
-        verdicts = _counts(session, VerdictRow.pipeline, VerdictRow.kind, VerdictRow.outcome)
-        releases = _counts(session, ReleaseRow.pipeline, ReleaseRow.status)
-        days = {name: _days(session, name, pipeline.metric if pipeline else "") for name, pipeline in declared.items()}
-        figures = {name: _figures(session, name, *of) for name, of in days.items()}
+        requests = select(RetrainRequestRow.pipeline, RetrainRequestRow.asked_at)
+        requested = dict(session.execute(requests.where(RetrainRequestRow.closed_at.is_(None))).all())
+        champions = _champions(session)
+        verdicts, decided = _verdicts(session)
+        releases = _releases(session)
+        days = newest_days(session, {name: pipeline.metric if pipeline else "" for name, pipeline in declared.items()})
+        quality = newest_quality(session, {name: of.labelled for name, of in days.items()})
+        monitored = {name: of.monitored for name, of in days.items()}
+        drift = newest_drift(session, monitored)
+        of_requests = newest_requests(session, monitored)
+        waiting = _waiting(session)
+        saved = _fits_saved(session, decided)
+        tasks = task_seconds(session)
     return [
         PipelineState(
             name=name,
             declared=pipeline,
             endpoint=endpoints.get(name),
-            promotion=promotions.get(name),
             champion=champions.get(name),
-            monitored_day=days[name][0],
-            labelled_day=days[name][1],
-            figures=figures[name],
+            monitored_day=days[name].monitored,
+            labelled_day=days[name].labelled,
+            quality=quality.get(name, ()),
+            drift=drift.get(name),
+            of_requests=of_requests.get(name, ()),
             release=running.get(name),
-            request=requests.get(name),
-            approvals_waiting=_waiting(ledger, pipeline) if pipeline else 0,
-            verdicts={(kind, outcome): n for (of, kind, outcome), n in verdicts.items() if of == name},
-            releases={status: n for (of, status), n in releases.items() if of == name},
+            requested_at=requested.get(name),
+            approvals_waiting=int(pipeline is not None and pipeline.gate.approval == "manual" and name in waiting),
+            fits_saved=saved.get(name),
+            verdicts=verdicts[name],
+            releases={status: count for (status,), count in releases[name].items()},
+            tasks=tasks.get(name, ()),
         )
         for name, pipeline in declared.items()
     ]
 
 
-def _by_pipeline(session: Session, query: Any) -> dict[str, Any]:
-    return {row.pipeline: row for row in session.scalars(query)}
+def _facts(session: Session, fact: type[Fact], pipeline: Any, *columns: Any, where: Any = True) -> dict[str, Fact]:
+    rows = session.execute(select(pipeline, *columns).where(where))
+    return {name: fact(*values) for name, *values in rows}
 
 
-def _counts(session: Session, *columns: Any) -> dict[tuple[str, ...], int]:
-    rows = session.execute(select(*columns, func.count()).group_by(*columns))
-    return {tuple(key): n for *key, n in rows}
+def _champions(session: Session) -> dict[str, Champion]:
+    newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
+    same = (ModelVersionRow.pipeline == PromotionRow.pipeline) & (ModelVersionRow.version == PromotionRow.version)
+    query = (
+        select(PromotionRow.pipeline, PromotionRow.version, PromotionRow.promoted_at, ModelVersionRow.train_end)
+        .outerjoin(ModelVersionRow, same)
+        .where(PromotionRow.id.in_(newest))
+    )
+    return {name: Champion(version, at, end or "") for name, version, at, end in session.execute(query)}
 
 
-def _days(session: Session, pipeline: str, metric: str) -> tuple[str, str]:
-    """The newest day with any figure, and the newest one with this figure; empty where there is none."""
-    query = select(FigureRow.partition).where(FigureRow.pipeline == pipeline)
-    newest = query.order_by(FigureRow.partition.desc()).limit(1)
-    labelled = newest.where(FigureRow.name == metric, FigureRow.slice == "")
-    return session.scalar(newest) or "", session.scalar(labelled) or ""
+def _waiting(session: Session) -> set[str]:
+    """Pipelines whose newest version has passed the gate, and that no reviewer has judged and nobody has promoted."""
+    newest = select(func.max(ModelVersionRow.id)).where(ModelVersionRow.version.is_not(None))
+    versions = select(ModelVersionRow.pipeline, ModelVersionRow.version).where(
+        ModelVersionRow.id.in_(newest.group_by(ModelVersionRow.pipeline))
+    )
+    found = dict(session.execute(versions).all())
+    promoted = set(session.execute(select(PromotionRow.pipeline, PromotionRow.version)).all())
+    open_versions = {name: version for name, version in found.items() if version and (name, version) not in promoted}
+    candidates = {name: subject(version) for name, version in open_versions.items()}
+    decided = (
+        select(VerdictRow.pipeline, VerdictRow.kind, VerdictRow.outcome)
+        .where(
+            VerdictRow.pipeline.in_(candidates),
+            VerdictRow.kind.in_([str(Kind.GATE), str(Kind.REVIEW)]),
+            tuple_(VerdictRow.pipeline, VerdictRow.subject).in_(candidates.items()),
+        )
+        .order_by(VerdictRow.decided_at, VerdictRow.id)
+    )
+    last = {(name, kind): outcome for name, kind, outcome in session.execute(decided)}
+    passed = {name for name in candidates if last.get((name, str(Kind.GATE))) == Outcome.PASSED}
+    return {name for name in passed if (name, str(Kind.REVIEW)) not in last}
 
 
-def _figures(session: Session, pipeline: str, monitored: str, labelled: str) -> list[FigureRow]:
-    if not monitored:
-        return []
-    of_all_rows = and_(FigureRow.partition == labelled, FigureRow.slice == "")
-    of_drift = and_(FigureRow.partition == monitored, FigureRow.name.in_([DRIFT, DRIFTED, *OF_REQUESTS, *OF_COLUMNS]))
-    query = select(FigureRow).where(FigureRow.pipeline == pipeline, or_(of_all_rows, of_drift))
-    return list(session.scalars(query))
+def _fits_saved(session: Session, newest: Mapping[str, str]) -> dict[str, float]:
+    """What the trigger's decision on a day says of the budget, by pipeline.
+
+    Args:
+        session: of the ledger.
+        newest: the day of each pipeline's newest decision.
+    """
+    saved = VerdictRow.inputs[FITS_SAVED].as_float()
+    query = select(VerdictRow.pipeline, saved).where(
+        VerdictRow.kind == str(Kind.TRIGGER),
+        VerdictRow.pipeline.in_(newest),
+        tuple_(VerdictRow.pipeline, VerdictRow.subject).in_(newest.items()),
+    )
+    rows = session.execute(query.order_by(VerdictRow.decided_at, VerdictRow.id))
+    return {name: value for name, value in rows if value is not None}
 
 
-def _waiting(ledger: Ledger, pipeline: Pipeline) -> int:
-    """Whether the newest challenger waits for a person: 0 or 1."""
-    if pipeline.gate.approval != "manual" or (newest := Models(ledger).newest(pipeline.name)) is None:
-        return 0
-    found = Models(ledger).decisions(pipeline.name, newest.version or "")
-    passed = found.gate is not None and found.gate.outcome == Outcome.PASSED
-    return int(passed and found.review is None and not found.promoted)
+def _verdicts(session: Session) -> tuple[Counts, dict[str, str]]:
+    """How many verdicts, and the day of each pipeline's newest decision of the trigger."""
+    columns = VerdictRow.pipeline, VerdictRow.kind, VerdictRow.outcome
+    query = select(*columns, func.count(), func.max(VerdictRow.subject)).group_by(*columns)
+    counts: Counts = defaultdict(dict)
+    newest: dict[str, str] = {}
+    for name, kind, outcome, count, last in session.execute(query):
+        counts[name][kind, outcome] = count
+        if kind == Kind.TRIGGER:
+            newest[name] = max(last, newest.get(name, ""))
+    return counts, newest
+
+
+def _releases(session: Session) -> Counts:
+    found: Counts = defaultdict(dict)
+    query = select(ReleaseRow.pipeline, ReleaseRow.status, func.count())
+    for name, status, count in session.execute(query.group_by(ReleaseRow.pipeline, ReleaseRow.status)):
+        found[name][status,] = count
+    return found

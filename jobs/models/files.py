@@ -115,7 +115,7 @@ def _download(settings: Settings, version: ModelVersionRow, name: str) -> bytes:
         except (MlflowException, RequestException, OSError) as error:
             if not is_up(settings):
                 raise RegistryError(
-                    f"MLflow at {settings.mlflow_url} cannot be reached: {error}; is the platform up "
+                    f"MLflow at {settings.mlflow_link} cannot be reached: {error}; is the platform up "
                     "(`tidewheel status`)?"
                 ) from error
             raise Untrusted(

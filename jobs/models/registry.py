@@ -111,7 +111,7 @@ def asking(settings: Settings) -> Iterator[MlflowClient]:
         yield client
     except MlflowException as error:
         raise RegistryError(
-            f"MLflow at {settings.mlflow_url}: {error.message}; is the platform up (`tidewheel status`)?"
+            f"MLflow at {settings.mlflow_link}: {error.message}; is the platform up (`tidewheel status`)?"
         ) from error
 
 
@@ -216,8 +216,8 @@ def pages(settings: Settings, version: Named) -> dict[str, str]:
     except NotInRegistry:
         return {}
     return {
-        "MLflow run": f"{settings.mlflow_url}/#/experiments/{experiment}/runs/{version.mlflow_run}",
-        "MLflow model": f"{settings.mlflow_url}/#/models/{version.pipeline}/versions/{version.version}",
+        "MLflow run": f"{settings.mlflow_link}/#/experiments/{experiment}/runs/{version.mlflow_run}",
+        "MLflow model": f"{settings.mlflow_link}/#/models/{version.pipeline}/versions/{version.version}",
     }
 
 

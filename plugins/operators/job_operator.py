@@ -15,6 +15,7 @@ from plugins.operators.process import JobProcess, job_environment, level_and_mes
 from tidewheel.settings import load_settings
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 
@@ -55,6 +56,12 @@ class JobOperator(BaseOperator):
         exit_code = self._process.wait()
         self.outcome = read_outcome(self.command, context["run_id"], exit_code)
         return judge(self.outcome, last_error or last_line)
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
+        """What the job read and wrote; asked only where OpenLineage is switched on."""
+        from plugins.operators.lineage import lineage_of
+
+        return lineage_of(self.outcome.record if self.outcome else None)
 
     def on_kill(self) -> None:
         """End the job with the task."""

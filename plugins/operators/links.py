@@ -10,15 +10,16 @@ import attrs
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
 
+from tidewheel.console_route import CONSOLE_ROUTE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-ROUTE = "/tidewheel"
-LAKE_ROUTE = f"{ROUTE}/lake"
-RECORD_ROUTE = f"{ROUTE}/record"
+LAKE_ROUTE = f"{CONSOLE_ROUTE}/lake"
+RECORD_ROUTE = f"{CONSOLE_ROUTE}/record"
 RECORD = "Record"
 REPORT = "Report"
 

@@ -28,6 +28,7 @@ from tidewheel.settings import load_settings
 from tidewheel.tracing import context_variables, variables_for_pods
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
     from pendulum import DateTime
 
@@ -176,6 +177,12 @@ class PodJobOperator(KubernetesPodOperator):
         code = ended if ended is not None else ExitCode.FAILED if failure else ExitCode.DONE
         self.outcome = read_outcome(self.command, context["run_id"], code)
         context["ti"].xcom_push(key="return_value", value=judge(self.outcome, errors[-1] if errors else failure))
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
+        """What the job read and wrote; asked only where OpenLineage is switched on."""
+        from plugins.operators.lineage import lineage_of
+
+        return lineage_of(self.outcome.record if self.outcome else None)
 
     def _clean(self, event: dict[str, Any], result: dict[str, Any] | None, context: Context) -> None:
         """See to the pod at the end of a try. The provider waits here, on a worker, until the pod has ended.

@@ -16,13 +16,14 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
-from plugins.operators.links import ROUTE, airflow_address, airflow_path, browser_address
+from plugins.operators.links import airflow_address, airflow_path, browser_address
 from plugins.web.attention import as_utc, clause
 from plugins.web.audit_page import audit_page
 from plugins.web.fleet_page import declared_pipeline, fleet
 from plugins.web.pipeline_page import pipeline_page, report_path
 from plugins.web.reports import read_report
 from plugins.web.static_files import static_files, static_version
+from tidewheel.console_route import CONSOLE_ROUTE
 from tidewheel.lake import Store
 from tidewheel.runs import JobRecord
 from tidewheel.settings import load_settings
@@ -55,7 +56,7 @@ app = FastAPI(
 def show_fleet() -> HTMLResponse:
     """All pipelines on one page, the one that needs somebody most at the top."""
     settings = load_settings()
-    return _page("fleet.html", fleet=fleet(settings), mlflow=settings.mlflow_url.rstrip("/"))
+    return _page("fleet.html", fleet=fleet(settings), mlflow=settings.mlflow_link)
 
 
 @app.get("/pipeline/{name}")
@@ -68,7 +69,7 @@ def show_pipeline(name: str) -> HTMLResponse:
     declared = declared_pipeline(file)
     if not isinstance(declared, Pipeline):
         return _page("unreadable.html", name=name, error=declared)
-    mlflow = settings.mlflow_url.rstrip("/")
+    mlflow = settings.mlflow_link
     return _page(
         "pipeline.html",
         page=pipeline_page(settings, declared),
@@ -176,6 +177,6 @@ _templates = _environment()
 
 
 def _page(template: str, **facts: object) -> HTMLResponse:
-    root = f"{airflow_path()}{ROUTE}"
+    root = f"{airflow_path()}{CONSOLE_ROUTE}"
     shared = {"root": root, "airflow": airflow_address(), "version": static_version()}
     return HTMLResponse(_templates.get_template(template).render(**shared, **facts), headers=PAGE_HEADERS)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tidewheel.ledger.releases import Status
+from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ReleaseRow, RetrainRequestRow, VerdictRow
     from tidewheel.spec import Pipeline
 
-LATE_DAYS = 1
-"""Days that data may lag behind the newest night; `TidewheelNightLate` in infra/prometheus/rules.py waits as long."""
-LATE_LABELS_DAYS = 2
-"""Days beyond `labels.delay_days`; the same as in `TidewheelLabelsLate`."""
-WEEKEND_DAYS = 2
-"""Days more where the source has none on some days (`source.empty_days: skip`)."""
 QUALITY_REASONS = frozenset({"performance", "concept drift"})
 """Reasons of the trigger that say that predictions have become worse."""
 REQUEST_REASONS = {"skew": "skew", "live drift": "live drift", "contract": "requests refused"}
@@ -90,10 +85,12 @@ class Standing:
         failed: failed runs, newest first.
         waiting: the gate's verdict on a version that waits for a person.
         release: the newest release.
+        rolled_back: whether it failed after callers had been answered by it.
         request: the request for a training that nobody has answered.
         verdicts: the newest of each kind.
         champion: version of the champion; empty where there is none.
         data_day: the newest day with published features; empty where that is unknown, or there is none.
+        monitored_day: the newest day that was monitored.
         label_day: the newest day whose labels are measured.
         ledger_answers: whether the ledger has answered; else nothing of it is known.
     """
@@ -106,10 +103,12 @@ class Standing:
     failed: Sequence[FailedRun] = ()
     waiting: VerdictRow | None = None
     release: ReleaseRow | None = None
+    rolled_back: bool = False
     request: RetrainRequestRow | None = None
     verdicts: Mapping[str, VerdictRow] | None = None
     champion: str = ""
     data_day: str = ""
+    monitored_day: str = ""
     label_day: str = ""
     ledger_answers: bool = True
 
@@ -150,18 +149,20 @@ def clause(row: VerdictRow) -> str:
     return short(row.sentence.removeprefix(f"{row.outcome.replace('_', ' ')}: "))
 
 
+def failed_release(row: ReleaseRow, rolled_back: bool) -> str:
+    """What became of a release that failed.
+
+    Args:
+        row: the release.
+        rolled_back: whether callers had been answered by its version.
+    """
+    became = f"Version {row.version} was rolled back" if rolled_back else f"The release of version {row.version} failed"
+    return short(f"{became}: {row.reason}")
+
+
 def run_path(pipeline: str, purpose: str, run_id: str) -> str:
     """Path within Airflow of a run."""
     return f"/dags/{pipeline}.{purpose}/runs/{quote(run_id)}"
-
-
-def expected_day(known: Pipeline, now: datetime) -> date:
-    """The newest day that a night should have been run for by now, an hour after it was due."""
-    minute, hour = (int(part) for part in known.schedule.split()[:2])
-    due = (now - timedelta(hours=1)).replace(hour=hour, minute=minute, second=0, microsecond=0)
-    night = due.date() if due <= now - timedelta(hours=1) else due.date() - timedelta(days=1)
-    newest = night - timedelta(days=1)
-    return min(newest, known.source.end) if known.source.end else newest
 
 
 def _failed_nights(known: Standing) -> list[Concern]:
@@ -181,8 +182,8 @@ def _releases(known: Standing) -> list[Concern]:
     if row is None:
         return []
     if row.status == Status.FAILED:
-        words = short(f"Version {row.version} was rolled back: {row.reason}")
-        return [Concern(Urgency.ACT, "release rolled back", words, f"/dags/{known.name}.release")]
+        title = "release rolled back" if known.rolled_back else "release failed"
+        return [Concern(Urgency.ACT, title, failed_release(row, known.rolled_back), f"/dags/{known.name}.release")]
     if row.status == Status.RUNNING:
         since = f"{as_utc(row.started_at):%Y-%m-%d %H:%M} UTC"
         words = f"Version {row.version} has been on its way to the endpoint since {since}."
@@ -204,24 +205,35 @@ def _approvals(known: Standing) -> list[Concern]:
 
 
 def _freshness(known: Standing, declared: Pipeline) -> list[Concern]:
-    expected = expected_day(declared, known.now)
-    allowed = WEEKEND_DAYS if declared.source.empty_days == "skip" else 0
-    found = []
-    if known.data_day and (late := _days_late(known.data_day, expected)) > LATE_DAYS + allowed:
-        words = f"The newest data is of {known.data_day}; expected {expected}, {late} days later."
+    found, expected = [], expected_day(declared, known.now)
+    if late := _days_late(known.data_day, expected):
+        words = f"The newest data is of {known.data_day}; expected {expected}, {_days(late)} later."
         found.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
-    due = expected - timedelta(days=declared.labels.delay_days)
-    if known.label_day and (late := _days_late(known.label_day, due)) > LATE_LABELS_DAYS + allowed:
-        words = f"The newest labels are of {known.label_day}; expected {due}, {late} days later."
+    if (monitored := _as_day(known.monitored_day)) is None:
+        return found
+    due = expected_labels(declared, monitored)
+    if late := _days_late(known.label_day, due):
+        words = f"The newest labels are of {known.label_day}; expected {due}, {_days(late)} later."
         found.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
     return found
 
 
-def _days_late(day: str, expected: date) -> int:
+def _days_late(text: str, expected: date) -> int:
+    """Days from a day to the one that is expected by now; 0 where it has come."""
+    day = _as_day(text)
+    return max((expected - day).days, 0) if day else 0
+
+
+def _days(number: int) -> str:
+    return f"{number} day{'s' if number != 1 else ''}"
+
+
+def _as_day(text: str) -> date | None:
+    """A partition as a day; None where there is none, or it is no day."""
     try:
-        return (expected - date.fromisoformat(day)).days
-    except ValueError:  # a partition that is no day
-        return 0
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _quality(known: Standing) -> list[Concern]:

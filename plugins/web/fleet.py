@@ -95,10 +95,12 @@ def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
         failed=known.failed,
         waiting=rows.waiting.get(name),
         release=rows.releases.get(name),
+        rolled_back=name in rows.rolled_back,
         request=rows.requests.get(name),
         verdicts=rows.verdicts.get(name, {}),
         champion=promotion.version if promotion else "",
         data_day=known.data_day,
+        monitored_day=rows.newest_days.get(name, ""),
         label_day=labels,
         ledger_answers=known.ledger_answers,
     )

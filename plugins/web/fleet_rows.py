@@ -25,6 +25,7 @@ from tidewheel.ledger.tables import (
     VerdictRow,
 )
 from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.release.rollbacks import rolled_back
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE
@@ -78,6 +79,7 @@ class FleetRows:
         waiting: the verdict of the gate on that version, where it passed and no reviewer has answered.
         rejected: pipelines whose newest version the gate or a reviewer has turned down.
         releases: the newest release.
+        rolled_back: pipelines whose newest release failed after callers had been answered by it.
         requests: the request for a training that nobody has answered.
         verdicts: the newest verdicts, by kind.
         newest_days: the newest day with any figure.
@@ -91,6 +93,7 @@ class FleetRows:
     waiting: Mapping[str, VerdictRow] = field(default_factory=dict)
     rejected: Collection[str] = ()
     releases: Mapping[str, ReleaseRow] = field(default_factory=dict)
+    rolled_back: Collection[str] = ()
     requests: Mapping[str, RetrainRequestRow] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[str, VerdictRow]] = field(default_factory=dict)
     newest_days: Mapping[str, str] = field(default_factory=dict)
@@ -121,6 +124,10 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
         session.scalars(select(ModelVersionRow).where(ModelVersionRow.id.in_(made)).options(OF_VERSIONS))
     )
     waiting, rejected = _judged(session, models)
+    releases = by_pipeline(
+        session.scalars(select(ReleaseRow).where(ReleaseRow.id.in_(released)).options(defer(ReleaseRow.plan)))
+    )
+    back = rolled_back(session, [row.id for row in releases.values()])
     return FleetRows(
         endpoints=by_pipeline(session.scalars(select(EndpointRow))),
         promotions=promotions,
@@ -128,9 +135,8 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
         newest_models=models,
         waiting=waiting,
         rejected=rejected,
-        releases=by_pipeline(
-            session.scalars(select(ReleaseRow).where(ReleaseRow.id.in_(released)).options(defer(ReleaseRow.plan)))
-        ),
+        releases=releases,
+        rolled_back={name for name, row in releases.items() if row.id in back},
         requests=by_pipeline(session.scalars(select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))),
         verdicts=_newest_verdicts(session, pipelines),
         newest_days=_newest_days(session, pipelines),

@@ -22,7 +22,7 @@ from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import Event, chart_data, timeline
 from plugins.web.traffic import HOURS, Traffic, traffic
-from plugins.web.trainings import SHOWN, Cost, Spent, Training, spent, train_cost, trainings
+from plugins.web.trainings import SHOWN, Cost, Spent, Training, runs_that_count, spent, train_cost, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import Point, TrafficLog
@@ -97,8 +97,8 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
     day = pool.submit(newest_day, settings, name)
     rows = parts.of(LEDGER, ledger) or PipelineRows()
     lake = Lake.open(name, settings)
-    runs = list(dict.fromkeys(row.run_id for row in rows.versions[-SHOWN:]))
-    costs = {run: pool.submit(train_cost, lake, run) for run in runs}
+    counted = runs_that_count(pipeline, rows.fleet.newest_days.get(name, ""), rows.versions)
+    costs = {run: pool.submit(train_cost, lake, run) for run in counted}
     drift_days = sorted({figure.partition for figure in rows.drift})
     reports = {key: pool.submit(_has_report, lake, key) for key in drift_days}
     state = parts.of(AIRFLOW, airflow) or AirflowState()
@@ -137,9 +137,8 @@ def assemble(
     shown = quality(pipeline.metric, rows.quality)
     labels = shown.newest.day if shown.newest else ""
     standing = standing_of(known, rows.fleet, labels)
-    events = timeline(rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided)
+    events = timeline(rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back)
     done = trainings(rows.versions, rows.gates, rows.promotions, costs)
-    newest = rows.fleet.newest_days.get(name, "")
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
         quality=shown,
@@ -148,8 +147,8 @@ def assemble(
         heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better),
         callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
-        trainings=done,
-        spent=spent(pipeline, newest, done),
+        trainings=done[:SHOWN],
+        spent=spent(pipeline, rows.fleet.newest_days.get(name, ""), done),
         traffic=traffic(rows.traffic, known.now),
         releases=[
             Release(row, [stage for stage in rows.stages if stage.release_id == row.id])

@@ -24,6 +24,7 @@ from tidewheel.ledger.tables import (
 )
 from tidewheel.ledger.traffic import Point
 from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.release.rollbacks import rolled_back
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -58,6 +59,7 @@ class PipelineRows:
         promotions: all, oldest first.
         versions: all numbered versions, oldest first.
         releases: all, oldest first, without their plans.
+        rolled_back: numbers of those that failed after callers had been answered by them.
         stages: of the newest releases, in order.
         triggers: decisions by which a training was requested or held back, oldest first.
         decided: time and day of every decision of the trigger.
@@ -76,6 +78,7 @@ class PipelineRows:
     promotions: Sequence[PromotionRow] = ()
     versions: Sequence[ModelVersionRow] = ()
     releases: Sequence[ReleaseRow] = ()
+    rolled_back: Collection[int] = ()
     stages: Sequence[ReleaseStageRow] = ()
     triggers: Sequence[VerdictRow] = ()
     decided: Sequence[tuple[datetime, str]] = ()
@@ -121,6 +124,7 @@ def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
         ),
         versions=_versions(session, name),
         releases=releases,
+        rolled_back=rolled_back(session, [row.id for row in releases]),
         stages=_stages(session, [row.id for row in releases[-RELEASES:]]),
         triggers=_verdicts(session, name, [Kind.TRIGGER], [Outcome.FIRED, Outcome.SUPPRESSED]),
         decided=_decided(session, name),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from plugins.web.attention import as_utc, clause, short
+from plugins.web.attention import as_utc, clause, failed_release, short
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Outcome
 
@@ -27,6 +27,7 @@ class Mark(StrEnum):
 
     PROMOTED = "promoted"
     RELEASED = "released"
+    RELEASE_FAILED = "release failed"
     ROLLED_BACK = "rolled back"
     REQUESTED = "training requested"
     HELD_BACK = "training held back"
@@ -55,6 +56,7 @@ def timeline(
     triggers: Iterable[VerdictRow],
     versions: Iterable[ModelVersionRow],
     decided: Iterable[tuple[datetime, str]] = (),
+    rolled_back: Collection[int] = (),
 ) -> list[Event]:
     """Put events in the order of their days.
 
@@ -63,10 +65,11 @@ def timeline(
 
     Args:
         promotions: of the pipeline.
-        releases: of the pipeline; those that are under way are left out.
+        releases: of the pipeline, oldest first; those that are under way are left out.
         triggers: decisions by which a training was requested or held back.
         versions: of the pipeline.
         decided: time and day of every decision of the trigger.
+        rolled_back: numbers of the releases that failed after callers had been answered by them.
     """
     trained = {row.version: row.as_of for row in versions}
     found = [
@@ -84,17 +87,22 @@ def timeline(
         by = f" by {row.actor}" if row.actor else ""
         words = short(f"Version {row.version} became champion{by}. {row.reason}".strip())
         found.append(Event(_day_of(at, trained.get(row.version, ""), days), Mark.PROMOTED, words, row.version))
+    answered = ""
     for release in releases:
         if release.status == Status.RUNNING:
             continue
         at = as_utc(release.ended_at or release.started_at)
         day = _day_of(at, trained.get(release.version, ""), days)
         if release.status == Status.FAILED:
-            words = short(f"Version {release.version} was rolled back: {release.reason}")
-            found.append(Event(day, Mark.ROLLED_BACK, words, release.version))
+            back = release.id in rolled_back
+            words = failed_release(release, back)
+            found.append(Event(day, Mark.ROLLED_BACK if back else Mark.RELEASE_FAILED, words, release.version))
         elif release.status == Status.DONE:
-            words = f"Version {release.version} answers, as {release.colour}."
-            found.append(Event(day, Mark.RELEASED, words, release.version))
+            back = bool(answered) and int(release.version) < int(answered)
+            again = f" again, in place of version {answered}" if back else ""
+            words = f"Version {release.version} answers{again}, as {release.colour}."
+            found.append(Event(day, Mark.ROLLED_BACK if back else Mark.RELEASED, words, release.version))
+            answered = release.version
     return sorted((event for event in found if event.day), key=lambda event: event.day)
 
 

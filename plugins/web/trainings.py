@@ -102,12 +102,12 @@ def train_cost(lake: Lake, run_id: str) -> Cost | None:
 
 
 def trainings(
-    versions: Iterable[ModelVersionRow],
+    versions: Sequence[ModelVersionRow],
     gates: Iterable[VerdictRow],
     promotions: Iterable[PromotionRow],
     costs: Mapping[str, Cost | None],
 ) -> list[Training]:
-    """The newest versions, newest first.
+    """What became of each version, newest first.
 
     Args:
         versions: oldest first.
@@ -117,7 +117,6 @@ def trainings(
     """
     judged = {row.subject: row for row in gates}
     promoted = {row.version for row in promotions}
-    newest = list(versions)[-SHOWN:][::-1]
     return [
         Training(
             version=row.version or "",
@@ -128,8 +127,27 @@ def trainings(
             run_id=row.run_id,
             cost=costs.get(row.run_id),
         )
-        for row in newest
+        for row in reversed(versions)
     ]
+
+
+def runs_that_count(pipeline: Pipeline, newest_day: str, versions: Sequence[ModelVersionRow]) -> list[str]:
+    """Runs whose costs the page needs: those of the versions it shows, and of all in the budget's period.
+
+    Args:
+        pipeline: its `triggers.budget`.
+        newest_day: the day that the period ends with.
+        versions: oldest first.
+    """
+    first = _before_period(pipeline, newest_day)
+    in_period = [row for row in versions[:-SHOWN] if first and row.as_of > first]
+    return list(dict.fromkeys(row.run_id for row in [*in_period, *versions[-SHOWN:]]))
+
+
+def _before_period(pipeline: Pipeline, newest_day: str) -> str:
+    """The day before the budget's period; empty without a budget, or before the first night."""
+    budget = pipeline.triggers.budget
+    return str(date.fromisoformat(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
 
 
 def spent(pipeline: Pipeline, newest_day: str, done: Sequence[Training]) -> Spent:
@@ -138,11 +156,10 @@ def spent(pipeline: Pipeline, newest_day: str, done: Sequence[Training]) -> Spen
     Args:
         pipeline: its `triggers.budget`.
         newest_day: the day that the period ends with.
-        done: the newest trainings.
+        done: all trainings, newest first.
     """
-    budget = pipeline.triggers.budget
-    first = str(date.fromisoformat(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
-    counted = [one for one in done if one.day > first]
+    budget, first = pipeline.triggers.budget, _before_period(pipeline, newest_day)
+    counted = [one for one in done if one.day > first] if first else done[:SHOWN]
     costs = [one.cost or Cost(1, 0.0) for one in counted]
     return Spent(
         days=budget.days if budget else 0,

@@ -136,3 +136,12 @@ def test_the_core_is_imported_without_a_heavy_library() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_login_in_mlflows_url_is_not_part_of_the_address_that_pages_show() -> None:
+    for url, shown in (
+        ("http://user:p%40ss@mlflow.shop:5000/", "http://mlflow.shop:5000"),
+        ("https://mlflow.shop/base/@x", "https://mlflow.shop/base/@x"),
+        ("", ""),
+    ):
+        assert Settings(mlflow_url=url).mlflow_link == shown

@@ -6,9 +6,9 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from tidewheel.errors import PlatformError, SettingsError
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
     from tidewheel.settings import Settings
 
+log = logging.getLogger("tidewheel.alerts")
+
 ENVIRONMENT, AIRFLOW = "environment variable ", "Airflow Variable "
 """What the address of a channel begins with, see `tidewheel.spec.alerts.Channel`."""
 SHAPES = "an Apprise URL such as mailto://… or slack://…, or an https:// address that gets JSON"
 WEB = {"http": "json", "https": "jsons"}
+DATA = frozenset({"json", "jsons", "xml", "xmls", "form", "forms"})
+"""Apprise's channels that a program reads."""
 SHORTEST_SECRET = 4
 """Shorter parts of a URL are left in what a channel said."""
 
@@ -70,7 +74,7 @@ def target(url: str, address: str) -> NotifyBase:
     return found
 
 
-def send(url: str, address: str, title: str, text: str, severity: str) -> str:
+def send(url: str, address: str, title: str, text: str, severity: str, chart: bytes | None = None) -> str:
     """Send a message.
 
     Args:
@@ -79,6 +83,7 @@ def send(url: str, address: str, title: str, text: str, severity: str) -> str:
         title: one line.
         text: plain text.
         severity: info, warning, critical or resolved.
+        chart: a PNG, for a channel that takes one, see `takes_chart`. If it does not, it gets the text alone.
 
     Returns:
         Why the channel has not taken it; empty where it has.
@@ -88,14 +93,46 @@ def send(url: str, address: str, title: str, text: str, severity: str) -> str:
         from apprise import NotifyFormat
 
         service = target(url, address)
+        message = {"body": text, "title": title, "notify_type": _kind(severity), "body_format": NotifyFormat.TEXT}
         with _warnings_of_this_thread(said):
-            taken = service.notify(body=text, title=title, notify_type=_kind(severity), body_format=NotifyFormat.TEXT)
+            taken = chart is not None and _with_chart(service, message, chart)
+            taken = taken or bool(service.notify(**message))
     except SettingsError as error:
         return str(error)
     except Exception as error:  # of the service's plug-in; the message stays in the outbox
         taken = False
         said.append(f"{type(error).__name__}: {error}")
     return "" if taken else without_secrets(" ".join(said), url) or "the channel did not take the message"
+
+
+def takes_chart(url: str, address: str) -> bool:
+    """Whether a channel shows a picture to a person; one that a program reads gets none.
+
+    Args:
+        url: of the channel.
+        address: where the URL is held, for messages.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
+    service = target(url, address)
+    protocols = {*_names(service.protocol), *_names(service.secure_protocol)}
+    return bool(service.attachment_support) and not protocols & DATA
+
+
+def _names(protocol: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (protocol,) if isinstance(protocol, str) else protocol or ()
+
+
+def _with_chart(service: NotifyBase, message: Mapping[str, Any], chart: bytes) -> bool:
+    from apprise.attachment.memory import AttachMemory
+
+    try:
+        picture = AttachMemory(chart, name="chart.png", mimetype="image/png")  # type: ignore[no-untyped-call]
+        return bool(service.notify(**message, attach=picture))
+    except Exception as error:  # of the service's plug-in; its message may name the URL
+        log.warning("a chart was not taken (%s): the text goes without it", type(error).__name__)
+        return False
 
 
 def without_secrets(said: str, url: str) -> str:

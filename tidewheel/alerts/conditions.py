@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from tidewheel.actor import IN_MLFLOW
 from tidewheel.alerts.facts import Facts, in_utc
 from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.ledger.releases import Status
+from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
 from tidewheel.spec.groups import group_name
@@ -25,8 +26,6 @@ THRESHOLD = "threshold"
 """Event of the rules that a file writes itself."""
 PURPOSES = {"training": Event.TRAINING_FAILED, "release": Event.RELEASE_FAILED}
 """Which event a failed task is, by what its DAG is for; tasks of any other DAG are the night's."""
-LONGEST_CLOSURE = timedelta(days=3)
-"""Where days without rows are usual (`source.empty_days: skip`), a day is late only after so long: a long weekend."""
 FREE_SHARE = 0.1
 """Of the disk that holds the platform's state."""
 NAMED_DAYS = 5
@@ -157,9 +156,9 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
 
 
 def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
-    pipeline, alerts = facts.pipeline, facts.pipeline.alerts
-    expected = expected_day(facts, now)
-    if expected is not None and facts.validated_day < expected.isoformat():
+    pipeline = facts.pipeline
+    expected = expected_day(pipeline, now)
+    if facts.validated_day and facts.validated_day < expected.isoformat():  # nothing is late before the first night
         yield (
             Event.DATA_LATE,
             "",
@@ -168,34 +167,19 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
             "delivered.",
             "features",
         )
-    if facts.labelled_day and facts.monitored_day:
-        late = pipeline.labels.delay_days + alerts.labels_late_days
-        oldest = date.fromisoformat(facts.monitored_day) - timedelta(days=late)
-        if facts.labelled_day < oldest.isoformat():
-            yield (
-                Event.LABELS_LATE,
-                "",
-                f"The newest day with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
-                f"labels come {pipeline.labels.delay_days} days after their day.",
-                "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
-                "learns from those days.",
-                "monitoring",
-            )
-
-
-def expected_day(facts: Facts, now: datetime) -> date | None:
-    """The newest day that must have been validated by now; None before the first night, and after the source's end."""
-    from croniter import croniter
-
-    source, alerts = facts.pipeline.source, facts.pipeline.alerts
-    if not facts.validated_day:
-        return None
-    allowed = timedelta(hours=alerts.data_late_hours)
-    if source.empty_days == "skip":
-        allowed += LONGEST_CLOSURE
-    night: datetime = croniter(facts.pipeline.schedule, (now - allowed).astimezone(UTC)).get_prev(datetime)
-    day = night.date() - timedelta(days=1)
-    return min(day, source.end) if source.end else day
+    if not (facts.labelled_day and facts.monitored_day):
+        return
+    due = expected_labels(pipeline, date.fromisoformat(facts.monitored_day))
+    if facts.labelled_day < due.isoformat():
+        yield (
+            Event.LABELS_LATE,
+            "",
+            f"The newest day with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
+            f"labels come {pipeline.labels.delay_days} days after their day.",
+            "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
+            "learns from those days.",
+            "monitoring",
+        )
 
 
 def _people(facts: Facts) -> Iterator[Found]:

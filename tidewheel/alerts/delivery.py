@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tidewheel.alerts.channels import send, url_of
+from tidewheel.alerts.channels import send, takes_chart, url_of
 from tidewheel.alerts.messages import digest
 from tidewheel.errors import LedgerError, TidewheelError
 from tidewheel.ledger.alerts import RESOLVED, AlertLog
 from tidewheel.spec.alerts import SEVERITIES
 
 if TYPE_CHECKING:
+    from tidewheel.alerts.charts import Charts
     from tidewheel.ledger.alert_tables import MessageRow
     from tidewheel.settings import Settings
 
@@ -40,6 +41,7 @@ class Parcel:
         text: the text.
         severity: the worst of the messages, or `resolved`.
         attempts: failed attempts so far.
+        incident: number of the incident that it is about; None for a digest.
     """
 
     ids: Sequence[int]
@@ -47,6 +49,7 @@ class Parcel:
     text: str
     severity: str
     attempts: int
+    incident: int | None = None
 
 
 def parcels(due: Sequence[MessageRow], sent_lately: int, link: str) -> list[Parcel]:
@@ -60,7 +63,7 @@ def parcels(due: Sequence[MessageRow], sent_lately: int, link: str) -> list[Parc
     if sent_lately >= BUSY:
         due = due if any(row.severity == CRITICAL and row.kind != RESOLVED for row in due) else []
     if len(due) <= DIGEST_ABOVE and len(due) + sent_lately <= BUSY:
-        return [Parcel([row.id], row.title, row.body, _severity([row]), row.attempts) for row in due]
+        return [Parcel([row.id], row.title, row.body, _severity([row]), row.attempts, row.incident_id) for row in due]
     if not due:
         return []
     title, text = digest(due, link) if len(due) > 1 else (due[0].title, due[0].body)
@@ -80,10 +83,11 @@ class Delivery:
         log: the outbox.
         settings: of the installation.
         link: page that a digest leads to.
+        charts: draw what a message is about.
     """
 
-    def __init__(self, log: AlertLog, settings: Settings, link: str) -> None:
-        self._log, self._settings, self._link = log, settings, link
+    def __init__(self, log: AlertLog, settings: Settings, link: str, charts: Charts) -> None:
+        self._log, self._settings, self._link, self._charts = log, settings, link, charts
         self._busy: dict[str, threading.Thread] = {}
         self._unnoted: dict[int, datetime] = {}
 
@@ -124,7 +128,9 @@ class Delivery:
 
     def _send(self, channel: str, parcel: Parcel) -> bool:
         try:
-            refused = send(url_of(channel, self._settings), channel, parcel.title, parcel.text, parcel.severity)
+            url = url_of(channel, self._settings)
+            chart = self._charts.of(parcel.incident) if parcel.incident and takes_chart(url, channel) else None
+            refused = send(url, channel, parcel.title, parcel.text, parcel.severity, chart)
         except TidewheelError as error:
             refused = str(error)
         now = datetime.now(UTC)

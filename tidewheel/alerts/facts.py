@@ -103,7 +103,8 @@ def read_facts(ledger: Ledger, pipeline: Pipeline, failures: Sequence[TaskFailur
             waiting_version=_waiting(ledger, pipeline),
             failures=[row for row in failures if row.pipeline == name],
             series={
-                (figure, part): _series(session, name, figure, part, days) for figure, part, days in _asked(pipeline)
+                (figure, part): figure_series(session, name, figure, part, days)
+                for figure, part, days in _asked(pipeline)
             },
         )
 
@@ -125,8 +126,16 @@ def _asked(pipeline: Pipeline) -> set[tuple[str, str, int]]:
     return {(figure, part, days) for (figure, part), days in longest.items()}
 
 
-def _series(session: Session, pipeline: str, figure: str, part: str, days: int) -> Series:
-    """A figure of the newest days that have it; of a day with several versions, that which predicted most rows."""
+def figure_series(session: Session, pipeline: str, figure: str, part: str, days: int) -> Series:
+    """A figure of the newest days that have it; of a day with several versions, that which predicted most rows.
+
+    Args:
+        session: of the ledger.
+        pipeline: whose figure.
+        figure: its name.
+        part: slice; empty for all rows.
+        days: at most so many.
+    """
     about = (FigureRow.pipeline == pipeline, FigureRow.slice == part)
     sized = (FigureRow.pipeline == pipeline, FigureRow.name == "rows", FigureRow.slice.in_([part, ""]))
     newest = (

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidewheel.alerts import incidents
+from tidewheel.alerts.charts import Charts
 from tidewheel.alerts.conditions import Condition, conditions, disk_conditions
 from tidewheel.alerts.delivery import Delivery
 from tidewheel.alerts.facts import read_facts
 from tidewheel.alerts.gone import GoneTasks, gone_sentence, undeclared_sentence
 from tidewheel.alerts.messages import harmless, title
+from tidewheel.console_route import CONSOLE_ROUTE
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.alerts import AlertLog
 from tidewheel.spec.load import declared_pipelines
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidewheel.alerts")
 
-PAGE = "/tidewheel/"
-"""The page with all pipelines, below Airflow's address."""
 PLATFORM_REMINDER_HOURS = 24.0
 REMEMBERED = timedelta(days=90)
 """How long incidents that have ended stay in the ledger."""
@@ -48,7 +48,8 @@ class Rounds:
         self._address = (settings.airflow_public_url or settings.airflow_url).rstrip("/")
         self._forgotten_on: date | None = None
         self._gone = gone or GoneTasks.open(settings)
-        self.delivery = Delivery(self._log, settings, f"{self._address}{PAGE}" if self._address else "")
+        link = f"{self._address}{CONSOLE_ROUTE}/" if self._address else ""
+        self.delivery = Delivery(self._log, settings, link, Charts(ledger, settings))
 
     def play(self, now: datetime) -> incidents.Changes:
         """Evaluate all rules once, write what has changed, and begin to send what is due.

@@ -9,11 +9,9 @@ from typing import Annotated
 
 import typer
 
+from tidewheel.console_route import CONSOLE_ROUTE
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline
-
-ROUTE = "/tidewheel"
-"""Where Airflow's API server shows the console."""
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +46,7 @@ def console_address(settings: Settings, pipeline: str | None = None) -> str:
     """
     page = f"pipeline/{pipeline}" if pipeline else ""
     address = settings.airflow_public_url or settings.require("airflow_url")
-    return f"{address.rstrip('/')}{ROUTE}/{page}"
+    return f"{address.rstrip('/')}{CONSOLE_ROUTE}/{page}"
 
 
 def _has_a_screen() -> bool:

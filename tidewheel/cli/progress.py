@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
+from tidewheel.console_route import CONSOLE_ROUTE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
@@ -78,8 +80,8 @@ def print_addresses(console: Console, settings: Settings) -> None:
     table = Table.grid(padding=(0, 2))
     for name, url, user in (
         ("Airflow", settings.airflow_url, settings.airflow_username),
-        ("Console", f"{settings.airflow_url.rstrip('/')}/tidewheel/" if settings.airflow_url else "", ""),
-        ("MLflow", settings.mlflow_url, settings.mlflow_username),
+        ("Console", f"{settings.airflow_url.rstrip('/')}{CONSOLE_ROUTE}/" if settings.airflow_url else "", ""),
+        ("MLflow", settings.mlflow_link, settings.mlflow_username),
         ("Endpoint", settings.endpoint_url, ""),
     ):
         table.add_row(name, url, f"user {user}" if user else "")

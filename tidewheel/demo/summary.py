@@ -80,7 +80,7 @@ def _number(judged: JobRecord, name: str) -> str:
 def _print_addresses(console: Console, settings: Settings, endpoint: str) -> None:
     addresses = {
         "Airflow": f"{settings.airflow_url}  {_login(console, settings, 'airflow')}",
-        "MLflow": f"{settings.mlflow_url}  {_login(console, settings, 'mlflow')}",
+        "MLflow": f"{settings.mlflow_link}  {_login(console, settings, 'mlflow')}",
         "Endpoint": f"{endpoint}/predict",
         "Its docs": f"{endpoint}/",
     }

@@ -1,7 +1,8 @@
 """The ledger: the table of all verdicts, and what is derived from them."""
 
 import tidewheel.ledger.alert_tables
-import tidewheel.ledger.audit_tables  # noqa: F401  migrations and renaming go by the tables that are known
+import tidewheel.ledger.audit_tables
+import tidewheel.ledger.task_tables  # noqa: F401  migrations and renaming go by the tables that are known
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.migrate import is_current, migrate
 

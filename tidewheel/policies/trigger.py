@@ -100,6 +100,7 @@ class TriggerPolicy:
         held_by: str | None = None,
     ) -> Verdict:
         days = measured.champion_days(_longest_window(self.reasons))
+        budget = next((part for part in self.restraints if isinstance(part, Budget)), None)
         excess, off = excess_loss(days), bias(days)
         inputs: dict[str, object] = {
             "today": measured.today.isoformat(),
@@ -124,6 +125,7 @@ class TriggerPolicy:
             "due": due or [],
             "role": role,
             "held_by": held_by,
+            "fits_saved": float(budget.saved(measured)) if budget else None,
         }
         parts: tuple[Reason | Restraint, ...] = (*self.reasons, *self.restraints)
         thresholds = {part.name: _settings(part) for part in parts}

@@ -180,7 +180,7 @@ class Budget:
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while less than one fit is saved."""
-        saved = self._saved(measured)
+        saved = self.saved(measured)
         if saved >= 1:
             return None
         wait = math.ceil((1 - saved) * self.days / self.fits)
@@ -189,7 +189,7 @@ class Budget:
             f"the next in {wait} day{'s' if wait != 1 else ''}"
         )
 
-    def _saved(self, measured: TriggerMeasurement) -> Fraction:
+    def saved(self, measured: TriggerMeasurement) -> Fraction:
         """Fits that are saved today, as a fraction, since a sum of thirds would miss the day by rounding."""
         saved, since = Fraction(self.burst), measured.today
         first = next((n for n, a in enumerate(measured.attempts) if a.ended is Ended.PROMOTED), len(measured.attempts))

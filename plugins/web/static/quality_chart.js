@@ -59,6 +59,17 @@
       draw.lineTo(x + size, y + (up ? 1.5 : -1.5) * size);
       draw.fill();
     };
+    const cross = () => {
+      const size = 4 * ratio;
+      const y = top + size;
+      draw.beginPath();
+      for (const slope of [-1, 1]) {
+        draw.moveTo(x - size, y - slope * size);
+        draw.lineTo(x + size, y + slope * size);
+      }
+      draw.lineWidth = 1.5 * ratio;
+      draw.stroke();
+    };
     const text = () => {
       draw.font = `${11 * ratio}px system-ui, sans-serif`;
       draw.textAlign = "left";
@@ -66,6 +77,7 @@
     };
     if (event.mark === "promoted") { upright("fine", [4, 3]); triangle(true); text(); }
     else if (event.mark === "rolled back") { upright("act", [4, 3]); triangle(false); text(); }
+    else if (event.mark === "release failed") { upright("act", [1, 4]); cross(); text(); }
     else if (event.mark === "released") upright("line", []);
     else {
       const requested = event.mark === "training requested";

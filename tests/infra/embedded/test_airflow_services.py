@@ -79,7 +79,7 @@ def test_airflow_sends_its_spans_to_the_collector_of_all_others(
         environment = {**os.environ, **program.env}
         ran = subprocess.run([sys.executable, "-c", SPAN], env=environment, capture_output=True, text=True, check=False)
     assert ran.stdout.splitlines()[-1:] == ["True"], ran.stderr
-    assert [span.name for span in receiver.spans] == ["task"]
+    assert [(span.service, span.name) for span in receiver.spans] == [("Airflow", "task")]
 
 
 def test_without_a_collector_airflow_traces_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models, subject
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.ledger.tasks import TaskLog
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
@@ -141,6 +142,32 @@ def test_what_waits_and_what_was_decided_is_counted(settings: Settings, ledger: 
     assert value(found, "tidewheel_approvals_waiting") == 0
     assert value(found, "tidewheel_releases_total", status="failed") == 1
     assert value(found, "tidewheel_release_started_timestamp_seconds", model_version="4", colour="blue") is None
+
+
+def test_fits_that_are_left_are_those_of_the_newest_day_that_was_decided(settings: Settings, ledger: Ledger) -> None:
+    declared = (settings.pipelines_folder / "orders.yaml").read_text()
+    budget = declared.replace("maximum_age_days: 30", "maximum_age_days: 30, budget: {fits: 4, days: 28, burst: 2}")
+    (settings.pipelines_folder / "orders.yaml").write_text(budget)
+    for day, saved in (("2026-11-21", 1.25), ("2026-11-20", 2.0)):
+        verdict = Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "nothing calls for a training", {"fits_saved": saved})
+        ledger.record("orders", day, f"run-{day}", verdict, NOW)
+    found = scraped(settings)
+
+    assert value(found, "tidewheel_training_fits_saved") == 1.25
+    assert value(found, "tidewheel_training_fits_maximum") == 2
+
+
+def test_tasks_have_their_outcomes_and_seconds(settings: Settings, ledger: Ledger) -> None:
+    tasks = TaskLog(ledger)
+    tasks.ended("orders", "features", "land", 40, NOW, succeeded=True)
+    tasks.ended("orders", "features", "land", 20, NOW + timedelta(days=1), succeeded=False)
+    found, land = scraped(settings), {"dag": "features", "task": "land"}
+
+    assert value(found, "tidewheel_task_runs_total", outcome="succeeded", **land) == 1
+    assert value(found, "tidewheel_task_seconds_total", outcome="failed", **land) == 20
+    assert value(found, "tidewheel_task_last_seconds", **land) == 20
+    ended = value(found, "tidewheel_task_ended_timestamp_seconds", **land)
+    assert ended == (NOW + timedelta(days=1)).timestamp()
 
 
 def test_a_pipeline_file_that_cannot_be_read_costs_its_pipeline_the_team_and_no_other_anything(

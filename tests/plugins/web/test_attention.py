@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from plugins.web.attention import FailedRun, Standing, Urgency, concerns, expected_day
+from plugins.web.attention import FailedRun, Standing, Urgency, concerns
 from plugins.web.fleet import line, worst_first
 from plugins.web.fleet_rows import FleetRows
 from tests.pipelines import PIPELINE_FILE
+from tidewheel.alerts.conditions import conditions
+from tidewheel.alerts.facts import Facts
 from tidewheel.ledger.tables import PromotionRow, ReleaseRow, RetrainRequestRow, VerdictRow
 from tidewheel.spec import Pipeline, load_pipeline
 
@@ -40,7 +42,7 @@ def verdict(kind: str, outcome: str, sentence: str, **inputs: Any) -> VerdictRow
 
 
 def standing(pipeline: Pipeline, **facts: Any) -> Standing:
-    fresh = {"data_day": "2026-11-26", "label_day": "2026-11-25", "champion": "7"}
+    fresh = {"data_day": "2026-11-26", "monitored_day": "2026-11-26", "label_day": "2026-11-25", "champion": "7"}
     return Standing("orders", NOW, declared=pipeline, **{**fresh, **facts})
 
 
@@ -70,7 +72,7 @@ def test_what_needs_a_person_comes_before_what_is_to_be_watched(orders: Pipeline
     )
     assert titles(known) == [
         "features failed",
-        "release rolled back",
+        "release failed",
         "data late",
         "labels late",
         "quality falling",
@@ -93,15 +95,29 @@ def test_a_routine_training_is_no_falling_quality(orders: Pipeline) -> None:
 
 def test_a_source_that_has_ended_is_not_late(orders: Pipeline) -> None:
     ended = orders.model_copy(update={"source": orders.source.model_copy(update={"end": date(2026, 10, 31)})})
-    assert titles(standing(ended, data_day="2026-10-31", label_day="2026-10-30")) == ["fine"]
+    known = standing(ended, data_day="2026-10-31", monitored_day="2026-10-31", label_day="2026-10-30")
+    assert titles(known) == ["fine"]
 
 
-@pytest.mark.parametrize(
-    ("hour", "minute", "expected"),
-    [(9, 0, "2026-11-26"), (3, 30, "2026-11-25"), (4, 0, "2026-11-26"), (0, 10, "2026-11-25")],
-)
-def test_a_night_is_expected_an_hour_after_it_is_due(orders: Pipeline, hour: int, minute: int, expected: str) -> None:
-    assert str(expected_day(orders, NOW.replace(hour=hour, minute=minute))) == expected
+def test_console_and_alerts_call_the_same_days_late(orders: Pipeline) -> None:
+    for allowed, late in ((6, []), (5, ["data late"])):  # the night was due at 03:00, and it is 09:00
+        patient = orders.model_copy(update={"alerts": orders.alerts.model_copy(update={"data_late_hours": allowed})})
+        known = standing(patient, data_day="2026-11-25", label_day="2026-11-22")
+        days = {"validated_day": "2026-11-25", "monitored_day": "2026-11-26", "labelled_day": "2026-11-22"}
+        facts = Facts(pipeline=patient, **days)  # type: ignore[arg-type]
+        assert titles(known) == (late or ["fine"])
+        assert [one.event.replace("_", " ") for one in conditions(facts, NOW)] == late
+    known, facts = standing(orders, label_day="2026-11-21"), replace(facts, pipeline=orders, labelled_day="2026-11-21")
+    assert titles(known) == ["labels late"]
+    assert "labels_late" in [one.event for one in conditions(facts, NOW)]
+
+
+def test_a_release_was_rolled_back_only_where_it_had_answered_callers(orders: Pipeline) -> None:
+    row = ReleaseRow(version="8", status="failed", reason="warm_up: no answer", started_at=NOW)
+    [failed] = concerns(standing(orders, release=row))
+    assert (failed.title, failed.sentence) == ("release failed", "The release of version 8 failed: warm_up: no answer")
+    [back] = concerns(standing(orders, release=row, rolled_back=True))
+    assert (back.title, back.sentence) == ("release rolled back", "Version 8 was rolled back: warm_up: no answer")
 
 
 def test_without_the_ledger_nothing_is_said_to_be_missing(orders: Pipeline) -> None:

@@ -81,13 +81,31 @@ def test_events_stand_on_the_day_of_the_data_also_where_a_history_is_played() ->
     models = [ModelVersionRow(version="5", as_of="2013-03-04")]
     promoted = [PromotionRow(version="5", actor="airflow", reason="", promoted_at=NOW + timedelta(minutes=5))]
     releases = [
-        ReleaseRow(version="5", status="failed", reason="it errs", started_at=NOW + timedelta(minutes=6)),
+        ReleaseRow(id=1, version="5", status="failed", reason="it errs", started_at=NOW + timedelta(minutes=6)),
         ReleaseRow(version="5", status="running", reason="", started_at=NOW + timedelta(minutes=9)),
     ]
     found = timeline(promoted, releases, [played], models, [(played.decided_at, "2013-03-04")])
     assert {event.day for event in found} == {"2013-03-04"}
-    assert [event.mark for event in found] == [Mark.REQUESTED, Mark.PROMOTED, Mark.ROLLED_BACK]
+    assert [event.mark for event in found] == [Mark.REQUESTED, Mark.PROMOTED, Mark.RELEASE_FAILED]
     assert found[1].words == "Version 5 became champion by airflow."
+
+
+def test_rolled_back_is_what_had_answered_and_a_release_that_returns_to_an_older_version() -> None:
+    ended = [("4", "done"), ("5", "failed"), ("5", "failed"), ("5", "done"), ("4", "done")]
+    releases = [
+        ReleaseRow(id=n, version=version, colour="blue", status=status, reason="it errs", started_at=NOW)
+        for n, (version, status) in enumerate(ended)
+    ]
+    found = timeline([], releases, [], [], rolled_back={2})
+    assert [event.mark for event in found] == [
+        Mark.RELEASED,
+        Mark.RELEASE_FAILED,
+        Mark.ROLLED_BACK,
+        Mark.RELEASED,
+        Mark.ROLLED_BACK,
+    ]
+    assert found[1].words == "The release of version 5 failed: it errs"
+    assert found[4].words == "Version 4 answers again, in place of version 5, as blue."
 
 
 def drift(column: str, day: str, value: float, limit: float | None = 0.2) -> list[Figure]:

@@ -53,7 +53,7 @@ def test_a_line_says_what_needs_a_person_first(
     ledger.request_training("orders", "the shop moved", NOW)
     page = get("/").text
     for shown in (
-        "Version 4 was rolled back: parity: blue answers &lt;otherwise&gt;",
+        "The release of version 4 failed: parity: blue answers &lt;otherwise&gt;",
         ">approval waiting</a>",
         'href="/dags/orders.training/runs/run%3A1/required_actions"',
         "Version 6 passed the gate and has waited for an approval since 2026-11-22 03:30 UTC.",
@@ -67,7 +67,7 @@ def test_a_line_says_what_needs_a_person_first(
         "run `tidewheel retire given_up`",
     ):
         assert shown in page
-    assert page.index(">release rolled back<") < page.index(">approval waiting<") < page.index(">training requested<")
+    assert page.index(">release failed<") < page.index(">approval waiting<") < page.index(">training requested<")
 
 
 def test_a_version_that_was_deleted_in_the_registry_needs_a_person(

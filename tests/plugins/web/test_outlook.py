@@ -11,7 +11,7 @@ import pytest
 from plugins.web.airflow_runs import NextNight
 from plugins.web.attention import Standing
 from plugins.web.outlook import outlook
-from plugins.web.trainings import Cost, spent, train_cost, trainings
+from plugins.web.trainings import Cost, runs_that_count, spent, train_cost, trainings
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.lake import Lake, Store
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, RetrainRequestRow, VerdictRow
@@ -99,6 +99,18 @@ def test_fits_and_seconds_of_the_budgets_period_are_added_up(orders: Pipeline) -
     assert (found.days, found.trainings, found.fits, found.promoted) == (84, 3, 4, 1)
     assert (found.seconds, found.cpu_seconds, found.seconds_each) == (60.0, 150.0, 150.0)
     assert found.price(2.4) == pytest.approx(0.1)
+
+
+def test_every_training_of_the_period_counts_however_many_are_shown(orders: Pipeline) -> None:
+    newest = date(2026, 11, 26)
+    versions = [version(str(n), str(newest - timedelta(days=100 - n))) for n in range(101)]
+    counted = runs_that_count(orders, str(newest), versions)
+    assert len(counted) == 84  # of the budget's 84 days
+    costs = {run: Cost(1, 1.0) for run in counted}
+    assert spent(orders, str(newest), trainings(versions, [], [], costs)).seconds == 84
+    free = orders.model_copy(update={"triggers": orders.triggers.model_copy(update={"budget": None})})
+    assert runs_that_count(free, str(newest), versions) == [f"run {n}" for n in range(89, 101)]
+    assert spent(free, str(newest), trainings(versions, [], [], costs)).fits == 12
 
 
 def test_a_record_that_cannot_be_read_costs_nothing_that_is_known(tmp_path: Path) -> None:

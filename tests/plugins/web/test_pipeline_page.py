@@ -40,6 +40,15 @@ def data_of(page: str) -> dict[str, object]:
     return drawn
 
 
+def test_a_regressions_page_says_that_nothing_is_estimated(get: Get, ledger: Ledger, project: Project) -> None:
+    says = "Nothing is estimated before labels: a regression says no confidence."
+    ledger.put_figures("orders", str(NEWEST), {"log_loss": 0.4, "rmse": 1.5, "rows": 900}, NOW, version="1")
+    assert says not in get("/pipeline/orders").text
+    with (project.folder / "dags" / "orders.yaml").open("a") as file:
+        file.write("task: regression\n")
+    assert says in get("/pipeline/orders").text
+
+
 def test_the_page_shows_quality_drift_slices_trainings_releases_and_what_is_next(
     get: Get, lake: Lake, ledger: Ledger, registry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,7 @@ def test_quiet_times_save_fits_and_a_refit_takes_two(tmp_path: Path) -> None:
     first, second = Attempt(before(90), Ended.PROMOTED), Attempt(before(10), Ended.PROMOTED)
     grown = replace(CALM, new_rows=40_000, attempts=(first, second))
     assert policy.decide(grown).outcome is Outcome.FIRED  # two were saved, one is left
+    assert policy.decide(grown).inputs["fits_saved"] == 1.5
     spent = replace(grown, attempts=(first, replace(second, fits=2)))
     assert sentence(policy, spent).endswith(
         "but the budget is used up (one fit in 20 days, at most 2 saved): the next in 10 days"

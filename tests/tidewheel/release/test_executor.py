@@ -15,6 +15,7 @@ from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release import Colour, stage_names
 from tidewheel.release.reconcile import MoveAlias, ReleaseVersion, Resume
+from tidewheel.release.rollbacks import rolled_back
 from tidewheel.release.traffic import Traffic
 from tidewheel.spec.release import Release
 
@@ -71,15 +72,24 @@ def test_a_failure_before_the_drain_leaves_the_old_version_live_and_nothing_else
         Status.FAILED,
         f"{stage}: as told (blue is stopped; version 2 answers as green)",
     )
+    assert went_back(stand) is (stage in ("switch", "confirm", "bake"))
     stand.fails_at = ""
     stand.release("3")
     assert stand.backend.running == {BLUE: "3"}
+
+
+def went_back(stand: Stand) -> bool:
+    """Whether the newest release was rolled back: it had answered callers, and another version does so again."""
+    [newest] = stand.releases.newest("orders", 1)
+    with stand.releases.ledger.session() as session:
+        return newest.id in rolled_back(session, [newest.id])
 
 
 def test_a_first_release_that_fails_leaves_nothing(stand: Stand) -> None:
     stand.fails_at = "confirm"
     with pytest.raises(ReleaseError):
         stand.release("1")
+    assert not went_back(stand)
     assert stand.backend.traffic() == Traffic()
     assert stand.backend.running == {}
     assert stand.releases.endpoint("orders") is None

@@ -1,0 +1,3 @@
+"""Where Airflow's API server shows the console."""
+
+CONSOLE_ROUTE = "/tidewheel"
