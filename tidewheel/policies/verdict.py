@@ -14,6 +14,7 @@ class Kind(StrEnum):
     DRIFT = "drift"
     TRIGGER = "trigger"
     GATE = "gate"
+    PROBATION = "probation"
     REVIEW = "review"
     RELEASE = "release"
 
