@@ -13,6 +13,7 @@ from jobs.monitoring.drift import Drift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.monitoring.expectation import UNKNOWN, expectations
 from jobs.monitoring.measured_days import measure_days
+from jobs.monitoring.on_probation import judge_probation
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.streams import stream_alarms
 from jobs.monitoring.trigger_measurement import day_qualities, trigger_measurement
@@ -44,6 +45,9 @@ def work(job: Job) -> Result:
     moved = _judge_drift(job, ledger, drift, now)
     with step("performance"):
         performances = measure_days(job, ledger, now, failures)
+    tried = None
+    with failures.named("the version on probation"), step("probation"):
+        tried = judge_probation(job, ledger, [found.day for found in performances], now, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)
     with failures.named("the estimate from predictions alone"):
@@ -62,7 +66,14 @@ def work(job: Job) -> Result:
         figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,
-        sentence="; ".join([drift_words(drift), _performance_words(job, performances[-1]), verdict.sentence]),
+        sentence="; ".join(
+            [
+                drift_words(drift),
+                _performance_words(job, performances[-1]),
+                *([tried.sentence] if tried else []),
+                verdict.sentence,
+            ]
+        ),
     )
 
 

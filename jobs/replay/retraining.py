@@ -38,12 +38,16 @@ class Decision:
         fired: whether to train.
         sentence: why, or why not.
         alarms: what was found wrong, if anything.
+        probation: what was decided of a version on probation; empty where none is.
+        returned: whether its predecessor answers again.
     """
 
     day: date
     fired: bool
     sentence: str
     alarms: tuple[str, ...] = ()
+    probation: str = ""
+    returned: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The ledger: the table of all verdicts, and what is derived from them."""
 
-import tidewheel.ledger.alert_tables  # noqa: F401  migrations and renaming go by the tables that are known
+import tidewheel.ledger.alert_tables
+import tidewheel.ledger.probation_tables  # noqa: F401  migrations and renaming go by the tables that are known
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.migrate import is_current, migrate
 

@@ -119,7 +119,7 @@ class ProbationPolicy:
 
     margin: float = 0.0
     tolerance: float = 0.02
-    level: float = 0.02
+    level: float = 0.012
     minimum_days: int = 5
     days: int = 14
     maximum_nights: int = 28
