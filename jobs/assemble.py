@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
 
 
+ALARMS = (Role.ALARM, Role.FALL)
+
+
 def work(job: Job) -> Result:
     """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
     with refusal_is_a_verdict(job):
@@ -66,10 +69,10 @@ def _chosen(job: Job) -> TrainingData:
     if champion is None:
         return chosen
     since = date.fromisoformat(champion.learned_since) if champion.learned_since else None
-    if not _called_for_by_an_alarm(job):
+    if (role := _called_for_by(job)) not in ALARMS:
         return chosen.learning_since(since)
     changed = changed_since(day_qualities(job, Ledger.open(job.settings), day))
-    return chosen.model_copy(update={"alarmed": True, "changed": changed, "since": since})
+    return chosen.model_copy(update={"alarmed": True, "fallen": role == Role.FALL, "changed": changed, "since": since})
 
 
 def _kept_words(chosen: TrainingData) -> str:
@@ -81,17 +84,17 @@ def _kept_words(chosen: TrainingData) -> str:
 def _held_days(job: Job) -> int:
     """How many days the gate gets, by who called for the training and by what it could not tell before."""
     told = attempts(job.lake, Ledger.open(job.settings), job.pipeline.name, datetime.now(UTC), job.partitions.last)
-    return job.pipeline.held_days(_called_for_by_an_alarm(job), undecided(told))
+    return job.pipeline.held_days(_called_for_by(job) in ALARMS, undecided(told))
 
 
-def _called_for_by_an_alarm(job: Job) -> bool:
-    """Whether the wish that this run answers is monitoring's, and came of something found wrong."""
+def _called_for_by(job: Job) -> str | None:
+    """On whose behalf monitoring made the wish that this run answers; None where it made none."""
     ledger, name = Ledger.open(job.settings), job.pipeline.name
     if (wish := ledger.open_request(name)) is None or wish.day is None:
-        return False
+        return None
     # all of them: while the platform catches up, many nights may have decided since
     fired = ledger.verdicts(name, Kind.TRIGGER, limit=None, outcome=Outcome.FIRED)
-    return next((row.inputs.get("role") in (Role.ALARM, Role.FALL) for row in fired if row.subject == wish.day), False)
+    return next((row.inputs.get("role") for row in fired if row.subject == wish.day), None)
 
 
 def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:

@@ -73,7 +73,7 @@ def work(job: Job) -> Result:
         figures={
             "version": number,
             "rows": rows,
-            "fits": (2 if done.refit else 1) + chosen.trials,
+            "fits": 2 if done.refit else chosen.cost,
             "data_hash": chosen.data_hash,
             "device": parameters["device"],
             **{metric["key"]: metric["value"] for metric in logged["metrics"]},

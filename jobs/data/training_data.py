@@ -51,10 +51,11 @@ class TrainingData(BaseModel):
     training: tuple[LabelledDay, ...] = Field(description="days to learn from, oldest first")
     holdout: tuple[LabelledDay, ...] = Field(description="later days, kept for the gate")
     alarmed: bool = Field(default=False, description="an alarm called for it, and days are still to be tried out")
+    fallen: bool = Field(default=False, description="that alarm was of something badly wrong")
     changed: date | None = Field(default=None, description="since when the champion's loss is higher, if it is")
     since: date | None = Field(default=None, description="the first day that is learned from, where it is not all")
     tried: str = Field(default="", description="what came of trying days out")
-    trials: int = Field(default=0, description="models that were fitted to find that out")
+    cost: int = Field(default=1, description="what it cost to find that out and to fit, in fits of all days")
 
     @property
     def training_rows(self) -> int:

@@ -38,7 +38,7 @@ class DeclaredRetraining:
         self._triggers = trigger_policy(pipeline)
         self._champion: Champion | None = None
         self._trained = 0
-        self._alarmed = False
+        self._alarmed = self._fallen = False
         self._attempts: list[Attempt] = []
         self._judged_on: list[set[date]] = []
         self._said: dict[date, tuple[str, Array]] = {}
@@ -67,6 +67,7 @@ class DeclaredRetraining:
     def _ask(self, known: Known) -> Decision:
         verdict = self._triggers.decide(self._measured(known))
         self._alarmed = verdict.inputs["role"] in (Role.ALARM, Role.FALL)
+        self._fallen = verdict.inputs["role"] == Role.FALL
         return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
 
     def _matured(self, known: Known, day: date, version: str, answers: Array) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from jobs.data.training_data import TrainingData
 from jobs.evaluation.paired_losses import paired_day
+from jobs.evaluation.usual_days import newest_days
 from jobs.models.prediction import Array, predict
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion
 from tidewheel.policies.probation import PairedDay, ProbationMeasurement
 from tidewheel.spec import Pipeline
-
-USUAL_DAYS = 42
-"""Days before the promotion that tell how far the days of two models differ."""
 
 
 @dataclass
@@ -47,9 +46,11 @@ class Probation:
         )
 
 
-def usual_days(pipeline: Pipeline, known: Known, ours: Champion, theirs: Champion) -> tuple[PairedDay, ...]:
-    """Both models on the newest matured days before the promotion."""
-    days = [day.day for day in known.matured()[-USUAL_DAYS:]]
+def usual_days(
+    pipeline: Pipeline, known: Known, chosen: TrainingData, ours: Champion, theirs: Champion
+) -> tuple[PairedDay, ...]:
+    """Both models on the newest days before the promotion."""
+    days = [day.day for day in newest_days(chosen)]
     rows = known.labelled(days)
     said = [predict(one.fit.model, rows.frame, pipeline.task) for one in (ours, theirs)]
     pairs = []

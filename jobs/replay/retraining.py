@@ -63,6 +63,7 @@ class Training:
         fits: models fitted, a refit after the gate counted too.
         rows: rows that the promoted (or refused) model learned from.
         cpu_seconds: what fitting cost on one thread.
+        days_tried: what came of trying out which days teach most; empty where nothing was tried.
     """
 
     as_of: date
@@ -73,6 +74,7 @@ class Training:
     fits: int
     rows: int
     cpu_seconds: float
+    days_tried: str = ""
 
 
 class Retraining(Protocol):

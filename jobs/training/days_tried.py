@@ -63,12 +63,15 @@ def try_days_out(job: Job, chosen: TrainingData) -> TrainingData:
             chosen.since,
             _Candidate(model, contract),
             date.fromisoformat(champion.train_end),
+            chosen.fallen,
         )
     except (Untrusted, RegistryError, DataRefused, ModelRefused) as error:
         log.warning("which days teach most could not be tried out: %s", error)
         tried = f"which days teach most could not be tried out ({error})"
         return settled.learning_since(chosen.since).model_copy(update={"tried": tried})
-    return settled.learning_since(found.first).model_copy(update={"tried": found.words, "trials": len(found.fits)})
+    learned = settled.learning_since(found.first)
+    cost = found.cost(learned.training_rows, chosen.training_rows)
+    return learned.model_copy(update={"tried": found.words, "cost": cost})
 
 
 def _fit(job: Job) -> Any:
@@ -80,10 +83,13 @@ def _fit(job: Job) -> Any:
 
 
 def _losses(job: Job) -> Any:
-    def losses(candidate: _Candidate, days: Sequence[LabelledDay]) -> Array:
-        rows = labelled_rows(job.lake, job.pipeline, days)
-        frame = model_frame(rows, candidate.contract or job.pipeline.features)
-        said = predict(candidate.model, frame, job.pipeline.task)
-        return row_losses(job.pipeline.metric, rows[job.pipeline.labels.column].to_numpy(), said)
+    def losses(candidate: _Candidate, days: Sequence[LabelledDay]) -> list[Array]:
+        found = []
+        for day in days:
+            rows = labelled_rows(job.lake, job.pipeline, [day])
+            frame = model_frame(rows, candidate.contract or job.pipeline.features)
+            said = predict(candidate.model, frame, job.pipeline.task)
+            found.append(row_losses(job.pipeline.metric, rows[job.pipeline.labels.column].to_numpy(), said))
+        return found
 
     return losses

@@ -259,7 +259,7 @@ class Fall:
     """
 
     loss: str
-    days: int = 2
+    days: int = 3
     minimum_excess: float = 0.2
     t: float = 5.0
     window_days: int = 28

@@ -166,7 +166,8 @@ class Budget:
 
     A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without
     a pause, evenly spaced trainings keep more. The first model costs nothing. Whoever asked, a fit is paid for; but no
-    deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the policy for months.
+    deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
+    policy for months.
 
     Attributes:
         fits: that come in a period.

@@ -181,7 +181,9 @@ def test_quiet_times_save_fits_and_a_refit_takes_two(tmp_path: Path) -> None:
     )
     assert policy.decide(replace(spent, quality=quality(0.1))).outcome is Outcome.FIRED  # that one is for alarms
     nothing = replace(spent, attempts=(first, replace(second, fits=3)), quality=quality(0.1))
-    assert sentence(policy, nothing).endswith("but the budget is used up (one fit in 20 days, at most 3 saved): the next in 10 days")
+    assert sentence(policy, nothing).endswith(
+        "but the budget is used up (one fit in 20 days, at most 3 saved): the next in 10 days"
+    )
 
 
 def test_a_steady_need_is_met_evenly_and_never_above_the_rate(default: TriggerPolicy) -> None:
