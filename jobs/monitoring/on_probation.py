@@ -7,10 +7,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.evaluation.paired_losses import paired_day
-from jobs.models import registry
+from jobs.models import registry, standing
 from jobs.models.files import Untrusted
 from jobs.models.prediction import model_frame, predict
-from jobs.models.standing import standing
 from jobs.monitoring.labelled_predictions import BATCH, ONLINE, SOURCE, labelled_predictions
 from tidewheel.errors import RegistryError
 from tidewheel.ledger.models import Models
@@ -127,7 +126,7 @@ def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date) 
 
 def _ended_otherwise(job: Job, row: ProbationRow) -> Verdict | None:
     """What ended probation beside the days: somebody made another version champion."""
-    champion = standing(job.settings, job.pipeline).version
+    champion = standing.standing(job.settings, job.pipeline).version
     if champion == row.version:
         return None
     if champion == row.predecessor:
