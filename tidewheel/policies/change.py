@@ -28,6 +28,8 @@ def changed_since(quality: Sequence[DayQuality]) -> date | None:
         loses more.
     """
     days = sorted({q.day: q for q in quality}.values(), key=lambda q: q.day)
+    if not days:
+        return None
     days = [q for q in days if q.day > days[-1].day - timedelta(days=LOOK_BACK_DAYS)]
     losses = [q.loss - (q.expected_loss or 0.0) for q in days]
     best, since = LEAST_T, None

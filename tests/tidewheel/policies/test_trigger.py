@@ -186,6 +186,22 @@ def test_quiet_times_save_fits_and_a_refit_takes_two(tmp_path: Path) -> None:
     )
 
 
+def test_a_fall_waits_for_no_cool_down_and_for_no_budget(default: TriggerPolicy) -> None:
+    calm = quality(0.0, days=20)
+    fallen = tuple(replace(q, loss=q.loss + 0.3) if q.day >= before(4) else q for q in calm)
+    spent = (Attempt(before(90), Ended.PROMOTED), *[Attempt(before(5), Ended.PROMOTED)] * 3)
+    measured = replace(CALM, champion_as_of=before(5), attempts=spent, quality=fallen)
+    verdict = default.decide(measured)
+    assert verdict.outcome is Outcome.FIRED
+    assert verdict.inputs["role"] == "fall"
+    assert verdict.sentence.startswith(
+        "fired: something is badly wrong (log-loss rose by 0.296 on each of the last 3 days, from 0.500)"
+    )
+    in_debt = replace(measured, attempts=(*spent, *[Attempt(before(5), Ended.PROMOTED)] * 3))
+    assert "the budget is used up" in sentence(default, in_debt)
+    assert not fires(default, replace(measured, quality=(*calm[3:], *fallen[:2])))  # two days are no fall
+
+
 def test_a_steady_need_is_met_evenly_and_never_above_the_rate(default: TriggerPolicy) -> None:
     measured, trained = replace(CALM, quality=quality(0.1), attempts=(Attempt(before(90), Ended.PROMOTED),)), []
     for day in range(420):
