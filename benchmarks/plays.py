@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jobs.evaluation.paired_losses import row_losses
 from jobs.models.metrics import measure
+from jobs.models.paired_losses import row_losses
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
 from jobs.replay.kept import Kept

@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
-from jobs.evaluation.paired_losses import paired_day
+from jobs.models.paired_losses import paired_day
 from tidewheel.ledger.probations import Probations
 
 if TYPE_CHECKING:

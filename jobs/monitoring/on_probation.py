@@ -6,9 +6,9 @@ import logging
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from jobs.evaluation.paired_losses import paired_day
 from jobs.models import registry, standing
 from jobs.models.files import Untrusted
+from jobs.models.paired_losses import paired_day
 from jobs.models.prediction import model_frame, predict
 from jobs.monitoring.labelled_predictions import BATCH, ONLINE, SOURCE, labelled_predictions
 from tidewheel.errors import RegistryError

@@ -8,7 +8,7 @@ from datetime import date
 from statistics import fmean
 
 from jobs.data.training_data import LabelledDay, TrainingData
-from jobs.evaluation.paired_losses import row_losses
+from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import Array, predict
 from jobs.monitoring.expectation import FIRST_DAYS, Expectation
 from jobs.replay.declared import DeclaredRetraining

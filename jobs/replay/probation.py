@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from jobs.data.training_data import TrainingData
-from jobs.evaluation.paired_losses import paired_day
 from jobs.evaluation.usual_days import newest_days
+from jobs.models.paired_losses import paired_day
 from jobs.models.prediction import Array, predict
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion

@@ -8,9 +8,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from jobs.data.training_data import labelled_rows
-from jobs.evaluation.paired_losses import row_losses
 from jobs.models import registry
 from jobs.models.files import Untrusted
+from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import model_frame, predict
 from jobs.models.standing import standing
 from jobs.training.fitting import fit, read_lesson
