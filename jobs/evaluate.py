@@ -131,7 +131,7 @@ def _judge(
     pipeline = job.pipeline
     learned_until = registry.judged_train_end(champion) if champion else ""
     if pipeline.on_probation:
-        days = newest_days(chosen)
+        days = newest_days(chosen.training)
     else:
         days = [day for day in chosen.holdout if str(day.day) > learned_until]
     rows = labelled_rows(job.lake, pipeline, days)

@@ -14,7 +14,9 @@ from jobs.models.paired_losses import paired_day
 from tidewheel.ledger.probations import Probations
 
 if TYPE_CHECKING:
-    from jobs.data.training_data import LabelledDay, TrainingData
+    from collections.abc import Sequence
+
+    from jobs.data.training_data import LabelledDay
     from jobs.job import Job
     from tidewheel.ledger import Ledger
     from tidewheel.policies.probation import PairedDay
@@ -26,15 +28,11 @@ MOST_ROWS = 1_000_000
 """Rows of these days that are read at most, so that large days take no more memory than a training does."""
 
 
-def newest_days(chosen: TrainingData) -> list[LabelledDay]:
-    """The newest days that were learned from, oldest first: as many as are of use, and no more rows than can be read.
-
-    Args:
-        chosen: what the challenger has learned from.
-    """
-    rows = np.cumsum([day.rows for day in reversed(chosen.training)])
+def newest_days(days: Sequence[LabelledDay]) -> list[LabelledDay]:
+    """The newest of some days, oldest first: as many as are of use, and no more rows than can be read."""
+    rows = np.cumsum([day.rows for day in reversed(days)])
     most = max(1, min(USUAL_DAYS, int((rows <= MOST_ROWS).sum())))
-    return [*chosen.training[-most:]]
+    return [*days[-most:]]
 
 
 def recent(pipeline: Pipeline, judged: Judged) -> Judged:

@@ -6,6 +6,9 @@ import logging
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import labelled_days, labelled_rows, matured_until
+from jobs.evaluation.judging import Judged
+from jobs.evaluation.usual_days import newest_days, pairs
 from jobs.models import registry, standing
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import paired_day
@@ -72,6 +75,9 @@ def judge_probation(
         with failures.named(f"comparison of versions {row.version} and {row.predecessor} on {day}"):
             if pair := _compare(job, row, predecessor, day):
                 found.append(pair)
+    if all(str(day) > row.as_of for day in before):
+        with failures.named(f"how far the days of versions {row.version} and {row.predecessor} differ"):
+            found += _usual_days(job, row, predecessor)
     probations.keep_days(name, row.version, row.predecessor, found, now)
     known = probations.days(name, row.version, row.predecessor)
     evidence = ProbationMeasurement(
@@ -107,6 +113,19 @@ def _days_of(job: Job, row: ProbationRow, matured: date, measured: set[date], be
     first = date.fromisoformat(row.as_of) + timedelta(days=1)
     since = [first + timedelta(days=n) for n in range((matured - first).days + 1)]
     return [day for day in since if day in measured or day not in before]
+
+
+def _usual_days(job: Job, row: ProbationRow, predecessor: _Predecessor) -> list[PairedDay]:
+    """Both versions on days before the promotion, where `evaluate` has compared the version with another one."""
+    pipeline = job.pipeline
+    known, _ = labelled_days(job.lake, pipeline, matured_until(pipeline, date.fromisoformat(row.as_of)))
+    rows = labelled_rows(job.lake, pipeline, newest_days(known))
+    ours = registry.load_model(job.settings, pipeline.name, row.version)
+    contract = registry.contract(job.settings, pipeline.name, row.version)
+    said = predict(ours, model_frame(rows, contract), pipeline.task)
+    theirs = predict(predecessor.model, model_frame(rows, predecessor.contract), pipeline.task)
+    truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
+    return pairs(pipeline, Judged(rows, truth, said, theirs, row.predecessor))
 
 
 def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date) -> PairedDay | None:

@@ -79,7 +79,7 @@ class ProbationRetraining(DeclaredRetraining):
         made = Challenger(version.fit, version.fit, 1, 0.0)
         self._expected[version.version] = Expectation(line=meaning(self._pipeline, known, chosen, made, before))
         if predecessor is not None:
-            usual = usual_days(self._pipeline, known, chosen, version, predecessor) if predecessor is before else ()
+            usual = usual_days(self._pipeline, known, chosen, version, predecessor)
             self._probation = Probation(version, predecessor, usual)
 
     def _predecessor(self) -> Champion | None:

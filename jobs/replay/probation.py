@@ -50,7 +50,7 @@ def usual_days(
     pipeline: Pipeline, known: Known, chosen: TrainingData, ours: Champion, theirs: Champion
 ) -> tuple[PairedDay, ...]:
     """Both models on the newest days before the promotion."""
-    days = [day.day for day in newest_days(chosen)]
+    days = [day.day for day in newest_days(chosen.training)]
     rows = known.labelled(days)
     said = [predict(one.fit.model, rows.frame, pipeline.task) for one in (ours, theirs)]
     pairs = []
