@@ -16,7 +16,7 @@ from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.on_probation import judge_probation
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.streams import stream_alarms
-from jobs.monitoring.trigger_measurement import day_qualities, trigger_measurement
+from jobs.monitoring.trigger_measurement import day_qualities, pooled_days, trigger_measurement
 from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.policies.trigger import trigger_policy
@@ -80,7 +80,7 @@ def work(job: Job) -> Result:
 def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     """Keep the excess loss over the trigger's window with its error, under the newest matured day."""
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
-    qualities = day_qualities(job, ledger, day)
+    qualities = day_qualities(job, ledger, day, pooled_days(job))
     for version in {quality.version for quality in qualities if quality.day == matured}:
         pooled = excess_loss([quality for quality in qualities if quality.version == version])
         figures = {

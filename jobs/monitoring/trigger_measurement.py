@@ -75,10 +75,17 @@ def trigger_measurement(
     )
 
 
-def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]:
-    """How the predictions of the days turned out whose labels had matured by a day, from the ledger's figures."""
+def day_qualities(job: Job, ledger: Ledger, day: date, days: int | None = None) -> tuple[DayQuality, ...]:
+    """How the predictions of the days turned out whose labels had matured by a day, from the ledger's figures.
+
+    Args:
+        job: names pipeline and settings.
+        ledger: holds the figures.
+        day: the partition.
+        days: the newest that are looked at; None: as many as any reason looks back to.
+    """
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
-    first = matured - timedelta(days=_longest_window(job) - 1)
+    first = matured - timedelta(days=(days or max(pooled_days(job), LOOK_BACK_DAYS)) - 1)
     found: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in ledger.figures_of_days(job.pipeline.name, str(first), str(matured), set(FIGURES[job.pipeline.task])):
         if not row.slice:
@@ -238,7 +245,7 @@ def _matured_rows(job: Job, day: date, as_of: date | None) -> tuple[int, int]:
     return known, new
 
 
-def _longest_window(job: Job) -> int:
+def pooled_days(job: Job) -> int:
+    """Days that the longest of the reasons pools."""
     triggers = job.pipeline.triggers
-    pooled = (part.window_days for part in (triggers.performance, triggers.concept_drift) if part)
-    return max((*pooled, LOOK_BACK_DAYS))
+    return max((part.window_days for part in (triggers.performance, triggers.concept_drift) if part), default=14)
