@@ -14,7 +14,6 @@ from jobs.models.files import Untrusted
 from jobs.models.paired_losses import paired_day
 from jobs.models.prediction import model_frame, predict
 from jobs.monitoring.labelled_predictions import BATCH, ONLINE, SOURCE, labelled_predictions
-from tidewheel.errors import RegistryError
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.probations import RETURNED, Probations
 from tidewheel.mlflow_api import NotInRegistry
@@ -61,7 +60,7 @@ def judge_probation(
         return _close(job, ledger, row, ended, None, now)
     try:
         predecessor = _Predecessor(job, row.predecessor)
-    except (Untrusted, NotInRegistry, RegistryError) as error:
+    except (Untrusted, NotInRegistry) as error:
         sentence = (
             f"version {row.predecessor}, the predecessor of version {row.version}, cannot be opened ({error}): nothing "
             f"can be compared, and version {row.version} stays"

@@ -15,7 +15,8 @@ from jobs.models.prediction import model_frame, predict
 from jobs.models.standing import standing
 from jobs.training.fitting import fit, read_lesson
 from jobs.training.recency import Trial, choose_days
-from tidewheel.errors import DataRefused, ModelRefused, RegistryError
+from tidewheel.errors import DataRefused, ModelRefused
+from tidewheel.mlflow_api import NotInRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def try_days_out(job: Job, chosen: TrainingData) -> TrainingData:
             date.fromisoformat(champion.train_end),
             chosen.fallen,
         )
-    except (Untrusted, RegistryError, DataRefused, ModelRefused) as error:
+    except (Untrusted, NotInRegistry, DataRefused, ModelRefused) as error:
         log.warning("which days teach most could not be tried out: %s", error)
         tried = f"which days teach most could not be tried out ({error})"
         return settled.learning_since(chosen.since).model_copy(update={"tried": tried})
