@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from statistics import fmean
 
-from tidewheel.policies.trigger_facts import DayQuality
+from tidewheel.policies.trigger_facts import DayQuality, losses_beyond_expectation
 
 LOOK_BACK_DAYS = 42
 LEAST_BEFORE, LEAST_SINCE = 5, 2
@@ -20,7 +20,8 @@ def changed_since(quality: Sequence[DayQuality]) -> date | None:
     """The first day of a higher loss; None where no division of the days shows one.
 
     Args:
-        quality: days of whichever versions predicted them, in any order.
+        quality: days of whichever versions predicted them, in any order. Where all of them have an expectation, the
+            loss beyond it is looked at, else the loss.
 
     Returns:
         The day after the division of the newest days whose two sides differ most, in standard errors (the maximal
@@ -31,7 +32,7 @@ def changed_since(quality: Sequence[DayQuality]) -> date | None:
     if not days:
         return None
     days = [q for q in days if q.day > days[-1].day - timedelta(days=LOOK_BACK_DAYS)]
-    losses = [q.loss - (q.expected_loss or 0.0) for q in days]
+    losses = losses_beyond_expectation(days)
     best, since = LEAST_T, None
     for first in range(LEAST_BEFORE, len(days) - LEAST_SINCE + 1):
         if (t := _t(losses[:first], losses[first:])) >= best:

@@ -17,6 +17,7 @@ from tidewheel.policies.trigger_facts import (
     TriggerMeasurement,
     bias,
     excess_loss,
+    losses_beyond_expectation,
     mean_over_days,
 )
 
@@ -275,10 +276,11 @@ class Fall:
         before = [q for q in measured.quality if first - timedelta(days=self.window_days) <= q.day < first]
         if len(before) < self.minimum_days:
             return None
-        excess = [q.loss - (q.expected_loss or 0.0) for q in before]
+        losses = losses_beyond_expectation([*before, *newest])
+        excess = losses[: len(before)]
         usual, level = fmean(excess), fmean(q.loss for q in before)
         error = stdev(excess) * math.sqrt(1 + 1 / len(excess))
-        rises = [q.loss - (q.expected_loss or 0.0) - usual for q in newest]
+        rises = [loss - usual for loss in losses[len(before) :]]
         sure = min(Mean(rise, error, len(excess)).surety for rise in rises)
         if min(rises) < self.minimum_excess * level or sure < self.t:
             return None
