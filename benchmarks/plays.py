@@ -1,4 +1,8 @@
-"""What a pipeline's default policy does with a history, beside models that stay, weekly ones and an equal calendar."""
+"""What a pipeline's default policy does with a history, beside models that stay, weekly ones and an equal calendar.
+
+The calendar costs as much CPU time as the default, or a little more: what a fit of so many rows costs is estimated from
+weekly's fits. Its trainings are spread evenly, learn from all days, and are promoted unseen.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from jobs.models.metrics import measure
+from jobs.models.paired_losses import row_losses
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
 from jobs.replay.kept import Kept
@@ -18,8 +25,15 @@ from jobs.replay.play import Play, play
 from jobs.replay.policies import Declared, Fixed, spread
 from tidewheel.partitions import PartitionRange
 
-HEAD = "fits", "weekly fits", "alarms", "refused", "answered", "loss weekly", "default", "equal", "frozen", "kept"
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HEAD = (
+    *("trainings", "calendar's", "alarms", "back", "answered", "loss weekly", "default", "equal", "frozen", "kept"),
+    "default less equal, 95%",
+)
 NAME, COLUMN = 36, 12
+RESAMPLES = 2_000
 """Widths of the table."""
 
 
@@ -28,20 +42,22 @@ class Outcome:
     """What came of one history.
 
     Attributes:
-        fits: by the default policy, after the first model.
-        weekly_fits: by a weekly calendar, after the first model.
+        trainings: by the default policy, after the first model.
+        calendar: trainings of the calendar of equal cost, after the first model.
         alarms: trainings that were called for because something was found wrong.
-        refused: challengers that the gate did not let through.
+        back: challengers that were refused, or sent back from probation.
         answered: days from a turn to the first training that an alarm called for; NaN: none.
-        losses: of the default, the frozen and the weekly model, and of the calendar with equal fits.
+        losses: of the default, the frozen and the weekly model, and of the calendar of equal cost.
+        by_day: sums of the losses of the default and of that calendar, day by day; squared errors of a regression.
     """
 
-    fits: int
-    weekly_fits: int
+    trainings: int
+    calendar: int
     alarms: int
-    refused: int
+    back: int
     answered: float
     losses: tuple[float, ...]
+    by_day: NDArray[np.float64]
 
 
 def outcome(history: History, played: PartitionRange, seed: int, turn: date | None = None) -> Outcome:
@@ -53,26 +69,46 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
         seed: of the models.
         turn: a day on which something happens at once.
     """
-    pipeline, truth = history.pipeline, history.taken(history.days_of(played)).truth
+    pipeline, rows = history.pipeline, history.taken(history.days_of(played))
 
     def loss(one: Play) -> float:
-        return measure(truth, one.answers, pipeline.task)[pipeline.metric]
+        return measure(rows.truth, one.answers, pipeline.task)[pipeline.metric]
+
+    def by_day(one: Play) -> NDArray[np.float64]:
+        losses = row_losses(pipeline.metric, rows.truth, one.answers)
+        return np.bincount(pd.factorize(rows.days)[0], losses)
 
     with tempfile.TemporaryDirectory() as folder:
         fitter = Fitter(pipeline, seed, Kept(Path(folder)))
         default = play(history, Declared("spec", pipeline), played, fitter)
-        calendars = [frozenset[date](), frozenset(played.days[6:-1:7]), spread(played, default.fits)]
-        fixed = [play(history, Fixed("calendar", pipeline, chosen), played, fitter) for chosen in calendars]
+        calendars = [frozenset[date](), frozenset(played.days[6:-1:7])]
+        frozen, weekly = (play(history, Fixed("calendar", pipeline, days), played, fitter) for days in calendars)
+        days = equal_days(history, played, default, weekly)
+        equal = play(history, Fixed("calendar", pipeline, days), played, fitter)
     fired = [decision.day for decision in default.decisions if decision.fired and decision.alarms]
     after = [day for day in fired if turn and day >= turn]
     return Outcome(
-        fits=default.fits - 1,
-        weekly_fits=len(calendars[1]),
+        trainings=len(default.trainings) - 1,
+        calendar=len(days),
         alarms=len(fired),
-        refused=default.rejections,
+        back=default.rejections + sum(decision.returned for decision in default.decisions),
         answered=float((after[0] - turn).days) if turn and after else float("nan"),
-        losses=(loss(default), *(loss(one) for one in fixed)),
+        losses=tuple(loss(one) for one in (default, frozen, weekly, equal)),
+        by_day=np.array([by_day(default), by_day(equal)]),
     )
+
+
+def equal_days(history: History, played: PartitionRange, default: Play, weekly: Play) -> frozenset[date]:
+    """The days of the smallest even calendar that costs as much CPU time as a play did."""
+    rows, seconds = zip(*((one.rows, one.cpu_seconds) for one in weekly.trainings), strict=True)
+    slope, fixed = np.polyfit(rows, seconds, 1)
+    spent = sum(training.cpu_seconds for training in default.trainings[1:])
+    for models in range(1, len(played.days)):
+        days = spread(played, models)
+        known = [sum(day.rows for day in history.on(day).matured()) for day in days]
+        if sum(max(0.0, fixed + slope * count) for count in known) >= spent:
+            return days
+    return frozenset(played.days[:-1])
 
 
 def head(of: str) -> str:
@@ -82,11 +118,21 @@ def head(of: str) -> str:
 
 def line(name: str, outcomes: Sequence[Outcome]) -> str:
     """One line: means, losses above weekly's in percent of it, and the share of weekly's gain that was kept."""
-    counts = np.mean([[one.fits, one.weekly_fits, one.alarms, one.refused] for one in outcomes], axis=0)
+    counts = np.mean([[one.trainings, one.calendar, one.alarms, one.back] for one in outcomes], axis=0)
     answered = [one.answered for one in outcomes if not np.isnan(one.answered)]
     default, frozen, weekly, equal = np.mean([one.losses for one in outcomes], axis=0)
     above = [100 * (loss / weekly - 1) for loss in (default, equal, frozen)]
     kept = f"{(frozen - default) / (frozen - weekly):.0%}" if above[2] > 1 else ""
     days = f"{np.mean(answered):.0f} ({len(answered)}/{len(outcomes)})" if answered else ""
     texts = [*(f"{count:.1f}" for count in counts), days, f"{weekly:.4g}", *(f"{share:+.1f}%" for share in above), kept]
+    texts.append(compared(outcomes))
     return f"{name:<{NAME}}" + "".join(f"{text:>{COLUMN}}" for text in texts)
+
+
+def compared(outcomes: Sequence[Outcome]) -> str:
+    """How much more the default loses than the calendar, in percent, with an interval from days drawn as blocks."""
+    days = np.sum([one.by_day for one in outcomes], axis=0)
+    drawn = np.random.default_rng(0).integers(0, days.shape[1], (RESAMPLES, days.shape[1]))
+    ours, theirs = (sums[drawn].sum(axis=1) for sums in days)
+    low, high = np.percentile(ours / theirs - 1, [2.5, 97.5])
+    return f"   {days[0].sum() / days[1].sum() - 1:+.2%} ({low:+.2%} to {high:+.2%})"

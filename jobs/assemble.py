@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from jobs.data.staleness import stale_days, stale_sentence
 from jobs.data.training_data import choose_training_data, keep_training_data
 from jobs.job import Job, Result, run
-from jobs.monitoring.trigger_measurement import attempts
+from jobs.models.standing import standing
+from jobs.monitoring.trigger_measurement import attempts, day_qualities
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.nothing_new import fingerprint, repeated
 from tidewheel.ledger import Ledger
+from tidewheel.policies.change import changed_since
 from tidewheel.policies.trigger_facts import undecided
 from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from jobs.data.training_data import TrainingData
+
+
+ALARMS = (Role.ALARM, Role.FALL)
 
 
 def work(job: Job) -> Result:
     """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
     with refusal_is_a_verdict(job):
-        chosen = choose_training_data(job.lake, job.pipeline, job.partitions.last, _held_days(job))
+        chosen = _chosen(job)
     if sentence := repeated(job, chosen):
         _answer_the_wish(job, str(chosen.as_of), sentence)
         return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
@@ -41,24 +50,51 @@ def work(job: Job) -> Result:
         },
         links={"Training data, by hash": path},
         sentence=f"{chosen.training_rows:,} rows of {len(chosen.training)} days ({first} to {last}) to train on, "
-        f"{len(chosen.holdout)} later days kept for the gate" + stale_sentence(job.pipeline, stale),
+        + _kept_words(chosen)
+        + stale_sentence(job.pipeline, stale),
     )
+
+
+def _chosen(job: Job) -> TrainingData:
+    """The days to learn from, and those kept for the gate.
+
+    Raises:
+        DataRefused: too few days or rows.
+    """
+    pipeline, day = job.pipeline, job.partitions.last
+    if not pipeline.on_probation:
+        return choose_training_data(job.lake, pipeline, day, _held_days(job))
+    chosen = choose_training_data(job.lake, pipeline, day, held=0)
+    champion = standing(job.settings, pipeline).champion
+    if champion is None:
+        return chosen
+    since = date.fromisoformat(champion.learned_since) if champion.learned_since else None
+    if (role := _called_for_by(job)) not in ALARMS:
+        return chosen.learning_since(since)
+    changed = changed_since(day_qualities(job, Ledger.open(job.settings), day))
+    return chosen.model_copy(update={"alarmed": True, "fallen": role == Role.FALL, "changed": changed, "since": since})
+
+
+def _kept_words(chosen: TrainingData) -> str:
+    if not chosen.holdout:
+        return "none kept for the gate: the days that follow judge the version"
+    return f"{len(chosen.holdout)} later days kept for the gate"
 
 
 def _held_days(job: Job) -> int:
     """How many days the gate gets, by who called for the training and by what it could not tell before."""
     told = attempts(job.lake, Ledger.open(job.settings), job.pipeline.name, datetime.now(UTC), job.partitions.last)
-    return job.pipeline.held_days(_called_for_by_an_alarm(job), undecided(told))
+    return job.pipeline.held_days(_called_for_by(job) in ALARMS, undecided(told))
 
 
-def _called_for_by_an_alarm(job: Job) -> bool:
-    """Whether the wish that this run answers is monitoring's, and came of something found wrong."""
+def _called_for_by(job: Job) -> str | None:
+    """On whose behalf monitoring made the wish that this run answers; None where it made none."""
     ledger, name = Ledger.open(job.settings), job.pipeline.name
     if (wish := ledger.open_request(name)) is None or wish.day is None:
-        return False
+        return None
     # all of them: while the platform catches up, many nights may have decided since
     fired = ledger.verdicts(name, Kind.TRIGGER, limit=None, outcome=Outcome.FIRED)
-    return next((row.inputs.get("role") == Role.ALARM for row in fired if row.subject == wish.day), False)
+    return next((row.inputs.get("role") for row in fired if row.subject == wish.day), None)
 
 
 def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:

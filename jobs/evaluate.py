@@ -13,6 +13,7 @@ from jobs.evaluation.comparison_report import DayLosses, comparison_page
 from jobs.evaluation.evidence import CARD_FILE, keep_evidence
 from jobs.evaluation.footprint import footprint
 from jobs.evaluation.judging import Judged, gate_policy, measure_judged
+from jobs.evaluation.usual_days import keep_usual_days, newest_days, recent
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.files import Untrusted
@@ -62,7 +63,8 @@ def work(job: Job) -> Result:
     champion = _champion_of(job, challenger)
     model = registry.load_judged_model(job.settings, challenger)
     with refusal_is_a_verdict(job):
-        judged = _judge(job, chosen, model, challenger, champion)
+        paired = _judge(job, chosen, model, challenger, champion)
+    judged = recent(job.pipeline, paired)
     days = _content_of(chosen, judged)
     ledger, failures = Ledger.open(job.settings), PartialFailures()
     measured = measure_judged(
@@ -89,9 +91,12 @@ def work(job: Job) -> Result:
     links = _pages(job, challenger)
     with failures.named("the comparison page"):
         links["Report"] = _keep_report(job, chosen, judged, measured, verdict, failures)
+    if job.pipeline.on_probation and champion is not None:
+        with failures.named("how far the days of the two versions differ"):
+            keep_usual_days(job, ledger, paired, version, champion.version or "")
     _write_down(job, ledger, challenger, champion, verdict, card)
     return Result(
-        inputs={name: value for name, value in chosen.inputs.items() if _is_held_out(chosen, name)},
+        inputs={name: value for name, value in chosen.inputs.items() if _is_judged_on(judged, name)},
         figures=_figures(job.pipeline, measured, verdict),
         links=links,
         sentence=verdict.sentence,
@@ -122,10 +127,13 @@ def _answering(job: Job) -> str:
 def _judge(
     job: Job, chosen: TrainingData, model: Model, challenger: ModelVersionRow, champion: ModelVersionRow | None
 ) -> Judged:
-    """Ask both models about the holdout days that neither has learned from."""
+    """Ask both models about the holdout days that neither has learned from; about the newest days where none is."""
     pipeline = job.pipeline
     learned_until = registry.judged_train_end(champion) if champion else ""
-    days = [day for day in chosen.holdout if str(day.day) > learned_until]
+    if pipeline.on_probation:
+        days = newest_days(chosen.training)
+    else:
+        days = [day for day in chosen.holdout if str(day.day) > learned_until]
     rows = labelled_rows(job.lake, pipeline, days)
     rows = with_landed_columns(job.lake, rows, pipeline.key, rows[PARTITION], sorted(pipeline.gate.columns))
     truth = rows[pipeline.labels.column].to_numpy()
@@ -277,8 +285,8 @@ def _pages(job: Job, challenger: ModelVersionRow) -> dict[str, str]:
     return {**pages, "Model card": f"{pages['MLflow run']}/artifacts/{CARD_FILE}"} if pages else {}
 
 
-def _is_held_out(chosen: TrainingData, name: str) -> bool:
-    return name.split("/")[1] in {str(day.day) for day in chosen.holdout}
+def _is_judged_on(judged: Judged, name: str) -> bool:
+    return name.split("/")[1] in set(judged.rows[PARTITION])
 
 
 def _figures(pipeline: Pipeline, measured: GateMeasurement, verdict: Verdict) -> dict[str, float | str | None]:

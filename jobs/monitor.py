@@ -14,10 +14,11 @@ from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, d
 from jobs.monitoring.expectation import UNKNOWN, expectations
 from jobs.monitoring.labelled_day import day_predictions
 from jobs.monitoring.measured_days import measure_days
+from jobs.monitoring.on_probation import judge_probation
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.request_checks import check_requests
 from jobs.monitoring.streams import stream_alarms
-from jobs.monitoring.trigger_measurement import day_qualities, trigger_measurement
+from jobs.monitoring.trigger_measurement import day_qualities, pooled_days, trigger_measurement
 from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.policies.trigger import trigger_policy
@@ -46,6 +47,9 @@ def work(job: Job) -> Result:
     moved = _judge_drift(job, ledger, drift, now)
     with step("performance"):
         performances = measure_days(job, ledger, now, failures)
+    tried = None
+    with failures.named("the version on probation"), step("probation"):
+        tried = judge_probation(job, ledger, [found.day for found in performances], now, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)
     with failures.named("the estimate from predictions alone"):
@@ -71,6 +75,7 @@ def work(job: Job) -> Result:
                 drift_words(drift),
                 _performance_words(job, performances[-1]),
                 *([checked.sentence.partition(": ")[2]] if checked else []),
+                *([tried.sentence] if tried else []),
                 verdict.sentence,
             ]
         ),
@@ -80,7 +85,7 @@ def work(job: Job) -> Result:
 def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     """Keep the excess loss over the trigger's window with its error, under the newest matured day."""
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
-    qualities = day_qualities(job, ledger, day)
+    qualities = day_qualities(job, ledger, day, pooled_days(job))
     for version in {quality.version for quality in qualities if quality.day == matured}:
         pooled = excess_loss([quality for quality in qualities if quality.version == version])
         figures = {

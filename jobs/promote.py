@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
 from jobs.models import registry
+from jobs.models.on_probation import begin_probation
 from jobs.models.reviews import keep_review
 from jobs.models.standing import objection_to, standing_before
 from jobs.models.wanted_version import needs_approval, overrule
@@ -48,10 +49,12 @@ def work(job: Job) -> Result:
     tags = {registry.PREVIOUS_VERSION: before.version}
     registry.tag_version(settings, version, tags)
     _note(job, number)  # before the alias moves, so that the way back is always known
+    begin_probation(job, version, before.version)
     registry.set_alias(settings, name, registry.CHAMPION, number)
     instead = f" instead of version {before.version}" if before.version else ", the first"
+    judged = "; the nights that follow judge it" if job.pipeline.on_probation and before.version else ""
     why = f" (override: {job.options.override_reason})" if overridden else ""
-    return _result(job, version, promoted=True, sentence=f"version {number} is the champion now{instead}{why}")
+    return _result(job, version, promoted=True, sentence=f"version {number} is the champion now{instead}{why}{judged}")
 
 
 def _keep_review(job: Job, version: ModelVersionRow) -> str:

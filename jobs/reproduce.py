@@ -119,8 +119,8 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     told = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
     compared = [Comparison(us, len(golden), "golden rows", True, float(np.max(told)))]
     held = _held_out(lake, pipeline, chosen, notes)
-    if version.judged_train_end:
-        later, which = _later(lake, pipeline, last_day, len(chosen.holdout))
+    if version.judged_train_end or not chosen.holdout:
+        later, which = _later(lake, pipeline, last_day, len(chosen.holdout) or pipeline.training.holdout_days)
         if len(later):
             compared.append(_compare(us, which, later, fitted.model, registered, task))
         else:
@@ -157,7 +157,9 @@ def _fitted(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> tupl
 
 
 def _held_out(lake: Lake, pipeline: Pipeline, chosen: TrainingData, notes: list[str]) -> pd.DataFrame:
-    """Rows of the days that it was judged on; none where these are gone."""
+    """Rows of the days that it was judged on; none where these are gone, or where later days judged it."""
+    if not chosen.holdout:
+        return pd.DataFrame()
     try:
         return model_frame(labelled_rows(lake, pipeline, chosen.holdout), pipeline.features)
     except LakeError as error:

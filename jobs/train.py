@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput
 from mlflow.models import infer_signature
 
-from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
+from jobs.data.training_data import TRAINING_DATA_FILE, keep_training_data, read_training_data
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.contract import write_contract
@@ -28,6 +28,7 @@ from jobs.packaging.acceptance import Accepted, check_file, check_requests
 from jobs.partial_failures import PartialFailures
 from jobs.training.boosting import checkpoint_folder
 from jobs.training.challenger import Challenger, make_challenger
+from jobs.training.days_tried import try_days_out
 from jobs.training.estimators import missing_gpu
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
@@ -50,7 +51,7 @@ MLFLOW_LONGEST = 6_000
 
 def work(job: Job) -> Result:
     """Train and register a challenger; a run that has registered its version already says so again."""
-    chosen = read_training_data(job.lake, job.run_id)
+    chosen = _settled(job, read_training_data(job.lake, job.run_id))
     failures, models = PartialFailures(), Models(Ledger.open(job.settings))
     restored = prepare(job.settings, job.pipeline.name)  # what was deleted in MLflow shows before the fit
     done = models.of_run(job.pipeline.name, job.run_id, chosen.data_hash)
@@ -72,7 +73,7 @@ def work(job: Job) -> Result:
         figures={
             "version": number,
             "rows": rows,
-            "fits": 2 if done.refit else 1,
+            "fits": 2 if done.refit else chosen.cost,
             "data_hash": chosen.data_hash,
             "device": parameters["device"],
             **{metric["key"]: metric["value"] for metric in logged["metrics"]},
@@ -80,8 +81,18 @@ def work(job: Job) -> Result:
         links=registry.pages(job.settings, done),
         warnings=failures.sentences,
         sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
-        + "; ".join([f"{last_day}", *([done.refit] if done.refit else []), *restored]),
+        + "; ".join([f"{last_day}", *(said for said in (done.refit, chosen.tried) if said), *restored]),
     )
+
+
+def _settled(job: Job, chosen: TrainingData) -> TrainingData:
+    """Which of the days to learn from, where an alarm has called for the training; kept, so that it is settled once."""
+    if not chosen.alarmed:
+        return chosen
+    with refusal_is_a_verdict(job):
+        settled = try_days_out(job, chosen)
+    keep_training_data(job.lake, job.run_id, settled)
+    return settled
 
 
 def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVersionRow:
@@ -150,6 +161,7 @@ def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow
         train_end=made.last_day.isoformat(),
         judged_train_end=chosen.training[-1].day.isoformat() if made.judged is not None else "",
         refit=made.refit,
+        learned_since=chosen.since.isoformat() if chosen.since else "",
         estimator=pipeline.training.estimator,
         files={**digests({model_name(pipeline.training.estimator): content}), **judged, **described},
         importances={},

@@ -38,6 +38,7 @@ training:
   holdout_days: 3
   minimum_rows: 300
 gate:
+  mode: {mode}
   floors: {floors}
 """
 
@@ -107,7 +108,8 @@ def make_parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     def make(name: str = "parcels", **keys: str) -> Parcels:
         dags = tmp_path / "dags"
         dags.mkdir(exist_ok=True)
-        filled = {"task": "classification", "estimator": "hist_gradient_boosting", "floors": "{roc_auc: 0.6}", **keys}
+        filled = {"task": "classification", "estimator": "hist_gradient_boosting", "floors": "{roc_auc: 0.6}"}
+        filled |= {"mode": "before", **keys}
         (dags / f"{name}.yaml").write_text(PIPELINE.format(name=name, **filled))
         database = f"sqlite:///{tmp_path}/ledger.db"
         for variable, value in {"HOME": tmp_path / "home", "PROJECT": tmp_path, "DATABASE_URL": database}.items():

@@ -50,6 +50,12 @@ class TrainingData(BaseModel):
     matured_until: date = Field(description="newest day whose labels are known on that day")
     training: tuple[LabelledDay, ...] = Field(description="days to learn from, oldest first")
     holdout: tuple[LabelledDay, ...] = Field(description="later days, kept for the gate")
+    alarmed: bool = Field(default=False, description="an alarm called for it, and days are still to be tried out")
+    fallen: bool = Field(default=False, description="that alarm was of something badly wrong")
+    changed: date | None = Field(default=None, description="since when the champion's loss is higher, if it is")
+    since: date | None = Field(default=None, description="the first day that is learned from, where it is not all")
+    tried: str = Field(default="", description="what came of trying days out")
+    cost: int = Field(default=1, description="what it cost to find that out and to fit, in fits of all days")
 
     @property
     def training_rows(self) -> int:
@@ -66,6 +72,11 @@ class TrainingData(BaseModel):
         """Every batch by `dataset/partition`, for the job's record."""
         batches = [b for d in (*self.training, *self.holdout) for b in (d.features, d.labels)]
         return {f"{b.dataset}/{b.partition}": b.content_hash for b in batches}
+
+    def learning_since(self, first: date | None) -> TrainingData:
+        """The same without the days before one; None: all of them."""
+        days = tuple(day for day in self.training if first is None or day.day >= first)
+        return self.model_copy(update={"training": days, "since": first})
 
 
 def data_hash(days: Sequence[LabelledDay]) -> str:
@@ -84,7 +95,7 @@ def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date, held: int 
         lake: the pipeline's lake.
         pipeline: its declaration.
         as_of: the day the training looks back from.
-        held: days to keep for the gate; None: as many as for the routine.
+        held: days to keep for the gate; None: as many as for the routine; 0: none, all are learned from.
 
     Raises:
         DataRefused: too few days, or fewer rows than `training.minimum_rows`.
@@ -122,7 +133,7 @@ def divide_days(
         days: days with labels, oldest first; later ones than have matured are not looked at.
         as_of: the day the training looks back from.
         lacking: days that could not be used, for the message.
-        held: days to keep for the gate; None: as many as for the routine.
+        held: days to keep for the gate; None: as many as for the routine; 0: none, all are learned from.
 
     Raises:
         DataRefused: too few days, or fewer rows than `training.minimum_rows`.
@@ -130,8 +141,8 @@ def divide_days(
     until = matured_until(pipeline, as_of)
     matured = [day for day in days if day.day <= until]
     declared = pipeline.held_days()
-    held = min(held or declared, max(declared, len(matured) // 4))
-    learned, holdout = matured[:-held], matured[-held:]
+    kept = declared if held is None else min(held, max(declared, len(matured) // 4))
+    learned, holdout = (matured[:-kept], matured[-kept:]) if kept else (matured, [])
     if learned and pipeline.training.window_days is not None:
         first = learned[-1].day - timedelta(days=pipeline.training.window_days - 1)
         learned = [day for day in learned if day.day >= first]

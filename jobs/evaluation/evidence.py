@@ -72,7 +72,8 @@ def keep_evidence(
         parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
     )
     card = model_card(facts, failures)
-    known = {f"holdout_{name}": value for name, value in measured.challenger.items() if value == value}
+    judged_on = "recent" if pipeline.on_probation else "holdout"
+    known = {f"{judged_on}_{name}": value for name, value in measured.challenger.items() if value == value}
     with registry.asking(settings) as client:
         for name, value in known.items():
             client.log_metric(version.mlflow_run, name, value)

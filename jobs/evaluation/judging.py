@@ -79,6 +79,7 @@ def gate_policy(pipeline: Pipeline) -> GatePolicy:
         maximum_latency_ms=gate.maximum_latency_ms,
         maximum_size_mb=gate.maximum_size_mb,
         maximum_holdout_uses=gate.maximum_holdout_uses,
+        learned=pipeline.on_probation,
     )
 
 

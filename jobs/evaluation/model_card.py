@@ -107,6 +107,13 @@ def _data(facts: CardFacts) -> Iterator[str]:
             f"- Judged on {facts.measured.rows:,} rows of {facts.measured.days} days between {first} and {last}, "
             "which it has not seen."
         )
+    elif facts.measured.days:
+        yield (
+            f"- Checked on the newest {facts.measured.days} of these days ({facts.measured.rows:,} rows), which "
+            "flatters it: the days after its promotion judge it."
+        )
+    if chosen.tried:
+        yield f"- {chosen.tried[0].upper()}{chosen.tried[1:]}."
     yield f"- As of {chosen.as_of}: labels known by {chosen.matured_until}. Content `{chosen.data_hash}`."
     yield ""
 

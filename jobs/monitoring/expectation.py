@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from jobs.models.recalibration import LITERAL, Line
@@ -11,6 +13,10 @@ from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
+
+
+FIRST_DAYS = 5
+"""Labelled days after which the error of a version that was promoted unseen is taken for known."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,26 @@ UNKNOWN = Expectation()
 
 
 def expectations(ledger: Ledger, pipeline: str) -> dict[str, Expectation]:
-    """By version, from the gate's verdicts; a version that was judged twice is known by the newer one."""
+    """By version, from the gate's verdicts or its first days; one judged twice is known by the newer verdict."""
     found = {}
+    first_days = _first_days(ledger, pipeline)
     for row in reversed(ledger.verdicts(pipeline, Kind.GATE, limit=None)):
         if "version" not in row.inputs:
             continue
-        rmse = row.inputs.get("challenger", {}).get("rmse", math.nan)
+        version, learned = str(row.inputs["version"]), bool(row.thresholds.get("learned"))
+        rmse = float(row.inputs.get("challenger", {}).get("rmse", math.nan))
+        error = first_days.get(version, math.nan) if learned else rmse**2
         if "challenger" in row.inputs:
-            found[str(row.inputs["version"])] = Expectation(float(rmse) ** 2, Line.from_json(row.inputs.get("meaning")))
+            found[version] = Expectation(error, Line.from_json(row.inputs.get("meaning")))
     return found
+
+
+def _first_days(ledger: Ledger, pipeline: str) -> dict[str, float]:
+    """The mean squared error of the first days of each version that has enough of them.
+
+    A version that was judged on days it had learned from has shown nothing of its errors before it served.
+    """
+    days: defaultdict[str, list[float]] = defaultdict(list)
+    for row in ledger.figures(pipeline, "squared_error"):
+        days[row.version].append(row.value)
+    return {version: fmean(errors[:FIRST_DAYS]) for version, errors in days.items() if len(errors) >= FIRST_DAYS}

@@ -10,6 +10,8 @@ from jobs.models import standing
 from jobs.monitoring.day_quality import FIGURES, day_quality
 from tidewheel.errors import LakeError
 from tidewheel.ledger.ledger import LOST
+from tidewheel.ledger.probations import RETURNED, Probations
+from tidewheel.policies.change import LOOK_BACK_DAYS
 from tidewheel.policies.trigger_facts import (
     Attempt,
     DayQuality,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from jobs.job import Job
     from tidewheel.lake import Lake
     from tidewheel.ledger import Ledger
+    from tidewheel.ledger.probation_tables import ProbationRow
     from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
 
 PERIODS = 4
@@ -72,10 +75,17 @@ def trigger_measurement(
     )
 
 
-def day_qualities(job: Job, ledger: Ledger, day: date) -> tuple[DayQuality, ...]:
-    """How the predictions of the days turned out whose labels had matured by a day, from the ledger's figures."""
+def day_qualities(job: Job, ledger: Ledger, day: date, days: int | None = None) -> tuple[DayQuality, ...]:
+    """How the predictions of the days turned out whose labels had matured by a day, from the ledger's figures.
+
+    Args:
+        job: names pipeline and settings.
+        ledger: holds the figures.
+        day: the partition.
+        days: the newest that are looked at; None: as many as any reason looks back to.
+    """
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
-    first = matured - timedelta(days=_longest_window(job) - 1)
+    first = matured - timedelta(days=(days or max(pooled_days(job), LOOK_BACK_DAYS)) - 1)
     found: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in ledger.figures_of_days(job.pipeline.name, str(first), str(matured), set(FIGURES[job.pipeline.task])):
         if not row.slice:
@@ -103,6 +113,7 @@ def attempts(lake: Lake, ledger: Ledger, pipeline: str, now: datetime, counted_s
     rows = ledger.verdicts(pipeline, (Kind.GATE, Kind.REVIEW), limit=None)[::-1]
     judged = {row.run_id: row for row in rows}
     gate = {row.run_id: row for row in rows if row.kind == Kind.GATE}
+    tried = {row.run_id: row for row in Probations(ledger).all(pipeline)}
     fired = {row.subject: row for row in ledger.verdicts(pipeline, Kind.TRIGGER, None, Outcome.FIRED)[::-1]}
     found = []
     for request in ledger.requests(pipeline, limit=None):
@@ -110,21 +121,22 @@ def attempts(lake: Lake, ledger: Ledger, pipeline: str, now: datetime, counted_s
             continue
         run_id, verdict = request.closed_by or "", judged.pop(request.closed_by or "", None)
         told, known = fired.get(request.day), _as_of(lake, run_id, gate.get(run_id))
-        ended, day = _ended(request, verdict), date.fromisoformat(request.day)
+        ended, day = _after(_ended(request, verdict), tried.get(run_id)), date.fromisoformat(request.day)
         day = max(day, known or day)
         found.append(
             Attempt(
                 as_of=day,
                 ended=ended,
                 fits=_fits(lake, run_id) if day >= counted_since else 1,
-                best_gain=_best_gain(gate.get(run_id)),
+                best_gain=_gain(gate.get(run_id), tried.get(run_id)),
                 waited_days=_waited_days(request, told, now) if ended is Ended.RUNNING else None,
             )
         )
     for run_id, verdict in judged.items():
         if as_of := _as_of(lake, run_id, gate.get(run_id, verdict)):
             fits = _fits(lake, run_id) if as_of >= counted_since else 1
-            found.append(Attempt(as_of, _judged(verdict), fits=fits, best_gain=_best_gain(gate.get(run_id))))
+            ended = _after(_judged(verdict), tried.get(run_id))
+            found.append(Attempt(as_of, ended, fits=fits, best_gain=_gain(gate.get(run_id), tried.get(run_id))))
     return sorted(found, key=lambda attempt: attempt.as_of)
 
 
@@ -155,6 +167,18 @@ def _judged(verdict: VerdictRow) -> Ended:
     if "version" not in verdict.inputs and verdict.outcome == Outcome.INCONCLUSIVE:
         return Ended.FAILED  # there was no challenger to judge
     return Ended.PROMOTED if verdict.outcome == Outcome.PASSED else Ended.REJECTED
+
+
+def _after(ended: Ended, probation: ProbationRow | None) -> Ended:
+    """A version that was promoted and sent back has changed nothing."""
+    return Ended.REJECTED if probation is not None and probation.outcome == RETURNED else ended
+
+
+def _gain(verdict: VerdictRow | None, probation: ProbationRow | None) -> float | None:
+    """What a challenger saves at best: by its probation where it had one, else by the gate."""
+    if probation is not None:
+        return probation.best_gain
+    return None if verdict is None or verdict.thresholds.get("learned") else _best_gain(verdict)
 
 
 def _waited_days(request: RetrainRequestRow, told: VerdictRow | None, now: datetime) -> int:
@@ -211,7 +235,7 @@ def _matured_rows(job: Job, day: date, as_of: date | None) -> tuple[int, int]:
     until = str(day - timedelta(days=delay))
     trained = "" if as_of is None else str(as_of - timedelta(days=delay))
     # a window's first day lies before its holdout, which is new to nobody
-    held = job.pipeline.training.holdout_days
+    held = 0 if job.pipeline.on_probation else job.pipeline.training.holdout_days
     since = "" if window is None or as_of is None else str(as_of - timedelta(days=delay + held + window - 1))
     known = new = 0
     for key in job.lake.partitions("labels"):
@@ -221,6 +245,7 @@ def _matured_rows(job: Job, day: date, as_of: date | None) -> tuple[int, int]:
     return known, new
 
 
-def _longest_window(job: Job) -> int:
+def pooled_days(job: Job) -> int:
+    """Days that the longest of the reasons pools."""
     triggers = job.pipeline.triggers
     return max((part.window_days for part in (triggers.performance, triggers.concept_drift) if part), default=14)

@@ -20,7 +20,7 @@ from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Outcome, Verdict
 from tidewheel.spec import Pipeline
 
-ALARMS = ("performance", "concept drift", "drift")
+ALARMS = ("fall", "performance", "concept drift", "drift")
 """Reasons that say something is wrong; the others say that time or data has come."""
 
 
@@ -38,7 +38,7 @@ class DeclaredRetraining:
         self._triggers = trigger_policy(pipeline)
         self._champion: Champion | None = None
         self._trained = 0
-        self._alarmed = False
+        self._alarmed = self._fallen = False
         self._attempts: list[Attempt] = []
         self._judged_on: list[set[date]] = []
         self._said: dict[date, tuple[str, Array]] = {}
@@ -57,12 +57,22 @@ class DeclaredRetraining:
 
     def decide(self, known: Known) -> Decision:
         """Measure what has matured since the last evening, and ask the triggers."""
+        self._measure(known)
+        return self._ask(known)
+
+    def _measure(self, known: Known) -> None:
         for day in sorted(day for day in self._said if day <= known.matured_until):
-            version, answers = self._said.pop(day)
-            self._watch.measure(known, day, version, answers, self._expected[version])
+            self._matured(known, day, *self._said.pop(day))
+
+    def _ask(self, known: Known) -> Decision:
         verdict = self._triggers.decide(self._measured(known))
-        self._alarmed = verdict.inputs["role"] == Role.ALARM
+        self._alarmed = verdict.inputs["role"] in (Role.ALARM, Role.FALL)
+        self._fallen = verdict.inputs["role"] == Role.FALL
         return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
+
+    def _matured(self, known: Known, day: date, version: str, answers: Array) -> None:
+        """Measure a day whose labels have come."""
+        self._watch.measure(known, day, version, answers, self._expected[version])
 
     def train(self, known: Known, why: str) -> Training:
         """Train a challenger on what is known, judge it on the newest matured days, promote it where it passes."""
@@ -105,7 +115,8 @@ class DeclaredRetraining:
         seen = matured_until(self._pipeline, champion.as_of)
         matured = known.matured()
         if training.window_days is not None:
-            reach = training.window_days + training.holdout_days
+            held = 0 if self._pipeline.on_probation else training.holdout_days
+            reach = training.window_days + held
             matured = [day for day in matured if (seen - day.day).days < reach]
         return TriggerMeasurement(
             today=known.as_of,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 
@@ -32,6 +33,8 @@ def judge(
 ) -> tuple[GateMeasurement, Verdict]:
     """Hold a challenger against the champion on the holdout days that neither has learned from.
 
+    On probation there are none, and the newest days that the challenger has learned from stand in for them.
+
     Latency and size are not limited: a replay compiles nothing, and what it shares the machine with is another matter.
     Nor are gaps between groups that are made of other columns than features: a replay reads features alone.
 
@@ -47,8 +50,7 @@ def judge(
     Returns:
         What was measured, and the verdict.
     """
-    days = [day.day for day in chosen.holdout if champion is None or day.day > champion.judged.learned_until]
-    rows = known.labelled(days)
+    rows = known.labelled(_judging_days(pipeline, chosen, champion))
 
     def asked(model: Model) -> Array:
         return predict(model, rows.frame, pipeline.task) if len(rows) else rows.truth
@@ -71,8 +73,7 @@ def meaning(
     pipeline: Pipeline, known: Known, chosen: TrainingData, made: Challenger, champion: Champion | None
 ) -> Line:
     """What a challenger's predictions mean, as jobs `train` and `evaluate` find it out together."""
-    days = [day.day for day in chosen.holdout if champion is None or day.day > champion.judged.learned_until]
-    held = known.labelled(days)
+    held = known.labelled(_judging_days(pipeline, chosen, champion))
     learned = known.labelled([day.day for day in (*chosen.training, *chosen.holdout)])
     step = max(1, len(learned) // LINE_ROWS)
     drawn = (learned.days <= str(made.serving.learned_until)).to_numpy() & (np.arange(len(learned)) % step == 0)
@@ -82,3 +83,9 @@ def meaning(
         return LITERAL
     answers = predict(made.judged.model, held.frame, pipeline.task)
     return line_by_construction(fitted, held.truth, answers, held.days, pipeline.task)
+
+
+def _judging_days(pipeline: Pipeline, chosen: TrainingData, champion: Champion | None) -> list[date]:
+    if pipeline.on_probation:
+        return [day.day for day in chosen.training[-pipeline.training.holdout_days :]]
+    return [day.day for day in chosen.holdout if champion is None or day.day > champion.judged.learned_until]

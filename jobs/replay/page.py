@@ -149,13 +149,16 @@ def _marks(play: Play) -> list[Mark]:
             f"{training.as_of}: {training.why}. {training.says}",
         )
         for training in play.trainings[1:]
-    ]
+    ] + [Mark(decision.day, "rejected", decision.probation) for decision in play.decisions if decision.returned]
 
 
 def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
     delay = pipeline.labels.delay_days
     held, kept = pipeline.held_days(alarmed=False), pipeline.held_days(alarmed=True)
     after_alarms = f" ({kept} where an alarm called)" if kept != held else ""
+    judged = f"the newest {held} matured days are the gate's{after_alarms}"
+    if pipeline.on_probation:
+        judged = "on every matured day, promoted first and judged by its predecessor on the days that follow"
     left_out = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
     left_out += ["Feature drift trains nothing here: triggers.drift is not played."] if pipeline.triggers.drift else []
     if pipeline.monitoring.streams.detectors:
@@ -165,8 +168,7 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
         "A day is predicted by the version that is champion then. In the evening the policy decides; what it trains "
         "and promotes predicts from the next day on.",
         f"A label of day D is known from D + {delay} on: in training, in the gate and in what the triggers see.",
-        f"spec trains, judges and promotes as the pipeline does: the newest {held} matured days are the "
-        f"gate's{after_alarms}. "
+        f"spec trains, judges and promotes as the pipeline does: {judged}. "
         "The other policies train on every matured day and promote unseen.",
         "equal trains as often as spec fits a model, evenly spread: the same cost, without looking.",
         "Approvals by people are taken for given at once, and a training takes no time.",

@@ -14,6 +14,7 @@ from jobs.replay.declared import DeclaredRetraining
 from jobs.replay.fits import Fitter
 from jobs.replay.fixed import FixedRetraining
 from jobs.replay.history import History
+from jobs.replay.on_probation import ProbationRetraining
 from jobs.replay.policies import Declared, Fixed, Policy
 from jobs.replay.retraining import Decision, Retraining, Training
 from tidewheel.errors import DataRefused
@@ -130,5 +131,6 @@ def play(
 
 def _retraining(policy: Policy, fitter: Fitter) -> Retraining:
     if isinstance(policy, Declared):
-        return DeclaredRetraining(policy.pipeline, fitter)
+        kind = ProbationRetraining if policy.pipeline.on_probation else DeclaredRetraining
+        return kind(policy.pipeline, fitter)
     return FixedRetraining(policy, fitter)

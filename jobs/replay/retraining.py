@@ -38,12 +38,16 @@ class Decision:
         fired: whether to train.
         sentence: why, or why not.
         alarms: what was found wrong, if anything.
+        probation: what was decided of a version on probation; empty where none is.
+        returned: whether its predecessor answers again.
     """
 
     day: date
     fired: bool
     sentence: str
     alarms: tuple[str, ...] = ()
+    probation: str = ""
+    returned: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Training:
         fits: models fitted, a refit after the gate counted too.
         rows: rows that the promoted (or refused) model learned from.
         cpu_seconds: what fitting cost on one thread.
+        days_tried: what came of trying out which days teach most; empty where nothing was tried.
     """
 
     as_of: date
@@ -69,6 +74,7 @@ class Training:
     fits: int
     rows: int
     cpu_seconds: float
+    days_tried: str = ""
 
 
 class Retraining(Protocol):

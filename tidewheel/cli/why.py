@@ -28,7 +28,12 @@ COLOURS = {
 }
 
 
-NO_ACTION = {Kind.TRIGGER: "no retraining", Kind.DRIFT: "no alarm", Kind.REQUESTS: "no alarm"}
+NO_ACTION = {
+    Kind.TRIGGER: "no retraining",
+    Kind.DRIFT: "no alarm",
+    Kind.REQUESTS: "no alarm",
+    Kind.PROBATION: "goes on",
+}
 
 
 def register(app: typer.Typer) -> None:

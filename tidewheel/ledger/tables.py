@@ -42,8 +42,9 @@ class VerdictRow(Table):
 class ModelVersionRow(Table):
     """A model that `train` made: where it came from, and the digest of every file of it that is opened later.
 
-    `version` is null from when its files are uploaded until MLflow has given it a number. `files` has the sha256 of
-    each file by its name, see `jobs.models.files`; `bento` what `package` built of it.
+    `version` is null from when its files are uploaded until MLflow has given it a number. `learned_since` is the first
+    day that it has learned from, where older ones were of no use. `files` has the sha256 of each file by its name, see
+    `jobs.models.files`; `bento` what `package` built of it.
     """
 
     __tablename__ = "model_version"
@@ -61,6 +62,7 @@ class ModelVersionRow(Table):
     train_end: Mapped[str] = mapped_column(String(10))
     judged_train_end: Mapped[str] = mapped_column(String(10), default="", server_default="")
     refit: Mapped[str] = mapped_column(Text, default="", server_default="")
+    learned_since: Mapped[str] = mapped_column(String(10), default="", server_default="")
     estimator: Mapped[str] = mapped_column(Text)
     files: Mapped[dict[str, Any]]
     importances: Mapped[dict[str, Any]]

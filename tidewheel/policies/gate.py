@@ -52,6 +52,8 @@ class GatePolicy:
         maximum_latency_ms: median time of one row; None: any.
         maximum_size_mb: size of the model's file; None: any.
         maximum_holdout_uses: challengers after which the same days judge no more; None: any number.
+        learned: whether the challenger has learned from the rows: then it passes unless it is shown to be worse even
+            there, and the days that follow judge it.
     """
 
     metric: str
@@ -67,6 +69,7 @@ class GatePolicy:
     maximum_latency_ms: float | None = None
     maximum_size_mb: float | None = None
     maximum_holdout_uses: int | None = None
+    learned: bool = False
 
     def decide(self, measured: GateMeasurement) -> Verdict:
         """Judge a challenger.
@@ -79,6 +82,7 @@ class GatePolicy:
             weighs more than one that could not be judged.
         """
         on = f"on {measured.rows:,} rows of {measured.days} day{'s' if measured.days != 1 else ''}"
+        on += " that it has learned from" if self.learned else ""
         if unusable := self._unusable(measured, on):
             return self._verdict(measured, Outcome.INCONCLUSIVE, f"inconclusive: {unusable}")
         findings = [*self._findings(measured)]
@@ -156,6 +160,8 @@ class GatePolicy:
         allowed, bound = self.allowed(comparison), comparison.upper_bound
         if math.isnan(bound):
             return Finding(Outcome.INCONCLUSIVE, "the difference from the champion cannot be bounded")
+        if self.learned:
+            return self._not_worse(measured, comparison, allowed)
         passed = bound < 0 if self.superior else bound <= allowed
         sign, side = (1, "upper") if self.lower_is_better else (-1, "lower")
         relation = (
@@ -169,6 +175,18 @@ class GatePolicy:
             f"{comparison.champion[self.metric]:.4f} of version {comparison.champion_version} "
             f"(difference {sign * comparison.loss_difference:+.4f}, {100 * self.confidence:g}% {side} bound "
             f"{sign * bound:+.4f}, {relation} {sign * allowed:+.4f} is asked)",
+        )
+
+    def _not_worse(self, measured: GateMeasurement, comparison: Comparison, allowed: float) -> Finding:
+        """Whether rows that flatter the challenger leave it no worse; they can show nothing else."""
+        least = 2 * comparison.loss_difference - comparison.upper_bound
+        sign = 1 if self.lower_is_better else -1
+        return Finding(
+            Outcome.REFUSED if least > allowed else Outcome.PASSED,
+            f"has {NAMES[self.metric]} {measured.challenger[self.metric]:.4f} against "
+            f"{comparison.champion[self.metric]:.4f} of version {comparison.champion_version} "
+            f"(difference {sign * comparison.loss_difference:+.4f}, at least {sign * least:+.4f} with "
+            f"{100 * self.confidence:g}% confidence; {sign * allowed:+.4f} is allowed)",
         )
 
     def _sliced(self, policy: SlicePolicy, slices: Sequence[SliceComparison]) -> Iterator[Finding]:
@@ -220,6 +238,8 @@ class GatePolicy:
             "floors": dict(self.floors),
             "ceilings": dict(self.ceilings),
         }
+        if self.learned:
+            thresholds["learned"] = True
         if comparison := measured.comparison:
             inputs |= {
                 "champion_version": comparison.champion_version,

@@ -21,6 +21,7 @@ from tidewheel.policies.trigger_reasons import (
     DataAmount,
     Drift,
     Every,
+    Fall,
     FirstModel,
     Patience,
     Performance,
@@ -41,9 +42,10 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
+    from tidewheel.spec.triggers import Budget as Spending
     from tidewheel.spec.triggers import Triggers
 
-ALARMING = (Performance, ConceptDrift, Drift)
+ALARMING = (Fall, Performance, ConceptDrift, Drift)
 """Reasons that say something is wrong; the others say that time or data has come."""
 UNTOLD = ("name", "concerns", "patience")
 
@@ -155,6 +157,7 @@ def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
     if triggers.every_days is not None:
         yield Every(triggers.every_days)
     if wanted := triggers.performance:
+        yield Fall(LOSS_NAMES[task])
         yield Performance(wanted.window_days, wanted.minimum_days, wanted.minimum_excess, wanted.t, LOSS_NAMES[task])
     if concept := triggers.concept_drift:
         yield ConceptDrift(concept.window_days, concept.minimum_days, concept.minimum_regret, concept.t, task)
@@ -174,13 +177,23 @@ def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
         SingleFlight(triggers.patience_days),
         CoolDown(triggers.cool_down_days),
         BackOff(triggers.cool_down_days, triggers.patience_days, triggers.back_off_maximum_days),
-        *([Budget(budget.fits, budget.days, budget.burst)] if budget else []),
+        *(_budgets(budget) if budget else ()),
     )
+
+
+def _budgets(budget: Spending) -> Iterator[Budget]:
+    """One bucket, of which the routine leaves a fit to alarms, and which a fall may overdraw."""
+    for role, reserve in ((Role.FALL, 1 - budget.burst), (Role.ALARM, 0), (Role.ROUTINE, min(1, budget.burst - 1))):
+        yield Budget(
+            budget.fits, budget.days, budget.burst, reserve, name=f"budget of {role}", concerns=frozenset({role})
+        )
 
 
 def _role(reason: Reason) -> Role:
     if isinstance(reason, ByHand):
         return Role.PERSON
+    if isinstance(reason, Fall):
+        return Role.FALL
     return Role.ALARM if isinstance(reason, ALARMING) else Role.ROUTINE
 
 

@@ -215,6 +215,13 @@ def mean_over_days(values: Sequence[float], rows: Sequence[int], shared: Sequenc
     return Mean(mean, math.hypot(math.sqrt(squares * days / (days - 1)), systematic), days)
 
 
+def losses_beyond_expectation(days: Sequence[DayQuality]) -> list[float]:
+    """Each day's loss less what was expected of it; the loss itself where that is unknown of any of them."""
+    if any(q.expected_loss is None for q in days):
+        return [q.loss for q in days]
+    return [q.loss - (q.expected_loss or 0.0) for q in days]
+
+
 def excess_loss(days: Sequence[DayQuality]) -> Mean:
     """Loss beyond what the model itself expected; days without an expectation are left out."""
     known = [q for q in days if q.expected_loss is not None]

@@ -18,6 +18,8 @@ class Role(StrEnum):
     PERSON = "person"
     ALARM = "alarm"
     """Something was found wrong."""
+    FALL = "fall"
+    """Something is badly wrong: it waits for no rest and no budget."""
     ROUTINE = "routine"
     """Time or data has come."""
 
@@ -164,28 +166,32 @@ class Budget:
 
     A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without
     a pause, evenly spaced trainings keep more. The first model costs nothing. Whoever asked, a fit is paid for; but no
-    deeper into debt than can be saved, so that a person's ten trainings do not silence the policy for months.
+    deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
+    policy for months.
 
     Attributes:
         fits: that come in a period.
         days: length of the period.
         burst: most that can be saved.
+        reserve: of those, that must be left afterwards; below zero: fits that may be owed.
     """
 
     fits: int
     days: int
     burst: int
+    reserve: int = 0
     name: str = "budget"
     concerns: frozenset[Role] = MACHINES
 
     def holds(self, measured: TriggerMeasurement) -> str | None:
-        """Holds while less than one fit is saved."""
-        saved = self.saved(measured)
-        if saved >= 1:
+        """Holds while less than one fit is saved beside the reserve."""
+        missing = 1 + self.reserve - self.saved(measured)
+        if missing <= 0:
             return None
-        wait = math.ceil((1 - saved) * self.days / self.fits)
+        wait = math.ceil(missing * self.days / self.fits)
+        left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
         return (
-            f"the budget is used up (one fit in {self.days / self.fits:g} days, at most {self.burst} saved): "
+            f"the budget is used up (one fit in {self.days / self.fits:g} days, at most {self.burst} saved{left}): "
             f"the next in {wait} day{'s' if wait != 1 else ''}"
         )
 
@@ -195,6 +201,6 @@ class Budget:
         first = next((n for n, a in enumerate(measured.attempts) if a.ended is Ended.PROMOTED), len(measured.attempts))
         for attempt in (*measured.attempts[first + 1 :], Attempt(measured.today, Ended.RUNNING, fits=0)):
             come = Fraction(max((attempt.as_of - since).days, 0) * self.fits, self.days)
-            saved = max(min(saved + come, Fraction(self.burst)) - attempt.fits, Fraction(-self.burst))
+            saved = max(min(saved + come, Fraction(self.burst)) - attempt.fits, Fraction(1 - self.burst))
             since = attempt.as_of
         return saved

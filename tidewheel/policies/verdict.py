@@ -15,6 +15,7 @@ class Kind(StrEnum):
     REQUESTS = "requests"
     TRIGGER = "trigger"
     GATE = "gate"
+    PROBATION = "probation"
     REVIEW = "review"
     RELEASE = "release"
 

@@ -64,6 +64,14 @@ class FairnessLimit(Section):
 class Gate(Section):
     """What a challenger must show to become champion."""
 
+    mode: Literal["probation", "before"] | None = Field(
+        default=None,
+        description="before: the newest days are held out (training.holdout_days), and a challenger is promoted when "
+        "it is shown to be no worse there. probation: a challenger learns from all days and is promoted when it keeps "
+        "the absolute limits and is not shown to be worse on days it has learned from; then its predecessor is "
+        "compared with it on the same rows every night, and returns when the new version is shown to be worse. "
+        "Default: probation where labels are known within 14 days and rule is non_inferior, before elsewhere",
+    )
     metric: Literal["log_loss", "brier", "roc_auc", "rmse", "mae"] | None = Field(
         default=None, description="figure compared; default log_loss for classification, rmse for regression"
     )

@@ -36,6 +36,10 @@ LONGEST = 4
 """A holdout that cannot decide is made longer the next time, up to so many times `training.holdout_days`."""
 
 
+LONGEST_DELAY = 14
+"""Days until labels are known, beyond which a version would serve unjudged for too long."""
+
+
 class Pipeline(Section):
     """One model, from its source to its endpoint."""
 
@@ -67,6 +71,13 @@ class Pipeline(Section):
     def metric(self) -> str:
         """The figure the gate compares."""
         return self.gate.metric or ("log_loss" if self.task == "classification" else "rmse")
+
+    @property
+    def on_probation(self) -> bool:
+        """Whether a challenger is promoted first and judged on the days that follow."""
+        if self.gate.mode is None:
+            return self.gate.rule == "non_inferior" and self.labels.delay_days <= LONGEST_DELAY
+        return self.gate.mode == "probation"
 
     def held_days(self, alarmed: bool = False, undecided: int = 0) -> int:
         """How many of the newest matured days are kept for the gate.

@@ -85,7 +85,12 @@ class Budget(Section):
         "4 in 84 days, one in three weeks, are a third of what training every week costs",
     )
     days: int = Field(default=84, ge=1, le=3660, description="length of the period")
-    burst: int = Field(default=2, ge=1, description="most fits that quiet times save, to be used at once")
+    burst: int = Field(
+        default=3,
+        ge=1,
+        description="most fits that quiet times save, to be used at once. The routine leaves one of them to alarms; "
+        "where something is badly wrong, all but one of as many may be owed",
+    )
 
 
 class Triggers(Section):

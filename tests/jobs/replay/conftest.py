@@ -29,7 +29,7 @@ DECLARED = {
     "features": {"transform": "unused:unused", "numeric": ["weight"], "categorical": ["carrier"]},
     "training": {"estimator": "logistic_regression", "holdout_days": 3, "minimum_rows": 300},
     "triggers": {"every_days": 5, "cool_down_days": 3, "budget": None},
-    "gate": {"margin": 0.05},
+    "gate": {"margin": 0.05, "mode": "before"},
 }
 
 

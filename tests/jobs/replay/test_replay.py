@@ -32,10 +32,11 @@ TRIGGERS = "triggers: {data: {growth: 0.3}, cool_down_days: 2, budget: null}"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mode", ["before", "probation"])
 def test_a_replay_decides_trains_and_predicts_as_the_jobs_did(
-    registered_parcels: Callable[..., Parcels], run_job: RunJob, tmp_path: Path
+    mode: str, registered_parcels: Callable[..., Parcels], run_job: RunJob, tmp_path: Path
 ) -> None:
-    parcels = registered_parcels(estimator="logistic_regression", floors="{}")
+    parcels = registered_parcels(estimator="logistic_regression", floors="{}", mode=mode)
     pipeline = _declared(parcels)
     days = parcels.publish_days(14)
     days += parcels.publish_days(7, first=date(2024, 1, 15), signal=-3.0)  # the world turns round
@@ -60,6 +61,8 @@ def test_a_replay_decides_trains_and_predicts_as_the_jobs_did(
     judged = {f"version {n}": t.says.partition("; fitted again")[0] for n, t in enumerate(replayed.trainings, 1)}
     assert judged == gate
     assert len(replayed.trainings) > 1
+    tried = {v.sentence for v in parcels.ledger.verdicts(parcels.name, Kind.PROBATION, limit=50)}
+    assert tried == {decision.probation for decision in replayed.decisions if decision.probation}
     np.testing.assert_allclose(replayed.answers, np.concatenate(said), rtol=1e-6)
 
 

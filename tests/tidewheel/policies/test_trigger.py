@@ -171,16 +171,36 @@ def test_fits_come_at_a_steady_rate_and_what_was_rejected_is_paid_for(tmp_path: 
 
 
 def test_quiet_times_save_fits_and_a_refit_takes_two(tmp_path: Path) -> None:
-    policy = declared("{data: {growth: 0.1}, budget: {fits: 1, days: 20, burst: 2}}", tmp_path)
+    policy = declared("{data: {growth: 0.1}, budget: {fits: 1, days: 20, burst: 3}}", tmp_path)
     first, second = Attempt(before(90), Ended.PROMOTED), Attempt(before(10), Ended.PROMOTED)
     grown = replace(CALM, new_rows=40_000, attempts=(first, second))
-    assert policy.decide(grown).outcome is Outcome.FIRED  # two were saved, one is left
-    assert policy.decide(grown).inputs["fits_saved"] == 1.5
+    assert policy.decide(grown).outcome is Outcome.FIRED  # three were saved, two are left
+    assert policy.decide(grown).inputs["fits_saved"] == 2.5
     spent = replace(grown, attempts=(first, replace(second, fits=2)))
     assert sentence(policy, spent).endswith(
-        "but the budget is used up (one fit in 20 days, at most 2 saved): the next in 10 days"
+        "but the budget is used up (one fit in 20 days, at most 3 saved, 1 of them left to alarms): the next in 10 days"
     )
-    assert sentence(policy, replace(spent, quality=quality(0.1))).endswith("saved): the next in 10 days")  # alarms, too
+    assert policy.decide(replace(spent, quality=quality(0.1))).outcome is Outcome.FIRED  # that one is for alarms
+    nothing = replace(spent, attempts=(first, replace(second, fits=3)), quality=quality(0.1))
+    assert sentence(policy, nothing).endswith(
+        "but the budget is used up (one fit in 20 days, at most 3 saved): the next in 10 days"
+    )
+
+
+def test_a_fall_waits_for_no_cool_down_and_for_no_budget(default: TriggerPolicy) -> None:
+    calm = quality(0.0, days=20)
+    fallen = tuple(replace(q, loss=q.loss + 0.3) if q.day >= before(4) else q for q in calm)
+    spent = (Attempt(before(90), Ended.PROMOTED), *[Attempt(before(5), Ended.PROMOTED)] * 3)
+    measured = replace(CALM, champion_as_of=before(5), attempts=spent, quality=fallen)
+    verdict = default.decide(measured)
+    assert verdict.outcome is Outcome.FIRED
+    assert verdict.inputs["role"] == "fall"
+    assert verdict.sentence.startswith(
+        "fired: something is badly wrong (log-loss rose by 0.296 on each of the last 3 days, from 0.500)"
+    )
+    in_debt = replace(measured, attempts=(*spent, *[Attempt(before(5), Ended.PROMOTED)] * 3))
+    assert "the budget is used up" in sentence(default, in_debt)
+    assert not fires(default, replace(measured, quality=(*calm[3:], *fallen[:2])))  # two days are no fall
 
 
 def test_a_steady_need_is_met_evenly_and_never_above_the_rate(default: TriggerPolicy) -> None:
@@ -192,13 +212,13 @@ def test_a_steady_need_is_met_evenly_and_never_above_the_rate(default: TriggerPo
             trained.append(day)
             done = Attempt(today, Ended.PROMOTED)
             measured = replace(measured, attempts=(*measured.attempts, done))
-    assert trained == [0, 7, *range(21, 420, 21)]
+    assert trained == [0, 7, 14, *range(21, 420, 21)]
 
 
 def test_what_persons_train_is_paid_for_but_silences_the_policy_no_longer_than_a_burst(default: TriggerPolicy) -> None:
     by_hand = (Attempt(before(90), Ended.PROMOTED), *[Attempt(before(0), Ended.PROMOTED)] * 10)
     old = replace(CALM, champion_as_of=before(300), attempts=by_hand)
-    assert fires_after(default, old) == 3 * 21
+    assert fires_after(default, old) == 4 * 21
 
 
 def test_the_routine_waits_twice_as_long_for_each_challenger_in_a_row_that_was_shown_not_to_pay(

@@ -1,0 +1,67 @@
+"""Days before a promotion, which the challenger has learned from: what they still tell of it, and of the pair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.data.training_data import PARTITION
+from jobs.evaluation.judging import Judged
+from jobs.models.paired_losses import paired_day
+from tidewheel.ledger.probations import Probations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.data.training_data import LabelledDay
+    from jobs.job import Job
+    from tidewheel.ledger import Ledger
+    from tidewheel.policies.probation import PairedDay
+    from tidewheel.spec import Pipeline
+
+USUAL_DAYS = 42
+"""Days before a promotion that tell how far the days of two models differ."""
+MOST_ROWS = 1_000_000
+"""Rows of these days that are read at most, so that large days take no more memory than a training does."""
+
+
+def newest_days(days: Sequence[LabelledDay]) -> list[LabelledDay]:
+    """The newest of some days, oldest first: as many as are of use, and no more rows than can be read."""
+    rows = np.cumsum([day.rows for day in reversed(days)])
+    most = max(1, min(USUAL_DAYS, int((rows <= MOST_ROWS).sum())))
+    return [*days[-most:]]
+
+
+def recent(pipeline: Pipeline, judged: Judged) -> Judged:
+    """What the gate judges: of days that were learned from, as many of the newest as it would hold out otherwise."""
+    if not pipeline.on_probation or judged.rows.empty:
+        return judged
+    newest = sorted(judged.rows[PARTITION].unique())[-pipeline.training.holdout_days :]
+    of_them = judged.rows[PARTITION].isin(newest).to_numpy()
+    return replace(
+        judged,
+        rows=judged.rows[of_them].reset_index(drop=True),
+        truth=judged.truth[of_them],
+        challenger=judged.challenger[of_them],
+        champion=None if judged.champion is None else judged.champion[of_them],
+    )
+
+
+def keep_usual_days(job: Job, ledger: Ledger, judged: Judged, version: str, champion: str) -> None:
+    """Keep how a challenger and the champion compare on each of the days before the promotion."""
+    Probations(ledger).keep_days(job.pipeline.name, version, champion, pairs(job.pipeline, judged), datetime.now(UTC))
+
+
+def pairs(pipeline: Pipeline, judged: Judged) -> list[PairedDay]:
+    """Both versions day by day; days on which a prediction is no number are left out."""
+    if judged.champion is None:
+        return []
+    found = []
+    for day, rows in judged.rows.groupby(PARTITION).indices.items():
+        parts = (values[rows] for values in (judged.truth, judged.challenger, judged.champion))
+        if pair := paired_day(date.fromisoformat(str(day)), pipeline.metric, *parts):
+            found.append(pair)
+    return found

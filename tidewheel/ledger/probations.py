@@ -1,0 +1,109 @@
+"""What the ledger knows of versions on probation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from tidewheel.ledger.ledger import Ledger, one_at_a_time
+from tidewheel.ledger.outage import idempotent
+from tidewheel.ledger.probation_tables import PairedDayRow, ProbationRow
+from tidewheel.policies.probation import PairedDay
+from tidewheel.policies.verdict import Outcome
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+RETURNED = Outcome.ROLLED_BACK
+"""Outcome of one whose predecessor took its place again, by itself or by hand."""
+
+
+class Probations:
+    """The versions on probation of all pipelines."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long to wait for a ledger that is away."""
+        return self.ledger.patience_seconds
+
+    @idempotent
+    def open(self, pipeline: str) -> ProbationRow | None:
+        """The version that is on probation now."""
+        with self.ledger.session() as session:
+            return _open(session, pipeline)
+
+    @idempotent
+    def all(self, pipeline: str) -> list[ProbationRow]:
+        """All of a pipeline's, oldest first."""
+        query = select(ProbationRow).where(ProbationRow.pipeline == pipeline).order_by(ProbationRow.id)
+        with self.ledger.session() as session:
+            return list(session.scalars(query))
+
+    @idempotent
+    def begin(self, row: ProbationRow) -> None:
+        """Put a version on probation, in place of one that is on it; a version that was put on it before is left alone.
+
+        Args:
+            row: has neither outcome nor end.
+        """
+        with self.ledger.session() as session:
+            one_at_a_time(session, f"{row.pipeline} probation")
+            same = ProbationRow.pipeline == row.pipeline, ProbationRow.version == row.version
+            if session.scalars(select(ProbationRow).where(*same, ProbationRow.run_id == row.run_id)).first():
+                return
+            if (before := _open(session, row.pipeline)) is not None:
+                words = f"version {row.version} took the place of version {before.version}, which was on probation"
+                _close(before, Outcome.INCONCLUSIVE, words, None, row.opened_at)
+                session.flush()
+            session.add(row)
+
+    @idempotent
+    def close(self, row_id: int, outcome: Outcome, sentence: str, best_gain: float | None, at: datetime) -> None:
+        """End a probation; one that has ended is left alone."""
+        with self.ledger.session() as session:
+            found = session.get_one(ProbationRow, row_id)
+            if found.closed_at is None:
+                _close(found, outcome, sentence, best_gain, at)
+
+    @idempotent
+    def keep_days(self, pipeline: str, version: str, predecessor: str, days: Sequence[PairedDay], at: datetime) -> None:
+        """Keep how two versions compare on some days, in place of what was measured of these days before."""
+        with self.ledger.session() as session:
+            for day in days:
+                key = {"pipeline": pipeline, "version": version, "predecessor": predecessor}
+                values = {**asdict(day), "day": day.day.isoformat(), "measured_at": at}
+                session.merge(PairedDayRow(**key, **values))
+
+    @idempotent
+    def days(self, pipeline: str, version: str, predecessor: str) -> list[PairedDay]:
+        """How two versions compare, oldest day first."""
+        query = (
+            select(PairedDayRow)
+            .where(
+                PairedDayRow.pipeline == pipeline,
+                PairedDayRow.version == version,
+                PairedDayRow.predecessor == predecessor,
+            )
+            .order_by(PairedDayRow.day)
+        )
+        with self.ledger.session() as session:
+            return [
+                PairedDay(date.fromisoformat(row.day), row.rows, row.loss, row.predecessor_loss, row.row_error)
+                for row in session.scalars(query)
+            ]
+
+
+def _open(session: Session, pipeline: str) -> ProbationRow | None:
+    query = select(ProbationRow).where(ProbationRow.pipeline == pipeline, ProbationRow.closed_at.is_(None))
+    return session.scalars(query).one_or_none()
+
+
+def _close(row: ProbationRow, outcome: Outcome, sentence: str, best_gain: float | None, at: datetime) -> None:
+    row.outcome, row.sentence, row.best_gain, row.closed_at = str(outcome), sentence, best_gain, at

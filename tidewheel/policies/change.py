@@ -1,0 +1,48 @@
+"""Since when predictions have turned out otherwise than before: where the days of a loss divide best in two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date, timedelta
+from statistics import fmean
+
+from tidewheel.policies.trigger_facts import DayQuality, losses_beyond_expectation
+
+LOOK_BACK_DAYS = 42
+LEAST_BEFORE, LEAST_SINCE = 5, 2
+"""Days on either side of a change."""
+LEAST_T = 4.0
+"""Standard errors between the two sides; the best of many divisions is looked for, so it is more than for one."""
+
+
+def changed_since(quality: Sequence[DayQuality]) -> date | None:
+    """The first day of a higher loss; None where no division of the days shows one.
+
+    Args:
+        quality: days of whichever versions predicted them, in any order. Where all of them have an expectation, the
+            loss beyond it is looked at, else the loss.
+
+    Returns:
+        The day after the division of the newest days whose two sides differ most, in standard errors (the maximal
+        two-sample statistic of Hawkins, Journal of the American Statistical Association 72, 1977), if the later side
+        loses more.
+    """
+    days = sorted({q.day: q for q in quality}.values(), key=lambda q: q.day)
+    if not days:
+        return None
+    days = [q for q in days if q.day > days[-1].day - timedelta(days=LOOK_BACK_DAYS)]
+    losses = losses_beyond_expectation(days)
+    best, since = LEAST_T, None
+    for first in range(LEAST_BEFORE, len(days) - LEAST_SINCE + 1):
+        if (t := _t(losses[:first], losses[first:])) >= best:
+            best, since = t, days[first].day
+    return since
+
+
+def _t(before: Sequence[float], after: Sequence[float]) -> float:
+    means = fmean(before), fmean(after)
+    squares = sum((value - means[0]) ** 2 for value in before) + sum((value - means[1]) ** 2 for value in after)
+    count = len(before) + len(after)
+    error = math.sqrt(squares / (count - 2) * (1 / len(before) + 1 / len(after)))
+    return (means[1] - means[0]) / error if error > 0 else 0.0

@@ -1,0 +1,243 @@
+"""Probation: a version that was promoted unseen is held against its predecessor on the same rows, every night.
+
+The days are the units, however many rows they have, and what a day of this pair of models usually differs by is known
+from days before the promotion. The test may be looked at every night: it is the one-sided normal mixture of Robbins
+(Annals of Mathematical Statistics 41, 1970), as in equation (14) of Howard, Ramdas, McAuliffe and Sekhon
+("Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021), over standardised
+day means whose scale is estimated, which makes it asymptotic (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
+"Time-uniform central limit theory and asymptotic confidence sequences", Annals of Statistics 52, 2024). That few days
+estimate the scale is made up for by Student's distribution, and `benchmarks/probation.py` shows what is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from statistics import NormalDist, fmean
+
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
+
+GAIN_CONFIDENCE = 0.975
+"""One-sided, of the far end of what a version may save."""
+LEAST_FREEDOM = 3
+"""Degrees of freedom of the scale below which nothing is decided: nobody knows then how far the days differ."""
+PER_DIFFERENCE = 2 / 3
+"""Degrees of freedom of a mean square of successive differences, for each of them (von Neumann, 1941)."""
+MIXING_DAYS = 0.25
+"""Days at which the test is sharpest: the variance of the mixture is that of one over so many days."""
+
+
+@dataclass(frozen=True)
+class PairedDay:
+    """Two versions on the same labelled rows of a day.
+
+    Attributes:
+        day: the day of the rows.
+        rows: how many have a label.
+        loss: mean loss of the version on probation.
+        predecessor_loss: mean loss of its predecessor.
+        row_error: standard error of the difference of the two means, if rows were independent.
+    """
+
+    day: date
+    rows: int
+    loss: float
+    predecessor_loss: float
+    row_error: float
+
+    @property
+    def difference(self) -> float:
+        """How much more the version on probation lost."""
+        return self.loss - self.predecessor_loss
+
+
+@dataclass(frozen=True)
+class ProbationMeasurement:
+    """What is known of a version on probation.
+
+    Attributes:
+        version: on probation.
+        predecessor: whose place it took.
+        days: labelled days since the promotion, oldest first.
+        usual: the same two versions on days before the promotion, oldest first. Their level says nothing, since one of
+            them or both have learned these rows; how it moves from day to day does.
+        nights: days that have passed since the promotion.
+    """
+
+    version: str
+    predecessor: str
+    days: tuple[PairedDay, ...]
+    usual: tuple[PairedDay, ...] = ()
+    nights: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the days say of the difference.
+
+    Attributes:
+        days: how many there are.
+        difference: mean of the days' differences; positive: the version on probation is worse.
+        predecessor_loss: mean of the predecessor's loss.
+        scale: standard deviation of one day's difference.
+        freedom: degrees of freedom of that estimate.
+    """
+
+    days: int
+    difference: float
+    predecessor_loss: float
+    scale: float
+    freedom: float
+
+    @property
+    def known(self) -> bool:
+        """Whether anything can be said of it."""
+        return self.days > 0 and self.freedom >= LEAST_FREEDOM and self.scale > 0
+
+
+@dataclass(frozen=True)
+class ProbationPolicy:
+    """Worse: the predecessor returns. No worse, or no longer a question: probation ends. Else it goes on.
+
+    Attributes:
+        margin: share of the predecessor's loss that a version must be shown to be worse by.
+        tolerance: share that it must be shown not to be worse by, for probation to end early.
+        level: chance that a version as good as its predecessor is sent back in one probation, however often it is
+            looked at.
+        minimum_days: days that probation lasts at least, unless it is shown worse before.
+        days: labelled days after which it ends.
+        maximum_nights: nights after which it ends, labels or not.
+        clip: standard deviations that one day counts for at most where days differ by more than their rows explain: a
+            few very bad days say little there.
+        row_clip: the same where rows explain all of it.
+        abrupt: share of the predecessor's loss that one day must be worse by to send a version back at once.
+        abrupt_t: standard deviations of a day, and of its rows, that this day must lie beyond.
+    """
+
+    margin: float = 0.0
+    tolerance: float = 0.02
+    level: float = 0.012
+    minimum_days: int = 5
+    days: int = 14
+    maximum_nights: int = 28
+    clip: float = 2.0
+    row_clip: float = 5.0
+    abrupt: float = 0.5
+    abrupt_t: float = 8.0
+
+    def decide(self, measured: ProbationMeasurement) -> Verdict:
+        """Judge the days so far.
+
+        Args:
+            measured: losses of both versions on the same rows.
+
+        Returns:
+            rolled back (the predecessor answers again), passed (probation ends), or no action (it goes on).
+        """
+        found = evidence(measured)
+        pair = f"version {measured.version} against version {measured.predecessor}"
+        if day := self._abrupt(measured.days, found):
+            share = day.difference / abs(day.predecessor_loss)
+            words = f"{pair}: {share:+.0%} loss on {day.day} ({day.rows:,} rows), beyond what days differ by"
+            return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
+        said = f"{pair}: {_share(found):+.1%} loss over {_days(found.days)}" if found.days else f"{pair}: no labels yet"
+        if self._worse(measured.days, found):
+            return self._verdict(measured, found, Outcome.ROLLED_BACK, f"{said}, worse by more than {self.margin:.0%}")
+        if found.days >= self.minimum_days and self._no_worse(measured.days, found):
+            words = f"{said}, worse by no more than {self.tolerance:.0%}"
+            return self._verdict(measured, found, Outcome.PASSED, words)
+        if found.days >= self.days or measured.nights >= self.maximum_nights:
+            return self._verdict(measured, found, Outcome.PASSED, f"{said}, nothing shows it worse, and the time is up")
+        return self._verdict(measured, found, Outcome.NO_ACTION, f"{said}; probation goes on")
+
+    def _abrupt(self, days: Sequence[PairedDay], found: Evidence) -> PairedDay | None:
+        """The newest day, where one day is enough."""
+        if not days or not found.known:
+            return None
+        day = days[-1]
+        beyond = self.abrupt_t * max(found.scale, day.row_error)
+        return day if day.difference > max(beyond, self.abrupt * abs(day.predecessor_loss)) else None
+
+    def _worse(self, days: Sequence[PairedDay], found: Evidence) -> bool:
+        return found.known and self._e_value(days, found, 1) >= 1 / self.level
+
+    def _no_worse(self, days: Sequence[PairedDay], found: Evidence) -> bool:
+        return found.known and self._e_value(days, found, -1) >= 1 / self.level
+
+    def _e_value(self, days: Sequence[PairedDay], found: Evidence, side: int) -> float:
+        """Evidence that the difference is beyond the margin (side 1), or below the tolerance (side -1)."""
+        bound = self.margin if side > 0 else self.tolerance
+        total = 0.0
+        for day in days:
+            scale = max(found.scale, day.row_error)
+            step = side * (day.difference - bound * abs(found.predecessor_loss)) / scale
+            clip = self.clip + (self.row_clip - self.clip) * (day.row_error / scale) ** 2
+            total += max(-clip, min(step, clip))
+        return e_value(_normal(total / math.sqrt(len(days)), found.freedom) * math.sqrt(len(days)), len(days))
+
+    def _verdict(self, measured: ProbationMeasurement, found: Evidence, outcome: Outcome, words: str) -> Verdict:
+        inputs: dict[str, object] = {
+            "version": measured.version,
+            "predecessor": measured.predecessor,
+            "days": found.days,
+            "nights": measured.nights,
+            "usual_days": len(measured.usual),
+        }
+        if found.days:
+            inputs |= {"difference": found.difference, "predecessor_loss": found.predecessor_loss}
+        if found.known:
+            inputs |= {"day_deviation": found.scale, "evidence": self._e_value(measured.days, found, 1)}
+        return Verdict(Kind.PROBATION, outcome, f"{outcome.words}: {words}", inputs, dict(vars(self)))
+
+
+def evidence(measured: ProbationMeasurement) -> Evidence:
+    """What the days say, each a block.
+
+    The scale comes from how the difference moves from one day to the next, before the promotion and since: a level
+    that the models have learned, or that changes slowly, does not widen it.
+    """
+    steps = [b.difference - a.difference for part in (measured.usual, measured.days) for a, b in pairwise(part)]
+    scale = math.sqrt(fmean(step**2 for step in steps) / 2) if steps else math.nan
+    freedom = PER_DIFFERENCE * len(steps)
+    days = measured.days
+    if not days:
+        return Evidence(0, math.nan, math.nan, scale, freedom)
+    loss = fmean(day.predecessor_loss for day in days)
+    return Evidence(len(days), fmean(day.difference for day in days), loss, scale, freedom)
+
+
+def e_value(total: float, days: int) -> float:
+    """E-value of the one-sided normal mixture for a sum of `days` standard normal steps, whose mean is 0 or below."""
+    rho = MIXING_DAYS
+    exponent = total**2 / (2 * (days + rho))
+    if total <= 0:
+        return math.sqrt(rho / (days + rho)) * 2 * NormalDist().cdf(total / math.sqrt(days + rho)) * math.exp(exponent)
+    size = 0.5 * math.log(rho / (days + rho)) + exponent + math.log(2 * NormalDist().cdf(total / math.sqrt(days + rho)))
+    return math.exp(min(size, 700.0))
+
+
+def _normal(t: float, freedom: float) -> float:
+    """As many standard errors of a normal distribution are as unlikely."""
+    free = freedom
+    size = math.sqrt(free * math.log1p(t * t / free)) * (8 * free + 1) / (8 * free + 3)
+    return math.copysign(size, t)
+
+
+def _share(found: Evidence) -> float:
+    return found.difference / abs(found.predecessor_loss) if found.predecessor_loss else math.nan
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'s' if count != 1 else ''}"
+
+
+def best_gain(measured: ProbationMeasurement) -> float | None:
+    """How much better than its predecessor the version can be at best, as a share of its loss; None: unknown."""
+    found = evidence(measured)
+    if not found.known or not found.predecessor_loss:
+        return None
+    near = NormalDist().inv_cdf(GAIN_CONFIDENCE) * found.scale / math.sqrt(found.days)
+    return (near - found.difference) / abs(found.predecessor_loss)
