@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import detect_pod_terminate_early_issues
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
@@ -192,6 +193,10 @@ class PodJobOperator(KubernetesPodOperator):
         """
         at_work = self.pod is not None and self.pod.status.phase in ("Pending", "Running")
         if event["status"] == "error" and at_work and exit_code(self.pod) is None:
+            if detect_pod_terminate_early_issues(self.pod):
+                # Its image cannot be pulled: it never ends, and the provider waits for no end after a time-out only.
+                super()._clean({**event, "status": "timeout"}, result, context)
+                return
             raise PodUnwatched(
                 f"Airflow's triggerer cannot watch pod {event['namespace']}/{event['name']} of job {self.command.job}: "
                 f"{event.get('message') or 'no reason given'}; the pod is still at work, and a retry of the task goes "

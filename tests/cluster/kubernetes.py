@@ -127,9 +127,10 @@ class Namespace:
         """Take a pod's scheduling gates away, as a queue does that admits it."""
         self.core.patch_namespaced_pod(name, self.name, {"spec": {"schedulingGates": None}})
 
-    def evict(self, name: str) -> None:
-        """Evict a pod as `kubectl drain` does."""
-        self.core.create_namespaced_pod_eviction(name, self.name, {"metadata": {"name": name}})
+    def evict(self, name: str, grace_seconds: int | None = None) -> None:
+        """Evict a pod as `kubectl drain --grace-period=…` does; None: with the pod's own grace period."""
+        body = {"metadata": {"name": name}, "deleteOptions": {"gracePeriodSeconds": grace_seconds}}
+        self.core.create_namespaced_pod_eviction(name, self.name, body)
 
     def start_idle_pod(self, name: str, priority_class: str, host_port: int) -> None:
         """Start a pod that does nothing but take a port of its node."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
-from tests.cluster.tasks import DAY, SMALL_EXECUTORS, executor_pods, staged, task
+from tests.cluster.tasks import DAY, SMALL_EXECUTORS, at_work, executor_pods, staged, task
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ def test_an_executor_that_is_deleted_half_way_changes_no_byte_and_none_outlives_
     lost = features(2, days=MONTH)
     waiting = lost.begin()
     wait_until(lambda: len(executor_pods(installation)) == 2, "two executors are there", 300)
-    [driver] = [pod for pod in installation.namespace.pods() if pod not in executor_pods(installation)]
-    installation.namespace.delete_pod(driver.metadata.name)
+    executors = [pod.metadata.name for pod in executor_pods(installation)]
+    [driver] = [name for name in at_work(installation) if name not in executors]
+    installation.namespace.delete_pod(driver)
     with pytest.raises(AirflowException, match="was deleted before the job had ended"):
         lost.finish(waiting)
     wait_until(lambda: executor_pods(installation) == [], "the executors are gone", 120)
