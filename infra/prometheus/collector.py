@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from infra.prometheus.request_figures import request_families
-from infra.prometheus.state import PipelineState, pipeline_states
+from infra.prometheus.state import PipelineState, VerdictCounts, pipeline_states
 from tidewheel.errors import TidewheelError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
@@ -46,12 +46,13 @@ class LedgerCollector(Collector):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._ledger = Ledger.open(settings, patience_seconds=0)
+        self._counts = VerdictCounts()
 
     def collect(self) -> Iterator[Metric]:
         """All metrics; only `tidewheel_ledger_up 0` where the ledger does not answer."""
         began = time.monotonic()
         try:
-            states = pipeline_states(self._settings, self._ledger)
+            states = pipeline_states(self._settings, self._ledger, self._counts)
         except TidewheelError as error:
             log.warning("%s", error)
             states = None

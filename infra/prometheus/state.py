@@ -108,8 +108,42 @@ class PipelineState:
     tasks: Sequence[TaskSeconds] = ()
 
 
-def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
+class VerdictCounts:
+    """Counts verdicts, anew only when one has been added: the table has a row for each day, kind and pipeline.
+
+    A verdict that its own run replaces is counted with the next new one.
+    """
+
+    def __init__(self) -> None:
+        self._newest: int | None = None
+        self._counted: tuple[Counts, dict[str, str]] = defaultdict(dict), {}
+
+    def read(self, session: Session) -> tuple[Counts, dict[str, str]]:
+        """How many verdicts, and the day of each pipeline's newest decision of the trigger."""
+        newest = session.scalar(select(func.max(VerdictRow.id)))
+        if newest != self._newest:
+            self._counted, self._newest = self._count(session), newest
+        return self._counted
+
+    def _count(self, session: Session) -> tuple[Counts, dict[str, str]]:
+        columns = VerdictRow.pipeline, VerdictRow.kind, VerdictRow.outcome
+        query = select(*columns, func.count(), func.max(VerdictRow.subject)).group_by(*columns)
+        counts: Counts = defaultdict(dict)
+        days: dict[str, str] = {}
+        for name, kind, outcome, count, last in session.execute(query):
+            counts[name][kind, outcome] = count
+            if kind == Kind.TRIGGER:
+                days[name] = max(last, days.get(name, ""))
+        return counts, days
+
+
+def pipeline_states(settings: Settings, ledger: Ledger, counts: VerdictCounts) -> list[PipelineState]:
     """The state of each declared pipeline, by name.
+
+    Args:
+        settings: of the installation.
+        ledger: what is read.
+        counts: what an earlier reading has counted.
 
     Raises:
         LedgerError: the ledger does not answer, or has not the tables of this version.
@@ -131,7 +165,7 @@ def pipeline_states(settings: Settings, ledger: Ledger) -> list[PipelineState]:
         requests = select(RetrainRequestRow.pipeline, RetrainRequestRow.asked_at)
         requested = dict(session.execute(requests.where(RetrainRequestRow.closed_at.is_(None))).all())
         champions = _champions(session)
-        verdicts, decided = _verdicts(session)
+        verdicts, decided = counts.read(session)
         releases = _releases(session)
         days = newest_days(session, {name: pipeline.metric if pipeline else "" for name, pipeline in declared.items()})
         quality = newest_quality(session, {name: of.labelled for name, of in days.items()})
@@ -219,19 +253,6 @@ def _fits_saved(session: Session, newest: Mapping[str, str]) -> dict[str, float]
     )
     rows = session.execute(query.order_by(VerdictRow.decided_at, VerdictRow.id))
     return {name: value for name, value in rows if value is not None}
-
-
-def _verdicts(session: Session) -> tuple[Counts, dict[str, str]]:
-    """How many verdicts, and the day of each pipeline's newest decision of the trigger."""
-    columns = VerdictRow.pipeline, VerdictRow.kind, VerdictRow.outcome
-    query = select(*columns, func.count(), func.max(VerdictRow.subject)).group_by(*columns)
-    counts: Counts = defaultdict(dict)
-    newest: dict[str, str] = {}
-    for name, kind, outcome, count, last in session.execute(query):
-        counts[name][kind, outcome] = count
-        if kind == Kind.TRIGGER:
-            newest[name] = max(last, newest.get(name, ""))
-    return counts, newest
 
 
 def _releases(session: Session) -> Counts:

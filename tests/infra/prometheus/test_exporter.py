@@ -157,6 +157,18 @@ def test_fits_that_are_left_are_those_of_the_newest_day_that_was_decided(setting
     assert value(found, "tidewheel_training_fits_maximum") == 2
 
 
+def test_a_verdict_that_came_since_the_last_scrape_counts(settings: Settings, ledger: Ledger) -> None:
+    collector = LedgerCollector(settings)
+
+    def verdicts() -> list[float]:
+        [family] = [found for found in collector.collect() if found.name == "tidewheel_verdicts"]
+        return [sample.value for sample in family.samples]
+
+    for number in range(3):
+        assert verdicts() == [float(number)] * bool(number)
+        ledger.record("orders", f"version {number}", "run", Verdict(Kind.GATE, Outcome.PASSED, "better"), NOW)
+
+
 def test_tasks_have_their_outcomes_and_seconds(settings: Settings, ledger: Ledger) -> None:
     tasks = TaskLog(ledger)
     tasks.ended("orders", "features", "land", 40, NOW, succeeded=True)
