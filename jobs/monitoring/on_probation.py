@@ -13,7 +13,8 @@ from jobs.models import registry, standing
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import paired_day
 from jobs.models.prediction import model_frame, predict
-from jobs.monitoring.labelled_predictions import BATCH, ONLINE, SOURCE, labelled_predictions
+from jobs.monitoring.labelled_day import labelled_day
+from jobs.monitoring.labelled_predictions import MAIN, ONLINE, SOURCE
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.probations import RETURNED, Probations
 from tidewheel.mlflow_api import NotInRegistry
@@ -72,7 +73,7 @@ def judge_probation(
     found = []
     for day in days:
         with failures.named(f"comparison of versions {row.version} and {row.predecessor} on {day}"):
-            if pair := _compare(job, row, predecessor, day):
+            if pair := _compare(job, row, predecessor, day, matured):
                 found.append(pair)
     if all(str(day) > row.as_of for day in before):
         with failures.named(f"how far the days of versions {row.version} and {row.predecessor} differ"):
@@ -127,14 +128,16 @@ def _usual_days(job: Job, row: ProbationRow, predecessor: _Predecessor) -> list[
     return pairs(pipeline, Judged(rows, truth, said, theirs, row.predecessor))
 
 
-def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date) -> PairedDay | None:
-    """Both versions on the rows that the version on probation predicted, in the batch and online."""
+def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date, matured: date) -> PairedDay | None:
+    """Both versions on the rows that the version on probation predicted, in the batch and online, by labels until then."""
     pipeline, columns = job.pipeline, [column.name for column in predecessor.contract.columns]
-    labelled = labelled_predictions(job.lake, job.settings, pipeline, str(day), columns)
+    labelled = labelled_day(job, str(day), str(matured), columns)
     if labelled.missing:
         return None
-    rows = labelled.rows[labelled.rows[SOURCE].isin((BATCH, ONLINE)) & (labelled.rows[VERSION] == row.version)]
-    rows = rows[rows[pipeline.labels.column].notna()].drop_duplicates(pipeline.key)
+    rows = labelled.rows[labelled.rows[SOURCE].isin((MAIN, ONLINE)) & (labelled.rows[VERSION] == row.version)]
+    rows = rows[rows[pipeline.labels.column].notna()]
+    if pipeline.scoring.enabled:  # what was answered beside the batch is about the same rows
+        rows = rows.drop_duplicates(pipeline.key)
     if rows.empty:
         return None
     theirs = predict(predecessor.model, model_frame(rows, predecessor.contract), pipeline.task)

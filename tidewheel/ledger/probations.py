@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from tidewheel.ledger.ledger import Ledger, one_at_a_time
+from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.probation_tables import PairedDayRow, ProbationRow
 from tidewheel.policies.probation import PairedDay
