@@ -129,7 +129,7 @@ def _usual_days(job: Job, row: ProbationRow, predecessor: _Predecessor) -> list[
 
 
 def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date, matured: date) -> PairedDay | None:
-    """Both versions on the rows that the version on probation predicted, in the batch and online, by labels until then."""
+    """Both versions on the rows that the version on probation predicted, in the batch and online."""
     pipeline, columns = job.pipeline, [column.name for column in predecessor.contract.columns]
     labelled = labelled_day(job, str(day), str(matured), columns)
     if labelled.missing:
