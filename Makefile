@@ -40,8 +40,10 @@ test: $(READY) ## Run the tests of all parts, on real services
 test-e2e: $(READY) ## Play the whole loop through Airflow, with faults, review and killed services
 	$(BIN)/pytest -q -m e2e tests/e2e
 
+TESTS := tests/cluster
+
 test-cluster: $(READY) ## Run the tests that need a Kubernetes cluster, on the one that KUBECONFIG names
-	$(BIN)/pytest -q -m cluster tests/cluster
+	$(BIN)/pytest -q -m cluster $(TESTS)
 
 test-containers: $(READY) ## Build the images, start docker-compose.yaml and play the loop on it (needs Docker)
 	$(BIN)/pytest -q -m docker tests/containers

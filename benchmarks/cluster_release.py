@@ -42,6 +42,8 @@ from tidewheel.release.traffic import Traffic
 
 RATE, SWITCHES, PAUSE_SECONDS = 100.0, 20, 1.0
 QUIET_SECONDS, SETTLING_SECONDS = 5.0, 5.0
+LIGHT_RATE = 10.0
+"""Requests a second of one row while pods are to be taken away: one small pod has the CPU for it."""
 HEAVY_ROWS = 60
 """Rows of a request while pods are to be added: the CPU of one pod no longer suffices for its share."""
 SCALING_SECONDS, READY_SECONDS = 240.0, 180.0
@@ -108,7 +110,7 @@ def switches(place: Place, house: ServingHouse) -> None:
 
 
 def scaling(place: Place, house: ServingHouse) -> None:
-    """Have the autoscaler add two pods and take them away again: the rate stays, the rows of a request change."""
+    """Have the autoscaler add two pods and take them away again."""
     start(place, BLUE, "1")
     house.let_pods_go_at_once(place, BLUE)
     reroute(place.backend, Traffic(BLUE))
@@ -118,12 +120,12 @@ def scaling(place: Place, house: ServingHouse) -> None:
         up = time.monotonic() - began
         time.sleep(SETTLING_SECONDS)
     _report(f"1 to 3 pods, {HEAVY_ROWS} rows a request", heavy, f"three pods answer after {up:.0f} s")
-    with _load(place) as light:
+    with _load(place, rate=LIGHT_RATE) as light:
         began = time.monotonic()
         wait_until(lambda: len(house.pods(place, BLUE)) == 1, "one pod is left", SCALING_SECONDS)
         down = time.monotonic() - began
         time.sleep(SETTLING_SECONDS)
-    _report("3 to 1 pods, 1 row a request", light, f"one pod is left after {down:.0f} s")
+    _report(f"3 to 1 pods, {LIGHT_RATE:g} requests/s of 1 row", light, f"one pod is left after {down:.0f} s")
 
 
 def pods(place: Place, house: ServingHouse) -> None:
@@ -228,10 +230,10 @@ def rollback_by_guard(place: Place) -> None:
     )
 
 
-def _load(place: Place, rows: int = 1) -> OpenLoop:
+def _load(place: Place, rows: int = 1, rate: float = RATE) -> OpenLoop:
     [golden, *_] = place.build("1").golden_rows()
     body = json.dumps({"rows": [dict(golden.row)] * rows}).encode()
-    return OpenLoop(place.backend.endpoint(), [body], RATE)
+    return OpenLoop(place.backend.endpoint(), [body], rate)
 
 
 def _report(what: str, load: OpenLoop, times: str) -> None:
