@@ -16,13 +16,14 @@ from tests.free_ports import free_port
 
 PIPELINE, FIRST_DAY, NIGHT = "flight_delay", "2013-01-01", "2013-03-03"
 FEATURES = f"""
+import json
 from tidewheel.lake import Lake
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 settings = load_settings()
 lake, pipeline = Lake.open({PIPELINE!r}, settings), find_pipeline(settings.pipelines_folder, {PIPELINE!r})
 frame = lake.read(lake.need("features", {NIGHT!r}), pipeline.features.columns).slice(0, 100).to_pandas()
-print(frame.to_json(orient="records", double_precision=15))
+print(json.dumps(frame.astype(object).where(frame.notna(), None).to_dict("records")))
 """
 PUBLISHED = f"""
 from tidewheel.lake import Lake

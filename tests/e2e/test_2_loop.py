@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from urllib.parse import urljoin
 
@@ -12,6 +11,7 @@ import pytest
 from infra.embedded.credentials import load_or_generate
 from tests.e2e.conftest import Played, play
 from tests.installation import Installation
+from tests.json_rows import json_rows
 from tidewheel.demo.story import HISTORY, NIGHTS, PIPELINE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
@@ -69,10 +69,8 @@ def test_the_endpoint_answers_like_the_batch_scored_offline(installation: Instal
     features = lake.read(lake.need("features", day)).to_pandas().set_index("flight_id")
     offline = lake.read(lake.need("predictions", day)).to_pandas().set_index("flight_id")
     asked = features.loc[features.index[:100], played.ending.example.keys()]
-    # All digits: a rounded value may fall on the other side of a tree's split.
-    rows = json.loads(asked.to_json(orient="records", double_precision=15))
     url = f"{installation.settings.endpoint_url}/{PIPELINE}/predict"
-    answer = httpx.post(url, json={"rows": rows}, timeout=30).raise_for_status().json()
+    answer = httpx.post(url, json={"rows": json_rows(asked)}, timeout=30).raise_for_status().json()
     assert answer["model_version"] == played.ending.live_version
     assert answer["predictions"] == pytest.approx(list(offline.loc[asked.index, "prediction"]), abs=1e-5)
 
