@@ -79,7 +79,9 @@ def test_a_model_is_trained_in_pods_released_through_the_gateway_and_answers_as_
     features = lake.read(lake.need("features", NIGHT)).to_pandas().set_index("flight_id")
     offline = lake.read(lake.need("predictions", NIGHT)).to_pandas().set_index("flight_id")
     asked = features.loc[features.index[:100], columns]
-    answer = httpx.post(f"{endpoint_url}/predict", json={"rows": json_rows(asked)}, timeout=30).raise_for_status().json()
+    answer = (
+        httpx.post(f"{endpoint_url}/predict", json={"rows": json_rows(asked)}, timeout=30).raise_for_status().json()
+    )
     assert answer["model_version"] == "1"
     assert answer["predictions"] == pytest.approx(list(offline.loc[asked.index, "prediction"]), abs=1e-5)
 
