@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from jobs.data.request_log import RequestLog
+from jobs.erasure.drawn_rows import forget_drawn_rows
 from jobs.erasure.key_rows import KeyRows
 from jobs.erasure.log_files import LogErasure, erase_logged
 from jobs.erasure.texts import entries_that_name, is_short, mentions, refused_files
@@ -94,6 +95,7 @@ def work(job: Job) -> Result:
     if not dry_run:
         for path in refused:
             job.lake.store.remove(path)
+        forget_drawn_rows(job.lake, {key.partition("/")[2] for key, _ in touched})
         renew_inputs(job.lake)
         shutil.rmtree(job.settings.replay_cache / job.pipeline.name, ignore_errors=True)
     account.versions = trained_on(job.lake, ledger, held_by(job.lake, rows.digest, touched))

@@ -116,6 +116,19 @@ def test_rows_go_from_lake_and_request_log_and_the_audit_log_names_no_key(
     assert "What the source still has comes back" in told
 
 
+def test_rows_that_monitoring_has_drawn_from_the_days_go_too(parcels: Parcels, erase: Callable[..., JobRecord]) -> None:
+    names = ("rows-0a1b-none.parquet", "answered-0a1b.parquet", "unlabelled.npy", "performance.json")
+    folders = [f"{parcels.name}/reports/{day}" for day in (PERSON[:10], "2024-01-05")]
+    for folder in folders:
+        for name in names:
+            parcels.lake.store.replace(f"{folder}/{name}", b"{}")
+    erase()
+
+    touched, other = ({path.rpartition("/")[2] for path in parcels.lake.store.find(place, "")} for place in folders)
+    assert touched == {"performance.json"}
+    assert other == set(names)
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(
     parcels: Parcels, erase: Callable[..., JobRecord], capsys: pytest.CaptureFixture[str]
 ) -> None:
