@@ -303,23 +303,26 @@ def test_a_pod_that_died_is_retried(ended: Ended, context: Context, exit_code: i
     assert not isinstance(found.value, AirflowFailException)
 
 
-def test_a_pod_that_the_triggerer_cannot_watch_is_left_at_work_and_no_worker_waits_for_it(
-    installation: None, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def begun(monkeypatch: pytest.MonkeyPatch, phase: str, **state: Any) -> PodJobOperator:
+    """The operator of a pod that has not ended, as it comes back from its trigger."""
     operator = task()
-    working = k8s.V1ContainerStatus(
-        name="job",
-        image="i",
-        image_id="i",
-        ready=True,
-        restart_count=0,
-        state=k8s.V1ContainerState(running=k8s.V1ContainerStateRunning()),
+    container = k8s.V1ContainerStatus(
+        name="job", image="i", image_id="i", ready=False, restart_count=0, state=k8s.V1ContainerState(**state)
     )
-    status = k8s.V1PodStatus(phase="Running", container_statuses=[working])
+    status = k8s.V1PodStatus(phase=phase, container_statuses=[container])
     pod = k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="train-1", namespace="models"), status=status)
     monkeypatch.setattr(PodJobOperator, "hook", SimpleNamespace(get_pod=lambda *_: pod))
     monkeypatch.setattr(PodJobOperator, "pod_manager", SimpleNamespace())  # which would wait
+    nothing = SimpleNamespace(list_namespaced_event=lambda *_, **__: SimpleNamespace(items=[]))
+    monkeypatch.setattr(PodJobOperator, "client", nothing)
     operator.get_logs = False
+    return operator
+
+
+def test_a_pod_that_the_triggerer_cannot_watch_is_left_at_work_and_no_worker_waits_for_it(
+    installation: None, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = begun(monkeypatch, "Running", running=k8s.V1ContainerStateRunning())
     event = {"status": "error", "name": "train-1", "namespace": "models", "message": "no route to host"}
     with pytest.raises(
         AirflowException,
@@ -327,3 +330,17 @@ def test_a_pod_that_the_triggerer_cannot_watch_is_left_at_work_and_no_worker_wai
         r"and a retry of the task goes on with it",
     ):
         operator.trigger_reentry(context("run-1"), event | {"_redefer_count": operator.MAX_REDEFER_ATTEMPTS})
+
+
+def test_a_pod_whose_image_cannot_be_pulled_is_taken_away_and_no_worker_waits_for_its_end(
+    installation: None, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = k8s.V1ContainerStateWaiting(reason="ErrImagePull", message="connection refused")
+    operator = begun(monkeypatch, "Pending", waiting=waiting)
+    taken: list[str] = []
+    monkeypatch.setattr(PodJobOperator, "post_complete_action", lambda *_, pod, **__: taken.append(pod.metadata.name))
+    monkeypatch.setattr(PodJobOperator, "is_istio_enabled", lambda *_: False)
+    event = {"status": "error", "name": "train-1", "namespace": "models", "message": "Image cannot be pulled"}
+    with pytest.raises(AirflowException, match=r"its image .* cannot be pulled \(ErrImagePull: connection refused\)"):
+        operator.trigger_reentry(context("run-1"), event)
+    assert taken == ["train-1"]
