@@ -113,7 +113,7 @@ def test_a_run_of_a_dag_is_one_trace_and_says_what_its_jobs_read_and_wrote(obser
     ended = {event["job"]["name"]: event for event in observed.events if event["eventType"] == "COMPLETE"}
     features = ended["shop.features.features"]
     assert [one["name"].rpartition("/shop/")[2] for one in features["outputs"]] == ["features"]
-    assert "raw" in {one["name"].rpartition("/shop/")[2] for one in features["inputs"]}
+    assert "landing" in {one["name"].rpartition("/shop/")[2] for one in features["inputs"]}
     assert features["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] > 0
 
 
