@@ -98,7 +98,8 @@ def test_a_run_of_a_dag_is_one_trace_and_says_what_its_jobs_read_and_wrote(obser
     run, tasks = installation.finish("shop.features", "history", seconds=600)
     assert run.state == "success", tasks
 
-    wait_until(lambda: any(span.name == "dag_run.shop.features" for span in observed.traces.spans), "the run's span")
+    expected = {"dag_run.shop.features", *(f"task_run.{task}" for task in JOBS), *(f"job {job}" for job in JOBS.values())}
+    wait_until(lambda: expected <= {span.name for span in observed.traces.spans}, "all spans have come")
     spans = {span.span_id: span for span in observed.traces.spans}
     [whole] = [span for span in spans.values() if span.name == "dag_run.shop.features"]
     assert (whole.service, whole.parent_id) == ("Airflow", "")
