@@ -6,20 +6,18 @@ TIDEWHEEL_TEST_TRACES=1.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from tests.conftest import wait_until
 from tests.installation import COPIED, PROJECT, Installation, running_installation
+from tests.lineage_receiver import receiving_lineage
 from tests.otlp_receiver import Receiver, SpanSeen, receiving
 
 pytestmark = [
@@ -61,30 +59,12 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     for folder in COPIED:
         ignored = shutil.ignore_patterns("__pycache__", "flight_delay.*")
         shutil.copytree(PROJECT / folder, root / "project" / folder, ignore=ignored)
-    events: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            events.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(201)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        receiving() as traces,
-        ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server,
-    ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.MonkeyPatch.context() as patch, receiving() as traces, receiving_lineage() as lineage:
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", traces.url)
-        patch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{server.server_port}")
+        patch.setenv("OPENLINEAGE_URL", lineage.url)
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         with running_installation(root / "home", root / "project") as installation:
-            yield Observed(installation, traces, events)
-        server.shutdown()
+            yield Observed(installation, traces, lineage.events)
 
 
 def test_a_run_of_a_dag_is_one_trace_and_says_what_its_jobs_read_and_wrote(observed: Observed) -> None:

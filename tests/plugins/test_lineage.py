@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +14,7 @@ from openlineage.client.facet_v2 import output_statistics_output_dataset
 from plugins.operators.command import JobCommand
 from plugins.operators.job_operator import JobOperator
 from plugins.operators.lineage import lineage_of
+from tests.lineage_receiver import receiving_lineage
 from tidewheel.runs import BatchReference, JobRecord
 
 if TYPE_CHECKING:
@@ -37,25 +35,11 @@ RECORD = JobRecord(
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """The events that a receiver has taken, which the standard's variable names."""
-    events: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            events.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(201)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        monkeypatch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{server.server_port}")
+    with receiving_lineage() as received:
+        monkeypatch.setenv("OPENLINEAGE_URL", received.url)
         monkeypatch.setenv("OPENLINEAGE_DISABLED", "false")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        yield events
-        server.shutdown()
+        yield received.events
 
 
 def test_a_finished_task_sends_what_its_job_read_and_wrote(
