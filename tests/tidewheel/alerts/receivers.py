@@ -22,6 +22,7 @@ class Webhooks(ThreadingHTTPServer):
         bodies: what has arrived, oldest first.
         status: what is answered.
         hold: while it is cleared, a request waits for its answer.
+        waiting: requests that wait for their answer.
     """
 
     daemon_threads = True
@@ -32,6 +33,7 @@ class Webhooks(ThreadingHTTPServer):
         self.status = 204
         self.hold = threading.Event()
         self.hold.set()
+        self.waiting = 0
 
     @property
     def url(self) -> str:
@@ -44,7 +46,9 @@ class _Webhook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.hold.wait(10)
+        self.server.waiting += 1
+        self.server.hold.wait()
+        self.server.waiting -= 1
         if self.server.status < 300:
             self.server.bodies.append(json.loads(body))
         self.send_response(self.server.status)
