@@ -184,5 +184,9 @@ def _container(pod: k8s.V1Pod) -> k8s.V1ContainerStatus | None:
 
 
 def _who(events: Sequence[PodEvent]) -> str:
-    said = [f"{event.reason}: {shortened(event.message)}" for event in events if event.reason in LOST_REASONS]
-    return f" ({said[-1]})" if said else ", by its eviction or preemption, or by hand"
+    lost = [event for event in events if event.reason in LOST_REASONS]
+    if not lost:
+        return ", by its eviction or preemption, or by hand"
+    # The kubelet's "Killing" follows whatever the reason was, and says the least.
+    event = max(reversed(lost), key=lambda event: event.reason != "Killing")
+    return f" ({event.reason}: {shortened(event.message)})"

@@ -113,12 +113,10 @@ def test_a_pod_that_hangs_before_its_start_is_told_what_its_events_say() -> None
 
 
 def test_who_has_deleted_a_pod_is_told_where_its_events_say_so() -> None:
-    assert (
-        "(Preempted: Preempted by a pod on node n)"
-        in failure(
-            None, PodEvent("Scheduled", "assigned"), PodEvent("Preempted", "Preempted by a pod on node n")
-        ).sentence
-    )
+    preempted = PodEvent("Preempted", "Preempted by a pod on node n")
+    killed = PodEvent("Killing", "Stopping container job")
+    assert "(Preempted: Preempted by a pod on node n)" in failure(None, preempted, killed).sentence
+    assert "(Killing: Stopping container job)" in failure(None, PodEvent("Scheduled", "assigned"), killed).sentence
 
 
 @pytest.mark.parametrize(
