@@ -6,6 +6,7 @@ Tidewheel's own repository, and in a fork of it, the code is in `jobs/pipelines/
 
 from __future__ import annotations
 
+import re
 import sysconfig
 from pathlib import Path
 
@@ -38,6 +39,19 @@ def code_folder(project: Path) -> Path:
 def package_of(code: Path) -> str:
     """Python's name for a code folder: `pipelines`, or `jobs.pipelines`."""
     return ".".join(code.parts)
+
+
+def with_package_renamed(text: str, code: Path, old: str, new: str) -> str:
+    """A text in which the package of one pipeline has the name of another, such as `pipelines.old.transform:features`.
+
+    Args:
+        text: of a module or of a pipeline file.
+        code: folder of the pipelines' code, relative to the project.
+        old: the package's name so far.
+        new: its new name.
+    """
+    package = package_of(code)
+    return re.sub(rf"(?<![.\w]){re.escape(package)}\.{old}\b", f"{package}.{new}", text)
 
 
 def installed_path() -> list[str]:

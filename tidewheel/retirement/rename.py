@@ -20,7 +20,7 @@ from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, ReleaseError, SettingsError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.ledger.renaming import has_rows, rename_rows
-from tidewheel.project import package_of
+from tidewheel.project import with_package_renamed
 from tidewheel.release.traffic import Gone
 from tidewheel.retirement.mlflow_models import MlflowModels
 from tidewheel.retirement.retire import PURPOSES
@@ -157,7 +157,8 @@ class Rename:
         """Rename the pipeline's package where no other pipeline uses it; returns whether it has the new name."""
         room = self.settings.project / self.settings.code_folder
         others = [f for f in self.settings.pipelines_folder.glob("*.yaml") if f.stem not in (self.old, self.new)]
-        users = [file.name for file in others if self._named.search(file.read_text(encoding="utf-8", errors="ignore"))]
+        texts = {file.name: file.read_text(encoding="utf-8", errors="ignore") for file in others}
+        users = [name for name, text in texts.items() if self._with_new_name(text) != text]
         if users and (room / self.old).exists():
             self.leaving.told(f"{self.settings.code_folder}/{self.old} keeps its name: {', '.join(users)} use it too")
             return False
@@ -168,12 +169,8 @@ class Rename:
             _rewrite(file, self._with_new_name(file.read_text(encoding="utf-8")))
         return True
 
-    @property
-    def _named(self) -> re.Pattern[str]:
-        return re.compile(rf"(?<![.\w]){re.escape(package_of(self.settings.code_folder))}\.{self.old}\b")
-
     def _with_new_name(self, text: str) -> str:
-        return self._named.sub(f"{package_of(self.settings.code_folder)}.{self.new}", text)
+        return with_package_renamed(text, self.settings.code_folder, self.old, self.new)
 
     def _rename_lake(self) -> None:
         lake = Lake.open(self.new, self.settings)
