@@ -67,8 +67,8 @@ def add_trailing_sums(
 ) -> DataFrame:
     """Add, for each group and window, the sum of a column over the rows that the group had on the days before.
 
-    Rows without a value count as 0. Integers are added exactly, and anything else as doubles in the order of their size,
-    so that the same day gives the same bits whatever else is computed beside it.
+    Rows without a value count as 0. Integers are added exactly, and anything else as doubles in the order of their
+    size, so that the same day gives the same bits whatever else is computed beside it.
 
     Args:
         inputs: what the transform was given.
