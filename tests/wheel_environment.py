@@ -71,16 +71,16 @@ def installed_wheel(folder: Path) -> WheelEnvironment:
 
 def _copy_programs(here: Path, there: Path) -> None:
     """Programs such as `airflow` run on the Python that their first line names."""
-    first_line = f"#!{sys.executable}\n".encode()
+    ours = f"#!{here}/python".encode()
     for program in here.iterdir():
         target = there / program.name
         if target.exists() or target.is_symlink() or not program.is_file():
             continue
         content = program.read_bytes()
-        if not content.startswith(first_line):
+        if not content.startswith(ours):
             target.symlink_to(program)
             continue
-        target.write_bytes(content.replace(first_line, f"#!{there / 'python'}\n".encode(), 1))
+        target.write_bytes(f"#!{there}/python\n".encode() + content.partition(b"\n")[2])
         target.chmod(0o755)
 
 
