@@ -70,7 +70,7 @@ def as_of_join(
     past = Window.partitionBy(*keys).orderBy(_AT, _SIDE).rowsBetween(Window.unboundedPreceding, Window.currentRow)
     # Structs are compared field by field, the time first: the greatest is the newest.
     newest = together.withColumn(_FOUND, F.max(_FOUND).over(past)).where(F.col(_ROW).isNotNull())
-    fits = ~reduce(or_, (F.col(key).isNull() for key in keys), F.lit(value=False))
+    fits = ~reduce(or_, (F.col(key).isNull() for key in keys), F.lit(False))
     if within is not None:
         fits &= F.col(f"{_FOUND}.at") >= F.col(_AT) - F.lit(within)
     added = [F.when(fits, F.col(f"{_FOUND}.c{n}")).alias(new) for n, new in enumerate(columns)]

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
@@ -135,7 +135,7 @@ def least_first(value: float | None) -> tuple[bool, float]:
     return (value is not None, value or 0)
 
 
-@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(drawn=ROWS, prices=OTHER)
 def test_every_figure_equals_a_naive_computation(
     spark: SparkSession, night: OneNight, drawn: list[Row], prices: list[Row]
