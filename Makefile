@@ -12,7 +12,7 @@ WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env rules dashboards clean purge
+.PHONY: help setup demo down status check test test-e2e test-cluster test-containers wheel lock compose-env rules dashboards clean purge
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-cluster: $(READY) ## Run the tests that need a Kubernetes cluster, on the o
 
 test-containers: $(READY) ## Build the images, start docker-compose.yaml and play the loop on it (needs Docker)
 	$(BIN)/pytest -q -m docker tests/containers
+
+wheel: $(READY) ## Build the wheel in dist/
+	$(BIN)/python -m hatchling build --target wheel
 
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 

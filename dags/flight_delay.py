@@ -1,5 +1,5 @@
 """The Airflow DAGs of the pipeline that `flight_delay.yaml` declares."""
 
-from plugins.factory import pipeline_dags
+from tidewheel.pipelines import pipeline_dags
 
 globals().update(pipeline_dags(__file__))

@@ -67,13 +67,13 @@ def _trailing_counts(
 ) -> DataFrame:
     """Known labels of each window and their total, by asked day (`partition`), group and value of the group."""
     key, regression = inputs.pipeline.key, inputs.pipeline.task == "regression"
-    total = _ordered_sum if regression else F.sum
+    total = ordered_sum if regression else F.sum
     label = column(inputs.pipeline.labels.column).cast("double" if regression else "long").alias(_LABEL)
     labels = inputs.labels.select(PARTITION, *map(column, key), label)
     columns = sorted({name for group in groups.values() for name in group})
     named = [column(name) for name in dict.fromkeys([PARTITION, *key, *columns])]
     known = rows.select(*named).join(labels, [PARTITION, *key])
-    values = F.array(*(F.struct(F.lit(g).alias(_GROUP), _value(c).alias(_VALUE)) for g, c in _all(groups).items()))
+    values = F.array(*(F.struct(F.lit(g).alias(_GROUP), group_value(c).alias(_VALUE)) for g, c in _all(groups).items()))
     combination, day = [column(name) for name in dict.fromkeys([PARTITION, *columns])], F.to_date(PARTITION)
     daily = known.groupBy(*combination).agg(F.count(_LABEL).alias(_KNOWN), total(F.col(_LABEL)).alias(_TOTAL))
     grouped = daily.select(day.alias(PARTITION), F.inline(values), _KNOWN, _TOTAL)
@@ -92,7 +92,7 @@ def _trailing_counts(
     return counted.withColumn(PARTITION, F.date_format(_ON, "yyyy-MM-dd")).drop(_ON)
 
 
-def _ordered_sum(values: Column) -> Column:
+def ordered_sum(values: Column) -> Column:
     """A sum of doubles whose bits do not depend on the order in which Spark meets them."""
     return F.aggregate(F.array_sort(F.collect_list(values)), F.lit(0.0), lambda total, value: total + value)
 
@@ -102,7 +102,7 @@ def _join(rows: DataFrame, counts: DataFrame, prefix: str, columns: Sequence[str
     named = {_count("", what, w): _count(prefix, what, w) for what in (_KNOWN, _TOTAL) for w in windows}
     renamed = (F.col(found).alias(ours) for found, ours in named.items())
     of_group = counts.where(F.col(_GROUP) == prefix).select(PARTITION, _VALUE, *renamed)
-    joined = rows.withColumn(_VALUE, _value(columns)).join(F.broadcast(of_group), [PARTITION, _VALUE], "left")
+    joined = rows.withColumn(_VALUE, group_value(columns)).join(F.broadcast(of_group), [PARTITION, _VALUE], "left")
     return joined.drop(_VALUE)
 
 
@@ -110,7 +110,7 @@ def _all(groups: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
     return {OVERALL: [], **groups}
 
 
-def _value(columns: Sequence[str]) -> Column:
+def group_value(columns: Sequence[str]) -> Column:
     """The group's columns as one, so that groups of different columns stand in one table."""
     return F.array(*(column(name).cast("string") for name in columns)).cast("array<string>")
 

@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tidewheel.errors import SettingsError
+from tidewheel.project import code_folder, is_project, no_project
 
 PLATFORM_ENV = "platform.env"
 HOME = ".tidewheel"
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TIDEWHEEL_", extra="ignore", frozen=True)
 
     home: Path = Field(default=Path(HOME), description="folder of all state of this installation")
-    project: Path = Field(default=Path(), description="folder that holds dags/, jobs/, expectations/, bentos/")
+    project: Path = Field(default=Path(), description="folder that holds dags/, expectations/ and pipelines/")
     lake_url: str = Field(default="", description="root of the lake, file:// or s3://; default <home>/lake")
     lake_options: Annotated[dict[str, object], NoDecode, BeforeValidator(_json_object)] = Field(
         default_factory=dict, repr=False, description="fsspec options of the lake, as JSON (endpoint_url, key, secret)"
@@ -165,6 +166,11 @@ class Settings(BaseSettings):
         return self.project / "dags"
 
     @property
+    def code_folder(self) -> Path:
+        """Folder of the pipelines' code, relative to the project."""
+        return code_folder(self.project)
+
+    @property
     def request_log_folder(self) -> Path:
         """Folder that model services log their requests to, one sub-folder a pipeline."""
         return self.home / "requests"
@@ -209,19 +215,6 @@ class Settings(BaseSettings):
                 f"{self.home / PLATFORM_ENV}; start the platform with `tidewheel up`, or set {variable}"
             )
         return str(revealed)
-
-
-def is_project(folder: Path) -> bool:
-    """Whether a folder holds pipelines and the jobs that make them run."""
-    return all((folder / room).is_dir() for room in ("dags", "jobs"))
-
-
-def no_project(folder: Path) -> str:
-    """What to say where a project is needed and none is there."""
-    return (
-        f"{folder} is no Tidewheel project, which has the folders dags/ and jobs/, and none lies above it; "
-        "go to the project's folder, or set TIDEWHEEL_PROJECT to it"
-    )
 
 
 def load_settings() -> Settings:

@@ -20,6 +20,7 @@ from infra.embedded.program import Program
 from infra.embedded.supervise import last_lines
 from tidewheel.errors import PlatformError
 from tidewheel.logs import is_json
+from tidewheel.project import plugins_folder
 from tidewheel.tracing import is_on
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def configuration(
     address = f"http://{HOST}:{ports.airflow}"
     return {
         "core": {
-            "dags_folder": settings.project / "dags",
-            "plugins_folder": settings.project / "plugins",
+            "dags_folder": settings.pipelines_folder,
+            "plugins_folder": plugins_folder(settings.project),
             "load_examples": False,
             "executor": "LocalExecutor",
             # The executor forks this many workers at once, at ~120 MB each.

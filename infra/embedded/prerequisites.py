@@ -40,7 +40,8 @@ def check(home: Path) -> None:
     missing = {extra for module, extra in PACKAGES.items() if importlib.util.find_spec(module) is None}
     if missing:
         raise SettingsError(
-            f"the embedded platform lacks packages; install the extras {', '.join(sorted(missing))} (`make setup`)"
+            f"the embedded platform lacks packages: install tidewheel[{','.join(sorted(missing))}] in this environment "
+            "(in Tidewheel's repository: `make setup`)"
         )
 
 

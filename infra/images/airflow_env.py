@@ -27,7 +27,10 @@ EMBEDDED_ONLY = {
     "traces": {"otel_on"},
 }
 IN_CONTAINERS = {
-    "core": {"execution_api_server_url": "http://airflow:8080/execution/"},
+    "core": {
+        "plugins_folder": PROJECT / "plugins",  # where the image has the code
+        "execution_api_server_url": "http://airflow:8080/execution/",
+    },
     "metrics": {"otel_on": "${AIRFLOW_OTEL_METRICS:-False}"},
     "api": {"host": "0.0.0.0", "base_url": "http://localhost:${AIRFLOW_PORT:-8080}"},  # noqa: S104 - a container's own
 }

@@ -17,7 +17,7 @@ from tidewheel.spec import Pipeline
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOCK_FILE = "requirements.lock"
+LOCK_FILES = ("requirements.lock", "uv.lock")
 PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "xgboost", "xgboost-cpu")
 """Packages whose version can change a model; the lock's hash stands for all others."""
 
@@ -28,7 +28,7 @@ class Environment(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     code_version: str = Field(description="the commit of the project")
-    lock_hash: str = Field(description="sha256 of requirements.lock; empty where the project has none")
+    lock_hash: str = Field(description="sha256 of requirements.lock or uv.lock; empty where the project has neither")
     python: str
     machine: str
     cores: int
@@ -63,13 +63,13 @@ def environment(project: Path, code_version: str) -> Environment:
     """The environment of this process.
 
     Args:
-        project: folder that holds `requirements.lock`.
+        project: folder that holds a lock file.
         code_version: the commit of the project.
     """
-    lock = project / LOCK_FILE
+    lock = next((lock for name in LOCK_FILES if (lock := project / name).exists()), None)
     return Environment(
         code_version=code_version,
-        lock_hash=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
+        lock_hash=hashlib.sha256(lock.read_bytes()).hexdigest() if lock else "",
         python=platform.python_version(),
         machine=platform.machine(),
         cores=len(os.sched_getaffinity(0)),

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tidewheel.logs import read_line
+from tidewheel.project import import_path
 from tidewheel.tracing import context_variables
 
 GRACE_SECONDS = 3.0
@@ -81,7 +82,9 @@ def level_and_message(line: str) -> tuple[str, str]:
 def job_environment(project: Path) -> dict[str, str]:
     """The environment of a job: this process's own, less Airflow's configuration and secrets, and the task's span."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "_AIRFLOW"))}
-    return inherited | {"PYTHONPATH": str(project), "PYTHONUNBUFFERED": "1"} | context_variables()
+    return (
+        inherited | {"PYTHONPATH": os.pathsep.join(import_path(project)), "PYTHONUNBUFFERED": "1"} | context_variables()
+    )
 
 
 def _die_with_parent() -> None:

@@ -84,7 +84,7 @@ def test_the_project_is_found_from_any_folder_inside_it(monkeypatch: pytest.Monk
     assert (load_settings().project, load_settings().home) == (shop, shop / ".tidewheel")
 
     monkeypatch.chdir(tmp_path / "elsewhere")
-    with pytest.raises(SettingsError, match=r"elsewhere is no Tidewheel project, .* or set TIDEWHEEL_PROJECT to it"):
+    with pytest.raises(SettingsError, match=r"elsewhere is no Tidewheel project, .* set TIDEWHEEL_PROJECT to it"):
         load_settings()
 
     monkeypatch.setenv("TIDEWHEEL_PROJECT", str(shop))

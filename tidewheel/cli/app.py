@@ -16,6 +16,7 @@ from tidewheel.cli import (
     erase,
     gc,
     image,
+    init,
     lake,
     load,
     pipelines,
@@ -47,6 +48,7 @@ console.register(app)
 gc.register(app)
 lake.register(app)
 load.register(app)
+init.register(app)
 scaffold.register(app)
 pipelines.register(app)
 retire.register(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from tidewheel.errors import UsageError
 from tidewheel.settings import load_settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ def demo() -> None:
     from tidewheel.demo.summary import print_summary
 
     began = time.monotonic()
+    if not (example := load_settings().pipelines_folder / f"{PIPELINE}.yaml").exists():
+        raise UsageError(
+            f"{example} is missing: the demo plays Tidewheel's example, which is in its repository; run `make demo` "
+            "there, or make a pipeline of your own with `tidewheel new NAME`"
+        )
     up()
     settings = load_settings()
     display = Display()

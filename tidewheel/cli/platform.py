@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from tidewheel.errors import SettingsError
-from tidewheel.settings import is_project, load_settings, no_project
+from tidewheel.project import is_project, no_project
+from tidewheel.settings import load_settings
 
 if TYPE_CHECKING:
     from infra.embedded.platform import Platform

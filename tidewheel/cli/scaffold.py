@@ -67,9 +67,9 @@ def new(
     if source is None:
         if given := [o for o, v in (("--query", query), ("--table", table), ("--key", key), ("--label", label)) if v]:
             raise UsageError(f"{', '.join(given)} says something about your data: name it with --from")
-        written = write_pipeline(plan_pipeline(name), settings.project)
+        written = write_pipeline(plan_pipeline(name, settings.code_folder), settings.project)
         _print_files(console, f"Pipeline [bold]{name}[/] is there, on sample data:", written)
-        _print_placeholders(console, name)
+        _print_placeholders(console, name, settings.code_folder)
         return
     from tidewheel.scaffold.bring import bring
     from tidewheel.scaffold.brought import plan_brought
@@ -96,7 +96,7 @@ def new(
         )
 
     found = bring(sample, asked, label_delay or (_ask_delay() if ask else 1), settle)
-    plan = plan_brought(name, sample, found.profile, found.decided)
+    plan = plan_brought(name, sample, found.profile, found.decided, settings.code_folder)
     _print_sample(console, found)
     _check_declaration(plan)
     written = write_pipeline(plan, settings.project)
@@ -143,7 +143,7 @@ def suites(
         console.print("Rules that were written or changed by hand stay as they are; --force replaces them.")
     if dry_run:
         console.print("Nothing was written.")
-    elif unused := unused_reader(pipeline, settings.project):
+    elif unused := unused_reader(pipeline, settings):
         (settings.project / unused).unlink()
         console.print(f"{unused} is gone: it was the sample's, and dags/{name}.yaml names no function of it.")
 
@@ -206,11 +206,11 @@ def _print_files(console: Console, heading: str, written: list[Path]) -> None:
         console.print(f"  {escape(str(path))}", style="cyan")
 
 
-def _print_placeholders(console: Console, name: str) -> None:
+def _print_placeholders(console: Console, name: str, code: Path) -> None:
     console.print(
         f"\nIts DAGs appear in Airflow by themselves and run from tonight on. Next:\n"
         f"  [bold]tidewheel validate {name}[/]   check declaration, code and expectations\n"
-        f"  edit [cyan]jobs/pipelines/{name}/reader.py[/], so that it reads your rows and your labels; where "
+        f"  edit [cyan]{code}/{name}/reader.py[/], so that it reads your rows and your labels; where "
         f"dags/{name}.yaml "
         "declares a CSV, Parquet or SQL reader instead, remove it\n"
         "  change the four suites, which say what the sample data looks like and would refuse yours:"

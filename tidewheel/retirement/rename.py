@@ -20,6 +20,7 @@ from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, ReleaseError, SettingsError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.ledger.renaming import has_rows, rename_rows
+from tidewheel.project import with_package_renamed
 from tidewheel.release.traffic import Gone
 from tidewheel.retirement.mlflow_models import MlflowModels
 from tidewheel.retirement.retire import PURPOSES
@@ -154,19 +155,22 @@ class Rename:
 
     def _rename_code(self) -> bool:
         """Rename the pipeline's package where no other pipeline uses it; returns whether it has the new name."""
-        room = self.settings.project / "jobs" / "pipelines"
-        named = re.compile(rf"\bjobs\.pipelines\.{self.old}\b")
+        room = self.settings.project / self.settings.code_folder
         others = [f for f in self.settings.pipelines_folder.glob("*.yaml") if f.stem not in (self.old, self.new)]
-        users = [file.name for file in others if named.search(file.read_text(encoding="utf-8", errors="ignore"))]
+        texts = {file.name: file.read_text(encoding="utf-8", errors="ignore") for file in others}
+        users = [name for name, text in texts.items() if self._with_new_name(text) != text]
         if users and (room / self.old).exists():
-            self.leaving.told(f"jobs/pipelines/{self.old} keeps its name: {', '.join(users)} use it too")
+            self.leaving.told(f"{self.settings.code_folder}/{self.old} keeps its name: {', '.join(users)} use it too")
             return False
         self._rename_folder(room)
         if not (room / self.new).exists():
             return False
         for file in (room / self.new).rglob("*.py"):
-            _rewrite(file, named.sub(f"jobs.pipelines.{self.new}", file.read_text(encoding="utf-8")))
+            _rewrite(file, self._with_new_name(file.read_text(encoding="utf-8")))
         return True
+
+    def _with_new_name(self, text: str) -> str:
+        return with_package_renamed(text, self.settings.code_folder, self.old, self.new)
 
     def _rename_lake(self) -> None:
         lake = Lake.open(self.new, self.settings)
@@ -191,7 +195,7 @@ class Rename:
         text = (self._folder / f"{self.old}.yaml").read_text(encoding="utf-8")
         text = re.sub(rf"^name:(\s*)(['\"]?){self.old}\2(?=\s|$)", rf"name:\1\2{self.new}\2", text, flags=re.MULTILINE)
         if own_code:
-            text = re.sub(rf"\bjobs\.pipelines\.{self.old}\b", f"jobs.pipelines.{self.new}", text)
+            text = self._with_new_name(text)
         written = self._folder / f"{self.new}.yaml"
         written.write_text(text, encoding="utf-8")
         load_pipeline(written)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import UsageError
+from tidewheel.project import package_of
 from tidewheel.scaffold.guess import check_label, need
 from tidewheel.scaffold.profile import columns_of, daily, days_of
 from tidewheel.scaffold.rules import Profile, merged, rule_words, suites
@@ -77,14 +78,15 @@ def changes(old: Suite, new: Suite) -> list[str]:
     ]
 
 
-def unused_reader(pipeline: Pipeline, project: Path) -> Path | None:
+def unused_reader(pipeline: Pipeline, settings: Settings) -> Path | None:
     """The sample's `reader.py` as `tidewheel new` wrote it, where the pipeline reads by none of its functions."""
-    path = Path("jobs/pipelines") / pipeline.name / "reader.py"
+    code, project = settings.code_folder, settings.project
+    path = code / pipeline.name / "reader.py"
     readers = (pipeline.source.reader, pipeline.labels.reader)
-    module = f"jobs.pipelines.{pipeline.name}.reader:"
+    module = f"{package_of(code)}.{pipeline.name}.reader:"
     if any(isinstance(one, PythonReader) and one.function.startswith(module) for one in readers):
         return None
-    if not (project / path).exists() or (project / path).read_text() != plan_pipeline(pipeline.name).files[path]:
+    if not (project / path).exists() or (project / path).read_text() != plan_pipeline(pipeline.name, code).files[path]:
         return None
     return path
 

@@ -6,18 +6,18 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from tidewheel.project import CODE_FOLDER, FORK_CODE_FOLDER
 from tidewheel.scaffold.guess import Features, Task
 from tidewheel.scaffold.profile import kind_of
 from tidewheel.scaffold.rules import Profile, suites
 from tidewheel.scaffold.sample import NULLS, TIME_FORMATS, Sample, engine_of
-from tidewheel.scaffold.scaffold import Scaffold, checked_name
+from tidewheel.scaffold.scaffold import TEST_FILE, Scaffold, checked_name, filled, pipeline_words
+from tidewheel.spec.gate import Gate
 
 if TYPE_CHECKING:
     from tidewheel.scaffold.profile import Column
@@ -26,6 +26,8 @@ CLOCK = {"hour": "hour", "day_of_week": "dayofweek"}
 """Features that every event time gives, and Spark's functions for them."""
 FIRST_MODEL_DAYS = 4
 """Of so many days of history, one is held out for the gate."""
+GATE_DAYS: int = Gate.model_fields["minimum_days"].default
+"""The gate decides nothing on fewer days."""
 
 
 @dataclass(frozen=True)
@@ -40,42 +42,44 @@ class Decided:
     features: Features
 
 
-def plan_brought(name: str, sample: Sample, profile: Profile, decided: Decided) -> Scaffold:
-    """The files of a new pipeline that reads the data of a sample.
+def plan_brought(
+    name: str, sample: Sample, profile: Profile, decided: Decided, code: Path = FORK_CODE_FOLDER
+) -> Scaffold:
+    """The files of a new pipeline that reads the data of a sample, with its code in a package of the folder `code`.
 
     Raises:
         UsageError: the name cannot be a pipeline's.
     """
     checked_name(name)
     clock = _clock(profile.columns, decided)
-    declared = declaration(name, sample, profile, decided, list(clock))
-    code, expectations = Path("jobs/pipelines") / name, Path("expectations") / name
-    templates = files("tidewheel.scaffold") / "templates"
-    words = {"name": name, "title": name.replace("_", " ").capitalize()}
-
-    def filled(template: str, **more: object) -> str:
-        return Template((templates / template).read_text(encoding="utf-8")).substitute({**words, **more})
-
+    words = pipeline_words(name, code)
+    declared = declaration(name, sample, profile, decided, list(clock), words["package"])
+    package, expectations = code / name, Path("expectations") / name
     made = {
-        code / "__init__.py": filled("__init__.py.txt"),
-        code / "transform.py": filled("brought_transform.py.txt", rows=_transform(clock, decided)),
+        package / "__init__.py": filled("__init__.py.txt", words),
+        package / "transform.py": filled("brought_transform.py.txt", {**words, "rows": _transform(clock, decided)}),
         Path("dags") / f"{name}.yaml": yaml_text(declared),
-        Path("dags") / f"{name}.py": filled("dag.py.txt"),
+        Path("dags") / f"{name}.py": filled("dag.py.txt", words),
     }
     if sample.kind == "file":
-        made[code / "reader.py"] = filled("brought_reader.py.txt", **_reader_words(sample, decided))
+        made[package / "reader.py"] = filled("brought_reader.py.txt", {**words, **_reader_words(sample, decided)})
+    if code == CODE_FOLDER and sample.kind != "database":
+        tested = {"key": _literal(list(decided.key)), "day": min(profile.rows)}
+        made[package / TEST_FILE] = filled("test_pipeline.py.txt", tested)
     label = profile.columns[decided.label]
     numeric = [*decided.features.numeric, *clock]
     for suite, content in suites(name, profile, label, decided.task, numeric, decided.features.categorical).items():
         made[expectations / f"{suite}.json"] = suite_text(content)
-    return Scaffold(name, made)
+    return Scaffold(name, made, code)
 
 
-def declaration(name: str, sample: Sample, profile: Profile, decided: Decided, clock: Sequence[str]) -> dict[str, Any]:
+def declaration(
+    name: str, sample: Sample, profile: Profile, decided: Decided, clock: Sequence[str], package: str
+) -> dict[str, Any]:
     """The content of the pipeline file."""
     days, rows = len(profile.rows), sum(profile.rows.values())
-    holdout = max(1, min(7, days // FIRST_MODEL_DAYS))
-    rows_reader, labels_reader = _readers(name, sample, profile, decided)
+    holdout = max(GATE_DAYS, min(7, days // FIRST_MODEL_DAYS))
+    rows_reader, labels_reader = _readers(f"{package}.{name}.reader", sample, profile, decided)
     gaps = (max(profile.rows) - min(profile.rows)).days + 1 > days
     declared: dict[str, Any] = {
         "name": name,
@@ -91,7 +95,7 @@ def declaration(name: str, sample: Sample, profile: Profile, decided: Decided, c
         },
         "labels": {"reader": labels_reader, "column": decided.label, "delay_days": decided.delay_days},
         "features": {
-            "transform": f"jobs.pipelines.{name}.transform:features",
+            "transform": f"{package}.{name}.transform:features",
             "numeric": [*decided.features.numeric, *clock],
             "categorical": list(decided.features.categorical),
         },
@@ -118,9 +122,8 @@ def suite_text(suite: Mapping[str, Any]) -> str:
     return json.dumps(suite, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def _readers(name: str, sample: Sample, profile: Profile, decided: Decided) -> tuple[dict[str, Any], dict[str, Any]]:
+def _readers(module: str, sample: Sample, profile: Profile, decided: Decided) -> tuple[dict[str, Any], dict[str, Any]]:
     if sample.kind == "file":
-        module = f"jobs.pipelines.{name}.reader"
         return {"kind": "python", "function": f"{module}:rows"}, {"kind": "python", "function": f"{module}:labels"}
     if sample.kind == "files":
         reader = {"kind": sample.format, "path": sample.path, **sample.dialect.keys}

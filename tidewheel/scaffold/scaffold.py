@@ -1,20 +1,23 @@
-"""Planning and writing the files of a new pipeline: all of them appear, or none."""
+"""Planning and writing the files of a new pipeline."""
 
 from __future__ import annotations
 
 import keyword
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
-from uuid import uuid4
 
 from tidewheel.errors import UsageError
+from tidewheel.project import CODE_FOLDER, FORK_CODE_FOLDER, package_of
+from tidewheel.scaffold.placing import put_in_place
 from tidewheel.spec.sections import NAME, PATTERNS
+
+TEST_FILE = "test_pipeline.py"
+SAMPLE_DAY = "2026-01-15"
+"""The day that the test of a pipeline on sample data reads; the sample has every day."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,13 @@ class Scaffold:
 
     name: str
     files: Mapping[Path, str]
+    code: Path = FORK_CODE_FOLDER
 
     @property
     def places(self) -> list[Path]:
         """What is put in place in one move each: folders as a whole. The DAG file is last, for Airflow watches it."""
         return [
-            Path("jobs/pipelines") / self.name,
+            self.code / self.name,
             Path("expectations") / self.name,
             Path("dags") / f"{self.name}.yaml",
             Path("dags") / f"{self.name}.py",
@@ -52,20 +56,23 @@ def checked_name(name: str) -> str:
     return name
 
 
-def plan_pipeline(name: str) -> Scaffold:
+def plan_pipeline(name: str, code: Path = FORK_CODE_FOLDER) -> Scaffold:
     """The files of a new pipeline on sample data.
+
+    Args:
+        name: of the pipeline.
+        code: folder of the pipelines' code, relative to the project.
 
     Raises:
         UsageError: the name cannot be a pipeline's.
     """
     checked_name(name)
-    words = {"name": name, "title": name.replace("_", " ").capitalize()}
-    templates = files("tidewheel.scaffold") / "templates"
-    code, expectations = Path("jobs/pipelines") / name, Path("expectations") / name
+    words = {**pipeline_words(name, code), "key": '["order_id"]', "day": SAMPLE_DAY}
+    package, expectations = code / name, Path("expectations") / name
     places = {
-        code / "__init__.py": "__init__.py.txt",
-        code / "reader.py": "reader.py.txt",
-        code / "transform.py": "transform.py.txt",
+        package / "__init__.py": "__init__.py.txt",
+        package / "reader.py": "reader.py.txt",
+        package / "transform.py": "transform.py.txt",
         expectations / "raw.json": "raw.json",
         expectations / "labels.json": "labels.json",
         expectations / "features.json": "features.json",
@@ -73,7 +80,14 @@ def plan_pipeline(name: str) -> Scaffold:
         Path("dags") / f"{name}.yaml": "pipeline.yaml",
         Path("dags") / f"{name}.py": "dag.py.txt",
     }
-    return Scaffold(name, {path: _filled(templates / template, words) for path, template in places.items()})
+    if code == CODE_FOLDER:
+        places[package / TEST_FILE] = "test_pipeline.py.txt"
+    return Scaffold(name, {path: filled(template, words) for path, template in places.items()}, code)
+
+
+def pipeline_words(name: str, code: Path) -> dict[str, str]:
+    """What the templates of a pipeline are filled with."""
+    return {"name": name, "title": name.replace("_", " ").capitalize(), "package": package_of(code)}
 
 
 def write_pipeline(scaffold: Scaffold, project: Path) -> list[Path]:
@@ -81,7 +95,7 @@ def write_pipeline(scaffold: Scaffold, project: Path) -> list[Path]:
 
     Args:
         scaffold: the files.
-        project: folder that holds dags/, jobs/ and expectations/.
+        project: folder that holds dags/, expectations/ and the folder of the pipelines' code.
 
     Returns:
         The paths written, relative to the project.
@@ -89,7 +103,7 @@ def write_pipeline(scaffold: Scaffold, project: Path) -> list[Path]:
     Raises:
         UsageError: the folder is no project, or something of that name is there already.
     """
-    for room in ("dags", "jobs/pipelines", "expectations"):
+    for room in ("dags", str(scaffold.code), "expectations"):
         if not (project / room).is_dir():
             raise UsageError(
                 f"{project} has no folder {room}/, so it is no Tidewheel project; "
@@ -99,31 +113,10 @@ def write_pipeline(scaffold: Scaffold, project: Path) -> list[Path]:
         raise UsageError(
             f"pipeline {scaffold.name!r} is there already ({', '.join(there)}): choose another name, or remove them"
         )
-    # Inside the project, so that moving is renaming: the same file system.
-    draft = project / f".new-{scaffold.name}-{uuid4().hex[:8]}"
-    moved: list[Path] = []
-    try:
-        for path, content in scaffold.files.items():
-            (draft / path).parent.mkdir(parents=True, exist_ok=True)
-            (draft / path).write_text(content, encoding="utf-8")
-        for place in scaffold.places:
-            (draft / place).rename(project / place)
-            moved.append(project / place)
-    except BaseException:  # Ctrl-C too
-        for path in moved:
-            _remove(path)
-        raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return sorted(scaffold.files)
+    return put_in_place(scaffold.files, scaffold.places, project, scaffold.name)
 
 
-def _filled(template: Traversable, words: Mapping[str, str]) -> str:
-    return Template(template.read_text(encoding="utf-8")).substitute(words)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def filled(template: str, words: Mapping[str, object]) -> str:
+    """A template of this package, with words in place of its `$` names."""
+    text = (files("tidewheel.scaffold") / "templates" / template).read_text(encoding="utf-8")
+    return Template(text).substitute(words)

@@ -8,8 +8,7 @@ from pandas.tseries.holiday import USFederalHolidayCalendar
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.data.feature_inputs import PARTITION, FeatureInputs
-from jobs.lookback import add_trailing_rates
+from tidewheel.pipelines import PARTITION, FeatureInputs, add_trailing_rates
 
 MINUTES_A_DAY = 24 * 60
 WEEK = 7
