@@ -12,7 +12,7 @@ WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env rules dashboards clean purge
+.PHONY: help setup demo down status check test test-e2e test-cluster test-containers lock compose-env rules dashboards reference clean purge
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ dashboards: $(READY) ## Bring Grafana's dashboards and the chart's copy in line 
 	$(BIN)/python -m infra.grafana.dashboards infra/grafana/dashboards
 	mkdir -p infra/helm/tidewheel/files/dashboards
 	cp infra/grafana/dashboards/*.json infra/helm/tidewheel/files/dashboards/
+
+reference: $(READY) ## Bring docs/reference in line with the code
+	$(BIN)/python -m infra.reference docs/reference
 
 clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi
