@@ -1,1 +1,1 @@
-"""The pages of docs/reference, generated from the code: `make reference` writes them."""
+"""Pages of the documentation that are generated from the code: `make reference` writes them."""

@@ -1,4 +1,4 @@
-"""Writes the reference pages: `python -m infra.reference docs/reference`."""
+"""Writes the generated pages: `python -m infra.reference docs`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from infra.reference.pages import reference_pages
 def main() -> None:
     """Write every page into a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of the pages")
+    parser.add_argument("folder", type=Path, help="folder of the documentation")
     folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in reference_pages().items():
+    for name, text in reference_pages(folder).items():
         (folder / name).write_text(text, encoding="utf-8")
 
 

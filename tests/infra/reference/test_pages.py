@@ -25,19 +25,19 @@ BUILT = {"TIDEWHEEL_ENDPOINT_", "TIDEWHEEL_"}
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_up_to_date(name: str) -> None:
-    assert (ROOT / "docs/reference" / name).read_text(encoding="utf-8") == PAGES[name], "run `make reference`"
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name], "run `make reference`"
 
 
 def test_every_key_of_a_pipeline_file_is_listed() -> None:
     schema = Pipeline.model_json_schema()
     keys = [key for of in (schema, *schema["$defs"].values()) for key in of.get("properties", {})]
 
-    listed = re.findall(r"^\| `(\w+)` \|", PAGES["pipeline.md"], re.MULTILINE)
+    listed = re.findall(r"^\| `(\w+)` \|", PAGES["reference/pipeline.md"], re.MULTILINE)
     assert sorted(listed) == sorted(keys)
 
 
 def test_every_link_within_the_pipeline_page_has_its_heading() -> None:
-    page = PAGES["pipeline.md"]
+    page = PAGES["reference/pipeline.md"]
     headings = [anchor(heading) for heading in re.findall(r"^## (.+)$", page, re.MULTILINE)]
 
     assert len(headings) == len(set(headings))
@@ -50,12 +50,12 @@ def test_every_variable_that_the_code_names_is_listed() -> None:
     for file in (*files, ROOT / "docker-compose.yaml", ROOT / "infra/otel/collector.yaml"):
         named |= set(re.findall(r"TIDEWHEEL_[A-Z_]+", file.read_text(encoding="utf-8")))
 
-    listed = set(re.findall(r"`(TIDEWHEEL_[A-Z_]+)`", PAGES["settings.md"]))
+    listed = set(re.findall(r"`(TIDEWHEEL_[A-Z_]+)`", PAGES["reference/settings.md"]))
     assert named - BUILT <= listed
 
 
 def test_every_command_and_option_is_listed_and_explained() -> None:
-    page = PAGES["commands.md"]
+    page = PAGES["reference/commands.md"]
     for name, command in _commands(typer.main.get_command(app), "tidewheel"):
         _, _, section = page.partition(f"## {name}\n")
         section = section.partition("\n## ")[0]
@@ -72,7 +72,7 @@ def test_every_metric_of_rules_and_dashboards_is_listed() -> None:
         text = file.read_text(encoding="utf-8")
         used |= set(re.findall(r"(?<![:\w])tidewheel_(?:\w+)(?=[\[{)])", text))
 
-    listed = set(re.findall(r"^\| `(\w+)` \|", PAGES["metrics.md"], re.MULTILINE))
+    listed = set(re.findall(r"^\| `(\w+)` \|", PAGES["reference/metrics.md"], re.MULTILINE))
     assert used
     assert {re.sub(r"_(bucket|count|sum)$", "", name) for name in used} <= listed
 
