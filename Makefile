@@ -12,7 +12,7 @@ WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down status check test test-e2e test-cluster test-containers wheel lock compose-env rules dashboards clean purge
+.PHONY: help setup demo down status check test test-e2e test-cluster test-containers wheel lock compose-env rules dashboards reference docs clean purge
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,10 +53,11 @@ wheel: $(READY) ## Build the wheel in dist/
 
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-lock: $(READY) ## Bring requirements.lock in line with pyproject.toml, and requirements-gpu.lock with it
+lock: $(READY) ## Bring requirements.lock in line with pyproject.toml, and the locks of GPUs and of the site with it
 	$(COMPILE) --all-extras pyproject.toml -o requirements.lock
 	sed -n 's/^xgboost-cpu\(==[^\\]*\) \\$$/xgboost\1/p' requirements.lock | $(COMPILE) --no-annotate \
 		--constraints requirements.lock --no-emit-package numpy --no-emit-package scipy - -o requirements-gpu.lock
+	echo 'zensical>=0.0.73' | $(COMPILE) --no-annotate --constraints requirements.lock - -o requirements-docs.lock
 
 compose-env: $(READY) ## Bring compose's and the chart's airflow.env in line with infra/embedded/airflow_services.py
 	$(BIN)/python -m infra.images.airflow_env > infra/images/airflow.env.new
@@ -72,6 +73,17 @@ dashboards: $(READY) ## Bring Grafana's dashboards and the chart's copy in line 
 	$(BIN)/python -m infra.grafana.dashboards infra/grafana/dashboards
 	mkdir -p infra/helm/tidewheel/files/dashboards
 	cp infra/grafana/dashboards/*.json infra/helm/tidewheel/files/dashboards/
+
+reference: $(READY) ## Bring docs/reference and the list of decisions in line with the code
+	$(BIN)/python -m infra.reference docs
+
+docs: build/site-tools ## Build the documentation as a site in build/site/; a broken link fails
+	$(BIN)/python -m infra.site build/site-source
+	build/site-tools/bin/zensical build --strict --config-file mkdocs.yml
+
+build/site-tools: requirements-docs.lock | $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $@
+	$(BIN)/uv pip install --quiet --python $@/bin/python --require-hashes -r $<
 
 clean: ## Stop the platform, and delete the environment and all caches; models and data in .tidewheel/ stay
 	@if [ -x $(BIN)/tidewheel ]; then $(BIN)/tidewheel down; fi

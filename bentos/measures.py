@@ -32,52 +32,62 @@ class LogFigures(Collector):
             "tidewheel_logged_requests", "Requests written to the prediction log.", value=self._log.written
         )
         dropped = CounterMetricFamily(
-            "tidewheel_log_dropped_requests", "Requests that the prediction log could not keep.", labels=["reason"]
+            "tidewheel_log_dropped_requests",
+            "Requests that are missing from the prediction log, by reason.",
+            labels=["reason"],
         )
         for reason, count in self._log.dropped.items():
             dropped.add_metric([reason], count)
         yield dropped
         yield CounterMetricFamily(
             "tidewheel_log_cut_requests",
-            "Requests of which the prediction log has only the first rows.",
+            "Requests of which only the first rows are in the prediction log.",
             value=self._log.cut_requests,
         )
-        yield CounterMetricFamily("tidewheel_log_cut_rows", "Rows that it left out of those.", value=self._log.cut_rows)
+        yield CounterMetricFamily(
+            "tidewheel_log_cut_rows",
+            "Rows of requests that are missing from the prediction log.",
+            value=self._log.cut_rows,
+        )
 
 
 class Measures:
-    """What one process counts about its predictions."""
+    """What one process counts about its predictions.
+
+    Attributes:
+        registry: the metrics.
+    """
 
     def __init__(self, served: Served, log: PredictionLog | None = None, counts: ContractCounts | None = None) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         packaged = served.packaged
         self._version = packaged.version
         self._requests = Counter(
-            "tidewheel_requests", "Requests to /predict by status.", [VERSION, "status"], registry=self._registry
+            "tidewheel_requests", "Requests to /predict by status.", [VERSION, "status"], registry=self.registry
         )
         self._ok = self._requests.labels(self._version, "200")
         self._seconds = Histogram(
             "tidewheel_request_seconds",
-            "Seconds from the request's last byte to its answer.",
+            "Time from the last byte of a request to its response.",
             [VERSION],
             buckets=SECONDS,
-            registry=self._registry,
+            registry=self.registry,
         ).labels(self._version)
         self._rows = Histogram(
-            "tidewheel_request_rows", "Rows of an answered request.", [VERSION], buckets=ROWS, registry=self._registry
+            "tidewheel_request_rows", "Rows of an answered request.", [VERSION], buckets=ROWS, registry=self.registry
         ).labels(self._version)
         self._flags = Counter(
-            "tidewheel_flagged_values", "Values unlike any that training saw.", [VERSION], registry=self._registry
+            "tidewheel_flagged_values", "Values outside what training had.", [VERSION], registry=self.registry
         ).labels(self._version)
         self._explained = Counter(
-            "tidewheel_explained_rows", "Rows answered with an explanation.", [VERSION], registry=self._registry
+            "tidewheel_explained_rows", "Rows answered with an explanation.", [VERSION], registry=self.registry
         ).labels(self._version)
-        ProcessCollector(registry=self._registry)  # memory and CPU: a release asks what a warm process holds
+        ProcessCollector(registry=self.registry)  # memory and CPU: a release asks what a warm process holds
         if log:
-            self._registry.register(LogFigures(log))
+            self.registry.register(LogFigures(log))
         if counts:
-            self._registry.register(counts)
-        Info("tidewheel_service", "The model that this process serves.", registry=self._registry).info(
+            self.registry.register(counts)
+        Info("tidewheel_service", "The model that this process serves.", registry=self.registry).info(
             {
                 "pipeline": packaged.pipeline,
                 VERSION: packaged.version,
@@ -104,4 +114,4 @@ class Measures:
 
     def text(self) -> bytes:
         """The page that Prometheus reads."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)

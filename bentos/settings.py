@@ -10,6 +10,21 @@ from pathlib import Path
 from bentos.log_limits import MEGABYTE, USUAL, LogLimits
 
 LEVELS = ("debug", "info", "warning", "error")
+VARIABLES = {
+    "TIDEWHEEL_COLOUR": "blue or green; set by the release backend. Default: none",
+    "TIDEWHEEL_REQUEST_LOG": "folder of the prediction log; set by the release backend. Default: no log",
+    "TIDEWHEEL_PLATFORM_TOKEN": "secret that marks the platform's own requests; set by the release backend",
+    "TIDEWHEEL_ENDPOINT_TOKEN": "token that a caller must present. Default: every caller is admitted",
+    "TIDEWHEEL_ENDPOINT_TOKEN_FILE": "file with one accepted token a line, so that tokens can be rotated",
+    "TIDEWHEEL_ENDPOINT_LOG_LEVEL": f"{', '.join(LEVELS)}; debug logs one line a request. Default: info",
+    "TIDEWHEEL_ENDPOINT_LOG_REQUEST_MB": "most MiB of one request that are logged; later rows of it are left out. "
+    f"Default: {USUAL.request_bytes // MEGABYTE}",
+    "TIDEWHEEL_ENDPOINT_LOG_DAY_MB": f"most MiB that one colour logs in a day. Default: {USUAL.day_bytes // MEGABYTE}",
+    "TIDEWHEEL_ENDPOINT_LOG_SEGMENT_MB": f"most MiB of one log file. Default: {USUAL.segment_bytes // MEGABYTE}",
+    "TIDEWHEEL_ENDPOINT_LOG_FOLDER_MB": "most MiB of all files in the log folder; beyond it, requests are answered and "
+    "not logged. Default: no limit",
+}
+"""Variables that a model service reads, and what each means."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,17 @@ class Ports:
 
 
 SERVICES = tuple(field.name for field in fields(Ports))
+PURPOSES = {
+    "airflow": "Airflow's web server and API",
+    "mlflow": "MLflow's tracking and registry server",
+    "endpoint": "the router in front of the model services, unencrypted",
+    "postgres": "PostgreSQL",
+    "airflow_logs": "logs of Airflow's tasks, read by its web server",
+    "exporter": "the Prometheus exporter",
+    "endpoint_tls": "the router with TLS; used only with TIDEWHEEL_ENDPOINT_CERTIFICATE",
+    "models": "first port of the model services",
+}
+"""What listens on each port."""
 MODEL_PORTS = ROW - SERVICES.index("models")
 """How many ports the model services may take, from `Ports.models` on."""
 

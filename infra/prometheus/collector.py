@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidewheel.exporter")
 DAY = 86_400
 POOLED = {
-    "pooled_excess_loss": ("tidewheel_excess_loss", "Loss above what the model was expected to have, over a window"),
+    "pooled_excess_loss": ("tidewheel_excess_loss", "Loss above what was expected of the model, over a window"),
     "pooled_excess_loss_error": ("tidewheel_excess_loss_standard_error", "Standard error of tidewheel_excess_loss"),
-    "pooled_excess_loss_days": ("tidewheel_excess_loss_days", "Labelled days that tidewheel_excess_loss is over"),
+    "pooled_excess_loss_days": ("tidewheel_excess_loss_days", "Labelled days in the window of tidewheel_excess_loss"),
 }
 
 
@@ -56,18 +56,24 @@ class LedgerCollector(Collector):
         except TidewheelError as error:
             log.warning("%s", error)
             states = None
-        yield _gauge("tidewheel_ledger_up", "1 where the ledger answers", float(states is not None))
-        if states is not None:
-            yield from _families(states)
-        seconds = time.monotonic() - began
-        yield _gauge("tidewheel_exporter_collect_seconds", "Time that reading the ledger took", seconds)
+        yield from ledger_families(states, time.monotonic() - began)
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: registering the collector must not ask the ledger."""
         return iter(())
 
 
-def _families(states: list[PipelineState]) -> Iterator[Metric]:
+def ledger_families(states: list[PipelineState] | None, seconds: float) -> Iterator[Metric]:
+    """All metrics of pipelines.
+
+    Args:
+        states: of the pipelines; None where the ledger does not answer.
+        seconds: that reading them took.
+    """
+    yield _gauge("tidewheel_exporter_collect_seconds", "Time that reading the ledger took", seconds)
+    yield _gauge("tidewheel_ledger_up", "1 where the ledger answers", float(states is not None))
+    if states is None:
+        return
     yield from _serving(states)
     yield from _freshness(states)
     yield from _quality(states)
@@ -78,9 +84,15 @@ def _families(states: list[PipelineState]) -> Iterator[Metric]:
 
 
 def _serving(states: list[PipelineState]) -> Iterator[Metric]:
-    pipelines = _family("tidewheel_pipeline_info", "Declared pipelines; no team where the file cannot be read", "team")
-    models = _family("tidewheel_model_info", "The version that answers", "model_version", "colour")
-    since = _family("tidewheel_endpoint_changed_timestamp_seconds", "When the live version was switched to")
+    pipelines = _family(
+        "tidewheel_pipeline_info",
+        "1 for each declared pipeline; the team is empty where its file cannot be read",
+        "team",
+    )
+    models = _family(
+        "tidewheel_model_info", "1 for the version that answers requests, and its colour", "model_version", "colour"
+    )
+    since = _family("tidewheel_endpoint_changed_timestamp_seconds", "When traffic was switched to the live version")
     for state in states:
         pipelines.add_metric([state.name, state.declared.owner.team if state.declared else ""], 1)
         if state.endpoint is not None:
@@ -90,16 +102,18 @@ def _serving(states: list[PipelineState]) -> Iterator[Metric]:
 
 
 def _freshness(states: list[PipelineState]) -> Iterator[Metric]:
-    promoted = _family("tidewheel_champion_promoted_timestamp_seconds", "When it was promoted", "model_version")
+    promoted = _family(
+        "tidewheel_champion_promoted_timestamp_seconds", "When the champion was promoted", "model_version"
+    )
     learned = _family(
         "tidewheel_champion_data_timestamp_seconds",
-        "End of the newest day the champion learned from",
+        "End of the newest day that the champion was trained on",
         "model_version",
     )
     monitored = _family("tidewheel_monitored_day_timestamp_seconds", "End of the newest day that was monitored")
-    labelled = _family("tidewheel_labelled_day_timestamp_seconds", "End of the newest day whose labels are in")
-    delay = _family("tidewheel_label_delay_seconds", "How long after a day its labels count as known")
-    oldest = _family("tidewheel_champion_maximum_age_seconds", "The age at which the pipeline asks for a training")
+    labelled = _family("tidewheel_labelled_day_timestamp_seconds", "End of the newest day whose labels have arrived")
+    delay = _family("tidewheel_label_delay_seconds", "Time after the end of a day at which its labels count as known")
+    oldest = _family("tidewheel_champion_maximum_age_seconds", "Age of the champion at which a training is requested")
     for state in states:
         if state.champion is not None:
             labels = [state.name, state.champion.version]
@@ -135,12 +149,18 @@ def _quality(states: list[PipelineState]) -> Iterator[Metric]:
 
 
 def _decisions(states: list[PipelineState]) -> Iterator[Metric]:
-    verdicts = CounterMetricFamily("tidewheel_verdicts", "Decisions", labels=["pipeline", "kind", "outcome"])
-    releases = CounterMetricFamily("tidewheel_releases", "Releases", labels=["pipeline", "status"])
+    verdicts = CounterMetricFamily(
+        "tidewheel_verdicts", "Decisions recorded in the ledger", labels=["pipeline", "kind", "outcome"]
+    )
+    releases = CounterMetricFamily(
+        "tidewheel_releases", "Releases, by the status they ended with", labels=["pipeline", "status"]
+    )
     names = "model_version", "colour"
     running = _family("tidewheel_release_started_timestamp_seconds", "Start of a running release", *names)
-    asked = _family("tidewheel_training_requested_timestamp_seconds", "Since when a training is asked for")
-    waiting = _family("tidewheel_approvals_waiting", "Challengers that passed the gate and wait for a person")
+    asked = _family(
+        "tidewheel_training_requested_timestamp_seconds", "When a training was requested that has not yet run"
+    )
+    waiting = _family("tidewheel_approvals_waiting", "Challengers that passed the gate and wait for approval")
     for state in states:
         for (kind, outcome), number in state.verdicts.items():
             verdicts.add_metric([state.name, kind, outcome], number)
@@ -156,8 +176,8 @@ def _decisions(states: list[PipelineState]) -> Iterator[Metric]:
 
 
 def _trainings(states: list[PipelineState]) -> Iterator[Metric]:
-    saved = _family("tidewheel_training_fits_saved", "Fits of the budget that were saved at the newest decision")
-    most = _family("tidewheel_training_fits_maximum", "Fits that `triggers.budget` lets be saved")
+    saved = _family("tidewheel_training_fits_saved", "Fits of the budget that were unused at the newest decision")
+    most = _family("tidewheel_training_fits_maximum", "Most unused fits that the budget (triggers.budget) carries over")
     for state in states:
         if state.declared is not None and (budget := state.declared.triggers.budget):
             most.add_metric([state.name], budget.burst)
@@ -169,10 +189,12 @@ def _trainings(states: list[PipelineState]) -> Iterator[Metric]:
 def _tasks(states: list[PipelineState]) -> Iterator[Metric]:
     labels = "dag", "task"
     names = ["pipeline", *labels, "outcome"]
-    runs = CounterMetricFamily("tidewheel_task_runs", "Tasks that have ended for good, retries left out", labels=names)
-    seconds = CounterMetricFamily("tidewheel_task_seconds", "What they took, the last attempt of each", labels=names)
-    last = _family("tidewheel_task_last_seconds", "What the newest run took", *labels)
-    ended = _family("tidewheel_task_ended_timestamp_seconds", "When the newest run ended", *labels)
+    runs = CounterMetricFamily("tidewheel_task_runs", "Tasks that have finished, not counting retries", labels=names)
+    seconds = CounterMetricFamily(
+        "tidewheel_task_seconds", "Duration of the last attempt of each finished task, summed", labels=names
+    )
+    last = _family("tidewheel_task_last_seconds", "Duration of the newest run of a task", *labels)
+    ended = _family("tidewheel_task_ended_timestamp_seconds", "When the newest run of a task ended", *labels)
     for state in states:
         newest: dict[tuple[str, str], TaskSeconds] = {}
         counted = {(one.dag, one.task, one.outcome): one for one in state.tasks}

@@ -14,14 +14,23 @@ if TYPE_CHECKING:
 
 DAY = "on the newest monitored day"
 METRICS = {
-    "skew_row_share": ("tidewheel_skew_row_share", f"Share of requests unlike what the night computed, {DAY}"),
-    "skewed_columns": ("tidewheel_skewed_columns", f"Columns that differ in too many requests, {DAY}"),
+    "skew_row_share": (
+        "tidewheel_skew_row_share",
+        f"Share of requests whose features differ from those computed in the night, {DAY}",
+    ),
+    "skewed_columns": ("tidewheel_skewed_columns", f"Columns that differ from the night's in too many requests, {DAY}"),
     "live_drifted_columns": ("tidewheel_live_drifted_columns", f"Columns in which live input had drifted, {DAY}"),
     "refused_share": ("tidewheel_requests_refused_share", f"Share of requests refused as outside the contract, {DAY}"),
-    "unusual_share": ("tidewheel_requests_unusual_share", f"Share of answered rows unlike any in training, {DAY}"),
+    "unusual_share": (
+        "tidewheel_requests_unusual_share",
+        f"Share of answered rows with a value that training did not have, {DAY}",
+    ),
 }
 BY_COLUMN = {
-    "skew_share": ("tidewheel_column_skew_share", f"Share of requests that differ in a column, {DAY}"),
+    "skew_share": (
+        "tidewheel_column_skew_share",
+        f"Share of requests that differ from the night's features in a column, {DAY}",
+    ),
     "refused_share": ("tidewheel_column_refused_share", f"Share of requests refused for a column, {DAY}"),
 }
 MOST_COLUMNS = 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -31,27 +31,37 @@ class RequestsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics; only `tidewheel_router_up 0` of a router that does not answer."""
-        found = self._read()
-        up = GaugeMetricFamily("tidewheel_router_up", "1 where the router answers", labels=["router"])
-        for router, counts in found.items():
-            up.add_metric([router], float(counts is not None))
-        yield up
-        yield from _families([counts for counts in found.values() if counts is not None])
+        yield from router_families(self._read())
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: registering the collector must not ask the router."""
         return iter(())
 
 
+def router_families(found: Mapping[str, RouterCounts | None]) -> Iterator[Metric]:
+    """All metrics of routers.
+
+    Args:
+        found: what each router has counted, by its name; None for one that does not answer.
+    """
+    up = GaugeMetricFamily("tidewheel_router_up", "1 where the router answers", labels=["router"])
+    for router, counts in found.items():
+        up.add_metric([router], float(counts is not None))
+    yield up
+    yield from _families([counts for counts in found.values() if counts is not None])
+
+
 def _families(found: list[RouterCounts]) -> Iterator[Metric]:
     requests = CounterMetricFamily(
-        "tidewheel_router_requests", "Requests passed on, by what came of them", labels=[*LABELS, "outcome"]
+        "tidewheel_router_requests", "Requests passed on to a model service, by outcome", labels=[*LABELS, "outcome"]
     )
     resets = CounterMetricFamily(
-        "tidewheel_router_resets", "Attempts that a service cut off; another replica may have answered", labels=LABELS
+        "tidewheel_router_resets",
+        "Attempts that a model service broke off; another replica may have answered",
+        labels=LABELS,
     )
     seconds = HistogramMetricFamily(
-        "tidewheel_router_request_seconds", "From passing a request on to the end of its answer", labels=LABELS
+        "tidewheel_router_request_seconds", "Time from passing a request on to the end of its response", labels=LABELS
     )
     for counts in found:
         for service, counted in sorted(counts.services.items()):
