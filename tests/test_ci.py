@@ -43,3 +43,13 @@ def test_a_hook_runs_what_the_environment_has(hook: dict[str, Any]) -> None:
     assert program.startswith(".venv/bin/")
     assert all((ROOT / path).exists() for path in arguments if path.startswith("tests/"))
     re.compile(hook.get("files", ""))
+
+
+def test_the_sites_lock_pins_by_hash_and_names_no_index() -> None:
+    text = (ROOT / "requirements-docs.lock").read_text(encoding="utf-8")
+    packages = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
+
+    assert packages
+    assert all("==" in package and "--hash=sha256:" in package for package in packages)
+    assert "index" not in text
+    assert "http" not in text

@@ -1,13 +1,25 @@
-"""docs/inside: every path and every `module:Name` that a page names is in the code."""
+"""docs/inside: what a page names is in the code, and what it shows works."""
 
 from __future__ import annotations
 
 import ast
 import re
+from datetime import date
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
 
+import pyarrow as pa
 import pytest
+
+from tidewheel.lake import Lake
+from tidewheel.partitions import PartitionRange
+from tidewheel.policies.trigger_facts import TriggerMeasurement
+from tidewheel.policies.trigger_reasons import Seen
+from tidewheel.release.backend import Backend
+from tidewheel.release.stages import Stage
+from tidewheel.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs/inside").glob("*.md"))
@@ -30,6 +42,53 @@ def test_a_name_that_is_not_there_is_noticed() -> None:
     assert _is_defined("tidewheel.release.executor", "Executor.begin")
     assert not _is_defined("tidewheel.release.executor", "Executor.commence")
     assert not _is_defined("tidewheel.release.executioner", "Executor")
+
+
+def test_the_release_page_explains_every_stage() -> None:
+    text = (ROOT / "docs/inside/a-release.md").read_text(encoding="utf-8")
+
+    assert [stage.__name__ for stage in get_args(Stage) if f"stages:{stage.__name__}`" not in text] == []
+
+
+def test_the_backend_page_lists_every_method() -> None:
+    text = (ROOT / "docs/inside/add-a-backend.md").read_text(encoding="utf-8")
+    methods = {name for name in vars(Backend) if not name.startswith("_")}
+
+    listed = {
+        name for row in re.findall(r"^\|[^|]+\|(.+)\|$", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert listed == methods
+
+
+def test_the_job_of_the_page_runs(tmp_path: Path) -> None:
+    lake = Lake.open("shop", Settings(home=tmp_path, project=tmp_path))
+    manifest = lake.write_table("landing", "2026-11-26", pa.table({"carrier": ["UA", "AA", "UA"]}), {}, "test")
+    lake.publish(manifest)
+    job = SimpleNamespace(lake=lake, partitions=PartitionRange.parse("2026-11-26"))
+
+    result = _shown("add-a-job.md")["work"](job)
+    assert result.figures == {"rows_UA": 2, "rows_AA": 1}
+    assert result.inputs == {manifest.key: manifest.content_hash}
+    assert result.sentence == "3 rows of 2 carriers"
+
+
+def test_the_trigger_of_the_page_decides() -> None:
+    few_rows = _shown("add-a-trigger.md", Seen=Seen, TriggerMeasurement=TriggerMeasurement)["FewRows"](100)
+    seen = [few_rows.look(SimpleNamespace(today=date(2026, 11, 26), day_rows=rows)) for rows in (99, 100)]
+
+    assert [one.due for one in seen] == [True, False]
+    assert seen[0].words == "99 rows on 2026-11-26 (at least 100 expected)"
+
+
+def _shown(page: str, **known: Any) -> dict[str, Any]:
+    """The names that the first Python block of a page defines."""
+    text = (ROOT / "docs/inside" / page).read_text(encoding="utf-8")
+    block = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    names: dict[str, Any] = {"__name__": "shown", **known}
+    source = block[1] if "import" in block[1] else f"from dataclasses import dataclass\n{block[1]}"
+    exec(compile(source, page, "exec", dont_inherit=True), names)
+    return names
 
 
 def _is_defined(module: str, name: str) -> bool:

@@ -26,7 +26,7 @@ EMBEDDED_ONLY = {
     "logging": {"worker_log_server_port", "trigger_log_server_port", "json_logs"},
     "traces": {"otel_on"},
 }
-IN_CONTAINERS = {
+IN_CONTAINERS: dict[str, dict[str, object]] = {
     "core": {
         "plugins_folder": PROJECT / "plugins",  # where the image has the code
         "execution_api_server_url": "http://airflow:8080/execution/",

@@ -95,12 +95,12 @@ class _Sections:
                 return "any value"
 
     def _mapping(self, field: Schema) -> str:
-        (pattern, values), *_ = [*field.get("patternProperties", {}).items(), ("", field.get("additionalProperties"))]
-        names = field.get("propertyNames", {"pattern": pattern} if pattern else {})
-        keys = f" ({self._type({'type': 'string', **names})})" if names.get("enum") or _name(names) else ""
-        if pattern in WORDS:
-            keys = f" ({WORDS[pattern]})"
-        return f"mapping of names{keys} to {self._type(values)}"
+        patterns: Mapping[str, Schema] = field.get("patternProperties", {})
+        pattern = next(iter(patterns), "")
+        values: Schema = patterns[pattern] if pattern else field["additionalProperties"]
+        names: Schema = field.get("propertyNames", {})
+        keys = WORDS.get(pattern, self._type({"type": "string", **names}) if names.get("enum") or _name(names) else "")
+        return f"mapping of names{f' ({keys})' if keys else ''} to {self._type(values)}"
 
 
 def _references(field: Any, end: str = "") -> Iterator[tuple[str, str]]:
