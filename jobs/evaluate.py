@@ -28,7 +28,8 @@ from tidewheel.errors import ModelRefused, UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
-from tidewheel.policies.verdict import Kind
+from tidewheel.ledger.trainings import Judgement, Trainings
+from tidewheel.policies.trigger_facts import best_gain
 from tidewheel.runs import read_record
 from tidewheel.tracing import step
 
@@ -78,7 +79,6 @@ def work(job: Job) -> Result:
         failures=failures,
     )
     decided = gate_policy(job.pipeline).decide(measured)
-    # the trigger counts its rests from that day
     verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
     line = LITERAL
     with failures.named("what the predictions mean"):
@@ -94,6 +94,20 @@ def work(job: Job) -> Result:
     if job.pipeline.on_probation and champion is not None:
         with failures.named("how far the days of the two versions differ"):
             keep_usual_days(job, ledger, paired, version, champion.version or "")
+    Trainings(ledger).judged(
+        job.pipeline.name,
+        job.run_id,
+        Judgement(
+            version=version,
+            as_of=chosen.as_of,
+            outcome=verdict.outcome,
+            holdout=days,
+            gain=_gain(job.pipeline, measured),
+            squared_error=_squared_error(job.pipeline, measured),
+            meaning={} if line.is_literal else line.to_json(),
+        ),
+        datetime.now(UTC),
+    )
     _write_down(job, ledger, challenger, champion, verdict, card)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_judged_on(judged, name)},
@@ -225,12 +239,22 @@ def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:
 
 def _uses(ledger: Ledger, pipeline: str, version: str, days: tuple[str, ...]) -> int:
     """How many earlier challengers were judged on some of these days; this one, judged again, does not count."""
-    judged = {
-        str(row.inputs["version"])
-        for row in ledger.verdicts(pipeline, Kind.GATE, limit=None)
-        if set(row.inputs.get("holdout", ())) & set(days)
-    }
-    return sum(int(other) < int(version) for other in judged)
+    judged = {row.version for row in Trainings(ledger).all(pipeline) if set(row.holdout) & set(days)}
+    return sum(int(other) < int(version) for other in judged if other)
+
+
+def _gain(pipeline: Pipeline, measured: GateMeasurement) -> float | None:
+    """How much better than the champion the challenger can be at best; None on days that it has learned from."""
+    comparison = measured.comparison
+    if pipeline.on_probation or comparison is None or pipeline.metric not in comparison.champion:
+        return None
+    return best_gain(comparison.loss_difference, comparison.upper_bound, comparison.champion[pipeline.metric])
+
+
+def _squared_error(pipeline: Pipeline, measured: GateMeasurement) -> float | None:
+    """What monitoring may expect of the challenger; None on days that it has learned from."""
+    rmse = None if pipeline.on_probation else measured.challenger.get("rmse")
+    return None if rmse is None else rmse**2
 
 
 def _keep_report(
