@@ -12,6 +12,7 @@ from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
 from jobs.evaluation.comparison_report import DayLosses, comparison_page
 from jobs.evaluation.evidence import CARD_FILE, keep_evidence
 from jobs.evaluation.footprint import footprint
+from jobs.evaluation.judgement import holdout_uses, judgement
 from jobs.evaluation.judging import Judged, gate_policy, measure_judged
 from jobs.evaluation.usual_days import keep_usual_days, newest_days, recent
 from jobs.job import Job, Result, run
@@ -28,8 +29,7 @@ from tidewheel.errors import ModelRefused, UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
-from tidewheel.ledger.trainings import Judgement, Trainings
-from tidewheel.policies.trigger_facts import best_gain
+from tidewheel.ledger.trainings import Trainings
 from tidewheel.runs import read_record
 from tidewheel.tracing import step
 
@@ -74,7 +74,7 @@ def work(job: Job) -> Result:
         version,
         footprint=_footprint(job, challenger, model, judged, failures),
         holdout=days,
-        holdout_uses=_uses(ledger, job.pipeline.name, version, days),
+        holdout_uses=holdout_uses(ledger, job.pipeline.name, version, days),
         unsteady=_unsteady(job, challenger, model, judged),
         failures=failures,
     )
@@ -94,20 +94,8 @@ def work(job: Job) -> Result:
     if job.pipeline.on_probation and champion is not None:
         with failures.named("how far the days of the two versions differ"):
             keep_usual_days(job, ledger, paired, version, champion.version or "")
-    Trainings(ledger).judged(
-        job.pipeline.name,
-        job.run_id,
-        Judgement(
-            version=version,
-            as_of=chosen.as_of,
-            outcome=verdict.outcome,
-            holdout=days,
-            gain=_gain(job.pipeline, measured),
-            squared_error=_squared_error(job.pipeline, measured),
-            meaning={} if line.is_literal else line.to_json(),
-        ),
-        datetime.now(UTC),
-    )
+    found = judgement(job.pipeline, chosen.as_of, measured, verdict.outcome, line)
+    Trainings(ledger).judged(job.pipeline.name, job.run_id, found, datetime.now(UTC))
     _write_down(job, ledger, challenger, champion, verdict, card)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_judged_on(judged, name)},
@@ -235,26 +223,6 @@ def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:
         for day in chosen.holdout
         if str(day.day) in days
     )
-
-
-def _uses(ledger: Ledger, pipeline: str, version: str, days: tuple[str, ...]) -> int:
-    """How many earlier challengers were judged on some of these days; this one, judged again, does not count."""
-    judged = {row.version for row in Trainings(ledger).all(pipeline) if set(row.holdout) & set(days)}
-    return sum(int(other) < int(version) for other in judged if other)
-
-
-def _gain(pipeline: Pipeline, measured: GateMeasurement) -> float | None:
-    """How much better than the champion the challenger can be at best; None on days that it has learned from."""
-    comparison = measured.comparison
-    if pipeline.on_probation or comparison is None or pipeline.metric not in comparison.champion:
-        return None
-    return best_gain(comparison.loss_difference, comparison.upper_bound, comparison.champion[pipeline.metric])
-
-
-def _squared_error(pipeline: Pipeline, measured: GateMeasurement) -> float | None:
-    """What monitoring may expect of the challenger; None on days that it has learned from."""
-    rmse = None if pipeline.on_probation else measured.challenger.get("rmse")
-    return None if rmse is None else rmse**2
 
 
 def _keep_report(
