@@ -44,7 +44,7 @@ def keep_review(
     )
     ledger = Ledger.open(settings)
     ledger.record(version.pipeline, subject(number), run_id, verdict, datetime.now(UTC), actor=actor)
-    Trainings(ledger).reviewed(version.pipeline, run_id, verdict.outcome)
+    Trainings(ledger).reviewed(version.pipeline, number, verdict.outcome)
     tags = {registry.REVIEW: said, registry.REVIEWER: reviewer, registry.REVIEW_REASON: reason}
     registry.tag_version(settings, version, tags)
     return sentence

@@ -48,6 +48,12 @@ def of_run(session: Session, pipeline: str, run_id: str) -> TrainingRow | None:
     return session.scalars(query).one_or_none()
 
 
+def of_version(session: Session, pipeline: str, version: str) -> TrainingRow | None:
+    """The row of the training that has made a version."""
+    query = select(TrainingRow).where(TrainingRow.pipeline == pipeline, TrainingRow.version == version)
+    return session.scalars(query.order_by(TrainingRow.id.desc()).limit(1)).one_or_none()
+
+
 def waiting_row(session: Session, pipeline: str) -> TrainingRow | None:
     """The open row of the open request, begun or not."""
     query = select(RetrainRequestRow).where(
@@ -68,8 +74,7 @@ def begun_row(session: Session, pipeline: str, run_id: str, at: datetime) -> Tra
 
 def end_probation(session: Session, pipeline: str, version: str, outcome: Outcome, gain: float | None) -> None:
     """Note what probation has shown of a version; one that was sent back has not changed anything."""
-    query = select(TrainingRow).where(TrainingRow.pipeline == pipeline, TrainingRow.version == version)
-    if (row := session.scalars(query.order_by(TrainingRow.id.desc()).limit(1)).one_or_none()) is not None:
+    if (row := of_version(session, pipeline, version)) is not None:
         row.gain = gain
         if outcome is Outcome.ROLLED_BACK:
             row.outcome = str(outcome)

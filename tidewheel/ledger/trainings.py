@@ -13,7 +13,7 @@ from sqlalchemy import select
 from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
-from tidewheel.ledger.training_rows import begun_row, of_run, waiting_row
+from tidewheel.ledger.training_rows import begun_row, of_run, of_version, waiting_row
 from tidewheel.ledger.training_tables import FAILED, TrainingRow
 from tidewheel.policies.verdict import Outcome
 
@@ -133,10 +133,10 @@ class Trainings:
         self._fill(pipeline, run_id, {"as_of": str(as_of), "outcome": FAILED, "closed_at": at}, at)
 
     @idempotent
-    def reviewed(self, pipeline: str, run_id: str, outcome: Outcome) -> None:
-        """Note what a reviewer said in a run of training; a run that is none has no row, and nothing is noted."""
+    def reviewed(self, pipeline: str, version: str, outcome: Outcome) -> None:
+        """Note what a reviewer said of a version; one whose training has no row is left alone."""
         with self.ledger.session() as session:
-            if (row := of_run(session, pipeline, run_id)) is not None:
+            if (row := of_version(session, pipeline, version)) is not None:
                 row.outcome = str(outcome)
 
     @idempotent
