@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.policies.trigger import TriggerPolicy, trigger_policy
 from tidewheel.policies.trigger_facts import Attempt, DayQuality, Ended, FeatureDrift, TriggerMeasurement
-from tidewheel.policies.trigger_reasons import Calendar, Every, Patience, Staleness
+from tidewheel.policies.trigger_patience import Patience
+from tidewheel.policies.trigger_reasons import Calendar, Every, Staleness
 from tidewheel.policies.trigger_restraints import Budget, NewestDay, SingleFlight
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import load_pipeline
