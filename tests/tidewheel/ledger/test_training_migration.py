@@ -102,7 +102,7 @@ def test_a_requested_training_is_put_together_from_all_that_spoke_of_it(before: 
     before.verdict(
         "gate", "version 7", "run", "passed", {"version": "7", "as_of": "2026-11-21", **COMPARED}, metric="rmse"
     )
-    before.verdict("review", "version 7", "run", "refused", {"version": "7", "reviewer": "ada"})
+    before.verdict("review", "version 7", "cli", "refused", {"version": "7", "reviewer": "ada"})
     before.request("2026-11-20", "run")
 
     row = migrated()["run"]

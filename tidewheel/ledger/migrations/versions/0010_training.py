@@ -105,13 +105,15 @@ def _fired(bind: sa.Connection) -> Fired:
 def _judged(bind: sa.Connection) -> Rows:
     """What gate and reviewers have said, by run: a run that was judged again is known by the newer verdict."""
     rows: Rows = {}
+    made: dict[tuple[str, str], dict[str, Any]] = {}
     query = sa.select(_VERDICT).where(_VERDICT.c.kind.in_(["gate", "review"]))
     for row in bind.execute(query.order_by(_VERDICT.c.decided_at, _VERDICT.c.id)):
         key, at = (row.pipeline, row.run_id), _in_utc(row.decided_at)
         if row.kind == "gate" and "override" not in row.inputs:
             rows[key] = _new(*key, at) | _of_gate(row) | {"closed_at": at}
-        elif row.kind == "review" and key in rows:
-            rows[key]["outcome"] = row.outcome
+            made[row.pipeline, rows[key]["version"]] = rows[key]
+        elif row.kind == "review" and (training := made.get((row.pipeline, str(row.inputs.get("version"))))):
+            training["outcome"] = row.outcome  # whatever run the reviewer was asked by
     return rows
 
 
