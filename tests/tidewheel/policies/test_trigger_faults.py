@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pipelines import PIPELINE_FILE
@@ -162,6 +162,7 @@ def test_figures_that_are_no_numbers_call_for_nothing(declared: Callable[[str], 
 ENDS = st.sampled_from([Ended.PROMOTED, Ended.REJECTED, Ended.FAILED])
 
 
+@settings(deadline=None)
 @given(
     ends=st.lists(st.tuples(ENDS, st.integers(1, 2)), min_size=1, max_size=40),
     wrong=st.lists(st.booleans(), min_size=60, max_size=60),
