@@ -23,6 +23,7 @@ from tidewheel.ledger.tables import (
     RetrainRequestRow,
     VerdictRow,
 )
+from tidewheel.ledger.training_tables import TrainingRow
 
 STAGES = ("package", "start", "warm_up", "parity", "switch", "confirm", "bake", "drain", "retire")
 
@@ -172,9 +173,28 @@ def _verdict(
     }
 
 
-def _models(story: MadeUp) -> Iterator[ModelVersionRow | PromotionRow]:
+def _models(story: MadeUp) -> Iterator[ModelVersionRow | PromotionRow | TrainingRow]:
     versions = versions_of(story)
-    for version in versions:
+    for number, version in enumerate(versions):
+        yield TrainingRow(
+            pipeline=story.name,
+            requested_by="routine" if number else "",
+            requested_day=str(version.day) if number else None,
+            requested_at=night_of(version.day, 3.5) if number else None,
+            run_id=run_of(version.day),
+            as_of=str(version.day),
+            window_start=str(version.day - timedelta(days=200)),
+            window_end=str(version.day),
+            fits=2,
+            seconds=10.0,
+            cpu_seconds=25.0,
+            gpu_seconds=0.0,
+            version=version.number,
+            outcome="passed" if version.passed else "refused",
+            gain=0.0023 if version.passed else -0.0025,
+            opened_at=night_of(version.day, 3.5),
+            closed_at=night_of(version.day, 4),
+        )
         yield ModelVersionRow(
             pipeline=story.name,
             version=version.number,

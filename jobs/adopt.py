@@ -12,7 +12,7 @@ import logging
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobs.data.training_data import TRAINING_DATA_FILE, read_training_data
 from jobs.job import Job, Result, run
@@ -24,12 +24,9 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.ledger.trainings import Trainings
 from tidewheel.mlflow_api import ask
-from tidewheel.policies.verdict import Kind
 from tidewheel.runs import read_record
-
-if TYPE_CHECKING:
-    from tidewheel.ledger.tables import VerdictRow
 
 log = logging.getLogger("tidewheel.adopt")
 
@@ -38,8 +35,8 @@ def work(job: Job) -> Result:
     """Adopt the versions that this installation has trained and judged, and that the ledger does not know yet."""
     ledger = Ledger.open(job.settings)
     models, name = Models(ledger), job.pipeline.name
-    judged = {row.subject.removeprefix("version "): row for row in ledger.verdicts(name, Kind.GATE, limit=None)}
-    asked = [job.options.version] if job.options.version else sorted(filter(str.isdecimal, judged), key=int)
+    judged = {row.version: row.run_id or "" for row in Trainings(ledger).all(name) if row.version and row.outcome}
+    asked = [job.options.version] if job.options.version else sorted(judged, key=int)
     adopted, left = [], []
     for version in asked:
         if models.get(name, version) is not None:
@@ -60,7 +57,7 @@ def work(job: Job) -> Result:
     return Result(figures={"adopted": len(adopted), "left_out": len(left)}, sentence="; ".join(told))
 
 
-def _row(job: Job, version: str, judged: VerdictRow) -> ModelVersionRow:
+def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
     """A version as the lake's records and MLflow's files have it now.
 
     Raises:
@@ -69,10 +66,10 @@ def _row(job: Job, version: str, judged: VerdictRow) -> ModelVersionRow:
         RegistryError: MLflow has not got it.
     """
     name = job.pipeline.name
-    trained = read_record(job.lake, judged.run_id, "train")
+    trained = read_record(job.lake, run_id, "train")
     if str(trained.figures["version"]) != version:
-        raise UsageError(f"run {judged.run_id} has trained version {trained.figures['version']}, not {version}")
-    chosen = read_training_data(job.lake, judged.run_id)
+        raise UsageError(f"run {run_id} has trained version {trained.figures['version']}, not {version}")
+    chosen = read_training_data(job.lake, run_id)
     found = ask(job.settings, "GET", "model-versions/get", name=name, version=version)["model_version"]
     estimator = job.pipeline.training.estimator
     files = _digests(job, found["source"], found["run_id"])
@@ -90,7 +87,7 @@ def _row(job: Job, version: str, judged: VerdictRow) -> ModelVersionRow:
         version=version,
         mlflow_run=found["run_id"],
         source=found["source"],
-        run_id=judged.run_id,
+        run_id=run_id,
         data_hash=chosen.data_hash,
         as_of=chosen.as_of.isoformat(),
         train_start=first.isoformat(),

@@ -10,10 +10,12 @@ from jobs.data.staleness import stale_days, stale_sentence
 from jobs.data.training_data import choose_training_data, keep_training_data
 from jobs.job import Job, Result, run
 from jobs.models.standing import standing
-from jobs.monitoring.trigger_measurement import attempts, day_qualities
+from jobs.monitoring.attempts import attempts
+from jobs.monitoring.trigger_measurement import day_qualities
 from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.nothing_new import fingerprint, repeated
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.trainings import Trainings, Window
 from tidewheel.policies.change import changed_since
 from tidewheel.policies.trigger_facts import undecided
 from tidewheel.policies.trigger_restraints import Role
@@ -36,6 +38,8 @@ def work(job: Job) -> Result:
     path = keep_training_data(job.lake, job.run_id, chosen)
     stale = stale_days(job.lake, job.pipeline, chosen)
     first, last = chosen.training[0].day, chosen.training[-1].day
+    trainings = Trainings(Ledger.open(job.settings))
+    trainings.begin(job.pipeline.name, job.run_id, Window(chosen.as_of, first, last), datetime.now(UTC))
     return Result(
         inputs=chosen.inputs,
         figures={
@@ -83,18 +87,14 @@ def _kept_words(chosen: TrainingData) -> str:
 
 def _held_days(job: Job) -> int:
     """How many days the gate gets, by who called for the training and by what it could not tell before."""
-    told = attempts(job.lake, Ledger.open(job.settings), job.pipeline.name, datetime.now(UTC), job.partitions.last)
+    told = attempts(Ledger.open(job.settings), job.pipeline.name, datetime.now(UTC))
     return job.pipeline.held_days(_called_for_by(job) in ALARMS, undecided(told))
 
 
 def _called_for_by(job: Job) -> str | None:
-    """On whose behalf monitoring made the wish that this run answers; None where it made none."""
-    ledger, name = Ledger.open(job.settings), job.pipeline.name
-    if (wish := ledger.open_request(name)) is None or wish.day is None:
-        return None
-    # all of them: while the platform catches up, many nights may have decided since
-    fired = ledger.verdicts(name, Kind.TRIGGER, limit=None, outcome=Outcome.FIRED)
-    return next((row.inputs.get("role") for row in fired if row.subject == wish.day), None)
+    """On whose behalf monitoring requested the training that this run is; None where it did not."""
+    row = Trainings(Ledger.open(job.settings)).of_run(job.pipeline.name, job.run_id)
+    return (row.requested_by or None) if row else None
 
 
 def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:

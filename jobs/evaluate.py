@@ -12,6 +12,7 @@ from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
 from jobs.evaluation.comparison_report import DayLosses, comparison_page
 from jobs.evaluation.evidence import CARD_FILE, keep_evidence
 from jobs.evaluation.footprint import footprint
+from jobs.evaluation.judgement import holdout_uses, judgement
 from jobs.evaluation.judging import Judged, gate_policy, measure_judged
 from jobs.evaluation.usual_days import keep_usual_days, newest_days, recent
 from jobs.job import Job, Result, run
@@ -28,7 +29,7 @@ from tidewheel.errors import ModelRefused, UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
-from tidewheel.policies.verdict import Kind
+from tidewheel.ledger.trainings import Trainings
 from tidewheel.runs import read_record
 from tidewheel.tracing import step
 
@@ -73,12 +74,11 @@ def work(job: Job) -> Result:
         version,
         footprint=_footprint(job, challenger, model, judged, failures),
         holdout=days,
-        holdout_uses=_uses(ledger, job.pipeline.name, version, days),
+        holdout_uses=holdout_uses(ledger, job.pipeline.name, version, days),
         unsteady=_unsteady(job, challenger, model, judged),
         failures=failures,
     )
     decided = gate_policy(job.pipeline).decide(measured)
-    # the trigger counts its rests from that day
     verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
     line = LITERAL
     with failures.named("what the predictions mean"):
@@ -94,6 +94,8 @@ def work(job: Job) -> Result:
     if job.pipeline.on_probation and champion is not None:
         with failures.named("how far the days of the two versions differ"):
             keep_usual_days(job, ledger, paired, version, champion.version or "")
+    found = judgement(job.pipeline, chosen.as_of, measured, verdict.outcome, line)
+    Trainings(ledger).judged(job.pipeline.name, job.run_id, found, datetime.now(UTC))
     _write_down(job, ledger, challenger, champion, verdict, card)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_judged_on(judged, name)},
@@ -221,16 +223,6 @@ def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:
         for day in chosen.holdout
         if str(day.day) in days
     )
-
-
-def _uses(ledger: Ledger, pipeline: str, version: str, days: tuple[str, ...]) -> int:
-    """How many earlier challengers were judged on some of these days; this one, judged again, does not count."""
-    judged = {
-        str(row.inputs["version"])
-        for row in ledger.verdicts(pipeline, Kind.GATE, limit=None)
-        if set(row.inputs.get("holdout", ())) & set(days)
-    }
-    return sum(int(other) < int(version) for other in judged)
 
 
 def _keep_report(

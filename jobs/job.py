@@ -158,7 +158,7 @@ def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, 
         code_version=job.code_version,
         seconds=round(time.monotonic() - started, 3),
         import_seconds=round(imported, 3),
-        cpu_seconds=round(_cpu_seconds(), 3),
+        cpu_seconds=round(cpu_seconds(), 3),
         peak_memory_bytes=_peak_memory_bytes(),
     )
     path = write_record(job.lake, record)
@@ -180,7 +180,7 @@ def code_version(project: Path) -> str:
     return found.stdout.strip()
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """What this process and the children it waited for have computed."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)

@@ -23,6 +23,7 @@ from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.policies.trigger import trigger_policy
 from tidewheel.policies.trigger_facts import excess_loss
+from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Outcome
 from tidewheel.tracing import step
 
@@ -64,7 +65,10 @@ def work(job: Job) -> Result:
     verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
     fired = verdict.outcome is Outcome.FIRED
-    wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now) if fired else None
+    wish = None
+    if fired:
+        role = Role(str(verdict.inputs["role"]))
+        wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, role)
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
         figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},

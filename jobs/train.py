@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -28,6 +28,7 @@ from jobs.packaging.acceptance import Accepted, check_file, check_requests
 from jobs.partial_failures import PartialFailures
 from jobs.training.boosting import checkpoint_folder
 from jobs.training.challenger import Challenger, make_challenger
+from jobs.training.cost import Meter
 from jobs.training.days_tried import try_days_out
 from jobs.training.estimators import missing_gpu
 from jobs.training.no_challenger import refusal_is_a_verdict
@@ -35,6 +36,7 @@ from jobs.training.search import SEARCH_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.ledger.trainings import Trainings, Window
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -51,12 +53,16 @@ MLFLOW_LONGEST = 6_000
 
 def work(job: Job) -> Result:
     """Train and register a challenger; a run that has registered its version already says so again."""
+    meter = Meter.start()
     chosen = _settled(job, read_training_data(job.lake, job.run_id))
-    failures, models = PartialFailures(), Models(Ledger.open(job.settings))
+    failures, ledger = PartialFailures(), Ledger.open(job.settings)
+    models, trainings = Models(ledger), Trainings(ledger)
     restored = prepare(job.settings, job.pipeline.name)  # what was deleted in MLflow shows before the fit
     done = models.of_run(job.pipeline.name, job.run_id, chosen.data_hash)
     if done is None:
         done = models.add(_train(job, chosen, failures))
+        cost = meter.read(job.pipeline, _fits(chosen, done))
+        trainings.fitted(job.pipeline.name, job.run_id, _window(done), cost, datetime.now(UTC))
     else:
         log.info("the model of this run and this data is made already")
     job.lake.store.remove(checkpoint_folder(job.lake, job.run_id))
@@ -64,6 +70,7 @@ def work(job: Job) -> Result:
         _end_unfinished(client, job)
     done = register(job.settings, models, done)
     number = done.version or ""
+    trainings.registered(job.pipeline.name, job.run_id, number, datetime.now(UTC))
     registry.set_alias(job.settings, job.pipeline.name, registry.CHALLENGER, number)
     logged = registry.training_run(job.settings, done)["data"]
     parameters = {parameter["key"]: parameter["value"] for parameter in logged["params"]}
@@ -73,7 +80,7 @@ def work(job: Job) -> Result:
         figures={
             "version": number,
             "rows": rows,
-            "fits": 2 if done.refit else chosen.cost,
+            "fits": _fits(chosen, done),
             "data_hash": chosen.data_hash,
             "device": parameters["device"],
             **{metric["key"]: metric["value"] for metric in logged["metrics"]},
@@ -83,6 +90,14 @@ def work(job: Job) -> Result:
         sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
         + "; ".join([f"{last_day}", *(said for said in (done.refit, chosen.tried) if said), *restored]),
     )
+
+
+def _fits(chosen: TrainingData, done: ModelVersionRow) -> int:
+    return 2 if done.refit else chosen.cost
+
+
+def _window(done: ModelVersionRow) -> Window:
+    return Window(*(date.fromisoformat(day) for day in (done.as_of, done.train_start, done.train_end)))
 
 
 def _settled(job: Job, chosen: TrainingData) -> TrainingData:

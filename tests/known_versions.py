@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from jobs.models import registry
 from tests.version_rows import version_row
 from tidewheel.ledger.models import Models, subject
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.ledger.trainings import Judgement, Trainings
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def know(parcels: Parcels, version: registry.ModelVersion, **facts: Any) -> Mode
 def judge(parcels: Parcels, version: str, outcome: Outcome = Outcome.PASSED) -> None:
     """What `evaluate` leaves in the ledger."""
     verdict = Verdict(Kind.GATE, outcome, f"{outcome}: by a test", {"version": version})
-    parcels.ledger.record(parcels.name, subject(version), f"run of {version}", verdict, datetime.now(UTC))
+    now, row = datetime.now(UTC), Models(parcels.ledger).get(parcels.name, version)
+    parcels.ledger.record(parcels.name, subject(version), f"run of {version}", verdict, now)
+    if row is not None:
+        judged = Judgement(version, date.fromisoformat(row.as_of), outcome)
+        Trainings(parcels.ledger).judged(parcels.name, f"run of {version}", judged, now)
 
 
 def review(parcels: Parcels, version: str, outcome: Outcome, reviewer: str = "anna") -> None:
@@ -64,3 +69,4 @@ def review(parcels: Parcels, version: str, outcome: Outcome, reviewer: str = "an
         datetime.now(UTC),
         actor=f"{reviewer} (Airflow)",
     )
+    Trainings(parcels.ledger).reviewed(parcels.name, version, outcome)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.models import registry
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import subject
+from tidewheel.ledger.trainings import Trainings
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def keep_review(
     )
     ledger = Ledger.open(settings)
     ledger.record(version.pipeline, subject(number), run_id, verdict, datetime.now(UTC), actor=actor)
+    Trainings(ledger).reviewed(version.pipeline, number, verdict.outcome)
     tags = {registry.REVIEW: said, registry.REVIEWER: reviewer, registry.REVIEW_REASON: reason}
     registry.tag_version(settings, version, tags)
     return sentence

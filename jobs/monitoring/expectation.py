@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from jobs.models.recalibration import LITERAL, Line
-from tidewheel.policies.verdict import Kind
+from tidewheel.ledger.trainings import Trainings
 
 if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
@@ -36,17 +36,12 @@ UNKNOWN = Expectation()
 
 
 def expectations(ledger: Ledger, pipeline: str) -> dict[str, Expectation]:
-    """By version, from the gate's verdicts or its first days; one judged twice is known by the newer verdict."""
-    found = {}
-    first_days = _first_days(ledger, pipeline)
-    for row in reversed(ledger.verdicts(pipeline, Kind.GATE, limit=None)):
-        if "version" not in row.inputs:
-            continue
-        version, learned = str(row.inputs["version"]), bool(row.thresholds.get("learned"))
-        rmse = float(row.inputs.get("challenger", {}).get("rmse", math.nan))
-        error = first_days.get(version, math.nan) if learned else rmse**2
-        if "challenger" in row.inputs:
-            found[version] = Expectation(error, Line.from_json(row.inputs.get("meaning")))
+    """By version that was judged, from its training's row or its first days."""
+    first_days, found = _first_days(ledger, pipeline), {}
+    for row in Trainings(ledger).all(pipeline):
+        if row.version and row.outcome:
+            error = row.squared_error if row.holdout else first_days.get(row.version)
+            found[row.version] = Expectation(math.nan if error is None else error, Line.from_json(row.meaning))
     return found
 
 

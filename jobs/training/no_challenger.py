@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.trainings import Trainings
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -33,5 +34,6 @@ def refusal_is_a_verdict(job: Job) -> Iterator[None]:
         sentence = f"{Outcome.INCONCLUSIVE}: there is no challenger, and the champion stays: {error}"
         verdict = Verdict(Kind.GATE, Outcome.INCONCLUSIVE, sentence, {"as_of": str(job.partitions.last)})
         ledger.record(job.pipeline.name, f"as of {job.partitions.last}", job.run_id, verdict, now)
+        Trainings(ledger).failed(job.pipeline.name, job.run_id, job.partitions.last, now)
         ledger.close_request(job.pipeline.name, job.run_id, now)
         raise

@@ -10,7 +10,7 @@ from jobs.data.training_data import data_hash
 from tidewheel.errors import LakeError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.trigger_restraints import Role
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def repeated(job: Job, chosen: TrainingData) -> str:
 
 def _asked_by_a_person(request: RetrainRequestRow | None) -> bool:
     """Whether a wish is more than monitoring's own: a calendar or a drift does not make old labels new."""
-    return request is not None and not request.reason.startswith(f"{Outcome.FIRED}: ")
+    return request is not None and request.requested_by == Role.PERSON
 
 
 def _is_same(job: Job, chosen: TrainingData, last: ModelVersionRow) -> bool:

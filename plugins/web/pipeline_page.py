@@ -22,7 +22,7 @@ from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import Event, chart_data, timeline
 from plugins.web.traffic import HOURS, Traffic, traffic
-from plugins.web.trainings import SHOWN, Cost, Spent, Training, runs_that_count, spent, train_cost, trainings
+from plugins.web.trainings import SHOWN, Spent, Training, spent, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import Point, TrafficLog
@@ -97,8 +97,6 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
     day = pool.submit(newest_day, settings, name)
     rows = parts.of(LEDGER, ledger) or PipelineRows()
     lake = Lake.open(name, settings)
-    counted = runs_that_count(pipeline, rows.fleet.newest_days.get(name, ""), rows.versions)
-    costs = {run: pool.submit(train_cost, lake, run) for run in counted}
     drift_days = sorted({figure.partition for figure in rows.drift})
     reports = {key: pool.submit(_has_report, lake, key) for key in drift_days}
     state = parts.of(AIRFLOW, airflow) or AirflowState()
@@ -115,7 +113,6 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
         known,
         replace(rows, traffic=parts.of(LEDGER, points) or ()),
         state,
-        {run: parts.of(LAKE, cost) for run, cost in costs.items()},
         [key for key, report in reports.items() if parts.of(LAKE, report)],
         parts.silent,
     )
@@ -128,7 +125,6 @@ def assemble(
     known: Standing,
     rows: PipelineRows,
     state: AirflowState,
-    costs: Mapping[str, Cost | None],
     reports: Sequence[str],
     silent: Mapping[str, str],
 ) -> PipelinePage:
@@ -138,7 +134,7 @@ def assemble(
     labels = shown.newest.day if shown.newest else ""
     standing = standing_of(known, rows.fleet, labels)
     events = timeline(rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back)
-    done = trainings(rows.versions, rows.gates, rows.promotions, costs)
+    done = trainings(rows.versions, rows.gates, rows.promotions, rows.trainings)
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
         quality=shown,

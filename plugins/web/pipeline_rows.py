@@ -23,6 +23,7 @@ from tidewheel.ledger.tables import (
     VerdictRow,
 )
 from tidewheel.ledger.traffic import Point
+from tidewheel.ledger.training_tables import TrainingRow
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.rollbacks import rolled_back
 
@@ -58,6 +59,7 @@ class PipelineRows:
         quality: figures of all rows, of up to three years.
         promotions: all, oldest first.
         versions: all numbered versions, oldest first.
+        trainings: those that have made them.
         releases: all, oldest first, without their plans.
         rolled_back: numbers of those that failed after callers had been answered by them.
         stages: of the newest releases, in order.
@@ -77,6 +79,7 @@ class PipelineRows:
     quality: Sequence[Figure] = ()
     promotions: Sequence[PromotionRow] = ()
     versions: Sequence[ModelVersionRow] = ()
+    trainings: Sequence[TrainingRow] = ()
     releases: Sequence[ReleaseRow] = ()
     rolled_back: Collection[int] = ()
     stages: Sequence[ReleaseStageRow] = ()
@@ -123,6 +126,7 @@ def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
             session.scalars(select(PromotionRow).where(PromotionRow.pipeline == name).order_by(PromotionRow.id))
         ),
         versions=_versions(session, name),
+        trainings=_trainings(session, name),
         releases=releases,
         rolled_back=rolled_back(session, [row.id for row in releases]),
         stages=_stages(session, [row.id for row in releases[-RELEASES:]]),
@@ -180,6 +184,12 @@ def _restless(session: Session, name: str, days: Collection[str]) -> tuple[list[
 def _versions(session: Session, name: str) -> list[ModelVersionRow]:
     query = select(ModelVersionRow).where(ModelVersionRow.pipeline == name, ModelVersionRow.version.is_not(None))
     return list(session.scalars(query.order_by(ModelVersionRow.id).options(OF_VERSIONS)))
+
+
+def _trainings(session: Session, name: str) -> list[TrainingRow]:
+    query = select(TrainingRow).where(TrainingRow.pipeline == name, TrainingRow.version.is_not(None))
+    unread = defer(TrainingRow.holdout), defer(TrainingRow.meaning)
+    return list(session.scalars(query.order_by(TrainingRow.id).options(*unread)))
 
 
 def _stages(session: Session, releases: Sequence[int]) -> list[ReleaseStageRow]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web.attention import clause
-from tidewheel.errors import LakeError, UsageError
 from tidewheel.ledger.models import subject
-from tidewheel.runs import read_record
 
 if TYPE_CHECKING:
-    from tidewheel.lake import Lake
     from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, VerdictRow
+    from tidewheel.ledger.training_tables import TrainingRow
     from tidewheel.spec import Pipeline
 
 SHOWN = 12
@@ -22,17 +20,19 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Cost:
-    """What a training's job left in its record.
+    """What a training took; 0 seconds where it was trained by an older release, which has not recorded them.
 
     Attributes:
         fits: models that were fitted.
-        seconds: of the job, by the clock.
-        cpu_seconds: of the job and its processes; 0 where an older release has not recorded them.
+        seconds: of fitting, by the clock.
+        cpu_seconds: of the process that fitted, and of its children.
+        gpu_seconds: seconds times the GPUs that it held.
     """
 
     fits: int
     seconds: float
     cpu_seconds: float = 0.0
+    gpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Training:
     Attributes:
         version: of the model.
         day: that it was trained as of.
-        outcome: of the gate or of the reviewer: passed, refused, inconclusive; empty before.
+        outcome: of the gate, of the reviewer or of probation; empty before.
         words: the gate's or the reviewer's sentence.
         promoted: whether it has been champion.
         run_id: Airflow's.
-        cost: None where the run has left no record.
+        cost: None where the ledger has no row of the training.
     """
 
     version: str
@@ -71,6 +71,7 @@ class Spent:
         promoted: how many of them made a champion.
         seconds: by the clock.
         cpu_seconds: recorded; 0 where none was.
+        gpu_seconds: recorded; 0 where no GPU was held.
     """
 
     days: int
@@ -81,6 +82,7 @@ class Spent:
     promoted: int
     seconds: float
     cpu_seconds: float
+    gpu_seconds: float
 
     @property
     def seconds_each(self) -> float | None:
@@ -92,56 +94,41 @@ class Spent:
         return (self.cpu_seconds or self.seconds) / 3600 * cpu_hour
 
 
-def train_cost(lake: Lake, run_id: str) -> Cost | None:
-    """What the record of a run's training says; None where there is none that can be read."""
-    try:
-        record = read_record(lake, run_id, "train")
-        return Cost(int(str(record.figures.get("fits", 1))), record.seconds, record.cpu_seconds)
-    except (LakeError, UsageError, ValueError):  # no record, a cut-off one, or figures that are none
-        return None
-
-
 def trainings(
     versions: Sequence[ModelVersionRow],
     gates: Iterable[VerdictRow],
     promotions: Iterable[PromotionRow],
-    costs: Mapping[str, Cost | None],
+    rows: Iterable[TrainingRow],
 ) -> list[Training]:
     """What became of each version, newest first.
 
     Args:
         versions: oldest first.
-        gates: verdicts of gate and reviewers, oldest first: the newest about a version counts.
+        gates: verdicts of gate and reviewers, oldest first: the newest about a version is quoted.
         promotions: of the pipeline.
-        costs: by run id.
+        rows: of its trainings.
     """
     judged = {row.subject: row for row in gates}
     promoted = {row.version for row in promotions}
+    by_version = {row.version: row for row in rows}
     return [
         Training(
             version=row.version or "",
             day=row.as_of,
-            outcome=verdict.outcome if (verdict := judged.get(subject(row.version or ""))) else "",
-            words=clause(verdict) if verdict else "The gate has not judged it yet.",
+            outcome=training.outcome if (training := by_version.get(row.version)) else "",
+            words=clause(verdict)
+            if (verdict := judged.get(subject(row.version or "")))
+            else "The gate has not judged it yet.",
             promoted=row.version in promoted,
             run_id=row.run_id,
-            cost=costs.get(row.run_id),
+            cost=_cost(training) if training else None,
         )
         for row in reversed(versions)
     ]
 
 
-def runs_that_count(pipeline: Pipeline, newest_day: str, versions: Sequence[ModelVersionRow]) -> list[str]:
-    """Runs whose costs the page needs: those of the versions it shows, and of all in the budget's period.
-
-    Args:
-        pipeline: its `triggers.budget`.
-        newest_day: the day that the period ends with.
-        versions: oldest first.
-    """
-    first = _before_period(pipeline, newest_day)
-    in_period = [row for row in versions[:-SHOWN] if first and row.as_of > first]
-    return list(dict.fromkeys(row.run_id for row in [*in_period, *versions[-SHOWN:]]))
+def _cost(row: TrainingRow) -> Cost:
+    return Cost(row.fits or 1, row.seconds or 0.0, row.cpu_seconds or 0.0, row.gpu_seconds or 0.0)
 
 
 def _before_period(pipeline: Pipeline, newest_day: str) -> str:
@@ -170,4 +157,5 @@ def spent(pipeline: Pipeline, newest_day: str, done: Sequence[Training]) -> Spen
         promoted=sum(one.promoted for one in counted),
         seconds=sum(cost.seconds for cost in costs),
         cpu_seconds=sum(cost.cpu_seconds for cost in costs),
+        gpu_seconds=sum(cost.gpu_seconds for cost in costs),
     )

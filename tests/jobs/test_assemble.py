@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.ledger.trainings import Judgement, Trainings
+from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -27,16 +29,11 @@ def parcels(registered_parcels: Callable[..., Parcels]) -> Parcels:
     return parcels
 
 
-@pytest.mark.parametrize(("role", "held"), [("alarm", 4), ("routine", 6)])
+@pytest.mark.parametrize(("role", "held"), [(Role.ALARM, 4), (Role.ROUTINE, 6)])
 def test_what_an_alarm_called_for_keeps_fewer_days_for_the_gate(
-    parcels: Parcels, run_job: Callable[..., JobRecord], role: str, held: int
+    parcels: Parcels, run_job: Callable[..., JobRecord], role: Role, held: int
 ) -> None:
-    fired = Verdict(Kind.TRIGGER, Outcome.FIRED, "fired: performance fell", {"role": role})
-    parcels.ledger.record(parcels.name, str(DAY), "night", fired, NOW)
-    parcels.ledger.fire_request(parcels.name, str(DAY), fired.sentence, NOW)
-    for n in range(1, 22):  # nights that were caught up before the training began
-        waits = Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, "suppressed: but the training is not judged yet")
-        parcels.ledger.record(parcels.name, str(DAY + timedelta(days=n)), "night", waits, NOW + timedelta(minutes=n))
+    parcels.ledger.fire_request(parcels.name, str(DAY), "fired: performance fell", NOW, role)
 
     assert run_job(parcels, "assemble", DAY, "training").figures["holdout_days"] == held
 
@@ -51,10 +48,7 @@ def test_what_the_gate_could_not_tell_is_judged_on_twice_as_many_days(
     parcels: Parcels, run_job: Callable[..., JobRecord]
 ) -> None:
     parcels.publish_days(30)
-    figures = {"as_of": str(DAY), "loss_difference": -0.05, "upper_bound": 0.08, "champion": {"log_loss": 0.5}}
-    refused = Verdict(
-        Kind.GATE, Outcome.REFUSED, "refused: not shown", {"version": "2", **figures}, {"metric": "log_loss"}
-    )
-    parcels.ledger.record(parcels.name, "2", "before", refused, NOW)
+    refused = Judgement("2", DAY, Outcome.REFUSED, gain=0.36)
+    Trainings(parcels.ledger).judged(parcels.name, "before", refused, NOW)
 
     assert run_job(parcels, "assemble", date(2024, 2, 20), "training").figures["holdout_days"] == 7

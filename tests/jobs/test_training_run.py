@@ -15,6 +15,7 @@ import pytest
 from jobs.models import registry
 from jobs.models.prediction import predict
 from tidewheel.errors import ExitCode, RegistryError
+from tidewheel.ledger.trainings import Trainings
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ def test_the_first_challenger_passes_on_floors_alone_and_becomes_champion(
     assert "there is no champion to compare with" in evaluated.sentence
     assert registry.champion(parcels.settings, parcels.name) is None
     assert parcels.ledger.open_request(parcels.name) is None  # the wish is answered
+    [row] = Trainings(parcels.ledger).all(parcels.name)
+    assert (row.run_id, row.version, row.outcome, row.as_of) == ("first", "1", "passed", "2024-01-12")
+    assert (row.window_start, row.window_end) == ("2024-01-01", "2024-01-10")
+    assert [day.split()[0] for day in row.holdout] == ["2024-01-08", "2024-01-09", "2024-01-10"]
+    assert (row.fits, row.gpu_seconds, row.gain) == (2, 0.0, None)
+    assert (row.cpu_seconds or 0) > 0
+    assert row.closed_at is not None
 
     promoted = run_job(parcels, "promote", day, "first")
     assert promoted.figures["promoted"] is True

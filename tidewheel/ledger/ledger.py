@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, create_engine, delete, func, select
+from sqlalchemy import Engine, create_engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from tidewheel.errors import LedgerError, SettingsError
@@ -18,18 +18,17 @@ from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.audit import append_verdict
 from tidewheel.ledger.outage import PATIENCE_SECONDS, LedgerAway, idempotent, may_come_back
 from tidewheel.ledger.plain_json import to_json
-from tidewheel.ledger.tables import ACTOR, FigureRow, RetrainRequestRow, Table, VerdictRow
+from tidewheel.ledger.requests import TrainingRequests
+from tidewheel.ledger.tables import ACTOR, FigureRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings, load_settings
 
 CONNECT_SECONDS = 5
-LOST = "lost"
-"""Who has closed a wish that no training ever answered."""
 KEY = ("pipeline", "kind", "subject", "run_id")
 """What makes two verdicts the same one."""
 
 
-class Ledger:
+class Ledger(TrainingRequests):
     """The platform's memory of decisions. Everything may be written twice; it is then there once.
 
     Args:
@@ -237,62 +236,6 @@ class Ledger:
         with self.session() as session:
             session.execute(query)
 
-    # --- wishes for training ---------------------------------------------------------------------------------------
-
-    @idempotent
-    def request_training(self, pipeline: str, reason: str, at: datetime) -> bool:
-        """Ask for a new challenger. Returns False where a wish is open already: one is enough."""
-        try:
-            with self.session() as session:
-                session.add(RetrainRequestRow(pipeline=pipeline, reason=reason, asked_at=at))
-        except IntegrityError:
-            return False
-        return True
-
-    @idempotent
-    def fire_request(self, pipeline: str, day: str, reason: str, at: datetime) -> int | None:
-        """The trigger asks for a training on a day. Asked twice on one day, it is one wish.
-
-        A wish that a person left becomes this one; an earlier day's that was never answered is closed as lost.
-
-        Returns:
-            The number of the wish; None where one was answered this very moment.
-        """
-        self.request_training(pipeline, reason, at)
-        with self.session() as session:
-            row = session.scalars(_open_requests(pipeline).with_for_update()).one_or_none()
-            if row is None:
-                return None
-            if row.day is None:
-                row.day = day
-            elif row.day != day:
-                row.closed_at, row.closed_by = at, LOST
-                session.flush()
-                row = RetrainRequestRow(pipeline=pipeline, reason=reason, day=day, asked_at=at)
-                session.add(row)
-                session.flush()
-            return row.id
-
-    @idempotent
-    def requests(self, pipeline: str, limit: int | None = 50) -> list[RetrainRequestRow]:
-        """The newest wishes (None: all), newest first."""
-        query = select(RetrainRequestRow).where(RetrainRequestRow.pipeline == pipeline)
-        with self.session() as session:
-            return list(session.scalars(query.order_by(RetrainRequestRow.id.desc()).limit(limit)))
-
-    @idempotent
-    def open_request(self, pipeline: str) -> RetrainRequestRow | None:
-        """The wish nobody has answered yet."""
-        with self.session() as session:
-            return session.scalars(_open_requests(pipeline)).one_or_none()
-
-    @idempotent
-    def close_request(self, pipeline: str, run_id: str, at: datetime) -> None:
-        """A training run has answered the open wish, whatever came of it; nothing happens where there is none."""
-        with self.session() as session:
-            for row in session.scalars(_open_requests(pipeline).with_for_update()):
-                row.closed_at, row.closed_by = at, run_id
-
     @idempotent
     def count(self, pipeline: str) -> int:
         """How many verdicts a pipeline has."""
@@ -319,12 +262,6 @@ def _verdict_values(
 
 def _says(row: VerdictRow) -> tuple[str, str, str]:
     return row.outcome, row.sentence, row.actor
-
-
-def _open_requests(pipeline: str) -> Select[RetrainRequestRow]:
-    return select(RetrainRequestRow).where(
-        RetrainRequestRow.pipeline == pipeline, RetrainRequestRow.closed_at.is_(None)
-    )
 
 
 def _put_verdict(session: Session, values: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.probation_tables import PairedDayRow, ProbationRow
+from tidewheel.ledger.training_rows import end_probation
 from tidewheel.policies.probation import PairedDay
 from tidewheel.policies.verdict import Outcome
 
@@ -61,7 +62,7 @@ class Probations:
                 return
             if (before := _open(session, row.pipeline)) is not None:
                 words = f"version {row.version} took the place of version {before.version}, which was on probation"
-                _close(before, Outcome.INCONCLUSIVE, words, None, row.opened_at)
+                _close(session, before, Outcome.INCONCLUSIVE, words, None, row.opened_at)
                 session.flush()
             session.add(row)
 
@@ -71,7 +72,7 @@ class Probations:
         with self.ledger.session() as session:
             found = session.get_one(ProbationRow, row_id)
             if found.closed_at is None:
-                _close(found, outcome, sentence, best_gain, at)
+                _close(session, found, outcome, sentence, best_gain, at)
 
     @idempotent
     def keep_days(self, pipeline: str, version: str, predecessor: str, days: Sequence[PairedDay], at: datetime) -> None:
@@ -106,5 +107,8 @@ def _open(session: Session, pipeline: str) -> ProbationRow | None:
     return session.scalars(query).one_or_none()
 
 
-def _close(row: ProbationRow, outcome: Outcome, sentence: str, best_gain: float | None, at: datetime) -> None:
+def _close(
+    session: Session, row: ProbationRow, outcome: Outcome, sentence: str, best_gain: float | None, at: datetime
+) -> None:
     row.outcome, row.sentence, row.best_gain, row.closed_at = str(outcome), sentence, best_gain, at
+    end_probation(session, row.pipeline, row.version, outcome, best_gain)

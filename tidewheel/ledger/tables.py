@@ -105,7 +105,8 @@ class FigureRow(Table):
 class RetrainRequestRow(Table):
     """A wish for a new challenger. A pipeline has at most one open wish.
 
-    `day` is the partition that the trigger asked on; null while a person's wish waits for it.
+    `day` is the partition that the trigger asked on; null while a person's wish waits for it. `requested_by` is the
+    role on whose behalf it was made: `person`, or what called for it in monitoring.
     """
 
     __tablename__ = "retrain_request"
@@ -122,6 +123,7 @@ class RetrainRequestRow(Table):
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     pipeline: Mapped[str] = mapped_column(String(63))
     reason: Mapped[str] = mapped_column(Text)
+    requested_by: Mapped[str] = mapped_column(String(20), default="person", server_default="person")
     day: Mapped[str | None] = mapped_column(String(30))
     asked_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]

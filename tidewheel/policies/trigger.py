@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidewheel.policies.trigger_facts import TriggerMeasurement, bias, excess_loss
+from tidewheel.policies.trigger_fall import Fall
+from tidewheel.policies.trigger_patience import Patience
 from tidewheel.policies.trigger_reasons import (
     LOSS_NAMES,
     ByHand,
@@ -21,9 +23,7 @@ from tidewheel.policies.trigger_reasons import (
     DataAmount,
     Drift,
     Every,
-    Fall,
     FirstModel,
-    Patience,
     Performance,
     Reason,
     Staleness,

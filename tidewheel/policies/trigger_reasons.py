@@ -5,24 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import takewhile
-from statistics import fmean, stdev
 from typing import Protocol
 
 from tidewheel.policies.trigger_facts import (
-    Attempt,
     DayQuality,
     Ended,
     Mean,
     TriggerMeasurement,
     bias,
     excess_loss,
-    losses_beyond_expectation,
     mean_over_days,
 )
+from tidewheel.policies.trigger_patience import USUAL, Patience
 
-MOST_DOUBLINGS = 60
-"""More are beyond any maximum, and at last beyond any number."""
 LOSS_NAMES = {"classification": "log-loss", "regression": "squared error"}
 
 
@@ -119,42 +114,6 @@ class Every:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How much longer to wait for a routine training, since the last challengers were shown not to pay.
-
-    Each one in a row, newest first, that cannot have been much better than its champion doubles the wait. One that may
-    have been ends the row, and so does one that was not compared: what is not known to be useless is not put off.
-
-    Attributes:
-        minimum_gain: share of the champion's loss that a training must be able to save.
-        maximum: the wait is never longer than so many times the usual one.
-    """
-
-    minimum_gain: float = 0.0
-    maximum: float = 1.0
-
-    def factor(self, measured: TriggerMeasurement) -> float:
-        """How many times the usual wait."""
-        return min(2.0 ** min(len(self._in_vain(measured)), MOST_DOUBLINGS), self.maximum)
-
-    def words(self, measured: TriggerMeasurement) -> str:
-        """Why the wait is longer than usual; empty where it is not."""
-        if self.factor(measured) <= 1:
-            return ""
-        vain = self._in_vain(measured)
-        best = max(attempt.best_gain or 0.0 for attempt in vain)
-        which = "the last challenger was" if len(vain) == 1 else f"the last {len(vain)} challengers were"
-        return f", {self.factor(measured):g} times the usual since {which} at best {max(best, 0):.1%} better"
-
-    def _in_vain(self, measured: TriggerMeasurement) -> list[Attempt]:
-        judged = [a for a in measured.attempts if a.ended in (Ended.PROMOTED, Ended.REJECTED)]
-        return [*takewhile(lambda a: a.best_gain is not None and a.best_gain < self.minimum_gain, reversed(judged))]
-
-
-USUAL = Patience()
-
-
-@dataclass(frozen=True)
 class Staleness:
     """The champion was trained too long ago.
 
@@ -239,53 +198,11 @@ class Performance:
         excess = excess_loss(days)
         found = f"excess {self.loss} {excess.value:+.3f}"
         if excess.days < self.minimum_days:
-            return Seen(False, f"{found} over {_days(excess.days)}, {self.minimum_days} are needed")
+            return Seen(False, f"{found} over {in_days(excess.days)}, {self.minimum_days} are needed")
         expected = mean_over_days([q.expected_loss or 0.0 for q in days], [q.rows for q in days]).value
         fell = excess.value >= self.minimum_excess * expected and excess.surety >= self.t
         words = f"{found}, {_sure(excess)}"
         return Seen(fell, f"performance fell ({words})" if fell else words)
-
-
-@dataclass(frozen=True)
-class Fall:
-    """Something is badly wrong: the newest days of the champion lie far beyond all that days have differed by before.
-
-    Attributes:
-        loss: what the loss is called.
-        days: newest days that must all lie beyond.
-        minimum_excess: smallest rise above the days before, as a share of their loss.
-        t: standard errors that each of them must lie beyond the days before, as if these were many.
-        window_days: days before that they are held against, by whichever version.
-        minimum_days: with fewer of those nothing is said.
-    """
-
-    loss: str
-    days: int = 3
-    minimum_excess: float = 0.2
-    t: float = 5.0
-    window_days: int = 28
-    minimum_days: int = 7
-    name: str = "fall"
-
-    def look(self, measured: TriggerMeasurement) -> Seen | None:
-        """Due when each of the newest days is beyond; silent otherwise."""
-        newest = measured.champion_days(self.days)
-        if len(newest) < self.days:
-            return None
-        first = newest[0].day
-        before = [q for q in measured.quality if first - timedelta(days=self.window_days) <= q.day < first]
-        if len(before) < self.minimum_days:
-            return None
-        losses = losses_beyond_expectation([*before, *newest])
-        excess = losses[: len(before)]
-        usual, level = fmean(excess), fmean(q.loss for q in before)
-        error = stdev(excess) * math.sqrt(1 + 1 / len(excess))
-        rises = [loss - usual for loss in losses[len(before) :]]
-        sure = min(Mean(rise, error, len(excess)).surety for rise in rises)
-        if min(rises) < self.minimum_excess * level or sure < self.t:
-            return None
-        words = f"{self.loss} rose by {min(rises):.3f} on each of the last {_days(self.days)}, from {level:.3f}"
-        return Seen(True, f"something is badly wrong ({words})")
 
 
 @dataclass(frozen=True)
@@ -322,7 +239,7 @@ class ConceptDrift:
             return None
         found = bias(days)
         if found.days < self.minimum_days:
-            return Seen(False, f"bias {found.value:+.3f} over {_days(found.days)}, {self.minimum_days} are needed")
+            return Seen(False, f"bias {found.value:+.3f} over {in_days(found.days)}, {self.minimum_days} are needed")
         changed = self._regret_share(days, found.value) >= self.minimum_regret and abs(found.surety) >= self.t
         words = f"bias {found.value:+.3f}, {_sure(found)}"
         return Seen(changed, f"labels are not what is predicted ({words})" if changed else words)
@@ -366,9 +283,10 @@ def _last_judged(measured: TriggerMeasurement) -> date | None:
     return max(days, default=None)
 
 
-def _days(count: int) -> str:
+def in_days(count: int) -> str:
+    """A number of days in words."""
     return f"{count} day{'s' if count != 1 else ''}"
 
 
 def _sure(mean: Mean) -> str:
-    return f"t {mean.t:.1f} over {_days(mean.days)}, as sure as {mean.surety:.1f} over many"
+    return f"t {mean.t:.1f} over {in_days(mean.days)}, as sure as {mean.surety:.1f} over many"

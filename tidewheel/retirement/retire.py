@@ -137,7 +137,7 @@ class Retirement:
             self.releases.end(running.id, Status.SUPERSEDED, "the pipeline was retired", now)
             self.told(f"release {running.id}, which was left behind, is closed")
         if self.releases.ledger.open_request(self.pipeline) is not None:
-            self.releases.ledger.close_request(self.pipeline, "retired", now)
+            self.releases.ledger.withdraw_request(self.pipeline, "retired", now)
             self.told("the open request for a training is closed")
 
     def _made_again(self) -> list[Path]:

@@ -16,6 +16,7 @@ from jobs.job import Job
 from jobs.models import registry, standing
 from tests.known_versions import know
 from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
+from tidewheel.ledger.training_tables import TrainingRow
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import find_pipeline
 
@@ -69,6 +70,8 @@ def let_a_day_pass(parcels: Parcels) -> None:
     with parcels.ledger.session() as session:
         for request in session.scalars(select(RetrainRequestRow)):
             request.asked_at -= timedelta(days=1)
+        for training in session.scalars(select(TrainingRow).where(TrainingRow.requested_at.is_not(None))):
+            training.requested_at -= timedelta(days=1)
         for verdict in session.scalars(select(VerdictRow)):
             verdict.decided_at -= timedelta(days=1)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.jobs.monitoring.conftest import DAY, MATURED, declare, let_a_day_pass
-from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.ledger.trainings import Judgement, Trainings
+from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -62,8 +63,11 @@ def test_one_rejected_challenger_waits_a_cool_down_and_a_second_one_twice_as_lon
 
     def rejected(training: str) -> None:
         parcels.ledger.close_request(parcels.name, training, datetime.now(UTC))
-        refused = Verdict(Kind.GATE, Outcome.REFUSED, "refused: worse")
-        parcels.ledger.record(parcels.name, "a version", training, refused, datetime.now(UTC))
+        row = Trainings(parcels.ledger).of_run(parcels.name, training)
+        assert row is not None
+        as_of = date.fromisoformat(row.requested_day or "")
+        refused = Judgement(training, as_of, Outcome.REFUSED)
+        Trainings(parcels.ledger).judged(parcels.name, training, refused, datetime.now(UTC))
 
     said(0)
     rejected("training-1")

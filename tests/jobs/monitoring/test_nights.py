@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.monitoring.trigger_measurement import attempts
+from jobs.monitoring.attempts import attempts
 from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure, let_a_day_pass, predict_day
+from tidewheel.ledger.trainings import FitCost, Judgement, Trainings, Window
 from tidewheel.policies.trigger_facts import Ended
-from tidewheel.policies.verdict import Kind, Outcome, Verdict
-from tidewheel.runs import JobRecord, write_record
+from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
+    from tidewheel.runs import JobRecord
 
 RunJob = Callable[..., "JobRecord"]
 ONE_DAY = timedelta(days=1)
@@ -24,9 +26,8 @@ STALE = "triggers: {data: null, performance: null, concept_drift: null, maximum_
 
 def answer(parcels: Parcels, training: str, outcome: Outcome = Outcome.REFUSED, as_of: date | None = None) -> None:
     """A training run judges its challenger, and closes the wish."""
-    inputs = {"version": "5", **({"as_of": str(as_of)} if as_of else {})}
-    verdict = Verdict(Kind.GATE, outcome, f"{outcome}: said", inputs)
-    parcels.ledger.record(parcels.name, "version 5", training, verdict, datetime.now(UTC))
+    judged = Judgement("5", as_of or DAY, outcome)
+    Trainings(parcels.ledger).judged(parcels.name, training, judged, datetime.now(UTC))
     parcels.ledger.close_request(parcels.name, training, datetime.now(UTC))
 
 
@@ -101,23 +102,14 @@ def test_a_refused_challenger_rests_from_the_day_it_knew(parcels: Parcels, run_j
 
 def test_a_budget_counts_all_the_trainings_of_its_period_however_many(parcels: Parcels) -> None:
     now, days = datetime.now(UTC), [DAY - n * ONE_DAY for n in range(1, 71)]
+    trainings = Trainings(parcels.ledger)
     for n, day in enumerate(reversed(days)):
-        alarm = Verdict(Kind.TRIGGER, Outcome.FIRED, "fired: it fell", {"role": "alarm"})
-        parcels.ledger.record(parcels.name, str(day), f"monitoring {n}", alarm, now)
-        parcels.ledger.fire_request(parcels.name, str(day), "fired: it fell", now)
-        parcels.ledger.record(
-            parcels.name,
-            f"version {n}",
-            f"training {n}",
-            Verdict(Kind.GATE, Outcome.REFUSED, "no", {"version": n}),
-            now,
-        )
+        parcels.ledger.fire_request(parcels.name, str(day), "fired: it fell", now, Role.ALARM)
+        cost = FitCost(1 if n else 2, 1.0, 1.0, 0.0)
+        trainings.fitted(parcels.name, f"training {n}", Window(day, day, day), cost, now)
+        trainings.judged(parcels.name, f"training {n}", Judgement(str(n), day, Outcome.REFUSED), now)
         parcels.ledger.close_request(parcels.name, f"training {n}", now)
-    fits = JobRecord(
-        pipeline=parcels.name, job="train", run_id="training 0", partition=str(days[-1]), figures={"fits": 2}
-    )
-    write_record(parcels.lake, fits)
-    told = attempts(parcels.lake, parcels.ledger, parcels.name, now, days[-1])
+    told = attempts(parcels.ledger, parcels.name, now)
     assert [(a.as_of, a.ended) for a in told] == [(d, Ended.REJECTED) for d in reversed(days)]
     assert [a.fits for a in told[:2]] == [2, 1]
 

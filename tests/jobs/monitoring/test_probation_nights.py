@@ -12,7 +12,7 @@ import pytest
 
 from jobs.models import registry, standing
 from jobs.models.files import Untrusted
-from jobs.monitoring.trigger_measurement import attempts
+from jobs.monitoring.attempts import attempts
 from tests.jobs.monitoring.conftest import DAY, predict_day
 from tests.known_versions import judge
 from tests.version_rows import version_row
@@ -129,8 +129,8 @@ def test_a_worse_version_gives_way_to_its_predecessor_and_counts_as_a_challenger
     assert promotion is not None
     assert (promotion.version, promotion.reason) == ("4", said[-1].removeprefix("rolled_back: "))
     assert Probations(parcels.ledger).open(parcels.name) is None
-    ended = attempts(parcels.lake, parcels.ledger, parcels.name, datetime.now(UTC), DAY)
-    assert [one.ended for one in ended if one.as_of] in ([], [Ended.REJECTED])
+    ended = attempts(parcels.ledger, parcels.name, datetime.now(UTC))
+    assert [(one.as_of, one.ended) for one in ended] == [(AS_OF, Ended.REJECTED)]
 
 
 def test_a_version_that_is_as_good_stays_and_a_day_that_is_monitored_again_counts_once(

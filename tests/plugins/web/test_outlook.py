@@ -11,11 +11,10 @@ import pytest
 from plugins.web.airflow_runs import NextNight
 from plugins.web.attention import Standing
 from plugins.web.outlook import outlook
-from plugins.web.trainings import Cost, runs_that_count, spent, train_cost, trainings
+from plugins.web.trainings import spent, trainings
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.lake import Lake, Store
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, RetrainRequestRow, VerdictRow
-from tidewheel.runs import JobRecord, write_record
+from tidewheel.ledger.training_tables import TrainingRow
 from tidewheel.spec import Pipeline, load_pipeline
 
 NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
@@ -82,43 +81,40 @@ def test_a_champion_from_elsewhere_has_no_age(orders: Pipeline) -> None:
     assert list(steps(orders, champion_row=version("8", ""))) == ["2026-11-28 03:00 UTC"]
 
 
+def training(number: str, outcome: str, fits: int | None = None, seconds: float | None = None) -> TrainingRow:
+    cpu, gpu = (None, None) if seconds is None else (2.5 * seconds, seconds / 2)
+    cost = {"fits": fits, "seconds": seconds, "cpu_seconds": cpu, "gpu_seconds": gpu}
+    return TrainingRow(version=number, outcome=outcome, **cost)
+
+
 def test_fits_and_seconds_of_the_budgets_period_are_added_up(orders: Pipeline) -> None:
     day = date(2026, 11, 26)
     versions = [version(str(n), str(day - timedelta(days=days))) for n, days in ((1, 100), (2, 60), (3, 40), (4, 1))]
-    gates = [gate("2", "passed"), gate("3", "refused"), gate("4", "passed")]
+    gates = [gate("2", "passed"), gate("3", "refused")]
     promotions = [PromotionRow(version="1"), PromotionRow(version="2")]
-    costs = {"run 2": Cost(2, 40.0, 100.0), "run 3": Cost(1, 20.0, 50.0), "run 1": Cost(9, 9.0, 9.0), "run 4": None}
-    done = trainings(versions, gates, promotions, costs)
-    assert [(one.version, one.outcome, one.promoted) for one in done] == [
-        ("4", "passed", False),
-        ("3", "refused", False),
-        ("2", "passed", True),
-        ("1", "", True),
+    rows = [training("2", "passed", 2, 40.0), training("3", "refused", 1, 20.0), training("1", "passed", 9, 9.0)]
+    done = trainings(versions, gates, promotions, [*rows, training("4", "passed")])
+    assert [(one.version, one.outcome, one.promoted, one.words) for one in done] == [
+        ("4", "passed", False, "The gate has not judged it yet."),
+        ("3", "refused", False, "version 3"),
+        ("2", "passed", True, "version 2"),
+        ("1", "passed", True, "The gate has not judged it yet."),
     ]
     found = spent(orders, str(day), done)
     assert (found.days, found.trainings, found.fits, found.promoted) == (84, 3, 4, 1)
-    assert (found.seconds, found.cpu_seconds, found.seconds_each) == (60.0, 150.0, 150.0)
+    assert (found.seconds, found.cpu_seconds, found.gpu_seconds, found.seconds_each) == (60.0, 150.0, 30.0, 150.0)
     assert found.price(2.4) == pytest.approx(0.1)
 
 
 def test_every_training_of_the_period_counts_however_many_are_shown(orders: Pipeline) -> None:
     newest = date(2026, 11, 26)
     versions = [version(str(n), str(newest - timedelta(days=100 - n))) for n in range(101)]
-    counted = runs_that_count(orders, str(newest), versions)
-    assert len(counted) == 84  # of the budget's 84 days
-    costs = {run: Cost(1, 1.0) for run in counted}
-    assert spent(orders, str(newest), trainings(versions, [], [], costs)).seconds == 84
+    done = trainings(versions, [], [], [training(str(n), "passed", 1, 1.0) for n in range(101)])
+    assert spent(orders, str(newest), done).seconds == 84  # of the budget's 84 days
     free = orders.model_copy(update={"triggers": orders.triggers.model_copy(update={"budget": None})})
-    assert runs_that_count(free, str(newest), versions) == [f"run {n}" for n in range(89, 101)]
-    assert spent(free, str(newest), trainings(versions, [], [], costs)).fits == 12
+    assert spent(free, str(newest), done).fits == 12
 
 
-def test_a_record_that_cannot_be_read_costs_nothing_that_is_known(tmp_path: Path) -> None:
-    lake = Lake("orders", Store(f"file://{tmp_path}/lake", {}))
-    record = JobRecord(pipeline="orders", job="train", run_id="run 1", partition="", figures={"fits": 2}, seconds=3)
-    path = write_record(lake, record)
-    assert train_cost(lake, "run 1") == Cost(2, 3.0, 0.0)
-    lake.store.replace(path, b"{")
-    assert train_cost(lake, "run 1") is None
-    assert train_cost(lake, "never was") is None
-    assert train_cost(lake, "") is None
+def test_what_the_ledger_has_no_row_of_costs_nothing_that_is_known(orders: Pipeline) -> None:
+    (found,) = trainings([version("1", "2026-11-26")], [], [], [])
+    assert (found.outcome, found.cost) == ("", None)

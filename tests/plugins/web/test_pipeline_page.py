@@ -18,7 +18,6 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import FigureRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
-from tidewheel.runs import JobRecord, write_record
 
 if TYPE_CHECKING:
     import pytest
@@ -56,9 +55,6 @@ def test_the_page_shows_quality_drift_slices_trainings_releases_and_what_is_next
     monkeypatch.setenv("TIDEWHEEL_CPU_HOUR_PRICE", "3.6")
     write_ledger(ledger, STORY)
     newest = Models(ledger).all("orders")[-1]
-    figures = {"fits": 2}
-    record = JobRecord(pipeline="orders", job="train", run_id=newest.run_id, partition="", figures=figures)
-    write_record(lake, record.model_copy(update={"seconds": 40.0, "cpu_seconds": 100.0}))
     lake.store.replace(f"orders/reports/{NEWEST}/drift.html", b"<h1>drift</h1>")
 
     found = get("/pipeline/orders")
@@ -74,7 +70,8 @@ def test_the_page_shows_quality_drift_slices_trainings_releases_and_what_is_next
         "Groups of",
         f'<a href="{registry}/#/models/orders/versions/{newest.version}">version {newest.version}</a>',
         "may be worse: log-loss 0.4752",
-        "2 min of CPU",
+        "8 fits in 4 trainings",
+        "40 s by the clock, 2 min of CPU",
         ", 0.1 EUR",
         "9 stages, 2 min",
         "Labels of 2026-11-21 are known",

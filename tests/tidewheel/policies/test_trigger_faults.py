@@ -9,13 +9,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.policies.trigger import TriggerPolicy, trigger_policy
 from tidewheel.policies.trigger_facts import Attempt, DayQuality, Ended, FeatureDrift, TriggerMeasurement
-from tidewheel.policies.trigger_reasons import Calendar, Every, Patience, Staleness
+from tidewheel.policies.trigger_patience import Patience
+from tidewheel.policies.trigger_reasons import Calendar, Every, Staleness
 from tidewheel.policies.trigger_restraints import Budget, NewestDay, SingleFlight
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import load_pipeline
@@ -161,6 +162,7 @@ def test_figures_that_are_no_numbers_call_for_nothing(declared: Callable[[str], 
 ENDS = st.sampled_from([Ended.PROMOTED, Ended.REJECTED, Ended.FAILED])
 
 
+@settings(deadline=None)
 @given(
     ends=st.lists(st.tuples(ENDS, st.integers(1, 2)), min_size=1, max_size=40),
     wrong=st.lists(st.booleans(), min_size=60, max_size=60),
