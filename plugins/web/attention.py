@@ -73,7 +73,7 @@ class FailedRun:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PipelineSnapshot:
     """What is known of a pipeline at a moment; see `concerns`.
 
     Attributes:
@@ -113,7 +113,7 @@ class Standing:
     ledger_answers: bool = True
 
 
-def concerns(known: Standing) -> list[Concern]:
+def concerns(known: PipelineSnapshot) -> list[Concern]:
     """Everything that is to be said of a pipeline, the most urgent first; never empty.
 
     Args:
@@ -165,7 +165,7 @@ def run_path(pipeline: str, purpose: str, run_id: str) -> str:
     return f"/dags/{pipeline}.{purpose}/runs/{quote(run_id)}"
 
 
-def _failed_nights(known: Standing) -> list[Concern]:
+def _failed_nights(known: PipelineSnapshot) -> list[Concern]:
     return [
         Concern(
             Urgency.ACT,
@@ -177,7 +177,7 @@ def _failed_nights(known: Standing) -> list[Concern]:
     ]
 
 
-def _releases(known: Standing) -> list[Concern]:
+def _releases(known: PipelineSnapshot) -> list[Concern]:
     row = known.release
     if row is None:
         return []
@@ -191,11 +191,11 @@ def _releases(known: Standing) -> list[Concern]:
     return []
 
 
-def _deleted(known: Standing) -> list[Concern]:
+def _deleted(known: PipelineSnapshot) -> list[Concern]:
     return [Concern(Urgency.ACT, "deleted in MLflow", short(known.gone))] if known.gone else []
 
 
-def _approvals(known: Standing) -> list[Concern]:
+def _approvals(known: PipelineSnapshot) -> list[Concern]:
     row, declared = known.waiting, known.declared
     if row is None or declared is None or declared.gate.approval != "manual":
         return []
@@ -204,7 +204,7 @@ def _approvals(known: Standing) -> list[Concern]:
     return [Concern(Urgency.ACT, "approval waiting", f"{words}{as_utc(row.decided_at):%Y-%m-%d %H:%M} UTC.", link)]
 
 
-def _freshness(known: Standing, declared: Pipeline) -> list[Concern]:
+def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
     found, expected = [], expected_day(declared, known.now)
     if late := _days_late(known.data_day, expected):
         words = f"The newest data is of {known.data_day}; expected {expected}, {_days(late)} later."
@@ -236,7 +236,7 @@ def _as_day(text: str) -> date | None:
         return None
 
 
-def _quality(known: Standing) -> list[Concern]:
+def _quality(known: PipelineSnapshot) -> list[Concern]:
     verdicts, found = known.verdicts or {}, []
     trigger, drift = verdicts.get(str(Kind.TRIGGER)), verdicts.get(str(Kind.DRIFT))
     if trigger is not None and QUALITY_REASONS & set(trigger.inputs.get("due") or ()):
@@ -251,7 +251,7 @@ def _quality(known: Standing) -> list[Concern]:
     return found
 
 
-def _training(known: Standing) -> list[Concern]:
+def _training(known: PipelineSnapshot) -> list[Concern]:
     row, link = known.request, f"/dags/{known.name}.training"
     if row is None:
         words = "No version is champion yet: the first training that passes the gate makes one."
@@ -261,7 +261,7 @@ def _training(known: Standing) -> list[Concern]:
     return [Concern(Urgency.BUSY, "training requested", words, link)]
 
 
-def _fine(known: Standing) -> Concern:
+def _fine(known: PipelineSnapshot) -> Concern:
     if not known.ledger_answers:
         return Concern(Urgency.WATCH, "unknown", "The ledger does not answer, and it alone knows how this model does.")
     trigger = (known.verdicts or {}).get(str(Kind.TRIGGER))

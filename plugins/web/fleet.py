@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plugins.web.airflow_runs import NextNight
-from plugins.web.attention import Concern, Standing, Urgency, as_utc, concerns
+from plugins.web.attention import Concern, PipelineSnapshot, Urgency, as_utc, concerns
 from plugins.web.fleet_rows import FleetRows
 from plugins.web.quality import Quality, quality
 from plugins.web.sparkline import Sparkline, sparkline
@@ -77,7 +77,7 @@ class Fleet:
         return {urgency: count for urgency, count in found.items() if count}
 
 
-def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
+def standing_of(known: PipelineSnapshot, rows: FleetRows, labels: str) -> PipelineSnapshot:
     """Add what the ledger holds of a pipeline to what is known of it.
 
     Args:
@@ -86,7 +86,7 @@ def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
         labels: the newest day with labels.
     """
     name, promotion = known.name, rows.promotions.get(known.name)
-    return Standing(
+    return PipelineSnapshot(
         name=name,
         now=known.now,
         declared=known.declared,
@@ -106,7 +106,7 @@ def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
     )
 
 
-def line(known: Standing, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> Line:
+def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> Line:
     """What the front page shows of a pipeline.
 
     Args:

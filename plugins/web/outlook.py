@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from plugins.web.attention import Standing, as_utc, clause
+from plugins.web.attention import PipelineSnapshot, as_utc, clause
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind
 
@@ -30,7 +30,7 @@ class Step:
 
 
 def outlook(
-    pipeline: Pipeline, known: Standing, night: NextNight | None, champion: ModelVersionRow | None
+    pipeline: Pipeline, known: PipelineSnapshot, night: NextNight | None, champion: ModelVersionRow | None
 ) -> list[Step]:
     """The next steps, those that are under way first.
 
@@ -50,14 +50,14 @@ def outlook(
     ]
 
 
-def _release(known: Standing) -> list[Step]:
+def _release(known: PipelineSnapshot) -> list[Step]:
     row = known.release
     if row is None or row.status != Status.RUNNING:
         return []
     return [Step("now", f"The release of version {row.version} goes through its stages.")]
 
 
-def _approval(pipeline: Pipeline, known: Standing) -> list[Step]:
+def _approval(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:
     row = known.waiting
     if row is None or pipeline.gate.approval != "manual":
         return []
@@ -70,7 +70,7 @@ def _approval(pipeline: Pipeline, known: Standing) -> list[Step]:
     ]
 
 
-def _training(known: Standing) -> list[Step]:
+def _training(known: PipelineSnapshot) -> list[Step]:
     if known.request is not None:
         when = "now" if known.request.day else "next night"
         return [Step(when, "The training that was requested fits a challenger, and the gate judges it.")]
@@ -94,7 +94,7 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Step:
     return Step(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 
-def _labels(pipeline: Pipeline, known: Standing) -> list[Step]:
+def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:
     if not known.label_day:
         return []
     following = date.fromisoformat(known.label_day) + timedelta(days=1)

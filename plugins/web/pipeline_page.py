@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from plugins.web import answers
 from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answers
-from plugins.web.attention import Standing
+from plugins.web.attention import PipelineSnapshot
 from plugins.web.callers import Callers, callers
 from plugins.web.fleet import Line, line, standing_of
 from plugins.web.fleet_page import newest_day
@@ -20,8 +20,8 @@ from plugins.web.outlook import Step, outlook
 from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
-from plugins.web.timeline import Event, chart_data, timeline
-from plugins.web.traffic import HOURS, Traffic, traffic
+from plugins.web.timeline import TimelineEvent, chart_data, timeline
+from plugins.web.traffic import HOURS, TrafficSummary, traffic
 from plugins.web.trainings import SHOWN, Cost, Spent, Training, runs_that_count, spent, train_cost, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -66,14 +66,14 @@ class PipelinePage:
 
     line: Line
     quality: Quality
-    events: Sequence[Event]
+    events: Sequence[TimelineEvent]
     chart: Mapping[str, Any]
     heat: HeatMap
     slices: Slices
     callers: Callers
     trainings: Sequence[Training]
     spent: Spent
-    traffic: Traffic
+    traffic: TrafficSummary
     releases: Sequence[Release]
     steps: Sequence[Step]
     decisions: Sequence[VerdictRow]
@@ -102,7 +102,7 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
     drift_days = sorted({figure.partition for figure in rows.drift})
     reports = {key: pool.submit(_has_report, lake, key) for key in drift_days}
     state = parts.of(AIRFLOW, airflow) or AirflowState()
-    known = Standing(
+    known = PipelineSnapshot(
         name=name,
         now=now,
         declared=pipeline,
@@ -125,7 +125,7 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
 
 def assemble(
     pipeline: Pipeline,
-    known: Standing,
+    known: PipelineSnapshot,
     rows: PipelineRows,
     state: AirflowState,
     costs: Mapping[str, Cost | None],

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from tidewheel.demo.follow import Follower
-from tidewheel.demo.traffic import Traffic, TrafficReport
+from tidewheel.demo.traffic import RequestStream, TrafficReport
 from tidewheel.errors import LakeError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -160,7 +160,7 @@ class Demo:
             self.display.say(self._judged(SECOND).sentence)
             return
         url = f"{self.settings.require('endpoint_url').rstrip('/')}/{PIPELINE}/predict"
-        with Traffic(url, self.request_rows(), REQUESTS_PER_SECOND) as report:
+        with RequestStream(url, self.request_rows(), REQUESTS_PER_SECOND) as report:
             self._train(SECOND, as_of=NIGHTS.last, reason="the demo asks for a retraining")
             self._released(SECOND)
         self.traffic = report
