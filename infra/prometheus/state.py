@@ -18,13 +18,13 @@ from infra.prometheus.figures import (
     Drift,
     QualityFigure,
     RequestFigure,
-    newest_days,
     newest_drift,
     newest_quality,
     newest_requests,
 )
 from infra.prometheus.task_seconds import TaskSeconds, task_seconds
 from tidewheel.ledger.models import subject
+from tidewheel.ledger.newest_days import newest_days
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import (
     EndpointRow,

@@ -77,7 +77,7 @@ class Fleet:
         return {urgency: count for urgency, count in found.items() if count}
 
 
-def standing_of(known: PipelineSnapshot, rows: FleetRows, labels: str) -> PipelineSnapshot:
+def snapshot_of(known: PipelineSnapshot, rows: FleetRows, labels: str) -> PipelineSnapshot:
     """Add what the ledger holds of a pipeline to what is known of it.
 
     Args:
@@ -122,7 +122,7 @@ def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, show
         name=known.name,
         description=declared.description if declared else "",
         owner=declared.owner.team if declared else "",
-        concerns=concerns(standing_of(known, rows, labels)),
+        concerns=concerns(snapshot_of(known, rows, labels)),
         quality=shown,
         spark=sparkline(shown.last_days(SPARK_DAYS)),
         champion=promotion.version if promotion else "",

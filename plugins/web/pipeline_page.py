@@ -13,7 +13,7 @@ from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answers
 from plugins.web.attention import PipelineSnapshot
 from plugins.web.callers import Callers, callers
-from plugins.web.fleet import Line, line, standing_of
+from plugins.web.fleet import Line, line, snapshot_of
 from plugins.web.fleet_page import newest_day
 from plugins.web.heat_map import HeatMap, heat_map
 from plugins.web.outlook import Step, outlook
@@ -136,7 +136,7 @@ def assemble(
     name, night = pipeline.name, state.nights.get(pipeline.name)
     shown = quality(pipeline.metric, rows.quality)
     labels = shown.newest.day if shown.newest else ""
-    standing = standing_of(known, rows.fleet, labels)
+    snapshot = snapshot_of(known, rows.fleet, labels)
     events = timeline(rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back)
     done = trainings(rows.versions, rows.gates, rows.promotions, costs)
     return PipelinePage(
@@ -154,7 +154,7 @@ def assemble(
             Release(row, [stage for stage in rows.stages if stage.release_id == row.id])
             for row in reversed(rows.releases[-RELEASES:])
         ],
-        steps=outlook(pipeline, standing, night, rows.fleet.champions.get(name)),
+        steps=outlook(pipeline, snapshot, night, rows.fleet.champions.get(name)),
         decisions=rows.decisions,
         silent=list(silent.values()),
         unknown=frozenset(silent),
