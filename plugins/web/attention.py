@@ -9,11 +9,15 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from plugins.web import probations
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
+    from tidewheel.ledger.probation_tables import ProbationRow
+    from tidewheel.ledger.probations import RunningProbation
     from tidewheel.ledger.tables import ReleaseRow, RetrainRequestRow, VerdictRow
     from tidewheel.spec import Pipeline
 
@@ -88,6 +92,7 @@ class PipelineSnapshot:
         rolled_back: whether it failed after callers had been answered by it.
         request: the request for a training that nobody has answered.
         verdicts: the newest of each kind.
+        probation: of the version that serves; None where it is not on probation.
         champion: version of the champion; empty where there is none.
         data_day: the newest day with published features; empty where that is unknown, or there is none.
         monitored_day: the newest day that was monitored.
@@ -106,6 +111,7 @@ class PipelineSnapshot:
     rolled_back: bool = False
     request: RetrainRequestRow | None = None
     verdicts: Mapping[str, VerdictRow] | None = None
+    probation: RunningProbation | None = None
     champion: str = ""
     data_day: str = ""
     monitored_day: str = ""
@@ -128,6 +134,7 @@ def concerns(known: PipelineSnapshot) -> list[Concern]:
         *_approvals(known),
         *_freshness(known, known.declared),
         *_quality(known),
+        *_probation(known),
         *_training(known),
     ]
     return sorted(found, key=lambda concern: concern.urgency) or [_fine(known)]
@@ -144,8 +151,8 @@ def short(sentence: str) -> str:
     return line if len(line) <= LONGEST_SENTENCE else f"{line[: LONGEST_SENTENCE - 1]}…"
 
 
-def clause(row: VerdictRow) -> str:
-    """A verdict's sentence without its outcome, which the page names itself."""
+def clause(row: VerdictRow | ProbationRow) -> str:
+    """A decision's sentence without its outcome, which the page names itself."""
     return short(row.sentence.removeprefix(f"{row.outcome.replace('_', ' ')}: "))
 
 
@@ -207,13 +214,13 @@ def _approvals(known: PipelineSnapshot) -> list[Concern]:
 def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
     found, expected = [], expected_day(declared, known.now)
     if late := _days_late(known.data_day, expected):
-        words = f"The newest data is of {known.data_day}; expected {expected}, {_days(late)} later."
+        words = f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, 'day')} later."
         found.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
     if (monitored := _as_day(known.monitored_day)) is None:
         return found
     due = expected_labels(declared, monitored)
     if late := _days_late(known.label_day, due):
-        words = f"The newest labels are of {known.label_day}; expected {due}, {_days(late)} later."
+        words = f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, 'day')} later."
         found.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
     return found
 
@@ -222,10 +229,6 @@ def _days_late(text: str, expected: date) -> int:
     """Days from a day to the one that is expected by now; 0 where it has come."""
     day = _as_day(text)
     return max((expected - day).days, 0) if day else 0
-
-
-def _days(number: int) -> str:
-    return f"{number} day{'s' if number != 1 else ''}"
 
 
 def _as_day(text: str) -> date | None:
@@ -249,6 +252,12 @@ def _quality(known: PipelineSnapshot) -> list[Concern]:
         words = ", ".join(REQUEST_REASONS[reason] for reason in requests.inputs.get("due") or ())
         found.append(Concern(Urgency.WATCH, words, f"On {requests.subject}: {clause(requests)}", "#callers"))
     return found
+
+
+def _probation(known: PipelineSnapshot) -> list[Concern]:
+    if (running := known.probation) is None:
+        return []
+    return [Concern(Urgency.BUSY, probations.title(running), probations.sentence(running), "#probation")]
 
 
 def _training(known: PipelineSnapshot) -> list[Concern]:

@@ -98,6 +98,7 @@ def snapshot_of(known: PipelineSnapshot, rows: FleetRows, labels: str) -> Pipeli
         rolled_back=name in rows.rolled_back,
         request=rows.requests.get(name),
         verdicts=rows.verdicts.get(name, {}),
+        probation=rows.probations.get(name),
         champion=promotion.version if promotion else "",
         data_day=known.data_day,
         monitored_day=rows.newest_days.get(name, ""),

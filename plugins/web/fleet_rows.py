@@ -16,6 +16,7 @@ from sqlalchemy.orm import defer, load_only
 
 from tidewheel.ledger.models import subject
 from tidewheel.ledger.newest_days import newest_days
+from tidewheel.ledger.probations import running_probations
 from tidewheel.ledger.tables import (
     EndpointRow,
     FigureRow,
@@ -31,6 +32,8 @@ from tidewheel.release.rollbacks import rolled_back
 if TYPE_CHECKING:
     from sqlalchemy import CTE
     from sqlalchemy.orm import Session
+
+    from tidewheel.ledger.probations import RunningProbation
 
 FIGURE_COLUMNS = (
     FigureRow.pipeline,
@@ -83,6 +86,7 @@ class FleetRows:
         rolled_back: pipelines whose newest release failed after callers had been answered by it.
         requests: the request for a training that nobody has answered.
         verdicts: the newest verdicts, by kind.
+        probations: versions on probation.
         newest_days: the newest day with any figure.
         figures: of all rows, of the newest days with labels.
     """
@@ -97,6 +101,7 @@ class FleetRows:
     rolled_back: Collection[str] = ()
     requests: Mapping[str, RetrainRequestRow] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[str, VerdictRow]] = field(default_factory=dict)
+    probations: Mapping[str, RunningProbation] = field(default_factory=dict)
     newest_days: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
 
@@ -141,6 +146,7 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
         rolled_back={name for name, row in releases.items() if row.id in back},
         requests=by_pipeline(session.scalars(select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))),
         verdicts=_newest_verdicts(session, list(metrics)),
+        probations=running_probations(session),
         newest_days={name: found.monitored for name, found in days_of.items() if found.monitored},
         figures=_figures(session, labelled, {*metrics.values(), ROWS}, days),
     )

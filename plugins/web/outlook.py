@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from plugins.web import probations
 from plugins.web.attention import PipelineSnapshot, as_utc, clause
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind
@@ -44,6 +45,7 @@ def outlook(
         *_release(known),
         *_approval(pipeline, known),
         *_training(known),
+        *_probation(known),
         _night(pipeline, known.now, night),
         *_labels(pipeline, known),
         *_age(pipeline, champion),
@@ -92,6 +94,14 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Step:
     due += timedelta(days=1) if due <= now else timedelta()
     words = f"By the schedule, the next night lands {due.date() - timedelta(days=1)}; Airflow has not planned it."
     return Step(f"{due:%Y-%m-%d %H:%M} UTC", words)
+
+
+def _probation(known: PipelineSnapshot) -> list[Step]:
+    if (running := known.probation) is None:
+        return []
+    last = date.fromisoformat(running.as_of) + timedelta(days=probations.POLICY.maximum_nights)
+    words = f"Probation of version {running.version} has ended, or version {running.predecessor} has returned before."
+    return [Step(f"{last} at the latest", words)]
 
 
 def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:

@@ -18,6 +18,7 @@ from plugins.web.fleet_page import newest_day
 from plugins.web.heat_map import HeatMap, heat_map
 from plugins.web.outlook import Step, outlook
 from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
+from plugins.web.probations import Probation, probation
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import TimelineEvent, chart_data, timeline
@@ -52,6 +53,7 @@ class PipelinePage:
         events: on the same axis, oldest first.
         chart: both, for the script that draws them.
         heat: drift of columns by days.
+        probation: of the version that serves, and of earlier ones.
         slices: parts of the rows, and gaps between groups.
         callers: what they sent on the newest day.
         trainings: the newest, newest first.
@@ -69,6 +71,7 @@ class PipelinePage:
     events: Sequence[TimelineEvent]
     chart: Mapping[str, Any]
     heat: HeatMap
+    probation: Probation
     slices: Slices
     callers: Callers
     trainings: Sequence[Training]
@@ -137,7 +140,9 @@ def assemble(
     shown = quality(pipeline.metric, rows.quality)
     labels = shown.newest.day if shown.newest else ""
     snapshot = snapshot_of(known, rows.fleet, labels)
-    events = timeline(rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back)
+    events = timeline(
+        rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back, rows.probations
+    )
     done = trainings(rows.versions, rows.gates, rows.promotions, costs)
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
@@ -145,6 +150,7 @@ def assemble(
         events=events,
         chart=chart_data(shown, events),
         heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
+        probation=probation(pipeline, rows.probations, rows.paired_days, rows.fleet.newest_days.get(name, "")),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better),
         callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
         trainings=done[:SHOWN],

@@ -16,6 +16,7 @@ from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
     from plugins.web.quality import DayOfVersion, Quality
+    from tidewheel.ledger.probation_tables import ProbationRow
     from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, VerdictRow
 
 LINES = 6
@@ -31,6 +32,13 @@ class Mark(StrEnum):
     ROLLED_BACK = "rolled back"
     REQUESTED = "training requested"
     HELD_BACK = "training held back"
+    PASSED = "probation passed"
+    RETURNED = "predecessor returned"
+    ENDED = "probation ended"
+
+
+PROBATION_MARKS = {Outcome.PASSED: Mark.PASSED, Outcome.ROLLED_BACK: Mark.RETURNED}
+"""Of one that has ended otherwise: `Mark.ENDED`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ def timeline(
     versions: Iterable[ModelVersionRow],
     decided: Iterable[tuple[datetime, str]] = (),
     rolled_back: Collection[int] = (),
+    probations: Iterable[ProbationRow] = (),
 ) -> list[TimelineEvent]:
     """Put events in the order of their days.
 
@@ -70,6 +79,7 @@ def timeline(
         versions: of the pipeline.
         decided: time and day of every decision of the trigger.
         rolled_back: numbers of the releases that failed after callers had been answered by them.
+        probations: of the pipeline; those that run are left out.
     """
     trained = {row.version: row.as_of for row in versions}
     found = [
@@ -87,6 +97,11 @@ def timeline(
         by = f" by {row.actor}" if row.actor else ""
         words = short(f"Version {row.version} became champion{by}. {row.reason}".strip())
         found.append(TimelineEvent(_day_of(at, trained.get(row.version, ""), days), Mark.PROMOTED, words, row.version))
+    for one in probations:
+        if one.closed_at is not None:
+            day = _day_of(as_utc(one.closed_at), one.as_of, days)
+            mark = PROBATION_MARKS.get(Outcome(one.outcome), Mark.ENDED)
+            found.append(TimelineEvent(day, mark, clause(one), one.version))
     answered = ""
     for release in releases:
         if release.status == Status.RUNNING:
