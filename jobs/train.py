@@ -35,6 +35,7 @@ from jobs.training.search import SEARCH_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def work(job: Job) -> Result:
         },
         links=registry.pages(job.settings, done),
         warnings=failures.sentences,
-        sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
+        sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {quantity(rows, 'row')} until "
         + "; ".join([f"{last_day}", *(said for said in (done.refit, chosen.tried) if said), *restored]),
     )
 

@@ -11,6 +11,7 @@ from rich.filesize import decimal
 
 from tidewheel.cli.removals import note_removal
 from tidewheel.errors import LedgerError, SettingsError
+from tidewheel.quantities import quantity
 from tidewheel.settings import Settings, load_settings
 from tidewheel.unused import (
     bento_pipelines,
@@ -45,7 +46,7 @@ def gc(
     gc`.
     """
     settings, now = load_settings(), datetime.now(UTC)
-    before, unused = now - timedelta(days=keep_days), f"unused for {keep_days:g} days"
+    before, unused = now - timedelta(days=keep_days), f"unused for {quantity(keep_days, 'day')}"
     sweep = _Sweep(settings, dry_run)
     sweep.take(f"downloaded models, {unused}", unused_models(settings, before))
     sweep.take(f"results of replays, {unused}", unused_replays(settings, before))

@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from tidewheel.quantities import quantity
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -66,7 +68,7 @@ def _versions(ending: Ending) -> Table:
         table.add_row(
             f"{version}{live}",
             *(_number(judged, name) for name in SHOWN),
-            f"{judged.figures['rows']:,} rows",
+            f"{quantity(judged.figures['rows'], 'row')}",
             str(judged.figures["outcome"]),
         )
     return table

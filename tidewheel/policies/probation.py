@@ -144,7 +144,7 @@ class ProbationPolicy:
         pair = f"version {measured.version} against version {measured.predecessor}"
         if day := self._abrupt(measured.days, found):
             share = day.difference / abs(day.predecessor_loss)
-            words = f"{pair}: {share:+.0%} loss on {day.day} ({day.rows:,} rows), beyond what days differ by"
+            words = f"{pair}: {share:+.0%} loss on {day.day} ({quantity(day.rows, 'row')}), beyond what days differ by"
             return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
         said = (
             f"{pair}: {_share(found):+.1%} loss over {quantity(found.days, 'day')}"
