@@ -157,7 +157,7 @@ class _Day:
         known = (
             f"{quantity(sum(m.rows for m in labels), 'label')} of them" if labels else "their labels are not known yet"
         )
-        self.tell(f"source: {quantity(result.figures['rows'], 'row')}, {known}; key, event time and label are in order")
+        self.tell(f"source: {result.figures['rows']} rows, {known}; key, event time and label are in order")
         rows = next(m for m in result.outputs if m.dataset == "landing")
         if held := label_columns(rows.columns, self.pipeline):
             self.played.doubtful.append(label_sentence(held))

@@ -12,8 +12,6 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from tidewheel.quantities import quantity
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -68,7 +66,7 @@ def _versions(ending: Ending) -> Table:
         table.add_row(
             f"{version}{live}",
             *(_number(judged, name) for name in SHOWN),
-            f"{quantity(judged.figures['rows'], 'row')}",
+            f"{judged.figures['rows']:,} rows",
             str(judged.figures["outcome"]),
         )
     return table

@@ -59,7 +59,7 @@ class Column:
         elif self.least is not None and self.most is not None:
             parts.append(f"{self.least:g} to {self.most:g}")
         else:
-            parts.append(f"{quantity(self.distinct, 'value')}")
+            parts.append(quantity(self.distinct, "value"))
         return "; ".join(parts)
 
 
