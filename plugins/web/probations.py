@@ -138,7 +138,7 @@ def probation(pipeline: Pipeline, rows: Sequence[ProbationRow], days: Sequence[P
     if not rows:
         return Probation()
     row = rows[-1]
-    nights = max((date.fromisoformat(monitored) - date.fromisoformat(row.as_of)).days, 0) if monitored else 0
+    nights = _nights(row, monitored)
     measured = ProbationMeasurement(
         row.version,
         row.predecessor,
@@ -196,6 +196,14 @@ def _judged(measured: ProbationMeasurement) -> list[JudgedDay]:
             )
         )
     return judged
+
+
+def _nights(row: ProbationRow, monitored: str) -> int:
+    try:
+        newest = date.fromisoformat(monitored)
+    except ValueError:  # nothing is monitored yet, or by no day
+        return 0
+    return max((newest - date.fromisoformat(row.as_of)).days, 0)
 
 
 def _endings(pipeline: Pipeline, row: ProbationRow) -> list[Ending]:

@@ -94,6 +94,10 @@ def test_what_ends_a_probation_is_said_with_its_days(orders: Pipeline) -> None:
         f"{BEGAN + timedelta(days=14) + delay}, or 2026-12-10 at the latest",
     ]
     assert shown.summary().endswith("No day since 2026-11-12 has labels yet.")
+    for monitored in ("", "all of it", "2026-11-01"):
+        found = probation(orders, [row()], [], monitored).newest
+        assert found is not None
+        assert found.nights == 0
 
 
 def test_one_that_has_ended_says_how_and_promises_nothing(orders: Pipeline) -> None:
