@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -29,34 +28,19 @@ from infra.prometheus.targets import model_services
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models, subject
-from tidewheel.ledger.probation_tables import ProbationRow
-from tidewheel.ledger.probations import Probations
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.ledger.tasks import TaskLog
-from tidewheel.policies.probation import PairedDay
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
 from tidewheel.settings import Settings
 
+if TYPE_CHECKING:
+    import pytest
+
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-@pytest.fixture
-def ledger(database_url: str) -> Iterator[Ledger]:
-    opened = Ledger(database_url)
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    (tmp_path / "dags").mkdir()
-    approved = f"{PIPELINE_FILE}gate: {{approval: manual}}\ntriggers: {{maximum_age_days: 30}}\n"
-    (tmp_path / "dags" / "orders.yaml").write_text(approved)
-    return Settings(project=tmp_path, home=tmp_path / "home", database_url=database_url)  # type: ignore[arg-type]
 
 
 def scraped(settings: Settings) -> Found:
@@ -110,37 +94,6 @@ def test_champion_live_version_quality_and_drift_are_the_ledgers(settings: Setti
     assert value(found, "tidewheel_quality", model_version="3", figure="log_loss") == 0.5
     assert value(found, "tidewheel_excess_loss", model_version="3") == 0.03
     assert (value(found, "tidewheel_drifted_columns"), value(found, "tidewheel_compared_columns")) == (1, 2)
-
-
-def test_what_is_expected_by_now_follows_the_pipelines_file(settings: Settings, ledger: Ledger) -> None:
-    file = settings.pipelines_folder / "orders.yaml"
-    ended = file.read_text().replace("  event_time: ordered_at\n", "  event_time: ordered_at\n  end: 2020-01-31\n")
-    file.write_text(f"{ended}alerts: {{labels_late_days: 2}}\n")
-    assert value(scraped(settings), "tidewheel_expected_labels_timestamp_seconds") is None, "no night yet"
-    ledger.put_figures("orders", "2026-11-21", {"drifted_columns": 1.0}, NOW)
-    found = scraped(settings)
-
-    last = datetime(2020, 2, 1, tzinfo=UTC)
-    assert value(found, "tidewheel_expected_day_timestamp_seconds") == last.timestamp(), "none after the source's end"
-    known = datetime(2026, 11, 22, tzinfo=UTC) - timedelta(days=1 + 2)
-    assert value(found, "tidewheel_expected_labels_timestamp_seconds") == known.timestamp()
-
-
-def test_a_version_on_probation_is_published_with_its_days_and_losses(settings: Settings, ledger: Ledger) -> None:
-    probations, labels = Probations(ledger), {"model_version": "5", "predecessor": "4"}
-    row = ProbationRow(
-        pipeline="orders", version="5", predecessor="4", as_of="2026-11-19", run_id="run-5", opened_at=NOW
-    )
-    probations.begin(row)
-    assert value(scraped(settings), "tidewheel_probation_days", **labels) == 0
-    days = [PairedDay(date(2026, 11, day), 900, 0.6, 0.5, 0.01) for day in (18, 20, 21)]
-    probations.keep_days("orders", "5", "4", days, NOW)
-    found = scraped(settings)
-
-    assert value(found, "tidewheel_probation_days", **labels) == 2, "days before the promotion do not count"
-    assert value(found, "tidewheel_probation_loss_ratio", **labels) == pytest.approx(1.2)
-    probations.close(probations.all("orders")[0].id, Outcome.PASSED, "passed: no worse", None, NOW)
-    assert value(scraped(settings), "tidewheel_probation_days", **labels) is None
 
 
 def test_what_callers_sent_is_published_of_all_and_of_the_twenty_worst_columns(
