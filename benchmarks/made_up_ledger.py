@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from benchmarks.made_up_past import MadeUp, answering_of, colour_of, night_of, promoted_of, run_of, versions_of
+from benchmarks.made_up_probations import probations_of
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import (
@@ -40,6 +41,7 @@ def write_ledger(ledger: Ledger, story: MadeUp) -> None:
             session.add(row)
             session.flush()
             session.add_all(ReleaseStageRow(release_id=row.id, **stage) for stage in stages)
+        session.add_all(probations_of(story))
         live = answering_of(story)[-1]
         endpoint = {"colour": colour_of(live), "version": live.number, "changed_at": night_of(live.day, 4.5)}
         session.add(EndpointRow(pipeline=story.name, previous_version=None, **endpoint))

@@ -25,6 +25,7 @@ class MadeUp:
         drifting: whether two columns have left their past in the last ten days.
         waiting: whether the newest version waits for an approval.
         rolled_back: whether its release was taken back.
+        probation: whether promoted versions were put on probation; the newest one still is.
         seed: of the random numbers.
     """
 
@@ -38,6 +39,7 @@ class MadeUp:
     drifting: bool = False
     waiting: bool = False
     rolled_back: bool = False
+    probation: bool = False
     seed: int = 1
 
 

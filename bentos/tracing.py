@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from bentos.call import Call
     from bentos.served import Served
 
+RATIOS = ("traceidratio", "parentbased_traceidratio")
 SERVER_ERROR = 500
 TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 SAMPLED = 1
@@ -39,17 +43,25 @@ class Tracing:
             "service.version": packaged.version,
             "tidewheel.colour": served.colour,
         }
-        self._provider = TracerProvider(resource=Resource.create(known))
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        self._tracer = self._provider.get_tracer("tidewheel.endpoint")
+        resource, processor = Resource.create(known), BatchSpanProcessor(OTLPSpanExporter())
+        self._provider = TracerProvider(resource=resource)
+        drawn = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
+        for provider in (self._provider, drawn):  # one processor: both send in the same batches
+            provider.add_span_processor(processor)
+        self._tracer, self._drawn = (each.get_tracer("tidewheel.endpoint") for each in (self._provider, drawn))
+        self._share = share_of_roots(os.environ)
         self._propagator = TraceContextTextMapPropagator()
         self._asks_parent = os.environ.get("OTEL_TRACES_SAMPLER", "parentbased").startswith("parentbased")
 
     def start(self, call: Call) -> Span | None:
-        """Begin the span of a request, below the caller's where it names one; None where that one is not sampled."""
-        parent = call.headers.get(b"traceparent", b"")
+        """Begin the span of a request, below the caller's where it names one; None where it is not sampled."""
+        parent, tracer = call.headers.get(b"traceparent", b""), self._tracer
         if self._asks_parent and unsampled(parent):
             return None  # 99 of 100, which then cost nothing
+        if not parent and self._share is not None:  # no proxy traces: drawn here, before a span is made for nothing
+            if random.random() >= self._share:  # noqa: S311  nobody's secret
+                return None
+            tracer = self._drawn
         carrier = {
             name: call.headers[name.encode()].decode("latin-1")
             for name in ("traceparent", "tracestate")
@@ -62,7 +74,7 @@ class Tracing:
             "tidewheel.model_version": self._version,
         }
         context = self._propagator.extract(carrier)
-        return self._tracer.start_span(f"{call.method} /predict", context, SpanKind.SERVER, attributes)
+        return tracer.start_span(f"{call.method} /predict", context, SpanKind.SERVER, attributes)
 
     def end(self, span: Span, status: int, rows: int) -> None:
         """End it with what came of it."""
@@ -81,6 +93,17 @@ class Tracing:
     def close(self) -> None:
         """Send what waits."""
         self._provider.shutdown()
+
+
+def share_of_roots(environment: Mapping[str, str]) -> float | None:
+    """Which share of the requests without a caller's trace is sampled; None where only the SDK can say."""
+    if environment.get("OTEL_TRACES_SAMPLER") not in RATIOS:
+        return None
+    try:
+        share = float(environment.get("OTEL_TRACES_SAMPLER_ARG", "1"))
+    except ValueError:  # the SDK warns of it
+        return None
+    return share if 0 <= share <= 1 else None
 
 
 def unsampled(parent: bytes) -> bool:

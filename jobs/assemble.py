@@ -20,6 +20,7 @@ from tidewheel.policies.change import changed_since
 from tidewheel.policies.trigger_facts import undecided
 from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
@@ -53,9 +54,8 @@ def work(job: Job) -> Result:
             **fingerprint(job, chosen),
         },
         links={"Training data, by hash": path},
-        sentence=f"{chosen.training_rows:,} rows of {len(chosen.training)} days ({first} to {last}) to train on, "
-        + _kept_words(chosen)
-        + stale_sentence(job.pipeline, stale),
+        sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), 'day')} "
+        f"({first} to {last}) to train on, " + _kept_words(chosen) + stale_sentence(job.pipeline, stale),
     )
 
 

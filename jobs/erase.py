@@ -25,6 +25,7 @@ from tidewheel.lake.successors import Batch, held_by, renew_inputs
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.audit import Act, note
 from tidewheel.ledger.chain import Entry
+from tidewheel.quantities import quantity
 
 ROUNDS = 3
 """How often it is looked again: a job that publishes meanwhile ends before long."""
@@ -133,11 +134,11 @@ def _note(job: Job, ledger: Ledger, rows: KeyRows, outcome: str, sentence: str) 
 def _sentence(account: Account, rows: KeyRows, *, dry_run: bool) -> str:
     would = "would be" if dry_run else "were"
     where = ", ".join(f"{count:,} of {name}" for name, (count, _, _) in account.batches.items() if count)
-    left = f"; {len(account.left)} files are left" if account.left else ""
+    left = f"; {quantity(len(account.left), 'file')} left" if account.left else ""
     versions = ", ".join(account.versions.learned)
     learned = f"; versions {versions} have learned from them" if versions else ""
     return (
-        f"{account.rows:,} rows of the key {rows.digest[:12]} {would} erased ({where or 'none in the lake'}, "
+        f"{quantity(account.rows, 'row')} of the key {rows.digest[:12]} {would} erased ({where or 'none in the lake'}, "
         f"{account.logged.rows:,} of the request log){left}{learned}"
     )
 
@@ -145,7 +146,9 @@ def _sentence(account: Account, rows: KeyRows, *, dry_run: bool) -> str:
 def _lines(account: Account, rows: KeyRows, job: Job, *, dry_run: bool) -> Iterator[str]:
     yield f"{_sentence(account, rows, dry_run=dry_run)}."
     for dataset, (count, days, others) in account.batches.items():
-        yield f"  {dataset}: {count:,} rows in {days:,} published batches, and {others:,} other batches"
+        published = quantity(days, "published batch", "published batches")
+        superseded = quantity(others, "other batch", "other batches")
+        yield f"  {dataset}: {quantity(count, 'row')} in {published}, and {superseded}"
     if account.files:
         yield from _named("Files that go whole, since they name the key and no manifest names them", account.files)
     if account.keyless:
@@ -162,7 +165,8 @@ def _lines(account: Account, rows: KeyRows, job: Job, *, dry_run: bool) -> Itera
     if account.mentions:
         yield from _named("Texts that name the key; look at them, and delete what may go", account.mentions)
     if account.entries:
-        yield f"  {account.entries} entries of the audit log name the key in their sentence; they cannot be changed."
+        entries = quantity(account.entries, "entry", "entries")
+        yield f"  {entries} of the audit log cannot be changed, though the key is in what is said there."
     if is_short(rows):
         yield "  Reports, records and sentences were not searched: the key is too short to be recognised in a text."
     yield (

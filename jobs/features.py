@@ -27,6 +27,7 @@ from jobs.job import Job, Result, run
 from tidewheel.errors import DataRefused, SpecError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.partitions import PartitionRange, day_ranges
+from tidewheel.quantities import quantity
 from tidewheel.runs import read_record
 from tidewheel.spec import Pipeline
 from tidewheel.tracing import step
@@ -79,9 +80,8 @@ def work(job: Job) -> Result:
             **({"recomputed": ", ".join(str(later.day) for later in stale)} if stale else {}),
             **({"recomputed_because_of": ", ".join(changed_batches(stale))} if stale else {}),
         },
-        sentence=f"features of {rows} rows of {days}, from {len(landing)} days of rows and {len(labels)} of labels"
-        + recomputed_sentence(stale)
-        + gaps_sentence(missing),
+        sentence=f"features of {quantity(rows, 'row')} of {days}, from {quantity(len(landing), 'day')} of rows and "
+        f"{len(labels)} of labels" + recomputed_sentence(stale) + gaps_sentence(missing),
     )
 
 

@@ -21,6 +21,7 @@ from jobs.progress import each
 from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, did_you_mean
 from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
+from tidewheel.quantities import quantity
 from tidewheel.spec.sections import Reader
 from tidewheel.tracing import step
 
@@ -109,7 +110,8 @@ def work(job: Job) -> Result:
         inputs=_inputs(staged),
         outputs=staged,
         figures=counts,
-        sentence=f"{counts['rows']} rows of {days} and {counts['labels']} labels of {matured or 'no day'}",
+        sentence=f"{quantity(counts['rows'], 'row')} of {days} and {quantity(counts['labels'], 'label')} of "
+        f"{matured or 'no day'}",
         # What is late may come by itself and is tried again; with what was refused somebody has to do something.
         refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absences]) if refused else None,
     )

@@ -25,6 +25,7 @@ from tidewheel.policies.trigger import trigger_policy
 from tidewheel.policies.trigger_facts import excess_loss
 from tidewheel.policies.trigger_restraints import Role
 from tidewheel.policies.verdict import Outcome
+from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _performance_words(job: Job, performance: DayPerformance) -> str:
     asked = f"; {performance.elsewhere:,} answers given online that day are about rows of other days"
     return (
         f"{metric} of {performance.day} {figures[metric]:.4f} "
-        f"(version {main.version}, {figures['rows']:,.0f} labelled rows{asked if performance.elsewhere else ''})"
+        f"(version {main.version}, {quantity(figures['rows'], 'labelled row')}{asked if performance.elsewhere else ''})"
     )
 
 

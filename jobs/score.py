@@ -14,6 +14,7 @@ from jobs.models.scorer import Scorer, packed, score_files
 from jobs.models.standing import standing
 from tidewheel.errors import LakeError
 from tidewheel.mlflow_api import NotInRegistry
+from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def work(job: Job) -> Result:
             **({"explained_in": explain.unit or "nothing"} if explain else {}),
         },
         links=registry.pages(job.settings, scoring),
-        sentence=f"{rows:,} rows of {job.partitions} scored by version {scoring.version}"
+        sentence=f"{quantity(rows, 'row')} of {job.partitions} scored by version {scoring.version}"
         + (f", which answers, for {astray}" if astray else "")
         + (f"; its predictions cannot be explained: {explain.reason}" if explain and explain.reason else ""),
     )

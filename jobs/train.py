@@ -37,6 +37,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.ledger.trainings import Trainings, Window
+from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def work(job: Job) -> Result:
         },
         links=registry.pages(job.settings, done),
         warnings=failures.sentences,
-        sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {rows:,} rows until "
+        sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {quantity(rows, 'row')} until "
         + "; ".join([f"{last_day}", *(said for said in (done.refit, chosen.tried) if said), *restored]),
     )
 

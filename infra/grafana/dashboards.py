@@ -6,11 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from infra.grafana.one_pipeline import RATE, REQUESTS, endpoint, model
 from infra.grafana.panels import Dashboard, Panel, to_json
-
-P = 'pipeline="$pipeline"'
-REQUESTS, TIMES = "tidewheel_router_requests_total", "tidewheel_router_request_seconds_bucket"
-RATE = "[$__rate_interval]"
 
 
 def dashboards() -> tuple[Dashboard, ...]:
@@ -70,108 +67,6 @@ def fleet() -> Dashboard:
     )
 
 
-def model() -> Dashboard:
-    """One pipeline's model, for whoever owns it."""
-    return Dashboard(
-        "tidewheel-model",
-        "Tidewheel: one model",
-        (
-            Panel(
-                "Version that answers",
-                ((f"tidewheel_model_info{{{P}}}", "{{model_version}} ({{colour}})"),),
-                kind="state-timeline",
-                width=24,
-                height=5,
-            ),
-            Panel("Quality of the newest labelled day", (
-                (f"tidewheel_quality{{{P}}}", "{{figure}} of version {{model_version}}"),
-            )),
-            Panel(
-                "Loss above what was expected",
-                (
-                    (f"tidewheel_excess_loss{{{P}}}", "version {{model_version}}"),
-                    (f"3 * tidewheel_excess_loss_standard_error{{{P}}}", "limit, version {{model_version}}"),
-                ),
-            ),
-            Panel("Columns that have drifted", (
-                (f"tidewheel_drifted_columns{{{P}}}", "drifted"),
-                (f"tidewheel_compared_columns{{{P}}}", "compared"),
-            )),
-            Panel(
-                "Age of the newest day that was…",
-                (
-                    (f"time() - tidewheel_champion_data_timestamp_seconds{{{P}}}", "learned from, {{model_version}}"),
-                    (f"time() - tidewheel_monitored_day_timestamp_seconds{{{P}}}", "monitored"),
-                    (f"time() - tidewheel_labelled_day_timestamp_seconds{{{P}}}", "labelled"),
-                ),
-                "s",
-            ),
-            Panel("Decisions a day", (
-                (f"sum by (kind, outcome) (increase(tidewheel_verdicts_total{{{P}}}[1d]))", "{{kind}} {{outcome}}"),
-            )),
-            Panel("Releases a day", (
-                (f"sum by (status) (increase(tidewheel_releases_total{{{P}}}[1d]))", "{{status}}"),
-            )),
-        ),
-        per_pipeline=True,
-    )  # fmt: skip
-
-
-def endpoint() -> Dashboard:
-    """What callers of one pipeline get."""
-    quantiles = tuple(
-        (
-            f"histogram_quantile({q}, sum by (le, colour) (rate({TIMES}{{{P}}}{RATE})))",
-            f"p{q * 100:g} {{{{colour}}}}",
-        )
-        for q in (0.5, 0.95, 0.99)
-    )
-    all_requests = f"sum(rate({REQUESTS}{{{P}}}{RATE}))"
-    ratios = (("errors", 0.001), ("slow", 0.01))
-    burns = tuple(
-        (f"pipeline:tidewheel_router_{ratio}:ratio_rate{window}{{{P}}} / {budget}", f"{ratio} {window}")
-        for ratio, budget in ratios
-        for window in ("5m", "1h", "6h")
-    )
-    return Dashboard(
-        "tidewheel-endpoint",
-        "Tidewheel: one endpoint",
-        (
-            Panel("Requests a second", (
-                (f"sum by (colour, outcome) (rate({REQUESTS}{{{P}}}{RATE}))", "{{colour}} {{outcome}}"),
-            ), "reqps"),
-            Panel("Share that failed (5xx)", (
-                (f'sum(rate({REQUESTS}{{{P}, outcome="failed"}}{RATE})) / ({all_requests} > 0)', "failed"),
-            ), "percentunit", thresholds=(0.001, 0.01)),
-            Panel("Time to the answer, at the router", quantiles, "s"),
-            Panel("Use of the 30 days' budget", burns, about="1 uses up the budget in 30 days; 14.4 in two.",
-                  thresholds=(1, 6)),
-            Panel("Time in the service, by version", tuple(
-                (
-                    f"histogram_quantile({q}, sum by (le, model_version) "
-                    f"(rate(tidewheel_request_seconds_bucket{{{P}}}{RATE})))",
-                    f"p{q * 100:g} version {{{{model_version}}}}",
-                )
-                for q in (0.5, 0.99)
-            ), "s"),
-            Panel("Requests a second, by version and status", (
-                (
-                    f"sum by (model_version, status) (rate(tidewheel_requests_total{{{P}}}{RATE}))",
-                    "{{model_version}} {{status}}",
-                ),
-            ), "reqps"),
-            Panel("Values unlike any in training, a second", (
-                (f"sum by (model_version) (rate(tidewheel_flagged_values_total{{{P}}}{RATE}))", "{{model_version}}"),
-            )),
-            Panel("Requests that the log dropped, and attempts that were cut off, a second", (
-                (f"sum(rate(tidewheel_log_dropped_requests_total{{{P}}}{RATE}))", "dropped by the log"),
-                (f"sum by (colour) (rate(tidewheel_router_resets_total{{{P}}}{RATE}))", "cut off, {{colour}}"),
-            )),
-        ),
-        per_pipeline=True,
-    )  # fmt: skip
-
-
 def platform() -> Dashboard:
     """The platform's own parts."""
     return Dashboard(
@@ -199,6 +94,13 @@ def platform() -> Dashboard:
                 ('sum by (pipeline, colour) (rate(process_cpu_seconds_total{job=~".*tidewheel-models"}'
                  f"{RATE}))", "{{pipeline}} {{colour}}"),
             )),
+            Panel("Tasks that failed, a day", (
+                ('sum by (pipeline, dag, task) (increase(tidewheel_task_runs_total{outcome="failed"}[1d])) > 0 '
+                 "or vector(0)", "{{pipeline}} {{dag}}.{{task}}"),
+            ), about="Retries that succeeded are left out."),
+            Panel("Time of all tasks, a day", (
+                ("sum by (pipeline) (increase(tidewheel_task_seconds_total[1d]))", "{{pipeline}}"),
+            ), "s"),
             Panel("Pipelines whose file cannot be read", (
                 ('count(tidewheel_pipeline_info{team=""}) or vector(0)', "unreadable"),
             ), thresholds=(1, 1)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -20,6 +20,7 @@ from tidewheel.errors import TidewheelError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tasks import TaskOutcome
+from tidewheel.policies.lateness import expected_day, expected_labels
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -75,8 +76,9 @@ def ledger_families(states: list[PipelineState] | None, seconds: float) -> Itera
     if states is None:
         return
     yield from _serving(states)
-    yield from _freshness(states)
+    yield from _freshness(states, datetime.now(UTC))
     yield from _quality(states)
+    yield from _probation(states)
     yield from request_families(states)
     yield from _decisions(states)
     yield from _trainings(states)
@@ -101,7 +103,7 @@ def _serving(states: list[PipelineState]) -> Iterator[Metric]:
     yield from (pipelines, models, since)
 
 
-def _freshness(states: list[PipelineState]) -> Iterator[Metric]:
+def _freshness(states: list[PipelineState], now: datetime) -> Iterator[Metric]:
     promoted = _family(
         "tidewheel_champion_promoted_timestamp_seconds", "When the champion was promoted", "model_version"
     )
@@ -112,6 +114,8 @@ def _freshness(states: list[PipelineState]) -> Iterator[Metric]:
     )
     monitored = _family("tidewheel_monitored_day_timestamp_seconds", "End of the newest day that was monitored")
     labelled = _family("tidewheel_labelled_day_timestamp_seconds", "End of the newest day whose labels have arrived")
+    due = _family("tidewheel_expected_day_timestamp_seconds", "End of the newest day to be monitored by now")
+    due_labels = _family("tidewheel_expected_labels_timestamp_seconds", "End of the newest day to have labels by now")
     delay = _family("tidewheel_label_delay_seconds", "Time after the end of a day at which its labels count as known")
     oldest = _family("tidewheel_champion_maximum_age_seconds", "Age of the champion at which a training is requested")
     for state in states:
@@ -125,10 +129,14 @@ def _freshness(states: list[PipelineState]) -> Iterator[Metric]:
         if state.labelled_day:
             labelled.add_metric([state.name], _end_of(state.labelled_day))
         if state.declared is not None:
+            due.add_metric([state.name], _end_of(str(expected_day(state.declared, now))))
+            if state.monitored_day:
+                labelled_by_now = expected_labels(state.declared, date.fromisoformat(state.monitored_day))
+                due_labels.add_metric([state.name], _end_of(str(labelled_by_now)))
             delay.add_metric([state.name], state.declared.labels.delay_days * DAY)
             if (days := state.declared.triggers.maximum_age_days) is not None:
                 oldest.add_metric([state.name], days * DAY)
-    yield from (promoted, learned, monitored, labelled, delay, oldest)
+    yield from (promoted, learned, monitored, labelled, due, due_labels, delay, oldest)
 
 
 def _quality(states: list[PipelineState]) -> Iterator[Metric]:
@@ -146,6 +154,19 @@ def _quality(states: list[PipelineState]) -> Iterator[Metric]:
             drifted.add_metric([state.name], state.drift.drifted)
             compared.add_metric([state.name], state.drift.compared)
     yield from (quality, *pooled.values(), drifted, compared)
+
+
+def _probation(states: list[PipelineState]) -> Iterator[Metric]:
+    names = "model_version", "predecessor"
+    days = _family("tidewheel_probation_days", "Labelled days that have judged the version on probation", *names)
+    worse = _family("tidewheel_probation_loss_ratio", "Its mean loss against its predecessor's on these days", *names)
+    for state in states:
+        if (running := state.probation) is not None:
+            labels = [state.name, running.version, running.predecessor]
+            days.add_metric(labels, running.days)
+            if running.loss is not None and running.predecessor_loss:
+                worse.add_metric(labels, running.loss / running.predecessor_loss)
+    yield from (days, worse)
 
 
 def _decisions(states: list[PipelineState]) -> Iterator[Metric]:

@@ -1,8 +1,4 @@
-"""The newest figures of many pipelines, in one query each.
-
-PostgreSQL looks up each pipeline's newest day by the primary key, (pipeline, partition, …), read backwards: what a
-scrape costs does not grow with the years.
-"""
+"""Figures of the newest days of many pipelines, in one query each; see `tidewheel.ledger.newest_days`."""
 
 from __future__ import annotations
 
@@ -30,13 +26,6 @@ OF_REQUESTS = (
 """Figures of a day's requests."""
 
 
-class Days(NamedTuple):
-    """The newest day with any figure, and the newest one whose labels are in; empty where there is none."""
-
-    monitored: str
-    labelled: str
-
-
 class QualityFigure(NamedTuple):
     """A figure of all rows of a day that a version answered."""
 
@@ -58,28 +47,6 @@ class RequestFigure(NamedTuple):
     name: str
     slice: str
     value: float
-
-
-def newest_days(session: Session, metrics: Mapping[str, str]) -> dict[str, Days]:
-    """The newest days of pipelines.
-
-    Args:
-        session: of the ledger.
-        metrics: by pipeline, the figure that a day has once its labels are in.
-    """
-    if not metrics:
-        return {}
-    wanted = _pairs(metrics, "metric")
-    newest = (
-        select(FigureRow.partition)
-        .where(FigureRow.pipeline == wanted.c.pipeline)
-        .order_by(FigureRow.partition.desc())
-        .limit(1)
-        .correlate(wanted)
-    )
-    labelled = newest.where(FigureRow.name == wanted.c.metric, FigureRow.slice == "")
-    query = select(wanted.c.pipeline, newest.scalar_subquery(), labelled.scalar_subquery())
-    return {name: Days(monitored or "", of_labels or "") for name, monitored, of_labels in session.execute(query)}
 
 
 def newest_quality(session: Session, days: Mapping[str, str]) -> Mapping[str, Sequence[QualityFigure]]:

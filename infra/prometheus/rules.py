@@ -102,7 +102,7 @@ def _models() -> Iterator[Rule]:
     )
     yield _alert(
         "TidewheelNightLate",
-        f"time() - tidewheel_monitored_day_timestamp_seconds > {int(1.5 * DAY)}",
+        _later("monitored_day", "expected_day"),
         "ticket",
         "{{ $labels.pipeline }}: the newest monitored day ended {{ $value | humanizeDuration }} ago",
         "Look at the runs of NAME.features and NAME.monitoring in Airflow.",
@@ -110,8 +110,7 @@ def _models() -> Iterator[Rule]:
     )
     yield _alert(
         "TidewheelLabelsLate",
-        "time() - tidewheel_labelled_day_timestamp_seconds > on (pipeline) "
-        f"(tidewheel_label_delay_seconds + {3 * DAY}) and on (pipeline) tidewheel_monitored_day_timestamp_seconds",
+        _later("labelled_day", "expected_labels"),
         "ticket",
         "{{ $labels.pipeline }}: the newest day with labels ended {{ $value | humanizeDuration }} ago",
         "Without labels nobody knows how good the model is: ask the source of the labels.",
@@ -202,6 +201,14 @@ def _platform() -> Iterator[Rule]:
         "none",
         "always fires: have somebody else raise the alarm when it stops arriving",
         "Send it to a dead man's switch.",
+    )
+
+
+def _later(newest: str, expected: str) -> str:
+    """How long ago a day ended, where a later one is expected by now: the limits are the console's."""
+    return (
+        f"time() - tidewheel_{newest}_timestamp_seconds > on (pipeline) "
+        f"(time() - tidewheel_{expected}_timestamp_seconds)"
     )
 
 

@@ -18,13 +18,14 @@ from infra.prometheus.figures import (
     Drift,
     QualityFigure,
     RequestFigure,
-    newest_days,
     newest_drift,
     newest_quality,
     newest_requests,
 )
 from infra.prometheus.task_seconds import TaskSeconds, task_seconds
 from tidewheel.ledger.models import subject
+from tidewheel.ledger.newest_days import newest_days
+from tidewheel.ledger.probations import RunningProbation, running_probations
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import (
     EndpointRow,
@@ -81,6 +82,7 @@ class PipelineState:
         quality: figures of all rows of that day, of each version that answered then.
         drift: of the newest monitored day; None where drift was not measured.
         of_requests: figures of that day's requests, of all and by column.
+        probation: of the version that serves; None where it is not on probation.
         release: the release that runs.
         requested_at: when the training was requested that nobody has answered.
         approvals_waiting: challengers that wait for a person: 0 or 1.
@@ -99,6 +101,7 @@ class PipelineState:
     quality: Sequence[QualityFigure] = ()
     drift: Drift | None = None
     of_requests: Sequence[RequestFigure] = ()
+    probation: RunningProbation | None = None
     release: Deployed | None = None
     requested_at: datetime | None = None
     approvals_waiting: int = 0
@@ -172,6 +175,7 @@ def pipeline_states(settings: Settings, ledger: Ledger, counts: VerdictCounts) -
         monitored = {name: of.monitored for name, of in days.items()}
         drift = newest_drift(session, monitored)
         of_requests = newest_requests(session, monitored)
+        probations = running_probations(session)
         waiting = _waiting(session)
         saved = _fits_saved(session, decided)
         tasks = task_seconds(session)
@@ -186,6 +190,7 @@ def pipeline_states(settings: Settings, ledger: Ledger, counts: VerdictCounts) -
             quality=quality.get(name, ()),
             drift=drift.get(name),
             of_requests=of_requests.get(name, ()),
+            probation=probations.get(name),
             release=running.get(name),
             requested_at=requested.get(name),
             approvals_waiting=int(pipeline is not None and pipeline.gate.approval == "manual" and name in waiting),

@@ -38,6 +38,7 @@ from jobs.training.fitting import fit
 from tidewheel.errors import DataRefused, SourceError, TidewheelError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange, parse_day
+from tidewheel.quantities import quantity
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
@@ -153,7 +154,9 @@ class _Day:
             self.played.absent = result.sentence
             raise _Stop
         labels = [m for m in result.outputs if m.dataset == "labels"]
-        known = f"{sum(m.rows for m in labels)} labels of them" if labels else "their labels are not known yet"
+        known = (
+            f"{quantity(sum(m.rows for m in labels), 'label')} of them" if labels else "their labels are not known yet"
+        )
         self.tell(f"source: {result.figures['rows']} rows, {known}; key, event time and label are in order")
         rows = next(m for m in result.outputs if m.dataset == "landing")
         if held := label_columns(rows.columns, self.pipeline):
@@ -216,7 +219,9 @@ class _Day:
         answers = self._step("model", fitted)
         of_what = "their labels" if labels.are_real else "made-up labels"
         learned_from = min(len(truth), MOST_ROWS)
-        self.tell(f"model: fitted to {learned_from} rows with {of_what}; asked for {len(frame)} predictions")
+        self.tell(
+            f"model: fitted to {quantity(learned_from, 'row')} with {of_what}; asked for {len(frame)} predictions"
+        )
         self._predictions(rows, answers)
         self._enough(len(rows))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jobs.checking.scratch import borrow
 from tidewheel.errors import LakeError
 from tidewheel.partitions import PartitionRange
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake
@@ -41,7 +42,7 @@ class LookBack:
         days = self.published + self.read + len(self.missing)
         last = f" ({self.missing[-1]:.300})" if self.missing else ""
         return (
-            f"look-back: {days} days, {self.published} as published, {self.read} read from the source, "
+            f"look-back: {quantity(days, 'day')}, {self.published} as published, {self.read} read from the source, "
             f"{len(self.missing)} missing{last}"
         )
 

@@ -15,6 +15,7 @@ from jobs.data.key_order import in_order, key_order, repeated
 from jobs.data.reasons import RowsRefused
 from jobs.data.spill import each_column
 from tidewheel.errors import did_you_mean
+from tidewheel.quantities import quantity
 
 Task = Literal["classification", "regression"]
 EVENT_TIME_TYPE = TIMESTAMP
@@ -160,7 +161,10 @@ def _as_time(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray
 def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
     if times.null_count:
         raise RowsRefused(
-            source, f"column {name!r} is empty in {times.null_count} rows", "rule: every row has its time", [name]
+            source,
+            f"column {name!r} is empty in {quantity(times.null_count, 'row')}",
+            "rule: every row has its time",
+            [name],
         )
     start = datetime.combine(day, time(), tzinfo=UTC)
     bounds = [pa.scalar(moment, type=EVENT_TIME_TYPE) for moment in (start, start + timedelta(days=1))]
@@ -189,7 +193,7 @@ def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:
             )
         if nulls := pc.sum(pc.is_null(table[column], nan_is_null=True)).as_py():
             raise RowsRefused(
-                source, f"column {column!r} is empty in {nulls} rows", "rule: every row has a key", [column]
+                source, f"column {column!r} is empty in {quantity(nulls, 'row')}", "rule: every row has a key", [column]
             )
     order = key_order(table, key)
     twice = _one_zero(repeated(table.select(key), order)).group_by(key, use_threads=False).aggregate([])

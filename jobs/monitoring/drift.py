@@ -24,6 +24,7 @@ from jobs.monitoring.drift_page import drift_page
 from jobs.monitoring.methods import TESTS
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     from datetime import date
@@ -161,7 +162,7 @@ def compare_days(
     if key not in rows:
         return Drift(missing=f"no {what} of {day}")
     if (count := _count(rows, comparisons[-1].current)) < LEAST_ROWS:
-        return Drift(missing=f"{count} rows of {day}, {LEAST_ROWS} are needed")
+        return Drift(missing=f"{quantity(count, 'row')} of {day}, {LEAST_ROWS} are needed")
     possible = [c if _is_possible(rows, c) else Comparison((), ()) for c in comparisons]
     if not possible[-1].current:
         return Drift(missing=f"no {what} of {LEAST_REFERENCE} days before {day} to compare it with")

@@ -11,6 +11,7 @@ from jobs.monitoring.drift import Drift
 from jobs.monitoring.drift_verdict import drift_words
 from jobs.monitoring.skew import Skew, worst
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     from tidewheel.policies.trigger_facts import FeatureDrift
@@ -107,11 +108,11 @@ def _skew_words(skew: Skew, wrong: list[str]) -> str:
     if skew.missing:
         return f"skew unknown: {skew.missing}"
     if not wrong:
-        return f"callers sent what the night computed ({skew.rows:,} rows compared)"
+        return f"callers sent what the night computed ({quantity(skew.rows, 'row')} compared)"
     named = [_column_words(name, skew) for name in wrong[:NAMED]]
     return (
         f"callers sent other values than the night computed: {', '.join(named)}{', ...' if len(wrong) > NAMED else ''} "
-        f"({skew.rows:,} rows compared)"
+        f"({quantity(skew.rows, 'row')} compared)"
     )
 
 

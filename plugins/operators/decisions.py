@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 from plugins.operators.links import airflow_address, browser_address
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Outcome
+from tidewheel.quantities import quantity
 from tidewheel.spec.pipeline import METRICS
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class AnnouncePartition(BaseOperator):
         days = PartitionRange.parse(self.partition)
         again = self.again(days)
         if days.first != days.last:
-            more = f"; {len(again)} days from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
+            more = f"; {quantity(len(again), 'day')} from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
             raise AirflowSkipException(f"{days} is more than one day: nothing starts by itself after a backfill{more}")
         for day in again:
             self.log.info("%s is announced too: it was %s", day, AGAIN)

@@ -13,6 +13,7 @@ from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -126,5 +127,5 @@ def _approval_words(pipeline: Pipeline) -> str:
         return "A challenger that passes the gate is promoted without asking anybody (`gate.approval: automatic`)."
     return (
         "A challenger that passes the gate waits in **approve** for a reviewer (*Required actions* in the menu); "
-        f"no answer within {pipeline.gate.approval_timeout_hours:g} hours is a rejection."
+        f"no answer within {quantity(pipeline.gate.approval_timeout_hours, 'hour')} is a rejection."
     )

@@ -21,10 +21,12 @@ from plugins.web.attention import as_utc, clause
 from plugins.web.audit_page import audit_page
 from plugins.web.fleet_page import declared_pipeline, fleet
 from plugins.web.pipeline_page import pipeline_page, report_path
+from plugins.web.probations import interval_words, share_words
 from plugins.web.reports import read_report
 from plugins.web.static_files import static_files, static_version
 from tidewheel.console_route import CONSOLE_ROUTE
 from tidewheel.lake import Store
+from tidewheel.quantities import quantity
 from tidewheel.runs import JobRecord
 from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, pipeline_files
@@ -168,6 +170,9 @@ def _environment() -> jinja2.Environment:
         "minute": _minute,
         "duration": _duration,
         "clause": clause,
+        "share": share_words,
+        "interval": interval_words,
+        "quantity": quantity,
         "grouped": "{:,.0f}".format,
     }
     return environment

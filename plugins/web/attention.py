@@ -9,11 +9,15 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from plugins.web import probations
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
+    from tidewheel.ledger.probation_tables import ProbationRow
+    from tidewheel.ledger.probations import RunningProbation
     from tidewheel.ledger.tables import ReleaseRow, RetrainRequestRow, VerdictRow
     from tidewheel.spec import Pipeline
 
@@ -73,7 +77,7 @@ class FailedRun:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PipelineSnapshot:
     """What is known of a pipeline at a moment; see `concerns`.
 
     Attributes:
@@ -88,6 +92,7 @@ class Standing:
         rolled_back: whether it failed after callers had been answered by it.
         request: the request for a training that nobody has answered.
         verdicts: the newest of each kind.
+        probation: of the version that serves; None where it is not on probation.
         champion: version of the champion; empty where there is none.
         data_day: the newest day with published features; empty where that is unknown, or there is none.
         monitored_day: the newest day that was monitored.
@@ -106,6 +111,7 @@ class Standing:
     rolled_back: bool = False
     request: RetrainRequestRow | None = None
     verdicts: Mapping[str, VerdictRow] | None = None
+    probation: RunningProbation | None = None
     champion: str = ""
     data_day: str = ""
     monitored_day: str = ""
@@ -113,7 +119,7 @@ class Standing:
     ledger_answers: bool = True
 
 
-def concerns(known: Standing) -> list[Concern]:
+def concerns(known: PipelineSnapshot) -> list[Concern]:
     """Everything that is to be said of a pipeline, the most urgent first; never empty.
 
     Args:
@@ -128,6 +134,7 @@ def concerns(known: Standing) -> list[Concern]:
         *_approvals(known),
         *_freshness(known, known.declared),
         *_quality(known),
+        *_probation(known),
         *_training(known),
     ]
     return sorted(found, key=lambda concern: concern.urgency) or [_fine(known)]
@@ -144,8 +151,8 @@ def short(sentence: str) -> str:
     return line if len(line) <= LONGEST_SENTENCE else f"{line[: LONGEST_SENTENCE - 1]}…"
 
 
-def clause(row: VerdictRow) -> str:
-    """A verdict's sentence without its outcome, which the page names itself."""
+def clause(row: VerdictRow | ProbationRow) -> str:
+    """A decision's sentence without its outcome, which the page names itself."""
     return short(row.sentence.removeprefix(f"{row.outcome.replace('_', ' ')}: "))
 
 
@@ -165,7 +172,7 @@ def run_path(pipeline: str, purpose: str, run_id: str) -> str:
     return f"/dags/{pipeline}.{purpose}/runs/{quote(run_id)}"
 
 
-def _failed_nights(known: Standing) -> list[Concern]:
+def _failed_nights(known: PipelineSnapshot) -> list[Concern]:
     return [
         Concern(
             Urgency.ACT,
@@ -177,7 +184,7 @@ def _failed_nights(known: Standing) -> list[Concern]:
     ]
 
 
-def _releases(known: Standing) -> list[Concern]:
+def _releases(known: PipelineSnapshot) -> list[Concern]:
     row = known.release
     if row is None:
         return []
@@ -191,11 +198,11 @@ def _releases(known: Standing) -> list[Concern]:
     return []
 
 
-def _deleted(known: Standing) -> list[Concern]:
+def _deleted(known: PipelineSnapshot) -> list[Concern]:
     return [Concern(Urgency.ACT, "deleted in MLflow", short(known.gone))] if known.gone else []
 
 
-def _approvals(known: Standing) -> list[Concern]:
+def _approvals(known: PipelineSnapshot) -> list[Concern]:
     row, declared = known.waiting, known.declared
     if row is None or declared is None or declared.gate.approval != "manual":
         return []
@@ -204,16 +211,16 @@ def _approvals(known: Standing) -> list[Concern]:
     return [Concern(Urgency.ACT, "approval waiting", f"{words}{as_utc(row.decided_at):%Y-%m-%d %H:%M} UTC.", link)]
 
 
-def _freshness(known: Standing, declared: Pipeline) -> list[Concern]:
+def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
     found, expected = [], expected_day(declared, known.now)
     if late := _days_late(known.data_day, expected):
-        words = f"The newest data is of {known.data_day}; expected {expected}, {_days(late)} later."
+        words = f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, 'day')} later."
         found.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
     if (monitored := _as_day(known.monitored_day)) is None:
         return found
     due = expected_labels(declared, monitored)
     if late := _days_late(known.label_day, due):
-        words = f"The newest labels are of {known.label_day}; expected {due}, {_days(late)} later."
+        words = f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, 'day')} later."
         found.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
     return found
 
@@ -224,10 +231,6 @@ def _days_late(text: str, expected: date) -> int:
     return max((expected - day).days, 0) if day else 0
 
 
-def _days(number: int) -> str:
-    return f"{number} day{'s' if number != 1 else ''}"
-
-
 def _as_day(text: str) -> date | None:
     """A partition as a day; None where there is none, or it is no day."""
     try:
@@ -236,7 +239,7 @@ def _as_day(text: str) -> date | None:
         return None
 
 
-def _quality(known: Standing) -> list[Concern]:
+def _quality(known: PipelineSnapshot) -> list[Concern]:
     verdicts, found = known.verdicts or {}, []
     trigger, drift = verdicts.get(str(Kind.TRIGGER)), verdicts.get(str(Kind.DRIFT))
     if trigger is not None and QUALITY_REASONS & set(trigger.inputs.get("due") or ()):
@@ -251,7 +254,13 @@ def _quality(known: Standing) -> list[Concern]:
     return found
 
 
-def _training(known: Standing) -> list[Concern]:
+def _probation(known: PipelineSnapshot) -> list[Concern]:
+    if (running := known.probation) is None:
+        return []
+    return [Concern(Urgency.BUSY, probations.title(running), probations.sentence(running), "#probation")]
+
+
+def _training(known: PipelineSnapshot) -> list[Concern]:
     row, link = known.request, f"/dags/{known.name}.training"
     if row is None:
         words = "No version is champion yet: the first training that passes the gate makes one."
@@ -261,7 +270,7 @@ def _training(known: Standing) -> list[Concern]:
     return [Concern(Urgency.BUSY, "training requested", words, link)]
 
 
-def _fine(known: Standing) -> Concern:
+def _fine(known: PipelineSnapshot) -> Concern:
     if not known.ledger_answers:
         return Concern(Urgency.WATCH, "unknown", "The ledger does not answer, and it alone knows how this model does.")
     trigger = (known.verdicts or {}).get(str(Kind.TRIGGER))

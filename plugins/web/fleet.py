@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plugins.web.airflow_runs import NextNight
-from plugins.web.attention import Concern, Standing, Urgency, as_utc, concerns
+from plugins.web.attention import Concern, PipelineSnapshot, Urgency, as_utc, concerns
 from plugins.web.fleet_rows import FleetRows
 from plugins.web.quality import Quality, quality
 from plugins.web.sparkline import Sparkline, sparkline
@@ -77,7 +77,7 @@ class Fleet:
         return {urgency: count for urgency, count in found.items() if count}
 
 
-def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
+def snapshot_of(known: PipelineSnapshot, rows: FleetRows, labels: str) -> PipelineSnapshot:
     """Add what the ledger holds of a pipeline to what is known of it.
 
     Args:
@@ -86,7 +86,7 @@ def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
         labels: the newest day with labels.
     """
     name, promotion = known.name, rows.promotions.get(known.name)
-    return Standing(
+    return PipelineSnapshot(
         name=name,
         now=known.now,
         declared=known.declared,
@@ -98,6 +98,7 @@ def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
         rolled_back=name in rows.rolled_back,
         request=rows.requests.get(name),
         verdicts=rows.verdicts.get(name, {}),
+        probation=rows.probations.get(name),
         champion=promotion.version if promotion else "",
         data_day=known.data_day,
         monitored_day=rows.newest_days.get(name, ""),
@@ -106,7 +107,7 @@ def standing_of(known: Standing, rows: FleetRows, labels: str) -> Standing:
     )
 
 
-def line(known: Standing, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> Line:
+def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> Line:
     """What the front page shows of a pipeline.
 
     Args:
@@ -122,7 +123,7 @@ def line(known: Standing, rows: FleetRows, night: NextNight | None, shown: Quali
         name=known.name,
         description=declared.description if declared else "",
         owner=declared.owner.team if declared else "",
-        concerns=concerns(standing_of(known, rows, labels)),
+        concerns=concerns(snapshot_of(known, rows, labels)),
         quality=shown,
         spark=sparkline(shown.last_days(SPARK_DAYS)),
         champion=promotion.version if promotion else "",

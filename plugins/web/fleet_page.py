@@ -13,7 +13,7 @@ from plugins.registry import CHAMPION, gone_words, registered_aliases, run_is_de
 from plugins.web import answers
 from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, REGISTRY, Answers
-from plugins.web.attention import Standing
+from plugins.web.attention import PipelineSnapshot
 from plugins.web.fleet import SPARK_DAYS, Fleet, line, worst_first
 from plugins.web.fleet_rows import FleetRows, fleet_rows
 from tidewheel.errors import SpecError
@@ -50,7 +50,7 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     pool.shutdown(wait=False, cancel_futures=True)
     lines = [
         line(
-            Standing(
+            PipelineSnapshot(
                 name=name,
                 now=now,
                 declared=found if isinstance(found, Pipeline) else None,

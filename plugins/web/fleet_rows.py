@@ -15,6 +15,8 @@ from sqlalchemy import String, column, func, select, tuple_, values
 from sqlalchemy.orm import defer, load_only
 
 from tidewheel.ledger.models import subject
+from tidewheel.ledger.newest_days import newest_days
+from tidewheel.ledger.probations import running_probations
 from tidewheel.ledger.tables import (
     EndpointRow,
     FigureRow,
@@ -30,6 +32,8 @@ from tidewheel.release.rollbacks import rolled_back
 if TYPE_CHECKING:
     from sqlalchemy import CTE
     from sqlalchemy.orm import Session
+
+    from tidewheel.ledger.probations import RunningProbation
 
 FIGURE_COLUMNS = (
     FigureRow.pipeline,
@@ -82,6 +86,7 @@ class FleetRows:
         rolled_back: pipelines whose newest release failed after callers had been answered by it.
         requests: the request for a training that nobody has answered.
         verdicts: the newest verdicts, by kind.
+        probations: versions on probation.
         newest_days: the newest day with any figure.
         figures: of all rows, of the newest days with labels.
     """
@@ -96,6 +101,7 @@ class FleetRows:
     rolled_back: Collection[str] = ()
     requests: Mapping[str, RetrainRequestRow] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[str, VerdictRow]] = field(default_factory=dict)
+    probations: Mapping[str, RunningProbation] = field(default_factory=dict)
     newest_days: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
 
@@ -111,7 +117,8 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
     Returns:
         Rows; a pipeline without any is absent.
     """
-    pipelines = list(metrics)
+    days_of = newest_days(session, metrics)
+    labelled = {name: found.labelled for name, found in days_of.items() if found.labelled}
     newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
     promotions = by_pipeline(session.scalars(select(PromotionRow).where(PromotionRow.id.in_(newest))))
     made = (
@@ -138,9 +145,10 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
         releases=releases,
         rolled_back={name for name, row in releases.items() if row.id in back},
         requests=by_pipeline(session.scalars(select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))),
-        verdicts=_newest_verdicts(session, pipelines),
-        newest_days=_newest_days(session, pipelines),
-        figures=_figures(session, _labelled_days(session, metrics), {*metrics.values(), ROWS}, days),
+        verdicts=_newest_verdicts(session, list(metrics)),
+        probations=running_probations(session),
+        newest_days={name: found.monitored for name, found in days_of.items() if found.monitored},
+        figures=_figures(session, labelled, {*metrics.values(), ROWS}, days),
     )
 
 
@@ -161,32 +169,6 @@ def days_until(newest: str, days: int) -> list[str]:
 def _names(pipelines: Sequence[str]) -> CTE:
     rows = [(name,) for name in pipelines]
     return values(column("pipeline", String), name="listed").data(rows).cte("listed")
-
-
-def _newest_days(session: Session, pipelines: Sequence[str]) -> dict[str, str]:
-    if not pipelines:
-        return {}
-    listed = _names(pipelines)
-    newest = (
-        select(func.max(FigureRow.partition)).where(FigureRow.pipeline == listed.c.pipeline).correlate(listed)
-    ).scalar_subquery()
-    return {name: day for name, day in session.execute(select(listed.c.pipeline, newest)) if day}
-
-
-def _labelled_days(session: Session, metrics: Mapping[str, str]) -> dict[str, str]:
-    """The newest day with labels of each pipeline: the newest that has its metric, however late labels are."""
-    rows = [(name, metric) for name, metric in metrics.items() if metric]
-    if not rows:
-        return {}
-    listed = values(column("pipeline", String), column("metric", String), name="listed").data(rows).cte("listed")
-    newest = (
-        select(FigureRow.partition)
-        .where(FigureRow.pipeline == listed.c.pipeline, FigureRow.name == listed.c.metric, FigureRow.slice == "")
-        .order_by(FigureRow.partition.desc())
-        .limit(1)
-        .correlate(listed)
-    ).scalar_subquery()
-    return {name: day for name, day in session.execute(select(listed.c.pipeline, newest)) if day}
 
 
 def _newest_verdicts(session: Session, pipelines: Sequence[str]) -> dict[str, dict[str, VerdictRow]]:

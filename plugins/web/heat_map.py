@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugins.web.pipeline_rows import DRIFT, DRIFT_LIMIT, PREDICTION_DRIFT, PREDICTION_LIMIT
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     from plugins.web.fleet_rows import Figure
@@ -67,7 +68,8 @@ class HeatMap:
         if not self.rows:
             return "Drift has not been measured yet."
         said = f"beyond the limit: {', '.join(beyond[:8])}" if beyond else "no column was beyond its limit"
-        return f"Drift of {len(self.rows)} columns on {len(self.days)} days up to {self.days[-1]}; days {said}."
+        columns, days = quantity(len(self.rows), "column"), quantity(len(self.days), "day")
+        return f"Drift of {columns} on {days} up to {self.days[-1]}; days {said}."
 
 
 def heat_map(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from plugins.web.attention import Standing, as_utc, clause
+from plugins.web import probations
+from plugins.web.attention import PipelineSnapshot, as_utc, clause
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind
 
@@ -30,7 +31,7 @@ class Step:
 
 
 def outlook(
-    pipeline: Pipeline, known: Standing, night: NextNight | None, champion: ModelVersionRow | None
+    pipeline: Pipeline, known: PipelineSnapshot, night: NextNight | None, champion: ModelVersionRow | None
 ) -> list[Step]:
     """The next steps, those that are under way first.
 
@@ -44,20 +45,21 @@ def outlook(
         *_release(known),
         *_approval(pipeline, known),
         *_training(known),
+        *_probation(known),
         _night(pipeline, known.now, night),
         *_labels(pipeline, known),
         *_age(pipeline, champion),
     ]
 
 
-def _release(known: Standing) -> list[Step]:
+def _release(known: PipelineSnapshot) -> list[Step]:
     row = known.release
     if row is None or row.status != Status.RUNNING:
         return []
     return [Step("now", f"The release of version {row.version} goes through its stages.")]
 
 
-def _approval(pipeline: Pipeline, known: Standing) -> list[Step]:
+def _approval(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:
     row = known.waiting
     if row is None or pipeline.gate.approval != "manual":
         return []
@@ -70,7 +72,7 @@ def _approval(pipeline: Pipeline, known: Standing) -> list[Step]:
     ]
 
 
-def _training(known: Standing) -> list[Step]:
+def _training(known: PipelineSnapshot) -> list[Step]:
     if known.request is not None:
         when = "now" if known.request.day else "next night"
         return [Step(when, "The training that was requested fits a challenger, and the gate judges it.")]
@@ -94,7 +96,15 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Step:
     return Step(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 
-def _labels(pipeline: Pipeline, known: Standing) -> list[Step]:
+def _probation(known: PipelineSnapshot) -> list[Step]:
+    if (running := known.probation) is None:
+        return []
+    last = date.fromisoformat(running.as_of) + timedelta(days=probations.POLICY.maximum_nights)
+    words = f"Probation of version {running.version} has ended, or version {running.predecessor} has returned before."
+    return [Step(f"{last} at the latest", words)]
+
+
+def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:
     if not known.label_day:
         return []
     following = date.fromisoformat(known.label_day) + timedelta(days=1)

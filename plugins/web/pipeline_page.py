@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 from plugins.web import answers
 from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answers
-from plugins.web.attention import Standing
+from plugins.web.attention import PipelineSnapshot
 from plugins.web.callers import Callers, callers
-from plugins.web.fleet import Line, line, standing_of
+from plugins.web.fleet import Line, line, snapshot_of
 from plugins.web.fleet_page import newest_day
 from plugins.web.heat_map import HeatMap, heat_map
 from plugins.web.outlook import Step, outlook
 from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
+from plugins.web.probations import Probation, probation
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
-from plugins.web.timeline import Event, chart_data, timeline
-from plugins.web.traffic import HOURS, Traffic, traffic
+from plugins.web.timeline import TimelineEvent, chart_data, timeline
+from plugins.web.traffic import HOURS, TrafficSummary, traffic
 from plugins.web.trainings import SHOWN, Spent, Training, spent, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -52,6 +53,7 @@ class PipelinePage:
         events: on the same axis, oldest first.
         chart: both, for the script that draws them.
         heat: drift of columns by days.
+        probation: of the version that serves, and of earlier ones.
         slices: parts of the rows, and gaps between groups.
         callers: what they sent on the newest day.
         trainings: the newest, newest first.
@@ -66,14 +68,15 @@ class PipelinePage:
 
     line: Line
     quality: Quality
-    events: Sequence[Event]
+    events: Sequence[TimelineEvent]
     chart: Mapping[str, Any]
     heat: HeatMap
+    probation: Probation
     slices: Slices
     callers: Callers
     trainings: Sequence[Training]
     spent: Spent
-    traffic: Traffic
+    traffic: TrafficSummary
     releases: Sequence[Release]
     steps: Sequence[Step]
     decisions: Sequence[VerdictRow]
@@ -100,7 +103,7 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
     drift_days = sorted({figure.partition for figure in rows.drift})
     reports = {key: pool.submit(_has_report, lake, key) for key in drift_days}
     state = parts.of(AIRFLOW, airflow) or AirflowState()
-    known = Standing(
+    known = PipelineSnapshot(
         name=name,
         now=now,
         declared=pipeline,
@@ -122,7 +125,7 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
 
 def assemble(
     pipeline: Pipeline,
-    known: Standing,
+    known: PipelineSnapshot,
     rows: PipelineRows,
     state: AirflowState,
     reports: Sequence[str],
@@ -132,8 +135,10 @@ def assemble(
     name, night = pipeline.name, state.nights.get(pipeline.name)
     shown = quality(pipeline.metric, rows.quality)
     labels = shown.newest.day if shown.newest else ""
-    standing = standing_of(known, rows.fleet, labels)
-    events = timeline(rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back)
+    snapshot = snapshot_of(known, rows.fleet, labels)
+    events = timeline(
+        rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back, rows.probations
+    )
     done = trainings(rows.versions, rows.gates, rows.promotions, rows.trainings)
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
@@ -141,6 +146,7 @@ def assemble(
         events=events,
         chart=chart_data(shown, events),
         heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
+        probation=probation(pipeline, rows.probations, rows.paired_days, rows.fleet.newest_days.get(name, "")),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better),
         callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
         trainings=done[:SHOWN],
@@ -150,7 +156,7 @@ def assemble(
             Release(row, [stage for stage in rows.stages if stage.release_id == row.id])
             for row in reversed(rows.releases[-RELEASES:])
         ],
-        steps=outlook(pipeline, standing, night, rows.fleet.champions.get(name)),
+        steps=outlook(pipeline, snapshot, night, rows.fleet.champions.get(name)),
         decisions=rows.decisions,
         silent=list(silent.values()),
         unknown=frozenset(silent),

@@ -14,6 +14,8 @@ from plugins.web.callers import OF_COLUMN, OF_DAY
 from plugins.web.fleet_rows import FIGURE_COLUMNS, OF_VERSIONS, Figure, FleetRows, days_until, fleet_rows
 from plugins.web.quality import quality_names
 from plugins.web.slices import slice_names
+from tidewheel.ledger.probation_tables import ProbationRow
+from tidewheel.ledger.probations import paired_days
 from tidewheel.ledger.tables import (
     FigureRow,
     ModelVersionRow,
@@ -30,6 +32,7 @@ from tidewheel.release.rollbacks import rolled_back
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from tidewheel.policies.probation import PairedDay
     from tidewheel.spec import Pipeline
 
 QUALITY_DAYS = 3 * 366
@@ -67,6 +70,8 @@ class PipelineRows:
         decided: time and day of every decision of the trigger.
         gates: decisions of gate and reviewers about versions, oldest first.
         decisions: the newest of all kinds but validation, newest first.
+        probations: all, oldest first.
+        paired_days: of the newest of them.
         drift: figures of the most restless columns, and of the predictions.
         restless: the most restless columns first.
         columns: how many columns drift is measured of.
@@ -87,6 +92,8 @@ class PipelineRows:
     decided: Sequence[tuple[datetime, str]] = ()
     gates: Sequence[VerdictRow] = ()
     decisions: Sequence[VerdictRow] = ()
+    probations: Sequence[ProbationRow] = ()
+    paired_days: Sequence[PairedDay] = ()
     drift: Sequence[Figure] = ()
     restless: Sequence[str] = ()
     columns: int = 0
@@ -119,6 +126,9 @@ def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
             .options(defer(ReleaseRow.plan))
         )
     )
+    probations = list(
+        session.scalars(select(ProbationRow).where(ProbationRow.pipeline == name).order_by(ProbationRow.id))
+    )
     return PipelineRows(
         fleet=fleet,
         quality=quality,
@@ -134,6 +144,8 @@ def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
         decided=_decided(session, name),
         gates=_verdicts(session, name, [Kind.GATE, Kind.REVIEW]),
         decisions=_newest_decisions(session, name),
+        probations=probations,
+        paired_days=_paired_days(session, probations),
         drift=drift,
         restless=restless,
         columns=columns,
@@ -179,6 +191,13 @@ def _restless(session: Session, name: str, days: Collection[str]) -> tuple[list[
     )
     found = session.execute(query).all() if days else []
     return [column for column, _ in found], found[0][1] if found else 0
+
+
+def _paired_days(session: Session, probations: Sequence[ProbationRow]) -> list[PairedDay]:
+    if not probations:
+        return []
+    newest = probations[-1]
+    return paired_days(session, newest.pipeline, newest.version, newest.predecessor)
 
 
 def _versions(session: Session, name: str) -> list[ModelVersionRow]:

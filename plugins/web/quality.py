@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tidewheel.policies.gate import NAMES
+from tidewheel.quantities import quantity
 from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
@@ -102,10 +103,11 @@ class Quality:
         best = (min if self.lower_is_better else max)(main, key=lambda one: one.value)
         worst = (max if self.lower_is_better else min)(main, key=lambda one: one.value)
         way = "lower" if self.lower_is_better else "higher"
+        days, versions = quantity(len(main), "day"), quantity(len({one.version for one in main}), "version")
         return (
             f"{self.title} ({way} is better) of {newest.day}: {newest.value:.4g} by version {newest.version}; mean of "
             f"the last 30 days {sum(month) / len(month):.4g}. Best {best.value:.4g} on {best.day}, worst "
-            f"{worst.value:.4g} on {worst.day}; {len(main)} days and {len({one.version for one in main})} versions."
+            f"{worst.value:.4g} on {worst.day}; {days} and {versions}."
         )
 
 

@@ -16,6 +16,7 @@ from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
     from plugins.web.quality import DayOfVersion, Quality
+    from tidewheel.ledger.probation_tables import ProbationRow
     from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, VerdictRow
 
 LINES = 6
@@ -31,10 +32,17 @@ class Mark(StrEnum):
     ROLLED_BACK = "rolled back"
     REQUESTED = "training requested"
     HELD_BACK = "training held back"
+    PASSED = "probation passed"
+    RETURNED = "predecessor returned"
+    ENDED = "probation ended"
+
+
+PROBATION_MARKS = {Outcome.PASSED: Mark.PASSED, Outcome.ROLLED_BACK: Mark.RETURNED}
+"""Of one that has ended otherwise: `Mark.ENDED`."""
 
 
 @dataclass(frozen=True)
-class Event:
+class TimelineEvent:
     """One thing that happened.
 
     Attributes:
@@ -57,7 +65,8 @@ def timeline(
     versions: Iterable[ModelVersionRow],
     decided: Iterable[tuple[datetime, str]] = (),
     rolled_back: Collection[int] = (),
-) -> list[Event]:
+    probations: Iterable[ProbationRow] = (),
+) -> list[TimelineEvent]:
     """Put events in the order of their days.
 
     Days of data and days of the calendar differ where a history is played. So a promotion or a release stands on the
@@ -70,10 +79,11 @@ def timeline(
         versions: of the pipeline.
         decided: time and day of every decision of the trigger.
         rolled_back: numbers of the releases that failed after callers had been answered by them.
+        probations: of the pipeline; those that run are left out.
     """
     trained = {row.version: row.as_of for row in versions}
     found = [
-        Event(
+        TimelineEvent(
             row.subject,
             Mark.REQUESTED if row.outcome == Outcome.FIRED else Mark.HELD_BACK,
             clause(row),
@@ -86,7 +96,12 @@ def timeline(
         at = as_utc(row.promoted_at)
         by = f" by {row.actor}" if row.actor else ""
         words = short(f"Version {row.version} became champion{by}. {row.reason}".strip())
-        found.append(Event(_day_of(at, trained.get(row.version, ""), days), Mark.PROMOTED, words, row.version))
+        found.append(TimelineEvent(_day_of(at, trained.get(row.version, ""), days), Mark.PROMOTED, words, row.version))
+    for one in probations:
+        if one.closed_at is not None:
+            day = _day_of(as_utc(one.closed_at), one.as_of, days)
+            mark = PROBATION_MARKS.get(Outcome(one.outcome), Mark.ENDED)
+            found.append(TimelineEvent(day, mark, clause(one), one.version))
     answered = ""
     for release in releases:
         if release.status == Status.RUNNING:
@@ -96,12 +111,12 @@ def timeline(
         if release.status == Status.FAILED:
             back = release.id in rolled_back
             words = failed_release(release, back)
-            found.append(Event(day, Mark.ROLLED_BACK if back else Mark.RELEASE_FAILED, words, release.version))
+            found.append(TimelineEvent(day, Mark.ROLLED_BACK if back else Mark.RELEASE_FAILED, words, release.version))
         elif release.status == Status.DONE:
             back = bool(answered) and int(release.version) < int(answered)
             again = f" again, in place of version {answered}" if back else ""
             words = f"Version {release.version} answers{again}, as {release.colour}."
-            found.append(Event(day, Mark.ROLLED_BACK if back else Mark.RELEASED, words, release.version))
+            found.append(TimelineEvent(day, Mark.ROLLED_BACK if back else Mark.RELEASED, words, release.version))
             answered = release.version
     return sorted((event for event in found if event.day), key=lambda event: event.day)
 
@@ -121,7 +136,7 @@ def _day_of(at: datetime, trained: str, days: Sequence[tuple[datetime, str]]) ->
     return max([*before, *([trained] if is_day(trained) else [])], default=str(at.date()))
 
 
-def chart_data(quality: Quality, events: Sequence[Event]) -> dict[str, Any]:
+def chart_data(quality: Quality, events: Sequence[TimelineEvent]) -> dict[str, Any]:
     """What the script of the page draws: parallel lists, one entry a calendar day.
 
     Args:

@@ -37,7 +37,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Traffic:
+class TrafficSummary:
     """The endpoint's traffic.
 
     Attributes:
@@ -51,7 +51,7 @@ class Traffic:
     slowest: Sparkline
 
 
-def traffic(points: Sequence[Point], now: datetime) -> Traffic:
+def traffic(points: Sequence[Point], now: datetime) -> TrafficSummary:
     """Sum up the last day.
 
     Args:
@@ -66,7 +66,7 @@ def traffic(points: Sequence[Point], now: datetime) -> Traffic:
         hours[place] = hours[place] + point.seen if place in hours else point.seen
     within = [hours.get(place) for place in range(HOURS)]
     slowest = [seen.quantile(0.99) if seen else None for seen in within]
-    return Traffic(
+    return TrafficSummary(
         answered,
         sparkline([seen.requests if seen else 0 for seen in within] if hours else []),
         sparkline([math.nan if time is None else time for time in slowest]),

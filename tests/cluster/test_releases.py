@@ -14,12 +14,12 @@ from tests.cluster.releases import ServingHouse
 from tests.conftest import wait_until
 from tests.infra.local.conftest import Place
 from tests.infra.local.test_release import release
-from tests.infra.local.traffic import Traffic
+from tests.infra.local.traffic import OngoingRequests
 from tests.infra.release_contract import BLUE, GREEN, start
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.release.rerouting import reroute
-from tidewheel.release.traffic import Traffic as Routes
+from tidewheel.release.traffic import Traffic
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -51,15 +51,15 @@ def scaled(house: ServingHouse, database_url: str, as_releaser: None) -> Iterato
 def test_twenty_switches_under_load_lose_no_request(place: Place) -> None:
     start(place, BLUE, "1")
     start(place, GREEN, "2")
-    reroute(place.backend, Routes(BLUE))
+    reroute(place.backend, Traffic(BLUE))
     seconds = []
-    with Traffic(place, kept=3, fresh=1) as traffic:
+    with OngoingRequests(place, kept=3, fresh=1) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         began = time.monotonic()
         for n in range(SWITCHES):
             colour, version = ((GREEN, "2"), (BLUE, "1"))[n % 2]
             asked = time.monotonic()
-            reroute(place.backend, Routes(colour))
+            reroute(place.backend, Traffic(colour))
             seconds.append(time.monotonic() - asked)
             before = traffic.versions[version]
             wait_until(lambda before=before, version=version: traffic.versions[version] > before + 50, "it answers")
@@ -71,7 +71,7 @@ def test_twenty_switches_under_load_lose_no_request(place: Place) -> None:
 
 def test_whole_releases_under_load_lose_no_request_and_leave_one_colour(place: Place) -> None:
     release(place, "1")
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         release(place, "2")
         wait_until(lambda: traffic.versions["2"] > 50, "version 2 answers")
@@ -83,8 +83,8 @@ def test_whole_releases_under_load_lose_no_request_and_leave_one_colour(place: P
 
 def test_a_pod_that_is_deleted_under_load_is_not_missed(two: Place, house: ServingHouse) -> None:
     start(two, BLUE, "1")
-    reroute(two.backend, Routes(BLUE))
-    with Traffic(two) as traffic:
+    reroute(two.backend, Traffic(BLUE))
+    with OngoingRequests(two) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         [gone, stays] = sorted(house.pods(two, BLUE))
         house.namespace.delete_pod(gone)
@@ -99,8 +99,8 @@ def test_a_pod_that_is_deleted_under_load_is_not_missed(two: Place, house: Servi
 
 def test_a_process_that_is_killed_under_load_is_not_missed(mortal: Place, house: ServingHouse) -> None:
     start(mortal, BLUE, "1")
-    reroute(mortal.backend, Routes(BLUE))
-    with Traffic(mortal) as traffic:
+    reroute(mortal.backend, Traffic(BLUE))
+    with OngoingRequests(mortal) as traffic:
         for pod in house.pods(mortal, BLUE):
             before = traffic.versions["1"]
             wait_until(lambda before=before: traffic.versions["1"] > before + 300, "traffic flows")
@@ -113,7 +113,7 @@ def test_a_process_that_is_killed_under_load_is_not_missed(mortal: Place, house:
 
 def test_a_version_that_crash_loops_is_refused_with_the_end_of_its_log_and_the_live_colour_stays(place: Place) -> None:
     release(place, "1")
-    with Traffic(place, kept=1) as traffic, pytest.raises(ReleaseError, match="a_library_that_is_missing"):
+    with OngoingRequests(place, kept=1) as traffic, pytest.raises(ReleaseError, match="a_library_that_is_missing"):
         release(place, "3")
     assert traffic.failures == []
     assert place.backend.version(GREEN) is None
@@ -126,7 +126,7 @@ def test_a_version_that_fails_callers_is_taken_back(place: Place) -> None:
     release(place, "1")
     spec = place.pipeline.release.model_copy(update={"bake_seconds": 40})
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         with pytest.raises(ReleaseError, match="requests to version errs failed"):
             executor.run(executor.begin("errs", "run").number)
@@ -135,7 +135,7 @@ def test_a_version_that_fails_callers_is_taken_back(place: Place) -> None:
     newest = place.releases.newest(place.pipeline.name)[0]
     stages = {stage.name: stage for stage in place.releases.stages(newest.id)}
     log.info(f"routed back in {stages['bake'].detail['back_after_seconds']} s")
-    assert place.backend.traffic() == Routes(BLUE)
+    assert place.backend.traffic() == Traffic(BLUE)
 
 
 def test_pods_that_cannot_come_are_explained(
@@ -167,19 +167,19 @@ def test_pods_come_and_go_with_the_load_and_a_new_version_starts_as_large_as_the
     scaled: Place, house: ServingHouse
 ) -> None:
     start(scaled, BLUE, "1")
-    reroute(scaled.backend, Routes(BLUE))
+    reroute(scaled.backend, Traffic(BLUE))
     began = time.monotonic()
-    with Traffic(scaled, kept=6) as heavy:
+    with OngoingRequests(scaled, kept=6) as heavy:
         wait_until(lambda: scaled.backend.ready_replicas(BLUE) == 3, "three pods answer", 180)
         log.info(f"1 -> 3 pods {time.monotonic() - began:.0f} s after the load began")
         start(scaled, GREEN, "2")
         assert scaled.backend.ready_replicas(GREEN) == 3
-        reroute(scaled.backend, Routes(GREEN))
+        reroute(scaled.backend, Traffic(GREEN))
     assert heavy.failures == []
     scaled.backend.stop(BLUE)
     assert house.autoscaler_limits(scaled, GREEN) == (1, 3)
     house.let_pods_go_at_once(scaled, GREEN)
-    with Traffic(scaled, kept=0, pause=0.2) as light:
+    with OngoingRequests(scaled, kept=0, pause=0.2) as light:
         wait_until(lambda: len(house.pods(scaled, GREEN)) == 1, "one pod is left", 180)
         before = light.versions["2"]
         wait_until(lambda: light.versions["2"] > before + 20, "traffic flows on")
@@ -191,17 +191,17 @@ def test_while_the_gateways_controller_is_away_routes_keep_answering_and_a_relea
 ) -> None:
     release(place, "1")
     start(place, GREEN, "2")
-    with house.controller_away(), Traffic(place, kept=1) as traffic:
+    with house.controller_away(), OngoingRequests(place, kept=1) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         expected = "cannot be sent to green, and no request goes there: HTTPRoute .* was changed and the controller"
         with pytest.raises(PlatformError, match=expected):
-            reroute(place.backend, Routes(GREEN))
-        assert place.backend.traffic() == Routes(BLUE)
+            reroute(place.backend, Traffic(GREEN))
+        assert place.backend.traffic() == Traffic(BLUE)
         place.backend.stop(GREEN)  # nothing is routed there, by what the gateway's pods have
     assert traffic.failures == []
     wait_until(lambda: not place.backend.objection(), "the controller has caught up", 60)
     start(place, GREEN, "2")
-    reroute(place.backend, Routes(GREEN))
+    reroute(place.backend, Traffic(GREEN))
     assert place.predict()["model_version"] == "2"
 
 

@@ -25,7 +25,7 @@ from tests.cluster.tasks import at_work, running, task
 from tests.conftest import wait_until
 from tests.infra.local.conftest import Place
 from tests.infra.local.test_release import release
-from tests.infra.local.traffic import Traffic
+from tests.infra.local.traffic import OngoingRequests
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Installation
@@ -70,7 +70,7 @@ def test_a_release_in_whose_middle_the_cluster_is_away_loses_no_request_and_is_d
     release(place, "1")
     spec = place.pipeline.release.model_copy(update={"bake_seconds": BAKE_SECONDS})
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
-    with Traffic(place) as traffic, ThreadPoolExecutor(1) as thread:
+    with OngoingRequests(place) as traffic, ThreadPoolExecutor(1) as thread:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         number = executor.begin("2", "first").number
         under_way = thread.submit(executor.run, number)
@@ -128,7 +128,7 @@ def away(outage: str, way: CutOff) -> Away:
     return lambda: kit.without(outage)
 
 
-def hold_out(traffic: Traffic) -> None:
+def hold_out(traffic: OngoingRequests) -> None:
     """Wait while callers are answered as before."""
     ends = time.monotonic() + AWAY_SECONDS
     before = sum(traffic.versions.values())

@@ -15,6 +15,7 @@ from jobs.models.files import Untrusted
 from tests.known_versions import by_hand
 from tidewheel.cli.app import app
 from tidewheel.errors import ExitCode
+from tidewheel.ledger.audit import Act, entries
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def test_a_judged_version_is_adopted_as_the_lake_records_it_and_scores_again(
     assert adopted.figures == {"adopted": 1, "left_out": 0}
     assert facts(parcels) == before
     assert registry.trained_version(parcels.settings, parcels.name, "1").adopted_by == "anna@desk"
+    [entry] = [entry for entry in entries(parcels.ledger, parcels.name) if entry.kind == Act.ADOPTION]
+    assert (entry.subject, entry.actor) == ("version 1", "anna@desk")
     assert run_job(parcels, "score", LAST, "night").figures["rows"] == 120
     with pytest.raises(Untrusted):
         registry.trained_version(parcels.settings, parcels.name, "2")

@@ -112,7 +112,7 @@ def test_rows_go_from_lake_and_request_log_and_the_audit_log_names_no_key(
     assert verify(parcels.ledger).findings == ()
     told = capsys.readouterr().out
     assert "4 rows of the key" in told
-    assert "features: 1 rows in 1 published batches" in told
+    assert "features: 1 row in 1 published batch," in told
     assert "What the source still has comes back" in told
 
 
@@ -210,7 +210,7 @@ def test_texts_and_entries_that_name_the_key_are_named(
 
     told = capsys.readouterr().out
     assert f"Texts that name the key; look at them, and delete what may go (1): {parcels.name}/runs/night" in told
-    assert "1 entries of the audit log name the key in their sentence; they cannot be changed" in told
+    assert "1 entry of the audit log cannot be changed, though the key is in what is said there" in told
 
 
 @pytest.mark.parametrize(

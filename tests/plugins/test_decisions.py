@@ -23,7 +23,7 @@ Context = Callable[..., dict[str, Any]]
 DAYS = Asset("orders.features", "tidewheel://orders/features")
 
 
-class Event:
+class OutgoingEvent:
     """Stands for the accessor of an asset's outgoing event."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ def verdict(project: Project) -> Callable[..., None]:
 
 
 def announce(context: dict[str, Any], partition: str) -> list[str]:
-    events: dict[Asset, Event] = defaultdict(Event)
+    events: dict[Asset, OutgoingEvent] = defaultdict(OutgoingEvent)
     task = AnnouncePartition(task_id="announce", asset=DAYS, partition=partition)
     task.execute(context | {"outlet_events": events})
     return events[DAYS].days
@@ -92,7 +92,7 @@ def publish(lake: Lake, dataset: str, partition: str, value: int, inputs: dict[s
 def announce_features(project: Project, context: dict[str, Any], partition: str) -> list[str]:
     pipeline = load_pipeline(project.folder / "dags" / "orders.yaml")
     pipeline = pipeline.model_copy(update={"features": pipeline.features.model_copy(update={"look_back_days": 4})})
-    events: dict[Asset, Event] = defaultdict(Event)
+    events: dict[Asset, OutgoingEvent] = defaultdict(OutgoingEvent)
     task = AnnounceFeatures(task_id="announce", asset=DAYS, partition=partition, pipeline=pipeline)
     task.execute(context | {"outlet_events": events})
     return events[DAYS].days

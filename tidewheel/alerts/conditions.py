@@ -16,6 +16,7 @@ from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Outcome
+from tidewheel.quantities import quantity
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
 from tidewheel.spec.groups import group_name
 
@@ -175,7 +176,7 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
             Event.LABELS_LATE,
             "",
             f"The newest day with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
-            f"labels come {pipeline.labels.delay_days} days after their day.",
+            f"labels come {quantity(pipeline.labels.delay_days, 'day')} after their day.",
             "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
             "learns from those days.",
             "monitoring",
@@ -184,14 +185,13 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
 
 def _people(facts: Facts) -> Iterator[Found]:
     if version := facts.waiting_version:
-        name = facts.pipeline.name
+        name, patience = facts.pipeline.name, quantity(facts.pipeline.gate.approval_timeout_hours, "hour")
         yield (
             Event.APPROVAL_WAITING,
             f"version {version}",
             f"Version {version} has passed the gate and waits for an approval.",
             f"Answer in Airflow (Required actions), or by `tidewheel approve {name} --version {version} --reason …` or "
-            f"`tidewheel reject …`. Without an answer in {facts.pipeline.gate.approval_timeout_hours:g} hours it is "
-            "rejected.",
+            f"`tidewheel reject …`. Without an answer in {patience} it is rejected.",
             "training",
         )
 

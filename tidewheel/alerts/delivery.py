@@ -14,6 +14,7 @@ from tidewheel.alerts.channels import send, takes_chart, url_of
 from tidewheel.alerts.messages import digest
 from tidewheel.errors import LedgerError, TidewheelError
 from tidewheel.ledger.alerts import RESOLVED, AlertLog
+from tidewheel.quantities import quantity
 from tidewheel.spec.alerts import SEVERITIES
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class Delivery:
             return True
         attempts = parcel.attempts + 1
         self._log.put_off(parcel.ids, refused, now + pause(attempts), attempts)
-        log.warning("%s has not taken %d messages (attempt %d): %s", channel, len(parcel.ids), attempts, refused)
+        messages = quantity(len(parcel.ids), "message")
+        log.warning("%s has not taken %s (attempt %d): %s", channel, messages, attempts, refused)
         return False
 
 

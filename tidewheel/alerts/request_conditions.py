@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tidewheel.quantities import quantity
 from tidewheel.spec.alerts import Event
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def request_events(pipeline: str, verdict: VerdictRow | None) -> Iterator[Found]
             Event.SKEW,
             "",
             f"On {day} callers sent other values than the night computed for the same rows: {_named(shares)} of "
-            f"{inputs['compared_rows']:,} rows.",
+            f"{quantity(inputs['compared_rows'], 'row')}.",
             "Compare the callers' code with the transform, column by column: unit, rounding, time zone, nulls; "
             "the model has learned from what the night computes.",
             "monitoring",

@@ -16,6 +16,7 @@ from tidewheel.alerts.facts import in_utc
 from tidewheel.errors import TidewheelError, UsageError, did_you_mean
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.alerts import AlertLog
+from tidewheel.quantities import quantity
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 from tidewheel.spec.load import declared_pipelines
@@ -80,7 +81,7 @@ def list_(
     for address, (count, error) in log.waiting().items():
         if addresses is None or address in addresses:
             why = f": {escape(error)}" if error else ""
-            console.print(f"[yellow]waiting[/] {count} messages for the channel in {escape(address)}{why}")
+            console.print(f"[yellow]waiting[/] {quantity(count, 'message')} for the channel in {escape(address)}{why}")
 
 
 @alerts.command()

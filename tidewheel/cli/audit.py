@@ -19,6 +19,7 @@ from tidewheel.errors import ExitCode, UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.audit import entries
 from tidewheel.ledger.verification import SHORTEST_HEAD, verify
+from tidewheel.quantities import quantity
 from tidewheel.settings import load_settings
 
 if TYPE_CHECKING:
@@ -93,15 +94,16 @@ def _print(verified: Verification, head: str) -> None:
         typer.secho(finding, fg="red", err=True)
     if verified.findings:
         typer.secho(
-            f"The log was changed: {len(verified.findings)} findings. Decisions after the first of them cannot be "
-            "relied on; compare the ledger with its newest good backup.",
+            f"The log was changed: {quantity(len(verified.findings), 'finding')}. Decisions after the first of them "
+            "cannot be relied on; compare the ledger with its newest good backup.",
             bold=True,
             err=True,
         )
         return
     noted = f", and holds {head[:SHORTEST_HEAD]}" if head else ""
     since = f" since {verified.begun:%Y-%m-%d}" if verified.begun else ""
-    typer.echo(f"The log is whole: {verified.entries:,} entries{since}{noted}. Its head, to be noted elsewhere:")
+    entries_there = quantity(verified.entries, "entry", "entries")
+    typer.echo(f"The log is whole: {entries_there}{since}{noted}. Its head, to be noted elsewhere:")
     typer.echo(verified.head)
 
 

@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 
+from tidewheel.cli.removals import note_removal
 from tidewheel.errors import LedgerError, SettingsError
+from tidewheel.quantities import quantity
 from tidewheel.settings import Settings, load_settings
 from tidewheel.unused import (
     bento_pipelines,
@@ -44,7 +46,7 @@ def gc(
     gc`.
     """
     settings, now = load_settings(), datetime.now(UTC)
-    before, unused = now - timedelta(days=keep_days), f"unused for {keep_days:g} days"
+    before, unused = now - timedelta(days=keep_days), f"unused for {quantity(keep_days, 'day')}"
     sweep = _Sweep(settings, dry_run)
     sweep.take(f"downloaded models, {unused}", unused_models(settings, before))
     sweep.take(f"results of replays, {unused}", unused_replays(settings, before))
@@ -58,15 +60,17 @@ class _Sweep:
     """Removes things, or names them, and tells how much that was."""
 
     def __init__(self, settings: Settings, dry_run: bool) -> None:
-        self._home, self._dry_run, self._total = settings.home, dry_run, 0
+        self._settings, self._home, self._dry_run, self._total = settings, settings.home, dry_run, 0
         self._done = "would remove" if dry_run else "removed"
         self.console = Console(highlight=False, soft_wrap=True)
 
-    def take(self, what: str, found: Sequence[Unused]) -> None:
+    def take(self, what: str, found: Sequence[Unused], pipeline: str = "") -> None:
+        paths = [str(each.path.relative_to(self._home)) for each in found]
         if self._dry_run:
-            for each in found:
-                path = each.path.relative_to(self._home)
+            for path, each in zip(paths, found, strict=True):
                 self.console.print(f"{path}  {decimal(each.bytes)}  {each.used:%Y-%m-%d}", markup=False)
+        elif unnoted := note_removal(self._settings, pipeline, what, paths):
+            self.console.print(f"{what}: {unnoted}", markup=False)
         gone = found if self._dry_run else remove(found)
         size = sum(each.bytes for each in gone)
         self._total += size
@@ -87,7 +91,7 @@ def _take_bentos(sweep: _Sweep, settings: Settings, pipeline: str, before: datet
     try:
         releases = Releases(Ledger.open(settings, patience_seconds=0))
         with releases.exclusively(pipeline, 0):
-            sweep.take(what, unused_bentos(settings, pipeline, before, _needed(settings, releases, pipeline)))
+            sweep.take(what, unused_bentos(settings, pipeline, before, _needed(settings, releases, pipeline)), pipeline)
     except (LedgerError, SettingsError) as error:
         sweep.console.print(f"{what}: left alone: {error}", markup=False)
 

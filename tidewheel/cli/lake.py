@@ -9,10 +9,13 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 
+from tidewheel.cli.removals import note_removal
+from tidewheel.quantities import quantity
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
 GROUP = "Platform"
+WHAT = "files of the lake that no manifest names"
 
 lake = typer.Typer(name="lake", help="The file store below the lake.", no_args_is_help=True)
 
@@ -50,7 +53,10 @@ def gc(
         for file in found:
             console.print(f"{file.path}  {decimal(file.bytes)}  {file.modified:%Y-%m-%d}", markup=False)
     else:
+        if unnoted := note_removal(settings, name, WHAT, [file.path for file in found]):
+            console.print(f"{name}: {unnoted}", markup=False)
         remove_litter(opened, found)
     done = "would remove" if dry_run else "removed"
     size = decimal(sum(file.bytes for file in found))
-    console.print(f"{name}: {done} {len(found)} files ({size}) that no manifest names, older than {keep_days:g} days")
+    files, days = quantity(len(found), "file"), quantity(keep_days, "day")
+    console.print(f"{name}: {done} {files} ({size}) that no manifest names, older than {days}")

@@ -11,6 +11,7 @@ from rich.filesize import decimal
 
 from tidewheel.cli.job_process import run_job
 from tidewheel.errors import ReleaseError, UsageError, did_you_mean
+from tidewheel.quantities import quantity
 from tidewheel.settings import load_settings
 from tidewheel.spec import pipeline_files
 
@@ -53,7 +54,7 @@ def retire(
             typer.confirm(question, abort=True)
     _retirement(settings, name, console).retire(delete_data=delete_data, delete_models=delete_models)
     left = [] if delete_data else [f"{decimal(found.lake_bytes)} of data in the lake"]
-    left += [] if delete_models else [f"{len(found.versions)} model versions in MLflow"]
+    left += [] if delete_models else [f"{quantity(len(found.versions), 'model version')} in MLflow"]
     console.print(f"{name} is retired. Left: {', '.join([*left, 'its verdicts in the ledger, its code and suites'])}")
 
 
@@ -114,10 +115,12 @@ def _questions(found: Traces, *, delete_data: bool, delete_models: bool) -> list
     files = " and ".join(f"dags/{file.name}" for file in found.files) or "it has no file in dags/"
     asked = [f"Retire {name}: {serves}; {files} and its DAGs go. Go on?"]
     if delete_data:
-        size = f"{decimal(found.lake_bytes)} with {found.days} days of features"
+        size = f"{decimal(found.lake_bytes)} with {quantity(found.days, 'day')} of features"
         logged = f"{decimal(found.request_bytes)} of logged requests"
         asked.append(f"Delete all data of {name} for good: {size} in the lake, {logged}. Go on?")
     if delete_models:
         versions = ", ".join(found.versions) or "none"
-        asked.append(f"Delete all {len(found.versions)} model versions of {name} for good ({versions}). Go on?")
+        asked.append(
+            f"Delete all {quantity(len(found.versions), 'model version')} of {name} for good ({versions}). Go on?"
+        )
     return asked

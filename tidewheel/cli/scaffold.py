@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tidewheel.errors import UsageError
+from tidewheel.quantities import quantity
 from tidewheel.settings import load_settings
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ def _print_sample(console: Console, found: Brought) -> None:
 
     sample, profile, decided = found.sample, found.profile, found.decided
     rows = sum(profile.rows.values())
-    console.print(f"[bold]{escape(sample.origin)}[/]: {rows:,} rows of {len(profile.rows)} days, {profile.days}")
+    size = f"{quantity(rows, 'row')} of {quantity(len(profile.rows), 'day')}"
+    console.print(f"[bold]{escape(sample.origin)}[/]: {size}, {profile.days}")
     if sample.left_out:
         console.print(f"{sample.left_out} older files were not looked at.")
     roles = dict.fromkeys(decided.key, "key") | {decided.event_time: "event time", decided.label: "label"}
@@ -184,7 +186,7 @@ def _print_sample(console: Console, found: Brought) -> None:
         shown.add_row(escape(column.name), escape(column.words), escape(roles.get(column.name, left_out)))
     console.print(shown)
     if len(profile.columns) > SHOWN:
-        console.print(f"and {len(profile.columns) - SHOWN} more columns")
+        console.print(f"and {quantity(len(profile.columns) - SHOWN, 'more column')}")
     values = {
         "key": ", ".join(decided.key),
         "event-time": decided.event_time,

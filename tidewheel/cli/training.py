@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from tidewheel.cli.job_process import run_job
 from tidewheel.errors import ExitCode
+from tidewheel.quantities import quantity
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
@@ -60,7 +61,7 @@ def _show(found: dict[str, Any]) -> None:
         learned = "learned" if each["learned"] else "not learned"
         apart = "" if found["same"] else f", apart by {each['difference']:.3g}"
         console.print(f"  {each['model']}: {each['rows']:,} {each['what']} ({learned}{apart})")
-    console.print(f"trained again on {found['rows']:,} rows, each batch by its hash")
+    console.print(f"trained again on {quantity(found['rows'], 'row')}, each batch by its hash")
     for key, title in (("differences", "not as it was"), ("notes", "note")):
         for sentence in found[key]:
             console.print(f"  {title}: {escape(sentence)}")

@@ -8,13 +8,14 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from tidewheel.demo.follow import Follower
-from tidewheel.demo.traffic import Traffic, TrafficReport
+from tidewheel.demo.traffic import RequestStream, TrafficReport
 from tidewheel.errors import LakeError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.quantities import quantity
 from tidewheel.release.stages import PLAN
 from tidewheel.runs import JobRecord, read_record
 from tidewheel.spec import find_pipeline
@@ -160,16 +161,16 @@ class Demo:
             self.display.say(self._judged(SECOND).sentence)
             return
         url = f"{self.settings.require('endpoint_url').rstrip('/')}/{PIPELINE}/predict"
-        with Traffic(url, self.request_rows(), REQUESTS_PER_SECOND) as report:
+        with RequestStream(url, self.request_rows(), REQUESTS_PER_SECOND) as report:
             self._train(SECOND, as_of=NIGHTS.last, reason="the demo asks for a retraining")
             self._released(SECOND)
         self.traffic = report
         self.display.say(
-            f"{report.sent:,} requests meanwhile, {report.failed or 'none'} failed "
+            f"{quantity(report.sent, 'request')} meanwhile, {report.failed or 'none'} failed "
             f"(p50 {report.percentile(50):.1f} ms, p99 {report.percentile(99):.1f} ms)"
         )
         for failure, count in report.failures.most_common(3):
-            self.display.warn(f"{count} times: {failure}")
+            self.display.warn(f"{quantity(count, 'time')}: {failure}")
 
     def request_rows(self, count: int = 50) -> list[dict[str, object]]:
         """Real rows of the last night, as the endpoint takes them."""

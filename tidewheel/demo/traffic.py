@@ -37,7 +37,7 @@ class TrafficReport:
         return quantiles(self.milliseconds, n=100, method="inclusive")[percent - 1]
 
 
-class Traffic:
+class RequestStream:
     """Sends rows to an endpoint, half over one kept connection and half over a fresh one each, until it is left.
 
     Args:

@@ -34,6 +34,8 @@ class Act(StrEnum):
     RENAMING = "renaming"
     RETIREMENT = "retirement"
     ERASURE = "erasure"
+    ADOPTION = "adoption"
+    REMOVAL = "removal"
     ALERT = "alert"
     CHAIN = "chain"
 

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.alone import one_at_a_time
-from tidewheel.ledger.audit import Act, append
+from tidewheel.ledger.audit import Act, append, version_act
 from tidewheel.ledger.chain import Entry, record_hash
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
@@ -61,6 +61,10 @@ class Models:
         """Keep a model whose files are uploaded; its version may be given later."""
         with self.ledger.session() as session:
             session.add(row)
+            if row.adopted_by:
+                sentence = f"version {row.version} is taken into the ledger, with its files as MLflow has them now"
+                named = row.pipeline, row.version or "", "adopted", sentence
+                append(session, version_act(Act.ADOPTION, *named, row.adopted_by, row.run_id))
         return row
 
     @idempotent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 
 from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.ledger import Ledger
@@ -22,6 +22,26 @@ if TYPE_CHECKING:
 
 RETURNED = Outcome.ROLLED_BACK
 """Outcome of one whose predecessor took its place again, by itself or by hand."""
+
+
+class RunningProbation(NamedTuple):
+    """A version on probation, and how many labelled days have judged it so far.
+
+    Attributes:
+        version: that serves.
+        predecessor: whose place it took.
+        as_of: the day that its training looked back from, YYYY-MM-DD: the days after it are judged.
+        days: how many of them have labels.
+        loss: mean of its loss over these days; None before the first.
+        predecessor_loss: likewise.
+    """
+
+    version: str
+    predecessor: str
+    as_of: str
+    days: int
+    loss: float | None
+    predecessor_loss: float | None
 
 
 class Probations:
@@ -86,20 +106,37 @@ class Probations:
     @idempotent
     def days(self, pipeline: str, version: str, predecessor: str) -> list[PairedDay]:
         """How two versions compare, oldest day first."""
-        query = (
-            select(PairedDayRow)
-            .where(
-                PairedDayRow.pipeline == pipeline,
-                PairedDayRow.version == version,
-                PairedDayRow.predecessor == predecessor,
-            )
-            .order_by(PairedDayRow.day)
-        )
         with self.ledger.session() as session:
-            return [
-                PairedDay(date.fromisoformat(row.day), row.rows, row.loss, row.predecessor_loss, row.row_error)
-                for row in session.scalars(query)
-            ]
+            return paired_days(session, pipeline, version, predecessor)
+
+
+def paired_days(session: Session, pipeline: str, version: str, predecessor: str) -> list[PairedDay]:
+    """How two versions compare, oldest day first."""
+    pair = PairedDayRow.version == version, PairedDayRow.predecessor == predecessor
+    query = select(PairedDayRow).where(PairedDayRow.pipeline == pipeline, *pair).order_by(PairedDayRow.day)
+    return [
+        PairedDay(date.fromisoformat(row.day), row.rows, row.loss, row.predecessor_loss, row.row_error)
+        for row in session.scalars(query)
+    ]
+
+
+def running_probations(session: Session) -> dict[str, RunningProbation]:
+    """Versions that are on probation, by pipeline."""
+    same = and_(
+        PairedDayRow.pipeline == ProbationRow.pipeline,
+        PairedDayRow.version == ProbationRow.version,
+        PairedDayRow.predecessor == ProbationRow.predecessor,
+        PairedDayRow.day > ProbationRow.as_of,
+    )
+    row = ProbationRow.pipeline, ProbationRow.version, ProbationRow.predecessor, ProbationRow.as_of
+    losses = func.avg(PairedDayRow.loss), func.avg(PairedDayRow.predecessor_loss)
+    query = (
+        select(*row, func.count(PairedDayRow.day), *losses)
+        .outerjoin(PairedDayRow, same)
+        .where(ProbationRow.closed_at.is_(None))
+        .group_by(*row)
+    )
+    return {name: RunningProbation(*facts) for name, *facts in session.execute(query)}
 
 
 def _open(session: Session, pipeline: str) -> ProbationRow | None:

@@ -25,6 +25,7 @@ from tidewheel.policies.gate_measurement import (
 )
 from tidewheel.policies.gate_slices import SlicePolicy
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.quantities import quantity
 
 __all__ = [
     "NAMES", "Comparison", "FairnessRule", "Footprint", "GateMeasurement", "GatePolicy", "GroupGap", "SliceComparison",
@@ -81,7 +82,7 @@ class GatePolicy:
             passed, refused (with every rule that was broken), or inconclusive (the champion stays). A broken rule
             weighs more than one that could not be judged.
         """
-        on = f"on {measured.rows:,} rows of {measured.days} day{'s' if measured.days != 1 else ''}"
+        on = f"on {quantity(measured.rows, 'row')} of {quantity(measured.days, 'day')}"
         on += " that it has learned from" if self.learned else ""
         if unusable := self._unusable(measured, on):
             return self._verdict(measured, Outcome.INCONCLUSIVE, f"inconclusive: {unusable}")
@@ -107,10 +108,11 @@ class GatePolicy:
     def _unusable(self, measured: GateMeasurement, on: str) -> str:
         """Why these rows cannot judge anything; empty where they can."""
         if measured.days < self.minimum_days:
-            return f"only {measured.days} days to compare on, {self.minimum_days} are needed; the champion stays"
+            days = quantity(measured.days, "day")
+            return f"only {days} to compare on, {self.minimum_days} are needed; the champion stays"
         if self.maximum_holdout_uses is not None and measured.holdout_uses >= self.maximum_holdout_uses:
             return (
-                f"these days have judged {measured.holdout_uses} challengers before, and "
+                f"these days have judged {quantity(measured.holdout_uses, 'challenger')} before, and "
                 f"{self.maximum_holdout_uses} are allowed; the champion stays until there are newer days"
             )
         names = sorted({self.metric, *self.floors, *self.ceilings})
@@ -196,7 +198,7 @@ class GatePolicy:
                 yield Finding(
                     Outcome.REFUSED,
                     f"is worse where {part.name} ({NAMES[self.metric]} {part.challenger:.4f} against "
-                    f"{part.champion:.4f} on {part.rows:,} rows, {policy.margin:.0%} is allowed)",
+                    f"{part.champion:.4f} on {quantity(part.rows, 'row')}, {policy.margin:.0%} is allowed)",
                 )
         undecided = [part for part in slices if judged[part.name] is Outcome.INCONCLUSIVE]
         if undecided and policy.undecided_holds:
@@ -264,7 +266,7 @@ class GatePolicy:
 
 def _slices(parts: Sequence[SliceComparison]) -> str:
     more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
-    return _listed(f"{part.name} ({part.rows:,} rows)" for part in parts[:NAMED]) + more
+    return _listed(f"{part.name} ({quantity(part.rows, 'row')})" for part in parts[:NAMED]) + more
 
 
 def _plain(found: SliceComparison | GroupGap | Unsteady) -> dict[str, object]:

@@ -19,6 +19,7 @@ from itertools import pairwise
 from statistics import NormalDist, fmean
 
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.quantities import quantity
 
 GAIN_CONFIDENCE = 0.975
 """One-sided, of the far end of what a version may save."""
@@ -26,6 +27,8 @@ LEAST_FREEDOM = 3
 """Degrees of freedom of the scale below which nothing is decided: nobody knows then how far the days differ."""
 PER_DIFFERENCE = 2 / 3
 """Degrees of freedom of a mean square of successive differences, for each of them (von Neumann, 1941)."""
+FARTHEST_END, END_STEPS = 100.0, 40
+"""How far an end of the interval is looked for, in standard deviations of a day, and by how many bisections."""
 MIXING_DAYS = 0.25
 """Days at which the test is sharpest: the variance of the mixture is that of one over so many days."""
 
@@ -141,9 +144,13 @@ class ProbationPolicy:
         pair = f"version {measured.version} against version {measured.predecessor}"
         if day := self._abrupt(measured.days, found):
             share = day.difference / abs(day.predecessor_loss)
-            words = f"{pair}: {share:+.0%} loss on {day.day} ({day.rows:,} rows), beyond what days differ by"
+            words = f"{pair}: {share:+.0%} loss on {day.day} ({quantity(day.rows, 'row')}), beyond what days differ by"
             return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
-        said = f"{pair}: {_share(found):+.1%} loss over {_days(found.days)}" if found.days else f"{pair}: no labels yet"
+        said = (
+            f"{pair}: {_share(found):+.1%} loss over {quantity(found.days, 'day')}"
+            if found.days
+            else f"{pair}: no labels yet"
+        )
         if self._worse(measured.days, found):
             return self._verdict(measured, found, Outcome.ROLLED_BACK, f"{said}, worse by more than {self.margin:.0%}")
         if found.days >= self.minimum_days and self._no_worse(measured.days, found):
@@ -162,14 +169,45 @@ class ProbationPolicy:
         return day if day.difference > max(beyond, self.abrupt * abs(day.predecessor_loss)) else None
 
     def _worse(self, days: Sequence[PairedDay], found: Evidence) -> bool:
-        return found.known and self._e_value(days, found, 1) >= 1 / self.level
+        return found.known and self._e_value(days, found, 1, self.margin) >= 1 / self.level
 
     def _no_worse(self, days: Sequence[PairedDay], found: Evidence) -> bool:
-        return found.known and self._e_value(days, found, -1) >= 1 / self.level
+        return found.known and self._e_value(days, found, -1, self.tolerance) >= 1 / self.level
 
-    def _e_value(self, days: Sequence[PairedDay], found: Evidence, side: int) -> float:
-        """Evidence that the difference is beyond the margin (side 1), or below the tolerance (side -1)."""
-        bound = self.margin if side > 0 else self.tolerance
+    def interval(self, measured: ProbationMeasurement) -> tuple[float, float]:
+        """By how much the version may be worse than its predecessor, as shares of the predecessor's loss.
+
+        It holds what the test has not excluded at `level` on each side, and may be looked at every night: the
+        predecessor returns where all of it lies above `margin`, and probation ends early where all of it lies below
+        `tolerance`.
+
+        Args:
+            measured: losses of both versions on the same rows.
+
+        Returns:
+            Its ends; infinite where the days exclude nothing yet.
+        """
+        found = evidence(measured)
+        if not found.known or not found.predecessor_loss:
+            return -math.inf, math.inf
+        return self._end(measured.days, found, 1), self._end(measured.days, found, -1)
+
+    def _end(self, days: Sequence[PairedDay], found: Evidence, side: int) -> float:
+        """The largest share (side 1) or the smallest (side -1) that the test excludes by the days."""
+        far = side * FARTHEST_END * found.scale / abs(found.predecessor_loss)
+        excluded, possible = _share(found) - far, _share(found) + far
+        if self._e_value(days, found, side, excluded) < 1 / self.level:
+            return -side * math.inf
+        for _ in range(END_STEPS):
+            share = (excluded + possible) / 2
+            if self._e_value(days, found, side, share) >= 1 / self.level:
+                excluded = share
+            else:
+                possible = share
+        return excluded
+
+    def _e_value(self, days: Sequence[PairedDay], found: Evidence, side: int, bound: float) -> float:
+        """Evidence that the difference is beyond a share of the predecessor's loss (side 1), or below it (side -1)."""
         total = 0.0
         for day in days:
             scale = max(found.scale, day.row_error)
@@ -189,7 +227,7 @@ class ProbationPolicy:
         if found.days:
             inputs |= {"difference": found.difference, "predecessor_loss": found.predecessor_loss}
         if found.known:
-            inputs |= {"day_deviation": found.scale, "evidence": self._e_value(measured.days, found, 1)}
+            inputs |= {"day_deviation": found.scale, "evidence": self._e_value(measured.days, found, 1, self.margin)}
         return Verdict(Kind.PROBATION, outcome, f"{outcome.words}: {words}", inputs, dict(vars(self)))
 
 
@@ -228,10 +266,6 @@ def _normal(t: float, freedom: float) -> float:
 
 def _share(found: Evidence) -> float:
     return found.difference / abs(found.predecessor_loss) if found.predecessor_loss else math.nan
-
-
-def _days(count: int) -> str:
-    return f"{count} day{'s' if count != 1 else ''}"
 
 
 def best_gain(measured: ProbationMeasurement) -> float | None:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from statistics import fmean, stdev
 
 from tidewheel.policies.trigger_facts import Mean, TriggerMeasurement, losses_beyond_expectation
-from tidewheel.policies.trigger_reasons import Seen, in_days
+from tidewheel.policies.trigger_reasons import Seen
+from tidewheel.quantities import quantity
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,7 @@ class Fall:
         sure = min(Mean(rise, error, len(excess)).surety for rise in rises)
         if min(rises) < self.minimum_excess * level or sure < self.t:
             return None
-        words = f"{self.loss} rose by {min(rises):.3f} on each of the last {in_days(self.days)}, from {level:.3f}"
+        words = (
+            f"{self.loss} rose by {min(rises):.3f} on each of the last {quantity(self.days, 'day')}, from {level:.3f}"
+        )
         return Seen(True, f"something is badly wrong ({words})")

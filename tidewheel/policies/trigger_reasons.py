@@ -17,6 +17,7 @@ from tidewheel.policies.trigger_facts import (
     mean_over_days,
 )
 from tidewheel.policies.trigger_patience import USUAL, Patience
+from tidewheel.quantities import quantity
 
 LOSS_NAMES = {"classification": "log-loss", "regression": "squared error"}
 
@@ -69,7 +70,7 @@ class FirstModel:
         if measured.champion_version is not None:
             return None
         rows = measured.known_rows + measured.new_rows
-        words = f"no champion yet, and {rows:,} labelled rows to train on ({self.minimum_rows:,} are needed)"
+        words = f"no champion yet, and {quantity(rows, 'labelled row')} to train on ({self.minimum_rows:,} are needed)"
         return Seen(rows >= self.minimum_rows, words)
 
 
@@ -167,7 +168,7 @@ class DataAmount:
         if self.growth is None or known == 0:
             return Seen(False, f"{new:,} new labelled rows")
         share, enough = new / known, self.growth * self.patience.factor(measured)
-        words = f"{share:.0%} more labelled data ({new:,} rows on {known:,}; {enough:.0%} is enough)"
+        words = f"{share:.0%} more labelled data ({quantity(new, 'row')} on {known:,}; {enough:.0%} is enough)"
         return Seen(share >= enough, words)
 
 
@@ -198,7 +199,7 @@ class Performance:
         excess = excess_loss(days)
         found = f"excess {self.loss} {excess.value:+.3f}"
         if excess.days < self.minimum_days:
-            return Seen(False, f"{found} over {in_days(excess.days)}, {self.minimum_days} are needed")
+            return Seen(False, f"{found} over {quantity(excess.days, 'day')}, {self.minimum_days} are needed")
         expected = mean_over_days([q.expected_loss or 0.0 for q in days], [q.rows for q in days]).value
         fell = excess.value >= self.minimum_excess * expected and excess.surety >= self.t
         words = f"{found}, {_sure(excess)}"
@@ -239,7 +240,9 @@ class ConceptDrift:
             return None
         found = bias(days)
         if found.days < self.minimum_days:
-            return Seen(False, f"bias {found.value:+.3f} over {in_days(found.days)}, {self.minimum_days} are needed")
+            return Seen(
+                False, f"bias {found.value:+.3f} over {quantity(found.days, 'day')}, {self.minimum_days} are needed"
+            )
         changed = self._regret_share(days, found.value) >= self.minimum_regret and abs(found.surety) >= self.t
         words = f"bias {found.value:+.3f}, {_sure(found)}"
         return Seen(changed, f"labels are not what is predicted ({words})" if changed else words)
@@ -283,10 +286,5 @@ def _last_judged(measured: TriggerMeasurement) -> date | None:
     return max(days, default=None)
 
 
-def in_days(count: int) -> str:
-    """A number of days in words."""
-    return f"{count} day{'s' if count != 1 else ''}"
-
-
 def _sure(mean: Mean) -> str:
-    return f"t {mean.t:.1f} over {in_days(mean.days)}, as sure as {mean.surety:.1f} over many"
+    return f"t {mean.t:.1f} over {quantity(mean.days, 'day')}, as sure as {mean.surety:.1f} over many"

@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Protocol
 
 from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement
+from tidewheel.quantities import quantity
 
 
 class Role(StrEnum):
@@ -189,10 +190,11 @@ class Budget:
         if missing <= 0:
             return None
         wait = math.ceil(missing * self.days / self.fits)
+        each = quantity(self.days / self.fits, "day")
         left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
         return (
-            f"the budget is used up (one fit in {self.days / self.fits:g} days, at most {self.burst} saved{left}): "
-            f"the next in {wait} day{'s' if wait != 1 else ''}"
+            f"the budget is used up (one fit in {each}, at most {self.burst} saved{left}): "
+            f"the next in {quantity(wait, 'day')}"
         )
 
     def saved(self, measured: TriggerMeasurement) -> Fraction:

@@ -21,6 +21,7 @@ from tidewheel.errors import PlatformError, ReleaseError, SettingsError, UsageEr
 from tidewheel.lake import Lake
 from tidewheel.ledger.renaming import has_rows, rename_rows
 from tidewheel.project import with_package_renamed
+from tidewheel.quantities import quantity
 from tidewheel.release.traffic import Gone
 from tidewheel.retirement.mlflow_models import MlflowModels
 from tidewheel.retirement.retire import PURPOSES
@@ -71,7 +72,7 @@ class Rename:
         own_code = self._rename_code()
         self._rename_lake()
         told = self.leaving.told
-        told(f"{rename_rows(self.leaving.releases.ledger, self.old, self.new)} rows of the ledger renamed")
+        told(f"{quantity(rename_rows(self.leaving.releases.ledger, self.old, self.new), 'row')} of the ledger renamed")
         MlflowModels(self.settings).rename(self.old, self.new)
         told("model and experiment renamed in MLflow")
         for cache in (self.settings.model_cache, self.settings.replay_cache):

@@ -16,6 +16,7 @@ from tidewheel.ledger.audit import Act, note
 from tidewheel.ledger.chain import Entry
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Status
+from tidewheel.quantities import quantity
 from tidewheel.release.rerouting import await_traffic, drain
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Gone, Traffic
@@ -121,7 +122,7 @@ class Retirement:
             self.told(f"runs that are under way end by themselves: {error}")
             return
         if ended:
-            self.told(f"{ended} runs in Airflow ended")
+            self.told(f"{quantity(ended, 'run')} in Airflow ended")
 
     def _note(self, *, delete_data: bool, delete_models: bool) -> None:
         goes = ["its data are to be deleted"] if delete_data else []

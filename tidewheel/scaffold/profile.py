@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from tidewheel.errors import UsageError
+from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +59,7 @@ class Column:
         elif self.least is not None and self.most is not None:
             parts.append(f"{self.least:g} to {self.most:g}")
         else:
-            parts.append(f"{self.distinct:,} values")
+            parts.append(quantity(self.distinct, "value"))
         return "; ".join(parts)
 
 

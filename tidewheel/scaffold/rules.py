@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
+from tidewheel.quantities import quantity
 from tidewheel.scaffold.profile import Column, Daily
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def suites(
     rows = [*_table(profile), *_keys(profile)]
     features = [profile.columns[name] for name in (*numeric, *categorical) if name in profile.columns]
     others = [c for c in profile.columns.values() if c.name not in (*profile.key, profile.event_time, label.name)]
-    seen = f"Profiled from {profile.days}, {sum(profile.rows.values()):,} rows."
+    seen = f"Profiled from {profile.days}, {quantity(sum(profile.rows.values()), 'row')}."
     made = {
         "raw": (
             "The rows of one day, as they come from the source.",

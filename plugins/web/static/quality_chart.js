@@ -6,9 +6,8 @@
   const below = document.getElementById("excess-chart");
   const readout = document.getElementById("quality-readout");
   const data = JSON.parse(document.getElementById("quality-data").textContent);
-  const DAY = 86400;
+  const { DAY, seconds, colour, faint, axis, time, utc, across, redraw } = charts;
   const LANE = 26; // pixels at the bottom for decisions of the trigger
-  const seconds = (day) => Date.parse(`${day}T00:00:00Z`) / 1000;
   const days = data.days.map(seconds);
   const events = data.events.map((event) => ({ ...event, at: seconds(event.day) }));
   const byDay = Map.groupBy ? Map.groupBy(events, (event) => event.day) : grouped(events);
@@ -18,17 +17,6 @@
     for (const event of all) found.set(event.day, [...(found.get(event.day) || []), event]);
     return found;
   }
-  // Canvas knows no style sheet: colours are read from it at each drawing, light or dark.
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const faint = (name) => `color-mix(in srgb, ${colour(name)} 22%, transparent)`;
-
-  const axis = () => ({ stroke: () => colour("soft"), grid: { stroke: () => colour("line"), width: 1 }, ticks: { show: false } });
-  const time = { ...axis(), values: (u, ticks) => ticks.map((at) => label(at, ticks)) };
-  function label(at, ticks) {
-    const day = new Date(at * 1000).toISOString();
-    return ticks.length > 1 && ticks[1] - ticks[0] >= 27 * DAY ? day.slice(0, 7) : day.slice(5, 10);
-  }
-
   function scale(u, low, high) { // with room for the lane
     const [least, most] = uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true);
     return [least - (most - least) * 0.12, most];
@@ -70,6 +58,18 @@
       draw.lineWidth = 1.5 * ratio;
       draw.stroke();
     };
+    const diamond = (fill, toLeft) => { // below the triangles, since a promotion may be of the same day
+      const size = 5 * ratio;
+      const y = top + 26 * ratio;
+      draw.lineWidth = 1.5 * ratio;
+      draw.beginPath();
+      draw.moveTo(x - size, y);
+      draw.lineTo(x + (toLeft ? size : 0), y - size);
+      draw.lineTo(x + size, toLeft ? y + size : y);
+      if (!toLeft) draw.lineTo(x, y + size);
+      draw.closePath();
+      fill ? draw.fill() : draw.stroke();
+    };
     const text = () => {
       draw.font = `${11 * ratio}px system-ui, sans-serif`;
       draw.textAlign = "left";
@@ -79,6 +79,9 @@
     else if (event.mark === "rolled back") { upright("act", [4, 3]); triangle(false); text(); }
     else if (event.mark === "release failed") { upright("act", [1, 4]); cross(); text(); }
     else if (event.mark === "released") upright("line", []);
+    else if (event.mark === "probation passed") { upright("fine", [1, 4]); diamond(true, false); }
+    else if (event.mark === "predecessor returned") { upright("act", [1, 4]); diamond(true, true); }
+    else if (event.mark === "probation ended") { upright("soft", [1, 4]); diamond(false, false); }
     else {
       const requested = event.mark === "training requested";
       draw.strokeStyle = draw.fillStyle = colour(requested ? "busy" : "soft");
@@ -111,7 +114,7 @@
   const quality = new uPlot({
     width: holder.clientWidth, height: 300, legend: { show: false }, cursor: shared, padding: [12, 12, 0, 0],
     scales: { x: { time: true }, y: { range: scale } },
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
+    tzDate: utc,
     axes: [{ ...time }, { ...axis(), size: 62 }],
     series: [{}, ...lines, { stroke: () => colour("soft"), dash: [4, 4], width: 1.5, points: { show: false } }],
     hooks: {
@@ -127,22 +130,12 @@
 
   const excess = new uPlot({
     width: below.clientWidth, height: 150, legend: { show: false }, cursor: shared, padding: [6, 12, 0, 0],
-    scales: { x: { time: true } }, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
+    scales: { x: { time: true } }, tzDate: utc,
     axes: [{ ...time }, { ...axis(), size: 62 }],
     bands: [{ series: [3, 2], fill: () => faint("v0") }],
     series: [{}, { stroke: () => colour("v0"), width: 1.5, points: { show: false } }, ...[0, 1].map(() => ({ stroke: "transparent", points: { show: false } }))],
     hooks: {
-      draw: [(u) => { // above this line a version loses more than it expected
-        const y = Math.round(u.valToPos(0, "y", true));
-        const { left, top, width, height } = u.bbox;
-        if (y < top || y > top + height) return;
-        u.ctx.strokeStyle = colour("soft");
-        u.ctx.lineWidth = devicePixelRatio;
-        u.ctx.beginPath();
-        u.ctx.moveTo(left, y);
-        u.ctx.lineTo(left + width, y);
-        u.ctx.stroke();
-      }],
+      draw: [(u) => across(u, 0, "soft")], // above this line a version loses more than it expected
     },
   }, [days, data.excess.value, data.excess.low, data.excess.high], below);
   const both = [quality, excess];
@@ -176,5 +169,5 @@
     quality.setSize({ width: holder.clientWidth, height: 300 });
     excess.setSize({ width: below.clientWidth, height: 150 });
   }).observe(holder);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => both.forEach((chart) => chart.redraw()));
+  redraw(both);
 })();

@@ -15,7 +15,7 @@ from jobs.data.request_log import RequestLog
 from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place, answers, released_by
 from tests.infra.local.test_release import release
-from tests.infra.local.traffic import Traffic
+from tests.infra.local.traffic import OngoingRequests
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
@@ -40,7 +40,7 @@ def test_a_version_that_shows_its_illness_to_golden_rows_never_gets_a_request(
 ) -> None:
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, NO_SLOW_ONES))
-    with Traffic(place, kept=1) as traffic, pytest.raises(ReleaseError, match=why.partition(": ")[2]):
+    with OngoingRequests(place, kept=1) as traffic, pytest.raises(ReleaseError, match=why.partition(": ")[2]):
         executor.run(executor.begin(version, "run").number)
     assert traffic.failures == []
     assert set(traffic.versions) == {"1"}
@@ -61,7 +61,7 @@ def test_a_version_whose_illness_only_callers_notice_is_taken_back_in_its_bake(
     release(place, "1")
     budget = NO_SLOW_ONES if version == "slow" else 5000
     executor = place.executor_for(released_by(place.pipeline, budget, **LONG))
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         number = executor.begin(version, "run").number
         with pytest.raises(ReleaseError, match=why):
@@ -88,7 +88,7 @@ def test_a_version_that_scores_all_callers_alike_is_told_by_the_prediction_log(p
 
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, **LONG), scores)
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         with pytest.raises(ReleaseError, match=r"version constant to callers says 0\.5 to all \d+ rows, version 1 0\."):
             executor.run(executor.begin("constant to callers", "run").number)
@@ -101,7 +101,7 @@ def test_a_version_that_scores_all_callers_alike_is_told_by_the_prediction_log(p
 def test_a_slow_version_is_caught_beside_the_old_one(place: Place, strategy: dict[str, object]) -> None:
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, NO_SLOW_ONES, strategy=strategy))
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         with pytest.raises(ReleaseError, match="requests to version slow took longer than"):
             executor.run(executor.begin("slow", "run").number)
@@ -117,7 +117,7 @@ def test_a_good_version_passes_beside_the_old_one_and_gets_all_requests(
 ) -> None:
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, strategy=strategy))
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         executor.run(executor.begin("2", "run").number)
         before = traffic.versions["2"]
         wait_until(lambda: traffic.versions["2"] > before + 20, "version 2 answers")
@@ -145,7 +145,7 @@ def test_a_router_that_is_killed_while_a_version_bakes_comes_back_with_its_route
 def test_an_operator_has_the_old_version_back_at_once(place: Place) -> None:
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, **LONG))
-    with Traffic(place, kept=1) as traffic, ThreadPoolExecutor(1) as thread:
+    with OngoingRequests(place, kept=1) as traffic, ThreadPoolExecutor(1) as thread:
         number = executor.begin("2", "run").number
         running = thread.submit(executor.run, number)
         wait_until(lambda: traffic.versions["2"] > 20, "version 2 bakes")

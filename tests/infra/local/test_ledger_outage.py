@@ -14,7 +14,7 @@ from tests.conftest import PostgresServer, wait_until
 from tests.infra.local import ill
 from tests.infra.local.conftest import House, Place, released_by
 from tests.infra.local.test_release import release
-from tests.infra.local.traffic import Traffic
+from tests.infra.local.traffic import OngoingRequests
 from tidewheel.errors import LedgerError, ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
@@ -54,7 +54,7 @@ def test_a_version_that_falls_ill_while_the_ledger_is_away_is_taken_back_within_
 ) -> None:
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, bake_seconds=120))
-    with Traffic(place) as traffic, ThreadPoolExecutor(1) as thread:
+    with OngoingRequests(place) as traffic, ThreadPoolExecutor(1) as thread:
         number = executor.begin("falls ill", "run").number
         running = thread.submit(executor.run, number)
         wait_until(lambda: bakes(place, number), "the version bakes", 120)
@@ -86,7 +86,7 @@ def test_a_good_version_bakes_on_while_the_ledger_is_away_and_the_release_ends_w
 ) -> None:
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, bake_seconds=4))
-    with Traffic(place) as traffic, ThreadPoolExecutor(1) as thread:
+    with OngoingRequests(place) as traffic, ThreadPoolExecutor(1) as thread:
         number = executor.begin("2", "run").number
         running = thread.submit(executor.run, number)
         wait_until(lambda: bakes(place, number) and traffic.versions["2"] > 20, "version 2 bakes", 120)
@@ -104,7 +104,7 @@ def test_who_asks_for_a_rollback_after_the_outage_is_heard_by_the_same_guard(
 ) -> None:
     release(place, "1")
     executor = place.executor_for(released_by(place.pipeline, bake_seconds=120))
-    with Traffic(place, kept=1) as traffic, ThreadPoolExecutor(1) as thread:
+    with OngoingRequests(place, kept=1) as traffic, ThreadPoolExecutor(1) as thread:
         number = executor.begin("2", "run").number
         running = thread.submit(executor.run, number)
         wait_until(lambda: bakes(place, number) and traffic.versions["2"] > 20, "version 2 bakes", 120)

@@ -10,11 +10,11 @@ from plugins.registry import routed_astray
 from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place, answers
 from tests.infra.local.deadly import release_and_die
-from tests.infra.local.traffic import Traffic
+from tests.infra.local.traffic import OngoingRequests
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.release import Colour, stage_names
-from tidewheel.release.traffic import Traffic as Routes
+from tidewheel.release.traffic import Traffic
 
 pytestmark = [pytest.mark.platform]
 
@@ -58,7 +58,7 @@ def test_a_version_that_answers_otherwise_than_offline_is_refused(place: Place) 
 
 def test_two_switches_under_traffic_lose_no_request(place: Place) -> None:
     release(place, "1")
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         release(place, "2")
         wait_until(lambda: traffic.versions["2"] > 50, "version 2 answers")
@@ -81,8 +81,8 @@ def test_a_router_that_goes_its_own_way_is_seen_and_brought_back_without_losing_
     place.backend.start(Colour.GREEN, place.build("2"), 1)
     green = f"{place.backend.address(Colour.GREEN)}/readyz"
     wait_until(lambda: answers(green), "version 2 is ready")
-    with Traffic(place) as traffic:
-        place.backend.route(Routes(Colour.BLUE, share=50))
+    with OngoingRequests(place) as traffic:
+        place.backend.route(Traffic(Colour.BLUE, share=50))
         wait_until(lambda: traffic.versions["2"] > 20, "half of the requests go to version 2")
         assert astray() == "50% to blue, 50% to green"
 
@@ -100,7 +100,7 @@ def test_a_router_that_goes_its_own_way_is_seen_and_brought_back_without_losing_
 @pytest.mark.slow
 def test_a_release_killed_in_every_stage_resumes_where_it_was_and_loses_no_request(place: Place, house: House) -> None:
     release(place, "1")
-    with Traffic(place, kept=1) as traffic:
+    with OngoingRequests(place, kept=1) as traffic:
         for stage in stage_names(place.pipeline)[1:]:
             code = release_and_die(place.settings, place.pipeline, house.artifacts, "2", stage)
             assert code == -signal.SIGKILL

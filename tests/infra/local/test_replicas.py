@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place
-from tests.infra.local.traffic import Traffic
+from tests.infra.local.traffic import OngoingRequests
 from tidewheel.errors import ReleaseError
 from tidewheel.release.executor import Executor
 from tidewheel.release.stages import Colour
@@ -40,7 +40,7 @@ def test_a_release_with_two_replicas_and_the_death_of_one_lose_no_request(place:
     assert two.plan("1")[0] == []
     assert two.plan("1")[0] != place.executor.plan("1")[0], "another number of replicas takes a release"
     name = place.pipeline.name
-    with Traffic(place) as traffic:
+    with OngoingRequests(place) as traffic:
         wait_until(lambda: traffic.versions["1"] > 50, "traffic flows")
         release(two, "2")
         assert place.backend.replicas(Colour.GREEN) == 2

@@ -15,7 +15,7 @@ from tests.infra.local.conftest import Place
 PAUSE_SECONDS = 0.004
 
 
-class Traffic:
+class OngoingRequests:
     """Sends requests from several threads until it is left."""
 
     def __init__(self, place: Place, kept: int = 3, fresh: int = 1, pause: float = PAUSE_SECONDS) -> None:
@@ -27,7 +27,7 @@ class Traffic:
         self.versions: Counter[str] = Counter()
         self._threads = [threading.Thread(target=self._send, args=(n < kept,)) for n in range(kept + fresh)]
 
-    def __enter__(self) -> Traffic:
+    def __enter__(self) -> OngoingRequests:
         for thread in self._threads:
             thread.start()
         return self

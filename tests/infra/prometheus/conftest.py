@@ -1,12 +1,16 @@
-"""An Envoy that several tests of this room send requests through."""
+"""An installation of one pipeline, and an Envoy, that several tests of this room use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.infra.prometheus.envoy import RunningEnvoy
+from tests.pipelines import PIPELINE_FILE
+from tidewheel.ledger import Ledger
+from tidewheel.settings import Settings
 
 
 @pytest.fixture
@@ -15,3 +19,18 @@ def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEnvoy]:
     running.start()
     yield running
     running.close()
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    opened = Ledger(database_url)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    (tmp_path / "dags").mkdir()
+    approved = f"{PIPELINE_FILE}gate: {{approval: manual}}\ntriggers: {{maximum_age_days: 30}}\n"
+    (tmp_path / "dags" / "orders.yaml").write_text(approved)
+    return Settings(project=tmp_path, home=tmp_path / "home", database_url=database_url)  # type: ignore[arg-type]

@@ -21,7 +21,10 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
+from bentos.call import Call
+from bentos.contract_counts import ContractCounts
 from bentos.measures import Measures
+from bentos.problems import RequestRefused
 from infra.prometheus.rules import rules
 from tests.conftest import wait_until
 from tests.free_ports import free_ports
@@ -122,9 +125,12 @@ def monitoring(folder: Path, pipeline: str, environment: Mapping[str, str]) -> I
 @contextmanager
 def model_service(pipeline: str, version: str) -> Iterator[tuple[int, Measures]]:
     """The page of a service's figures: its port, and what it counts."""
-    packaged = SimpleNamespace(pipeline=pipeline, version=version, format="onnx")
+    packaged = SimpleNamespace(pipeline=pipeline, version=version, format="onnx", columns=())
     log = SimpleNamespace(written=3, dropped={"queue": 0}, cut_requests=0, cut_rows=0)
-    measures = Measures(SimpleNamespace(packaged=packaged, colour="blue"), log)  # type: ignore[arg-type]
+    counts = ContractCounts(packaged, "blue")  # type: ignore[arg-type]
+    counts.refused(Call("POST", {}, "request"), RequestRefused(422, "no rows"))
+    served = SimpleNamespace(packaged=packaged, colour="blue")
+    measures = Measures(served, log, counts)  # type: ignore[arg-type]
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

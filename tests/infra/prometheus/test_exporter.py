@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,23 +36,11 @@ from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
 from tidewheel.settings import Settings
 
+if TYPE_CHECKING:
+    import pytest
+
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-@pytest.fixture
-def ledger(database_url: str) -> Iterator[Ledger]:
-    opened = Ledger(database_url)
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    (tmp_path / "dags").mkdir()
-    approved = f"{PIPELINE_FILE}gate: {{approval: manual}}\ntriggers: {{maximum_age_days: 30}}\n"
-    (tmp_path / "dags" / "orders.yaml").write_text(approved)
-    return Settings(project=tmp_path, home=tmp_path / "home", database_url=database_url)  # type: ignore[arg-type]
 
 
 def scraped(settings: Settings) -> Found:

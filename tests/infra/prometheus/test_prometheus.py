@@ -17,8 +17,12 @@ from tests.infra.prometheus.test_exporter import model
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
+from tidewheel.ledger.probation_tables import ProbationRow
+from tidewheel.ledger.probations import Probations
 from tidewheel.ledger.releases import Releases, Status
+from tidewheel.ledger.tasks import TaskLog
 from tidewheel.ledger.traffic import TrafficLog
+from tidewheel.policies.probation import PairedDay
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 BUSY = "sales"
 """A pipeline that has everything; the one called `orders` gets what its test gives it."""
+TRIGGERS = "triggers: {maximum_age_days: 30, budget: {fits: 4, days: 28, burst: 2}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def running(
         (folder / name).mkdir(parents=True)
     for name in ("orders", BUSY):
         text = PIPELINE_FILE.replace("orders", name)
-        (folder / "dags" / f"{name}.yaml").write_text(f"{text}gate: {{approval: manual}}\n")
+        (folder / "dags" / f"{name}.yaml").write_text(f"{text}gate: {{approval: manual}}\n{TRIGGERS}")
     place = Place("3", "hash", (busy_service[0],))
     endpoint = Endpoint(BUSY, Traffic(Colour.BLUE), {Colour.BLUE: place})
     (folder / "home" / "endpoints" / f"{BUSY}.json").write_text(endpoint.to_json())
@@ -87,7 +92,24 @@ def fill(ledger: Ledger, now: datetime) -> None:
     ledger.put_figures(BUSY, yesterday, {"log_loss": 0.5, **pooled}, now, version=version)
     ledger.put_figures(BUSY, yesterday, {"drifted_columns": 0}, now)
     ledger.put_figures(BUSY, yesterday, {"feature_drift": 0.01}, now, slice="amount")
+    shares = {"refused_share": 0.02, "unusual_share": 0.01, "skew_row_share": 0.1}
+    ledger.put_figures(BUSY, yesterday, {**shares, "skewed_columns": 1, "live_drifted_columns": 1}, now)
+    ledger.put_figures(BUSY, yesterday, {"skew_share": 0.1, "refused_share": 0.02}, now, slice="amount")
     ledger.record(BUSY, "3", "run-3", Verdict(Kind.GATE, Outcome.PASSED, "better"), now)
+    saved = Verdict(Kind.TRIGGER, Outcome.FIRED, "the champion is old", {"fits_saved": 1.0})
+    ledger.record(BUSY, yesterday, "run-3", saved, now)
+    ledger.request_training(BUSY, "the champion is old", now)
+    Releases(ledger).begin(BUSY, version, "green", {"stages": []}, "run-3", now)
+    TaskLog(ledger).ended(BUSY, "features", "land", 20, now, succeeded=True)
+    try_out(ledger, now)
+
+
+def try_out(ledger: Ledger, now: datetime) -> None:
+    """Its version is on probation, and a day has labels."""
+    probations, began = Probations(ledger), now.date() - timedelta(days=2)
+    row = ProbationRow(pipeline=BUSY, version="3", predecessor="2", as_of=str(began), run_id="run-3", opened_at=now)
+    probations.begin(row)
+    probations.keep_days(BUSY, "3", "2", [PairedDay(began + timedelta(days=1), 900, 0.51, 0.5, 0.01)], now)
 
 
 def test_every_panel_of_every_dashboard_has_data(

@@ -94,12 +94,25 @@ CASES = [
         (90,),
     ),
     Case("TidewheelChampionOld", since("tidewheel_champion_data_timestamp_seconds", VERSION, 400 * DAY), (), (30,)),
-    Case("TidewheelNightLate", since("tidewheel_monitored_day_timestamp_seconds", P, 2 * DAY, DAY), (45,), (10, 90)),
+    Case(
+        "TidewheelNightLate",
+        since("tidewheel_monitored_day_timestamp_seconds", P, 2 * DAY, DAY)
+        | since("tidewheel_expected_day_timestamp_seconds", P, DAY, DAY),
+        (45,),
+        (10, 90),
+    ),
+    # a history that is played, or a source that has ended: its newest day is old, and none is expected
+    Case(
+        "TidewheelNightLate",
+        since("tidewheel_monitored_day_timestamp_seconds", P, 900 * DAY, 900 * DAY)
+        | since("tidewheel_expected_day_timestamp_seconds", P, 900 * DAY, 900 * DAY),
+        (),
+        (45, 90),
+    ),
     Case(
         "TidewheelLabelsLate",
         since("tidewheel_labelled_day_timestamp_seconds", P, 9 * DAY, 7 * DAY)
-        | since("tidewheel_monitored_day_timestamp_seconds", P, DAY)
-        | {f"tidewheel_label_delay_seconds{{{P}}}": f"{5 * DAY}x120"},
+        | since("tidewheel_expected_labels_timestamp_seconds", P, 8 * DAY, 8 * DAY),
         (30,),
         (90,),
     ),

@@ -57,7 +57,7 @@ def test_a_day_goes_from_midnight_to_just_before_midnight(moment: datetime, insi
 
 
 def test_a_row_without_a_time_is_refused() -> None:
-    with pytest.raises(DataRefused, match="column 'at' is empty in 1 rows"):
+    with pytest.raises(DataRefused, match="column 'at' is empty in 1 row"):
         _rows(pa.array([NOON, None], pa.timestamp("us")))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plugins.web.attention import FailedRun, Standing, Urgency, concerns
+from plugins.web.attention import FailedRun, PipelineSnapshot, Urgency, concerns
 from plugins.web.fleet import line, worst_first
 from plugins.web.fleet_rows import FleetRows
 from tests.pipelines import PIPELINE_FILE
@@ -41,12 +41,12 @@ def verdict(kind: str, outcome: str, sentence: str, **inputs: Any) -> VerdictRow
     )
 
 
-def standing(pipeline: Pipeline, **facts: Any) -> Standing:
+def standing(pipeline: Pipeline, **facts: Any) -> PipelineSnapshot:
     fresh = {"data_day": "2026-11-26", "monitored_day": "2026-11-26", "label_day": "2026-11-25", "champion": "7"}
-    return Standing("orders", NOW, declared=pipeline, **{**fresh, **facts})
+    return PipelineSnapshot("orders", NOW, declared=pipeline, **{**fresh, **facts})
 
 
-def titles(known: Standing) -> list[str]:
+def titles(known: PipelineSnapshot) -> list[str]:
     return [concern.title for concern in concerns(known)]
 
 
@@ -126,7 +126,7 @@ def test_without_the_ledger_nothing_is_said_to_be_missing(orders: Pipeline) -> N
 
 
 def test_a_file_that_cannot_be_read_needs_a_person() -> None:
-    [only] = concerns(Standing("orders", NOW, error="line 3: unknown key"))
+    [only] = concerns(PipelineSnapshot("orders", NOW, error="line 3: unknown key"))
     assert (only.urgency, only.sentence) == (Urgency.ACT, "line 3: unknown key")
 
 

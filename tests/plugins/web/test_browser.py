@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -73,7 +74,9 @@ def test_the_console_is_drawn_steered_by_keys_and_runs_nothing_hostile(
     file = project.folder / "dags" / "orders.yaml"
     file.write_text(file.read_text().replace("Will an order be sent back?", json.dumps(HOSTILE)))
     columns, slices = [HOSTILE, "amount"], [f"channel={HOSTILE}", "channel=web"]
-    write_ledger(ledger, MadeUp("orders", NEWEST, days=60, trained_every=14, columns=columns, slices=slices))
+    write_ledger(
+        ledger, MadeUp("orders", NEWEST, days=60, trained_every=14, columns=columns, slices=slices, probation=True)
+    )
     lake.store.replace(f"orders/reports/{NEWEST}/drift.html", b"<title>drift of the day</title>")
 
     page.goto(f"{address}/")
@@ -87,6 +90,14 @@ def test_the_console_is_drawn_steered_by_keys_and_runs_nothing_hostile(
     assert "2026-11-20 · version" in page.locator("#quality-readout").inner_text()
     page.get_by_role("button", name="all").click()
     assert page.get_by_role("button", name="all").get_attribute("aria-pressed") == "true"
+
+    page.wait_for_selector("#probation-chart canvas")
+    page.locator("#probation-chart").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert re.match(
+        r"2026-11-14 · .*% loss on 5,000 rows · .*% so far", page.locator("#probation-readout").inner_text()
+    )
 
     page.locator("#heat td[tabindex='0']").focus()
     page.keyboard.press("ArrowDown")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plugins.web.airflow_runs import NextNight
-from plugins.web.attention import Standing
+from plugins.web.attention import PipelineSnapshot
 from plugins.web.outlook import outlook
 from plugins.web.trainings import spent, trainings
 from tests.pipelines import PIPELINE_FILE
@@ -38,7 +38,7 @@ def gate(number: str, outcome: str) -> VerdictRow:
 
 def steps(pipeline: Pipeline, night: NextNight | None = None, **facts: Any) -> dict[str, str]:
     champion = facts.pop("champion_row", None)
-    found = outlook(pipeline, Standing("orders", NOW, declared=pipeline, **facts), night, champion)
+    found = outlook(pipeline, PipelineSnapshot("orders", NOW, declared=pipeline, **facts), night, champion)
     return {step.when: step.words for step in found}
 
 

@@ -138,7 +138,7 @@ def test_a_channel_that_is_down_loses_nothing_and_another_gets_its_message_at_on
     assert len(mailbox.mails) == 1
     (refused,) = shop.log.due(now + timedelta(hours=1))["environment variable SHOP_HOOK"]
     assert (refused.attempts, "503" in refused.error) == (1, True)
-    assert "SHOP_HOOK has not taken 1 messages (attempt 1)" in caplog.text
+    assert "SHOP_HOOK has not taken 1 message (attempt 1)" in caplog.text
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("tidewheel")]
     assert not any("4711" in text for text in (*ours, refused.error))
 

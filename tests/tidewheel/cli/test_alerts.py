@@ -74,7 +74,7 @@ def test_open_incidents_are_listed_with_what_to_do_and_what_waits(
     said = capsys.readouterr().out
     assert said.startswith("info orders: drift  for ")
     assert "1 of 2 columns [bold]drifted[/].\n    Look.\n    http://airflow.example/\n" in said
-    assert "waiting 1 messages for the channel in environment variable SHOP_HOOK: error=503." in said
+    assert "waiting 1 message for the channel in environment variable SHOP_HOOK: error=503." in said
 
 
 def test_a_misspelled_pipeline_gets_a_hint_and_one_without_channels_a_sentence(

@@ -14,9 +14,12 @@ from typer.testing import CliRunner
 
 from infra.embedded.layout import Layout
 from infra.local.endpoints import Endpoints, Place
+from tidewheel.actor import operating_system_user
 from tidewheel.cli.app import app
 from tidewheel.ledger import Ledger, migrate
+from tidewheel.ledger.audit import Act, entries
 from tidewheel.ledger.releases import Releases
+from tidewheel.ledger.verification import verify
 from tidewheel.release import Colour
 from tidewheel.settings import Settings, load_settings
 from tidewheel.unused import mark_used, remove, unused_models, unused_scratch
@@ -67,6 +70,25 @@ def test_a_dry_run_names_what_nobody_has_used_and_the_real_one_removes_it(home: 
     assert "downloaded models, unused for 28 days: removed 1" in gc("--keep-days", "28")
 
 
+def test_what_is_removed_is_in_the_audit_log_and_a_dry_run_is_not(home: Settings) -> None:
+    leave(home.model_cache / "orders" / "31-run", 31)
+    leave(home.bento_folder / "bentos" / "orders" / "1-0123456789ab", 90)
+    gc("--dry-run")
+    ledger = Ledger.open(home)
+    before = [entry.kind for entry in entries(ledger)]
+    assert before == [Act.CHAIN]
+
+    gc()
+    _, model, bento = entries(ledger)
+    assert (model.kind, model.pipeline, model.outcome) == (Act.REMOVAL, "", "removed")
+    assert model.sentence == "1 file or folder: cache/models/orders/31-run"
+    assert model.actor == operating_system_user()
+    assert (bento.pipeline, bento.subject) == ("orders", "Bentos of orders")
+    assert verify(ledger).findings == ()
+    assert "removed 0" in gc()
+    assert len(list(entries(ledger))) == 3, "nothing is noted where nothing is removed"
+
+
 def test_what_is_used_again_between_the_look_and_the_removal_stays(home: Settings) -> None:
     model = leave(home.model_cache / "orders" / "1-run", 40)
     found = unused_models(home, NOW)
@@ -101,7 +123,9 @@ def test_without_a_ledger_all_bentos_stay_and_the_rest_goes(home: Settings, monk
     bento = leave(home.bento_folder / "bentos" / "orders" / "1-0123456789ab", 90)
     model = leave(home.model_cache / "orders" / "1-run", 90)
     monkeypatch.delenv("TIDEWHEEL_DATABASE_URL")
-    assert "Bentos of orders: left alone: setting TIDEWHEEL_DATABASE_URL is not set" in gc()
+    told = gc()
+    assert "Bentos of orders: left alone: setting TIDEWHEEL_DATABASE_URL is not set" in told
+    assert "downloaded models, unused for 30 days: not in the audit log: setting TIDEWHEEL_DATABASE_URL" in told
     assert bento.exists()
     assert not model.exists()
 

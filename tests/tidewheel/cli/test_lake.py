@@ -13,6 +13,8 @@ from tests.pipelines import PIPELINE_FILE
 from tidewheel.cli.app import app
 from tidewheel.errors import SpecError, UsageError
 from tidewheel.lake import Lake
+from tidewheel.ledger import Ledger, migrate
+from tidewheel.ledger.audit import Act, entries
 
 
 @pytest.fixture
@@ -35,12 +37,25 @@ def test_a_dry_run_names_the_files_and_the_real_one_removes_them(killed: Path) -
     told = CliRunner().invoke(app, ["lake", "gc", "orders", "--dry-run"])
     assert told.exit_code == 0
     assert killed.name in told.output
-    assert "orders: would remove 1 files (2.0 kB) that no manifest names, older than 2 days" in told.output
+    assert "orders: would remove 1 file (2.0 kB) that no manifest names, older than 2 days" in told.output
     assert killed.exists()
 
-    assert "orders: removed 1 files (2.0 kB)" in CliRunner().invoke(app, ["lake", "gc", "orders"]).output
+    told = CliRunner().invoke(app, ["lake", "gc", "orders"]).output
+    assert "orders: removed 1 file (2.0 kB)" in told
+    assert "orders: not in the audit log: setting TIDEWHEEL_DATABASE_URL is not set" in told
     assert not killed.exists()
     assert "orders: removed 0 files" in CliRunner().invoke(app, ["lake", "gc", "orders"]).output
+
+
+def test_what_is_removed_is_in_the_audit_log(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", url)
+    migrate(url)
+    told = CliRunner().invoke(app, ["lake", "gc", "orders"]).output
+    assert "audit" not in told
+    [entry] = entries(Ledger(url), "orders")
+    assert (entry.kind, entry.subject) == (Act.REMOVAL, "files of the lake that no manifest names")
+    assert entry.sentence.startswith("1 file or folder: orders/landing/")
 
 
 def test_files_are_kept_as_long_as_asked(killed: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.free_ports import free_port
-from tidewheel.demo.traffic import Traffic
+from tidewheel.demo.traffic import RequestStream
 
 ANSWERS = (b'{"model_version": "3", "predictions": [0.5]}', b"[0.5]", b"no json")
 
@@ -42,7 +42,7 @@ def endpoint() -> Iterator[str]:
 
 
 def test_an_answer_of_another_form_is_a_failure_and_the_traffic_goes_on(endpoint: str) -> None:
-    with Traffic(endpoint, [{"answer": number} for number in range(3)], per_second=200) as report:
+    with RequestStream(endpoint, [{"answer": number} for number in range(3)], per_second=200) as report:
         wait_until(lambda: report.sent >= 30, "thirty requests are sent")
     assert report.sent == report.failed + report.versions.total()
     assert {failure.split(":")[0] for failure in report.failures} == {"TypeError", "JSONDecodeError"}
@@ -51,12 +51,12 @@ def test_an_answer_of_another_form_is_a_failure_and_the_traffic_goes_on(endpoint
 
 def test_traffic_to_this_machine_does_not_ask_a_proxy(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
-    with Traffic(endpoint, [{"answer": 0}], per_second=200) as report:
+    with RequestStream(endpoint, [{"answer": 0}], per_second=200) as report:
         wait_until(lambda: report.sent >= 10, "ten requests are sent")
     assert report.failures == {}
 
 
 def test_nobody_listening_is_a_failure_of_each_request() -> None:
-    with Traffic(f"http://127.0.0.1:{free_port()}/predict", [{}], per_second=200) as report:
+    with RequestStream(f"http://127.0.0.1:{free_port()}/predict", [{}], per_second=200) as report:
         wait_until(lambda: report.sent >= 4, "four requests are sent")
     assert report.failed == report.sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 
 import pytest
@@ -70,6 +71,30 @@ def test_labels_that_never_come_end_probation_after_four_weeks(nights: int, outc
     verdict = POLICY.decide(measured(nights=nights))
     assert verdict.outcome is outcome
     assert "no labels yet" in verdict.sentence
+
+
+@given(
+    st.lists(st.floats(-0.2, 0.2), min_size=5, max_size=12),
+    st.floats(0.001, 0.1),
+)
+def test_the_interval_says_what_the_test_decides(differences: list[float], row_error: float) -> None:
+    known = ProbationMeasurement("2", "1", days(*differences, row_error=row_error), USUAL, 6)
+    low, high = POLICY.interval(known)
+    outcome = POLICY.decide(known).outcome
+    assert low <= high
+    if low > POLICY.margin + 1e-9:
+        assert outcome is Outcome.ROLLED_BACK
+    elif outcome is Outcome.PASSED:
+        assert high <= POLICY.tolerance + 1e-9
+    elif outcome is Outcome.NO_ACTION:
+        assert high >= POLICY.tolerance - 1e-9
+
+
+def test_the_interval_narrows_as_days_come_and_has_no_end_before() -> None:
+    assert POLICY.interval(measured()) == (-math.inf, math.inf)
+    assert POLICY.interval(measured(0.01, 0.01, usual=())) == (-math.inf, math.inf), "how far days differ is unknown"
+    (few_low, few_high), (low, high) = (POLICY.interval(measured(*[0.004] * count)) for count in (3, 14))
+    assert few_low < low < 0.008 < high < few_high
 
 
 def test_nothing_is_shown_while_nobody_knows_how_far_days_differ() -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.infra.local.retirement.conftest import DAG_FILE, DAY, Shop, killed_after, register
-from tests.infra.local.traffic import Traffic as Callers
+from tests.infra.local.traffic import OngoingRequests
 from tidewheel.cli.left_behind import left_behind
 from tidewheel.errors import LakeError, TidewheelError, UsageError
 from tidewheel.lake import Lake
@@ -60,7 +60,7 @@ def test_a_renamed_pipeline_has_its_name_everywhere_and_its_callers_are_answered
     log = shop.settings.request_log_folder
     (log / shop.name / DAY).mkdir(parents=True, exist_ok=True)
     (log / shop.name / DAY / "kept.arrows").write_bytes(b"logged")
-    with Callers(shop.place, kept=1, fresh=1) as callers:
+    with OngoingRequests(shop.place, kept=1, fresh=1) as callers:
         shop.rename(new).run()
     assert [failure for failure in callers.failures if not failure.startswith("308")] == []
     renamed(shop, new)

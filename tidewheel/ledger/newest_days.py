@@ -1,0 +1,50 @@
+"""The newest days of many pipelines, in one query.
+
+PostgreSQL looks each up by the primary key of the figures, (pipeline, partition, …), read backwards: what it costs does
+not grow with the years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import String, column, select, values
+
+from tidewheel.ledger.tables import FigureRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+class NewestDays(NamedTuple):
+    """The newest day with any figure, and the newest one whose labels are in; empty where there is none."""
+
+    monitored: str = ""
+    labelled: str = ""
+
+
+def newest_days(session: Session, metrics: Mapping[str, str]) -> dict[str, NewestDays]:
+    """Look up the newest days of pipelines.
+
+    Args:
+        session: of the ledger.
+        metrics: by pipeline, the figure that a day has once its labels are in; empty where that is unknown.
+
+    Returns:
+        An entry for each of them.
+    """
+    if not metrics:
+        return {}
+    names = column("pipeline", String), column("metric", String)
+    listed = values(*names, name="listed").data(list(metrics.items())).cte()
+    newest = (
+        select(FigureRow.partition)
+        .where(FigureRow.pipeline == listed.c.pipeline)
+        .order_by(FigureRow.partition.desc())
+        .limit(1)
+        .correlate(listed)
+    )
+    labelled = newest.where(listed.c.metric != "", FigureRow.name == listed.c.metric, FigureRow.slice == "")
+    query = select(listed.c.pipeline, newest.scalar_subquery(), labelled.scalar_subquery())
+    return {name: NewestDays(day or "", of_labels or "") for name, day, of_labels in session.execute(query)}
