@@ -8,7 +8,7 @@ from typing import Any
 
 import bentoml
 
-from bentos.answer import Answer
+from bentos.answer import Answer, ClassAnswer
 from bentos.contract import Packaged
 from bentos.endpoint import Endpoint
 from bentos.served import FOLDER, Served
@@ -40,10 +40,12 @@ class Model:
         self._served = served()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
-    def predict(self, rows: list[dict[str, Any]]) -> Answer:
+    def predict(self, rows: list[dict[str, Any]]) -> Answer | ClassAnswer:
         """Predict one row or many; a request over HTTP is answered by `bentos.endpoint` in the same way."""
         checked = self._served.reader.from_rows(rows)
-        return Answer.model_validate(self._served.answer(checked, "in-process").fields())
+        answered = self._served.answer(checked, "in-process")
+        kind = ClassAnswer if answered.outputs.classes else Answer
+        return kind.model_validate(answered.fields())
 
     def __is_ready__(self) -> bool:
         return self._served.answers_a_golden_row()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bentos.outputs import aligned
 from jobs.data.landed_columns import with_landed_columns
 from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
 from jobs.evaluation.comparison_report import DayLosses, comparison_page
@@ -175,7 +176,8 @@ def _asked(
         ModelRefused: it has none.
     """
     try:
-        return predict(model, model_frame(rows, contract or pipeline.features), pipeline.task)
+        said = predict(model, model_frame(rows, contract or pipeline.features), pipeline.task)
+        return aligned(said, contract.classes, pipeline.labels.classes) if contract else said
     except Exception as error:  # a team's code raises whatever it likes
         raise ModelRefused(
             f"version {version.version} cannot predict the {len(rows):,} rows of the holdout ({cause(error)})"

@@ -7,8 +7,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
-Task = Literal["classification", "regression"]
-Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+Task = Literal["classification", "multiclass", "regression"]
+Array = np.ndarray[Any, np.dtype[np.float64]]
+"""One number a row; predictions of several classes have a column for each."""
 
 
 class Model(Protocol):
@@ -66,7 +67,7 @@ def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
-    """Ask a model: the probability of label 1 for classification, the value for regression.
+    """Ask a model: the probability of label 1, of each class for multiclass, the value for regression.
 
     Args:
         model: a fitted model.
@@ -74,7 +75,7 @@ def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
         task: the pipeline's kind of label.
 
     Returns:
-        One float64 a row.
+        One float64 a row; for multiclass one row of probabilities a row.
     """
-    answer = model.predict_proba(frame)[:, 1] if task == "classification" else model.predict(frame)
-    return np.asarray(answer, dtype=np.float64)
+    answer = model.predict(frame) if task == "regression" else model.predict_proba(frame)
+    return np.asarray(answer[:, 1] if task == "classification" else answer, dtype=np.float64)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from bentos.outputs import aligned
 from jobs.data.training_data import labelled_rows
 from jobs.models import registry
 from jobs.models.files import Untrusted
@@ -90,6 +91,8 @@ def _losses(job: Job) -> Any:
             rows = labelled_rows(job.lake, job.pipeline, [day])
             frame = model_frame(rows, candidate.contract or job.pipeline.features)
             said = predict(candidate.model, frame, job.pipeline.task)
+            if candidate.contract:
+                said = aligned(said, candidate.contract.classes, job.pipeline.labels.classes)
             found.append(row_losses(job.pipeline.metric, rows[job.pipeline.labels.column].to_numpy(), said))
         return found
 

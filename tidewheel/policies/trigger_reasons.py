@@ -23,7 +23,7 @@ from tidewheel.policies.trigger_facts import (
 
 MOST_DOUBLINGS = 60
 """More are beyond any maximum, and at last beyond any number."""
-LOSS_NAMES = {"classification": "log-loss", "regression": "squared error"}
+LOSS_NAMES = {"classification": "log-loss", "multiclass": "log-loss", "regression": "squared error"}
 
 
 @dataclass(frozen=True)
@@ -331,7 +331,7 @@ class ConceptDrift:
         rows = [q.rows for q in days]
         loss = mean_over_days([q.loss for q in days], rows).value
         variance = mean_over_days([q.variance or 0.0 for q in days], rows).value
-        regret = bias**2 / (2 * variance) if self.task == "classification" else bias**2
+        regret = bias**2 if self.task == "regression" else bias**2 / (2 * variance)
         return regret / loss if loss else math.inf
 
 

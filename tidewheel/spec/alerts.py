@@ -27,6 +27,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 BOUNDED = frozenset(
     {
         *("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "labelled_share", "positive_rate"),
+        *("macro_f1", "macro_recall", "estimated_accuracy"),
         *("selection_rate", "false_positive_rate", "false_negative_rate"),
         *("skew_share", "skew_row_share", "refused_share", "unusual_share"),
     }
@@ -37,6 +38,10 @@ MONITORED = {
         *("calibration_error", "excess_log_loss", "pooled_excess_loss", "positive_rate"),
         *("estimated_log_loss", "estimated_brier", "estimated_roc_auc"),
         *("selection_rate", "false_positive_rate", "false_negative_rate"),
+    ),
+    "multiclass": (
+        *("calibration_error", "excess_log_loss", "pooled_excess_loss", "recall"),
+        *("estimated_log_loss", "estimated_brier", "estimated_accuracy"),
     ),
     "regression": ("squared_error", "excess_squared_error", "pooled_excess_loss"),
 }
