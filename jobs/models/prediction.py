@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
+
+from bentos.outputs import aligned
+
+if TYPE_CHECKING:
+    from jobs.models.contract import Contract
+    from tidewheel.spec import Pipeline
 
 Task = Literal["classification", "multiclass", "regression"]
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -79,3 +85,19 @@ def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
     """
     answer = model.predict(frame) if task == "regression" else model.predict_proba(frame)
     return np.asarray(answer[:, 1] if task == "classification" else answer, dtype=np.float64)
+
+
+def answers_of(model: Model, contract: Contract, rows: pd.DataFrame, pipeline: Pipeline) -> Array:
+    """Ask a version that may have been trained under another declaration, so that its answers can be compared.
+
+    Args:
+        model: of the version.
+        contract: of the version.
+        rows: at least the columns that the contract names.
+        pipeline: as declared now.
+
+    Returns:
+        As `predict`; for multiclass in the order of the pipeline's classes, 0 for one that the version does not know.
+    """
+    said = predict(model, model_frame(rows, contract), pipeline.task)
+    return aligned(said, contract.classes, pipeline.labels.classes) if pipeline.task == "multiclass" else said

@@ -6,14 +6,13 @@ import logging
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from bentos.outputs import aligned
 from jobs.data.training_data import labelled_days, labelled_rows, matured_until
 from jobs.evaluation.judging import Judged
 from jobs.evaluation.usual_days import newest_days, pairs
 from jobs.models import registry, standing
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import paired_day
-from jobs.models.prediction import model_frame, predict
+from jobs.models.prediction import answers_of
 from jobs.monitoring.labelled_day import labelled_day
 from jobs.monitoring.labelled_predictions import MAIN, ONLINE, SOURCE
 from jobs.monitoring.predictions import predictions_of
@@ -27,16 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    import pandas as pd
-
     from jobs.job import Job
     from jobs.models.contract import Contract
-    from jobs.models.prediction import Array, Model
+    from jobs.models.prediction import Model
     from jobs.partial_failures import PartialFailures
     from tidewheel.ledger import Ledger
     from tidewheel.ledger.probation_tables import ProbationRow
     from tidewheel.policies.probation import PairedDay
-    from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.probation")
 VERSION = "model_version"
@@ -112,11 +108,6 @@ class _Predecessor:
         self.contract: Contract = registry.contract(settings, name, version)
         self.model: Model = registry.load_model(settings, name, version)
 
-    def predictions(self, rows: pd.DataFrame, pipeline: Pipeline) -> Array:
-        """What it says to some rows, in the order of the pipeline's classes where it has any."""
-        said = predict(self.model, model_frame(rows, self.contract), pipeline.task)
-        return aligned(said, self.contract.classes, pipeline.labels.classes)
-
 
 def _days_of(job: Job, row: ProbationRow, matured: date, measured: set[date], before: set[date]) -> list[date]:
     """Days to compare on: those since the promotion that were not compared yet, or were measured again."""
@@ -132,8 +123,8 @@ def _usual_days(job: Job, row: ProbationRow, predecessor: _Predecessor) -> list[
     rows = labelled_rows(job.lake, pipeline, newest_days(known))
     ours = registry.load_model(job.settings, pipeline.name, row.version)
     contract = registry.contract(job.settings, pipeline.name, row.version)
-    said = aligned(predict(ours, model_frame(rows, contract), pipeline.task), contract.classes, pipeline.labels.classes)
-    theirs = predecessor.predictions(rows, pipeline)
+    said = answers_of(ours, contract, rows, pipeline)
+    theirs = answers_of(predecessor.model, predecessor.contract, rows, pipeline)
     truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
     return pairs(pipeline, Judged(rows, truth, said, theirs, row.predecessor))
 
@@ -150,7 +141,8 @@ def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date, 
         rows = rows.drop_duplicates(pipeline.key)
     if rows.empty:
         return None
-    theirs, truth = predecessor.predictions(rows, pipeline), rows[pipeline.labels.column].to_numpy(dtype="float64")
+    theirs = answers_of(predecessor.model, predecessor.contract, rows, pipeline)
+    truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
     return paired_day(day, pipeline.metric, truth, predictions_of(rows, pipeline), theirs)
 
 
