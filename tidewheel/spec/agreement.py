@@ -9,7 +9,7 @@ from tidewheel.errors import did_you_mean
 from tidewheel.spec.alerts import threshold_mistakes
 from tidewheel.spec.groups import group_columns
 from tidewheel.spec.mistake import Mistake
-from tidewheel.spec.multiclass import class_mistakes
+from tidewheel.spec.multiclass import class_mistakes, task_words
 
 if TYPE_CHECKING:
     from tidewheel.spec.pipeline import Pipeline
@@ -61,7 +61,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
 
 def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
     allowed, gate = METRICS[pipeline.task], pipeline.gate
-    expected = f"cannot judge {_article(pipeline.task)}; expected {', '.join(allowed)}"
+    expected = f"cannot judge {task_words(pipeline.task)}; expected {', '.join(allowed)}"
     named: list[Place] = [(("gate", "metric"), pipeline.metric)]
     named += [(("gate", "floors", name), name) for name in gate.floors]
     named += [(("gate", "ceilings", name), name) for name in gate.ceilings]
@@ -75,7 +75,7 @@ def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
             yield Mistake(
                 ("gate", "fairness", position, "figure"),
                 f"found {limit.figure!r}",
-                f"{limit.figure} cannot judge {_article(pipeline.task)}; expected {usable}",
+                f"{limit.figure} cannot judge {task_words(pipeline.task)}; expected {usable}",
             )
     for name, floor in gate.floors.items():
         if floor > 1:
@@ -83,10 +83,6 @@ def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
     for name, ceiling in gate.ceilings.items():
         if ceiling <= 0 and name != "expected_cost":  # where gains are declared, a cost may be negative
             yield Mistake(("gate", "ceilings", name), f"found {ceiling:g}", "expected more than 0: no model is so good")
-
-
-def _article(task: str) -> str:
-    return "multiclass predictions" if task == "multiclass" else f"a {task}"
 
 
 def _decision(pipeline: Pipeline) -> Iterator[Mistake]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tidewheel.errors import did_you_mean
 from tidewheel.spec.mistake import Mistake
+from tidewheel.spec.multiclass import task_words
 from tidewheel.spec.sections import CLOCK, THRESHOLD, VARIABLE_KEY, Name, Section, Variable
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ def threshold_mistakes(alerts: Alerts, task: str, metrics: Sequence[str], compar
             yield Mistake(
                 place,
                 f"found {written!r}",
-                f"{threshold.figure} is no figure of a {task}; expected one of {', '.join(figures)}",
+                f"{threshold.figure} is no figure of {task_words(task)}; expected one of {', '.join(figures)}",
                 did_you_mean(threshold.figure, figures),
             )
         if threshold.figure in BOUNDED and not 0 < threshold.limit < 1:

@@ -63,7 +63,7 @@ class FairnessLimit(Section):
     )
 
 
-Floor = Literal["roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "macro_f1", "macro_recall", "r2"]
+Floor = Literal["roc_auc", "pr_auc", "accuracy", "precision", "recall", "macro_f1", "macro_recall", "f1", "r2"]
 
 
 class Gate(Section):

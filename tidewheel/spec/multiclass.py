@@ -17,6 +17,11 @@ PROBABILITY = "probability_"
 """What the names of these columns begin with."""
 
 
+def task_words(task: str) -> str:
+    """A task as a sentence names it."""
+    return "multiclass predictions" if task == "multiclass" else f"a {task}"
+
+
 def class_mistakes(pipeline: Pipeline) -> Iterator[Mistake]:
     """What is wrong with `labels.classes`, and sections that mean nothing, or nothing yet, for multiclass.
 
