@@ -47,7 +47,7 @@ def estimate_classes(said: Array) -> dict[str, float]:
 
 
 def class_figures(rows: pd.DataFrame, pipeline: Pipeline) -> dict[str, dict[str, float]]:
-    """Log-loss and recall of the rows of each class, by `<label>=<class>`; empty for other tasks.
+    """Log-loss, Brier score and recall of the rows of each class, by `<label>=<class>`; empty for other tasks.
 
     There is no excess over the model's own expectation among them: of rows that are chosen by their label, a model that
     is right about itself expects less than it loses.
@@ -68,6 +68,7 @@ def class_figures(rows: pd.DataFrame, pipeline: Pipeline) -> dict[str, dict[str,
             found[f"{label}={name}"] = {
                 "rows": float(mine.sum()),
                 "log_loss": float(multiclass.log_losses(truth[mine], said[mine]).mean()),
+                "brier": float(multiclass.brier(truth[mine], said[mine]).mean()),
                 "recall": float(multiclass.hits(truth[mine], said[mine]).mean()),
             }
     return found
