@@ -60,7 +60,9 @@ def train(run_job: RunJob, parcels: Parcels, day: date, run_id: str) -> JobRecor
 @pytest.fixture
 def parcels(registered_parcels: MakeParcels) -> Parcels:
     """Sixteen days."""
-    made = registered_parcels(task="multiclass", floors="{macro_f1: 0.5, accuracy: 0.5}", mode="probation")
+    made = registered_parcels(
+        task="multiclass", estimator="logistic_regression", floors="{macro_f1: 0.5, accuracy: 0.5}", mode="probation"
+    )
     declare(made)
     for n in range(16):
         publish(made, FIRST + timedelta(days=n))
@@ -77,6 +79,7 @@ def test_three_classes_from_training_to_probation(parcels: Parcels, run_job: Run
     days = [FIRST + timedelta(days=n) for n in range(16)]
     first = train(run_job, parcels, days[9], "first")
     assert first.figures["outcome"] == "passed", first.sentence
+    assert not first.warnings
     assert {"log_loss", "brier", "accuracy", "macro_f1", "macro_recall"} <= first.figures.keys()
     run_job(parcels, "promote", days[9], "first")
     contract = registry.contract(parcels.settings, parcels.name, "1")
@@ -86,6 +89,7 @@ def test_three_classes_from_training_to_probation(parcels: Parcels, run_job: Run
     slices = parcels.ledger.verdicts(parcels.name, None)[0].inputs["slices"]
     assert {part["name"] for part in slices} == {f"late={name}" for name in CLASSES}
     assert second.figures["outcome"] == "passed", second.sentence
+    assert not second.warnings
     run_job(parcels, "promote", days[11], "second")
     probation = Probations(parcels.ledger).open(parcels.name)
     assert probation is not None
