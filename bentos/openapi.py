@@ -12,6 +12,8 @@ from bentos.call import ARROW, BODY_SECONDS, EXPLAIN, PARQUET
 from bentos.explainer import Explainer
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from bentos.served import Served
 
 REFERENCE = "#/components/schemas/{model}"
@@ -39,7 +41,9 @@ def document(served: Served) -> dict[str, Any]:
     packaged = served.packaged
     request = served.reader.adapter.json_schema(ref_template=REFERENCE)
     schemas = request.pop("$defs", {})
-    said = (ClassAnswer,) if packaged.outputs.classes else (Answer, ExplainedAnswer)
+    said: tuple[type[BaseModel], ...] = (Answer, ExplainedAnswer)
+    if packaged.outputs.classes:
+        said = (ClassAnswer,)
     _, answers = models_json_schema([(model, "serialization") for model in (*said, Refusal)], ref_template=REFERENCE)
     golden = packaged.golden_rows[0]
     example = {"rows": [dict(golden.row)]}

@@ -41,4 +41,4 @@ def label_numbers(labels: pd.Series[Any], pipeline: Pipeline) -> Array:
             f"({', '.join(map(str, classes))}), for example {some}; add the class to labels.classes, or correct these "
             "labels and land their days again"
         )
-    return np.where(missing, np.nan, places)
+    return np.asarray(np.where(missing, np.nan, places), dtype=np.float64)

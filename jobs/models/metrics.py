@@ -50,7 +50,9 @@ def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
 
 def brier_losses(truth: Array, predicted: Array) -> Array:
     """Brier score of each row."""
-    return multiclass.brier(truth, predicted) if predicted.ndim == 2 else (predicted - truth) ** 2
+    if predicted.ndim == 2:
+        return multiclass.brier(truth, predicted)
+    return np.asarray((predicted - truth) ** 2, dtype=np.float64)
 
 
 def log_losses(truth: Array, predicted: Array) -> Array:

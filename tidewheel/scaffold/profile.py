@@ -56,7 +56,7 @@ class Column:
         return fits and FEWEST_CLASSES <= self.distinct <= MOST_VALUES
 
     @property
-    def classes(self) -> list[str | int]:
+    def classes(self) -> list[str] | list[int]:
         """Its values as classes; empty where they are none."""
         if not self.has_classes:
             return []

@@ -54,8 +54,9 @@ def class_mistakes(pipeline: Pipeline) -> Iterator[Mistake]:
 def _columns(pipeline: Pipeline) -> Iterator[Mistake]:
     ours = {f"{PROBABILITY}{name}".casefold() for name in pipeline.labels.classes}
     source = pipeline.source
-    named = [(("source", "entity_key", n), name) for n, name in enumerate(source.entity_key)]
-    for key, name in (*named, (("source", "event_time"), source.event_time)):
+    named: list[tuple[tuple[int | str, ...], str]] = [(("source", "event_time"), source.event_time)]
+    named += [(("source", "entity_key", n), name) for n, name in enumerate(source.entity_key)]
+    for key, name in named:
         if name.casefold() in ours:
             yield Mistake(
                 key,

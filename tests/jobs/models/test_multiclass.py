@@ -18,6 +18,7 @@ from jobs.models.figures import all_figures
 from jobs.models.metrics import measure
 from jobs.models.multiclass import log_losses
 from jobs.models.paired_losses import row_losses
+from jobs.models.prediction import Array
 from jobs.models.recalibration import LITERAL, fit_line
 from jobs.monitoring.class_performance import about_classes, estimate_classes
 from tests.tidewheel.spec.test_multiclass import declared
@@ -35,7 +36,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return load_pipeline(path)
 
 
-def drawn(rows: int = 400, seed: int = 0, sharp: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def drawn(rows: int = 400, seed: int = 0, sharp: float = 1.0) -> tuple[Array, Array]:
     """Labels that are drawn from the probabilities that are predicted for them."""
     rng = np.random.default_rng(seed)
     predicted = rng.dirichlet([sharp] * 3, rows)
