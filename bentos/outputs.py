@@ -67,7 +67,7 @@ class Outputs:
 
     def chosen(self, answers: Answers) -> list[str | int | None]:
         """The most probable class of each row, the first of equal ones; None where a probability is no number."""
-        known = np.isfinite(answers).all(axis=1)
+        known = np.asarray(np.isfinite(answers).all(axis=1))
         places = np.argmax(answers, axis=1)
         return [self.classes[place] if there else None for place, there in zip(places, known, strict=True)]
 

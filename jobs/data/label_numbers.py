@@ -10,14 +10,14 @@ from tidewheel.errors import DataRefused
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-    from jobs.models.prediction import Array
     from tidewheel.spec import Pipeline
 
 NAMED = 5
 
 
-def label_numbers(labels: pd.Series[Any], pipeline: Pipeline) -> Array:
+def label_numbers(labels: pd.Series[Any], pipeline: Pipeline) -> NDArray[np.float64]:
     """One float64 a label, NaN for a missing one.
 
     Args:

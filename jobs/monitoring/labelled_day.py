@@ -43,9 +43,11 @@ def day_predictions(job: Job, day: str) -> pd.DataFrame | None:
         predictions = job.lake.published("predictions", day)
         if predictions is None:
             return None
-        return job.lake.read(predictions, answer_columns(job.pipeline, predictions.columns)).to_pandas()
+        said: pd.DataFrame = job.lake.read(predictions, answer_columns(job.pipeline, predictions.columns)).to_pandas()
+        return said
     answered = answered_day(job.lake, job.pipeline, day)
     if answered is None:
         return None
     columns = answer_columns(job.pipeline, answered.manifest.columns)
-    return read_answered(job.lake, answered, answered.places, columns).to_pandas()
+    asked: pd.DataFrame = read_answered(job.lake, answered, answered.places, columns).to_pandas()
+    return asked

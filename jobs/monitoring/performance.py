@@ -113,8 +113,8 @@ def day_performance(
             figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | asked
             continue
         figures[Part(str(version))] = part_figures(rows, pipeline, expected, reported)
-        for name, part in class_figures(rows, pipeline).items():
-            figures[Part(str(version), name[:LONGEST_SLICE])] = part
+        for name, of_class in class_figures(rows, pipeline).items():
+            figures[Part(str(version), name[:LONGEST_SLICE])] = of_class
         for name, part in _slices(rows, pipeline):
             with failures.named(f"slice {name} of {day.day}"):
                 figures[Part(str(version), name)] = part_figures(part, pipeline, expected, reported)

@@ -24,7 +24,8 @@ def predictions_of(rows: pd.DataFrame, pipeline: Pipeline) -> Array:
         rows: with the columns of predictions.
         pipeline: names the task and its classes. Of a class that the version did not know the probability is 0.
     """
-    return Outputs(tuple(pipeline.labels.classes)).read(rows, len(rows))
+    outputs = Outputs(tuple(pipeline.labels.classes))
+    return outputs.read({name: rows[name] for name in outputs.columns if name in rows}, len(rows))
 
 
 def answer_columns(pipeline: Pipeline, there: Collection[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tidewheel.spec.mistake import Mistake
@@ -77,7 +77,7 @@ def _unsupported(pipeline: Pipeline) -> Iterator[Mistake]:
             f"found {pipeline.scoring.explain}",
             "predictions of a multiclass pipeline cannot be explained yet; expected 0",
         )
-    limits = [
+    limits: list[tuple[tuple[str, ...], Sequence[object]]] = [
         (("gate", "fairness"), pipeline.gate.fairness),
         (("monitoring", "fairness"), pipeline.monitoring.fairness),
     ]

@@ -270,7 +270,7 @@ class Labels(Section):
 
     @model_validator(mode="after")
     def _a_label_has_the_type_of_its_task(self) -> Labels:
-        allowed = ("integer", "number", "decimal", "boolean")
+        allowed: tuple[str, ...] = ("integer", "number", "decimal", "boolean")
         if self.classes:
             allowed = ("text",) if isinstance(self.classes[0], str) else ("integer",)
         declared = self.types.get(self.column, allowed[0])
