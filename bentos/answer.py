@@ -9,6 +9,8 @@ import pyarrow as pa
 import pydantic_core
 from pydantic import BaseModel, Field
 
+from bentos.outputs import ONE_NUMBER, Outputs
+
 if TYPE_CHECKING:
     from bentos.explainer import Explanation
     from bentos.predictor import Predictions
@@ -24,6 +26,7 @@ class Answered:
     request_id: str
     flags: list[dict[str, Any]]
     explanation: Explanation | None = None
+    outputs: Outputs = ONE_NUMBER
 
     def to_json(self) -> bytes:
         """As `Answer` says."""
@@ -32,9 +35,11 @@ class Answered:
     def to_arrow(self) -> bytes:
         """An Arrow IPC stream with the column `prediction`; all else is in its schema's metadata.
 
-        Where predictions are explained, each field has a column `contribution.<field>` besides.
+        A multiclass model has a column `probability_<class>` for each class besides. Where predictions are explained,
+        each field has a column `contribution.<field>` besides.
         """
-        columns: dict[str, Any] = {"prediction": self.predictions}
+        fields = [field.with_nullable(False) for field in self.outputs.fields]
+        arrays = self.outputs.arrays(self.predictions)
         said: dict[str, str | bytes] = {
             "model_version": self.model_version,
             "colour": self.colour,
@@ -43,19 +48,19 @@ class Answered:
         }
         if explained := self.explanation:
             names = (f"contribution.{field}" for field in explained.fields)
-            columns |= dict(zip(names, explained.contributions.T, strict=True))
+            fields += [pa.field(name, pa.float64(), nullable=False) for name in names]
+            arrays += [pa.array(values, pa.float64()) for values in explained.contributions.T]
             said |= {"explanation": pydantic_core.to_json({"unit": explained.unit, "base": explained.base})}
-        schema = pa.schema([pa.field(name, pa.float64(), nullable=False) for name in columns], said)
+        schema = pa.schema(fields, said)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as stream:
-            arrays = [pa.array(values, pa.float64()) for values in columns.values()]
             stream.write_batch(pa.record_batch(arrays, schema=schema))
         return bytes(sink.getvalue())
 
     def fields(self) -> dict[str, Any]:
         """As an object of plain values."""
-        said = {
-            "predictions": self.predictions.tolist(),
+        said: dict[str, Any] = {
+            **self._predicted(),
             "model_version": self.model_version,
             "colour": self.colour,
             "request_id": self.request_id,
@@ -65,6 +70,14 @@ class Answered:
             rows = [dict(zip(explained.fields, row, strict=True)) for row in explained.contributions.tolist()]
             said["explanation"] = {"unit": explained.unit, "base": explained.base, "contributions": rows}
         return said
+
+    def _predicted(self) -> dict[str, Any]:
+        if not self.outputs.classes:
+            return {"predictions": self.predictions.tolist()}
+        return {
+            "predictions": self.outputs.chosen(self.predictions),
+            "probabilities": self.outputs.by_class(self.predictions),
+        }
 
 
 class Flag(BaseModel):
@@ -80,6 +93,17 @@ class Answer(BaseModel):
     """Predictions, one a row, and who made them."""
 
     predictions: list[float] = Field(description="one a row, in the order of the request")
+    model_version: str = Field(description="version in the model registry")
+    colour: str = Field(description="which of the two places answered: blue or green")
+    request_id: str = Field(description="the x-request-id of the request, or a new one")
+    flags: list[Flag] = Field(description="values unlike any that training saw, 100 at most")
+
+
+class ClassAnswer(BaseModel):
+    """Predicted classes, one a row, with the probability of each class, and who made them."""
+
+    predictions: list[str | int] = Field(description="the most probable class of each row, in the order of the request")
+    probabilities: list[dict[str, float]] = Field(description="one object a row: the probability of each class")
     model_version: str = Field(description="version in the model registry")
     colour: str = Field(description="which of the two places answered: blue or green")
     request_id: str = Field(description="the x-request-id of the request, or a new one")

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bentos.outputs import ONE_NUMBER, Outputs
+
 CONTRACT, FACTS, MODEL, EXPLANATION = "contract.json", "service.json", "model.bin", "explanation.bin"
 FORMAT = 1
 
@@ -53,7 +55,8 @@ class GoldenRow:
     """A real row, and what the model said to it offline."""
 
     row: Row
-    prediction: float
+    prediction: float | tuple[float, ...]
+    """Multiclass: the probability of each class."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Packaged:
     Attributes:
         pipeline: its name.
         description: what the model predicts, in a sentence.
-        task: classification or regression.
+        task: classification, multiclass or regression.
         version: version in the registry.
         format: form of the compiled model.
         maximum_rows: most rows in one request.
@@ -72,6 +75,7 @@ class Packaged:
         columns: the fields of a row.
         key: fields a row may have besides, which say whose it is; they go to the prediction log, not to the model.
         golden_rows: rows with their right answers.
+        outputs: the columns of a prediction.
     """
 
     pipeline: str
@@ -85,6 +89,7 @@ class Packaged:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     golden_rows: tuple[GoldenRow, ...]
+    outputs: Outputs = ONE_NUMBER
 
     @cached_property
     def numbers(self) -> tuple[Column, ...]:
@@ -99,6 +104,8 @@ class Packaged:
     @property
     def meaning(self) -> str:
         """What a prediction is."""
+        if self.outputs.classes:
+            return f"class ({', '.join(self.outputs.names)}), beside the probability of each"
         return "probability, from 0 to 1" if self.task == "classification" else "predicted value"
 
     @classmethod
@@ -123,8 +130,14 @@ class Packaged:
             log_sample=facts["log_sample"],
             columns=tuple(_column(column) for column in contract["columns"]),
             key=tuple(facts["key"]),
-            golden_rows=tuple(GoldenRow(golden["row"], golden["prediction"]) for golden in contract["golden_rows"]),
+            golden_rows=tuple(map(_golden, contract["golden_rows"])),
+            outputs=Outputs(tuple(contract.get("classes", ()))),
         )
+
+
+def _golden(described: Mapping[str, Any]) -> GoldenRow:
+    prediction = described["prediction"]
+    return GoldenRow(described["row"], tuple(prediction) if isinstance(prediction, list) else prediction)
 
 
 def _column(described: Mapping[str, Any]) -> Column:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic.json_schema import models_json_schema
 
-from bentos.answer import Answer, ExplainedAnswer, Refusal
+from bentos.answer import Answer, Answered, ClassAnswer, ExplainedAnswer, Refusal
 from bentos.call import ARROW, BODY_SECONDS, EXPLAIN, PARQUET
 from bentos.explainer import Explainer
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from bentos.served import Served
 
 REFERENCE = "#/components/schemas/{model}"
@@ -28,7 +31,8 @@ dictionary, a missing value as null."
 ARROW_REQUEST = f"An Arrow IPC stream, uncompressed. {TABLE}"
 PARQUET_REQUEST = f"A Parquet file. {TABLE}"
 ARROW_ANSWER = "An Arrow IPC stream with the column `prediction`; `model_version`, `colour`, `request_id` and `flags` \
-(as JSON) are metadata of its schema. Explained, it has a column `contribution.<field>` for each field, and \
+(as JSON) are metadata of its schema. A model of several classes has the most probable one in `prediction`, and a \
+column `probability_<class>` for each. Explained, it has a column `contribution.<field>` for each field, and \
 `explanation` (unit and base, as JSON) in the metadata. Sent where the request accepts it."
 
 
@@ -37,18 +41,16 @@ def document(served: Served) -> dict[str, Any]:
     packaged = served.packaged
     request = served.reader.adapter.json_schema(ref_template=REFERENCE)
     schemas = request.pop("$defs", {})
-    _, answers = models_json_schema(
-        [(model, "serialization") for model in (Answer, ExplainedAnswer, Refusal)], ref_template=REFERENCE
-    )
+    said: tuple[type[BaseModel], ...] = (Answer, ExplainedAnswer)
+    if packaged.outputs.classes:
+        said = (ClassAnswer,)
+    _, answers = models_json_schema([(model, "serialization") for model in (*said, Refusal)], ref_template=REFERENCE)
     golden = packaged.golden_rows[0]
     example = {"rows": [dict(golden.row)]}
-    answer_example = {
-        "predictions": [golden.prediction],
-        "model_version": packaged.version,
-        "colour": served.colour,
-        "request_id": "4f8a1c",
-        "flags": [],
-    }
+    predicted = np.array([golden.prediction])
+    answer_example = Answered(
+        predicted, packaged.version, served.colour, "4f8a1c", [], outputs=packaged.outputs
+    ).fields()
     predict = {
         "summary": "Predict one row or many",
         "description": f"{packaged.description} Each prediction is a {packaged.meaning}. "
@@ -77,7 +79,7 @@ def document(served: Served) -> dict[str, Any]:
             "200": {
                 "description": "predictions",
                 "content": {
-                    **_json({"anyOf": [_reference("Answer"), _reference("ExplainedAnswer")]}, answer_example),
+                    **_json({"anyOf": [_reference(model.__name__) for model in said]}, answer_example),
                     ARROW.decode(): _binary(ARROW_ANSWER),
                 },
             },

@@ -20,6 +20,7 @@ from bentos.platform_token import COPY, PROBE, copy_marks, is_copy, share_of, sh
 from bentos.segments import SEGMENT_SECONDS, SegmentWriter, log_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
@@ -51,6 +52,7 @@ class _Waiting:
     def __init__(self, packaged: Packaged, span: float) -> None:
         self.span = span
         self.shape = len(packaged.key), len(packaged.numbers)
+        self.outputs = packaged.outputs
         self.bytes = 0
         self.request_ids: list[str] = []
         self.counts: list[int] = []
@@ -72,14 +74,21 @@ class _Waiting:
             pa.repeat(model_version, rows),
             pa.repeat(colour, rows),
             np.repeat(self.mirrored, counts),
-            np.frombuffer(self.predictions),
+            *self._predicted(rows),
             *([None if value is None else str(value) for value in key] for key in self.texts[:keys]),
             *np.frombuffer(self.numbers).reshape(rows, numbers).T.copy(),
             *self.texts[keys:],
         ]
         # NaN becomes null.
-        arrays = [pa.array(c, field.type, from_pandas=True) for c, field in zip(columns, schema, strict=True)]
+        arrays = [
+            c if isinstance(c, pa.Array) else pa.array(c, field.type, from_pandas=True)
+            for c, field in zip(columns, schema, strict=True)
+        ]
         return pa.record_batch(arrays, schema=schema)
+
+    def _predicted(self, rows: int) -> Sequence[object]:
+        found = np.frombuffer(self.predictions)
+        return self.outputs.arrays(found.reshape(rows, -1)) if self.outputs.classes else [found]
 
 
 class PredictionLog:
@@ -98,12 +107,12 @@ class PredictionLog:
     ) -> None:
         self._packaged = packaged
         numbers, categories = ([column.name for column in kind] for kind in (packaged.numbers, packaged.categories))
-        self._schema = log_schema(numbers, categories, packaged.key)
+        self._schema = log_schema(numbers, categories, packaged.key, packaged.outputs)
         self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}", limits)
         self._folder, self._colour = folder, colour
         self._share, self._limits, self._token = packaged.log_sample, limits, token
         self._copy_marks = copy_marks(token, colour)
-        self._fixed_bytes = ROW_BYTES + LONGEST_ID + 8 * len(packaged.numbers)
+        self._fixed_bytes = ROW_BYTES + LONGEST_ID + 8 * (len(packaged.numbers) + packaged.outputs.width - 1)
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._waiting_rows = self._waiting_bytes = 0

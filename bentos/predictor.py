@@ -23,21 +23,22 @@ MODEL = "model"
 Predictor = Callable[[Columns], Predictions]
 
 
-def load(format: str, content: bytes) -> Predictor:
+def load(format: str, content: bytes, width: int = 1) -> Predictor:
     """Make a compiled model ready to answer, on one thread.
 
     Args:
         format: `onnx`, `treelite` or `native`.
         content: what the compiler made.
+        width: numbers that the model gives for a row: 1, or of a multiclass model the number of its classes.
 
     Returns:
-        A function from columns to one float64 a row.
+        A function from columns to one float64 a row, or to one row of `width` float64 a row.
     """
     match format:
         case "onnx":
-            return _onnx(*_unpack(content))
+            return _onnx(*_unpack(content), width)
         case "treelite":
-            return _treelite(*_unpack(content))
+            return _treelite(*_unpack(content), width)
         case "native":
             return _native(content)
         case _:
@@ -58,7 +59,7 @@ def _unpack(content: bytes) -> tuple[Encoding, bytes]:
         return Encoding.from_json(archive.read(ENCODING)), archive.read(MODEL)
 
 
-def _onnx(encoding: Encoding, model: bytes) -> Predictor:
+def _onnx(encoding: Encoding, model: bytes, width: int) -> Predictor:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -67,19 +68,19 @@ def _onnx(encoding: Encoding, model: bytes) -> Predictor:
     output = session.get_outputs()[-1].name  # a classifier's first output is the label
 
     def predict(columns: Columns) -> Predictions:
-        return _last_column(session.run([output], {"X": encoding.matrix(columns, np.float32)})[0])
+        return _answers(session.run([output], {"X": encoding.matrix(columns, np.float32)})[0], width)
 
     return predict
 
 
-def _treelite(encoding: Encoding, model: bytes) -> Predictor:
+def _treelite(encoding: Encoding, model: bytes, width: int) -> Predictor:
     import treelite
 
     forest = treelite.Model.deserialize_bytes(model)
     kind = np.float32 if forest.input_type == "float32" else np.float64
 
     def predict(columns: Columns) -> Predictions:
-        return _last_column(treelite.gtil.predict(forest, encoding.matrix(columns, kind), nthread=1))
+        return _answers(treelite.gtil.predict(forest, encoding.matrix(columns, kind), nthread=1), width)
 
     return predict
 
@@ -93,8 +94,8 @@ def _native(content: bytes) -> Predictor:
     def predict(columns: Columns) -> Predictions:
         numbers, categories = iter(columns.numbers.T), map(_texts, columns.categories)
         frame = pd.DataFrame({name: next(numbers if number else categories) for name, number in names.items()})
-        answer = model.predict_proba(frame)[:, 1] if task == "classification" else model.predict(frame)
-        return np.asarray(answer, dtype=np.float64)
+        answer = model.predict(frame) if task == "regression" else model.predict_proba(frame)
+        return np.asarray(answer[:, 1] if task == "classification" else answer, dtype=np.float64)
 
     return predict
 
@@ -107,6 +108,15 @@ def _texts(values: Values) -> Matrix:
     return texts
 
 
-def _last_column(answer: Matrix) -> Predictions:
-    """Probability of the last class, or the value: the last number of each row."""
-    return np.asarray(answer, dtype=np.float64).reshape(len(answer), -1)[:, -1]
+def _answers(answer: Matrix, width: int) -> Predictions:
+    """The last number of each row (the probability of label 1, or the value); of a multiclass model all of them.
+
+    Raises:
+        ValueError: the model gives another number of probabilities than it has classes.
+    """
+    rows = np.asarray(answer, dtype=np.float64).reshape(len(answer), -1)
+    if width == 1:
+        return rows[:, -1]
+    if rows.shape[1] != width:
+        raise ValueError(f"the model gives {rows.shape[1]} numbers for a row, expected {width}, one for each class")
+    return rows

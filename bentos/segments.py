@@ -28,6 +28,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bentos.log_limits import USUAL, LogLimits
+from bentos.outputs import ONE_NUMBER, Outputs
 
 SUFFIX = ".arrows"
 COUNTS_SUFFIX = ".counts"
@@ -42,13 +43,16 @@ FEATURE, KEY = "features.", "key."
 """What stands before the names of a row's own columns, so that they never meet ours."""
 
 
-def log_schema(numbers: Sequence[str], categories: Sequence[str], key: Sequence[str]) -> pa.Schema:
+def log_schema(
+    numbers: Sequence[str], categories: Sequence[str], key: Sequence[str], outputs: Outputs = ONE_NUMBER
+) -> pa.Schema:
     """Columns of the log of a model.
 
     Args:
         numbers: its numeric features.
         categories: its categorical features.
         key: columns that identify a row, as text.
+        outputs: the columns of its predictions.
     """
     return pa.schema(
         [
@@ -58,7 +62,7 @@ def log_schema(numbers: Sequence[str], categories: Sequence[str], key: Sequence[
             ("model_version", pa.string()),
             ("colour", pa.string()),
             ("mirrored", pa.bool_()),
-            ("prediction", pa.float64()),
+            *outputs.fields,
             *((f"{KEY}{name}", pa.string()) for name in key),
             *((f"{FEATURE}{name}", pa.float64()) for name in numbers),
             *((f"{FEATURE}{name}", pa.string()) for name in categories),

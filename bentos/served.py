@@ -55,7 +55,7 @@ class Served:
     def open(cls, folder: Path = FOLDER, colour: str = "none") -> Served:
         """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
         packaged = Packaged.read(folder)
-        predictor = load(packaged.format, (folder / MODEL).read_bytes())
+        predictor = load(packaged.format, (folder / MODEL).read_bytes(), packaged.outputs.width)
         served = cls(packaged, Reader(packaged), TableReader(packaged), predictor, colour, folder)
         golden = [golden.row for golden in packaged.golden_rows]
         for _ in range(WARM_UP_CALLS):
@@ -73,7 +73,10 @@ class Served:
             predictions = self.predictor(rows.columns)
         except UnknownCategory as error:
             raise RequestRefused(422, str(error)) from error
-        return Answered(predictions, self.packaged.version, self.colour, request_id, self.reader.flags(rows))
+        packaged = self.packaged
+        return Answered(
+            predictions, packaged.version, self.colour, request_id, self.reader.flags(rows), outputs=packaged.outputs
+        )
 
     def explain(self, rows: Rows) -> Explanation:
         """Say what each field of rows that a reader has checked adds to their predictions.

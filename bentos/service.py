@@ -8,13 +8,15 @@ from typing import Any
 
 import bentoml
 
-from bentos.answer import Answer
+from bentos.answer import Answer, ClassAnswer
 from bentos.contract import Packaged
 from bentos.endpoint import Endpoint
 from bentos.served import FOLDER, Served
 from bentos.settings import EndpointSettings
 
 SETTINGS = EndpointSettings.from_environment()
+PACKAGED = Packaged.read(FOLDER)
+ANSWER: type[Answer | ClassAnswer] = ClassAnswer if PACKAGED.outputs.classes else Answer
 
 
 @cache
@@ -26,7 +28,7 @@ def served() -> Served:
 
 
 @bentoml.service(
-    name=Packaged.read(FOLDER).pipeline,
+    name=PACKAGED.pipeline,
     workers=1,  # a dead worker of several is never replaced, while the others hide it: one process a colour
     threads=2,
     metrics={"enabled": False},  # the raw path is a label there: our own are in `bentos.measures`
@@ -39,11 +41,11 @@ class Model:
     def __init__(self) -> None:
         self._served = served()
 
-    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
-    def predict(self, rows: list[dict[str, Any]]) -> Answer:
+    @bentoml.api(route="/predict", output_spec=ANSWER)  # type: ignore[untyped-decorator]
+    def predict(self, rows: list[dict[str, Any]]) -> Answer | ClassAnswer:
         """Predict one row or many; a request over HTTP is answered by `bentos.endpoint` in the same way."""
         checked = self._served.reader.from_rows(rows)
-        return Answer.model_validate(self._served.answer(checked, "in-process").fields())
+        return ANSWER.model_validate(self._served.answer(checked, "in-process").fields())
 
     def __is_ready__(self) -> bool:
         return self._served.answers_a_golden_row()

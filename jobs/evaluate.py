@@ -19,7 +19,7 @@ from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.files import Untrusted
 from jobs.models.metrics import measure
-from jobs.models.prediction import Array, model_frame, predict
+from jobs.models.prediction import Array, answers_of, model_frame, predict
 from jobs.models.recalibration import FIT_LINE, LITERAL, Line, line_by_construction
 from jobs.models.standing import standing_before
 from jobs.models.steadiness import golden_frame, unsteadiness
@@ -177,7 +177,9 @@ def _asked(
         ModelRefused: it has none.
     """
     try:
-        return predict(model, model_frame(rows, contract or pipeline.features), pipeline.task)
+        if contract is not None:
+            return answers_of(model, contract, rows, pipeline)
+        return predict(model, model_frame(rows, pipeline.features), pipeline.task)
     except Exception as error:  # a team's code raises whatever it likes
         raise ModelRefused(
             f"version {version.version} cannot predict the {len(rows):,} rows of the holdout ({cause(error)})"

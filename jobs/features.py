@@ -119,7 +119,7 @@ def build(
     """
     rows = read_manifests(spark, job.lake, list(landing.values()), T.StructType([]))
     key_and_label = [rows.schema[name] for name in job.pipeline.key if name in rows.columns]
-    key_and_label.append(T.StructField(job.pipeline.labels.column, T.LongType()))
+    key_and_label.append(T.StructField(job.pipeline.labels.column, _label_type(job.pipeline)))
     if leaks := label_columns(rows.columns, job.pipeline):
         log.warning("%s: %s", job.pipeline.name, label_sentence(leaks))
         rows = rows.drop(*leaks)
@@ -134,6 +134,12 @@ def build(
         with step("compute and write", rows=sum(manifest.rows for manifest in landing.values())):
             paths = _written(job, frame, landing)
     return _staged(job, paths, days, landing, labels)
+
+
+def _label_type(pipeline: Pipeline) -> T.DataType:
+    """Spark's type of the labels where no day has any."""
+    texts = [name for name in pipeline.labels.classes if isinstance(name, str)]
+    return T.StringType() if texts else T.LongType()
 
 
 def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[str, Manifest], dict[str, Manifest]]:

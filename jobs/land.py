@@ -89,6 +89,7 @@ def work(job: Job) -> Result:
             labels.column,
             job.pipeline.task,
             found.name,
+            labels.classes,
         ),
     )
     staged = [*rows.staged.values(), *known.staged.values()]

@@ -47,6 +47,11 @@ def add_trailing_rates(
     Raises:
         SpecError: a window reaches further back than the pipeline's look-back.
     """
+    if inputs.pipeline.task == "multiclass":
+        raise SpecError(
+            f"{inputs.pipeline.name}: rates are means of labels that are numbers, and those of `task: multiclass` are "
+            "classes; count the labels of one class in the transform itself"
+        )
     delay, reach = inputs.pipeline.labels.delay_days, inputs.pipeline.features.look_back_days
     if max(windows) + delay - 1 > reach:
         raise SpecError(

@@ -16,6 +16,7 @@ from jobs.monitoring.labelled_day import day_predictions
 from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.on_probation import judge_probation
 from jobs.monitoring.performance import estimate
+from jobs.monitoring.predictions import predictions_of
 from jobs.monitoring.request_checks import check_requests
 from jobs.monitoring.streams import stream_alarms
 from jobs.monitoring.trigger_measurement import day_qualities, pooled_days, trigger_measurement
@@ -109,7 +110,7 @@ def _keep_estimate(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     expected = expectations(ledger, job.pipeline.name)
     for version, rows in said.groupby("model_version"):
         line = expected.get(str(version), UNKNOWN).line
-        figures = estimate(rows["prediction"].to_numpy(dtype="float64"), job.pipeline.task, line)
+        figures = estimate(predictions_of(rows, job.pipeline), job.pipeline.task, line)
         ledger.put_figures(job.pipeline.name, str(day), figures, now, version=str(version))
 
 

@@ -129,7 +129,7 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
 @step("write")
 def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow:
     pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
-    contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
+    contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model, pipeline.labels.classes)
     accepted = Accepted(pipeline, model, contract)
     check_requests(accepted)
     if ":" in pipeline.training.estimator:
@@ -162,7 +162,7 @@ def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow
                 signature=infer_signature(golden.astype(frame.dtypes), predict(model, example, pipeline.task)),
                 input_example=example,
                 pip_requirements=requirements(),
-                pyfunc_predict_fn="predict_proba" if pipeline.task == "classification" else "predict",
+                pyfunc_predict_fn="predict" if pipeline.task == "regression" else "predict_proba",
             )
             check_file(accepted, content)
     return ModelVersionRow(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FEATURES = Features(transform="a:b", numeric=["weight", "distance", "pressure"], categorical=["carrier", "origin"])
 
 
+CLASSES = ("light", "middle", "heavy")
+
+
 class Trained(NamedTuple):
     """A fitted model, its contract, and the rows it was trained on."""
 
@@ -48,13 +51,16 @@ def train(estimator: str = "hist_gradient_boosting", task: Task = "classificatio
     raw.loc[draw.random(rows) < 0.1, "origin"] = None
     frame = model_frame(raw, FEATURES)
     score = weight * raw["weight"] + (raw["carrier"] == "slow") + draw.normal(size=rows) / 4
-    label = (score > 0).astype(int) if task == "classification" else score * 10
+    label = score * 10 if task == "regression" else (score > 0).astype(int)
+    if task == "multiclass":
+        label = np.digitize(score, [-0.5, 1.0])
     parameters = {"max_iter": 20} if estimator == "hist_gradient_boosting" else {}
     if estimator in ("random_forest", "xgboost"):
         parameters = {"n_estimators": 20}
     model = build_model(Training(estimator=estimator, parameters=parameters), FEATURES, task).fit(frame, label)
     settle_for_prediction(model)
-    return Trained(model, write_contract("orders", task, FEATURES, frame, model), frame)
+    classes = CLASSES if task == "multiclass" else ()
+    return Trained(model, write_contract("orders", task, FEATURES, frame, model, classes), frame)
 
 
 def pipeline(folder: Path) -> Pipeline:

@@ -18,6 +18,7 @@ from infra.images import docker
 from infra.pod.fetch import fetch
 from infra.pod.lake import OPTIONS, URL, PodError, open_lake
 from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.release.artifact import predictions_apart
 
 if TYPE_CHECKING:
     from infra.images.docker import EngineImage
@@ -173,7 +174,7 @@ def _check_answers(built: str, model: PackagedModel, bento: Path, serving: str) 
             f"{failed.said.splitlines()[-1]}; a package that the model needs goes into the extra `serving` of "
             "pyproject.toml (then `make lock`, and build that image again)"
         ) from failed
-    apart = [abs(found - right) / max(1.0, abs(right)) for found, right in zip(answered, expected, strict=True)]
+    apart = [predictions_apart(found, right) for found, right in zip(answered, expected, strict=True)]
     if not all(difference <= model.tolerance for difference in apart):  # NaN is a difference too
         raise ReleaseError(
             f"version {model.version} of {model.pipeline} answers otherwise in the image {serving} than where it was "

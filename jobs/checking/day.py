@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from bentos.outputs import Outputs
 from jobs import features, land, validate
 from jobs.checking.finding import reason
 from jobs.checking.known_labels import labels_of_rows
@@ -228,7 +229,10 @@ class _Day:
     def _predictions(self, rows: pd.DataFrame, answers: Array) -> None:
         """The suite of predictions over a model of one day: what it breaks may be that model's fault."""
         kept = rows[[*self.pipeline.key, self.pipeline.source.event_time]]
-        table = pa.Table.from_pandas(kept.assign(prediction=answers, model_version="0"), preserve_index=False)
+        table = pa.Table.from_pandas(kept.assign(model_version="0"), preserve_index=False)
+        outputs = Outputs(tuple(self.pipeline.labels.classes))
+        for field, values in zip(outputs.fields, outputs.arrays(answers), strict=True):
+            table = table.append_column(field, values)
         staged = self.lake.write_table("predictions", str(self.day), table.replace_schema_metadata(), {}, "")
         carried_out(self._job("score"), lambda job: Result(outputs=[staged]), "score")
         job = self._job("validate-predictions", stage="predictions")

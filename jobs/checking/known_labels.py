@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.data.label_numbers import label_numbers
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -42,18 +44,19 @@ def labels_of_rows(lake: Lake, pipeline: Pipeline, day: date, rows: pd.DataFrame
     """
     key, label = pipeline.key, pipeline.labels.column
     made_up = np.arange(len(rows), dtype=np.float64)
-    made_up = made_up % 2 if pipeline.task == "classification" else made_up + 1
+    kinds = len(pipeline.labels.classes) or 2
+    made_up = made_up + 1 if pipeline.task == "regression" else made_up % kinds
     published = lake.published("labels", str(day))
     if published is None:
         return KnownLabels(made_up, are_real=False)
     labels = lake.read(published, [*key, label]).to_pandas()
-    truth = rows[key].merge(labels, on=key, how="left")[label].to_numpy(dtype=np.float64, na_value=np.nan)
+    truth = label_numbers(rows[key].merge(labels, on=key, how="left")[label], pipeline)
     known = truth[np.isfinite(truth)]
     if not len(known):
         objection = (
             f"none of the {len(labels)} labels of {day} has the key of a row; rule: labels have the key of the rows"
         )
         return KnownLabels(made_up, are_real=False, objection=objection)
-    if pipeline.task == "classification" and len(np.unique(known)) < 2:  # no classifier learns from one kind alone
+    if pipeline.task != "regression" and len(np.unique(known)) < kinds:  # no classifier learns from one kind alone
         return KnownLabels(made_up, are_real=False)
     return KnownLabels(truth, are_real=True)

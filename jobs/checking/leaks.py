@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from jobs.models.prediction import Array, Task
 
 FEWEST = 20
@@ -44,6 +43,9 @@ def _number_tells(values: pd.Series[float], truth: Array, task: Task) -> bool:
         return False
     if task == "regression":
         return bool(np.std(number) > 0 and abs(np.corrcoef(number, label)[0, 1]) > ALL_BUT)
+    if task == "multiclass":  # sorted by the number, the rows of each class must lie beside one another
+        ordered = pd.Series(number).groupby(label).agg(["min", "max"]).sort_values("min")
+        return bool((ordered["min"].to_numpy()[1:] > ordered["max"].to_numpy()[:-1]).all())
     positive, negative = number[label == 1], number[label == 0]
     return bool(positive.min() > negative.max() or positive.max() < negative.min())
 

@@ -25,7 +25,7 @@ class MadeUp:
 
     Attributes:
         frame: feature columns as every model sees them, with missing values.
-        truth: labels of both kinds; positive numbers for a regression.
+        truth: labels of all kinds; positive numbers for a regression.
         asked: rows with a missing value, and a category that the others have not.
     """
 
@@ -57,7 +57,8 @@ def made_up_rows(pipeline: Pipeline, count: int) -> MadeUp:
         known = rng.choice(np.array(SEEN, dtype=object), count)
         columns[name] = pd.Series(known, dtype=object).mask((every + position) % MISSING == 0, None)
     frame = model_frame(pd.DataFrame(columns, index=every), pipeline.features)
-    truth = (every % 2).astype("float64") if pipeline.task == "classification" else rng.gamma(2.0, 1.0, count) + 0.1
+    kinds = len(pipeline.labels.classes) or 2
+    truth = rng.gamma(2.0, 1.0, count) + 0.1 if pipeline.task == "regression" else (every % kinds).astype("float64")
     asked = frame.head(20).copy()
     for name in pipeline.features.categorical:
         asked.loc[asked.index[1], name] = UNSEEN

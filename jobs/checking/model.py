@@ -108,13 +108,14 @@ def _try(pipeline: Pipeline, training: Training, rows: MadeUp) -> None:
         except TypeError as error:
             raise _Unfit(f"{training.estimator} cannot be fitted to rows of these columns: {reason(error)}") from error
         settle_for_prediction(model)
-        if pipeline.task == "classification" and not hasattr(model, "predict_proba"):
+        if pipeline.task != "regression" and not hasattr(model, "predict_proba"):
             raise _Unfit(
                 f"{training.estimator} makes a {type(model[-1]).__name__}, which has no predict_proba; a classifier "
                 "is judged by its probabilities: name another, or wrap it in sklearn.calibration.CalibratedClassifierCV"
             )
         said = predict(model, rows.asked, pipeline.task)
-    if said.shape != (len(rows.asked),) or not np.isfinite(said).all():
+    width = (len(pipeline.labels.classes),) if pipeline.task == "multiclass" else ()
+    if said.shape != (len(rows.asked), *width) or not np.isfinite(said).all():
         raise _Unfit(
             f"{training.estimator} answers made-up rows, one with a missing value and one with a new category, with "
             f"what is no number: {said[:3]}"
@@ -123,9 +124,9 @@ def _try(pipeline: Pipeline, training: Training, rows: MadeUp) -> None:
 
 def _right_kind(model: Any, estimator: str, pipeline: Pipeline) -> None:
     last = model[-1]
-    wrong = is_regressor(last) if pipeline.task == "classification" else is_classifier(last)
+    wrong = is_classifier(last) if pipeline.task == "regression" else is_regressor(last)
     if wrong:
-        kind = "regressor" if pipeline.task == "classification" else "classifier"
+        kind = "classifier" if pipeline.task == "regression" else "regressor"
         raise _Unfit(f"{estimator} makes a {type(last).__name__}, a {kind}; the task is {pipeline.task}")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from bentos.outputs import Outputs
 from jobs.checking.finding import Wrong
 from jobs.checking.rehearsal import Rehearsal
 from jobs.checking.rules import OF_NAMES_AND_TYPES, TYPE_ARGUMENTS, Rule, never_holds, rules_of
@@ -82,12 +83,15 @@ def _tables(pipeline: Pipeline) -> Mapping[str, _Table]:
         **dict.fromkeys(pipeline.features.numeric, "number"),
         **dict.fromkeys(pipeline.features.categorical, "text"),
     }
-    label = "label" if pipeline.task == "classification" else "number"
+    label, said = "label" if pipeline.task == "classification" else "number", {"prediction": "number"}
+    if pipeline.task == "multiclass":
+        label = "text" if isinstance(pipeline.labels.classes[0], str) else "number"
+        said = {"prediction": label, **dict.fromkeys(Outputs(tuple(pipeline.labels.classes)).probabilities, "number")}
     return {
         "raw": _Table(key_and_time, is_whole=False),
         "labels": _Table({**key, pipeline.labels.column: label}, is_whole=False),
         "features": _Table({**key_and_time, **kinds}, is_whole=True),
-        "predictions": _Table({**key_and_time, "prediction": "number", "model_version": "text"}, is_whole=True),
+        "predictions": _Table({**key_and_time, **said, "model_version": "text"}, is_whole=True),
     }
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pandas.util import hash_pandas_object
 
 from bentos.contract_kinds import SCHEMA as COUNTS_SCHEMA
+from bentos.outputs import PROBABILITY
 from bentos.segments import COUNTS_SUFFIX, FEATURE, SUFFIX, log_schema
 from jobs.data.log_files import LocalFiles, LogFile, ShippedFiles
 from jobs.data.segment_reader import read_segment
@@ -105,8 +106,9 @@ class RequestLog:
 
         Returns:
             One row a prediction: `request_id`, `row` (its place in the request, from 0), `time` (UTC),
-            `model_version`, `colour`, `mirrored` (made for a copy of a request: nobody got this answer), `prediction`,
-            `key.<name>` (the row's identity as its caller gave it, as text) and `features.<name>`.
+            `model_version`, `colour`, `mirrored` (made for a copy of a request: nobody got this answer), `prediction`
+            (of a multiclass model the class, with `probability_<class>` for each), `key.<name>` (the row's identity as
+            its caller gave it, as text) and `features.<name>`.
         """
         wanted = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
         inside = (pc.field("time") >= _moment(start)) & (pc.field("time") < _moment(end))
@@ -114,7 +116,9 @@ class RequestLog:
         for key in _days(start, end):
             segments = [segment for segment in self.segments(key) if segment.begun < end and segment.end > start]
             found.append(self._logged(key, segments, wanted, inside).rows.filter(inside))
-        table = pa.concat_tables([nothing, *found], promote_options="permissive")
+        # A class is text or an integer: an empty table, whose prediction is a number, would not go with it.
+        there = [rows for rows in found if rows.num_rows] or [nothing]
+        table = pa.concat_tables(there, promote_options="permissive")
         table = table.sort_by([(name, "ascending") for name in ORDER])
         names = columns if columns is not None else [name for name in table.column_names if name != SEGMENT]
         frame: pd.DataFrame = table.select([name for name in names if name in table.column_names]).to_pandas()
@@ -122,6 +126,8 @@ class RequestLog:
 
     def scores(self, version: str, start: datetime, end: datetime) -> list[float]:
         """What a version answered between two moments, the newest answer to each row, in the order of time.
+
+        Of a multiclass version it is the probability of the class that was predicted.
 
         A caller that asks for one row again and again, as a health checker does, tells no more of a version's scores
         than one that asks once.
@@ -135,7 +141,10 @@ class RequestLog:
         answers = answers[answers["model_version"] == version]
         asked = answers[[name for name in answers.columns if name.startswith(FEATURE)]]
         repeated = hash_pandas_object(asked, index=False).duplicated(keep="last")
-        return [float(score) for score in answers.loc[~repeated, "prediction"]]
+        newest = answers[~repeated]
+        probabilities = [name for name in newest.columns if name.startswith(PROBABILITY)]
+        scores = newest[probabilities].max(axis=1) if probabilities else newest["prediction"]
+        return [float(score) for score in scores]
 
     def day(self, key: str) -> LoggedDay:
         """One day: what its files hold, and what was published of files that are gone.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.data.class_labels import as_class_type, refuse_unknown_classes
 from jobs.data.column_types import TIMESTAMP, as_landed, family, in_words
 from jobs.data.conversions import first_misfit, read_as
 from jobs.data.key_order import in_order, key_order, repeated
@@ -17,7 +18,7 @@ from jobs.data.spill import each_column
 from tidewheel.errors import did_you_mean
 from tidewheel.quantities import quantity
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multiclass", "regression"]
 EVENT_TIME_TYPE = TIMESTAMP
 NAMED = 3  # examples given in a message
 _KEYS = ("text", "integer", "float", "decimal", "boolean", "date", "time", "timestamp", "null")
@@ -47,22 +48,27 @@ def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, sou
     return _tidy(table, key, source)
 
 
-def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, source: str) -> pa.Table:
+def labels_of_day(
+    table: pa.Table, key: list[str], label: str, task: Task, source: str, classes: Sequence[str | int] = ()
+) -> pa.Table:
     """Check and put in order the labels of one day. Rows without a label are left out: unknown is not negative.
 
     Args:
         table: what the source had.
         key: columns that name a row.
-        label: name of the label column, a number or a boolean.
-        task: of a classification a label is 0 or 1, of a regression any finite number.
+        label: name of the label column.
+        task: of a classification a label is 0 or 1, of multiclass a class, of a regression any finite number.
         source: file, query or function the labels came from, for the message.
+        classes: multiclass: what a label may be.
 
     Raises:
         DataRefused: a rule is broken; source, column and rule are named.
     """
     _need_columns(table, [*key, label], source)
     column = as_landed(table[label], label, source)
-    if pa.types.is_boolean(column.type):
+    if task == "multiclass":
+        column = as_class_type(column, label, classes, source)
+    elif pa.types.is_boolean(column.type):
         column = column.cast(pa.int64())
     elif pa.types.is_null(column.type) or pa.types.is_decimal(column.type):  # decimal: `numeric` in a database
         column = column.cast(pa.float64())
@@ -80,7 +86,10 @@ def labels_of_day(table: pa.Table, key: list[str], label: str, task: Task, sourc
     table = _set(table, label, column)
     is_known = pc.invert(pc.is_null(table[label], nan_is_null=True))
     known = each_column(table, lambda _, values: values.filter(is_known))
-    _of_the_task(known[label], label, task, source)
+    if task == "multiclass":
+        refuse_unknown_classes(known[label], label, classes, source)
+    else:
+        _of_the_task(known[label], label, task, source)
     return _tidy(known, key, source)
 
 

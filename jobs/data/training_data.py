@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.data.label_numbers import label_numbers
 from tidewheel.errors import DataRefused, LakeError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.verified import read_document
@@ -210,14 +211,13 @@ def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -
         days: batches by hash.
 
     Returns:
-        Day (`partition`), key columns, feature columns and the label as float64, in the order of days and files.
+        Day (`partition`), key columns, feature columns and the label as float64 (of several classes its place
+        among them), in the order of days and files.
 
     Raises:
         LakeError: a batch is gone, or a byte of it is another than was assembled.
         DataRefused: a label is there twice, or is no label of the task.
     """
-    import pandas as pd
-
     label, key = pipeline.labels.column, [PARTITION, *pipeline.key]
     features = _read(lake, [day.features for day in days], [*pipeline.key, *pipeline.features.columns])
     labels = _read(lake, [day.labels for day in days], [*pipeline.key, label])
@@ -226,7 +226,7 @@ def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -
         example = labels.loc[twice, key].iloc[0].to_dict()
         raise DataRefused(f"{pipeline.name}: {twice.sum()} labels are there twice, for example {example}")
     rows = features.merge(labels, on=key, how="inner")
-    rows[label] = pd.to_numeric(rows[label]).astype("float64")
+    rows[label] = label_numbers(rows[label], pipeline)
     if pipeline.task == "classification" and not rows[label].isin((0.0, 1.0)).all():
         found = sorted(rows.loc[~rows[label].isin((0.0, 1.0)), label].unique())[:5]
         raise DataRefused(f"{pipeline.name}: label {label} must be 0 or 1, found {found}")

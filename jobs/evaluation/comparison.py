@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from jobs.evaluation.drawn_figures import drawn_figure
-from jobs.models.metrics import log_losses
+from jobs.models.metrics import brier_losses, log_losses
 from jobs.models.prediction import Array
 from tidewheel.spec.decision import Decision
 
@@ -188,7 +188,9 @@ def losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: M
     match metric:
         case "log_loss":
             loss = log_losses(truth, predicted)
-        case "brier" | "rmse":
+        case "brier":
+            loss = brier_losses(truth, predicted)
+        case "rmse":
             loss = (predicted - truth) ** 2
         case "mae":
             loss = np.abs(predicted - truth)

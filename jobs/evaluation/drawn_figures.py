@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.models import multiclass
 from jobs.models.figures import costs_of_rows, decisions, relative_errors
 
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ def drawn_figure(name: str, truth: Array, predicted: Array, codes: Codes, weight
     """A figure under each row of day weights; NaN where a draw leaves it undefined.
 
     Args:
-        name: pr_auc, r2, mape, expected_cost, or a figure that `row_ratio` knows.
+        name: pr_auc, r2, mape, expected_cost, a figure that `row_ratio` knows, or one of
+            `jobs.models.multiclass.DECIDED`.
         truth: labels, one a row.
         predicted: predictions for the same rows.
         codes: day of each row, as a number from 0 on.
         weights: how often each day counts, resamples x days, as `day_weights` draws them.
         decision: threshold and costs.
     """
+    if predicted.ndim == 2:
+        return _of_classes(name, truth, predicted, codes, weights)
     if name == "pr_auc":
         return _average_precision(truth, predicted, codes, weights)
     if name == "r2":
@@ -75,6 +79,19 @@ def row_ratio(name: str, truth: Array, predicted: Array, decision: Decision) -> 
         case "expected_cost" if decision.costs:
             return costs_of_rows(truth, decided, decision.costs), ones
     raise ValueError(f"no figure called {name}")
+
+
+def _of_classes(name: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+    """A figure of the most probable class: of the counts of each class, which a draw adds up over days."""
+    if name == "accuracy":
+        return drawn_ratio((multiclass.hits(truth, predicted), np.ones_like(truth)), codes, weights)
+    counted = []
+    for rows in multiclass.class_counts(truth, predicted):
+        of_days = np.zeros((weights.shape[1], predicted.shape[1]))
+        np.add.at(of_days, codes, rows)
+        counted.append(weights @ of_days)
+    right, said, true = counted
+    return multiclass.macro_f1(right, said, true) if name == "macro_f1" else multiclass.macro_recall(right, true)
 
 
 def drawn_ratio(ratio: Ratio, codes: Codes, weights: Matrix) -> Array:

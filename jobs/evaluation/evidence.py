@@ -9,7 +9,7 @@ from jobs.evaluation.comparison import figure_interval
 from jobs.evaluation.importances import importances
 from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
-from jobs.evaluation.slices import masks
+from jobs.evaluation.slices import masks, with_class_names
 from jobs.models import registry
 from jobs.models.figures import all_figures
 from jobs.models.metrics import measure
@@ -93,12 +93,16 @@ def keep_evidence(
 def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = RAISING) -> list[dict[str, object]]:
     """Figures of both models for each value of the columns that the pipeline watches, the most rows first.
 
-    Columns are those of the gate and of monitoring, or all categorical ones where neither names any.
+    Columns are those of the gate and of monitoring, or all categorical ones where neither names any; for multiclass the
+    classes too.
     """
     named = sorted({*pipeline.gate.columns, *(pipeline.monitoring.slices or ())})
     found: list[dict[str, object]] = []
-    for column in [name for name in named or pipeline.features.categorical if name in judged.rows]:
-        for value, mask in masks(judged.rows, column):
+    rows, columns = with_class_names(judged.rows, pipeline), named or [*pipeline.features.categorical]
+    if pipeline.task == "multiclass":
+        columns = [*columns, pipeline.labels.column]
+    for column in [name for name in dict.fromkeys(columns) if name in rows]:
+        for value, mask in masks(rows, column):
             if mask.sum() < SMALLEST_SLICE:
                 continue
             with failures.named(f"figures of slice {column}={value}"):
@@ -154,6 +158,8 @@ def _importances(pipeline: Pipeline, model: Model, judged: Judged, failures: Par
 def _plots(
     pipeline: Pipeline, judged: Judged, version: ModelVersionRow, failures: PartialFailures
 ) -> dict[str, object]:
+    if pipeline.task == "multiclass":
+        return {}  # the card's table of classes says what curves of two classes would
     if judged.rows.empty or (pipeline.task == "classification" and not 0 < judged.truth.mean() < 1):
         return {}  # of one kind of row there are no curves
     predicted = {f"version {version.version}": judged.challenger}

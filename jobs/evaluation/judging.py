@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import loss_difference
 from jobs.evaluation.group_gaps import group_gap
-from jobs.evaluation.slices import compare_slices
+from jobs.evaluation.slices import compare_slices, with_class_names
 from jobs.models.figures import all_figures
 from jobs.models.prediction import Array
 from jobs.partial_failures import RAISING, PartialFailures
@@ -164,7 +164,7 @@ def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tu
         judged.truth,
         judged.challenger,
         judged.champion,
-        judged.rows,
+        with_class_names(judged.rows, pipeline),
         task=pipeline.task,
         columns=rules.columns,
         margin=rules.margin,

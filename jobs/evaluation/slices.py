@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tidewheel.spec import Pipeline
+
     Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 MISSING = "(missing)"
@@ -28,6 +30,20 @@ def masks(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, Mask]]:
     values = category_texts(rows[column])
     for value in sorted(values.unique()):
         yield value, (values == value).to_numpy()
+
+
+def with_class_names(rows: pd.DataFrame, pipeline: Pipeline) -> pd.DataFrame:
+    """Labelled rows with the names of the classes in the label column; other tasks' rows as they are.
+
+    Args:
+        rows: with the label as `jobs.data.training_data.labelled_rows` gives it.
+        pipeline: names label, task and classes.
+    """
+    label = pipeline.labels.column
+    if pipeline.task != "multiclass" or label not in rows:
+        return rows
+    names = dict(enumerate(map(str, pipeline.labels.classes)))
+    return rows.assign(**{label: rows[label].map(names)})
 
 
 def category_texts(column: pd.Series[Any]) -> pd.Series[str]:

@@ -6,13 +6,16 @@ import math
 
 import numpy as np
 
+from jobs.models import multiclass
 from jobs.models.prediction import Array
 
 BINS = 10
 
 
 def expected_log_losses(predicted: Array) -> Array:
-    """Log-loss that the model itself expects of each row: the binary entropy of its prediction, in nats."""
+    """Log-loss that the model itself expects of each row: the entropy of its prediction, in nats."""
+    if predicted.ndim == 2:
+        return multiclass.expected_log_losses(predicted)
     step = np.finfo(np.float32).eps
     sure = np.clip(predicted, step, 1 - step)
     return np.asarray(-(sure * np.log(sure) + (1 - sure) * np.log1p(-sure)), dtype=np.float64)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bentos.outputs import Outputs
 from jobs.models.prediction import Array, Model, Task, predict
 from tidewheel.spec.sections import Features
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 GOLDEN_ROWS = 20
@@ -54,7 +57,7 @@ class GoldenRow(_Part):
     """A real row and what the model, asked offline, says to it."""
 
     row: dict[str, float | str | None]
-    prediction: float
+    prediction: float | tuple[float, ...] = Field(description="multiclass: the probability of each class")
 
 
 class Contract(_Part):
@@ -65,6 +68,14 @@ class Contract(_Part):
     task: Task
     columns: tuple[Column, ...]
     golden_rows: tuple[GoldenRow, ...]
+    classes: tuple[str | int, ...] = Field(
+        default=(), description="multiclass: names of the classes, in the order of the model's probabilities"
+    )
+
+    @property
+    def outputs(self) -> Outputs:
+        """The columns of a prediction."""
+        return Outputs(self.classes)
 
     @property
     def numeric(self) -> list[str]:
@@ -82,7 +93,14 @@ class Contract(_Part):
         return [column.name for column in self.columns if (column.name, column.type) not in there]
 
 
-def write_contract(pipeline: str, task: Task, features: Features, frame: pd.DataFrame, model: Model) -> Contract:
+def write_contract(
+    pipeline: str,
+    task: Task,
+    features: Features,
+    frame: pd.DataFrame,
+    model: Model,
+    classes: Sequence[str | int] = (),
+) -> Contract:
     """Describe a model by the rows it was trained on.
 
     Args:
@@ -91,6 +109,7 @@ def write_contract(pipeline: str, task: Task, features: Features, frame: pd.Data
         features: tells numbers from categories.
         frame: training rows as `jobs.models.prediction.model_frame` makes them.
         model: the fitted model.
+        classes: multiclass: names of its classes, in order.
 
     Returns:
         The contract, with about 20 golden rows: spread over the training time, and for each column that has missing
@@ -105,7 +124,8 @@ def write_contract(pipeline: str, task: Task, features: Features, frame: pd.Data
         pipeline=pipeline,
         task=task,
         columns=(*numbers, *categories),
-        golden_rows=tuple(GoldenRow(row=r, prediction=float(a)) for r, a in zip(rows, answers, strict=True)),
+        golden_rows=tuple(GoldenRow(row=r, prediction=a) for r, a in zip(rows, answers.tolist(), strict=True)),
+        classes=tuple(classes),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn import metrics
 
+from jobs.models import multiclass
 from jobs.models.metrics import measure
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ def all_figures(truth: Array, predicted: Array, pipeline: Pipeline) -> dict[str,
     """Every figure that a pipeline's predictions have; what cannot be computed is NaN.
 
     Args:
-        truth: labels, one a row; 0 or 1 for classification.
+        truth: labels, one a row; 0 or 1 for classification, places of classes for multiclass.
         predicted: predictions for the same rows.
         pipeline: names the task, the decision's threshold and its costs.
 
     Returns:
         What `measure` gives; and for classification pr_auc, accuracy, precision, recall, f1 and, where costs are
-        declared, expected_cost; for regression mape.
+        declared, expected_cost; for multiclass accuracy, macro_f1, macro_recall; for regression mape.
     """
     return measure(truth, predicted, pipeline.task) | further_figures(
         truth, predicted, pipeline.task, pipeline.decision
@@ -40,6 +41,8 @@ def further_figures(truth: Array, predicted: Array, task: Task, decision: Decisi
     where everything is), F1 where neither is anything. MAPE is of the rows whose label is not 0, since an error is no
     share of nothing; of labels that are all 0 it is unknown.
     """
+    if task == "multiclass":
+        return multiclass.decision_figures(truth, predicted)
     usable = len(truth) > 0 and bool(np.isfinite(predicted).all())
     if task == "regression":
         return {"mape": _mape(truth, predicted) if usable else math.nan}

@@ -7,7 +7,14 @@ import math
 import numpy as np
 from sklearn import metrics
 
+from jobs.models import multiclass
 from jobs.models.prediction import Array, Task
+
+MEASURED: dict[Task, tuple[str, ...]] = {
+    "classification": ("roc_auc", "log_loss", "brier"),
+    "multiclass": multiclass.MEASURED,
+    "regression": ("rmse", "mae", "r2"),
+}
 
 
 def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
@@ -16,16 +23,17 @@ def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
     So are all of them where a prediction is no number: a mean over the others would flatter the model.
 
     Args:
-        truth: labels; 0 or 1 for classification.
+        truth: labels; 0 or 1 for classification, places of classes for multiclass.
         predicted: one prediction a row, as `jobs.models.prediction.predict` makes them.
         task: the pipeline's kind of label.
 
     Returns:
-        roc_auc, log_loss, brier; or rmse, mae, r2.
+        roc_auc, log_loss, brier; for multiclass the last two; for regression rmse, mae, r2.
     """
     if len(truth) == 0 or not np.isfinite(predicted).all():
-        names = ("roc_auc", "log_loss", "brier") if task == "classification" else ("rmse", "mae", "r2")
-        return dict.fromkeys(names, math.nan)
+        return dict.fromkeys(MEASURED[task], math.nan)
+    if task == "multiclass":
+        return multiclass.probability_figures(truth, predicted)
     if task == "classification":
         both = 0 < truth.sum() < len(truth)
         return {
@@ -40,8 +48,17 @@ def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
     }
 
 
+def brier_losses(truth: Array, predicted: Array) -> Array:
+    """Brier score of each row."""
+    if predicted.ndim == 2:
+        return multiclass.brier(truth, predicted)
+    return np.asarray((predicted - truth) ** 2, dtype=np.float64)
+
+
 def log_losses(truth: Array, predicted: Array) -> Array:
     """Log-loss of each row; probabilities are kept one float32 step away from 0 and 1, as scikit-learn does."""
+    if predicted.ndim == 2:
+        return multiclass.log_losses(truth, predicted)
     step = np.finfo(np.float32).eps
     sure = np.clip(predicted, step, 1 - step)
     return np.asarray(-np.where(truth == 1, np.log(sure), np.log1p(-sure)), dtype=np.float64)

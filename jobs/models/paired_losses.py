@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.models.metrics import log_losses
+from jobs.models.metrics import brier_losses, log_losses
 from jobs.models.prediction import Array
 from tidewheel.policies.probation import PairedDay
 
@@ -41,6 +41,8 @@ def row_losses(metric: str, truth: Array, predicted: Array) -> Array:
     match metric:
         case "log_loss" | "roc_auc":
             return log_losses(truth, predicted)
+        case "brier":
+            return brier_losses(truth, predicted)
         case "mae":
             return np.asarray(np.abs(predicted - truth), dtype=np.float64)
         case _:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
-Task = Literal["classification", "regression"]
-Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+from bentos.outputs import aligned
+
+if TYPE_CHECKING:
+    from jobs.models.contract import Contract
+    from tidewheel.spec import Pipeline
+
+Task = Literal["classification", "multiclass", "regression"]
+Array = np.ndarray[Any, np.dtype[np.float64]]
+"""One number a row; predictions of several classes have a column for each."""
 
 
 class Model(Protocol):
@@ -66,7 +73,7 @@ def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
-    """Ask a model: the probability of label 1 for classification, the value for regression.
+    """Ask a model: the probability of label 1, of each class for multiclass, the value for regression.
 
     Args:
         model: a fitted model.
@@ -74,7 +81,23 @@ def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
         task: the pipeline's kind of label.
 
     Returns:
-        One float64 a row.
+        One float64 a row; for multiclass one row of probabilities a row.
     """
-    answer = model.predict_proba(frame)[:, 1] if task == "classification" else model.predict(frame)
-    return np.asarray(answer, dtype=np.float64)
+    answer = model.predict(frame) if task == "regression" else model.predict_proba(frame)
+    return np.asarray(answer[:, 1] if task == "classification" else answer, dtype=np.float64)
+
+
+def answers_of(model: Model, contract: Contract, rows: pd.DataFrame, pipeline: Pipeline) -> Array:
+    """Ask a version that may have been trained under another declaration, so that its answers can be compared.
+
+    Args:
+        model: of the version.
+        contract: of the version.
+        rows: at least the columns that the contract names.
+        pipeline: as declared now.
+
+    Returns:
+        As `predict`; for multiclass in the order of the pipeline's classes, 0 for one that the version does not know.
+    """
+    said = predict(model, model_frame(rows, contract), pipeline.task)
+    return aligned(said, contract.classes, pipeline.labels.classes) if pipeline.task == "multiclass" else said

@@ -78,6 +78,8 @@ LITERAL = Line()
 def fit_line(truth: Array, predicted: Array, task: Task, days: pd.Series[str] | None = None) -> Line:
     """The line from predictions to what they mean, by maximum likelihood, kept close to literal where rows are few.
 
+    Predictions of several classes lie on no line: they are taken literally.
+
     Args:
         truth: labels, one a row.
         predicted: predictions for the same rows.
@@ -88,7 +90,12 @@ def fit_line(truth: Array, predicted: Array, task: Task, days: pd.Series[str] | 
         The line; literal where these rows cannot say.
     """
     usable = np.isfinite(predicted)
-    if not usable.all() or len(truth) < 2 or (task == "classification" and not 0 < truth.mean() < 1):
+    if (
+        task == "multiclass"
+        or not usable.all()
+        or len(truth) < 2
+        or (task == "classification" and not 0 < truth.mean() < 1)
+    ):
         return LITERAL
     said = scores(predicted, task)
     rows = np.column_stack([np.ones(len(said)), said])

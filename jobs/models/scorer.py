@@ -117,12 +117,13 @@ class Scorer:
         explained = self.explain(frame) if self.explain else []
         version = pa.repeat(pa.scalar(self.version), batch.num_rows)
         kept = [batch.column(name) for name in self.kept]
-        return pa.RecordBatch.from_arrays([*kept, pa.array(answers), version, *explained], schema=schema)
+        said = self.columns.outputs.arrays(answers)
+        return pa.RecordBatch.from_arrays([*kept, *said, version, *explained], schema=schema)
 
     def _schema(self, features: pa.Schema) -> pa.Schema:
         kept = [pa.field(name, features.field(name).type) for name in self.kept]
         explained = self.explain.fields if self.explain else []
-        return pa.schema([*kept, ("prediction", pa.float64()), ("model_version", pa.string()), *explained])
+        return pa.schema([*kept, *self.columns.outputs.fields, ("model_version", pa.string()), *explained])
 
 
 def score_files(

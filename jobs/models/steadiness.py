@@ -58,7 +58,8 @@ def unsteadiness(
             return Unsteady(way, error=f"{type(error).__name__}: {error}")
         apart = np.abs(answers - together) / np.maximum(1.0, np.abs(together))
         apart[np.isnan(answers) & np.isnan(together)] = 0.0
-        row = int(np.argmax(np.nan_to_num(apart, nan=np.inf)))
-        if not apart[row] <= tolerance:
-            return Unsteady(way, row, float(abs(answers[row] - together[row])))
+        furthest = np.nan_to_num(apart, nan=np.inf).reshape(len(frame), -1).max(axis=1)
+        row = int(np.argmax(furthest))
+        if not furthest[row] <= tolerance:
+            return Unsteady(way, row, float(np.max(np.abs(answers[row] - together[row]))))
     return None

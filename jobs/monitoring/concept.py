@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
     from tidewheel.spec import Pipeline
 
-LOSS = {"classification": "excess_log_loss", "regression": "squared_error"}
-EXPECTED = {"classification": "expected_log_loss", "regression": "squared_error"}
-WORDS = {"classification": "excess log-loss", "regression": "squared error"}
+LOSS = {"classification": "excess_log_loss", "multiclass": "excess_log_loss", "regression": "squared_error"}
+EXPECTED = {"classification": "expected_log_loss", "multiclass": "expected_log_loss", "regression": "squared_error"}
+WORDS = {"classification": "excess log-loss", "multiclass": "excess log-loss", "regression": "squared error"}
 LEAST_SHARE = 0.1
 """A slice must lose a tenth more than is expected of it: less is not a changed relation."""
 
@@ -68,5 +68,5 @@ def _series(ledger: Ledger, pipeline: Pipeline, day: date) -> list[Series]:
 
 
 def _sentence(pipeline: Pipeline, finding: Finding) -> str:
-    sign = "+" if pipeline.task == "classification" else ""
+    sign = "" if pipeline.task == "regression" else "+"
     return f"{finding.name}: {WORDS[pipeline.task]} {finding.value:{sign}.3f}, beyond {finding.limit:{sign}.3f}"

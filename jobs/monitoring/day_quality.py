@@ -15,6 +15,10 @@ FIGURES = {
         *("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
         *("calibrated_log_loss", "calibrated_log_loss_error", "calibrated_bias", "calibrated_bias_error"),
     ),
+    "multiclass": (
+        *("rows", "log_loss", "expected_log_loss", "bias", "prediction_variance"),
+        *("calibrated_log_loss", "calibrated_log_loss_error", "calibrated_bias", "calibrated_bias_error"),
+    ),
     "regression": (
         *("rows", "squared_error", "expected_squared_error", "bias", "expected_squared_error"),
         *("calibrated_squared_error", "calibrated_squared_error_error", "calibrated_bias", "calibrated_bias_error"),

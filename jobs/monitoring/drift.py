@@ -176,6 +176,11 @@ def compare_days(
     return Drift(findings, unexplained, left_out, gone)
 
 
+def is_category(pipeline: Pipeline, name: str) -> bool:
+    """Whether a column is compared as a category: so is a predicted class."""
+    return name in pipeline.features.categorical or (name == PREDICTION and pipeline.task == "multiclass")
+
+
 def measure_columns(
     pipeline: Pipeline,
     rows: Mapping[str, pd.DataFrame],
@@ -211,10 +216,11 @@ def measure_column(
         One distance a comparison.
     """
     settings, days = pipeline.monitoring.drift, _column(rows, name)
-    if name not in pipeline.features.categorical:
+    if not is_category(pipeline, name):
         return Moved(name, settings.numeric, detector(settings.numeric, "num").distances(days, comparisons))
     counts = category_counts(days)
-    gone = [gone_categories(counts, comparison) for comparison in comparisons]
+    # A class that is not predicted on a day is no category that a source has lost.
+    gone = [gone_categories(counts, comparison) for comparison in comparisons] if name != PREDICTION else []
     found = detector(settings.categorical, "cat").distances(days, comparisons)
     return Moved(name, settings.categorical, found, gone)
 

@@ -63,7 +63,8 @@ def drift_page(
 
 
 def _drawn(pipeline: Pipeline, limits: Mapping[str, float], sides: Sequence[pd.DataFrame], shown: list[str]) -> str:
-    categorical = [name for name in shown if name in pipeline.features.categorical]
+    classes = [PREDICTION] if pipeline.task == "multiclass" else []
+    categorical = [name for name in shown if name in (*pipeline.features.categorical, *classes)]
     numeric = [name for name in shown if name not in categorical]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of libraries about themselves, and of constant columns

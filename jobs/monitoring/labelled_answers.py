@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bentos.segments import FEATURE, KEY
+from jobs.data.label_numbers import label_numbers
 from jobs.data.landed_columns import with_landed_columns
 from jobs.data.request_log import DATASET
-from jobs.monitoring.answered_rows import ANSWER, answered_day, read_answered
+from jobs.monitoring.answered_rows import answered_day, read_answered
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions, input_hashes
+from jobs.monitoring.predictions import answer_columns
 from jobs.monitoring.text_keys import as_written, joined_key, with_text_keys
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ def labelled_answers(
         return LabelledPredictions(day, missing=f"no labels of {day} or later", inputs=inputs)
     there = [name for name in columns if f"{FEATURE}{name}" in answered.manifest.columns]
     named = {f"{KEY}{name}": name for name in pipeline.key} | {f"{FEATURE}{name}": name for name in there}
-    asked = read_answered(lake, answered, answered.named, [*dict.fromkeys([*named, *ANSWER])])
+    answers = answer_columns(pipeline, answered.manifest.columns)
+    asked = read_answered(lake, answered, answered.named, [*dict.fromkeys([*named, *answers])])
     asked = asked.rename_columns([named.get(name, name) for name in asked.column_names])
     for name in pipeline.key:
         at = asked.column_names.index(name)
@@ -72,7 +75,7 @@ def labelled_answers(
             day, missing=f"no label of a row that was asked about on {day} is known yet", inputs=inputs
         )
     absent = [name for name in columns if name not in there]
-    rows: pd.DataFrame = asked.select([*(pipeline.key if absent else ()), *ANSWER, *there]).to_pandas()
+    rows: pd.DataFrame = asked.select([*(pipeline.key if absent else ()), *answers, *there]).to_pandas()
     rows[pipeline.labels.column], rows[SOURCE] = truth, MAIN
     if absent:
         rows = with_landed_columns(lake, rows, pipeline.key, pd.Series(days, index=rows.index), columns)
@@ -122,7 +125,10 @@ def _first_labels(
 def _known(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pa.Table:
     column = pipeline.labels.column
     known = lake.read(manifest, [*pipeline.key, column])
-    values = known[column].cast(pa.float64(), safe=False)
+    if pipeline.task == "multiclass":
+        values = pa.chunked_array([label_numbers(known[column].to_pandas(), pipeline)])
+    else:
+        values = known[column].cast(pa.float64(), safe=False)
     known = known.set_column(known.column_names.index(column), column, values)
     return with_text_keys(known.filter(pc.is_finite(values)), pipeline.key)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.monitoring.answered_rows import ANSWER, answered_day, read_answered
+from jobs.monitoring.answered_rows import answered_day, read_answered
 from jobs.monitoring.labelled_answers import answer_inputs, labelled_answers
 from jobs.monitoring.labelled_predictions import DATASETS, LabelledPredictions, input_hashes, labelled_predictions
+from jobs.monitoring.predictions import answer_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +38,16 @@ def day_inputs(job: Job, day: str, until: str) -> dict[str, str]:
 
 
 def day_predictions(job: Job, day: str) -> pd.DataFrame | None:
-    """What was predicted of a day, with or without labels: `prediction` and `model_version`; None where nothing was."""
+    """What was predicted of a day, with or without labels, and by which version; None where nothing was."""
     if job.pipeline.scoring.enabled:
         predictions = job.lake.published("predictions", day)
-        return None if predictions is None else job.lake.read(predictions, ANSWER).to_pandas()
+        if predictions is None:
+            return None
+        said: pd.DataFrame = job.lake.read(predictions, answer_columns(job.pipeline, predictions.columns)).to_pandas()
+        return said
     answered = answered_day(job.lake, job.pipeline, day)
-    return None if answered is None else read_answered(job.lake, answered, answered.places, ANSWER).to_pandas()
+    if answered is None:
+        return None
+    columns = answer_columns(job.pipeline, answered.manifest.columns)
+    asked: pd.DataFrame = read_answered(job.lake, answered, answered.places, columns).to_pandas()
+    return asked

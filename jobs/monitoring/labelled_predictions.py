@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bentos.outputs import Outputs
+from jobs.data.label_numbers import label_numbers
 from jobs.data.landed_columns import with_landed_columns
 from jobs.data.request_log import RequestLog
+from jobs.monitoring.predictions import VERSION, answer_columns
 from jobs.monitoring.text_keys import as_written, with_text_keys
 
 if TYPE_CHECKING:
@@ -37,8 +40,9 @@ class LabelledPredictions:
 
     Attributes:
         day: the day of the rows.
-        rows: `prediction`, `model_version`, `SOURCE` (main, online, or elsewhere: answered online on the day, about a
-            row that is none of the day's), the label (NaN: unknown), and the columns asked for; one row a prediction.
+        rows: `prediction` (and `probability_<class>` for multiclass), `model_version`, `SOURCE` (main, online, or
+            elsewhere: answered online on the day, about a row that is none of the day's), the label (NaN: unknown; for
+            multiclass the place of its class), and the columns asked for; one row a prediction.
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
         unlabelled: hashes of the keys that a label of a later day may still come for.
@@ -85,6 +89,9 @@ def labelled_predictions(
         said = batch if said.empty else pd.concat([batch, said], ignore_index=True)
     labelled = with_text_keys(known, key).to_pandas().dropna(subset=[pipeline.labels.column])
     labelled = labelled.drop_duplicates(key, keep="last")
+    if pipeline.task == "multiclass":
+        label = pipeline.labels.column
+        labelled = labelled.assign(**{label: label_numbers(labelled[label], pipeline)})
     if labelled.empty:
         return LabelledPredictions(
             day, missing=f"no label of {day} is known yet", inputs=input_hashes(predictions, labels)
@@ -105,7 +112,8 @@ def labelled_predictions(
 
 def _batch(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
     event_time = [name for name in [pipeline.source.event_time] if name in manifest.columns]
-    table = lake.read(manifest, [*pipeline.key, *event_time, "prediction", "model_version"])
+    answers = answer_columns(pipeline, manifest.columns)
+    table = lake.read(manifest, [*pipeline.key, *event_time, *answers])
     frame: pd.DataFrame = with_text_keys(table, pipeline.key).to_pandas()
     return frame.assign(**{SOURCE: MAIN})
 
@@ -114,15 +122,16 @@ def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) 
     """What the endpoint answered on the day, where callers named the row; of several answers the last of a version."""
     start = datetime.combine(date.fromisoformat(day), time(), UTC)
     names = {f"key.{name}": name for name in pipeline.key}
-    wanted = [*names, "prediction", "model_version", "mirrored"]
+    wanted = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
     log = RequestLog(settings, pipeline.name).between(start, start + timedelta(days=1), wanted)
-    if not set(wanted) <= set(log.columns):
-        return pd.DataFrame(columns=[*pipeline.key, "prediction", "model_version", SOURCE])
+    answers = answer_columns(pipeline, log.columns)
+    if not {*names, *answers, "mirrored"} <= set(log.columns):
+        return pd.DataFrame(columns=[*pipeline.key, *answers, SOURCE])
     answered = log[~log["mirrored"].astype(bool)].rename(columns=names).dropna(subset=pipeline.key)
     texts = {name: pa.chunked_array([pa.array(answered[name], pa.string())]) for name in pipeline.key}
     answered = answered.assign(**{name: as_written(said, name, known).to_pandas() for name, said in texts.items()})
     answered = answered.drop_duplicates([*pipeline.key, "model_version"], keep="last")
-    return answered[[*pipeline.key, "prediction", "model_version"]].assign(**{SOURCE: ONLINE})
+    return answered[[*pipeline.key, *answers]].assign(**{SOURCE: ONLINE})
 
 
 def _labels(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pa.Table:

@@ -12,9 +12,10 @@ from jobs.evaluation.usual_days import newest_days, pairs
 from jobs.models import registry, standing
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import paired_day
-from jobs.models.prediction import model_frame, predict
+from jobs.models.prediction import answers_of
 from jobs.monitoring.labelled_day import labelled_day
 from jobs.monitoring.labelled_predictions import MAIN, ONLINE, SOURCE
+from jobs.monitoring.predictions import predictions_of
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.probations import RETURNED, Probations
 from tidewheel.mlflow_api import NotInRegistry
@@ -122,8 +123,8 @@ def _usual_days(job: Job, row: ProbationRow, predecessor: _Predecessor) -> list[
     rows = labelled_rows(job.lake, pipeline, newest_days(known))
     ours = registry.load_model(job.settings, pipeline.name, row.version)
     contract = registry.contract(job.settings, pipeline.name, row.version)
-    said = predict(ours, model_frame(rows, contract), pipeline.task)
-    theirs = predict(predecessor.model, model_frame(rows, predecessor.contract), pipeline.task)
+    said = answers_of(ours, contract, rows, pipeline)
+    theirs = answers_of(predecessor.model, predecessor.contract, rows, pipeline)
     truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
     return pairs(pipeline, Judged(rows, truth, said, theirs, row.predecessor))
 
@@ -140,9 +141,9 @@ def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date, 
         rows = rows.drop_duplicates(pipeline.key)
     if rows.empty:
         return None
-    theirs = predict(predecessor.model, model_frame(rows, predecessor.contract), pipeline.task)
-    truth, ours = (rows[name].to_numpy(dtype="float64") for name in (pipeline.labels.column, "prediction"))
-    return paired_day(day, pipeline.metric, truth, ours, theirs)
+    theirs = answers_of(predecessor.model, predecessor.contract, rows, pipeline)
+    truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
+    return paired_day(day, pipeline.metric, truth, predictions_of(rows, pipeline), theirs)
 
 
 def _ended_otherwise(job: Job, row: ProbationRow) -> Verdict | None:

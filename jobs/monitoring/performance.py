@@ -13,9 +13,11 @@ from jobs.models.calibration import calibration_error, estimated_auc, expected_l
 from jobs.models.figures import further_figures
 from jobs.models.metrics import log_losses, measure
 from jobs.models.recalibration import LITERAL, scores
+from jobs.monitoring.class_performance import about_classes, class_figures, estimate_classes
 from jobs.monitoring.expectation import UNKNOWN, Expectation
 from jobs.monitoring.fairness import day_gaps, gap_figures
 from jobs.monitoring.labelled_predictions import ELSEWHERE, ONLINE, SOURCE, LabelledPredictions
+from jobs.monitoring.predictions import predictions_of
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.spec.groups import group_columns, group_name
 
@@ -111,6 +113,8 @@ def day_performance(
             figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | asked
             continue
         figures[Part(str(version))] = part_figures(rows, pipeline, expected, reported)
+        for name, of_class in class_figures(rows, pipeline).items():
+            figures[Part(str(version), name[:LONGEST_SLICE])] = of_class
         for name, part in _slices(rows, pipeline):
             with failures.named(f"slice {name} of {day.day}"):
                 figures[Part(str(version), name)] = part_figures(part, pipeline, expected, reported)
@@ -133,6 +137,10 @@ def part_figures(
     is known, expected_squared_error and excess_squared_error. Both: mean_prediction, bias (label minus prediction),
     rows, labelled_share.
 
+    Multiclass: log_loss, brier, expected_log_loss, excess_log_loss; and of the class that is predicted, by how probable
+    the model says that it is: calibration_error, prediction_variance, mean_prediction, bias (share of right classes
+    minus mean probability).
+
     Reported besides: what `jobs.models.figures.further_figures` gives, and for classification selection_rate,
     false_positive_rate and false_negative_rate.
 
@@ -142,7 +150,7 @@ def part_figures(
     """
     label = pipeline.labels.column
     known = rows[rows[label].notna()]
-    truth, said = known[label].to_numpy(dtype="float64"), known["prediction"].to_numpy(dtype="float64")
+    truth, said = known[label].to_numpy(dtype="float64"), predictions_of(known, pipeline)
     counted = {"rows": float(len(known)), "labelled_share": len(known) / len(rows) if len(rows) else math.nan}
     figures = {**measure(truth, said, pipeline.task), **counted}
     if reported:
@@ -152,7 +160,7 @@ def part_figures(
 
 def _rates(truth: Array, said: Array, pipeline: Pipeline) -> dict[str, float]:
     """How often rows are decided positive: all of them, the negative ones, and how often the positive ones are not."""
-    if pipeline.task == "regression" or len(truth) == 0 or not np.isfinite(said).all():
+    if pipeline.task != "classification" or len(truth) == 0 or not np.isfinite(said).all():
         return {}
     names = ("selection_rate", "false_positive_rate", "false_negative_rate")
     sums = {name: [float(part.sum()) for part in row_ratio(name, truth, said, pipeline.decision)] for name in names}
@@ -161,6 +169,8 @@ def _rates(truth: Array, said: Array, pipeline: Pipeline) -> dict[str, float]:
 
 def _about_itself(truth: Array, said: Array, task: Task, expected: Expectation) -> dict[str, float]:
     """What is known beyond the task's figures."""
+    if task == "multiclass":
+        return about_classes(truth, said)
     figures = {"mean_prediction": float(said.mean()), "bias": float((truth - said).mean())}
     meant, line = expected.line.meant(said, task), expected.line
     if task == "regression":
@@ -223,12 +233,15 @@ def estimate(said: Array, task: Task, line: Line = LITERAL) -> dict[str, float]:
         line: what the predictions mean.
 
     Returns:
-        estimated_log_loss, estimated_brier, estimated_roc_auc and mean_prediction; only the last for regression.
+        estimated_log_loss, estimated_brier, estimated_roc_auc and mean_prediction; for multiclass estimated_accuracy in
+        place of the AUC; only the last for regression.
     """
     if len(said) == 0:
         return {}
     if task == "regression":
         return {"mean_prediction": float(np.mean(said))}
+    if task == "multiclass":
+        return estimate_classes(said)
     meant = said if line.is_literal else line.meant(said, task)
     lost = meant * log_losses(np.ones_like(said), said) + (1 - meant) * log_losses(np.zeros_like(said), said)
     return {

@@ -11,6 +11,7 @@ from jobs.models.calibration import expected_log_losses
 from jobs.models.metrics import log_losses
 from jobs.monitoring.labelled_day import labelled_day
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE
+from jobs.monitoring.predictions import predictions_of
 from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _errors(job: Job, key: str, until: str) -> Array:
         return np.empty(0)
     known = _drawn(rows[(rows[SOURCE] == MAIN) & rows[job.pipeline.labels.column].notna()])
     truth = known[job.pipeline.labels.column].to_numpy(dtype="float64")
-    return row_errors(truth, known["prediction"].to_numpy(dtype="float64"), job.pipeline.task)
+    return row_errors(truth, predictions_of(known, job.pipeline), job.pipeline.task)
 
 
 def _drawn(rows: pd.DataFrame) -> pd.DataFrame:

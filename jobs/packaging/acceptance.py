@@ -63,7 +63,7 @@ def check_requests(accepted: Accepted) -> None:
         ModelRefused: they do not, or one has none.
     """
     for number, golden in enumerate(accepted.contract.golden_rows):
-        if not np.isfinite(golden.prediction):
+        if not np.isfinite(golden.prediction).all():
             raise ModelRefused(
                 f"the model predicts {golden.prediction} for golden row {number}, a row of the training data: "
                 f"{golden.row}; expected a number, whatever is missing in a row"
@@ -134,7 +134,7 @@ def _asked(arguments: Sequence[str], folder: Path, where: str) -> dict[str, Any]
     return found
 
 
-def _compare(accepted: Accepted, answers: Sequence[float], how: str) -> None:
+def _compare(accepted: Accepted, answers: Sequence[float | Sequence[float]], how: str) -> None:
     """Hold answers against the golden rows' predictions.
 
     Raises:
@@ -142,8 +142,9 @@ def _compare(accepted: Accepted, answers: Sequence[float], how: str) -> None:
     """
     tolerance = accepted.pipeline.release.parity_tolerance
     right = np.array([golden.prediction for golden in accepted.contract.golden_rows])
-    apart = np.abs(np.array(answers) - right) / np.maximum(1.0, np.abs(right))
-    worst = int(np.argmax(np.nan_to_num(apart, nan=np.inf)))
+    by_number = np.abs(np.array(answers) - right) / np.maximum(1.0, np.abs(right))
+    apart = np.nan_to_num(by_number, nan=np.inf).reshape(len(right), -1).max(axis=1)
+    worst = int(np.argmax(apart))
     if apart[worst] <= tolerance:
         return
     frame = golden_frame(accepted.contract)
@@ -151,6 +152,6 @@ def _compare(accepted: Accepted, answers: Sequence[float], how: str) -> None:
         log.warning("the model %s: the gate will refuse it", unsteady)
         return
     raise ModelRefused(
-        f"{how}, the model predicts {answers[worst]:g} for golden row {worst}, and {right[worst]:g} where it was "
+        f"{how}, the model predicts {answers[worst]} for golden row {worst}, and {right[worst].tolist()} where it was "
         f"fitted; {OWN}"
     )

@@ -71,9 +71,9 @@ def answer(folder: Path) -> dict[str, Any]:
     served = Served.open(folder)
     rows = [golden.row for golden in served.packaged.golden_rows]
 
-    def ask(asked: list[Any]) -> list[float]:
-        predictions = served.answer(served.reader.from_rows(asked), "acceptance").predictions
-        return [float(value) for value in predictions]
+    def ask(asked: list[Any]) -> list[Any]:
+        found: list[Any] = served.answer(served.reader.from_rows(asked), "acceptance").predictions.tolist()
+        return found
 
     together, alone = ask(rows), [ask([row])[0] for row in rows]
     return {"together": together, "alone": alone, "files": sorted(path for path in files if Path(path).is_file())}

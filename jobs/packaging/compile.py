@@ -89,7 +89,10 @@ def compile_model(
     }
     offline = predict(model, frame, contract.task)
     columns, one = columns_of(frame, contract), columns_of(frame.head(1), contract)
-    candidates = tuple(_judge(format, make, columns, one, offline, tolerance) for format, make in makers.items())
+    candidates = tuple(
+        _judge(format, make, columns, one, offline, tolerance, contract.outputs.width)
+        for format, make in makers.items()
+    )
     exact = [candidate for candidate in candidates if not candidate.refused]
     chosen = next((candidate for candidate in exact if candidate.format == form), None) or _fastest(exact)
     return CompiledModel(chosen.format, chosen.content, chosen.max_difference, chosen.milliseconds, candidates)
@@ -200,11 +203,17 @@ def _read_encoding(contract: Contract, matrix: Any, slots: dict[str, list[int]])
 
 
 def _judge(
-    format: str, make: Callable[[], bytes], columns: Columns, one: Columns, offline: Any, tolerance: float
+    format: str,
+    make: Callable[[], bytes],
+    columns: Columns,
+    one: Columns,
+    offline: Any,
+    tolerance: float,
+    width: int,
 ) -> Candidate:
     try:
         content = make()
-        answer = load(format, content)
+        answer = load(format, content, width)
         served = answer(columns)
     except Exception as error:
         # Converters raise whatever their authors thought of; a form that fails is a form not taken, and the reason

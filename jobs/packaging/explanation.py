@@ -41,8 +41,7 @@ def explanation_of(
             close to a threshold takes the same branch here.
     """
     try:
-        is_linear = hasattr(model[-1], "coef_")
-        content = _linear(model, contract) if is_linear else _trees(model, contract, single_precision)
+        content = _content(model, contract, single_precision)
         _check(content, model, contract, frame.head(ROWS), tolerance)
     except Exception as error:
         # As for a form that a model cannot be compiled to: whatever an estimator's insides raise, the reason is kept.
@@ -51,6 +50,13 @@ def explanation_of(
             {"kind": "none", "reason": str(error).splitlines()[0][:300] if str(error) else type(error).__name__}
         )
     return content
+
+
+def _content(model: Any, contract: Contract, single_precision: bool) -> bytes:
+    if contract.task == "multiclass":
+        raise NotExplainable("it predicts several classes, which are not explained yet")
+    is_linear = hasattr(model[-1], "coef_")
+    return _linear(model, contract) if is_linear else _trees(model, contract, single_precision)
 
 
 def _check(content: bytes, model: Any, contract: Contract, frame: pd.DataFrame, tolerance: float) -> None:

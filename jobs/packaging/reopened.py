@@ -31,7 +31,7 @@ def answer(folder: Path, estimator: str) -> dict[str, Any]:
     model = open_model((folder / MODEL).read_bytes(), estimator)
     together = predict(model, golden_frame(contract), contract.task)
     (folder / NATIVE).write_bytes(native_form(model, contract))
-    return {"together": [float(value) for value in together]}
+    return {"together": together.tolist()}
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ def work(job: Job) -> Result:
 
     A play that was kept from an earlier call is not played again, as long as neither code, data nor pipeline changed.
     """
+    if job.pipeline.task == "multiclass":
+        raise UsageError(f"{job.pipeline.name}: a pipeline of `task: multiclass` cannot be replayed yet")
     policies = _asked(job)
     history = History.read(job.lake, job.pipeline, job.partitions)
     seeds = [job.pipeline.training.seed + number for number in range(job.options.seeds)]

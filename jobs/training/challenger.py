@@ -10,6 +10,7 @@ import numpy as np
 
 from jobs.data.training_data import data_hash
 from jobs.models.metrics import measure
+from jobs.models.multiclass import shares
 from jobs.models.prediction import Array, Task, predict
 from jobs.partial_failures import RAISING, PartialFailures, cause
 from jobs.training.boosting import Checkpoints
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
 
-LOSSES: dict[Task, str] = {"classification": "log_loss", "regression": "rmse"}
+LOSSES: dict[Task, str] = {"classification": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
 REFIT_KEEPS = 0.5
 """Share of the first fit's advantage over a constant that a refit must keep."""
 MUCH = 0.25
@@ -168,6 +169,6 @@ def refit_objection(task: Task, before: Any, after: Any, lesson: Lesson, tail: A
 
 def _skill(task: Task, truth: Array, answers: Array) -> float:
     """Share of the loss of a constant prediction that a model saves."""
-    constant = np.full_like(truth, truth.mean())
+    constant = shares(truth, answers.shape[1]) if task == "multiclass" else np.full_like(truth, truth.mean())
     loss, useless = (measure(truth, said, task)[LOSSES[task]] for said in (answers, constant))
     return 1 - loss / useless if useless > 0 else 0.0

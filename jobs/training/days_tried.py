@@ -11,7 +11,7 @@ from jobs.data.training_data import labelled_rows
 from jobs.models import registry
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import row_losses
-from jobs.models.prediction import model_frame, predict
+from jobs.models.prediction import answers_of, model_frame, predict
 from jobs.models.standing import standing
 from jobs.training.fitting import fit, read_lesson
 from jobs.training.recency import Trial, choose_days
@@ -88,8 +88,10 @@ def _losses(job: Job) -> Any:
         found = []
         for day in days:
             rows = labelled_rows(job.lake, job.pipeline, [day])
-            frame = model_frame(rows, candidate.contract or job.pipeline.features)
-            said = predict(candidate.model, frame, job.pipeline.task)
+            if candidate.contract is not None:
+                said = answers_of(candidate.model, candidate.contract, rows, job.pipeline)
+            else:
+                said = predict(candidate.model, model_frame(rows, job.pipeline.features), job.pipeline.task)
             found.append(row_losses(job.pipeline.metric, rows[job.pipeline.labels.column].to_numpy(), said))
         return found
 

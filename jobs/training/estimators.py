@@ -44,10 +44,10 @@ class Family:
 
     def build(self, task: Task, parameters: Mapping[str, Any]) -> Any:
         """An estimator that is not fitted yet."""
-        chosen = getattr(import_module(self.module), self.classifier if task == "classification" else self.regressor)
+        chosen = getattr(import_module(self.module), self.regressor if task == "regression" else self.classifier)
         if unknown := sorted(set(parameters) - set(chosen().get_params())):  # XGBoost would take them, and ignore them
             raise TypeError(f"{chosen.__name__} knows no {', '.join(unknown)}")
-        defaults = {**self.defaults, **(self.classifier_defaults if task == "classification" else {})}
+        defaults = {**self.defaults, **({} if task == "regression" else self.classifier_defaults)}
         return chosen(**{**defaults, **parameters})
 
 

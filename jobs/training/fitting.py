@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.data.training_data import LabelledDay, labelled_rows
+from jobs.models.multiclass import absent
 from jobs.models.prediction import Array, Task, model_frame
 from jobs.partial_failures import cause
 from jobs.training.boosting import fit_boosted, is_boosted
@@ -67,6 +68,12 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
             f"{pipeline.name}: label {label} is {rows[label].iloc[0]:g} in all {len(rows):,} rows; "
             "a classifier needs rows of both kinds"
         )
+    if pipeline.task == "multiclass" and (lacking := absent(rows[label].to_numpy(), pipeline.labels.classes)):
+        raise DataRefused(
+            f"{pipeline.name}: no row of {rows['partition'].iloc[0]} to {rows['partition'].iloc[-1]} has the label "
+            f"{', '.join(lacking)}, and a model gives a probability for each of labels.classes; train on more days "
+            "(training.window_days), group rare classes in the reader, or take the class out of labels.classes"
+        )
     frame = model_frame(rows, pipeline.features)
     for name in pipeline.features.numeric:
         if (infinite := np.isinf(frame[name])).any():
@@ -108,6 +115,8 @@ def fit(
         SpecError: the estimator does not know a parameter.
         ModelRefused: it cannot be fitted.
     """
+    if task == "multiclass" and (gaps := np.setdiff1d(np.arange(truth.max()), truth)).size:
+        raise ModelRefused(f"no row has a label of class number {', '.join(f'{n:g}' for n in gaps)}, counted from 0")
     never_seen = [name for name in features.numeric if frame[name].isna().all()]
     if never_seen:
         log.warning("no training row has %s: nothing is learned of it", ", ".join(never_seen))

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.models.metrics import measure
+from jobs.models.multiclass import absent
 from jobs.models.prediction import predict
 from jobs.partial_failures import RAISING, PartialFailures, cause
 from jobs.training.fitting import fit
@@ -221,6 +222,8 @@ def _study(before: Sequence[Trial], space: dict[str, Any], seed: int) -> optuna.
 
 def _loss(pipeline: Pipeline, lesson: Lesson, training: Training, fold: Fold) -> float:
     learned, judged = fold
+    if pipeline.task == "multiclass" and (lacking := absent(lesson.truth[learned], pipeline.labels.classes)):
+        raise ValueError(f"no row before {lesson.days.iloc[judged].min()} has the label {', '.join(lacking)}")
     fitted = fit(training, pipeline.features, pipeline.task, lesson.frame.iloc[learned], lesson.truth[learned])
     said = predict(fitted.model, lesson.frame.iloc[judged], pipeline.task)
     figure = measure(lesson.truth[judged], said, pipeline.task)[pipeline.metric]

@@ -53,7 +53,8 @@ def new(
     ] = None,
     label: Annotated[str | None, typer.Option(help="column that is to be predicted", show_default=False)] = None,
     task: Annotated[
-        Literal["classification", "regression"] | None, typer.Option(help="kind of the label", show_default=False)
+        Literal["classification", "multiclass", "regression"] | None,
+        typer.Option(help="kind of the label", show_default=False),
     ] = None,
     label_delay: Annotated[
         int | None, typer.Option(min=1, max=365, help="days after which a label is known [1]", show_default=False)

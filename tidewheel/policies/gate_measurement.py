@@ -15,6 +15,8 @@ NAMES = {
     "precision": "precision",
     "recall": "recall",
     "f1": "F1",
+    "macro_f1": "macro F1",
+    "macro_recall": "macro recall",
     "expected_cost": "expected cost",
     "rmse": "RMSE",
     "mae": "MAE",

@@ -19,7 +19,7 @@ from tidewheel.policies.trigger_facts import (
 from tidewheel.policies.trigger_patience import USUAL, Patience
 from tidewheel.quantities import quantity
 
-LOSS_NAMES = {"classification": "log-loss", "regression": "squared error"}
+LOSS_NAMES = {"classification": "log-loss", "multiclass": "log-loss", "regression": "squared error"}
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ class ConceptDrift:
         rows = [q.rows for q in days]
         loss = mean_over_days([q.loss for q in days], rows).value
         variance = mean_over_days([q.variance or 0.0 for q in days], rows).value
-        regret = bias**2 / (2 * variance) if self.task == "classification" else bias**2
+        regret = bias**2 if self.task == "regression" else bias**2 / (2 * variance)
         return regret / loss if loss else math.inf
 
 

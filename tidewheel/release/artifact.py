@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,12 +24,27 @@ SINCE = frozenset({"explanation.bin"})
 """Files that a Bento of an earlier release lacks: its content hash is what it was."""
 
 
+Prediction = float | list[float]
+"""One number; of a multiclass model the probability of each class, in the order of the contract's classes."""
+
+
 @dataclass(frozen=True)
 class GoldenRow:
     """A real row, and what the model said to it offline."""
 
     row: dict[str, Any]
-    prediction: float
+    prediction: Prediction
+
+
+def predictions_apart(said: Prediction, right: Prediction) -> float:
+    """How far a prediction lies from the right one, relative where that is beyond 1; NaN where one is no number."""
+    pairs = zip(_numbers(said), _numbers(right), strict=True)
+    apart = [abs(one - other) / max(1.0, abs(other)) for one, other in pairs]
+    return math.nan if any(map(math.isnan, apart)) else max(apart)
+
+
+def _numbers(prediction: Prediction) -> list[float]:
+    return prediction if isinstance(prediction, list) else [prediction]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from tidewheel.errors import ReleaseError
+from tidewheel.release.artifact import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +31,21 @@ class Unanswered(ReleaseError):
 
 @dataclass(frozen=True)
 class Answered:
-    """One answer of a service."""
+    """One answer of a service.
 
-    predictions: list[float]
+    Attributes:
+        predictions: one a row; of a multiclass model the probability of each class.
+    """
+
+    predictions: list[Prediction]
     version: str
     colour: str
     milliseconds: float
+
+    @property
+    def scores(self) -> list[float]:
+        """One number a row; of a multiclass model the probability of the class that is predicted."""
+        return [max(said) if isinstance(said, list) else said for said in self.predictions]
 
 
 class Probe:
@@ -88,7 +98,9 @@ class Probe:
         if not answer.is_success:
             raise ReleaseError(f"{self.address}/predict says {answer.status_code}: {answer.text[:500]}")
         found = answer.json()
-        return Answered(found["predictions"], found["model_version"], found["colour"], milliseconds)
+        by_class = found.get("probabilities")
+        predictions = found["predictions"] if by_class is None else [[*row.values()] for row in by_class]
+        return Answered(predictions, found["model_version"], found["colour"], milliseconds)
 
 
 def _headers(platform_token: str) -> dict[str, str]:

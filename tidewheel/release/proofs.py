@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
+from tidewheel.release.artifact import predictions_apart
 from tidewheel.release.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidewheel.policies.verdict import Verdict
-    from tidewheel.release.artifact import Artifact, GoldenRow
+    from tidewheel.release.artifact import Artifact, GoldenRow, Prediction
     from tidewheel.release.backend import Backend
     from tidewheel.release.stages import VerifyParity, WarmUp
 
@@ -89,31 +90,37 @@ def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> 
     worst, difference = _furthest(golden, answer.predictions)
     if not difference <= tolerance:
         raise ReleaseError(
-            f"{colour} answers {answer.predictions[worst]:g} for golden row {worst}, offline it was "
-            f"{golden[worst].prediction:g}: apart by {difference:.2g}, allowed are {tolerance:g}"
+            f"{colour} answers {_words(answer.predictions[worst])} for golden row {worst}, offline it was "
+            f"{_words(golden[worst].prediction)}: apart by {difference:.2g}, allowed are {tolerance:g}"
         )
     worst, by_itself = _furthest(golden, alone)
     if not by_itself <= tolerance:
         raise ReleaseError(
-            f"{colour} answers {alone[worst]:g} for golden row {worst} alone, and {answer.predictions[worst]:g} among "
-            f"the others: apart by {by_itself:.2g}, allowed are {tolerance:g}; a prediction must not depend on the "
-            "other rows of the request"
+            f"{colour} answers {_words(alone[worst])} for golden row {worst} alone, and "
+            f"{_words(answer.predictions[worst])} among the others: apart by {by_itself:.2g}, allowed are "
+            f"{tolerance:g}; a prediction must not depend on the other rows of the request"
         )
     difference = max(difference, by_itself)
     figures = {"rows": len(golden), "max_difference": difference}
-    beside = _compare_scores(stage, backend, artifact, answer.predictions) if stage.against else ""
+    beside = _compare_scores(stage, backend, artifact, answer.scores) if stage.against else ""
     alike = f"{len(golden)} golden rows answered as offline, together and alone"
     return Found(f"{alike}, apart by {difference:.1g} at most{beside}", figures)
 
 
-def _furthest(golden: Sequence[GoldenRow], served: Sequence[float]) -> tuple[int, float]:
+def _furthest(golden: Sequence[GoldenRow], served: Sequence[Prediction]) -> tuple[int, float]:
     """The golden row whose answer lies furthest from its offline prediction, and how far."""
     worst, difference = 0, 0.0
     for place, (row, said) in enumerate(zip(golden, served, strict=True)):
-        apart = abs(said - row.prediction) / max(1.0, abs(row.prediction))
+        apart = predictions_apart(said, row.prediction)
         if not apart <= difference:  # NaN is a difference too
             worst, difference = place, apart
     return worst, difference
+
+
+def _words(prediction: Prediction) -> str:
+    if isinstance(prediction, list):
+        return f"[{', '.join(f'{value:g}' for value in prediction)}]"
+    return f"{prediction:g}"
 
 
 def _compare_scores(stage: VerifyParity, backend: Backend, artifact: Artifact, scores: Sequence[float]) -> str:
@@ -129,6 +136,6 @@ def _compare_scores(stage: VerifyParity, backend: Backend, artifact: Artifact, s
         except ReleaseError:
             # With another contract than the new version's it refuses the rows, and there is nothing to compare.
             return f"; {stage.against} does not take these rows, so its scores are not compared"
-    if breach := stage.guard.scores_breach(scores, live.predictions, artifact.version, live.version):
+    if breach := stage.guard.scores_breach(scores, live.scores, artifact.version, live.version):
         raise ReleaseError(breach)
     return f", and spread like those of version {live.version}"

@@ -64,7 +64,7 @@ class Asked:
         """Ask for one golden row and note what came."""
         started = time.perf_counter()
         try:
-            self.scores[row] = self.probe.predict([self.rows[row].row]).predictions[0]
+            self.scores[row] = self.probe.predict([self.rows[row].row]).scores[0]
         except ReleaseError as error:
             self.errors += 1
             self.failure = str(error)

@@ -54,6 +54,8 @@ def remade(
     label, event_time = pipeline.labels.column, pipeline.source.event_time
     for name in (*pipeline.key, event_time, label):
         need(name, columns, "the pipeline's column")
+    if classes := pipeline.labels.classes:  # a rare class may be missing from the newest days
+        columns[label] = replace(columns[label], values=tuple(classes), distinct=len(classes))
     check_label(columns[label], pipeline.task)
     if columns[label].kind == "boolean":
         columns[label] = replace(columns[label], kind="number")

@@ -93,7 +93,12 @@ def declaration(
             "start": min(profile.rows),
             **({"empty_days": "skip"} if gaps and sample.kind != "files" else {}),
         },
-        "labels": {"reader": labels_reader, "column": decided.label, "delay_days": decided.delay_days},
+        "labels": {
+            "reader": labels_reader,
+            "column": decided.label,
+            **({"classes": profile.columns[decided.label].classes} if decided.task == "multiclass" else {}),
+            "delay_days": decided.delay_days,
+        },
         "features": {
             "transform": f"{package}.{name}.transform:features",
             "numeric": [*decided.features.numeric, *clock],

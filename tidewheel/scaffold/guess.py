@@ -9,12 +9,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 from tidewheel.errors import UsageError, did_you_mean
+from tidewheel.scaffold.profile import FEWEST_CLASSES as FEWEST
 from tidewheel.scaffold.profile import MOST_VALUES, Column, days_of
 
 if TYPE_CHECKING:
     from tidewheel.scaffold.sample import Sample
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multiclass", "regression"]
 KEY = re.compile(r"(^|[_ ])(id|key|uuid|guid|number|no|nr)$", re.IGNORECASE)
 TIME = re.compile(
     r"(^|[_ ])(event|created|ordered|placed|occurred|timestamp|time|date|day|at|ts)($|[_ ])", re.IGNORECASE
@@ -154,13 +155,17 @@ def guess_label(columns: Mapping[str, Column], taken: Sequence[str], task: Task 
     possible = [column for column in columns.values() if column.name not in taken and column.distinct > 1]
     flags = [column.name for column in possible if column.is_flag]
     numbers = [column.name for column in possible if column.kind == "number" and not CODE.search(column.name)]
-    candidates = numbers if task == "regression" else flags
+    classes = [column.name for column in possible if column.has_classes]
+    candidates = {"regression": numbers, "multiclass": classes}.get(task or "", flags)
     if not candidates and task is None:
-        candidates = [name for name in numbers if LABEL.search(name)]
+        # A number may be a class or a quantity; unless the caller says which, it is a quantity.
+        texts = [name for name in classes if columns[name].kind == "text"]
+        candidates = [name for name in (*numbers, *texts) if LABEL.search(name)]
     if not candidates:
         pairs = [c for c in possible if c.kind == "text" and c.distinct == 2]
         hint = "".join(f"; {c.name} holds {' and '.join(map(str, c.values))}: write 1 and 0 instead" for c in pairs[:1])
-        kind = "numbers" if task == "regression" else "0 and 1 (or true and false), and none is named like a target"
+        kinds = {"regression": "numbers", "multiclass": f"{FEWEST} to {MOST_VALUES} texts or whole numbers"}
+        kind = kinds.get(task or "", "0 and 1 (or true and false), and none is named like a target")
         raise UsageError(
             f"no column could be the label: none holds {kind}{hint}. Name the column that is to be predicted with "
             "--label; if it is not in this data, join it to the rows first"
@@ -168,7 +173,7 @@ def guess_label(columns: Mapping[str, Column], taken: Sequence[str], task: Task 
     named = [name for name in candidates if LABEL.search(name)]
     best = [name for name in candidates if TARGET.search(name)] or named or candidates[::-1]
     why = "named like a label" if named else "the last that could be one"
-    if task != "regression" and len(flags) == 1 and best[0] == flags[0]:
+    if task in (None, "classification") and len(flags) == 1 and best[0] == flags[0]:
         return Guess(best[0], "the only column of 0 and 1", sure=bool(named), others=tuple(candidates))
     sure = len(named) == 1 and (task is not None or named[0] in flags)
     return Guess(best[0], why, sure=sure, others=tuple(candidates))
@@ -187,16 +192,27 @@ def check_label(column: Column, task: Task | None) -> Task:
             "which it "
             "differs, or name another column with --label"
         )
+    if task == "multiclass" or (task is None and column.kind == "text" and column.has_classes):
+        return _check_classes(column)
     if column.kind not in ("number", "boolean"):
         some = ", ".join(str(value) for value in column.values[:NAMED]) or f"{column.distinct:,} different values"
         raise UsageError(
-            f"column {column.name!r} holds {column.type} ({some}); expected 0 and 1, true and false, or a number: "
-            "write the "
-            "label as one of these"
+            f"column {column.name!r} holds {column.type} ({some}); expected 0 and 1, true and false, a number, "
+            f"or {FEWEST} to {MOST_VALUES} different texts: write the label as one of these"
         )
     if task == "classification" and not column.is_flag:
         raise UsageError(f"column {column.name!r} holds {column.words}; the label of a classification is 0 or 1")
     return task or ("classification" if column.is_flag else "regression")
+
+
+def _check_classes(column: Column) -> Task:
+    if not column.has_classes:
+        raise UsageError(
+            f"column {column.name!r} holds {column.words}; the label of a multiclass pipeline has {FEWEST} to "
+            f"{MOST_VALUES} values, all of them texts or whole numbers; group rare classes in the data, or name "
+            "another column with --label"
+        )
+    return "multiclass"
 
 
 def guess_features(columns: Mapping[str, Column], taken: Sequence[str], rows: int) -> Features:

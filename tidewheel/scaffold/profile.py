@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Kind = Literal["number", "text", "boolean", "time", "other"]
 MOST_VALUES = 50
 """A column with more different values than this is no category."""
+FEWEST_CLASSES = 3
+"""A label of fewer values is of two kinds."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,21 @@ class Column:
     def is_flag(self) -> bool:
         """Whether it holds two values that a label of a classification may have."""
         return self.kind == "boolean" or (self.kind == "number" and set(self.values) == {0, 1})
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether it holds values that a label of several classes may have."""
+        fits = self.kind == "text" or (self.kind == "number" and self.whole)
+        return fits and FEWEST_CLASSES <= self.distinct <= MOST_VALUES
+
+    @property
+    def classes(self) -> list[str] | list[int]:
+        """Its values as classes; empty where they are none."""
+        if not self.has_classes:
+            return []
+        if self.kind == "text":
+            return [str(value) for value in self.values]
+        return sorted(int(str(value).partition(".")[0]) for value in self.values)
 
     @property
     def words(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tidewheel.quantities import quantity
 from tidewheel.scaffold.profile import Column, Daily
+from tidewheel.spec.multiclass import PROBABILITY
 
 if TYPE_CHECKING:
     from tidewheel.scaffold.guess import Task
@@ -207,6 +208,9 @@ def _labels(profile: Profile, label: Column, task: Task) -> Iterator[Rule]:
     if task == "regression":
         yield _between(label, "warning")
         return
+    if task == "multiclass":
+        yield _rule("expect_column_values_to_be_in_set", "The classes.", column=label.name, value_set=label.classes)
+        return
     yield _rule("expect_column_values_to_be_in_set", "A classification.", column=label.name, value_set=[0, 1])
     if seen.least is not None and seen.most is not None:
         yield _rule(
@@ -232,7 +236,18 @@ def _clock(names: Iterator[str]) -> Iterator[Rule]:
 
 def _predictions(label: Column, task: Task) -> Iterator[Rule]:
     yield _rule("expect_column_values_to_not_be_null", "Every row gets an answer.", column="prediction")
-    if task == "classification":
+    if task == "multiclass":
+        classes = label.classes
+        yield _rule("expect_column_values_to_be_in_set", "The classes.", column="prediction", value_set=classes)
+        for name in classes:
+            yield _rule(
+                "expect_column_values_to_be_between",
+                "A probability.",
+                column=f"{PROBABILITY}{name}",
+                min_value=0,
+                max_value=1,
+            )
+    elif task == "classification":
         yield _rule(
             "expect_column_values_to_be_between", "A probability.", column="prediction", min_value=0, max_value=1
         )

@@ -9,6 +9,7 @@ from tidewheel.errors import did_you_mean
 from tidewheel.spec.alerts import threshold_mistakes
 from tidewheel.spec.groups import group_columns
 from tidewheel.spec.mistake import Mistake
+from tidewheel.spec.multiclass import class_mistakes, task_words
 
 if TYPE_CHECKING:
     from tidewheel.spec.pipeline import Pipeline
@@ -18,12 +19,14 @@ METRICS = {
         *("log_loss", "brier", "roc_auc", "pr_auc"),
         *("accuracy", "precision", "recall", "f1", "expected_cost"),
     ),
+    "multiclass": ("log_loss", "brier", "accuracy", "macro_f1", "macro_recall"),
     "regression": ("rmse", "mae", "mape", "r2"),
 }
 _RATES = ("selection_rate", "recall", "false_positive_rate", "false_negative_rate")
 _FIGURES = frozenset(name for names in METRICS.values() for name in names) | {*_RATES}
 _COMPARED = {
     "classification": ("log_loss", "brier", "roc_auc", *_RATES),
+    "multiclass": (),
     "regression": ("rmse", "mae"),
 }
 """What may be compared between groups, besides the mean prediction and the bias."""
@@ -44,6 +47,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
     """
     return [
         *_figures(pipeline),
+        *class_mistakes(pipeline),
         *_decision(pipeline),
         *_slices(pipeline),
         *_columns(pipeline),
@@ -57,7 +61,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
 
 def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
     allowed, gate = METRICS[pipeline.task], pipeline.gate
-    expected = f"cannot judge a {pipeline.task}; expected {', '.join(allowed)}"
+    expected = f"cannot judge {task_words(pipeline.task)}; expected {', '.join(allowed)}"
     named: list[Place] = [(("gate", "metric"), pipeline.metric)]
     named += [(("gate", "floors", name), name) for name in gate.floors]
     named += [(("gate", "ceilings", name), name) for name in gate.ceilings]
@@ -71,7 +75,7 @@ def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
             yield Mistake(
                 ("gate", "fairness", position, "figure"),
                 f"found {limit.figure!r}",
-                f"{limit.figure} cannot judge a {pipeline.task}; expected {usable}",
+                f"{limit.figure} cannot judge {task_words(pipeline.task)}; expected {usable}",
             )
     for name, floor in gate.floors.items():
         if floor > 1:
@@ -94,7 +98,10 @@ def _slices(pipeline: Pipeline) -> Iterator[Mistake]:
     categorical, gate, monitoring = pipeline.features.categorical, pipeline.gate, pipeline.monitoring
     named: list[Place] = []
     if gate.slices:
-        named += [(("gate", "slices", "columns", n), name) for n, name in enumerate(gate.slices.columns)]
+        # Of a multiclass pipeline each class may be a slice.
+        of_classes = {pipeline.labels.column} if pipeline.task == "multiclass" else set()
+        columns = ((("gate", "slices", "columns", n), name) for n, name in enumerate(gate.slices.columns))
+        named += [(key, name) for key, name in columns if name not in of_classes]
     named += [(("monitoring", "slices", n), name) for n, name in enumerate(monitoring.slices or ())]
     grouped: list[tuple[tuple[int | str, ...], str | list[str]]]
     grouped = [(("gate", "fairness", n, "column"), limit.column) for n, limit in enumerate(gate.fairness)]

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tidewheel.errors import did_you_mean
 from tidewheel.spec.mistake import Mistake
+from tidewheel.spec.multiclass import task_words
 from tidewheel.spec.sections import CLOCK, THRESHOLD, VARIABLE_KEY, Name, Section, Variable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 BOUNDED = frozenset(
     {
         *("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "labelled_share", "positive_rate"),
+        *("macro_f1", "macro_recall", "estimated_accuracy"),
         *("selection_rate", "false_positive_rate", "false_negative_rate"),
         *("skew_share", "skew_row_share", "refused_share", "unusual_share"),
     }
@@ -37,6 +39,10 @@ MONITORED = {
         *("calibration_error", "excess_log_loss", "pooled_excess_loss", "positive_rate"),
         *("estimated_log_loss", "estimated_brier", "estimated_roc_auc"),
         *("selection_rate", "false_positive_rate", "false_negative_rate"),
+    ),
+    "multiclass": (
+        *("calibration_error", "excess_log_loss", "pooled_excess_loss", "recall"),
+        *("estimated_log_loss", "estimated_brier", "estimated_accuracy"),
     ),
     "regression": ("squared_error", "excess_squared_error", "pooled_excess_loss"),
 }
@@ -273,7 +279,7 @@ def threshold_mistakes(alerts: Alerts, task: str, metrics: Sequence[str], compar
             yield Mistake(
                 place,
                 f"found {written!r}",
-                f"{threshold.figure} is no figure of a {task}; expected one of {', '.join(figures)}",
+                f"{threshold.figure} is no figure of {task_words(task)}; expected one of {', '.join(figures)}",
                 did_you_mean(threshold.figure, figures),
             )
         if threshold.figure in BOUNDED and not 0 < threshold.limit < 1:

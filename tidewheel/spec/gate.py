@@ -14,7 +14,9 @@ class SliceRules(Section):
     """How a challenger is held against the champion in parts of the rows."""
 
     columns: list[Column] = Field(
-        min_length=1, description="categorical feature columns; each of their values is a slice"
+        min_length=1,
+        description="categorical feature columns; each of their values is a slice. For multiclass also the label "
+        "column: then each class is one",
     )
     margin: float = Field(
         default=0.05,
@@ -61,6 +63,9 @@ class FairnessLimit(Section):
     )
 
 
+Floor = Literal["roc_auc", "pr_auc", "accuracy", "precision", "recall", "macro_f1", "macro_recall", "f1", "r2"]
+
+
 class Gate(Section):
     """What a challenger must show to become champion."""
 
@@ -73,7 +78,8 @@ class Gate(Section):
         "Default: probation where labels are known within 14 days and rule is non_inferior, before elsewhere",
     )
     metric: Literal["log_loss", "brier", "roc_auc", "rmse", "mae"] | None = Field(
-        default=None, description="figure compared; default log_loss for classification, rmse for regression"
+        default=None,
+        description="figure compared; default log_loss for classification and multiclass, rmse for regression",
     )
     rule: Literal["non_inferior", "superior"] = Field(
         default="non_inferior",
@@ -96,7 +102,7 @@ class Gate(Section):
         description="one-sided confidence of the comparison: a challenger worse by exactly the margin passes with at "
         "most the probability that is left, where days differ by luck alone",
     )
-    floors: dict[Literal["roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"], float] = Field(
+    floors: dict[Floor, float] = Field(
         default_factory=dict,
         description="figures that must be at least this; where the champion misses it on the same rows as well, the "
         "days are hard: it is told, and refuses only a challenger that misses it by more (beyond the margin)",

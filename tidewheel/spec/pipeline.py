@@ -31,6 +31,7 @@ from tidewheel.spec.triggers import Triggers
 
 __all__ = ["LONGEST", "LOWER_IS_BETTER", "METRICS", "Pipeline"]
 
+Task = Literal["classification", "multiclass", "regression"]
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "expected_cost", "rmse", "mae", "mape"})
 LONGEST = 4
 """A holdout that cannot decide is made longer the next time, up to so many times `training.holdout_days`."""
@@ -46,7 +47,11 @@ class Pipeline(Section):
     name: Name = Field(description="the pipeline's name; the file is dags/<name>.yaml")
     description: str = Field(min_length=1, max_length=1000, description="what the model predicts, in a sentence")
     owner: Owner = Field(description="who answers for it")
-    task: Literal["classification", "regression"] = Field(default="classification", description="kind of label")
+    task: Task = Field(
+        default="classification",
+        description="kind of label: classification is of 0 and 1, multiclass of three classes or more, regression of "
+        "numbers",
+    )
     schedule: Nightly = Field(default="0 3 * * *", description="cron (UTC) of the nightly run, for the day before")
     source: Source = Field(description="the rows to predict")
     labels: Labels = Field(description="the truth")
@@ -70,7 +75,7 @@ class Pipeline(Section):
     @property
     def metric(self) -> str:
         """The figure the gate compares."""
-        return self.gate.metric or ("log_loss" if self.task == "classification" else "rmse")
+        return self.gate.metric or ("rmse" if self.task == "regression" else "log_loss")
 
     @property
     def on_probation(self) -> bool:

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictInt,
     StringConstraints,
     model_validator,
 )
@@ -75,6 +76,9 @@ def _has_no_blank_around(column: str) -> str:
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_has_no_blank_around)]
+ClassName = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=100), AfterValidator(_has_no_blank_around)
+]
 CodeReference = Annotated[str, StringConstraints(pattern=CODE), Field(examples=["jobs.pipelines.shop.reader:orders"])]
 Cron = Annotated[str, StringConstraints(pattern=CRON), AfterValidator(_runs_some_day), Field(examples=["0 3 * * *"])]
 Nightly = Annotated[str, StringConstraints(pattern=NIGHTLY), Field(examples=["0 3 * * *"])]
@@ -250,17 +254,28 @@ class Labels(Section):
     """Where the truth comes from, and when it is known."""
 
     reader: Reader = Field(description="how the labels of one day's rows are read; must hold the entity key")
-    column: Column = Field(description="the label: 0/1 for classification, a number for regression")
+    column: Column = Field(
+        description="the label: 0/1 for classification, one of `classes` for multiclass, a number for regression"
+    )
+    classes: list[ClassName] | list[StrictInt] = Field(
+        default_factory=list,
+        description="multiclass: the values that a label may have, all texts or all integers. A landed label that is "
+        "none of them is refused",
+        examples=[["low", "middle", "high"]],
+    )
     delay_days: int = Field(
         default=1, ge=1, le=365, description="a label of day D may be used from day D + delay_days on, never before"
     )
     types: dict[Column, ColumnType] = Field(default_factory=dict, description=f"as source.types: {TYPES}")
 
     @model_validator(mode="after")
-    def _a_label_is_a_number(self) -> Labels:
-        declared = self.types.get(self.column, "number")
-        if declared not in (numbers := ("integer", "number", "decimal", "boolean")):
-            raise ValueError(f"types: {self.column} is the label, found {declared}; expected {', '.join(numbers)}")
+    def _a_label_has_the_type_of_its_task(self) -> Labels:
+        allowed: tuple[str, ...] = ("integer", "number", "decimal", "boolean")
+        if self.classes:
+            allowed = ("text",) if isinstance(self.classes[0], str) else ("integer",)
+        declared = self.types.get(self.column, allowed[0])
+        if declared not in allowed:
+            raise ValueError(f"types: {self.column} is the label, found {declared}; expected {', '.join(allowed)}")
         return self
 
 

@@ -73,6 +73,21 @@ def test_it_says_what_it_saw_and_what_it_decided_and_why(new: Callable[..., tupl
     assert 'FILE = "orders.csv"' in (home / "jobs/pipelines/shop/reader.py").read_text()
 
 
+def test_a_label_of_several_texts_makes_a_multiclass_pipeline(new: Callable[..., tuple[int, str]], home: Path) -> None:
+    code, said = new(orders().drop(columns="returned").rename(columns={"channel": "outcome"}))
+    assert code == 2
+    assert "name it with --label" in said
+    code, said = new(orders(), "--label", "channel")
+    assert code == 0, said
+    pipeline = load_pipeline(home / "dags/shop.yaml")
+    assert (pipeline.task, pipeline.labels.classes) == ("multiclass", ["app", "shop", "web"])
+    suite = (home / "expectations/shop/predictions.json").read_text()
+    assert "probability_web" in suite
+    code, said = new(orders(), "--label", "returned", "--task", "multiclass")
+    assert code == 2
+    assert "has 3 to 50 values" in said
+
+
 @pytest.mark.parametrize(
     ("change", "options", "words"),
     [
@@ -85,7 +100,10 @@ def test_it_says_what_it_saw_and_what_it_decided_and_why(new: Callable[..., tupl
         ),
         (lambda o: o.assign(returned=0), ("--label", "returned"), "holds only 0 in all rows"),
         (lambda o: o.assign(returned=0).drop(columns="amount"), (), "no column could be the label"),
-        (lambda o: o, ("--label", "channel"), "holds string (app, shop, web); expected 0 and 1"),
+        (lambda o: o, ("--label", "channel", "--task", "classification"),
+            "holds string (app, shop, web); expected 0 and 1"),
+        (lambda o: o.assign(channel=[f"c{n}" for n in range(COUNT)]), ("--label", "channel", "--task", "multiclass"),
+            "the label of a multiclass pipeline has 3 to 50 values"),
         (lambda o: o, ("--label", "retruned"), "no such column, did you mean 'returned'?"),
         (lambda o: o, ("--key", "channel"), "--key channel: 3 different values in 168 rows"),
         (lambda o: o, ("--event-time", "amount"), "no times; expected ISO 8601"),
