@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from jobs.training.cost import Meter
@@ -32,14 +33,14 @@ def test_cpu_seconds_are_those_of_the_process_and_its_children_since_the_meter_s
     subprocess.run([sys.executable, "-c", BUSY], check=True)
     both = meter.read(pipeline(tmp_path), 2)
 
-    assert own >= 0.2
-    assert both.cpu_seconds >= own + 0.2
+    assert own > 0.15
+    assert both.cpu_seconds > own + 0.15
     assert (both.fits, both.gpu_seconds) == (2, 0.0)
 
 
 def test_waiting_takes_time_and_no_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = iter([100.0, 160.0])
-    monkeypatch.setattr("jobs.training.cost.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("jobs.training.cost.time", SimpleNamespace(monotonic=lambda: next(clock)))
     cost = Meter.start().read(pipeline(tmp_path), 1)
 
     assert cost.seconds == 60.0
@@ -48,7 +49,7 @@ def test_waiting_takes_time_and_no_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_gpu_seconds_are_those_of_all_gpus_that_the_pod_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = iter([100.0, 160.0])
-    monkeypatch.setattr("jobs.training.cost.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("jobs.training.cost.time", SimpleNamespace(monotonic=lambda: next(clock)))
     two = pipeline(tmp_path, "resources: {train: {gpu: 2}}\n")
 
     assert Meter.start().read(two, 1).gpu_seconds == 120.0
