@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -85,6 +86,8 @@ def _copy_programs(here: Path, there: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> WheelEnvironment:
-    """The wheel, installed."""
-    return installed_wheel(tmp_path_factory.mktemp("wheel"))
+def wheel_environment() -> Iterator[WheelEnvironment]:
+    """The wheel, installed where any account may enter: as root, the platform runs PostgreSQL as another one."""
+    with TemporaryDirectory(prefix="tidewheel-wheel-") as folder:
+        Path(folder).chmod(0o755)
+        yield installed_wheel(Path(folder))
