@@ -11,19 +11,12 @@ import pyarrow as pa
 import pytest
 
 from bentos.outputs import Outputs
-from bentos.served import Served
 from jobs.models import registry
 from jobs.models.multiclass import log_losses
-from jobs.models.steadiness import golden_frame
-from jobs.packaging.bento import write_service
-from jobs.packaging.compile import compile_model
 from tidewheel.errors import ExitCode
 from tidewheel.ledger.probations import Probations
-from tidewheel.spec import find_pipeline
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
@@ -33,22 +26,30 @@ CLASSES = ("early", "punctual", "late")
 FIRST = date(2024, 1, 1)
 
 
-def declare(parcels: Parcels, classes: tuple[str, ...] = CLASSES, more: str = "") -> None:
+def declare(parcels: Parcels) -> None:
     """Make the parcels' label one of some classes, and each class a slice of the gate."""
     file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
-    text = file.read_text().replace("  column: late\n", f"  column: late\n  classes: [{', '.join(classes)}]\n")
-    file.write_text(text.replace("gate:\n", "gate:\n  slices: {columns: [late], minimum_rows: 20}\n") + more)
+    text = file.read_text().replace("  column: late\n", f"  column: late\n  classes: [{', '.join(CLASSES)}]\n")
+    file.write_text(text.replace("gate:\n", "gate:\n  slices: {columns: [late], minimum_rows: 20}\n"))
 
 
-def publish(parcels: Parcels, day: date, turned: bool = False) -> None:
+def publish(parcels: Parcels, day: date) -> None:
     """A day of parcels whose class follows their weight."""
     manifest = parcels.publish_day(day, labels=False, rows=150)
     rows = parcels.lake.read(manifest).to_pandas()
     rng = np.random.default_rng(day.toordinal())
-    weight = rows["weight"].fillna(0).to_numpy() * (-1 if turned else 1)
+    weight = rows["weight"].fillna(0).to_numpy()
     place = np.digitize(weight + rng.normal(size=len(rows)) / 2, [-0.7, 0.7])
     labels = pa.table({"parcel": rows["parcel"], "late": [CLASSES[n] for n in place]})
     parcels.lake.publish(parcels.lake.write_table("labels", str(day), labels, {}, "test"))
+
+
+def publish_days(parcels: Parcels, count: int) -> list[date]:
+    """So many days from the first; returns them."""
+    days = [FIRST + timedelta(days=n) for n in range(count)]
+    for day in days:
+        publish(parcels, day)
+    return days
 
 
 def train(run_job: RunJob, parcels: Parcels, day: date, run_id: str) -> JobRecord:
@@ -59,13 +60,11 @@ def train(run_job: RunJob, parcels: Parcels, day: date, run_id: str) -> JobRecor
 
 @pytest.fixture
 def parcels(registered_parcels: MakeParcels) -> Parcels:
-    """Sixteen days."""
+    """A pipeline of three classes; each of them is a slice of the gate."""
     made = registered_parcels(
         task="multiclass", estimator="logistic_regression", floors="{macro_f1: 0.5, accuracy: 0.5}", mode="probation"
     )
     declare(made)
-    for n in range(16):
-        publish(made, FIRST + timedelta(days=n))
     return made
 
 
@@ -74,16 +73,14 @@ def score(run_job: RunJob, parcels: Parcels, day: date) -> None:
         parcels.lake.publish(parcels.lake.manifest("predictions", output.partition, output.content_hash))
 
 
-def test_three_classes_from_training_to_probation(parcels: Parcels, run_job: RunJob, tmp_path: Path) -> None:
-    spec = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
-    days = [FIRST + timedelta(days=n) for n in range(16)]
+def test_three_classes_from_training_to_probation(parcels: Parcels, run_job: RunJob) -> None:
+    days = publish_days(parcels, 16)
     first = train(run_job, parcels, days[9], "first")
     assert first.figures["outcome"] == "passed", first.sentence
     assert not first.warnings
     assert {"log_loss", "brier", "accuracy", "macro_f1", "macro_recall"} <= first.figures.keys()
     run_job(parcels, "promote", days[9], "first")
-    contract = registry.contract(parcels.settings, parcels.name, "1")
-    assert contract.classes == CLASSES
+    assert registry.contract(parcels.settings, parcels.name, "1").classes == CLASSES
 
     second = train(run_job, parcels, days[11], "second")
     slices = parcels.ledger.verdicts(parcels.name, None)[0].inputs["slices"]
@@ -103,19 +100,6 @@ def test_three_classes_from_training_to_probation(parcels: Parcels, run_job: Run
     answers = outputs.read(said, len(said))
     assert np.allclose(answers.sum(axis=1), 1)
     assert said["prediction"].tolist() == [CLASSES[n] for n in answers.argmax(axis=1)]
-
-    # batch and online
-    model, contract = (load(parcels.settings, parcels.name, "2") for load in (registry.load_model, registry.contract))
-    compiled = compile_model(model, contract, golden_frame(contract))
-    write_service(tmp_path / "service", spec, "2", contract, compiled.format, compiled.content)
-    served = Served.open(tmp_path / "service")
-    features = parcels.lake.read(parcels.lake.need("features", str(days[12]))).to_pandas()
-    asked = features[["weight", "distance", "carrier"]].astype(object)
-    rows = asked.where(asked.notna(), None).to_dict("records")
-    online = served.answer(served.reader.from_rows(rows), "q")
-    assert np.abs(online.predictions - answers).max() < 1e-5
-    assert online.fields()["predictions"] == said["prediction"].tolist()
-    assert online.fields()["probabilities"][0].keys() == set(CLASSES)
 
     record = run_job(parcels, "monitor", days[15], "night")
     assert not record.warnings, record.warnings
@@ -143,7 +127,8 @@ def test_three_classes_from_training_to_probation(parcels: Parcels, run_job: Run
 def test_a_training_without_a_row_of_a_class_says_so(parcels: Parcels, run_job: RunJob) -> None:
     file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
     file.write_text(file.read_text().replace("punctual, late]", "punctual, late, lost]"))
-    run_job(parcels, "assemble", FIRST + timedelta(days=9), "first")
+    day = publish_days(parcels, 8)[-1]
+    run_job(parcels, "assemble", day, "first")
     with pytest.raises(SystemExit) as ended:
-        run_job(parcels, "train", FIRST + timedelta(days=9), "first")
+        run_job(parcels, "train", day, "first")
     assert ended.value.code == ExitCode.DATA_REFUSED
