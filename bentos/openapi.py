@@ -41,10 +41,9 @@ def document(served: Served) -> dict[str, Any]:
     packaged = served.packaged
     request = served.reader.adapter.json_schema(ref_template=REFERENCE)
     schemas = request.pop("$defs", {})
-    said: tuple[type[BaseModel], ...] = (Answer, ExplainedAnswer)
-    if packaged.outputs.classes:
-        said = (ClassAnswer,)
-    _, answers = models_json_schema([(model, "serialization") for model in (*said, Refusal)], ref_template=REFERENCE)
+    models: list[type[BaseModel]] = [ClassAnswer] if packaged.outputs.classes else [Answer, ExplainedAnswer]
+    documented: list[type[BaseModel]] = [*models, Refusal]
+    _, answers = models_json_schema([(model, "serialization") for model in documented], ref_template=REFERENCE)
     golden = packaged.golden_rows[0]
     example = {"rows": [dict(golden.row)]}
     predicted = np.array([golden.prediction])
@@ -79,7 +78,7 @@ def document(served: Served) -> dict[str, Any]:
             "200": {
                 "description": "predictions",
                 "content": {
-                    **_json({"anyOf": [_reference(model.__name__) for model in said]}, answer_example),
+                    **_json({"anyOf": [_reference(model.__name__) for model in models]}, answer_example),
                     ARROW.decode(): _binary(ARROW_ANSWER),
                 },
             },

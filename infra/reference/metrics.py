@@ -34,6 +34,7 @@ UNITS = {
     "_timestamp_seconds": "Unix time, seconds",
     "_seconds": "seconds",
     "_share": "share, 0 to 1",
+    "_ratio": "ratio",
     "_rows": "rows",
     "_columns": "columns",
     "_days": "days",
