@@ -71,8 +71,8 @@ def ledger_families(states: list[PipelineState] | None, seconds: float) -> Itera
         states: of the pipelines; None where the ledger does not answer.
         seconds: that reading them took.
     """
-    yield _gauge("tidewheel_exporter_collect_seconds", "Time that reading the ledger took", seconds)
     yield _gauge("tidewheel_ledger_up", "1 where the ledger answers", float(states is not None))
+    yield _gauge("tidewheel_exporter_collect_seconds", "Time that reading the ledger took", seconds)
     if states is None:
         return
     yield from _serving(states)
