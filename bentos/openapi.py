@@ -44,7 +44,8 @@ def document(served: Served) -> dict[str, Any]:
     said: tuple[type[BaseModel], ...] = (Answer, ExplainedAnswer)
     if packaged.outputs.classes:
         said = (ClassAnswer,)
-    _, answers = models_json_schema([(model, "serialization") for model in (*said, Refusal)], ref_template=REFERENCE)
+    documented: tuple[type[BaseModel], ...] = (*said, Refusal)
+    _, answers = models_json_schema([(model, "serialization") for model in documented], ref_template=REFERENCE)
     golden = packaged.golden_rows[0]
     example = {"rows": [dict(golden.row)]}
     predicted = np.array([golden.prediction])
