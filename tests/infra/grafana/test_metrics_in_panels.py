@@ -11,10 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bentos.contract_counts import ContractCounts
 from bentos.measures import Measures
+from infra.envoy.admin import ClusterRequests
 from infra.grafana.dashboards import dashboards
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.requests import RequestsCollector
-from infra.prometheus.routers import ClusterRequests, RouterCounts
+from infra.prometheus.routers import RouterCounts
 from tidewheel.settings import Settings
 
 if TYPE_CHECKING:

@@ -33,4 +33,4 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     (tmp_path / "dags").mkdir()
     approved = f"{PIPELINE_FILE}gate: {{approval: manual}}\ntriggers: {{maximum_age_days: 30}}\n"
     (tmp_path / "dags" / "orders.yaml").write_text(approved)
-    return Settings(project=tmp_path, home=tmp_path / "home", database_url=database_url)  # type: ignore[arg-type]
+    return Settings(project=tmp_path, home=tmp_path / "home", database_url=database_url)

@@ -9,7 +9,7 @@ from tidewheel.cli.app import app
 from tidewheel.ledger.audit import Act
 from tidewheel.policies.verdict import Kind
 
-ENTRIES = {
+ENTRIES: dict[str, set[Act | Kind]] = {
     "adopt": {Act.ADOPTION},
     "alerts close": {Act.ALERT},
     "approve": {Kind.REVIEW},
@@ -59,4 +59,3 @@ def test_every_command_leaves_an_entry_or_has_a_reason_not_to() -> None:
     assert isinstance(group, TyperGroup)
     assert names(group) == ENTRIES.keys() | WITHOUT.keys(), "name the new command in one of the two tables"
     assert not ENTRIES.keys() & WITHOUT.keys()
-    assert set.union(*ENTRIES.values()) <= {*Act, *Kind}
