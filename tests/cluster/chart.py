@@ -18,7 +18,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from infra.kubernetes.pod import CONTAINER
-from tests.cluster.kubernetes import CHECKOUT, ROOMS, ROOT
+from tests.cluster.kubernetes import CHECKOUT, ROOMS, ROOT, Cluster
 from tests.cluster.releases import GATEWAY_NAME, GATEWAY_PODS, RESOURCES, gateway_url
 from tests.conftest import wait_until
 from tidewheel.airflow_api import AirflowApi
@@ -83,9 +83,8 @@ class Installation:
 
     seconds_to_ready = 0.0
 
-    def __init__(self, namespace: str, values: Path) -> None:
-        self.namespace, self.values = namespace, values
-        self.core = client.CoreV1Api()
+    def __init__(self, core: client.CoreV1Api, namespace: str, values: Path) -> None:
+        self.core, self.namespace, self.values = core, namespace, values
 
     def helm(self, command: str, *arguments: str) -> str:
         """Run a Helm command on this release."""
@@ -139,20 +138,20 @@ class Installation:
 
 
 @contextmanager
-def namespace(folder: Path) -> Iterator[Installation]:
+def namespace(cluster: Cluster, folder: Path) -> Iterator[Installation]:
     """A namespace with what the chart's values name there: volumes, and the pipeline file with small resources."""
-    core = client.CoreV1Api()
+    core = cluster.core
     name = f"tidewheel-{uuid4().hex[:8]}"
     core.create_namespace({"metadata": {"name": name}})
-    volumes = _volumes(core, name)
+    volumes = _volumes(cluster, name)
     try:
         pipeline = PIPELINE_FILE.read_text(encoding="utf-8") + yaml.safe_dump({"resources": SMALL, **SMALL_SERVING})
         core.create_namespaced_config_map(
             name, {"metadata": {"name": "pipeline"}, "data": {PIPELINE_FILE.name: pipeline}}
         )
         values = folder / "values.yaml"
-        values.write_text(yaml.safe_dump(small_values(name if volumes else "")), encoding="utf-8")
-        yield Installation(name, values)
+        values.write_text(yaml.safe_dump(small_values(cluster, name if volumes else "")), encoding="utf-8")
+        yield Installation(core, name, values)
     finally:
         # Not all is in the namespace: a Role is where the gateway's pods are.
         helm("uninstall", RELEASE, "--namespace", name, "--ignore-not-found")
@@ -163,7 +162,7 @@ def namespace(folder: Path) -> Iterator[Installation]:
             shutil.rmtree(volume)
 
 
-def small_values(storage_class: str) -> dict[str, Any]:
+def small_values(cluster: Cluster, storage_class: str) -> dict[str, Any]:
     """Values for a node with two cores: little CPU is reserved."""
     repository, _, tag = IMAGE.rpartition(":")
     mounts = [
@@ -189,7 +188,7 @@ def small_values(storage_class: str) -> dict[str, Any]:
         "mlflow": stored,
         "airflow": {"apiServer": idle, "scheduler": stored, "dagProcessor": idle, "triggerer": idle},
         "prepare": idle,
-        "serving": _serving(mounts, volumes),
+        "serving": _serving(cluster, mounts, volumes),
         "gateway": {"podsNamespace": GATEWAY_PODS},
         "metrics": idle,
         "jobs": {"podTemplate": {"spec": template}},
@@ -200,10 +199,10 @@ def small_values(storage_class: str) -> dict[str, Any]:
     }
 
 
-def _serving(mounts: list[dict[str, Any]], volumes: list[dict[str, Any]]) -> dict[str, Any]:
+def _serving(cluster: Cluster, mounts: list[dict[str, Any]], volumes: list[dict[str, Any]]) -> dict[str, Any]:
     """Values for releases, where the cluster has a Gateway for them."""
     try:
-        url = gateway_url()
+        url = gateway_url(cluster.api)
     except ApiException:
         return {"enabled": False}
     code = [mount for mount in mounts if mount["name"].startswith("code-")]
@@ -219,9 +218,9 @@ def _serving(mounts: list[dict[str, Any]], volumes: list[dict[str, Any]]) -> dic
     return {"enabled": True, "url": url, "image": IMAGE, "gateway": GATEWAY_NAME, "podTemplate": template}
 
 
-def _volumes(core: client.CoreV1Api, name: str) -> list[Path]:
+def _volumes(cluster: Cluster, name: str) -> list[Path]:
     """Folders of this machine as volumes, where the cluster brings no storage; then this machine is its node."""
-    classes = client.StorageV1Api().list_storage_class().items
+    classes = client.StorageV1Api(cluster.api).list_storage_class().items
     default = "storageclass.kubernetes.io/is-default-class"
     if any((found.metadata.annotations or {}).get(default) == "true" for found in classes):
         return []
@@ -229,7 +228,7 @@ def _volumes(core: client.CoreV1Api, name: str) -> list[Path]:
     term = {"matchExpressions": [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]}
     for folder in folders:
         folder.mkdir()
-        core.create_persistent_volume(
+        cluster.core.create_persistent_volume(
             {
                 "metadata": {"name": folder.name},
                 "spec": {

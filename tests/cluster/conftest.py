@@ -173,7 +173,7 @@ def place(house: ServingHouse, database_url: str, as_releaser: None) -> Iterator
 @pytest.fixture(scope="session")
 def space(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[chart.Installation]:
     """A namespace in which the chart is not installed yet."""
-    with chart.namespace(tmp_path_factory.mktemp("chart")) as made:
+    with chart.namespace(cluster, tmp_path_factory.mktemp("chart")) as made:
         yield made
 
 

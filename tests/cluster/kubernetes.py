@@ -36,10 +36,10 @@ class Cluster:
     """
 
     def __init__(self, host: str) -> None:
-        config.load_kube_config()
-        self._api = client.ApiClient()
-        self.core, self.scheduling = client.CoreV1Api(self._api), client.SchedulingV1Api(self._api)
-        self.host = host or self._address_towards(self._api.configuration.host)
+        # Settings of its own: what a test loads for another account becomes the default of all clients.
+        self.api = config.new_client_from_config()
+        self.core, self.scheduling = client.CoreV1Api(self.api), client.SchedulingV1Api(self.api)
+        self.host = host or self._address_towards(self.api.configuration.host)
 
     @contextmanager
     def namespace(self) -> Iterator[Namespace]:
@@ -48,8 +48,8 @@ class Cluster:
         self.core.create_namespace({"metadata": {"name": name}})
         try:
             for file in PERMISSIONS:
-                utils.create_from_yaml(self._api, str(file), namespace=name)
-            made = Namespace(self._api, name)
+                utils.create_from_yaml(self.api, str(file), namespace=name)
+            made = Namespace(self.api, name)
             wait_until(made.airflow_may_start_pods, "Airflow's account may start pods")
             yield made
         finally:

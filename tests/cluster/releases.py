@@ -158,7 +158,7 @@ class ServingHouse:
         wait_until(settled, f"{CONTROLLER} has {replicas} pods", 90)
 
 
-def gateway_url(api: client.ApiClient | None = None) -> str:
+def gateway_url(api: client.ApiClient) -> str:
     """Where the Gateway that routes join takes requests.
 
     Raises:

@@ -20,7 +20,7 @@ OFFICIAL_VALUES = ROOT / "infra" / "helm" / "airflow-values.yaml"
 def test_without_its_airflow_the_chart_brings_the_services_and_what_the_values_for_another_airflow_name(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    with chart.namespace(tmp_path) as made:
+    with chart.namespace(cluster, tmp_path) as made:
         made.install("install", "--set", "airflow.enabled=false")
         phases = {pod.metadata.labels["app.kubernetes.io/component"]: pod.status.phase for pod in made.pods()}
         assert phases.pop("prepare") == "Succeeded"
@@ -41,4 +41,4 @@ def test_without_its_airflow_the_chart_brings_the_services_and_what_the_values_f
             who = f"system:serviceaccount:{made.namespace}:{account}"
             asked = {"namespace": made.namespace, "verb": "create", "resource": "pods"}
             review = {"spec": {"user": who, "resourceAttributes": asked}}
-            assert client.AuthorizationV1Api().create_subject_access_review(review).status.allowed
+            assert client.AuthorizationV1Api(cluster.api).create_subject_access_review(review).status.allowed
