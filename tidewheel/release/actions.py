@@ -12,7 +12,7 @@ from tidewheel.errors import ReleaseError
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.counted import Counted
-from tidewheel.release.probe import Probe
+from tidewheel.release.probe import Probe, Unanswered
 from tidewheel.release.proofs import Found, verify_parity, warm_up
 from tidewheel.release.rerouting import (
     CONFIRM_ROUNDS,
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import GoldenRow
     from tidewheel.release.backend import Backend
+
+
+READY_AGAIN_SECONDS = 30.0
 
 
 class GuardBreach(ReleaseError):
@@ -107,9 +110,9 @@ class Actions:
             case AwaitReady(colour, timeout_seconds):
                 return self._await_ready(colour, timeout_seconds)
             case WarmUp():
-                return warm_up(stage, self.backend, self._golden())
+                return self._answered(stage.colour, lambda: warm_up(stage, self.backend, self._golden()))
             case VerifyParity():
-                return verify_parity(stage, self.backend, self._artifact())
+                return self._answered(stage.colour, lambda: verify_parity(stage, self.backend, self._artifact()))
             case Mirror(colour, against):
                 return self._beside(stage, Traffic(against, mirrored=True))
             case Canary(colour, against, share=share):
@@ -148,6 +151,17 @@ class Actions:
             time.sleep(POLL_SECONDS)
         seconds = round(time.monotonic() - started, 2)
         return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
+
+    def _answered(self, colour: Colour, prove: Callable[[], Found]) -> Found:
+        """Prove something of a colour that is not routed to; if it stops answering, once more when it is ready again.
+
+        Kubernetes takes a ready pod out of its Service for a moment when the kubelet of its node starts again.
+        """
+        try:
+            return prove()
+        except Unanswered:
+            self._await_ready(colour, READY_AGAIN_SECONDS)
+            return prove()
 
     def _switch(self, colour: Colour, version: str) -> Found:
         for address in self.backend.addresses(colour):

@@ -48,6 +48,8 @@ class MemoryBackend:
     scales_to: int | None = None
     astray: dict[str, Colour] = field(default_factory=dict)
     started: dict[Colour, int] = field(default_factory=dict)
+    cuts: int = 0
+    """Requests for predictions that get no answer from now on."""
 
     def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         self.happened.append(f"start {colour}")
@@ -206,6 +208,10 @@ def handler(backend: MemoryBackend) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             rows = json.loads(self.rfile.read(int(self.headers["content-length"])))["rows"]
             colour = self._colour()
+            if backend.cuts:
+                backend.cuts -= 1
+                self.close_connection = True
+                return None
             if colour is None:
                 return self._answer(404, {})
             if colour in backend.ill:

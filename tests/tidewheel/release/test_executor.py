@@ -47,6 +47,22 @@ def test_a_stage_that_is_done_or_not_planned_is_left_alone(stand: Stand) -> None
     assert stand.backend.happened == happened
 
 
+@pytest.mark.parametrize("stage", ["warm_up", "parity"])
+def test_a_new_version_that_does_not_answer_for_a_moment_is_waited_for_once(stand: Stand, stage: str) -> None:
+    number = stand.executor().begin("1", "run").number
+    for name in stage_names(stand.pipeline):
+        if name == stage:
+            stand.backend.lacks = ["0 of 1 pods are ready"] * 2
+            stand.backend.cuts = 1
+        stand.executor().run_stage(number, name)
+    assert stand.releases.get(number).status == Status.DONE
+    assert stand.backend.lacks == [], "it was ready again before it was tried again"
+
+    stand.backend.cuts = 2
+    with pytest.raises(ReleaseError, match=r"stage warm_up failed: .*/green/predict does not answer"):
+        stand.release("2")
+
+
 def test_a_stage_never_runs_before_those_in_front_of_it(stand: Stand) -> None:
     number = stand.executor().begin("1", "run").number
     with pytest.raises(ReleaseError, match="switch of release 1 comes after package, start, ready, warm_up, parity"):
