@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ RESTART = "TIDEWHEEL_TEST_CLUSTER_RESTART"
 """Names the program that brings the cluster's processes back, by `PROGRAM up`. It disturbs whoever uses the cluster."""
 HOME = "TIDEWHEEL_CLUSTER_HOME"
 """Names that program's folder; `run/NAME.pid` in it begins with a process's id."""
-ENDING_SECONDS, STARTING_SECONDS = 10, 300
+ENDING_SECONDS, STARTING_SECONDS, SETTLING_SECONDS = 10, 300, 3
 
 
 class Kit:
@@ -43,8 +44,7 @@ class Kit:
     @contextmanager
     def without(self, name: str) -> Iterator[None]:
         """End a process, by force if need be; after the block it is started again, and the cluster is ready."""
-        identity, *_ = (self._home / "run" / f"{name}.pid").read_text().split()
-        process = psutil.Process(int(identity))
+        process = psutil.Process(_identity(self._home / "run" / f"{name}.pid"))
         process.terminate()
         _, alive = psutil.wait_procs([process], ENDING_SECONDS)
         for each in alive:
@@ -52,7 +52,22 @@ class Kit:
         try:
             yield
         finally:
+            self._start()
+
+    def _start(self) -> None:
+        """Start what has ended. That writes kube-proxy's configuration anew and so ends it: then once more."""
+        for _ in range(3):
             subprocess.run([self._program, "up"], check=True, timeout=STARTING_SECONDS)
+            time.sleep(SETTLING_SECONDS)
+            ended = [path.stem for path in (self._home / "run").glob("*.pid") if not psutil.pid_exists(_identity(path))]
+            if not ended:
+                return
+        raise AssertionError(f"{self._program} up has not brought back {', '.join(ended)}")
+
+
+def _identity(path: Path) -> int:
+    """The process id that a file begins with."""
+    return int(path.read_text().split()[0])
 
 
 class CutOff:

@@ -146,16 +146,17 @@ class ServingHouse:
     def _autoscaling(self) -> client.AutoscalingV2Api:
         return client.AutoscalingV2Api(self.namespace.api)
 
+    def has_controllers(self, replicas: int) -> bool:
+        """Whether so many pods of the gateway's controller are there, and ready."""
+        apps = client.AppsV1Api(self.namespace.api)
+        pods = self.namespace.core.list_namespaced_pod(GATEWAY_PODS, label_selector="control-plane=envoy-gateway")
+        ready = apps.read_namespaced_deployment(CONTROLLER, GATEWAY_PODS).status.ready_replicas or 0
+        return len(pods.items) == ready == replicas
+
     def _scale_controller(self, replicas: int) -> None:
         apps = client.AppsV1Api(self.namespace.api)
         apps.patch_namespaced_deployment_scale(CONTROLLER, GATEWAY_PODS, {"spec": {"replicas": replicas}})
-
-        def settled() -> bool:
-            pods = self.namespace.core.list_namespaced_pod(GATEWAY_PODS, label_selector="control-plane=envoy-gateway")
-            ready = apps.read_namespaced_deployment(CONTROLLER, GATEWAY_PODS).status.ready_replicas or 0
-            return len(pods.items) == ready == replicas
-
-        wait_until(settled, f"{CONTROLLER} has {replicas} pods", 90)
+        wait_until(lambda: self.has_controllers(replicas), f"{CONTROLLER} has {replicas} pods", 90)
 
 
 def gateway_url(api: client.ApiClient) -> str:

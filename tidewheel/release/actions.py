@@ -155,7 +155,7 @@ class Actions:
     def _answered(self, colour: Colour, prove: Callable[[], Found]) -> Found:
         """Prove something of a colour that is not routed to; if it stops answering, once more when it is ready again.
 
-        Kubernetes takes a ready pod out of its Service for a moment when the kubelet of its node starts again.
+        A Service of Kubernetes follows the readiness of its pods with a delay, in both directions.
         """
         try:
             return prove()
