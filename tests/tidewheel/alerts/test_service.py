@@ -78,9 +78,15 @@ def test_a_restart_of_the_ledger_loses_nothing(
         held = play(rounds, right, outage, held=held)
     assert len([text for text in caplog.messages if "accepting TCP/IP connections" in text]) == 1
     postgres.start()
-    wait_until(lambda: play(rounds, right, outage, held=held) and bool(webhooks.bodies), "the message", 30)
+
+    def sent() -> int:
+        """How often it was sent; other tests of this server have left incidents of their own."""
+        titles = [body["title"] for body in webhooks.bodies]
+        return titles.count("[warning] orders: night failed (features land)")
+
+    wait_until(lambda: play(rounds, right, outage, held=held) and bool(sent()), "the message", 30)
     assert rounds.delivery.wait(10)
-    assert [body["title"] for body in webhooks.bodies] == ["[warning] orders: night failed (features land)"]
+    assert sent() == 1
     right.end()
     ledger.engine.dispose()
 

@@ -26,6 +26,7 @@ WITHOUT = {
     "demo": "starts the platform, and plays days whose jobs leave entries of their own",
     "up": "starts processes",
     "down": "stops processes",
+    "init": "writes files of the project, which version control records",
     "new": "writes files of the project, which version control records",
     "suites": "writes files of the project, which version control records",
     "image build": "makes an image of a version that is there",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy, SliceComparison, SlicePolicy
 from tidewheel.policies.verdict import Outcome
+from tidewheel.quantities import quantity
 
 SLICES = SlicePolicy(margin=0.05, confidence=0.95, minimum_rows=200)
 GATE = GatePolicy(metric="log_loss", lower_is_better=True, slices=SLICES)
@@ -69,7 +70,7 @@ def test_a_slice_without_rows_enough_is_inconclusive_whatever_it_shows(rows: int
     assert SLICES.judge([few]) == {"carrier=OO": Outcome.INCONCLUSIVE}
     outcome, sentence = gate(few)
     assert outcome is Outcome.PASSED
-    assert f"inconclusive: carrier=OO ({rows} rows)" in sentence
+    assert f"inconclusive: carrier=OO ({quantity(rows, 'row')})" in sentence
     held, sentence = gate(few, policy=dataclasses.replace(SLICES, undecided_holds=True))
     assert held is Outcome.INCONCLUSIVE
     assert "carrier=OO" in sentence
