@@ -87,8 +87,8 @@ def _kept_words(chosen: TrainingData) -> str:
 
 def _held_days(job: Job) -> int:
     """How many days the gate gets, by who called for the training and by what it could not tell before."""
-    told = attempts(Ledger.open(job.settings), job.pipeline.name, datetime.now(UTC))
-    return job.pipeline.held_days(_called_for_by(job) in ALARMS, undecided(told))
+    earlier = attempts(Ledger.open(job.settings), job.pipeline.name, datetime.now(UTC))
+    return job.pipeline.held_days(_called_for_by(job) in ALARMS, undecided(earlier))
 
 
 def _called_for_by(job: Job) -> str | None:
@@ -106,7 +106,7 @@ def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
+    """Options that only this job has."""
     parser.add_argument("--force", nargs="?", const="yes", help="train even where nothing is new")
 
 

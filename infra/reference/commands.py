@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Iterator
-from enum import Enum
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import typer.main
 
 from infra.reference.markdown import code, page, table
+from infra.reference.types import type_in_words
 from tidewheel.cli.app import app
 
 INTRODUCTION = """\
@@ -55,20 +54,7 @@ def _row(parameter: Any) -> tuple[str, str, str, str]:
         names = code(str(parameter.name).upper())
     else:
         names = ", ".join(code(option) for option in (*parameter.opts, *parameter.secondary_opts))
-    return names, _type(parameter.type_descriptor.annotation), _default(parameter), parameter.help or ""
-
-
-def _type(annotation: Any) -> str:
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_type(one) for one in inner if one is not types.NoneType)
-    if origin is Literal:
-        return ", ".join(code(str(value)) for value in inner)
-    if origin is list:
-        return f"{_type(inner[0])}, may be given several times"
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return ", ".join(code(str(value.value)) for value in annotation)
-    return "flag" if annotation is bool else WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
+    return names, type_in_words(parameter.type_descriptor.annotation, WORDS), _default(parameter), parameter.help or ""
 
 
 def _default(parameter: Any) -> str:

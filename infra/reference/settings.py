@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -15,6 +14,7 @@ from bentos.settings import VARIABLES as OF_MODEL_SERVICES
 from infra.embedded.ports import BASE_VARIABLE, PURPOSES, ROW, Ports, variable
 from infra.images.env_file import variables as compose_secrets
 from infra.reference.markdown import code, page, table
+from infra.reference.types import type_in_words
 from tidewheel.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +68,12 @@ def settings_page() -> str:
 
 def _settings() -> Iterator[tuple[str, str, str, str]]:
     for name, field in Settings.model_fields.items():
-        yield code(f"TIDEWHEEL_{name.upper()}"), _type(field.annotation), _default(field), _meaning(field)
+        yield (
+            code(f"TIDEWHEEL_{name.upper()}"),
+            type_in_words(field.annotation, WORDS),
+            _default(field),
+            _meaning(field),
+        )
 
 
 def _ports() -> Iterator[tuple[str, str, str]]:
@@ -90,12 +95,3 @@ def _default(field: FieldInfo) -> str:
     if value is None or value == "":
         return ""
     return code(json.dumps(value) if isinstance(value, dict) else str(value))
-
-
-def _type(annotation: Any) -> str:
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_type(one) for one in inner if one is not types.NoneType)
-    if origin is Literal:
-        return ", ".join(code(str(value)) for value in inner)
-    return "JSON object" if origin is dict else WORDS[annotation]

@@ -1,4 +1,4 @@
-"""What the trigger policy is told: gathered from ledger, lake and registry, for one day."""
+"""What the trigger policy is given: gathered from ledger, lake and registry, for one day."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def trigger_measurement(
     as_of = date.fromisoformat(champion.as_of) if champion else None
     known, new = _matured_rows(job, day, as_of)
     request = ledger.open_request(job.pipeline.name)
-    told = attempts(ledger, job.pipeline.name, now)
+    earlier = attempts(ledger, job.pipeline.name, now)
     return TriggerMeasurement(
         today=day,
         champion_version=champion.version if champion else None,
@@ -58,7 +58,7 @@ def trigger_measurement(
         quality=day_qualities(job, ledger, day),
         drift=drift,
         concept_alarms=tuple(concept_alarms),
-        attempts=tuple(a for a in told if a.as_of != day or a.ended is not Ended.RUNNING),
+        attempts=tuple(a for a in earlier if a.as_of != day or a.ended is not Ended.RUNNING),
         request=_request_of_a_person(request, day),
         data_refused=refused_data(job.lake, day, day - timedelta(days=job.pipeline.labels.delay_days)),
         monitored_since=_monitored_since(job, ledger, day),
@@ -98,7 +98,7 @@ def refused_data(lake: Lake, day: date, matured: date) -> str | None:
 
 
 def _request_of_a_person(request: RetrainRequestRow | None, day: date) -> str | None:
-    """The reason of a wish that waits to be told, or was told today by a run that did not come to its end."""
+    """The reason of a request that is to be reported, or was reported today by a run that did not come to its end."""
     if request is None or request.requested_by != Role.PERSON:
         return None
     return request.reason if request.day in (None, str(day)) else None
@@ -106,7 +106,7 @@ def _request_of_a_person(request: RetrainRequestRow | None, day: date) -> str | 
 
 def _monitored_since(job: Job, ledger: Ledger, day: date) -> date | None:
     """The newest later day that monitoring has looked at, and that is there: one that never was decides nothing."""
-    # a verdict on drift is told of every day that is monitored, and by nobody else
+    # monitoring alone writes a verdict on drift, for each day that it monitors
     later = ledger.judged_after(job.pipeline.name, Kind.DRIFT, str(day))
     newest = next((key for key in later if job.lake.published("features", key) is not None), None)
     return date.fromisoformat(newest) if newest else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, select
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 LOST = "lost"
-"""Who has closed a wish that no training ever answered."""
+"""Who has closed a request that no training ever answered."""
 
 
-class TrainingRequests:
+class TrainingRequests(ABC):
     """What a ledger does with requests for a training."""
 
     patience_seconds: float
 
+    @abstractmethod
     def session(self) -> AbstractContextManager[Session]:
         """One transaction."""
-        raise NotImplementedError
 
     @idempotent
     def request_training(self, pipeline: str, reason: str, at: datetime, by: Role = Role.PERSON) -> bool:
-        """Ask for a new challenger. Returns False where a wish is open already: one is enough."""
+        """Ask for a new challenger. Returns False if a request is open already: one is enough."""
         try:
             with self.session() as session:
                 session.add(RetrainRequestRow(pipeline=pipeline, reason=reason, requested_by=str(by), asked_at=at))
@@ -44,9 +45,9 @@ class TrainingRequests:
 
     @idempotent
     def fire_request(self, pipeline: str, day: str, reason: str, at: datetime, by: Role = Role.ROUTINE) -> int | None:
-        """The trigger asks for a training on a day, and opens its row. Asked twice on one day, it is one wish.
+        """The trigger requests a training on a day, and opens its row. Requested twice on one day, it is one request.
 
-        A wish that a person left becomes this one; an earlier day's that was never answered is closed as lost.
+        A request that a person left becomes this one; an earlier day's that was never answered is closed as lost.
 
         Args:
             pipeline: its name.
@@ -56,7 +57,7 @@ class TrainingRequests:
             by: on whose behalf.
 
         Returns:
-            The number of the wish; None where one was answered this very moment.
+            The number of the request; None where one was answered this very moment.
         """
         self.request_training(pipeline, reason, at, by)
         with self.session() as session:
@@ -85,13 +86,13 @@ class TrainingRequests:
 
     @idempotent
     def open_request(self, pipeline: str) -> RetrainRequestRow | None:
-        """The wish nobody has answered yet."""
+        """The request that no training has answered yet."""
         with self.session() as session:
             return session.scalars(_open_requests(pipeline)).one_or_none()
 
     @idempotent
     def close_request(self, pipeline: str, run_id: str, at: datetime) -> None:
-        """A training run has answered the open wish, whatever came of it; nothing happens where there is none."""
+        """A training run has answered the open request, whatever came of it; nothing happens where there is none."""
         with self.session() as session:
             one_at_a_time(session, f"{pipeline} training")
             for row in session.scalars(_open_requests(pipeline).with_for_update()):
@@ -100,7 +101,7 @@ class TrainingRequests:
 
     @idempotent
     def withdraw_request(self, pipeline: str, why: str, at: datetime) -> None:
-        """Close the open wish without an answer; nothing happens where there is none."""
+        """Close the open request without an answer; nothing happens where there is none."""
         with self.session() as session:
             one_at_a_time(session, f"{pipeline} training")
             for row in session.scalars(_open_requests(pipeline).with_for_update()):
