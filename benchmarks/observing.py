@@ -1,8 +1,10 @@
 """What JSON logs and traces cost the endpoint: `python -m benchmarks.observing` (about a minute).
 
-Two chains of Envoy and a model service, one row a request, 16 connections, loaded in turns: one as it is by default,
-one with an access log and traces of 1% of the requests, sent to a collector that takes them and does nothing. Where
-other work runs beside it, go by the CPU time of the quieter turns, which bounds the rate of a machine that has none.
+Envoy and a model service, one row a request, 16 connections, loaded in turns through two listeners of the same Envoy:
+one as it is by default, one with an access log and traces of 1% of the requests, sent to a collector that takes them
+and does nothing. Two runs of the same program differ by 5% and more, which is more than what is measured here: so both
+listeners belong to one process, and one service answers them. What tracing costs a service whose requests
+bring no trace is the draw of a random number, which both sides pay here.
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import numpy as np
 import psutil
 
-from benchmarks.http_load import Load, request, send
+from benchmarks.http_load import request, send
 from benchmarks.scoring import fit
 from benchmarks.serving import CONNECTIONS, Server, answers, serve
 from infra.embedded import router
-from infra.envoy.bootstrap import write_initial_state
-from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
+from infra.envoy.bootstrap import listener, write_initial_state
+from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, publish
+from infra.envoy.limits import LIMITS
 from infra.envoy.observation import Observation
 from infra.envoy.routing import Target, clusters, routes
 from jobs.models.contract import write_contract
@@ -37,22 +41,37 @@ from jobs.packaging.bento import BentoStore
 from tests.free_ports import free_ports
 from tidewheel.spec import load_pipeline
 
-ROUNDS, REQUESTS = 80, 100
+ROUNDS, REQUESTS = 300, 200
 MOST_SECONDS = 60.0
 SHARE = 0.01
+PLAIN, OBSERVED = LISTENERS = ("plain", "observed")
+FIGURES = ("rate", "service", "envoy")
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Envoy and the service behind it."""
+    """Envoy and the service behind it.
 
-    url: str
+    Attributes:
+        urls: of /predict, by listener.
+    """
+
+    urls: Mapping[str, str]
     envoy: psutil.Process
     service: Server
 
     def cpu_milliseconds(self) -> tuple[float, float]:
         """CPU time of the service and of Envoy."""
         return cpu_milliseconds(self.service.process.pid), cpu_milliseconds(self.envoy.pid)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was measured in one turn: requests a second, and milliseconds of CPU a request."""
+
+    rate: float
+    service: float
+    envoy: float
 
 
 def cpu_milliseconds(pid: int) -> float:
@@ -63,76 +82,91 @@ def cpu_milliseconds(pid: int) -> float:
 
 
 def main() -> None:
-    """Measure, and print the page's line."""
+    """Measure, and print the page's table."""
     pipeline = load_pipeline(Path(__file__).parent.parent / "dags" / "flight_delay.yaml")
     model, frame = fit(pipeline)
     contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model)
+    turns: dict[str, list[Turn]] = {name: [] for name in LISTENERS}
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         root = Path(temporary)
         built = BentoStore(root / "bentos").build(pipeline, "1", "benchmark", contract, model)
         body = json.dumps({"rows": [contract.golden_rows[0].row]}).encode()
-        observed = {
-            "TIDEWHEEL_LOG_FORMAT": "json",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": stack.enter_context(collector()),
-            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-            "OTEL_TRACES_SAMPLER_ARG": str(SHARE),
-        }
-        chains = {
-            name: stack.enter_context(chain(root / name, Path(built.artifact.path), variables))
-            for name, variables in (("plain", {}), ("observed", observed))
-        }
-        loads: dict[str, list[Load]] = {name: [] for name in chains}
-        cpu: dict[str, list[tuple[float, float]]] = {name: [] for name in chains}
-        for turn in range(-1, ROUNDS):
-            # In turns that begin with each: who comes first is not always the same.
-            for name in sorted(chains, reverse=bool(turn % 2)):
-                worked = chains[name].cpu_milliseconds()
-                load = send(chains[name].url, request(chains[name].url, body), CONNECTIONS, MOST_SECONDS, most=REQUESTS)
-                assert not load.failures, f"{name}: {load.failures} failures"
-                if turn >= 0:  # the first seconds of a process are its slowest
-                    loads[name].append(load)
-                    used = zip(chains[name].cpu_milliseconds(), worked, strict=True)
-                    service, envoy = ((after - before) / len(load.milliseconds) for after, before in used)
-                    cpu[name].append((service, envoy))
-        lines = (root / "observed" / "envoy.log").read_text(encoding="utf-8").count("\n")
-    rate = [a.rate / b.rate - 1 for a, b in zip(loads["observed"], loads["plain"], strict=True)]
-    low, high = statistics.quantiles(rate, n=4)[::2]
-    # Other work only ever adds to a turn.
-    quiet = {
-        name: [statistics.quantiles([each[n] for each in found], n=4)[0] for n in (0, 1)] for name, found in cpu.items()
-    }
+        address = stack.enter_context(collector())
+        loaded = stack.enter_context(chain(root / "chain", Path(built.artifact.path), address))
+        for number in range(-1, ROUNDS):
+            # Which one begins changes, and the first round is that of cold processes.
+            for name in sorted(LISTENERS, reverse=bool(number % 2)):
+                turn = one_turn(loaded, loaded.urls[name], body)
+                if number >= 0:
+                    turns[name].append(turn)
+        lines = (root / "chain" / "envoy.log").read_text(encoding="utf-8").count("\n")
     print("\n| | requests/s | CPU ms a request, service | Envoy |\n|---|---:|---:|---:|")
-    for name, found in loads.items():
-        service, envoy = quiet[name]
-        print(f"| {name} | {statistics.median(load.rate for load in found):.0f} | {service:.3f} | {envoy:.3f} |")
-    (ours, theirs), (before, its) = quiet["observed"], quiet["plain"]
-    both = (ours + theirs) / (before + its) - 1
-    print(f"CPU: service {ours / before - 1:+.1%}, Envoy {theirs / its - 1:+.1%}, both {both:+.1%}")
-    print(f"rate: {statistics.median(rate):+.1%} (quartiles {low:+.1%}, {high:+.1%})")
+    for name, found in turns.items():
+        rate, service, envoy = (statistics.median(getattr(turn, figure) for turn in found) for figure in FIGURES)
+        print(f"| {name} | {rate:.0f} | {service:.3f} | {envoy:.3f} |")
+    changes = [
+        change([getattr(turn, figure) for turn in turns[OBSERVED]], [getattr(turn, figure) for turn in turns[PLAIN]])
+        for figure in FIGURES
+    ]
+    print("| change | " + " | ".join(changes) + " |")
     print(f"{lines} lines in the access log; load {psutil.getloadavg()[0]:.0f}")
 
 
+def one_turn(chain: Chain, url: str, body: bytes) -> Turn:
+    """Send a turn's requests, and see what they took."""
+    before = chain.cpu_milliseconds()
+    load = send(url, request(url, body), CONNECTIONS, MOST_SECONDS, most=REQUESTS)
+    assert not load.failures, f"{load.failures} failures at {url}"
+    service, envoy = ((b - a) / REQUESTS for a, b in zip(before, chain.cpu_milliseconds(), strict=True))
+    return Turn(load.rate, service, envoy)
+
+
+def change(these: list[float], those: list[float]) -> str:
+    """The median of the turns' ratios, with its 95% interval (bootstrap over turns)."""
+    ratios = np.array(these) / np.array(those) - 1
+    drawn = np.random.default_rng(0).choice(ratios, size=(2000, len(ratios)))
+    low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
+    return f"{np.median(ratios):+.1%} ({low:+.1%} to {high:+.1%})"
+
+
 @contextmanager
-def chain(folder: Path, bento: Path, variables: Mapping[str, str]) -> Iterator[Chain]:
-    """Run a service and Envoy before it until the end of the block."""
+def chain(folder: Path, bento: Path, collector: str) -> Iterator[Chain]:
+    """Run a service, and Envoy before it with both listeners, until the end of the block.
+
+    Args:
+        folder: for all that they write.
+        bento: the model's.
+        collector: address that takes spans.
+    """
     folder.mkdir()
-    files, [port] = EnvoyFiles(folder), free_ports(1)
-    observation = Observation.from_environment(variables)
-    write_initial_state(files, endpoint_port=port, admin_socket=folder / "admin.sock", observation=observation)
-    logged = {"TIDEWHEEL_REQUEST_LOG": str(folder / "requests"), **variables}
-    with serve([sys.executable, "-m", "bentos.serve"], bento, "/predict", logged) as service:
+    files, ports = EnvoyFiles(folder), dict(zip(LISTENERS, free_ports(2), strict=True))
+    logs = {"TIDEWHEEL_LOG_FORMAT": "json", "OTEL_EXPORTER_OTLP_ENDPOINT": collector}
+    share = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(SHARE)}
+    observation = Observation.from_environment(logs | share)
+    write_initial_state(
+        files, endpoint_port=ports[OBSERVED], admin_socket=folder / "admin.sock", observation=observation
+    )
+    observed, plain = (
+        listener(files, ports[OBSERVED], LIMITS, observation=observation),
+        listener(files, ports[PLAIN], LIMITS),
+    )
+    publish(files.listeners, LISTENER, [observed, {**plain, "name": PLAIN}])
+    variables = {**logs, "OTEL_TRACES_SAMPLER": "parentbased_always_off"}  # only what Envoy has drawn
+    variables["TIDEWHEEL_REQUEST_LOG"] = str(folder / "requests")
+    with serve([sys.executable, "-m", "bentos.serve"], bento, "/predict", variables) as service:
         target = Target("flight_delay", "blue", "1", (int(service.url.split(":")[2].split("/")[0]),), live=True)
         publish(files.clusters, CLUSTER, clusters([target]))
         publish(files.routes, ROUTES, [routes([target])])
         program = router.program(files)
         with (folder / "envoy.log").open("w", encoding="utf-8") as log:
             envoy = subprocess.Popen(program.command, env=dict(program.env), stdout=log, stderr=log)
-        below = f"http://127.0.0.1:{port}/flight_delay"
+        below = {name: f"http://127.0.0.1:{port}/flight_delay" for name, port in ports.items()}
         try:
             with httpx.Client(trust_env=False) as client:
-                while not answers(client, f"{below}/readyz"):
+                while not all(answers(client, f"{url}/readyz") for url in below.values()):
                     time.sleep(0.05)
-            yield Chain(f"{below}/predict", psutil.Process(envoy.pid), service)
+            urls = {name: f"{url}/predict" for name, url in below.items()}
+            yield Chain(urls, psutil.Process(envoy.pid), service)
         finally:
             envoy.terminate()
             envoy.wait()

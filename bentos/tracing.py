@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from bentos.call import Call
     from bentos.served import Served
 
-RATIOS = ("traceidratio", "parentbased_traceidratio")
+RATIO = "traceidratio"
+ALL_OR_NONE = {"always_on": 1.0, "always_off": 0.0}
 SERVER_ERROR = 500
 TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 SAMPLED = 1
@@ -97,7 +98,10 @@ class Tracing:
 
 def share_of_roots(environment: Mapping[str, str]) -> float | None:
     """Which share of the requests without a caller's trace is sampled; None where only the SDK can say."""
-    if environment.get("OTEL_TRACES_SAMPLER") not in RATIOS:
+    sampler = environment.get("OTEL_TRACES_SAMPLER", "").removeprefix("parentbased_")
+    if sampler in ALL_OR_NONE:
+        return ALL_OR_NONE[sampler]
+    if sampler != RATIO:
         return None
     try:
         share = float(environment.get("OTEL_TRACES_SAMPLER_ARG", "1"))

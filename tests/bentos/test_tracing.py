@@ -60,11 +60,13 @@ def test_of_requests_without_a_trace_the_share_is_sampled_and_the_rest_makes_no_
         ("parentbased_traceidratio", "0.01", 0.01),
         ("traceidratio", "0", 0.0),
         ("parentbased_traceidratio", None, 1.0),
-        ("parentbased_always_on", "0.01", None),
+        ("parentbased_always_on", "0.01", 1.0),
+        ("parentbased_always_off", None, 0.0),
+        ("jaeger_remote", None, None),
         ("parentbased_traceidratio", "often", None),
         (None, None, None),
     ],
 )
-def test_only_a_ratio_is_drawn_before_the_sdk(sampler: str | None, argument: str | None, share: float | None) -> None:
+def test_the_draw_comes_before_the_sdk(sampler: str | None, argument: str | None, share: float | None) -> None:
     given = {"OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": argument}
     assert share_of_roots({name: value for name, value in given.items() if value is not None}) == share
