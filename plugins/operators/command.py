@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 RUN_ID = "{{ run_id }}"
 """Airflow keeps a run's id over retries and clears, so a job that runs again finds what it left before."""
-ACTOR = "{{ dag_run.triggering_user_name or 'nobody' }} (Airflow, {{ dag_run.run_type }})"
+ACTOR = "{{ dag_run.triggering_user_name or 'nobody' }} (Airflow, {{ dag_run.run_type.value }})"
 """Who has started a run, as far as Airflow knows: a schedule and an event have no user."""
 
 
