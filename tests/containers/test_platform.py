@@ -72,7 +72,7 @@ def test_prometheus_reads_the_ledger_and_the_router_from_the_exporter(up: Compos
     found = metrics(up)
 
     assert "tidewheel_ledger_up 1.0" in found
-    assert "tidewheel_router_up 1.0" in found
+    assert re.search(r'^tidewheel_router_up\{router="[^"]+"\} 1\.0$', found, re.MULTILINE), found
 
 
 def test_the_loop_is_closed_and_the_released_model_answers_on_this_machine(
