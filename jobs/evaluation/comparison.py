@@ -87,7 +87,11 @@ class Resampled:
         """One-sided bound of the difference; NaN: unknown."""
         if not self.is_known:
             return math.nan
-        return self.difference + self.standard_error * float(stats.t.ppf(confidence, self.days - 1))
+        return self.difference + self.reach(confidence)
+
+    def reach(self, confidence: float) -> float:
+        """How far a one-sided bound lies from the difference; at least two days."""
+        return self.standard_error * float(stats.t.ppf(confidence, self.days - 1))
 
     def probability_beyond(self, allowed: float) -> float:
         """How probable a difference this large is where the true one is `allowed` and no more; NaN: unknown.

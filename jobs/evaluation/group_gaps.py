@@ -10,10 +10,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from jobs.data.training_data import PARTITION
-from jobs.evaluation.comparison import COMPARED, drawn_days, losses
+from jobs.evaluation.comparison import COMPARED, Resampled, drawn_days, losses
 from jobs.evaluation.drawn_figures import drawn_ratio, row_ratio
 from jobs.evaluation.groups import MOST_NAMED, Grouped, grouped
 from tidewheel.policies.gate_measurement import GroupGap
@@ -104,9 +103,9 @@ def _interval(drawn: Mapping[str, Array], days: int, confidence: float) -> tuple
     known = differences[1:][~np.isnan(differences[1:])]
     if len(known) < 2:
         return math.nan, math.nan
-    error = float(known.std()) * math.sqrt(days / (days - 1))
-    reach = error * float(stats.t.ppf(1 - pair_share(len(drawn), confidence) / 2, days - 1))
-    return float(differences[0]) - reach, float(differences[0]) + reach
+    gap = Resampled(float(differences[0]), known, days)
+    reach = gap.reach(1 - pair_share(len(drawn), confidence) / 2)
+    return gap.difference - reach, gap.difference + reach
 
 
 def pair_share(groups: int, confidence: float) -> float:
