@@ -8,9 +8,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from infra.embedded.private_files import write_private
 from infra.embedded.program import supervisord_config
 from infra.embedded.supervise import POLL_SECONDS, Supervisor, last_lines
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
 
 if TYPE_CHECKING:

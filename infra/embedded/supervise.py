@@ -17,9 +17,9 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import Faults
 
-from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
 from infra.embedded.supervisor_transport import Transport
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError, did_you_mean
 
 if TYPE_CHECKING:
