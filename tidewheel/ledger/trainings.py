@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import select
 
 from tidewheel.ledger.alone import one_at_a_time
-from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
+from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.training_rows import begun_row, of_run, of_version, waiting_row
 from tidewheel.ledger.training_tables import FAILED, TrainingRow
 from tidewheel.policies.verdict import Outcome
@@ -73,16 +73,8 @@ class Judgement:
     meaning: Mapping[str, float] = field(default_factory=dict)
 
 
-class Trainings:
+class Trainings(LedgerSection):
     """The trainings of all pipelines."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long to wait for a ledger that is away."""
-        return self.ledger.patience_seconds
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
