@@ -228,11 +228,6 @@ class AirflowApi:
         found = self._get(f"{self._run_path(dag, run_id)}/taskInstances/{quote(task)}/logs/{try_number}")
         return [entry["event"] if isinstance(entry, dict) else str(entry) for entry in found["content"]]
 
-    def links(self, dag: str, run_id: str, task: str) -> dict[str, str]:
-        """The buttons of a task that lead somewhere, by title."""
-        found = self._get(f"{self._run_path(dag, run_id)}/taskInstances/{quote(task)}/links")
-        return {title: address for title, address in found["extra_links"].items() if address}
-
     def variable(self, key: str) -> str:
         """Value of an Airflow Variable; empty where there is none, `***` where its name makes Airflow hide it."""
         found = self._find(f"/variables/{quote(key, safe='')}")

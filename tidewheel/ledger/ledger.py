@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, delete, func, select
+from sqlalchemy import Engine, create_engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
@@ -235,12 +235,6 @@ class Ledger(TrainingRequests):
         )
         with self.session() as session:
             session.execute(query)
-
-    @idempotent
-    def count(self, pipeline: str) -> int:
-        """How many verdicts a pipeline has."""
-        with self.session() as session:
-            return session.scalar(select(func.count()).where(VerdictRow.pipeline == pipeline)) or 0
 
 
 def _verdict_values(
