@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
-from jobs.evaluation.comparison import figure_interval
+from jobs.evaluation.comparison import ScoredRows, figure_interval
 from jobs.evaluation.importances import importances
 from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
@@ -39,35 +40,55 @@ CONFIDENCE = 0.9
 SMALLEST_SLICE = 30
 
 
+@dataclass(frozen=True)
+class JudgedVersion:
+    """A version that the gate has judged.
+
+    Attributes:
+        version: its row in the ledger.
+        model: that was judged.
+        chosen: the days that it has learned from, and those that it was judged on.
+        judged: what it and the champion predict.
+        measured: what the gate compared.
+        verdict: the gate's.
+    """
+
+    version: ModelVersionRow
+    model: Model
+    chosen: TrainingData
+    judged: Judged
+    measured: GateMeasurement
+    verdict: Verdict
+
+
 def keep_evidence(
-    settings: Settings,
-    pipeline: Pipeline,
-    version: ModelVersionRow,
-    model: Model,
-    chosen: TrainingData,
-    judged: Judged,
-    measured: GateMeasurement,
-    verdict: Verdict,
-    failures: PartialFailures = RAISING,
+    settings: Settings, pipeline: Pipeline, found: JudgedVersion, failures: PartialFailures = RAISING
 ) -> str:
     """Log everything to the MLflow run that made the version; doing it again replaces it.
 
     What cannot be computed is left out, and the card says so.
 
+    Args:
+        settings: of the installation.
+        pipeline: its declaration.
+        found: the version, and what the gate found.
+        failures: takes note of what cannot be computed.
+
     Returns:
         The card, as far as a version's description can hold it.
     """
+    version, judged, measured = found.version, found.judged, found.measured
     logged = registry.training_run(settings, version)["data"]
     drawn = _plots(pipeline, judged, version, failures)
     facts = CardFacts(
         pipeline=pipeline,
-        chosen=chosen,
+        chosen=found.chosen,
         measured=measured,
-        verdict=verdict,
+        verdict=found.verdict,
         intervals=_intervals(pipeline, judged, failures),
         confidence=CONFIDENCE,
         slices=slice_table(pipeline, judged, failures),
-        importances=_importances(pipeline, model, judged, failures),
+        importances=_importances(pipeline, found.model, judged, failures),
         refit=version.refit,
         parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
     )
@@ -128,9 +149,7 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
         with failures.named(f"interval of {NAMES[name]}"):
             found[name] = figure_interval(
                 name,
-                judged.truth,
-                judged.challenger,
-                judged.rows[PARTITION],
+                ScoredRows(judged.truth, judged.challenger, judged.rows[PARTITION]),
                 confidence=CONFIDENCE,
                 seed=pipeline.training.seed,
                 decision=pipeline.decision,
