@@ -19,6 +19,7 @@ from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.policies.gate import NAMES
+from tidewheel.unknown import known_figures, known_or_none
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,7 +95,7 @@ def keep_evidence(
     )
     card = model_card(facts, failures)
     judged_on = "recent" if pipeline.on_probation else "holdout"
-    known = {f"{judged_on}_{name}": value for name, value in measured.challenger.items() if value == value}
+    known = {f"{judged_on}_{name}": value for name, value in known_figures(measured.challenger).items()}
     with registry.asking(settings) as client:
         for name, value in known.items():
             client.log_metric(version.mlflow_run, name, value)
@@ -134,10 +135,10 @@ def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = 
 def _sliced(pipeline: Pipeline, judged: Judged, mask: Mask) -> dict[str, object]:
     row: dict[str, object] = {}
     for name, figure in all_figures(judged.truth[mask], judged.challenger[mask], pipeline).items():
-        row[NAMES[name]] = figure if figure == figure else None
+        row[NAMES[name]] = known_or_none(figure)
     if judged.champion is not None:
         theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
-        row[f"{NAMES[pipeline.metric]} of the champion"] = theirs if theirs == theirs else None
+        row[f"{NAMES[pipeline.metric]} of the champion"] = known_or_none(theirs)
     return row
 
 

@@ -12,6 +12,7 @@ from jobs.monitoring.drift_verdict import drift_words
 from jobs.monitoring.skew import Skew, worst
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import listing, quantity
+from tidewheel.unknown import is_unknown
 
 if TYPE_CHECKING:
     from tidewheel.policies.trigger_facts import FeatureDrift
@@ -115,7 +116,7 @@ def _skew_words(skew: Skew, wrong: list[str]) -> str:
 
 def _column_words(name: str, skew: Skew) -> str:
     column = skew.columns[name]
-    by = f", by {column.size:.2g} standard deviations" if column.size == column.size else ""  # NaN is unknown
+    by = "" if is_unknown(column.size) else f", by {column.size:.2g} standard deviations"
     return f"{name} in {column.share:.0%}{by}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -16,6 +15,7 @@ from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.training_rows import begun_row, of_run, of_version, waiting_row
 from tidewheel.ledger.training_tables import FAILED, TrainingRow
 from tidewheel.policies.verdict import Outcome
+from tidewheel.unknown import known_or_none
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,13 @@ class Trainings(LedgerSection):
 
     def judged(self, pipeline: str, run_id: str, found: Judgement, at: datetime) -> None:
         """Note what the gate has found, and close the training; judged again, the newer finding counts."""
-        error = found.squared_error
         values = {
             "version": found.version,
             "as_of": str(found.as_of),
             "outcome": str(found.outcome),
             "holdout": list(found.holdout),
             "gain": found.gain,
-            "squared_error": None if error is None or math.isnan(error) else error,
+            "squared_error": known_or_none(found.squared_error),
             "meaning": dict(found.meaning),
             "closed_at": at,
         }
