@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold
 
-from jobs.evaluation.comparison import loss_difference
+from jobs.evaluation.comparison import PairedRows, loss_difference
 from jobs.models.metrics import log_losses
 from jobs.models.prediction import Array, Model, model_frame, predict
 from jobs.training.estimators import build_model
@@ -126,7 +126,7 @@ def _under_every_margin(
 ) -> Iterator[dict[str, object]]:
     truth, new, old = predicted.truth[window], answers[window], champion[window]
     difference, bound = loss_difference(
-        "log_loss", truth, new, old, predicted.days[window], confidence=CONFIDENCE, seed=0
+        PairedRows("log_loss", truth, new, old, predicted.days[window]), confidence=CONFIDENCE, seed=0
     )
     theirs = {"log_loss": float(log_losses(truth, old).mean())}
     ours = {"log_loss": float(log_losses(truth, new).mean())}

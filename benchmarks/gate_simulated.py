@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from benchmarks.drift import interval
-from jobs.evaluation.comparison import loss_difference
+from jobs.evaluation.comparison import PairedRows, loss_difference
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
 from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
@@ -139,7 +139,9 @@ def passes(world: World, gate: GatePolicy, worse: float, days: int, rows: int, s
     drawn = world.draw(np.random.default_rng(seed), days, rows, worse)
     names = pd.Series(np.repeat([f"day {n}" for n in range(days)], rows))
     difference, bound = loss_difference(
-        world.metric, drawn.truth, drawn.challenger, drawn.champion, names, confidence=gate.confidence, seed=0
+        PairedRows(world.metric, drawn.truth, drawn.challenger, drawn.champion, names),
+        confidence=gate.confidence,
+        seed=0,
     )
     task = "classification" if world.metric == "log_loss" else "regression"
     ours, theirs = (measure(drawn.truth, said, task) for said in (drawn.challenger, drawn.champion))

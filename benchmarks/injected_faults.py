@@ -22,6 +22,7 @@ from jobs.data.request_log import RequestLog
 from tests.infra.local.deadly import release_and_die
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
+from tidewheel.polling import poll
 
 BAKE_SECONDS, LONG_BAKE_SECONDS = 3.0, 30.0
 FULL_SECONDS, FULL_BYTES = 3.0, 1024
@@ -128,11 +129,8 @@ def _kill(found: SmallPlatform, program: str) -> None:
 
 
 def _wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not true():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {DEADLINE_SECONDS:g} s")
-        time.sleep(POLL_SECONDS)
+    if not any(true() for _ in poll(DEADLINE_SECONDS, every=POLL_SECONDS)):
+        raise TimeoutError(f"not within {DEADLINE_SECONDS:g} s")
 
 
 def _taken_back(found: SmallPlatform) -> str:

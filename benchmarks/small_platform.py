@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.tables import EndpointRow
+from tidewheel.polling import poll
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.executor import Executor
 from tidewheel.release.watch import Scores
@@ -130,9 +130,9 @@ def _started(folder: Path) -> Iterator[SmallPlatform]:
 
 def database(server: str, url: str) -> str:
     """Make an empty ledger on a server as soon as that answers; returns its URL."""
-    deadline = time.monotonic() + 60
-    while postgres.refusal(server) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    for _ in poll(60, every=0.1):
+        if not postgres.refusal(server):
+            break
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("CREATE DATABASE tidewheel"))

@@ -25,7 +25,7 @@ from tidewheel.lake.successors import Batch, held_by, renew_inputs
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.audit import Act, note
 from tidewheel.ledger.chain import Entry
-from tidewheel.quantities import quantity
+from tidewheel.quantities import listing, quantity
 
 ROUNDS = 3
 """How often it is looked again: a job that publishes meanwhile ends before long."""
@@ -178,8 +178,7 @@ def _lines(account: Account, rows: KeyRows, job: Job, *, dry_run: bool) -> Itera
 
 
 def _named(title: str, paths: list[str]) -> Iterator[str]:
-    more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
-    yield f"  {title} ({len(paths):,}): {', '.join(paths[:NAMED])}{more}"
+    yield f"  {title} ({len(paths):,}): {listing(paths, NAMED)}"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jobs.data.landed_columns import with_landed_columns
 from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
 from jobs.evaluation.comparison_report import DayLosses, comparison_page
-from jobs.evaluation.evidence import CARD_FILE, keep_evidence
+from jobs.evaluation.evidence import CARD_FILE, JudgedVersion, keep_evidence
 from jobs.evaluation.footprint import footprint
 from jobs.evaluation.judgement import holdout_uses, judgement
 from jobs.evaluation.judging import Judged, gate_policy, measure_judged
@@ -87,7 +87,8 @@ def work(job: Job) -> Result:
         verdict = replace(verdict, inputs={**verdict.inputs, "meaning": line.to_json()})
     card = verdict.sentence
     with failures.named("the model card"):
-        card = keep_evidence(job.settings, job.pipeline, challenger, model, chosen, judged, measured, verdict, failures)
+        evidence = JudgedVersion(challenger, model, chosen, judged, measured, verdict)
+        card = keep_evidence(job.settings, job.pipeline, evidence, failures)
     links = _pages(job, challenger)
     with failures.named("the comparison page"):
         links["Report"] = _keep_report(job, chosen, judged, measured, verdict, failures)

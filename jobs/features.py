@@ -30,6 +30,7 @@ from tidewheel.partitions import PartitionRange, day_ranges
 from tidewheel.quantities import quantity
 from tidewheel.runs import read_record
 from tidewheel.spec import Pipeline
+from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ log = logging.getLogger("tidewheel.features")
 
 def work(job: Job) -> Result:
     """Call the pipeline's transform on the published rows and labels, and stage its result day by day."""
-    days = job.partitions.clamp(job.pipeline.source.start, job.pipeline.source.end)
+    days = source_days(job.pipeline.source, job.partitions)
     if days is None or read_record(job.lake, job.run_id, "land").figures.get("skipped"):
         return Result(figures={"skipped": True, "rows": 0}, sentence="skipped: nothing was landed")
     there = _landed(job, days)

@@ -23,6 +23,7 @@ from tidewheel.lake import Manifest
 from tidewheel.partitions import PartitionRange
 from tidewheel.quantities import quantity
 from tidewheel.spec.sections import Reader
+from tidewheel.spec.source_days import source_days, source_days_in_words
 from tidewheel.tracing import step
 
 log = logging.getLogger("tidewheel.land")
@@ -55,12 +56,12 @@ def work(job: Job) -> Result:
     """Stage the rows of the asked days and the labels known by then; what cannot be read goes to quarantine."""
     source, labels = job.pipeline.source, job.pipeline.labels
     may_be_empty = source.empty_days == "skip"
-    days = job.partitions.clamp(source.start, source.end)
+    days = source_days(source, job.partitions)
     if days is None:
         return Result(
             figures={"skipped": True, "rows": 0},
-            sentence=f"skipped: the source of {job.pipeline.name} has {source.start or 'anything'} to "
-            f"{source.end or 'today'}, nothing for {job.partitions}",
+            sentence=f"skipped: the source of {job.pipeline.name} has {source_days_in_words(source)}, nothing for "
+            f"{job.partitions}",
         )
     if not job.options.unfinished:
         _refuse_unfinished(days, datetime.now(UTC))
@@ -76,7 +77,7 @@ def work(job: Job) -> Result:
             else rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name)
         ),
     )
-    matured = days.back(labels.delay_days).clamp(source.start, source.end)
+    matured = source_days(source, days.back(labels.delay_days))
     known = _land(
         job,
         "labels",

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import SQLAlchemyError
 
 from tidewheel.errors import TidewheelError
+from tidewheel.quantities import listing
 
 log = logging.getLogger("tidewheel.job")
 NAMED = 3
@@ -73,5 +74,5 @@ def failures_in_words(sentences: list[str] | tuple[str, ...]) -> str:
     """The first failures as the end of a job's sentence; empty where there is none."""
     if not sentences:
         return ""
-    more = f"; and {len(sentences) - NAMED} more" if len(sentences) > NAMED else ""
-    return f"; not all of it was computed: {'; '.join(sentences[:NAMED])}{more}"
+    named = listing(sentences, NAMED, separator="; ", rest="; and {:,} more")
+    return f"; not all of it was computed: {named}"

@@ -15,6 +15,7 @@ from jobs.models.standing import standing
 from tidewheel.errors import LakeError
 from tidewheel.mlflow_api import NotInRegistry
 from tidewheel.quantities import quantity
+from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _scored_before(job: Job, day: str) -> Manifest | None:
 
 def _days(job: Job) -> list[str]:
     source = job.pipeline.source
-    days = job.partitions.clamp(source.start, source.end)
+    days = source_days(source, job.partitions)
     if days is None:
         raise LakeError(
             f"{job.pipeline.name}: {job.partitions} lies outside the source's days ({source.start} to {source.end})"

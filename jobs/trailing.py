@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
 _DAY, _GROUP, _ON, _VALUE = (f"{OURS}{name}" for name in ("day", "group", "on", "value"))
 Sums = Callable[[Column], Column]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The columns that are added: one for each group and window."""
+
+    groups: Mapping[str, Sequence[str]]
+    windows: Sequence[int]
+    name: str
+
+    def of(self, prefix: str) -> dict[int, str]:
+        """Names of a group's columns, by length of the window in days."""
+        return {days: f"{prefix}{self.name}_{days}d" for days in self.windows}
 
 
 def add_trailing_counts(
@@ -52,7 +66,8 @@ def add_trailing_counts(
     Raises:
         SpecError: a window reaches further back than the pipeline's look-back.
     """
-    return _added(inputs, rows, rows if past is None else past, groups, windows, name, F.lit(1), F.sum)
+    before = rows if past is None else past
+    return _added(inputs, rows, before, _Columns(groups, windows, name), F.lit(1), F.sum)
 
 
 def add_trailing_sums(
@@ -89,7 +104,7 @@ def add_trailing_sums(
     whole = isinstance(before.select(column(value)).schema.fields[0].dataType, T.IntegralType)
     added: Sums = F.sum if whole else ordered_sum
     of_row = column(value).cast("long" if whole else "double")
-    return _added(inputs, rows, before, groups, windows, name, of_row, added)
+    return _added(inputs, rows, before, _Columns(groups, windows, name), of_row, added)
 
 
 def add_trailing_distinct_counts(
@@ -122,35 +137,29 @@ def add_trailing_distinct_counts(
         SpecError: a window reaches further back than the pipeline's look-back.
     """
     before = rows if past is None else past
-    return _added(inputs, rows, before, groups, windows, name, column(value), None)
+    return _added(inputs, rows, before, _Columns(groups, windows, name), column(value), None)
 
 
 def _added(
-    inputs: FeatureInputs,
-    rows: DataFrame,
-    past: DataFrame,
-    groups: Mapping[str, Sequence[str]],
-    windows: Sequence[int],
-    name: str,
-    value: Column,
-    add: Sums | None,
+    inputs: FeatureInputs, rows: DataFrame, past: DataFrame, new: _Columns, value: Column, add: Sums | None
 ) -> DataFrame:
     """Add the sums of a value by `add`, or the counts of its distinct values where that is None."""
-    reach = inputs.pipeline.features.look_back_days
-    if max(windows) > reach:
+    reach, longest = inputs.pipeline.features.look_back_days, max(new.windows)
+    if longest > reach:
         raise SpecError(
-            f"{inputs.pipeline.name}: a window of {max(windows)} days needs features.look_back_days of at least "
-            f"{max(windows)}, found {reach}"
+            f"{inputs.pipeline.name}: a window of {longest} days needs features.look_back_days of at least "
+            f"{longest}, found {reach}"
         )
     enriched = rows.where(inputs.is_asked)
-    for prefix, columns in groups.items():
-        named = {w: f"{prefix}{name}_{w}d" for w in windows}
+    for prefix, columns in new.groups.items():
+        named = new.of(prefix)
         of_row = past.select(F.to_date(PARTITION).alias(_DAY), group_value(columns).alias(_GROUP), value.alias(_VALUE))
         figures = _windows(of_row, inputs.partitions.first, inputs.partitions.last, named, add)
         joined = enriched.withColumn(_GROUP, group_value(columns)).join(
             F.broadcast(figures), [PARTITION, _GROUP], "left"
         )
-        enriched = joined.withColumns({new: F.coalesce(column(new), F.lit(0)) for new in named.values()}).drop(_GROUP)
+        filled = {added: F.coalesce(column(added), F.lit(0)) for added in named.values()}
+        enriched = joined.withColumns(filled).drop(_GROUP)
     return enriched
 
 

@@ -18,6 +18,7 @@ from jobs.job import Job, Result, run
 from jobs.progress import each
 from tidewheel.lake import Manifest
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.quantities import listing
 from tidewheel.runs import JobRecord, read_record
 from tidewheel.tracing import step
 
@@ -72,9 +73,7 @@ def work(job: Job) -> Result:
     rows = sum(manifest.rows for manifest in published)
     sentence = f"{job.options.stage}: {len(published)} of {len(judged)} batches keep their rules and are published"
     reasons = _reasons(refused, judged)
-    reason = "\n".join(reasons[:NAMED])
-    if len(reasons) > NAMED:
-        reason += f"\nand {len(reasons) - NAMED} more reasons, see the report"
+    reason = listing(reasons, NAMED, separator="\n", rest="\nand {:,} more reasons, see the report")
     if job.settings.database_url is not None:
         _record_verdict(job, judged, reason or sentence)
     return Result(

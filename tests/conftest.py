@@ -17,9 +17,9 @@ from sqlalchemy import create_engine, text
 from infra.embedded import launch, postgres
 from infra.embedded.java import find_java_home
 from infra.embedded.layout import Layout
-from infra.embedded.private_files import write_private
 from tests.free_ports import free_port
 from tests.installation import installation  # noqa: F401  a fixture
+from tidewheel.atomic_file import write_private
 from tidewheel.ledger import migrate
 
 TEMPLATE = "migrated"

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from tidewheel.errors import PlatformError
+from tidewheel.polling import poll
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -128,14 +129,13 @@ class AirflowApi:
         Raises:
             PlatformError: it has not, within that time; the message has the import errors there are.
         """
-        deadline = time.monotonic() + seconds
-        while not self.has_dag(dag):
-            if time.monotonic() > deadline:
-                errors = "\n".join(f"{file}: {reason}" for file, reason in self.import_errors().items())
-                raise PlatformError(
-                    f"Airflow has not read {dag} within {seconds:.0f} s; {errors or 'it reports no import error'}"
-                )
-            time.sleep(POLL_SECONDS)
+        for _ in poll(seconds, every=POLL_SECONDS):
+            if self.has_dag(dag):
+                return
+        errors = "\n".join(f"{file}: {reason}" for file, reason in self.import_errors().items())
+        raise PlatformError(
+            f"Airflow has not read {dag} within {seconds:.0f} s; {errors or 'it reports no import error'}"
+        )
 
     def unpause(self, dag: str) -> None:
         """Let a DAG run."""
@@ -199,17 +199,14 @@ class AirflowApi:
         Raises:
             PlatformError: there is no such run, or it has not ended within that time.
         """
-        deadline = time.monotonic() + seconds
-        while True:
+        for _ in poll(seconds, every=POLL_SECONDS):
             run = self.run(dag, run_id)
             if run is None:
                 raise PlatformError(f"Airflow has no run {run_id!r} of {dag}; see {self.dag_page(dag)}")
             yield run, self.tasks(dag, run_id)
             if run.ended:
                 return
-            if time.monotonic() > deadline:
-                raise PlatformError(f"{dag} has not ended within {seconds:.0f} s; see {self.run_page(dag, run_id)}")
-            time.sleep(POLL_SECONDS)
+        raise PlatformError(f"{dag} has not ended within {seconds:.0f} s; see {self.run_page(dag, run_id)}")
 
     def clear(self, dag: str, run_id: str, tasks: Sequence[str] = ()) -> None:
         """Run what failed again, or the named tasks and everything after them."""
@@ -230,11 +227,6 @@ class AirflowApi:
         """The lines of a task's log."""
         found = self._get(f"{self._run_path(dag, run_id)}/taskInstances/{quote(task)}/logs/{try_number}")
         return [entry["event"] if isinstance(entry, dict) else str(entry) for entry in found["content"]]
-
-    def links(self, dag: str, run_id: str, task: str) -> dict[str, str]:
-        """The buttons of a task that lead somewhere, by title."""
-        found = self._get(f"{self._run_path(dag, run_id)}/taskInstances/{quote(task)}/links")
-        return {title: address for title, address in found["extra_links"].items() if address}
 
     def variable(self, key: str) -> str:
         """Value of an Airflow Variable; empty where there is none, `***` where its name makes Airflow hide it."""

@@ -5,6 +5,7 @@ Importing `mlflow` costs 2.3 seconds of CPU; asking who the champion is should n
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,6 +13,8 @@ import httpx
 from tidewheel.errors import RegistryError
 
 if TYPE_CHECKING:
+    import ssl
+
     from tidewheel.settings import Settings
 
 TIMEOUT_SECONDS = 30
@@ -25,6 +28,32 @@ class Refused(RegistryError):
 
 class NotInRegistry(Refused):
     """MLflow answers, and has no such model, version or alias."""
+
+
+def mlflow_client(settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = 0) -> httpx.Client:
+    """A client of MLflow's REST interface, version 2.0, logged in; paths such as `model-versions/get` are below it.
+
+    Args:
+        settings: address and password of the server.
+        timeout_seconds: how long to wait for an answer.
+        retries: how often to try again where no connection comes about.
+
+    Raises:
+        SettingsError: no registry is configured.
+    """
+    user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
+    return httpx.Client(
+        base_url=f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/",
+        auth=user,
+        timeout=timeout_seconds,
+        transport=httpx.HTTPTransport(retries=retries, verify=trusted()),
+    )
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates that a server may be signed by, read once: that costs more than a request."""
+    return httpx.create_ssl_context()
 
 
 def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, Any]:
@@ -45,11 +74,10 @@ def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, 
         RegistryError: MLflow cannot be reached, or something else answers in its place.
     """
     url = settings.require("mlflow_url").rstrip("/")
-    user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
     sent: dict[str, Any] = {"params": fields} if method == "GET" else {"json": fields}
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=3), auth=user, timeout=TIMEOUT_SECONDS) as client:
-            answer = client.request(method, f"{url}/api/2.0/mlflow/{path}", **sent)
+        with mlflow_client(settings, retries=3) as client:
+            answer = client.request(method, path, **sent)
     except httpx.TransportError as error:
         raise RegistryError(
             f"MLflow at {url} cannot be reached: {error}; is the platform up (`tidewheel status`)?"

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from infra.embedded import postgres
 from infra.embedded.ports import HOST
-from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
 from infra.embedded.supervise import last_lines
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
 from tidewheel.logs import is_json
 from tidewheel.project import plugins_folder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from infra.embedded.private_files import write_private
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import SettingsError
 
 if TYPE_CHECKING:

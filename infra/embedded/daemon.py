@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from infra.embedded.private_files import write_private
 from infra.embedded.program import supervisord_config
 from infra.embedded.supervise import POLL_SECONDS, Supervisor, last_lines
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
+from tidewheel.polling import poll
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,12 +42,10 @@ def start_supervisord(layout: Layout, env: Mapping[str, str]) -> Supervisor:
     )
     if started.returncode:
         raise PlatformError(f"supervisord refuses its configuration: {(started.stderr or started.stdout).strip()}")
-    deadline = time.monotonic() + START_SECONDS
-    while supervisor.pid() is None:
-        if time.monotonic() > deadline:
-            raise PlatformError(
-                f"supervisord did not answer within {START_SECONDS:.0f} s; the end of {layout.supervisor_log}:\n"
-                f"{last_lines(layout.supervisor_log) or '(empty)'}"
-            )
-        time.sleep(POLL_SECONDS)
-    return supervisor
+    for _ in poll(START_SECONDS, every=POLL_SECONDS):
+        if supervisor.pid() is not None:
+            return supervisor
+    raise PlatformError(
+        f"supervisord did not answer within {START_SECONDS:.0f} s; the end of {layout.supervisor_log}:\n"
+        f"{last_lines(layout.supervisor_log) or '(empty)'}"
+    )

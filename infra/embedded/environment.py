@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.embedded.private_files import write_private
+from tidewheel.atomic_file import write_private
 from tidewheel.project import import_path
 
 if TYPE_CHECKING:

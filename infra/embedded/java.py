@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.embedded.private_files import write_private
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 
 from infra.embedded import launch, postgres
 from infra.embedded.supervise import POLL_SECONDS, has_process
+from tidewheel.polling import poll
 
 if TYPE_CHECKING:
     from infra.embedded.layout import Layout
@@ -56,7 +56,7 @@ def _end(pids: list[int], how: signal.Signals) -> None:
 
 
 def _alive_after(seconds: float, pids: list[int]) -> list[int]:
-    deadline = time.monotonic() + seconds
-    while (alive := [pid for pid in pids if has_process(pid)]) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    for _ in poll(seconds, every=POLL_SECONDS):
+        if not (alive := [pid for pid in pids if has_process(pid)]):
+            break
     return alive

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded.ports import HOST
-from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
+from tidewheel.atomic_file import write_private
 
 if TYPE_CHECKING:
     from infra.embedded.credentials import Credentials

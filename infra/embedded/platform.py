@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -24,6 +23,7 @@ from infra.embedded.status import ServiceStatus, never_started, statuses
 from infra.embedded.steps import Quiet, Report, run_steps
 from infra.embedded.supervise import Supervisor
 from tidewheel.errors import PlatformError, did_you_mean
+from tidewheel.file_lock import LockHeld, file_lock
 from tidewheel.settings import PLATFORM_ENV
 
 if TYPE_CHECKING:
@@ -194,16 +194,12 @@ class Platform:
 
     @contextlib.contextmanager
     def _exclusively(self) -> Iterator[None]:
-        with (self.layout.run / "platform.lock").open("a+") as lock:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                lock.seek(0)
+                stack.enter_context(file_lock(self.layout.run / "platform.lock", wait=False))
+            except LockHeld as held:
                 raise PlatformError(
-                    f"another `tidewheel up` or `down` (pid {lock.read().strip() or 'unknown'}) is at work on "
-                    f"{self.layout.home}; wait for it, or interrupt it"
-                ) from error
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
+                    f"another `tidewheel up` or `down` (pid {held.holder}) is at work on {self.layout.home}; wait for "
+                    "it, or interrupt it"
+                ) from held
             yield

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 
 import psutil
 
 from tidewheel.errors import SettingsError
+from tidewheel.polling import poll
 
 HOST = "127.0.0.1"
 BASE_VARIABLE = "TIDEWHEEL_PORT_BASE"
@@ -161,12 +161,7 @@ def holder_of(port: int) -> str:
 
 
 def _comes_free(port: int, is_free: Callable[[int], bool], patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while not is_free(port):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+    return any(is_free(port) for _ in poll(patience, every=0.05))
 
 
 def _first_free(usual: int, taken: Collection[int], is_free: Callable[[int], bool]) -> int:

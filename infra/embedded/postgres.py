@@ -21,8 +21,8 @@ from sqlalchemy.exc import ArgumentError
 
 from infra.embedded import launch
 from infra.embedded.ports import HOST
-from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError, SettingsError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tidewheel.errors import PlatformError
+from tidewheel.polling import poll
 
 POLL_SECONDS = 0.4
 
@@ -71,14 +72,17 @@ class Waiting:
         Raises:
             Cancelled: another step failed, or the user interrupted.
         """
-        deadline = time.monotonic() + timeout
-        while why := missing():
-            if time.monotonic() > deadline:
-                return why
+        why = ""
+
+        def pause(seconds: float) -> None:
             self.report.waiting(self.step, why)
-            if self.cancelled.wait(POLL_SECONDS):
+            if self.cancelled.wait(seconds):
                 raise Cancelled(f"{self.step} was cancelled")
-        return ""
+
+        for _ in poll(timeout, every=POLL_SECONDS, pause=pause):
+            if not (why := missing()):
+                break
+        return why
 
 
 @dataclass(frozen=True)

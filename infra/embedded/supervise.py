@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.client
 import os
 import signal
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,13 +15,15 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import Faults
 
-from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
 from infra.embedded.supervisor_transport import Transport
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError, did_you_mean
+from tidewheel.file_lock import file_lock
+from tidewheel.polling import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from infra.embedded.layout import Layout
 
@@ -219,11 +219,10 @@ class Supervisor:
         """
         pid = int(self._call("getPID"))
         self._call("shutdown")
-        deadline = time.monotonic() + timeout
-        while has_process(pid):
-            if time.monotonic() > deadline:
-                raise PlatformError(f"supervisord (pid {pid}) did not end within {timeout:.0f} s")
-            time.sleep(POLL_SECONDS)
+        for _ in poll(timeout, every=POLL_SECONDS):
+            if not has_process(pid):
+                return
+        raise PlatformError(f"supervisord (pid {pid}) did not end within {timeout:.0f} s")
 
     def _require(self, name: str) -> None:
         known = [status.name for status in self.statuses()]
@@ -233,17 +232,14 @@ class Supervisor:
             )
 
     def _wait(self, name: str, settled: Callable[[ProgramStatus], bool], timeout: float) -> ProgramStatus:
-        deadline = time.monotonic() + timeout
-        while not settled(status := self.status(name)) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        for _ in poll(timeout, every=POLL_SECONDS):
+            if settled(status := self.status(name)):
+                break
         return status
 
-    @contextlib.contextmanager
-    def _exclusively(self) -> Iterator[None]:
+    def _exclusively(self) -> contextlib.AbstractContextManager[None]:
         # Two clients that change the included files at once would each reload the other's half.
-        with (self._layout.run / "programs.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return file_lock(self._layout.run / "programs.lock")
 
     def _call(self, method: str, *arguments: object) -> Any:
         address = self._layout.supervisor_socket

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from infra.embedded.layout import Layout
-from infra.embedded.private_files import write_private
 from infra.embedded.program import Program
 from infra.embedded.replicas import ports_of, program_names
 from infra.embedded.supervise import POLL_SECONDS, State, Supervisor
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
 from tidewheel.logs import FORMAT_VARIABLE, configure
 from tidewheel.project import installed_path

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, move_into_place, publish
+from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, publish
 from infra.envoy.limits import LIMITS, Limits
 from infra.envoy.observation import Observation
+from tidewheel.atomic_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +52,7 @@ def write_initial_state(
 
     With TLS only the encrypted listener is on `endpoint_host`: the plain one stays for this machine's own processes.
     """
-    move_into_place(files.bootstrap, bootstrap(files, admin_socket, observation))
+    write_private(files.bootstrap, json.dumps(bootstrap(files, admin_socket, observation), indent=1))
     listeners = [listener(files, endpoint_port, limits, HOST if tls else endpoint_host, observation=observation)]
     if tls:
         listeners.append(listener(files, tls.port, limits, endpoint_host, tls, observation))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tidewheel.atomic_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,20 +68,6 @@ def publish(path: Path, type_url: str, resources: Sequence[Resource]) -> str:
     """
     typed = [{"@type": type_url, **resource} for resource in resources]
     version = hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()[:16]
-    move_into_place(path, {"version_info": version, "type_url": type_url, "resources": typed})
-    return version
-
-
-def move_into_place(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace `path` by `document` as JSON, in one atomic rename."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     # Routes show the services what only the router knows.
-    with open(beside, "w", encoding="utf-8", opener=_private) as file:
-        json.dump(document, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    write_private(path, json.dumps({"version_info": version, "type_url": type_url, "resources": typed}, indent=1))
+    return version

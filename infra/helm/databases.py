@@ -11,7 +11,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 
 import psycopg2
@@ -21,6 +20,7 @@ from tidewheel import ledger
 from tidewheel.errors import PlatformError, TidewheelError
 from tidewheel.lake import Store
 from tidewheel.lake.outage import outage_sentence
+from tidewheel.polling import poll
 from tidewheel.settings import Settings, load_settings
 
 SECONDS = 300.0
@@ -36,17 +36,17 @@ def wait_until_postgres_answers(url: str, seconds: float = SECONDS) -> None:
     Raises:
         PlatformError: it does not, within that time; the message ends with the server's own words.
     """
-    deadline, said = time.monotonic() + seconds, ""
-    while reason := postgres.refusal(url):
-        if time.monotonic() > deadline:
-            raise PlatformError(
-                f"PostgreSQL does not accept connections after {seconds:.0f} s: {reason}; see its pod's log, or the "
-                "host and password in TIDEWHEEL_DATABASE_URL (Secret tidewheel)"
-            )
-        if reason != said:
+    reason = ""
+    for _ in poll(seconds, every=POLL_SECONDS):
+        before, reason = reason, postgres.refusal(url)
+        if not reason:
+            return
+        if reason != before:
             logger.info("waiting for PostgreSQL: %s", reason)
-            said = reason
-        time.sleep(POLL_SECONDS)
+    raise PlatformError(
+        f"PostgreSQL does not accept connections after {seconds:.0f} s: {reason}; see its pod's log, or the host and "
+        "password in TIDEWHEEL_DATABASE_URL (Secret tidewheel)"
+    )
 
 
 def create_bucket(settings: Settings, seconds: float = SECONDS) -> None:
@@ -61,8 +61,8 @@ def create_bucket(settings: Settings, seconds: float = SECONDS) -> None:
     """
     bucket = settings.lake_root.removeprefix("s3://").split("/", 1)[0]
     filesystem = Store(f"s3://{bucket}", settings.lake_options).fs
-    deadline, waiting = time.monotonic() + seconds, False
-    while True:
+    outage: Exception | None = None
+    for _ in poll(seconds, every=POLL_SECONDS):
         try:
             made = not filesystem.exists(bucket)
             if made:
@@ -75,19 +75,17 @@ def create_bucket(settings: Settings, seconds: float = SECONDS) -> None:
         except Exception as error:
             if not outage_sentence(error):
                 raise
-            if time.monotonic() > deadline:
-                raise PlatformError(
-                    f"S3 does not answer after {seconds:.0f} s: {error}; see the log of pod tidewheel-s3-0, or "
-                    "endpoint_url in TIDEWHEEL_LAKE_OPTIONS (Secret tidewheel)"
-                ) from error
-            if not waiting:
+            if outage is None:
                 logger.info("waiting for S3: %s", error)
-                waiting = True
-            time.sleep(POLL_SECONDS)
+            outage = error
         else:
             if made:
                 logger.info("made bucket %s", bucket)
             return
+    raise PlatformError(
+        f"S3 does not answer after {seconds:.0f} s: {outage}; see the log of pod tidewheel-s3-0, or endpoint_url in "
+        "TIDEWHEEL_LAKE_OPTIONS (Secret tidewheel)"
+    ) from outage
 
 
 def airflow_is_current(url: str) -> bool:
@@ -128,14 +126,13 @@ def _migrate_airflow(url: str) -> None:
 def _await(settings: Settings) -> None:
     url, airflow = settings.require("database_url"), os.environ.get(AIRFLOW_DATABASE)
     wait_until_postgres_answers(url)
-    deadline = time.monotonic() + SECONDS
-    while not (ledger.is_current(url) and (not airflow or airflow_is_current(airflow))):
-        if time.monotonic() > deadline:
-            raise PlatformError(
-                f"the databases are not prepared for this version after {SECONDS:.0f} s; see the log of Job "
-                "tidewheel-prepare-REVISION"
-            )
-        time.sleep(POLL_SECONDS)
+    for _ in poll(SECONDS, every=POLL_SECONDS):
+        if ledger.is_current(url) and (not airflow or airflow_is_current(airflow)):
+            return
+    raise PlatformError(
+        f"the databases are not prepared for this version after {SECONDS:.0f} s; see the log of Job "
+        "tidewheel-prepare-REVISION"
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,6 @@ import argparse
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
@@ -21,6 +20,7 @@ from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, TidewheelError
 from tidewheel.lake import Store
 from tidewheel.lake.outage import outage_sentence
+from tidewheel.polling import poll
 from tidewheel.settings import Settings, load_settings
 
 AIRFLOW_PROCESSES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -75,11 +75,10 @@ def airflow_is_healthy(settings: Settings) -> None:
         errors = api.import_errors()  # behind the login
     if errors:
         raise PlatformError(f"Airflow cannot read {', '.join(errors)}: {'; '.join(errors.values())}")
-    deadline = time.monotonic() + SECONDS
-    while ill := _ill_processes(settings.require("airflow_url")):
-        if time.monotonic() > deadline:
-            raise PlatformError(f"Airflow's {', '.join(ill)} not healthy after {SECONDS:.0f} s")
-        time.sleep(2)
+    for _ in poll(SECONDS, every=2):
+        if not (ill := _ill_processes(settings.require("airflow_url"))):
+            return
+    raise PlatformError(f"Airflow's {', '.join(ill)} not healthy after {SECONDS:.0f} s")
 
 
 def _ill_processes(url: str) -> list[str]:

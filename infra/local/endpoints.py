@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from infra.embedded.private_files import write_private
 from infra.embedded.replicas import ports_of, program_names
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
+from tidewheel.atomic_file import write_private
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Gone, Traffic
 

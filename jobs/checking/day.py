@@ -32,6 +32,7 @@ from jobs.checking.look_back import look_back
 from jobs.checking.model import quick_training
 from jobs.checking.played import Played
 from jobs.checking.scratch import carried_out, scratch_settings
+from jobs.checking.source import require_day
 from jobs.data.feature_inputs import label_columns, label_sentence
 from jobs.job import Job, Result
 from jobs.models.prediction import model_frame, predict
@@ -70,11 +71,7 @@ def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[
     Raises:
         UsageError: the source never has such a day.
     """
-    if PartitionRange(day, day).clamp(pipeline.source.start, pipeline.source.end) is None:
-        raise UsageError(
-            f"{pipeline.name}: the source has {pipeline.source.start or 'anything'} to "
-            f"{pipeline.source.end or 'today'}, and {day} lies outside; name a day that it has"
-        )
+    require_day(pipeline, day)
     played = Played()
     with scratch_settings(settings) as scratch:
         if day >= datetime.now(UTC).date():

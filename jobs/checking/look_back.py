@@ -12,6 +12,7 @@ from jobs.checking.scratch import borrow
 from tidewheel.errors import LakeError
 from tidewheel.partitions import PartitionRange
 from tidewheel.quantities import quantity
+from tidewheel.spec.source_days import source_days
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake
@@ -66,7 +67,7 @@ def look_back(
     reach, before = pipeline.features.look_back_days, day - timedelta(days=1)
     if not reach:
         return None
-    days = PartitionRange(before, before).look_back(reach - 1).clamp(pipeline.source.start, pipeline.source.end)
+    days = source_days(pipeline.source, PartitionRange(before, before).look_back(reach - 1))
     if days is None:
         return None
     told = time.monotonic()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from jobs.checking.finding import Wrong
+from tidewheel.errors import UsageError
+from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
+from tidewheel.spec.source_days import source_days, source_days_in_words
 
 
 def source_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
@@ -18,4 +21,17 @@ def source_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
     if data and data.growth is None and data.rows is None:
         yield Wrong(
             ("triggers", "data"), "looks at neither growth nor rows, so it calls for nothing; null says the same"
+        )
+
+
+def require_day(pipeline: Pipeline, day: date) -> None:
+    """See that the source has a day.
+
+    Raises:
+        UsageError: it never has it.
+    """
+    if source_days(pipeline.source, PartitionRange(day, day)) is None:
+        raise UsageError(
+            f"{pipeline.name}: the source has {source_days_in_words(pipeline.source)}, and {day} lies outside; name a "
+            "day that it has"
         )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from jobs import features, land
 from jobs.checking.scratch import carried_out, scratch_settings
+from jobs.checking.source import require_day
 from jobs.job import Job
-from tidewheel.errors import DataRefused, UsageError
+from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
+from tidewheel.spec.source_days import source_days
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,13 +41,8 @@ def features_of(pipeline: str, day: date) -> pa.Table:
     """
     settings = load_settings()
     declared = find_pipeline(settings.pipelines_folder, pipeline)
-    source = declared.source
-    if PartitionRange(day, day).clamp(source.start, source.end) is None:
-        raise UsageError(
-            f"{pipeline}: the source has {source.start or 'anything'} to {source.end or 'today'}, and {day} lies "
-            "outside; name a day that it has"
-        )
-    reach = PartitionRange(day, day).look_back(declared.features.look_back_days).clamp(source.start, source.end)
+    require_day(declared, day)
+    reach = source_days(declared.source, PartitionRange(day, day).look_back(declared.features.look_back_days))
     with scratch_settings(settings) as scratch:
         lake = Lake.open(pipeline, scratch)
         for each in reach.days if reach else []:

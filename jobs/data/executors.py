@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from jobs.data.pods_api import PodsApi
 from tidewheel.errors import PlatformError
+from tidewheel.polling import poll
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -117,18 +117,17 @@ class Executors:
             PlatformError: none came within the time that a pod may take; the message says what its pod lacks.
         """
         limit = self.settings.job_schedule_timeout_seconds + self.settings.job_startup_timeout_seconds
-        deadline = time.monotonic() + limit
         block_managers = spark.sparkContext._jsc.sc()  # PySpark itself has no list of executors
-        while block_managers.getExecutorMemoryStatus().size() < 2:  # one is the driver's
-            if time.monotonic() > deadline:
-                reason = self._api().why_none_runs(f"spark-app-selector={spark.sparkContext.applicationId}")
-                raise PlatformError(
-                    f"none of the executors of job {self.job} joined within {limit} s: {reason}; each asks for "
-                    f"cpu {self.asks.cpu:g}, memory {self.asks.memory}: see to that, ask for less under "
-                    f"resources.{self.job} in dags/{self.pipeline}.yaml, or take `executors` out"
-                )
-            time.sleep(0.2)
-        log.info("up to %d executors, pods %s-exec-*", self.asks.executors, self.name_prefix)
+        for _ in poll(limit, every=0.2):
+            if block_managers.getExecutorMemoryStatus().size() >= 2:  # one is the driver's
+                log.info("up to %d executors, pods %s-exec-*", self.asks.executors, self.name_prefix)
+                return
+        reason = self._api().why_none_runs(f"spark-app-selector={spark.sparkContext.applicationId}")
+        raise PlatformError(
+            f"none of the executors of job {self.job} joined within {limit} s: {reason}; each asks for "
+            f"cpu {self.asks.cpu:g}, memory {self.asks.memory}: see to that, ask for less under "
+            f"resources.{self.job} in dags/{self.pipeline}.yaml, or take `executors` out"
+        )
 
     def _try_one(self) -> None:
         if refused := self._api().refusal(self._example()):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pyarrow as pa
 
 from bentos.segments import SEGMENT_SECONDS, SUFFIX, Segment
+from tidewheel.atomic_file import replace_file
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake, Store
@@ -98,13 +97,7 @@ class LocalFile(LogFile):
     def replace(self, content: bytes) -> None:
         """See `LogFile`. It is as old as before: nobody writes to it."""
         before = self.path.stat()
-        beside = self.path.with_name(f".{self.path.name}.{uuid4().hex}.tmp")
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.utime(beside, ns=(before.st_atime_ns, before.st_mtime_ns))
-        beside.replace(self.path)
+        replace_file(self.path, content, times_ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def set_aside(self) -> str:
         """See `LogFile`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from bentos.outputs import PROBABILITY
 from bentos.segments import COUNTS_SUFFIX, FEATURE, SUFFIX, log_schema
 from jobs.data.log_files import LocalFiles, LogFile, ShippedFiles
 from jobs.data.segment_reader import read_segment
+from tidewheel.file_lock import file_lock
 from tidewheel.lake import Lake
 
 if TYPE_CHECKING:
@@ -192,8 +192,7 @@ class RequestLog:
     def alone(self) -> Iterator[None]:
         """Be the only process that publishes, drops or changes files of the log: two would drop each other's rows."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "publishing.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with file_lock(self.folder / "publishing.lock"):
             yield
 
     def set_aside(self) -> list[LogFile]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from bentos.segments import BlockHeader
+from tidewheel.quantities import listing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,12 +111,12 @@ def _in_words(segment: LogFile, damaged: list[_Damage]) -> str:
         count = f"{rows:,}"
     else:
         count = f"more than {rows:,}" if rows else "an unknown number"
-    places = ", ".join(f"{part.start:,} to {part.end - 1:,}" for part in damaged[:NAMED])
-    more = f" and {len(damaged) - NAMED:,} other places" if len(damaged) > NAMED else ""
+    ranges = [f"{part.start:,} to {part.end - 1:,}" for part in damaged]
+    places = listing(ranges, NAMED, rest=" and {:,} other places")
     last = segment.end - timedelta(seconds=1)
     return (
         f"{segment} was changed after it was written: of the predictions of {segment.begun:%H:%M}-"
-        f"{last:%H:%M:%S} UTC {count} cannot be read (bytes {places}{more}); the others are read"
+        f"{last:%H:%M:%S} UTC {count} cannot be read (bytes {places}); the others are read"
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tidewheel.partitions import PartitionRange
+from tidewheel.quantities import listing, quantity
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
@@ -106,8 +107,11 @@ def recomputed_sentence(stale: Sequence[StaleDay]) -> str:
     """What to tell of days that are computed again; empty where none are."""
     if not stale:
         return ""
-    days = f"{len(stale)} later day{'s' * (len(stale) > 1)} computed again ({_named([str(day.day) for day in stale])})"
-    return f"; {days}, since they look back on what has changed: {_named(changed_batches(stale))}"
+    days = listing([str(day.day) for day in stale], NAMED)
+    return (
+        f"; {quantity(len(stale), 'later day')} computed again ({days}), since they look back on what has changed: "
+        f"{listing(changed_batches(stale), NAMED)}"
+    )
 
 
 def changed_batches(stale: Iterable[StaleDay]) -> list[str]:
@@ -120,8 +124,8 @@ def gaps_sentence(missing: Sequence[str]) -> str:
     if not missing:
         return ""
     return (
-        f"; missing: {_named(missing)}. What these features say of the past lacks it until it is landed and the days "
-        "are built again"
+        f"; missing: {listing(missing, NAMED)}. What these features say of the past lacks it until it is landed and "
+        "the days are built again"
     )
 
 
@@ -131,11 +135,6 @@ def stale_sentence(pipeline: Pipeline, days: Sequence[date]) -> str:
         return ""
     return (
         f"; {len(days)} of these days look back on rows or labels that have been corrected since "
-        f"({_named([str(day) for day in days])}): run {pipeline.name}.features again from {days[0]} to {days[-1]}, "
-        "then train again"
+        f"({listing([str(day) for day in days], NAMED)}): run {pipeline.name}.features again from {days[0]} to "
+        f"{days[-1]}, then train again"
     )
-
-
-def _named(keys: Sequence[str]) -> str:
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(keys[:NAMED]) + more

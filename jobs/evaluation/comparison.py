@@ -11,7 +11,7 @@ Statistician 69, 2015).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -27,27 +27,59 @@ RESAMPLES = 2000
 COMPARED = frozenset({"log_loss", "brier", "roc_auc", "rmse", "mae"})
 """Figures that two models may be compared by."""
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
-def loss_difference(
-    metric: str,
-    truth: Array,
-    challenger: Array,
-    champion: Array,
-    days: pd.Series[str],
-    *,
-    confidence: float,
-    seed: int,
-) -> tuple[float, float]:
-    """How much worse the challenger is, and the upper confidence bound of that, by a paired bootstrap over days.
+@dataclass(frozen=True)
+class ScoredRows:
+    """A model's predictions for labelled rows.
 
-    Args:
+    Attributes:
+        truth: labels, one a row.
+        predicted: predictions for the same rows.
+        days: day of each row.
+    """
+
+    truth: Array
+    predicted: Array
+    days: pd.Series[str]
+
+
+@dataclass(frozen=True)
+class PairedRows:
+    """The predictions of two models for the same labelled rows, to be compared by one figure.
+
+    Attributes:
         metric: log_loss, brier, roc_auc, rmse or mae.
         truth: labels, one a row.
         challenger: predictions of the challenger for the same rows.
         champion: predictions of the champion for the same rows.
         days: day of each row.
+    """
+
+    metric: str
+    truth: Array
+    challenger: Array
+    champion: Array
+    days: pd.Series[str]
+
+    def where(self, mask: Mask) -> PairedRows:
+        """Some of the rows."""
+        return replace(
+            self,
+            truth=self.truth[mask],
+            challenger=self.challenger[mask],
+            champion=self.champion[mask],
+            days=self.days[mask],
+        )
+
+
+def loss_difference(rows: PairedRows, *, confidence: float, seed: int) -> tuple[float, float]:
+    """How much worse the challenger is, and the upper confidence bound of that, by a paired bootstrap over days.
+
+    Args:
+        rows: what both models predict.
         confidence: one-sided confidence of the bound, such as 0.95.
         seed: of the resampling.
 
@@ -55,7 +87,7 @@ def loss_difference(
         Difference and bound in the metric's unit; positive means that the challenger is worse. The bound is NaN with
         fewer than two days, or where no resample could be measured.
     """
-    found = resample(metric, truth, challenger, champion, days, seed=seed)
+    found = resample(rows, seed=seed)
     return found.difference, found.upper_bound(confidence)
 
 
@@ -87,7 +119,11 @@ class Resampled:
         """One-sided bound of the difference; NaN: unknown."""
         if not self.is_known:
             return math.nan
-        return self.difference + self.standard_error * float(stats.t.ppf(confidence, self.days - 1))
+        return self.difference + self.reach(confidence)
+
+    def reach(self, confidence: float) -> float:
+        """How far a one-sided bound lies from the difference; at least two days."""
+        return self.standard_error * float(stats.t.ppf(confidence, self.days - 1))
 
     def probability_beyond(self, allowed: float) -> float:
         """How probable a difference this large is where the true one is `allowed` and no more; NaN: unknown.
@@ -101,43 +137,29 @@ class Resampled:
         return float(stats.t.sf((self.difference - allowed) / self.standard_error, self.days - 1))
 
 
-def resample(
-    metric: str, truth: Array, challenger: Array, champion: Array, days: pd.Series[str], *, seed: int
-) -> Resampled:
+def resample(rows: PairedRows, *, seed: int) -> Resampled:
     """Draw days with replacement, many times, and take the difference of both models on each draw.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
-        truth: labels, one a row.
-        challenger: predictions of the challenger for the same rows.
-        champion: predictions of the champion for the same rows.
-        days: day of each row.
+        rows: what both models predict.
         seed: of the draws.
     """
-    codes, weights = drawn_days(days, seed)
-    worse: Array = np.subtract(
-        losses(metric, truth, challenger, codes, weights), losses(metric, truth, champion, codes, weights)
+    codes, weights = drawn_days(rows.days, seed)
+    challenger, champion = (
+        losses(rows.metric, rows.truth, predicted, codes, weights) for predicted in (rows.challenger, rows.champion)
     )
+    worse: Array = np.subtract(challenger, champion)
     return Resampled(float(worse[0]), worse[1:][~np.isnan(worse[1:])], weights.shape[1])
 
 
 def figure_interval(
-    metric: str,
-    truth: Array,
-    predicted: Array,
-    days: pd.Series[str],
-    *,
-    confidence: float,
-    seed: int,
-    decision: Decision | None = None,
+    metric: str, rows: ScoredRows, *, confidence: float, seed: int, decision: Decision | None = None
 ) -> tuple[float, float]:
     """Two-sided confidence interval of one model's figure, from the same draws of days.
 
     Args:
         metric: any figure of `jobs.models.figures.all_figures`.
-        truth: labels, one a row.
-        predicted: predictions for the same rows.
-        days: day of each row.
+        rows: what the model predicts.
         confidence: share of such intervals that hold the true figure, such as 0.9.
         seed: of the draws.
         decision: threshold and costs; None: the default ones.
@@ -145,11 +167,11 @@ def figure_interval(
     Returns:
         Lower and upper end in the metric's unit; NaN with fewer than two days.
     """
-    codes, weights = drawn_days(days, seed)
+    codes, weights = drawn_days(rows.days, seed)
     if metric in COMPARED:
-        drawn = losses(metric, truth, predicted, codes, weights)[1:]
+        drawn = losses(metric, rows.truth, rows.predicted, codes, weights)[1:]
     else:
-        drawn = drawn_figure(metric, truth, predicted, codes, weights, decision or Decision())[1:]
+        drawn = drawn_figure(metric, rows.truth, rows.predicted, codes, weights, decision or Decision())[1:]
     known, count = drawn[~np.isnan(drawn)], weights.shape[1]
     if count < 2 or len(known) == 0:
         return math.nan, math.nan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from jobs.pages.rendering import render_page
 from tidewheel.policies.gate import NAMES
 from tidewheel.spec import LOWER_IS_BETTER
+from tidewheel.unknown import known_or_none
 
 if TYPE_CHECKING:
     from tidewheel.policies.gate import GateMeasurement
@@ -74,7 +74,7 @@ def _worse(days: Sequence[DayLosses], higher_is_better: bool) -> list[float | No
         None if day.champion is None else (day.challenger - day.champion) * (-1 if higher_is_better else 1)
         for day in days
     ]
-    return [None if difference is None or math.isnan(difference) else difference for difference in differences]
+    return [known_or_none(difference) for difference in differences]
 
 
 def _words(name: str, value: object) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
-from jobs.evaluation.comparison import figure_interval
+from jobs.evaluation.comparison import ScoredRows, figure_interval
 from jobs.evaluation.importances import importances
 from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
@@ -18,6 +19,7 @@ from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.policies.gate import NAMES
+from tidewheel.unknown import known_figures, known_or_none
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,41 +41,61 @@ CONFIDENCE = 0.9
 SMALLEST_SLICE = 30
 
 
+@dataclass(frozen=True)
+class JudgedVersion:
+    """A version that the gate has judged.
+
+    Attributes:
+        version: its row in the ledger.
+        model: that was judged.
+        chosen: the days that it has learned from, and those that it was judged on.
+        judged: what it and the champion predict.
+        measured: what the gate compared.
+        verdict: the gate's.
+    """
+
+    version: ModelVersionRow
+    model: Model
+    chosen: TrainingData
+    judged: Judged
+    measured: GateMeasurement
+    verdict: Verdict
+
+
 def keep_evidence(
-    settings: Settings,
-    pipeline: Pipeline,
-    version: ModelVersionRow,
-    model: Model,
-    chosen: TrainingData,
-    judged: Judged,
-    measured: GateMeasurement,
-    verdict: Verdict,
-    failures: PartialFailures = RAISING,
+    settings: Settings, pipeline: Pipeline, found: JudgedVersion, failures: PartialFailures = RAISING
 ) -> str:
     """Log everything to the MLflow run that made the version; doing it again replaces it.
 
     What cannot be computed is left out, and the card says so.
 
+    Args:
+        settings: of the installation.
+        pipeline: its declaration.
+        found: the version, and what the gate found.
+        failures: takes note of what cannot be computed.
+
     Returns:
         The card, as far as a version's description can hold it.
     """
+    version, judged, measured = found.version, found.judged, found.measured
     logged = registry.training_run(settings, version)["data"]
     drawn = _plots(pipeline, judged, version, failures)
     facts = CardFacts(
         pipeline=pipeline,
-        chosen=chosen,
+        chosen=found.chosen,
         measured=measured,
-        verdict=verdict,
+        verdict=found.verdict,
         intervals=_intervals(pipeline, judged, failures),
         confidence=CONFIDENCE,
         slices=slice_table(pipeline, judged, failures),
-        importances=_importances(pipeline, model, judged, failures),
+        importances=_importances(pipeline, found.model, judged, failures),
         refit=version.refit,
         parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
     )
     card = model_card(facts, failures)
     judged_on = "recent" if pipeline.on_probation else "holdout"
-    known = {f"{judged_on}_{name}": value for name, value in measured.challenger.items() if value == value}
+    known = {f"{judged_on}_{name}": value for name, value in known_figures(measured.challenger).items()}
     with registry.asking(settings) as client:
         for name, value in known.items():
             client.log_metric(version.mlflow_run, name, value)
@@ -113,10 +135,10 @@ def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = 
 def _sliced(pipeline: Pipeline, judged: Judged, mask: Mask) -> dict[str, object]:
     row: dict[str, object] = {}
     for name, figure in all_figures(judged.truth[mask], judged.challenger[mask], pipeline).items():
-        row[NAMES[name]] = figure if figure == figure else None
+        row[NAMES[name]] = known_or_none(figure)
     if judged.champion is not None:
         theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
-        row[f"{NAMES[pipeline.metric]} of the champion"] = theirs if theirs == theirs else None
+        row[f"{NAMES[pipeline.metric]} of the champion"] = known_or_none(theirs)
     return row
 
 
@@ -128,9 +150,7 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
         with failures.named(f"interval of {NAMES[name]}"):
             found[name] = figure_interval(
                 name,
-                judged.truth,
-                judged.challenger,
-                judged.rows[PARTITION],
+                ScoredRows(judged.truth, judged.challenger, judged.rows[PARTITION]),
                 confidence=CONFIDENCE,
                 seed=pipeline.training.seed,
                 decision=pipeline.decision,

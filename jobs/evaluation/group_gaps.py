@@ -10,36 +10,32 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
-from jobs.data.training_data import PARTITION
-from jobs.evaluation.comparison import COMPARED, drawn_days, losses
+from jobs.evaluation.comparison import COMPARED, Resampled, ScoredRows, drawn_days, losses
 from jobs.evaluation.drawn_figures import drawn_ratio, row_ratio
 from jobs.evaluation.groups import MOST_NAMED, Grouped, grouped
 from tidewheel.policies.gate_measurement import GroupGap
 from tidewheel.spec.groups import group_columns, group_name
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Mapping
 
     import pandas as pd
 
     from jobs.evaluation.comparison import Codes, Matrix
     from jobs.models.prediction import Array
     from tidewheel.spec.decision import Decision
+    from tidewheel.spec.gate import FairnessLimit
 
 RATES = ("selection_rate", "recall", "false_positive_rate", "false_negative_rate")
 """Demographic parity, equal opportunity, and the two rates of equalized odds."""
 
 
 def group_gap(
-    truth: Array,
-    predicted: Array,
+    scored: ScoredRows,
     rows: pd.DataFrame,
+    limit: FairnessLimit,
     *,
-    groups: str | Sequence[str],
-    figure: str,
-    minimum_rows: int,
     decision: Decision,
     confidence: float,
     seed: int,
@@ -47,13 +43,10 @@ def group_gap(
     """One figure of a model for each group, and the interval of the gap by a bootstrap over days.
 
     Args:
-        truth: labels, one a row.
-        predicted: predictions for the same rows.
-        rows: the same rows, with their day (`partition`) and the columns that groups are made of.
-        groups: a column, or two whose combinations are the groups.
-        figure: mean_prediction, bias (mean prediction minus mean label), one of `RATES`, or a figure that two models
-            may be compared by.
-        minimum_rows: groups with fewer rows beneath the figure are left out, by name.
+        scored: what the model predicts.
+        rows: the same rows, with the columns that groups are made of.
+        limit: says what makes the groups, which figure is compared, and how many rows beneath it a group needs; those
+            with fewer are left out, by name.
         decision: the threshold of `RATES`.
         confidence: two-sided, of the interval.
         seed: of the draws.
@@ -61,14 +54,17 @@ def group_gap(
     Returns:
         The figure of each group with enough rows; `missing` names a column that the rows do not have.
     """
+    figure, groups, minimum_rows = limit.figure, limit.column, limit.minimum_rows
     name = group_name(groups)
     if lacking := [column for column in group_columns(groups) if column not in rows]:
         return GroupGap(name, figure, {}, missing=lacking[0])
-    codes, weights = drawn_days(rows[PARTITION], seed)
+    codes, weights = drawn_days(scored.days, seed)
     drawn: dict[str, Array] = {}
     found = grouped(rows, groups, minimum_rows)
     for group, places in found.members.items():
-        counted, values = _draws(figure, truth[places], predicted[places], codes[places], weights, decision)
+        counted, values = _draws(
+            figure, scored.truth[places], scored.predicted[places], codes[places], weights, decision
+        )
         if counted >= minimum_rows and not math.isnan(values[0]):
             drawn[group] = values
     figures = {group: float(values[0]) for group, values in drawn.items()}
@@ -104,9 +100,9 @@ def _interval(drawn: Mapping[str, Array], days: int, confidence: float) -> tuple
     known = differences[1:][~np.isnan(differences[1:])]
     if len(known) < 2:
         return math.nan, math.nan
-    error = float(known.std()) * math.sqrt(days / (days - 1))
-    reach = error * float(stats.t.ppf(1 - pair_share(len(drawn), confidence) / 2, days - 1))
-    return float(differences[0]) - reach, float(differences[0]) + reach
+    gap = Resampled(float(differences[0]), known, days)
+    reach = gap.reach(1 - pair_share(len(drawn), confidence) / 2)
+    return gap.difference - reach, gap.difference + reach
 
 
 def pair_share(groups: int, confidence: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
-from jobs.evaluation.comparison import loss_difference
+from jobs.evaluation.comparison import PairedRows, ScoredRows, loss_difference
 from jobs.evaluation.group_gaps import group_gap
 from jobs.evaluation.slices import compare_slices, with_class_names
 from jobs.models.figures import all_figures
@@ -109,11 +109,7 @@ def measure_judged(
     comparison = None
     if judged.champion is not None and len(judged.rows):
         difference, bound = loss_difference(
-            pipeline.metric,
-            judged.truth,
-            judged.challenger,
-            judged.champion,
-            judged.rows[PARTITION],
+            PairedRows(pipeline.metric, judged.truth, judged.challenger, judged.champion, judged.rows[PARTITION]),
             confidence=pipeline.gate.confidence,
             seed=pipeline.training.seed,
         )
@@ -140,12 +136,9 @@ def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tupl
     for limit in pipeline.gate.fairness:
         with failures.named(f"{limit.figure} of the groups of {group_name(limit.column)}"):
             gap = group_gap(
-                judged.truth,
-                judged.challenger,
+                ScoredRows(judged.truth, judged.challenger, judged.rows[PARTITION]),
                 judged.rows,
-                groups=limit.column,
-                figure=limit.figure,
-                minimum_rows=limit.minimum_rows,
+                limit,
                 decision=pipeline.decision,
                 # one-sided, as the gate's, so that both ends are left with as much
                 confidence=2 * pipeline.gate.confidence - 1,
@@ -156,20 +149,14 @@ def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tupl
 
 
 def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[SliceComparison, ...]:
-    rules = pipeline.gate.slices
-    if rules is None or judged.champion is None or not len(judged.rows):
+    rules, policy = pipeline.gate.slices, gate_policy(pipeline).slices
+    if rules is None or policy is None or judged.champion is None or not len(judged.rows):
         return ()
     return compare_slices(
-        pipeline.metric,
-        judged.truth,
-        judged.challenger,
-        judged.champion,
-        with_class_names(judged.rows, pipeline),
+        PairedRows(pipeline.metric, judged.truth, judged.challenger, judged.champion, judged.rows[PARTITION]),
+        with_class_names(judged.rows, pipeline)[[*rules.columns]],
+        policy,
         task=pipeline.task,
-        columns=rules.columns,
-        margin=rules.margin,
-        confidence=pipeline.gate.confidence,
-        minimum_rows=rules.minimum_rows,
         seed=pipeline.training.seed,
         failures=failures,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate import NAMES
+from tidewheel.unknown import is_unknown
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
@@ -207,6 +208,6 @@ def _table(rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_unknown(value):
         return "-"
     return f"{value:.4f}" if isinstance(value, float) else (f"{value:,}" if isinstance(value, int) else str(value))

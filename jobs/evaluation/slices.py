@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from jobs.data.training_data import PARTITION
-from jobs.evaluation.comparison import resample
+from jobs.evaluation.comparison import PairedRows, resample
 from jobs.models.metrics import measure
-from jobs.models.prediction import Array, Task
+from jobs.models.prediction import Task
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate_measurement import SliceComparison
+from tidewheel.policies.gate_slices import SlicePolicy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,33 +55,21 @@ def category_texts(column: pd.Series[Any]) -> pd.Series[str]:
 
 
 def compare_slices(
-    metric: str,
-    truth: Array,
-    challenger: Array,
-    champion: Array,
-    rows: pd.DataFrame,
+    rows: PairedRows,
+    values: pd.DataFrame,
+    policy: SlicePolicy,
     *,
     task: Task,
-    columns: Sequence[str],
-    margin: float,
-    confidence: float,
-    minimum_rows: int,
     seed: int,
     failures: PartialFailures = RAISING,
 ) -> tuple[SliceComparison, ...]:
     """Compare two models where a column has each of its values.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
-        truth: labels, one a row.
-        challenger: predictions of the challenger for the same rows.
-        champion: predictions of the champion for the same rows.
-        rows: the same rows, with their day (`partition`) and the columns.
+        rows: what both models predict.
+        values: the columns that slices are made of, of the same rows.
+        policy: what each slice must show; of a slice with fewer rows than it asks for, only their number is reported.
         task: kind of label.
-        columns: what slices are made of.
-        margin: share of the champion's figure that counts as harm when it is exceeded.
-        confidence: one-sided confidence of each slice's bound.
-        minimum_rows: of a slice with fewer, only the number of rows is told.
         seed: of the resampling.
         failures: takes note of a slice that cannot be compared; it shows nothing then, as one with too few rows.
 
@@ -89,49 +77,26 @@ def compare_slices(
         Slices by column and value.
     """
     found = []
-    for column in columns:
-        for value, mask in masks(rows, column):
+    for column in values:
+        for value, mask in masks(values, str(column)):
             name, count = f"{column}={value}", int(mask.sum())
             one = SliceComparison(name, count, *[math.nan] * 5)
-            if count >= minimum_rows:
+            if count >= policy.minimum_rows:
                 with failures.named(f"slice {name}"):
-                    one = _compared(
-                        name,
-                        metric,
-                        truth[mask],
-                        challenger[mask],
-                        champion[mask],
-                        rows[PARTITION][mask],
-                        task=task,
-                        margin=margin,
-                        confidence=confidence,
-                        seed=seed,
-                    )
+                    one = _compared(name, rows.where(mask), policy, task, seed)
             found.append(one)
     return tuple(found)
 
 
-def _compared(
-    name: str,
-    metric: str,
-    truth: Array,
-    ours: Array,
-    theirs: Array,
-    days: pd.Series[str],
-    *,
-    task: Task,
-    margin: float,
-    confidence: float,
-    seed: int,
-) -> SliceComparison:
-    drawn = resample(metric, truth, ours, theirs, days, seed=seed)
-    old = measure(truth, theirs, task)[metric]
+def _compared(name: str, rows: PairedRows, policy: SlicePolicy, task: Task, seed: int) -> SliceComparison:
+    drawn = resample(rows, seed=seed)
+    challenger, champion = (measure(rows.truth, said, task)[rows.metric] for said in (rows.challenger, rows.champion))
     return SliceComparison(
         name=name,
-        rows=len(truth),
-        challenger=measure(truth, ours, task)[metric],
-        champion=old,
+        rows=len(rows.truth),
+        challenger=challenger,
+        champion=champion,
         loss_difference=drawn.difference,
-        upper_bound=drawn.upper_bound(confidence),
-        harm_probability=drawn.probability_beyond(margin * abs(old)),
+        upper_bound=drawn.upper_bound(policy.confidence),
+        harm_probability=drawn.probability_beyond(policy.margin * abs(champion)),
     )

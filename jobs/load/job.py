@@ -18,8 +18,10 @@ from jobs.load.page import Shown, load_page, sentence
 from jobs.load.replicas import ReplicaCounter
 from jobs.models.prediction import model_frame
 from tidewheel.errors import LakeError, PlatformError, ReleaseError, UsageError
+from tidewheel.ledger.plain_json import plain
 from tidewheel.release.backend import open_backend
 from tidewheel.release.probe import PROBE, Probe, caller_token
+from tidewheel.unknown import known_figures
 
 if TYPE_CHECKING:
     from tidewheel.release.backend import Backend
@@ -130,7 +132,7 @@ def _refuse(found: Figures, played: Played, said: str, page: str) -> None:
 
 
 def _known(found: Figures) -> dict[str, float]:
-    return {f"{name}_ms": round(value, 2) for name, value in found.latency.items() if not math.isnan(value)}
+    return {f"{name}_ms": round(value, 2) for name, value in known_figures(found.latency).items()}
 
 
 def _as_json(played: Played, shown: Shown) -> dict[str, Any]:
@@ -148,13 +150,4 @@ def _as_json(played: Played, shown: Shown) -> dict[str, Any]:
         "replicas": list(shown.replicas),
         **found,
     }
-    return {name: _without_nan(value) for name, value in document.items()}
-
-
-def _without_nan(value: Any) -> Any:
-    """The same with None for NaN, which JSON does not know."""
-    if isinstance(value, dict):
-        return {name: _without_nan(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(each) for each in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return {name: plain(value) for name, value in document.items()}

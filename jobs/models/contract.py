@@ -5,7 +5,6 @@ It is the artifact `contract.json` of every version, and all that the service kn
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bentos.outputs import Outputs
 from jobs.models.prediction import Array, Model, Task, predict
 from tidewheel.spec.sections import Features
+from tidewheel.unknown import known_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def write_contract(
     categories = [_category(frame[name]) for name in features.categorical]
     golden = _golden_rows(frame)
     answers: Array = predict(model, golden, task)
-    rows = [{str(name): _plain(value) for name, value in row.items()} for row in golden.to_dict("records")]
+    rows = [{str(name): known_or_none(value) for name, value in row.items()} for row in golden.to_dict("records")]
     return Contract(
         pipeline=pipeline,
         task=task,
@@ -156,7 +156,3 @@ def _category(values: pd.Series[Any]) -> CategoryColumn:
         categories=categories,
         longest=max(SERVED_TEXT, *map(len, categories), 0),
     )
-
-
-def _plain(value: Any) -> float | str | None:
-    return None if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from jobs.models.mlflow_api import connect, is_up
 from jobs.models.model_file import model_file
+from tidewheel.atomic_file import replace_file
 from tidewheel.errors import RegistryError
 from tidewheel.unused import mark_used
 
@@ -94,9 +93,7 @@ def _cached(file: Path) -> bytes | None:
 def _keep(file: Path, content: bytes) -> None:
     """Put a file into the cache whole, whoever else does the same."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(f".{uuid4().hex}")
-    fresh.write_bytes(content)
-    os.replace(fresh, file)  # noqa: PTH105  Path.replace is the same
+    replace_file(file, content)
 
 
 def _download(settings: Settings, version: ModelVersionRow, name: str) -> bytes:

@@ -8,6 +8,7 @@ from jobs.models import standing
 from jobs.monitoring.daily_rows import PREDICTION
 from tidewheel.policies.trigger_facts import FeatureDrift
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.quantities import listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,10 +91,9 @@ def champion_importances(settings: Settings, pipeline: Pipeline) -> dict[str, fl
 
 def _named(drift: Drift, names: list[str]) -> str:
     told = [
-        _told(drift, name) + (f", {'/'.join(drift.gone[name])} gone" if drift.gone.get(name) else "")
-        for name in names[:NAMED]
+        _told(drift, name) + (f", {'/'.join(drift.gone[name])} gone" if drift.gone.get(name) else "") for name in names
     ]
-    return f"{', '.join(told)}{', ...' if len(names) > NAMED else ''}"
+    return listing(told, NAMED, rest=", ...")
 
 
 def _told(drift: Drift, name: str) -> str:

@@ -15,6 +15,7 @@ from jobs.evaluation.groups import Grouped, grouped
 from jobs.models.metrics import measure
 from tidewheel.policies.gate_measurement import GroupGap
 from tidewheel.spec.groups import group_columns, group_name
+from tidewheel.unknown import known_figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +63,7 @@ def gap_figures(gaps: Sequence[GroupGap]) -> dict[str, float]:
     for gap in gaps:
         if len(gap.groups) > 1:
             ends = {f"gap_{gap.figure}_low": gap.low, f"gap_{gap.figure}_high": gap.high}
-            figures |= {f"gap_{gap.figure}": gap.gap, **{end: v for end, v in ends.items() if not math.isnan(v)}}
+            figures |= {f"gap_{gap.figure}": gap.gap, **known_figures(ends)}
     if gaps and not gaps[0].missing:
         small = len(gaps[0].left_out) + gaps[0].more_left_out
         figures |= {"groups_compared": float(len(gaps[0].groups)), "groups_too_small": float(small)}
@@ -88,7 +89,7 @@ class _Day:
     def of_means(self, figure: str) -> GroupGap:
         """The gap of a figure that has no interval."""
         values = {group: _mean(figure, truth, said, self.pipeline) for group, (truth, said) in self.members.items()}
-        known = {group: value for group, value in values.items() if not math.isnan(value)}
+        known = known_figures(values)
         return GroupGap(self.name, figure, known, *left_out(self.rows_of, known))
 
     def of_rates(self, figure: str) -> GroupGap:

@@ -11,7 +11,8 @@ from jobs.monitoring.drift import Drift
 from jobs.monitoring.drift_verdict import drift_words
 from jobs.monitoring.skew import Skew, worst
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
-from tidewheel.quantities import quantity
+from tidewheel.quantities import listing, quantity
+from tidewheel.unknown import is_unknown
 
 if TYPE_CHECKING:
     from tidewheel.policies.trigger_facts import FeatureDrift
@@ -109,16 +110,13 @@ def _skew_words(skew: Skew, wrong: list[str]) -> str:
         return f"skew unknown: {skew.missing}"
     if not wrong:
         return f"callers sent what the night computed ({quantity(skew.rows, 'row')} compared)"
-    named = [_column_words(name, skew) for name in wrong[:NAMED]]
-    return (
-        f"callers sent other values than the night computed: {', '.join(named)}{', ...' if len(wrong) > NAMED else ''} "
-        f"({quantity(skew.rows, 'row')} compared)"
-    )
+    columns = listing([_column_words(name, skew) for name in wrong], NAMED, rest=", ...")
+    return f"callers sent other values than the night computed: {columns} ({quantity(skew.rows, 'row')} compared)"
 
 
 def _column_words(name: str, skew: Skew) -> str:
     column = skew.columns[name]
-    by = f", by {column.size:.2g} standard deviations" if column.size == column.size else ""  # NaN is unknown
+    by = "" if is_unknown(column.size) else f", by {column.size:.2g} standard deviations"
     return f"{name} in {column.share:.0%}{by}"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tidewheel.unknown import is_unknown
 
 FRAME = Path(__file__).with_name("templates")
 
@@ -40,4 +41,4 @@ def _environment(templates: Path) -> Environment:
 
 def _figure(value: float | None) -> str:
     """Four digits, or a dash for what is not known."""
-    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+    return "-" if is_unknown(value) else f"{value:.4f}"

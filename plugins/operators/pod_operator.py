@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from plugins.operators.process import level_and_message
 from tidewheel.errors import ExitCode
 from tidewheel.logs import FORMAT_VARIABLE, is_json
 from tidewheel.pods import pod_mistakes
+from tidewheel.polling import poll
 from tidewheel.settings import load_settings
 from tidewheel.tracing import context_variables, variables_for_pods
 
@@ -223,20 +223,17 @@ class PodJobOperator(KubernetesPodOperator):
             AirflowException: one does not end, as where its node does not answer.
         """
         selector = self._build_find_pod_label_selector(context, exclude_checked=False)
-        deadline = time.monotonic() + LEAVING_SECONDS
-        while leaving := [
-            pod.metadata.name
-            for pod in self.client.list_namespaced_pod(namespace, label_selector=selector).items
-            if pod.metadata.deletion_timestamp is not None
-        ]:
-            if time.monotonic() > deadline:
-                raise AirflowException(
-                    f"pod {namespace}/{leaving[0]} of an earlier try is still being deleted after {LEAVING_SECONDS} s; "
-                    "no second one is started beside it. If its node is gone, run: "
-                    f"kubectl delete pod {leaving[0]} --namespace {namespace} --force"
-                )
+        for _ in poll(LEAVING_SECONDS, every=1):
+            pods = self.client.list_namespaced_pod(namespace, label_selector=selector).items
+            leaving = [pod.metadata.name for pod in pods if pod.metadata.deletion_timestamp is not None]
+            if not leaving:
+                return
             self.log.info("Waiting for the end of pod %s, which is being deleted", leaving[0])
-            time.sleep(1)
+        raise AirflowException(
+            f"pod {namespace}/{leaving[0]} of an earlier try is still being deleted after {LEAVING_SECONDS} s; "
+            "no second one is started beside it. If its node is gone, run: "
+            f"kubectl delete pod {leaving[0]} --namespace {namespace} --force"
+        )
 
     def _see_to_the_pod(self, name: str) -> None:
         """Raise where the cluster is to blame for a pod's end, and not the job."""

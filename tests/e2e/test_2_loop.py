@@ -107,13 +107,15 @@ def test_what_holds_a_secret_is_for_its_owner_and_is_no_log(installation: Instal
 
 
 def test_tasks_link_to_reports_that_open_behind_the_login(installation: Installation, played: Played) -> None:
-    links = installation.api.links(f"{PIPELINE}.features", "demo__history", "validate_raw")
-    address = urljoin(installation.settings.airflow_url, links["Report"])
-    assert httpx.get(address, follow_redirects=False).status_code in {302, 303, 307, 401, 403}
     token = httpx.post(
         f"{installation.settings.airflow_url}/auth/token",
         json={"username": "admin", "password": installation.settings.require("airflow_password")},
     ).json()["access_token"]
-    page = httpx.get(address, headers={"authorization": f"Bearer {token}"}, follow_redirects=True)
+    login = {"authorization": f"Bearer {token}"}
+    task = f"dags/{PIPELINE}.features/dagRuns/demo__history/taskInstances/validate_raw"
+    links = httpx.get(f"{installation.settings.airflow_url}/api/v2/{task}/links", headers=login).json()["extra_links"]
+    address = urljoin(installation.settings.airflow_url, links["Report"])
+    assert httpx.get(address, follow_redirects=False).status_code in {302, 303, 307, 401, 403}
+    page = httpx.get(address, headers=login, follow_redirects=True)
     assert page.status_code == 200
     assert "<html" in page.text

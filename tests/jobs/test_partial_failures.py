@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from jobs import partial_failures
 from jobs.evaluation import comparison_report, evidence, importances, model_card, plots, slices
+from jobs.evaluation.comparison import PairedRows
 from jobs.models import registry
 from jobs.monitoring import data_quality, drift, drift_page, performance
 from jobs.partial_failures import PartialFailures, failures_in_words
@@ -18,6 +19,7 @@ from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure, predic
 from tests.jobs.monitoring.conftest import parcels as monitored
 from tests.small_models import train as small_model
 from tidewheel.errors import LakeError
+from tidewheel.policies.gate_slices import SlicePolicy
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -119,12 +121,16 @@ def test_a_slice_that_cannot_be_compared_shows_nothing(monkeypatch: pytest.Monke
 
     rows = pd.DataFrame({"partition": ["1", "2"] * 100, "carrier": ["a"] * 100 + ["b"] * 100})
     truth, said = np.array([0.0, 1.0, 1.0, 0.0] * 50), np.full(200, 0.4)
-    broken(monkeypatch, slices, "resample", lambda *a: a[4].index[0] == 0)
+    broken(monkeypatch, slices, "resample", lambda rows, **_: rows.days.index[0] == 0)
     failures = PartialFailures()
     found = slices.compare_slices(
-        "log_loss", truth, said, said, rows, task="classification", columns=["carrier"], margin=0.1, confidence=0.9,
-        minimum_rows=10, seed=0, failures=failures,
-    )  # fmt: skip
+        PairedRows("log_loss", truth, said, said, rows["partition"]),
+        rows[["carrier"]],
+        SlicePolicy(minimum_rows=10),
+        task="classification",
+        seed=0,
+        failures=failures,
+    )
     assert [np.isnan(one.upper_bound) for one in found] == [True, False]
     assert failures.sentences == ["slice carrier=a failed: ZeroDivisionError: resample"]
 

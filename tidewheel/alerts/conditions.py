@@ -16,7 +16,7 @@ from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Outcome
-from tidewheel.quantities import quantity
+from tidewheel.quantities import listing, quantity
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
 from tidewheel.spec.groups import group_name
 
@@ -271,15 +271,14 @@ def _thresholds(facts: Facts) -> Iterator[Condition]:
         series = facts.series.get((threshold.figure, rule.slice), ())[: threshold.days]
         if len(series) < threshold.days or not all(threshold.broken_by(value) for _, value in series):
             continue
-        days = ", ".join(f"{value:.4g} on {day}" for day, value in series[:NAMED_DAYS])
-        more = ", …" if len(series) > NAMED_DAYS else ""
+        days = listing([f"{value:.4g} on {day}" for day, value in series], NAMED_DAYS, rest=", …")
         part = f" of {rule.slice}" if rule.slice else ""
         yield Condition(
             pipeline=name,
             event=THRESHOLD,
             subject=f"{rule.when}{part}",
             severity=rule.severity,
-            sentence=f"{threshold.figure}{part} was {days}{more}; the rule is `{rule.when}`.",
+            sentence=f"{threshold.figure}{part} was {days}; the rule is `{rule.when}`.",
             action=f"`tidewheel why {name}` shows what was decided; the day's report shows which slices are worse.",
             path=dag_path(name, "monitoring"),
         )

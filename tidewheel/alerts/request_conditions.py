@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tidewheel.quantities import quantity
+from tidewheel.quantities import listing, quantity
 from tidewheel.spec.alerts import Event
 
 if TYPE_CHECKING:
@@ -61,5 +61,4 @@ def request_events(pipeline: str, verdict: VerdictRow | None) -> Iterator[Found]
 
 
 def _named(shares: Mapping[str, float]) -> str:
-    named = ", ".join(f"{name} ({share:.0%})" for name, share in list(shares.items())[:NAMED])
-    return f"{named}{', ...' if len(shares) > NAMED else ''}"
+    return listing([f"{name} ({share:.0%})" for name, share in shares.items()], NAMED, rest=", ...")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError, SettingsError
-from tidewheel.quantities import quantity
+from tidewheel.quantities import listing, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,7 @@ def note_removal(settings: Settings, pipeline: str, what: str, paths: Sequence[s
 
     if not paths:
         return ""
-    more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
-    sentence = f"{quantity(len(paths), 'file or folder', 'files or folders')}: {', '.join(paths[:NAMED])}{more}"
+    sentence = f"{quantity(len(paths), 'file or folder', 'files or folders')}: {listing(paths, NAMED)}"
     entry = Entry(
         pipeline, Act.REMOVAL, what, "removed", sentence, operating_system_user(), run_id="", at=datetime.now(UTC)
     )

@@ -24,7 +24,7 @@ SHORTEST_GRACE = timedelta(days=1)
 MANIFEST = re.compile(rf"[^/_][^/]*/(manifest|[0-9a-f]{{64}})\.json|{QUARANTINE}/[^/]+/[0-9a-f]{{{SHORT_HASH}}}\.json")
 """Where manifests are below a dataset's folder; see `tidewheel.lake.lake`."""
 HALF_WRITTEN = re.compile(r".+\.[0-9a-f]{32}\.tmp")
-"""What a writer leaves that is killed while it replaces a file; see `Store.replace`."""
+"""What a writer leaves that is killed while it replaces a file; see `tidewheel.atomic_file`."""
 
 
 @dataclass(frozen=True)

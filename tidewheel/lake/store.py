@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from mmap import mmap
+from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+
+from tidewheel.atomic_file import replace_file
 
 CHUNK = 1 << 20
 
@@ -53,17 +55,8 @@ class Store:
             self.fs.pipe_file(target, content)  # object stores publish an object when its upload ends
             return
         self.fs.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH120  an fsspec path, not a Path
-        beside = f"{target}.{uuid4().hex}.tmp"
-        try:
-            with _named(target), open(beside, "wb") as file:  # noqa: PTH123
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, target)  # noqa: PTH105
-        except BaseException:
-            with _ignore_missing():
-                os.unlink(beside)  # noqa: PTH108
-            raise
+        with _named(target):
+            replace_file(Path(target), content)
 
     @contextmanager
     def open(self, path: str, mode: str = "rb") -> Iterator[IO[bytes]]:

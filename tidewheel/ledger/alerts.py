@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from tidewheel.ledger.alert_tables import IncidentRow, MessageRow, TaskFailureRow
 from tidewheel.ledger.audit import Act, append
 from tidewheel.ledger.chain import Entry
-from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
+from tidewheel.ledger.section import LedgerSection
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -46,16 +46,8 @@ class Post:
     due_at: datetime
 
 
-class AlertLog:
+class AlertLog(LedgerSection):
     """The alerts of all pipelines."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long to wait for a ledger that is away."""
-        return self.ledger.patience_seconds
 
     # --- tasks that failed -----------------------------------------------------------------------------------------
 

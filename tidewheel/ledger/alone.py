@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.outage import LedgerAway, idempotent
+from tidewheel.polling import poll
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -59,14 +59,13 @@ class Alone:
             Busy: another process works on it for longer.
             LedgerAway: the ledger cannot be reached, or is lost meanwhile.
         """
-        deadline = time.monotonic() + patience_seconds
-        while not self._try():
-            if time.monotonic() > deadline:
-                raise Busy(
-                    f"another process has been working on the {self._what} for {patience_seconds:.0f} s; "
-                    "see the ledger's release_stage, or end that process: the release can be resumed"
-                )
-            time.sleep(POLL_SECONDS)
+        for _ in poll(patience_seconds, every=POLL_SECONDS):
+            if self._try():
+                return
+        raise Busy(
+            f"another process has been working on the {self._what} for {patience_seconds:.0f} s; "
+            "see the ledger's release_stage, or end that process: the release can be resumed"
+        )
 
     def hold(self) -> bool:
         """See that the right is still held: it is lost when PostgreSQL is started again, and is then taken again.

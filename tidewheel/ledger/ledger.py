@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, delete, func, select
+from sqlalchemy import Engine, create_engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
@@ -22,6 +21,7 @@ from tidewheel.ledger.requests import TrainingRequests
 from tidewheel.ledger.tables import ACTOR, FigureRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings, load_settings
+from tidewheel.unknown import known_figures
 
 CONNECT_SECONDS = 5
 KEY = ("pipeline", "kind", "subject", "run_id")
@@ -197,7 +197,7 @@ class Ledger(TrainingRequests):
     ) -> None:
         """Keep the figures of a day in place of what was measured before. NaN is unknown: left out."""
         key = {"pipeline": pipeline, "partition": partition, "slice": slice, "version": version}
-        known = [(name, float(value)) for name, value in sorted(figures.items()) if not math.isnan(value)]
+        known = [(name, float(value)) for name, value in sorted(known_figures(figures).items())]
         rows = [{**key, "name": name, "value": value, "measured_at": at} for name, value in known]
         with self.session() as session:
             _put(session, FigureRow, [*key, "name"], rows)
@@ -235,12 +235,6 @@ class Ledger(TrainingRequests):
         )
         with self.session() as session:
             session.execute(query)
-
-    @idempotent
-    def count(self, pipeline: str) -> int:
-        """How many verdicts a pipeline has."""
-        with self.session() as session:
-            return session.scalar(select(func.count()).where(VerdictRow.pipeline == pipeline)) or 0
 
 
 def _verdict_values(

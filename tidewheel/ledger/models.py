@@ -18,8 +18,8 @@ from tidewheel.errors import LedgerError
 from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.audit import Act, append, version_act
 from tidewheel.ledger.chain import Entry, record_hash
-from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
+from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome
 
@@ -44,16 +44,8 @@ class Decisions:
     promoted: bool = False
 
 
-class Models:
+class Models(LedgerSection):
     """The model versions of all pipelines."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long to wait for a ledger that is away."""
-        return self.ledger.patience_seconds
 
     # --- versions --------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import and_, func, select
 
 from tidewheel.ledger.alone import one_at_a_time
-from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.probation_tables import PairedDayRow, ProbationRow
+from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.training_rows import end_probation
 from tidewheel.policies.probation import PairedDay
 from tidewheel.policies.verdict import Outcome
@@ -44,16 +44,8 @@ class RunningProbation(NamedTuple):
     predecessor_loss: float | None
 
 
-class Probations:
+class Probations(LedgerSection):
     """The versions on probation of all pipelines."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long to wait for a ledger that is away."""
-        return self.ledger.patience_seconds
 
     @idempotent
     def open(self, pipeline: str) -> ProbationRow | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 
 from tidewheel.ledger.alone import one_at_a_time
-from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
+from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RouterReadingRow, RouterTotalRow, TrafficRow
 from tidewheel.policies.guard import Seen
 from tidewheel.release.counted import Counted
@@ -66,20 +66,12 @@ class Point:
     seen: Seen
 
 
-class TrafficLog:
+class TrafficLog(LedgerSection):
     """The traffic of all pipelines.
 
     Args:
         ledger: that has it.
     """
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long to wait for a ledger that is away."""
-        return self.ledger.patience_seconds
 
     @idempotent
     def record(self, reading: Reading) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -11,11 +10,12 @@ from typing import Any
 from sqlalchemy import select
 
 from tidewheel.ledger.alone import one_at_a_time
-from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
+from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.training_rows import begun_row, of_run, of_version, waiting_row
 from tidewheel.ledger.training_tables import FAILED, TrainingRow
 from tidewheel.policies.verdict import Outcome
+from tidewheel.unknown import known_or_none
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,8 @@ class Judgement:
     meaning: Mapping[str, float] = field(default_factory=dict)
 
 
-class Trainings:
+class Trainings(LedgerSection):
     """The trainings of all pipelines."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long to wait for a ledger that is away."""
-        return self.ledger.patience_seconds
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -115,14 +107,13 @@ class Trainings:
 
     def judged(self, pipeline: str, run_id: str, found: Judgement, at: datetime) -> None:
         """Note what the gate has found, and close the training; judged again, the newer finding counts."""
-        error = found.squared_error
         values = {
             "version": found.version,
             "as_of": str(found.as_of),
             "outcome": str(found.outcome),
             "holdout": list(found.holdout),
             "gain": found.gain,
-            "squared_error": None if error is None or math.isnan(error) else error,
+            "squared_error": known_or_none(found.squared_error),
             "meaning": dict(found.meaning),
             "closed_at": at,
         }

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 from typing import Literal
+
+from tidewheel.policies.significance import correct, student_quantile, student_upper_tail
 
 LEAST_HISTORY = 5
 """With fewer days nobody knows how far a series usually moves."""
@@ -137,46 +139,3 @@ class _Usual:
 
     def quantile(self, probability: float) -> float:
         return self.mean + self.error * student_quantile(probability, self.days - 1)
-
-
-def student_upper_tail(t: float, freedom: int) -> float:
-    """Chance of a Student t above `t`, by Wallace's approximation (Annals of Mathematical Statistics 30, 1959)."""
-    z = math.copysign(_wallace(freedom) * math.sqrt(freedom * math.log1p(t * t / freedom)), t)
-    return 0.5 * math.erfc(z / math.sqrt(2))
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """The inverse of `student_upper_tail`: the value with `probability` below it."""
-    z = NormalDist().inv_cdf(probability) / _wallace(freedom)
-    return math.copysign(math.sqrt(freedom * math.expm1(z * z / freedom)), z)
-
-
-def correct(probabilities: Mapping[str, float], method: Literal["holm", "benjamini_hochberg"]) -> dict[str, float]:
-    """Correct a family of probabilities, so that each can be held against the level alone.
-
-    Args:
-        probabilities: by name.
-        method: Holm's step-down procedure (Scandinavian Journal of Statistics 6, 1979), or Benjamini's and Hochberg's
-            step-up procedure (Journal of the Royal Statistical Society B 57, 1995).
-
-    Returns:
-        Corrected probabilities by name, at most 1.
-    """
-    ordered = sorted(probabilities.items(), key=lambda item: item[1])
-    size = len(ordered)
-    corrected: dict[str, float] = {}
-    if method == "holm":
-        highest = 0.0
-        for rank, (name, p) in enumerate(ordered):
-            highest = max(highest, min(1.0, (size - rank) * p))
-            corrected[name] = highest
-        return corrected
-    lowest = 1.0
-    for rank, (name, p) in reversed(list(enumerate(ordered))):
-        lowest = min(lowest, p * size / (rank + 1))
-        corrected[name] = lowest
-    return corrected
-
-
-def _wallace(freedom: int) -> float:
-    return (8 * freedom + 1) / (8 * freedom + 3)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidewheel.policies.gate_measurement import SliceComparison
+from tidewheel.policies.significance import correct
 from tidewheel.policies.verdict import Outcome
 
 
@@ -48,11 +49,5 @@ class SlicePolicy:
         return self._is_decidable(part) and part.upper_bound <= self.margin * abs(part.champion)
 
     def _harmed(self, slices: Sequence[SliceComparison]) -> set[str]:
-        """Holm: the smallest probability is held against the level of all, the next against that of all but one."""
-        decidable = sorted((part for part in slices if self._is_decidable(part)), key=lambda p: p.harm_probability)
-        harmed: set[str] = set()
-        for rank, part in enumerate(decidable):
-            if part.harm_probability > (1 - self.confidence) / (len(decidable) - rank):
-                break
-            harmed.add(part.name)
-        return harmed
+        probabilities = {part.name: part.harm_probability for part in slices if self._is_decidable(part)}
+        return {name for name, p in correct(probabilities, "holm").items() if p <= 1 - self.confidence}

@@ -7,12 +7,15 @@ seldom lie so far apart (Kolmogorov-Smirnov). So ten requests prove little, and 
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from tidewheel.policies.significance import (
+    binomial_upper_tail,
+    kolmogorov_smirnov_distance,
+    kolmogorov_smirnov_limit,
+)
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 TIMED_REQUESTS = 20
@@ -217,10 +220,10 @@ class GuardPolicy:
                 f"version {version} says {new[0]:.4g} to all {len(new)} rows, "
                 f"version {previous} {min(old):.4g} to {max(old):.4g}"
             )
-        distance = score_distance(new, old)
+        distance = kolmogorov_smirnov_distance(new, old)
         # Rows with one score may be one row to the model, and then are one observation.
         n, m = len(set(new)), len(set(old))
-        chance = math.sqrt(-math.log((1 - self.confidence) / 2) / 2 * (n + m) / (n * m))
+        chance = kolmogorov_smirnov_limit(n, m, self.confidence)
         if distance <= max(self.maximum_score_distance, chance):
             return ""
         return (
@@ -261,7 +264,7 @@ class GuardPolicy:
 
     def _seldom(self, count: int, of: int, share: float) -> bool:
         """Whether chance would seldom bring so many where this share is right."""
-        return at_least(count, of, share) < 1 - self.confidence
+        return binomial_upper_tail(count, of, share) < 1 - self.confidence
 
     def _verdict(self, measured: GuardMeasurement, outcome: Outcome, sentence: str) -> Verdict:
         inputs: dict[str, object] = {"version": measured.version, "previous": measured.previous}
@@ -273,33 +276,6 @@ class GuardPolicy:
                     "same_window": seen.same_window,
                 }
         return Verdict(Kind.RELEASE, outcome, sentence, inputs, asdict(self))
-
-
-def at_least(count: int, of: int, share: float) -> float:
-    """Probability of `count` or more successes in `of` independent trials: the binomial distribution's upper tail."""
-    if count <= of * share:
-        return 1.0  # no less than about a half: never seldom
-    if share <= 0:
-        return 0.0
-    if share >= 1:
-        return 1.0
-    log_term = math.lgamma(of + 1) - math.lgamma(count + 1) - math.lgamma(of - count + 1)
-    log_term += count * math.log(share) + (of - count) * math.log1p(-share)
-    term = math.exp(log_term)
-    total = 0.0
-    # Beyond the mean the terms fall ever faster.
-    for n in range(count, of + 1):
-        total += term
-        if term < total * 1e-12:
-            break
-        term *= (of - n) / (n + 1) * share / (1 - share)
-    return total
-
-
-def score_distance(first: Sequence[float], second: Sequence[float]) -> float:
-    """Kolmogorov-Smirnov distance: the largest difference between the two empirical distribution functions."""
-    a, b = sorted(first), sorted(second)
-    return max(abs(bisect_right(a, x) / len(a) - bisect_right(b, x) / len(b)) for x in {*a, *b})
 
 
 def _concluded(verdict: Verdict, outcome: Outcome, sentence: str) -> Verdict:

@@ -18,6 +18,7 @@ from datetime import date
 from itertools import pairwise
 from statistics import NormalDist, fmean
 
+from tidewheel.policies.significance import normal_equivalent
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import quantity
 
@@ -214,7 +215,7 @@ class ProbationPolicy:
             step = side * (day.difference - bound * abs(found.predecessor_loss)) / scale
             clip = self.clip + (self.row_clip - self.clip) * (day.row_error / scale) ** 2
             total += max(-clip, min(step, clip))
-        return e_value(_normal(total / math.sqrt(len(days)), found.freedom) * math.sqrt(len(days)), len(days))
+        return e_value(normal_equivalent(total / math.sqrt(len(days)), found.freedom) * math.sqrt(len(days)), len(days))
 
     def _verdict(self, measured: ProbationMeasurement, found: Evidence, outcome: Outcome, words: str) -> Verdict:
         inputs: dict[str, object] = {
@@ -255,13 +256,6 @@ def e_value(total: float, days: int) -> float:
         return math.sqrt(rho / (days + rho)) * 2 * NormalDist().cdf(total / math.sqrt(days + rho)) * math.exp(exponent)
     size = 0.5 * math.log(rho / (days + rho)) + exponent + math.log(2 * NormalDist().cdf(total / math.sqrt(days + rho)))
     return math.exp(min(size, 700.0))
-
-
-def _normal(t: float, freedom: float) -> float:
-    """As many standard errors of a normal distribution are as unlikely."""
-    free = freedom
-    size = math.sqrt(free * math.log1p(t * t / free)) * (8 * free + 1) / (8 * free + 3)
-    return math.copysign(size, t)
 
 
 def _share(found: Evidence) -> float:

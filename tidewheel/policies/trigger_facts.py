@@ -9,6 +9,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from itertools import takewhile
 
+from tidewheel.policies.significance import normal_equivalent
+
 
 class Ended(StrEnum):
     """How a training ended."""
@@ -178,16 +180,11 @@ class Mean:
 
     @property
     def surety(self) -> float:
-        """`t`, taken back for few days: as many standard errors of a normal distribution are as unlikely.
+        """`t`, reduced for few days: as many standard errors of a normal distribution are as improbable.
 
-        Five days give a `t` of 4 by chance as often as many days give one of 2.4 (Wallace's approximation of Student's
-        distribution, Annals of Mathematical Statistics 30, 1959). NaN where no error is known.
+        NaN where no error is known.
         """
-        free = self.days - 1
-        if free < 1 or math.isnan(self.t) or math.isinf(self.t):
-            return self.t
-        size = math.sqrt(free * math.log1p(self.t**2 / free)) * (8 * free + 1) / (8 * free + 3)
-        return math.copysign(size, self.t)
+        return normal_equivalent(self.t, self.days - 1) if self.days > 1 else self.t
 
 
 def mean_over_days(values: Sequence[float], rows: Sequence[int], shared: Sequence[float] = ()) -> Mean:

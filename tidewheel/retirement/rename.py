@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from tidewheel.airflow_api import AirflowApi
+from tidewheel.atomic_file import replace_file
 from tidewheel.errors import PlatformError, ReleaseError, SettingsError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.ledger.renaming import has_rows, rename_rows
@@ -136,10 +137,8 @@ class Rename:
         for name in (f"{self.old}.yaml", f"{self.old}.py"):
             if (file := self.settings.pipelines_folder / name).exists():
                 shutil.copy2(file, self._folder / name)
-        beside = self._journal.with_suffix(".new")
         said = {"old": self.old, "new": self.new, "since": datetime.now(UTC).date().isoformat(), "served": served}
-        beside.write_text(json.dumps(said), encoding="utf-8")
-        beside.replace(self._journal)
+        replace_file(self._journal, json.dumps(said))
 
     def _leave(self) -> None:
         """Take the old files out of dags/, of which the journal has copies: nothing of the pipeline starts any more."""
@@ -268,6 +267,4 @@ def _rewrite(file: Path, text: str) -> None:
     """Replace a file by its new text, in one step, where that differs."""
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
-    beside = file.with_name(f".{file.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
+    replace_file(file, text)

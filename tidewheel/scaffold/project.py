@@ -8,6 +8,7 @@ from pathlib import Path
 import tidewheel
 from tidewheel.errors import UsageError
 from tidewheel.project import CODE_FOLDER
+from tidewheel.quantities import listing
 from tidewheel.scaffold.placing import put_in_place
 from tidewheel.scaffold.scaffold import filled
 from tidewheel.spec import pipeline_schema
@@ -64,8 +65,7 @@ def _refuse_occupied(folder: Path) -> None:
         raise UsageError(f"{folder} is a file, and a project is a folder: choose another name")
     there = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     if there:
-        more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
         raise UsageError(
-            f"{folder} is not empty: it contains {', '.join(there[:NAMED])}{more}; choose a folder that is empty or "
+            f"{folder} is not empty: it contains {listing(there, NAMED)}; choose a folder that is empty or "
             "does not exist yet. Nothing was written. In a project that exists, `tidewheel new NAME` adds a pipeline"
         )

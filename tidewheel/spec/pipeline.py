@@ -29,13 +29,14 @@ from tidewheel.spec.spark import Spark
 from tidewheel.spec.training import Training
 from tidewheel.spec.triggers import Triggers
 
-__all__ = ["LONGEST", "LOWER_IS_BETTER", "METRICS", "Pipeline"]
+__all__ = ["LOWER_IS_BETTER", "METRICS", "Pipeline"]
 
 Task = Literal["classification", "multiclass", "regression"]
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "expected_cost", "rmse", "mae", "mape"})
-LONGEST = 4
-"""A holdout that cannot decide is made longer the next time, up to so many times `training.holdout_days`."""
-
+LONGEST_HOLDOUT = 4
+"""A holdout that cannot decide is twice as long the next time, up to this many times `training.holdout_days`."""
+MOST_DOUBLINGS = 4
+"""A holdout of an alarm, which may be shorter than `training.holdout_days`, is doubled this often at most."""
 
 LONGEST_DELAY = 14
 """Days until labels are known, beyond which a version would serve unjudged for too long."""
@@ -94,7 +95,8 @@ class Pipeline(Section):
         held = self.training.holdout_days
         if alarmed:
             held = min(held, max(self.training.alarm_holdout_days, self.gate.minimum_days))
-        return min(held << min(undecided, LONGEST), self.training.holdout_days * LONGEST)
+        doubled = held * 2 ** min(undecided, MOST_DOUBLINGS)
+        return int(min(doubled, self.training.holdout_days * LONGEST_HOLDOUT))
 
     def resources_of(self, job: str) -> Resources | None:
         """What a job's pod gets; None where the job works on this machine only.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from jobs.evaluation.comparison import loss_difference
+from jobs.evaluation.comparison import PairedRows, loss_difference
 from jobs.models.metrics import measure
 from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
 from tidewheel.policies.verdict import Outcome
@@ -26,7 +26,7 @@ def rows(seed: int, days: int = 7, each: int = 60) -> tuple[np.ndarray, np.ndarr
 
 
 def compare(metric: str, truth: np.ndarray, new: np.ndarray, old: np.ndarray, days: pd.Series) -> tuple[float, float]:
-    return loss_difference(metric, truth, new, old, days, confidence=0.95, seed=0)
+    return loss_difference(PairedRows(metric, truth, new, old, days), confidence=0.95, seed=0)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -82,7 +82,7 @@ def test_the_gate_passes_what_is_equally_good_and_hardly_ever_what_is_worse_by_t
         old = rng.exponential(size=(7, 300))
         new = old * (1 + worse + luck_of_days * rng.normal(size=(7, 1)))
         difference, bound = loss_difference(
-            "mae", np.zeros(2100), new.ravel(), old.ravel(), days, confidence=gate.confidence, seed=0
+            PairedRows("mae", np.zeros(2100), new.ravel(), old.ravel(), days), confidence=gate.confidence, seed=0
         )
         measured = GateMeasurement(
             "2", {"mae": new.mean()}, 2100, 7, Comparison("1", {"mae": old.mean()}, difference, bound)

@@ -9,19 +9,25 @@ import pandas as pd
 import pytest
 
 from jobs.data.training_data import PARTITION
+from jobs.evaluation.comparison import ScoredRows
 from jobs.evaluation.group_gaps import RATES, group_gap
 from tests.jobs.evaluation.test_slices import fortnight
 from tidewheel.policies.gate_measurement import GroupGap
 from tidewheel.spec.decision import Decision
+from tidewheel.spec.gate import FairnessLimit
 
 
 def gap(
     figure: str, rows: pd.DataFrame, truth: np.ndarray, said: np.ndarray, groups: str | list[str] = "carrier"
 ) -> GroupGap:
     return group_gap(
-        truth, said, rows,
-        groups=groups, figure=figure, minimum_rows=100, decision=Decision(threshold=0.6), confidence=0.95, seed=0,
-    )  # fmt: skip
+        ScoredRows(truth, said, rows[PARTITION]),
+        rows,
+        FairnessLimit.model_validate({"column": groups, "figure": figure, "maximum_gap": 1, "minimum_rows": 100}),
+        decision=Decision(threshold=0.6),
+        confidence=0.95,
+        seed=0,
+    )
 
 
 def test_the_gap_of_a_figure_is_measured_by_group_and_small_groups_are_left_out_by_name() -> None:

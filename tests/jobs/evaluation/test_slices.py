@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.data.training_data import PARTITION
+from jobs.evaluation.comparison import PairedRows
 from jobs.evaluation.slices import MISSING, compare_slices
 from tidewheel.policies.gate import SliceComparison, SlicePolicy
 from tidewheel.policies.verdict import Outcome
@@ -23,9 +24,12 @@ def fortnight(each: int = 400) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
 
 def compare(rows: pd.DataFrame, truth: np.ndarray, new: np.ndarray, old: np.ndarray) -> dict[str, SliceComparison]:
     found = compare_slices(
-        "log_loss", truth, new, old, rows,
-        task="classification", columns=["carrier"], margin=0.05, confidence=0.95, minimum_rows=100, seed=0,
-    )  # fmt: skip
+        PairedRows("log_loss", truth, new, old, rows[PARTITION]),
+        rows[["carrier"]],
+        SlicePolicy(margin=0.05, confidence=0.95, minimum_rows=100),
+        task="classification",
+        seed=0,
+    )
     return {part.name: part for part in found}
 
 

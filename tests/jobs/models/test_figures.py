@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from jobs.evaluation.comparison import day_weights, figure_interval
+from jobs.evaluation.comparison import ScoredRows, day_weights, figure_interval
 from jobs.evaluation.drawn_figures import drawn_figure
 from jobs.models.figures import further_figures
 from tidewheel.spec.decision import Costs, Decision
@@ -91,7 +91,7 @@ def test_a_draw_of_each_day_once_gives_the_figure_itself_and_the_interval_holds_
     figures = further_figures(truth, said, task, DECISION) | {"r2": metrics.r2_score(truth, said)}  # type: ignore[arg-type]
     assert drawn[0] == pytest.approx(figures[name], abs=1e-3 if name == "pr_auc" else 1e-9)
     days = pd.Series(codes.astype(str))
-    low, high = figure_interval(name, truth, said, days, confidence=0.9, seed=0, decision=DECISION)
+    low, high = figure_interval(name, ScoredRows(truth, said, days), confidence=0.9, seed=0, decision=DECISION)
     assert low < figures[name] < high
 
 

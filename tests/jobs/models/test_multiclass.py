@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from bentos.outputs import Outputs, aligned
 from jobs.data.label_numbers import label_numbers
-from jobs.evaluation.comparison import day_weights, figure_interval, loss_difference, losses
+from jobs.evaluation.comparison import PairedRows, ScoredRows, day_weights, figure_interval, loss_difference, losses
 from jobs.evaluation.drawn_figures import drawn_figure
 from jobs.models.calibration import expected_log_losses
 from jobs.models.figures import all_figures
@@ -86,7 +86,7 @@ def test_under_the_draw_that_takes_each_day_once_a_figure_is_what_it_is(pipeline
         else drawn_figure(name, truth, predicted, codes, weights, Decision())
     )
     assert drawn_values[0] == pytest.approx(all_figures(truth, predicted, pipeline)[name])
-    low, high = figure_interval(name, truth, predicted, days, confidence=0.9, seed=0)
+    low, high = figure_interval(name, ScoredRows(truth, predicted, days), confidence=0.9, seed=0)
     assert low < drawn_values[0] < high
 
 
@@ -94,7 +94,7 @@ def test_a_worse_model_is_seen_to_be_worse_day_by_day() -> None:
     truth, predicted = drawn(800)
     days = pd.Series(np.repeat([f"2024-01-0{n}" for n in range(1, 9)], 100))
     worse = (predicted + 1 / 3) / 2
-    difference, bound = loss_difference("log_loss", truth, worse, predicted, days, confidence=0.975, seed=0)
+    difference, bound = loss_difference(PairedRows("log_loss", truth, worse, predicted, days), confidence=0.975, seed=0)
     assert difference == pytest.approx(log_losses(truth, worse).mean() - log_losses(truth, predicted).mean())
     assert 0 < difference < bound
     assert row_losses("brier", truth, predicted).mean() == pytest.approx(

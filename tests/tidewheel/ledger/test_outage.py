@@ -35,7 +35,10 @@ def ledger(restarted_postgres: PostgresServer) -> Iterator[Ledger]:
 @pytest.mark.parametrize(
     ("do", "done"),
     [
-        (lambda ledger, name: ledger.record(name, "v1", "r", GOOD, NOW), lambda ledger, name: ledger.count(name) == 1),
+        (
+            lambda ledger, name: ledger.record(name, "v1", "r", GOOD, NOW),
+            lambda ledger, name: len(ledger.verdicts(name, limit=None)) == 1,
+        ),
         (
             lambda ledger, name: ledger.put_figures(name, "2026-11-21", {"rows": 1.0}, NOW),
             lambda ledger, name: len(ledger.figures(name, "rows")) == 1,
@@ -67,7 +70,7 @@ def test_what_is_written_while_the_ledger_is_away_is_there_once_afterwards(
 ) -> None:
     name = f"p{uuid4().hex[:8]}"
     if away == "connected":
-        ledger.count(name)  # the pool holds a connection that the restart ends
+        ledger.verdicts(name)  # the pool holds a connection that the restart ends
     restarted_postgres.stop()
     with ThreadPoolExecutor(1) as thread:
         writing = thread.submit(do, ledger, name)
@@ -90,7 +93,7 @@ def test_a_connection_that_ends_in_the_middle_is_asked_again(ledger: Ledger) -> 
     event.listen(ledger.engine, "before_cursor_execute", ending)
     ledger.record(name, "v1", "r", GOOD, NOW)
     assert ended
-    assert ledger.count(name) == 1
+    assert len(ledger.verdicts(name, limit=None)) == 1
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,6 @@ def test_what_no_waiting_mends_is_said_at_once(ledger: Ledger, url: str, said: s
     place, user = f"{real.host}:{real.port}", f"{real.username}:{real.password}"
     began = time.monotonic()
     with pytest.raises(LedgerError, match=said) as wrong:
-        Ledger(url.format(place=place, user=user), patience_seconds=60).count("shop")
+        Ledger(url.format(place=place, user=user), patience_seconds=60).verdicts("shop")
     assert not isinstance(wrong.value, LedgerAway)
     assert time.monotonic() - began < 30
