@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 O = TypeVar("O", bound=Options)  # noqa: E741  one set of options
-KINDS = {bool: "yes or no", int: "a whole number", float: "a number"}
+KINDS = {bool: "yes or no", int: "a whole number", float: "a number", str: "text"}
 BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
 
 
@@ -59,8 +59,6 @@ def expected(option: Declared) -> str:
         return words[0]
     if issubclass(option.kind, Enum):
         return f"one of {', '.join(_choices(option))}"
-    if option.kind is str:
-        return f"text: {option.option.help}"
     return f"{KINDS[option.kind]} {' and '.join(_bounds(option))}".strip()
 
 
@@ -78,7 +76,8 @@ def _sentence(declared: Mapping[str, Declared], error: ErrorDetails, spelled: Ca
     if option is None:
         return f"there is no option {name!r}{did_you_mean(name, declared)}; expected {', '.join(declared) or 'none'}"
     if error["type"] == "missing":
-        return f"{spelled(option)} is missing; expected {expected(option)}"
+        words = expected(option)
+        return f"{spelled(option)} is missing; expected {option.option.help if words == KINDS[str] else words}"
     if option.kind is PartitionRange and "ctx" in error:
         return f"{spelled(option)}: {error['ctx']['error']}"
     found = error["input"]
