@@ -138,7 +138,7 @@ class RunOptions(Options):
 
     pipeline: Annotated[str, Option("name of the pipeline, as in dags/<name>.yaml")]
     partition: Annotated[Partition, Option("a day YYYY-MM-DD, or a range FIRST..LAST")]
-    run_id: Annotated[str, Option("names the run; the record goes to runs/<run-id>/ in the lake")]
+    run_id: Annotated[str, Option("name of the run; its record goes to runs/<run-id>/ in the lake")]
     actor: Annotated[str | None, Option("who has started it", if_empty="the user of this process, at this machine")] = (
         None
     )
