@@ -49,23 +49,22 @@ def _parameter(option: Declared) -> inspect.Parameter:
     settings: dict[str, Any] = {"help": option.option.line, "metavar": option.option.metavar or None}
     if option.option.if_empty:
         settings["show_default"] = False  # its help says it
-    kind: Any = option.kind
+    kind: Any = list[str] if option.is_list else option.kind
     if kind in (int, float):
         settings["parser"] = _unread
-    if option.is_list:
-        kind = list[kind]
-    if not option.required and option.kind is not bool:
+    default = None if option.is_list else option.default
+    if kind is float and default is not None:
+        default = f"{default:g}"
+    if not option.required and kind is not bool:
         kind = kind | None
-    default = inspect.Parameter.empty if option.required else option.default
-    if option.is_list and not option.required:
-        default = list(option.default) or None
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=default,
+        default=inspect.Parameter.empty if option.required else default,
         annotation=Annotated[kind, typer.Option(option.flag, **settings)],
     )
 
 
 def _unread(text: Any) -> Any:
+    """In the place of Typer's own reading of numbers."""
     return text

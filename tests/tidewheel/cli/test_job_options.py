@@ -109,7 +109,7 @@ def test_a_bad_value_is_refused_before_the_job_is_started(
 def test_help_says_what_is_counted_and_what_holds_without_an_option() -> None:
     said = " ".join(tidewheel("load", "--help").output.replace("│", " ").split())
 
-    assert "rate, in requests a second [default: 30.0]" in said
+    assert "rate, in requests a second [default: 30]" in said
     assert "without /predict; default: this installation's" in said
 
 
