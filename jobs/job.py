@@ -43,11 +43,12 @@ from tidewheel.tracing import process_span
 
 log = logging.getLogger("tidewheel.job")
 TERMINATED = 128 + signal.SIGTERM
-OptionsT = TypeVar("OptionsT", bound=JobOptions, default=JobOptions, covariant=True)
+OptionsT = TypeVar("OptionsT", bound=JobOptions)
+OptionsT_co = TypeVar("OptionsT_co", bound=JobOptions, default=JobOptions, covariant=True)
 
 
 @dataclass(frozen=True)
-class Job(Generic[OptionsT]):
+class Job(Generic[OptionsT_co]):
     """One call of a job: what it was asked for, by whom, and where its inputs and outputs lie.
 
     `Job[ReleaseOptions]` is a job with those options. A plain `Job` is any job, whose own options are not known.
@@ -59,7 +60,7 @@ class Job(Generic[OptionsT]):
     run_id: str
     settings: Settings
     lake: Lake
-    options: OptionsT
+    options: OptionsT_co
     code_version: str
     actor: str = ""
     has_named_actor: bool = False
