@@ -53,7 +53,9 @@ def given(dag: DAG, task: str) -> dict[str, str]:
 
 def command(dag: DAG, task: str, **known: Any) -> list[str]:
     """The options of a task's job on its command line, filled in over what a run knows."""
-    dag_run = SimpleNamespace(run_type="manual", triggering_user_name="anna")
+    dag_run = SimpleNamespace(
+        run_type="manual", triggering_user_name="anna", run_after=datetime(2026, 1, 5, 9, tzinfo=UTC)
+    )
     form = {name: dag.params[name] for name in dag.params}
     known = {"partition": lambda dag_run, params: "2026-01-05", "run_id": "r", "dag_run": dag_run} | known
     filled = {
@@ -185,7 +187,7 @@ def test_the_form_of_a_release_is_what_the_job_takes_and_empty_fields_are_left_o
     form = {name: dag.params.get_param(name) for name in dag.params}
     assert list(form) == ["version", "rollback", "reason"]
     assert [field.schema["title"] for field in form.values()] == ["Version", "Roll back", "Override reason"]
-    assert form["version"].schema["description"] == "Registered model version to release. Empty: the champion."
+    assert form["version"].description == "Registered model version to release. Empty: the champion."
     assert (form["version"].schema["type"], form["rollback"].schema["type"]) == (["null", "string"], "boolean")
     with pytest.raises(ParamValidationError):
         form["version"].resolve("0x")
