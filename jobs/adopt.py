@@ -6,7 +6,6 @@ Its files are taken as MLflow has them now: nobody can say any more whether they
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import logging
 import tempfile
@@ -26,12 +25,13 @@ from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.ledger.trainings import Trainings
 from tidewheel.mlflow_api import ask
+from tidewheel.options import AdoptOptions
 from tidewheel.runs import read_record
 
 log = logging.getLogger("tidewheel.adopt")
 
 
-def work(job: Job) -> Result:
+def work(job: Job[AdoptOptions]) -> Result:
     """Adopt the versions that this installation has trained and judged, and that the ledger does not know yet."""
     ledger = Ledger.open(job.settings)
     models, name = Models(ledger), job.pipeline.name
@@ -143,10 +143,5 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument("--version", help="one version; default: all that the gate has judged")
-
-
 if __name__ == "__main__":
-    run("adopt", work, add_options)
+    run(work, AdoptOptions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from jobs.training.no_challenger import refusal_is_a_verdict
 from jobs.training.nothing_new import fingerprint, repeated
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.trainings import Trainings, Window
+from tidewheel.options import AssembleOptions
 from tidewheel.policies.change import changed_since
 from tidewheel.policies.trigger_facts import undecided
 from tidewheel.policies.trigger_restraints import Role
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 ALARMS = (Role.ALARM, Role.FALL)
 
 
-def work(job: Job) -> Result:
+def work(job: Job[AssembleOptions]) -> Result:
     """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
     with refusal_is_a_verdict(job):
         chosen = _chosen(job)
-    if sentence := repeated(job, chosen):
+    if sentence := repeated(job, chosen, forced=job.options.force):
         _answer_the_wish(job, str(chosen.as_of), sentence)
         return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
     path = keep_training_data(job.lake, job.run_id, chosen)
@@ -105,10 +105,5 @@ def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:
     ledger.close_request(job.pipeline.name, job.run_id, now)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options that only this job has."""
-    parser.add_argument("--force", nargs="?", const="yes", help="train even where nothing is new")
-
-
 if __name__ == "__main__":
-    run("assemble", work, add_options)
+    run(work, AssembleOptions)

@@ -6,7 +6,6 @@ runs longer than that is for another call.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from tidewheel.lake.successors import Batch, held_by, renew_inputs
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.audit import Act, note
 from tidewheel.ledger.chain import Entry
+from tidewheel.options import EraseOptions
 from tidewheel.quantities import listing, quantity
 
 ROUNDS = 3
@@ -79,7 +79,7 @@ class Account:
         return bool(found.batches or found.files)
 
 
-def work(job: Job) -> Result:
+def work(job: Job[EraseOptions]) -> Result:
     """Erase the rows, or only look for them."""
     rows, dry_run, account = KeyRows.parse(job.pipeline, job.options.key), job.options.dry_run, Account()
     ledger = Ledger.open(job.settings)
@@ -110,7 +110,7 @@ def work(job: Job) -> Result:
     return Result(figures=figures, sentence=sentence)
 
 
-def _erase_batches(job: Job, rows: KeyRows, account: Account) -> set[Batch]:
+def _erase_batches(job: Job[EraseOptions], rows: KeyRows, account: Account) -> set[Batch]:
     """Erase the rows from all datasets, and look again; returns the batches that held them."""
     touched: set[Batch] = set()
     for _ in range(ROUNDS):
@@ -181,11 +181,5 @@ def _named(title: str, paths: list[str]) -> Iterator[str]:
     yield f"  {title} ({len(paths):,}): {listing(paths, NAMED)}"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument("--key", action="append", required=True, help="VALUE or COLUMN=VALUE")
-    parser.add_argument("--dry-run", action="store_true", help="look for the rows and change nothing")
-
-
 if __name__ == "__main__":
-    run("erase", work, add_options)
+    run(work, EraseOptions)

@@ -30,6 +30,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.trainings import Trainings
+from tidewheel.options import EvaluateOptions
 from tidewheel.runs import read_record
 from tidewheel.tracing import step
 
@@ -301,4 +302,4 @@ def _figures(pipeline: Pipeline, measured: GateMeasurement, verdict: Verdict) ->
 
 
 if __name__ == "__main__":
-    run("evaluate", work)
+    run(work, EvaluateOptions)

@@ -26,6 +26,7 @@ from jobs.data.staleness import changed_batches, gaps, gaps_sentence, inputs_of,
 from jobs.job import Job, Result, run
 from tidewheel.errors import DataRefused, SpecError
 from tidewheel.lake import Lake, Manifest
+from tidewheel.options import FeaturesOptions
 from tidewheel.partitions import PartitionRange, day_ranges
 from tidewheel.quantities import quantity
 from tidewheel.runs import read_record
@@ -228,4 +229,4 @@ def _same_rows(one: pa.Table, other: pa.Table, key: Sequence[str]) -> bool:
 
 
 if __name__ == "__main__":
-    run("features", work)
+    run(work, FeaturesOptions)

@@ -1,6 +1,7 @@
 """What every job has in common: its command line, its record, its exit code.
 
-A job is a module with `def work(job: Job) -> Result` and, at its end, `if __name__ == "__main__": run("land", work)`.
+A job is a module with `def work(job: Job[LandOptions]) -> Result` and, at its end,
+`if __name__ == "__main__": run(work, LandOptions)`. Its options are declared in `tidewheel.options.jobs`.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic
 
 import psutil
+from typing_extensions import TypeVar
 
 import tidewheel
 from jobs.logs import set_up_logging
 from jobs.partial_failures import failures_in_words
 from tidewheel.actor import LENGTH, operating_system_user
 from tidewheel.disk import disk_sentence
-from tidewheel.errors import DataRefused, ExitCode, TidewheelError
+from tidewheel.errors import DataRefused, ExitCode, TidewheelError, UsageError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.outage import outage_sentence
 from tidewheel.logs import describe, hide
+from tidewheel.options import JobOptions, RunOptions, parse_options
+from tidewheel.options.command_line import add_arguments
+from tidewheel.options.option import Options
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import BatchReference, Figure, JobRecord, run_folder, write_record
 from tidewheel.settings import Settings, load_settings
@@ -37,11 +43,16 @@ from tidewheel.tracing import process_span
 
 log = logging.getLogger("tidewheel.job")
 TERMINATED = 128 + signal.SIGTERM
+OptionsT = TypeVar("OptionsT", bound=JobOptions)
+OptionsT_co = TypeVar("OptionsT_co", bound=JobOptions, default=JobOptions, covariant=True)
 
 
 @dataclass(frozen=True)
-class Job:
-    """One call of a job: what it was asked for, by whom, and where its inputs and outputs lie."""
+class Job(Generic[OptionsT_co]):
+    """One call of a job: what it was asked for, by whom, and where its inputs and outputs lie.
+
+    `Job[ReleaseOptions]` is a job with those options. A plain `Job` is any job, whose own options are not known.
+    """
 
     name: str
     pipeline: Pipeline
@@ -49,9 +60,11 @@ class Job:
     run_id: str
     settings: Settings
     lake: Lake
-    options: argparse.Namespace
+    options: OptionsT_co
     code_version: str
     actor: str = ""
+    has_named_actor: bool = False
+    """Whether whoever started the job has said who that is, as Airflow does; else the actor is this process's user."""
 
 
 @dataclass(frozen=True)
@@ -68,37 +81,36 @@ class Result:
     """What failed without ending the job, see `jobs.partial_failures`."""
 
 
-def run(
-    name: str,
-    work: Callable[[Job], Result],
-    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
-    record_name: Callable[[argparse.Namespace], str] | None = None,
-) -> None:
+def run(work: Callable[[Job[OptionsT]], Result], model: type[OptionsT]) -> None:
     """Run `work` for this process's command line, leave its record, and end the process with the job's exit code.
 
     Args:
-        name: name of the job, as in `python -m jobs.<name>`.
         work: does the job; a `Result` with `refused` set is recorded and ends with exit code 3.
-        add_options: adds the job's own options to the command line.
-        record_name: name of the record, where one job leaves several in a run; default: the job's name.
+        model: of the job's options, which also names the job.
     """
     if os.getpid() == 1:  # in a container; Linux ends no first process by a signal that it has no handler for
         signal.signal(signal.SIGTERM, lambda *_: os._exit(TERMINATED))
     imported = max(0.0, time.time() - psutil.Process().create_time())
     set_up_logging()
-    parser = argparse.ArgumentParser(prog=f"python -m jobs.{name}", description=(work.__doc__ or "").strip())
-    parser.add_argument("--pipeline", required=True, help="name of the pipeline, as in dags/<name>.yaml")
-    parser.add_argument("--partition", required=True, help="a day YYYY-MM-DD, or a range FIRST..LAST")
-    parser.add_argument("--run-id", required=True, help="names the run; the record goes to runs/<run-id>/ in the lake")
-    parser.add_argument("--actor", help="who has started it; default: the user of this process, at this machine")
-    add_options(parser)
-    options = parser.parse_args()
-    called = record_name(options) if record_name else name
-    fields = {"pipeline": options.pipeline, "job": called, "partition": options.partition, "run_id": options.run_id}
+    parser = argparse.ArgumentParser(prog=f"python -m jobs.{model.job}", description=(work.__doc__ or "").strip())
+    add_arguments(parser, RunOptions, model)
+    given = vars(parser.parse_args())
+    try:
+        asked = parse_options(RunOptions, _only(RunOptions, given))
+        options = parse_options(model, _only(model, given))
+    except UsageError as error:
+        log.error("%s", error)  # noqa: TRY400
+        sys.exit(error.exit_code)
+    name = options.record
+    fields = {"pipeline": asked.pipeline, "job": name, "partition": str(asked.partition), "run_id": asked.run_id}
     describe(**fields)
     attributes = {f"tidewheel.{key}": value for key, value in fields.items()}
-    with process_span(f"job {called}", "tidewheel-jobs", attributes):
-        sys.exit(_exit_code(lambda: _run(called, work, options, imported)))
+    with process_span(f"job {name}", "tidewheel-jobs", attributes):
+        sys.exit(_exit_code(lambda: _run(name, work, asked, options, imported)))
+
+
+def _only(model: type[Options], given: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in given.items() if name in model.model_fields}
 
 
 def _exit_code(run_: Callable[[], int]) -> int:
@@ -119,21 +131,24 @@ def _exit_code(run_: Callable[[], int]) -> int:
     return ExitCode.FAILED
 
 
-def _run(name: str, work: Callable[[Job], Result], options: argparse.Namespace, imported: float) -> int:
-    run_folder(options.run_id)  # the record could not be kept: refused before any work is done
+def _run(
+    name: str, work: Callable[[Job[OptionsT]], Result], asked: RunOptions, options: OptionsT, imported: float
+) -> int:
+    run_folder(asked.run_id)  # the record could not be kept: refused before any work is done
     settings = load_settings()
     hide(settings.secrets)
-    pipeline = find_pipeline(settings.pipelines_folder, options.pipeline)
+    pipeline = find_pipeline(settings.pipelines_folder, asked.pipeline)
     job = Job(
         name=name,
         pipeline=pipeline,
-        partitions=PartitionRange.parse(options.partition),
-        run_id=options.run_id,
+        partitions=asked.partition,
+        run_id=asked.run_id,
         settings=settings,
         lake=Lake.open(pipeline.name, settings),
         options=options,
         code_version=code_version(settings.project),
-        actor=(options.actor or operating_system_user())[:LENGTH],
+        actor=(asked.actor or operating_system_user())[:LENGTH],
+        has_named_actor=asked.actor is not None,
     )
     started = time.monotonic()
     try:

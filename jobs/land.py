@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from jobs.job import Job, Result, run
 from jobs.progress import each
 from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, did_you_mean
 from tidewheel.lake import Manifest
+from tidewheel.options import LandOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.quantities import quantity
 from tidewheel.spec.sections import Reader
@@ -52,7 +52,7 @@ class _Landing:
         return failure_sentences(self.absent, self.days)
 
 
-def work(job: Job) -> Result:
+def work(job: Job[LandOptions]) -> Result:
     """Stage the rows of the asked days and the labels known by then; what cannot be read goes to quarantine."""
     source, labels = job.pipeline.source, job.pipeline.labels
     may_be_empty = source.empty_days == "skip"
@@ -249,10 +249,5 @@ def _inputs(staged: list[Manifest]) -> Mapping[str, str]:
     return {name: content for manifest in staged for name, content in manifest.inputs.items()}
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    told = "land what the source has by now of a day that is not over"
-    parser.add_argument("--unfinished", nargs="?", const="yes", choices=["yes"], help=told)
-
-
 if __name__ == "__main__":
-    run("land", work, _add_options)
+    run(work, LandOptions)

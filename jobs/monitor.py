@@ -22,6 +22,7 @@ from jobs.monitoring.streams import stream_alarms
 from jobs.monitoring.trigger_measurement import day_qualities, pooled_days, trigger_measurement
 from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
+from tidewheel.options import MonitorOptions
 from tidewheel.policies.trigger import trigger_policy
 from tidewheel.policies.trigger_facts import excess_loss
 from tidewheel.policies.trigger_restraints import Role
@@ -173,4 +174,4 @@ def _performance_words(job: Job, performance: DayPerformance) -> str:
 
 
 if __name__ == "__main__":
-    run("monitor", work)
+    run(work, MonitorOptions)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-
 from jobs.job import Job, Result, run
 from jobs.models.standing import standing
 from jobs.packaging.bento import bento_of
 from tidewheel.errors import UsageError
+from tidewheel.options import PackageOptions
 from tidewheel.tracing import step
 
 
-def work(job: Job) -> Result:
+def work(job: Job[PackageOptions]) -> Result:
     """Package a version, by default the champion."""
     version = job.options.version
     if not version:
@@ -46,10 +45,5 @@ def work(job: Job) -> Result:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument("--version", help="registered model version; default: the champion")
-
-
 if __name__ == "__main__":
-    run("package", work, add_options)
+    run(work, PackageOptions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,26 +14,25 @@ from jobs.models.wanted_version import needs_approval, overrule
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
+from tidewheel.options import PromoteOptions, Review, TrainOptions
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import Figure, read_record
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ModelVersionRow
 
-APPROVE, REJECT = "approve", "reject"
 
-
-def work(job: Job) -> Result:
+def work(job: Job[PromoteOptions]) -> Result:
     """Point the champion alias at a version that passed, and that the reviewer approved where one was asked.
 
     Doing it again changes nothing.
     """
     name, settings = job.pipeline.name, job.settings
-    number = job.options.version or str(read_record(job.lake, job.run_id, "train").figures["version"])
+    number = job.options.version or str(read_record(job.lake, job.run_id, TrainOptions.job).figures["version"])
     version = registry.trained_version(settings, name, number)
     if job.options.review:
         said = _keep_review(job, version)
-        if job.options.review == REJECT:
+        if job.options.review is Review.REJECT:
             return _result(job, version, promoted=False, sentence=f"version {number} is {said}", skipped=True)
     champion = registry.champion(settings, name)
     if champion is not None and champion.version == number and not _against(job, number):
@@ -57,12 +55,12 @@ def work(job: Job) -> Result:
     return _result(job, version, promoted=True, sentence=f"version {number} is the champion now{instead}{why}{judged}")
 
 
-def _keep_review(job: Job, version: ModelVersionRow) -> str:
+def _keep_review(job: Job[PromoteOptions], version: ModelVersionRow) -> str:
     """Write down what the reviewer said, in the ledger and on the version; returns it in words."""
     reviewer, reason = job.options.reviewer or "", job.options.review_reason or ""
-    approved = job.options.review == APPROVE
+    approved = job.options.review is Review.APPROVE
     said = registry.APPROVED if approved else registry.REJECTED
-    actor = f"{reviewer} (Airflow)" if job.options.actor and reviewer else job.actor
+    actor = f"{reviewer} (Airflow)" if job.has_named_actor and reviewer else job.actor
     return keep_review(job.settings, version, said, reviewer, reason, job.run_id, actor)
 
 
@@ -70,7 +68,7 @@ def _against(job: Job, number: str) -> str:
     return objection_to(Ledger.open(job.settings), job.pipeline, number)
 
 
-def _check(job: Job, number: str) -> bool:
+def _check(job: Job[PromoteOptions], number: str) -> bool:
     """Whether the promotion is against the verdict, and allowed because somebody gave a reason.
 
     Raises:
@@ -108,7 +106,7 @@ def _check_comparison(job: Job, version: ModelVersionRow, champion: str) -> None
         )
 
 
-def _note(job: Job, number: str) -> None:
+def _note(job: Job[PromoteOptions], number: str) -> None:
     reason, models = job.options.override_reason or "", Models(Ledger.open(job.settings))
     models.promote(job.pipeline.name, number, reason, job.actor, job.run_id, datetime.now(UTC))
 
@@ -122,14 +120,5 @@ def _result(job: Job, version: ModelVersionRow, *, promoted: bool, sentence: str
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument("--version", help="the version to promote; default: the one this run has trained")
-    parser.add_argument("--review", choices=[APPROVE, REJECT], help="what the reviewer said, where one was asked")
-    parser.add_argument("--reviewer", help="who said it; left out where nobody answered in time")
-    parser.add_argument("--review-reason", help="why; goes to the ledger and to MLflow")
-    parser.add_argument("--override-reason", help="promote without a passed verdict; the reason goes to the ledger")
-
-
 if __name__ == "__main__":
-    run("promote", work, add_options)
+    run(work, PromoteOptions)

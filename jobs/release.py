@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from datetime import UTC, datetime
@@ -12,6 +11,8 @@ from jobs.job import Job, Result, run
 from tidewheel.errors import LakeError, ReleaseError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
+from tidewheel.options import ReleaseOptions
+from tidewheel.options.jobs import ALL_STAGES
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release.backend import open_backend
 from tidewheel.release.executor import Executor
@@ -28,18 +29,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidewheel.release")
 
-ALL = "all"
 NEWEST_SCORES = 5_000
 """As many of a version's predictions tell where its scores lie."""
 
 
-def work(job: Job) -> Result:
+def work(job: Job[ReleaseOptions]) -> Result:
     """Plan a release, run one stage of it, or run it from begin to end."""
     executor = executor_of(job)
     links = {"Endpoint": f"{job.settings.require('endpoint_url').rstrip('/')}/{job.pipeline.name}/"}
     stage = job.options.stage
-    if stage not in (PLAN, ALL):
-        number = read_record(job.lake, job.run_id, f"release-{PLAN}").figures["release"]
+    if stage not in (PLAN, ALL_STAGES):
+        number = read_record(job.lake, job.run_id, ReleaseOptions(stage=PLAN).record).figures["release"]
         assert isinstance(number, int)
         return _attempt(job, number, links, lambda: _stage_result(executor.run_stage(number, stage), number, links))
     from jobs.models.wanted_version import champion_again, wanted_version  # and with it pandas, for one step of ten
@@ -77,7 +77,7 @@ def work(job: Job) -> Result:
     return _attempt(job, release.number, links, run_all)
 
 
-def _reconcile(job: Job, executor: Executor) -> str | None:
+def _reconcile(job: Job[ReleaseOptions], executor: Executor) -> str | None:
     """Bring registry, ledger and router into agreement; None where that takes a release of the champion."""
     from jobs.models import registry
     from jobs.models.wanted_version import champion_again
@@ -119,7 +119,7 @@ def _stage_result(found: Found, number: int, links: Mapping[str, str]) -> Result
     return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
 
 
-def _note_rollback(job: Job, version: str, replaced: str, number: int) -> None:
+def _note_rollback(job: Job[ReleaseOptions], version: str, replaced: str, number: int) -> None:
     """Write down that an older version takes over from a newer one."""
     asked = "by hand" if job.options.rollback or job.options.version else "the champion alias was moved back to it"
     sentence = f"version {version} takes over again from version {replaced}: {asked}"
@@ -172,19 +172,5 @@ def _figures(release: Release, rolled_back_from: str | None) -> dict[str, int | 
     }
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument("--stage", default=ALL, help="one stage by its name, `plan`, or `all` (the default)")
-    parser.add_argument("--version", help="registered model version; default: the champion")
-    parser.add_argument(
-        "--rollback", nargs="?", const="yes", choices=["yes"], help="release the version that answered before"
-    )
-    parser.add_argument("--reason", help="release a version that the gate or a reviewer refused; goes to the ledger")
-    parser.add_argument(
-        "--reconcile", action="store_true", help="repair what registry, ledger and router disagree about"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and do nothing")
-
-
 if __name__ == "__main__":
-    run("release", work, add_options, record_name=lambda options: f"release-{options.stage}")
+    run(work, ReleaseOptions)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from jobs.data.request_log import ANSWERS, COUNTS, RequestLog
 from jobs.job import Job, Result, run
+from tidewheel.options import RequestsOptions
 
 if TYPE_CHECKING:
     from jobs.data.log_files import LogFile
@@ -88,4 +89,4 @@ def _drop(segments: Iterable[LogFile], now: datetime) -> None:
 
 
 if __name__ == "__main__":
-    run("requests", work)
+    run(work, RequestsOptions)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from jobs.job import Job, Result, run
 from jobs.models import registry
 from jobs.models.reviews import keep_review
+from tidewheel.options import ReviewOptions
 
 
-def work(job: Job) -> Result:
+def work(job: Job[ReviewOptions]) -> Result:
     """Keep a review in the ledger, with the name of the user who gives it; nothing is promoted by it."""
     version = registry.trained_version(job.settings, job.pipeline.name, job.options.version)
     said = keep_review(
@@ -22,12 +21,5 @@ def work(job: Job) -> Result:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument("--version", required=True, help="the version that was reviewed")
-    parser.add_argument("--say", required=True, choices=[registry.APPROVED, registry.REJECTED])
-    parser.add_argument("--reason", required=True, help="why; goes to the ledger and to MLflow")
-
-
 if __name__ == "__main__":
-    run("review", work, add_options)
+    run(work, ReviewOptions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from jobs.models.scorer import Scorer, packed, score_files
 from jobs.models.standing import standing
 from tidewheel.errors import LakeError
 from tidewheel.mlflow_api import NotInRegistry
+from tidewheel.options import ScoreOptions
 from tidewheel.quantities import quantity
 from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
@@ -30,7 +30,7 @@ VERSION = "version "
 """Before a version's number, among the inputs of predictions."""
 
 
-def work(job: Job) -> Result:
+def work(job: Job[ScoreOptions]) -> Result:
     """Score each day of the partition; `validate --stage predictions` publishes what keeps its rules."""
     days = _days(job)
     scoring, astray = _version(job, days)
@@ -102,7 +102,7 @@ def _explain(job: Job, model: Model, contract: Contract) -> TopContributions | N
     return TopContributions(explanation, contract, job.pipeline.scoring.explain)
 
 
-def _version(job: Job, days: list[str]) -> tuple[ModelVersionRow | None, str]:
+def _version(job: Job[ScoreOptions], days: list[str]) -> tuple[ModelVersionRow | None, str]:
     """The champion, and why it is not the alias's where it is not.
 
     A single day that has been scored before keeps its version, unless somebody asks otherwise.
@@ -162,10 +162,5 @@ def _features(job: Job, day: str, contract: Contract, version: str) -> Manifest:
     return manifest
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    told = "score with the champion, whoever has scored the day before"
-    parser.add_argument("--champion", nargs="?", const="yes", choices=["yes"], help=told)
-
-
 if __name__ == "__main__":
-    run("score", work, _add_options)
+    run(work, ScoreOptions)

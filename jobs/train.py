@@ -37,6 +37,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.ledger.trainings import Trainings, Window
+from tidewheel.options import TrainOptions
 from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
@@ -255,4 +256,4 @@ def _dataset(job: Job, chosen: TrainingData) -> DatasetInput:
 
 
 if __name__ == "__main__":
-    run("train", work)
+    run(work, TrainOptions)

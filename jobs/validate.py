@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +16,17 @@ from jobs.data.validation_page import batch_page, overview_page
 from jobs.job import Job, Result, run
 from jobs.progress import each
 from tidewheel.lake import Manifest
+from tidewheel.options import FeaturesOptions, LandOptions, ScoreOptions, ValidateOptions, ValidationStage
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import listing
 from tidewheel.runs import JobRecord, read_record
 from tidewheel.tracing import step
 
-MADE_BY = {"raw": "land", "features": "features", "predictions": "score"}
+MADE_BY = {
+    ValidationStage.RAW: LandOptions.job,
+    ValidationStage.FEATURES: FeaturesOptions.job,
+    ValidationStage.PREDICTIONS: ScoreOptions.job,
+}
 SUITES = {"landing": "raw", "labels": "labels", "features": "features", "predictions": "predictions"}
 NAMED = 5  # reasons that a message names
 WRITERS = 8  # batches that are written at once: each file waits for the disk, and the disk takes many together
@@ -60,7 +64,7 @@ class JudgedBatch:
         return f"{self.manifest.pipeline}/reports/{self.manifest.partition}/validation-{self.manifest.dataset}.html"
 
 
-def work(job: Job) -> Result:
+def work(job: Job[ValidateOptions]) -> Result:
     """Hold the batches of a stage against the pipeline's expectations; publish those that keep them."""
     made = read_record(job.lake, job.run_id, MADE_BY[job.options.stage])
     if made.figures.get("skipped"):
@@ -97,7 +101,7 @@ def _reasons(refused: Sequence[JudgedBatch], judged: Sequence[JudgedBatch]) -> l
 
 
 @step("judge")
-def _judge(job: Job, made: JobRecord) -> list[JudgedBatch]:
+def _judge(job: Job[ValidateOptions], made: JobRecord) -> list[JudgedBatch]:
     judged = []
     judges: dict[str, TableJudge | None] = {}
     for output in each(made.outputs, f"{job.pipeline.name}: validating {job.options.stage}", "batches"):
@@ -135,7 +139,7 @@ def _keep(job: Job, batch: JudgedBatch) -> None:
     job.lake.store.replace(batch.page, page.encode())
 
 
-def _links(job: Job, judged: Sequence[JudgedBatch]) -> Mapping[str, str]:
+def _links(job: Job[ValidateOptions], judged: Sequence[JudgedBatch]) -> Mapping[str, str]:
     shown = judged if len(judged) <= LINKED else [batch for batch in judged if batch.broken][:LINKED]
     links = {f"Validation of {batch.manifest.key}": batch.page for batch in shown}
     if len(judged) > LINKED:
@@ -148,7 +152,7 @@ def _links(job: Job, judged: Sequence[JudgedBatch]) -> Mapping[str, str]:
     return links
 
 
-def _record_verdict(job: Job, judged: Sequence[JudgedBatch], sentence: str) -> None:
+def _record_verdict(job: Job[ValidateOptions], judged: Sequence[JudgedBatch], sentence: str) -> None:
     from tidewheel.ledger import Ledger
 
     verdict = Verdict(
@@ -162,9 +166,5 @@ def _record_verdict(job: Job, judged: Sequence[JudgedBatch], sentence: str) -> N
     Ledger.open(job.settings).record(job.pipeline.name, subject, job.run_id, verdict, datetime.now(UTC))
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stage", required=True, choices=list(MADE_BY), help="which batches of the run to judge")
-
-
 if __name__ == "__main__":
-    run("validate", work, _add_options, lambda options: f"validate-{options.stage}")
+    run(work, ValidateOptions)

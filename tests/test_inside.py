@@ -13,7 +13,9 @@ from typing import Any, get_args
 import pyarrow as pa
 import pytest
 
+from tidewheel import options
 from tidewheel.lake import Lake
+from tidewheel.options import jobs, parse_options
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.trigger_facts import TriggerMeasurement
 from tidewheel.policies.trigger_reasons import Seen
@@ -60,14 +62,17 @@ def test_the_backend_page_lists_every_method() -> None:
     assert listed == methods
 
 
-def test_the_job_of_the_page_runs(tmp_path: Path) -> None:
+def test_the_job_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = Lake.open("shop", Settings(home=tmp_path, project=tmp_path))
     manifest = lake.write_table("landing", "2026-11-26", pa.table({"carrier": ["UA", "AA", "UA"]}), {}, "test")
     lake.publish(manifest)
-    job = SimpleNamespace(lake=lake, partitions=PartitionRange.parse("2026-11-26"))
+    model = _shown("add-a-job.md", **vars(jobs))["SummarizeOptions"]
+    monkeypatch.setattr(options, "SummarizeOptions", model, raising=False)
+    asked = parse_options(model, {"least": "2"})
+    job = SimpleNamespace(lake=lake, partitions=PartitionRange.parse("2026-11-26"), options=asked)
 
-    result = _shown("add-a-job.md")["work"](job)
-    assert result.figures == {"rows_UA": 2, "rows_AA": 1}
+    result = _shown("add-a-job.md", number=1)["work"](job)
+    assert result.figures == {"rows_UA": 2}
     assert result.inputs == {manifest.key: manifest.content_hash}
     assert result.sentence == "3 rows of 2 carriers"
 
@@ -80,13 +85,12 @@ def test_the_trigger_of_the_page_decides() -> None:
     assert seen[0].words == "99 rows on 2026-11-26 (at least 100 expected)"
 
 
-def _shown(page: str, **known: Any) -> dict[str, Any]:
-    """The names that the first Python block of a page defines."""
+def _shown(page: str, number: int = 0, **known: Any) -> dict[str, Any]:
+    """The names that a Python block of a page defines, by default the first."""
     text = (ROOT / "docs/inside" / page).read_text(encoding="utf-8")
-    block = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert block is not None
-    names: dict[str, Any] = {"__name__": "shown", **known}
-    source = block[1] if "import" in block[1] else f"from dataclasses import dataclass\n{block[1]}"
+    block = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[number]
+    names: dict[str, Any] = {**known, "__name__": "shown"}
+    source = block if "import" in block else f"from dataclasses import dataclass\n{block}"
     exec(compile(source, page, "exec", dont_inherit=True), names)
     return names
 

@@ -14,7 +14,6 @@ import logging
 import sys
 import time
 import warnings
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -34,11 +33,12 @@ from jobs.checking.played import Played
 from jobs.checking.scratch import carried_out, scratch_settings
 from jobs.checking.source import require_day
 from jobs.data.feature_inputs import label_columns, label_sentence
-from jobs.job import Job, Result
+from jobs.job import Job, OptionsT, Result
 from jobs.models.prediction import model_frame, predict
 from jobs.training.fitting import fit
 from tidewheel.errors import DataRefused, SourceError, TidewheelError, UsageError
 from tidewheel.lake import Lake
+from tidewheel.options import FeaturesOptions, LandOptions, ScoreOptions, ValidateOptions, ValidationStage
 from tidewheel.partitions import PartitionRange, parse_day
 from tidewheel.quantities import quantity
 from tidewheel.settings import Settings, load_settings
@@ -99,28 +99,28 @@ class _Day:
         """Every step that can be played."""
         self._look_back()
         landed = self._land()
-        self._judge("raw", [m for m in landed.outputs if m.dataset == "landing"])
+        self._judge(ValidationStage.RAW, [m for m in landed.outputs if m.dataset == "landing"])
         made = self._features()
-        self._judge("features", list(made.outputs))
+        self._judge(ValidationStage.FEATURES, list(made.outputs))
         self._model(list(made.outputs))
 
-    def _job(self, name: str, day: date | None = None, run_id: str = RUN_ID, **options: object) -> Job:
+    def _job(self, options: OptionsT, day: date | None = None, run_id: str = RUN_ID) -> Job[OptionsT]:
         day = day or self.day
         return Job(
-            name=name,
+            name=options.record,
             pipeline=self.pipeline,
             partitions=PartitionRange(day, day),
             run_id=run_id,
             settings=self.scratch,
             lake=self.lake,
-            options=Namespace(**options),
+            options=options,
             code_version="",
         )
 
-    def _landing_job(self, day: date, run_id: str = RUN_ID) -> Job:
+    def _landing_job(self, day: date, run_id: str = RUN_ID) -> Job[LandOptions]:
         """A job that lands a day's rows and the labels of these very rows, where the source has them already."""
         at_once = self.pipeline.labels.model_copy(update={"delay_days": 0})
-        job = self._job("land", day, run_id, unfinished="yes")  # nothing is published
+        job = self._job(LandOptions(unfinished=True), day, run_id)  # nothing is published
         return replace(job, pipeline=self.pipeline.model_copy(update={"labels": at_once}))
 
     def _look_back(self) -> None:
@@ -144,7 +144,7 @@ class _Day:
         return result.refused or ("" if result.outputs else result.sentence)
 
     def _land(self) -> Result:
-        result = self._step("source", lambda: carried_out(self._landing_job(self.day), land.work, "land"))
+        result = self._step("source", lambda: carried_out(self._landing_job(self.day), land.work))
         if result.refused:
             self._refuse("source", result.refused)
             raise _Stop
@@ -162,17 +162,17 @@ class _Day:
         return result
 
     def _features(self) -> Result:
-        result = self._step("features", lambda: carried_out(self._job("features"), features.work, "features"))
+        result = self._step("features", lambda: carried_out(self._job(FeaturesOptions()), features.work))
         if result.refused:
             self._refuse("features", result.refused)
             raise _Stop
         self.tell(f"features: {result.sentence}")
         return result
 
-    def _judge(self, stage: str, manifests: list[Manifest]) -> None:
+    def _judge(self, stage: ValidationStage, manifests: list[Manifest]) -> None:
         """Hold what a job has made against its suites; what breaks them is published here all the same, to go on."""
-        job = self._job(f"validate-{stage}", stage=stage)
-        result = self._step(stage, lambda: carried_out(job, validate.work, f"validate-{stage}"))
+        job = self._job(ValidateOptions(stage=stage))
+        result = self._step(stage, lambda: carried_out(job, validate.work))
         if result.refused:
             self._refuse(f"expectations of {stage}", result.refused)
         else:
@@ -231,9 +231,9 @@ class _Day:
         for field, values in zip(outputs.fields, outputs.arrays(answers), strict=True):
             table = table.append_column(field, values)
         staged = self.lake.write_table("predictions", str(self.day), table.replace_schema_metadata(), {}, "")
-        carried_out(self._job("score"), lambda job: Result(outputs=[staged]), "score")
-        job = self._job("validate-predictions", stage="predictions")
-        result = self._step("predictions", lambda: carried_out(job, validate.work, "validate-predictions"))
+        carried_out(self._job(ScoreOptions()), lambda job: Result(outputs=[staged]))
+        job = self._job(ValidateOptions(stage=ValidationStage.PREDICTIONS))
+        result = self._step("predictions", lambda: carried_out(job, validate.work))
         if result.refused:
             self.played.doubtful.append(f"predictions of a model of this day alone: {result.refused}")
         else:

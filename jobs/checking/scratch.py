@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from jobs.job import Job, Result
+from jobs.job import Job, OptionsT, Result
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake, Manifest
 from tidewheel.runs import BatchReference, JobRecord, write_record
@@ -52,13 +52,12 @@ def _linked(found: Path, target: Path) -> bool:
     return True
 
 
-def carried_out(job: Job, work: Callable[[Job], Result], name: str) -> Result:
+def carried_out(job: Job[OptionsT], work: Callable[[Job[OptionsT]], Result]) -> Result:
     """Run a job's work in this process and leave its record, which the next job reads.
 
     Args:
         job: whose lake is a scratch one.
         work: of the job's module.
-        name: of the record.
 
     Returns:
         What it handed back; data that it refused is `refused` there.
@@ -73,7 +72,7 @@ def carried_out(job: Job, work: Callable[[Job], Result], name: str) -> Result:
     )
     record = JobRecord(
         pipeline=job.pipeline.name,
-        job=name,
+        job=job.name,
         run_id=job.run_id,
         partition=str(job.partitions),
         outputs=outputs,

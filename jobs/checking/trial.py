@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from jobs import features, land
 from jobs.checking.scratch import carried_out, scratch_settings
 from jobs.checking.source import require_day
-from jobs.job import Job
+from jobs.job import Job, OptionsT
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
+from tidewheel.options import FeaturesOptions, LandOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
@@ -53,7 +53,7 @@ def features_of(pipeline: str, day: date) -> pa.Table:
 def _land(pipeline: Pipeline, settings: Settings, lake: Lake, day: date, run_id: str) -> None:
     # The labels of the very rows that are landed; which of them a feature may use is decided by the real delay, later.
     at_once = pipeline.model_copy(update={"labels": pipeline.labels.model_copy(update={"delay_days": 0})})
-    result = carried_out(_job("land", at_once, settings, lake, day, run_id), land.work, "land")
+    result = carried_out(_job(LandOptions(unfinished=True), at_once, settings, lake, day, run_id), land.work)
     if result.refused:
         raise DataRefused(f"{pipeline.name} on {day}: {result.refused}")
     for manifest in result.outputs:
@@ -61,12 +61,14 @@ def _land(pipeline: Pipeline, settings: Settings, lake: Lake, day: date, run_id:
 
 
 def _computed(pipeline: Pipeline, settings: Settings, lake: Lake, day: date) -> pa.Table:
-    result = carried_out(_job("features", pipeline, settings, lake, day, RUN_ID), features.work, "features")
+    result = carried_out(_job(FeaturesOptions(), pipeline, settings, lake, day, RUN_ID), features.work)
     if result.refused or not result.outputs:
         raise DataRefused(f"{pipeline.name} on {day}: {result.refused or result.sentence}")
     return lake.read_all(list(result.outputs))
 
 
-def _job(name: str, pipeline: Pipeline, settings: Settings, lake: Lake, day: date, run_id: str) -> Job:
-    days, options = PartitionRange(day, day), Namespace(unfinished="yes")
-    return Job(name, pipeline, days, run_id, settings, lake, options, code_version="")
+def _job(
+    options: OptionsT, pipeline: Pipeline, settings: Settings, lake: Lake, day: date, run_id: str
+) -> Job[OptionsT]:
+    days = PartitionRange(day, day)
+    return Job(options.record, pipeline, days, run_id, settings, lake, options, code_version="")

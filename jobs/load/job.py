@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import logging
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from jobs.load.replicas import ReplicaCounter
 from jobs.models.prediction import model_frame
 from tidewheel.errors import LakeError, PlatformError, ReleaseError, UsageError
 from tidewheel.ledger.plain_json import plain
+from tidewheel.options import LoadOptions
 from tidewheel.release.backend import open_backend
 from tidewheel.release.probe import PROBE, Probe, caller_token
 from tidewheel.unknown import known_figures
@@ -32,7 +31,7 @@ MOST_REQUESTS = 5_000_000
 """Each outcome stays in memory until the end, at about 200 bytes."""
 
 
-def work(job: Job) -> Result:
+def work(job: Job[LoadOptions]) -> Result:
     """Send requests to a pipeline's endpoint at a constant rate, and leave a page with how they were answered."""
     plan = _plan(job.options)
     backend = None if job.options.url else open_backend(job.settings, job.pipeline.name)
@@ -61,25 +60,14 @@ def work(job: Job) -> Result:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument("--rps", type=float, required=True, help="requests a second")
-    parser.add_argument("--seconds", type=float, required=True, help="for how long")
-    parser.add_argument("--batch", type=int, default=1, help="rows in each request")
-    parser.add_argument("--url", default="", help="of the pipeline's endpoint; default: this installation's")
-
-
-def _plan(options: argparse.Namespace) -> Plan:
-    for name in ("rps", "seconds", "batch"):
-        if not (math.isfinite(value := getattr(options, name)) and value > 0):
-            raise UsageError(f"--{name}: found {value:g}; expected a number above 0")
+def _plan(options: LoadOptions) -> Plan:
     plan = Plan(options.rps, options.seconds)
     if plan.requests > MOST_REQUESTS:
         raise UsageError(f"found {plan.requests:,} requests in all; expected at most {MOST_REQUESTS:,}")
     return plan
 
 
-def _endpoint(job: Job, backend: Backend | None) -> Endpoint:
+def _endpoint(job: Job[LoadOptions], backend: Backend | None) -> Endpoint:
     """Where the requests go; one request has been answered there.
 
     Raises:
@@ -87,7 +75,7 @@ def _endpoint(job: Job, backend: Backend | None) -> Endpoint:
     """
     name, token = job.pipeline.name, ""
     if backend is None:
-        url = job.options.url.rstrip("/")
+        url = (job.options.url or "").rstrip("/")
     else:
         url, token = backend.endpoint(), backend.token()
         if backend.traffic().live is None:

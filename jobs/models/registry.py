@@ -21,6 +21,7 @@ from tidewheel.errors import RegistryError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.mlflow_api import NotInRegistry, Refused, ask
+from tidewheel.options import Reviewed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,7 +61,7 @@ RELEASE = "tidewheel.release"
 FORM = "tidewheel.form"
 """The Bento that was built of a version, and the form its model was compiled to."""
 
-APPROVED, REJECTED = "approved", "rejected"
+APPROVED, REJECTED = Reviewed.APPROVED.value, Reviewed.REJECTED.value
 """What a reviewer may say."""
 
 

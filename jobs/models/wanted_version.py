@@ -25,6 +25,7 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 if TYPE_CHECKING:
     from jobs.job import Job
     from tidewheel.ledger.tables import EndpointRow
+    from tidewheel.options import ReleaseOptions
 
 log = logging.getLogger("tidewheel.release")
 
@@ -42,7 +43,7 @@ class Wish:
     refused: str = ""
 
 
-def wanted_version(job: Job) -> Wish:
+def wanted_version(job: Job[ReleaseOptions]) -> Wish:
     """The version that shall answer: as asked, the one before the present one, or the champion.
 
     Unless it is a dry run, the champion alias names it afterwards, or the version that answers where it is refused.
@@ -51,8 +52,6 @@ def wanted_version(job: Job) -> Wish:
         UsageError: there is none.
     """
     options, name = job.options, job.pipeline.name
-    if options.rollback and options.version:
-        raise UsageError("--rollback and --version exclude each other: a rollback goes to the version before")
     endpoint = _endpoint(job)
     if options.rollback:
         # It has answered before: what the gate said of it then, or whoever overruled the gate, still holds.
@@ -159,7 +158,7 @@ def champion_again(job: Job, version: str, why: str) -> str:
     return f"version {endpoint.version} answers and is champion again"
 
 
-def _alias_gone(job: Job, endpoint: EndpointRow | None) -> Wish:
+def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> Wish:
     """Put the alias back where somebody has deleted it, and say what else is gone.
 
     Raises:
@@ -184,7 +183,7 @@ def _alias_gone(job: Job, endpoint: EndpointRow | None) -> Wish:
     return Wish(found.version, f"{name}: {why}")
 
 
-def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> Wish:
+def _agreed(job: Job[ReleaseOptions], version: str, actor: str, *, must: bool = True) -> Wish:
     """Have the alias name a version; where it `must` not, one that MLflow has lost goes without."""
     # The registry is the truth of what shall serve: left behind, the next release would undo this one.
     if job.options.dry_run:
@@ -205,7 +204,7 @@ def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> Wish:
     return Wish(version)
 
 
-def _refused(job: Job, version: str, against: str, actor: str, then: str) -> Wish:
+def _refused(job: Job[ReleaseOptions], version: str, against: str, actor: str, then: str) -> Wish:
     name = job.pipeline.name
     why = f"version {version} {against}, so it is not released"
     answers = ""

@@ -1,7 +1,8 @@
 """`python -m jobs.replay --pipeline NAME --partition FIRST..LAST --run-id ID [--policy P ...] [--seeds N]`."""
 
 from jobs.job import run
-from jobs.replay.job import add_options, work
+from jobs.replay.job import work
+from tidewheel.options import ReplayOptions
 
 if __name__ == "__main__":  # the processes that play import this module, too
-    run("replay", work, add_options)
+    run(work, ReplayOptions)

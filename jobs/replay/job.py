@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -14,20 +13,19 @@ from jobs.job import Job, Result
 from jobs.replay.history import History
 from jobs.replay.page import lead, replay_page
 from jobs.replay.play import Play
-from jobs.replay.policies import EQUAL, FROZEN, SPEC, parse_policy
+from jobs.replay.policies import SPEC, parse_policy
 from jobs.replay.series import quality_over_time
 from jobs.replay.stage import play_all
-from jobs.replay.summary import WEEKLY, PolicySummary, summarize
+from jobs.replay.summary import PolicySummary, summarize
 from jobs.replay.troupe import Scene
 from tidewheel.errors import UsageError
+from tidewheel.options import ReplayOptions
 
 log = logging.getLogger("tidewheel.replay")
-DEFAULT_POLICIES = (SPEC, FROZEN, EQUAL, WEEKLY)
-SEEDS = 3
 INTERRUPTED = 130
 
 
-def work(job: Job) -> Result:
+def work(job: Job[ReplayOptions]) -> Result:
     """Play a pipeline's history under several retraining policies, and tell what each was worth and what it cost.
 
     A play that was kept from an earlier call is not played again, as long as neither code, data nor pipeline changed.
@@ -64,28 +62,13 @@ def work(job: Job) -> Result:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What only this job can be told."""
-    parser.add_argument(
-        "--policy",
-        action="append",
-        metavar="POLICY",
-        help="spec, frozen, equal, weekly, daily, every:<n>d or a pipeline file; may be given several times; "
-        f"default: {', '.join(DEFAULT_POLICIES)}",
-    )
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how often each policy is played, with other seeds")
-    parser.add_argument("--workers", type=int, default=None, help="plays at once; default: one a core")
-
-
-def _asked(job: Job) -> list[str]:
+def _asked(job: Job[ReplayOptions]) -> list[str]:
     """The policies, each once, and each known.
 
     Raises:
         UsageError: one is not, or lacks what it is made from; or there is nothing to play.
     """
-    if job.options.seeds < 1 or (job.options.workers or 1) < 1:
-        raise UsageError("--seeds and --workers must be at least 1")
-    named = list(job.options.policy or DEFAULT_POLICIES)
+    named = job.options.policy
     asked = {text: parse_policy(text, job.pipeline, job.partitions) for text in named}
     if SPEC not in named and (waiting := [text for text in named if asked[text].waits]):
         raise UsageError(f"policy {waiting[0]} is made from what {SPEC} did: ask for --policy {SPEC}, too")

@@ -33,12 +33,17 @@ def fingerprint(job: Job, chosen: TrainingData) -> dict[str, str]:
     }
 
 
-def repeated(job: Job, chosen: TrainingData) -> str:
+def repeated(job: Job, chosen: TrainingData, *, forced: bool) -> str:
     """Which training a new one would repeat, in a sentence; empty where it would not, or where somebody asked for one.
 
     The last version that was judged counts, whether it became champion or not.
+
+    Args:
+        job: of the training.
+        chosen: what it would learn from and be judged on.
+        forced: whether whoever started the run wants a training in any case.
     """
-    if job.options.force or _asked_by_a_person(Ledger.open(job.settings).open_request(job.pipeline.name)):
+    if forced or _asked_by_a_person(Ledger.open(job.settings).open_request(job.pipeline.name)):
         return ""
     name, models = job.pipeline.name, Models(Ledger.open(job.settings))
     newest_first = reversed(models.all(name))

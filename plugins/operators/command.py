@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from tidewheel.errors import UsageError, did_you_mean
+from tidewheel.options import JobOptions, RunOptions, parse_options
+from tidewheel.options.command_line import arguments_of
+from tidewheel.options.validation import title_of
 
 RUN_ID = "{{ run_id }}"
 """Airflow keeps a run's id over retries and clears, so a job that runs again finds what it left before."""
@@ -17,37 +24,56 @@ class JobCommand:
     """What to start.
 
     Attributes:
-        job: module name below `jobs`.
+        model: of the job's options; says which job.
         pipeline: name of the pipeline.
         partition: day or range; a Jinja template.
-        options: further options of the job by name, without the dashes; the values are Jinja templates.
-        record: name of the record that the job leaves, where it is not the job's name.
+        options: further options of the job by name; the values are Jinja templates.
+        actor: who has started the run; a Jinja template, empty where the job need not know.
+
+    Raises:
+        UsageError: the job has no such option.
     """
 
-    job: str
+    model: type[JobOptions]
     pipeline: str
     partition: str
     options: Mapping[str, str] = field(default_factory=dict)
-    record: str = ""
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        known = self.model.model_fields
+        for name in self.options.keys() - known.keys():
+            raise UsageError(f"job {self.job} has no option {name!r}{did_you_mean(name, known)}")
+
+    @property
+    def job(self) -> str:
+        """Module name below `jobs`."""
+        return self.model.job
 
     @property
     def record_name(self) -> str:
         """Name of the record that the job leaves."""
-        return self.record or self.job
+        return self.model.record_name(self.options)
 
     @property
-    def arguments(self) -> list[str]:
-        """Arguments for the Python interpreter, before Airflow renders the templates."""
-        return [
-            "-m",
-            f"jobs.{self.job}",
-            f"--pipeline={self.pipeline}",
-            f"--partition={self.partition}",
-            f"--run-id={RUN_ID}",
-            *(f"--{name}={value}" for name, value in self.options.items()),
-        ]
+    def templates(self) -> dict[str, Any]:
+        """Every option by its name, for Airflow to fill in."""
+        run = {"pipeline": self.pipeline, "partition": self.partition, "run_id": RUN_ID, "actor": self.actor}
+        return run | {name: str(value) for name, value in self.options.items()}
 
+    def arguments(self, values: Mapping[str, Any]) -> list[str]:
+        """Arguments for the Python interpreter.
 
-def without_empty_options(arguments: Sequence[str]) -> list[str]:
-    """Rendered arguments, less the options that were left empty in the form."""
-    return [argument for argument in arguments if not re.fullmatch(r"--[a-z-]+=", argument)]
+        Args:
+            values: of the options, filled in by Airflow; one that is empty in the form is left out.
+
+        Raises:
+            AirflowFailException: a value is none that the option takes; trying again will not help.
+        """
+        run = {name: value for name, value in values.items() if name in RunOptions.model_fields}
+        own = {name: value for name, value in values.items() if name not in run}
+        try:
+            asked, options = parse_options(RunOptions, run, title_of), parse_options(self.model, own, title_of)
+        except UsageError as error:
+            raise AirflowFailException(f"{self.job} was asked for something that cannot be: {error}") from None
+        return ["-m", f"jobs.{self.job}", *arguments_of(asked), *arguments_of(options)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from plugins.operators.command import JobCommand, without_empty_options
+from plugins.operators.command import JobCommand
 from plugins.operators.links import RECORD, JobLink
 from plugins.operators.outcome import JobOutcome, judge, read_outcome
 from plugins.operators.process import JobProcess, job_environment, level_and_message
@@ -30,13 +30,13 @@ class JobOperator(BaseOperator):
         links: titles of the links in the job's record that become buttons of the task.
     """
 
-    template_fields: Sequence[str] = ("arguments",)
+    template_fields: Sequence[str] = ("job_options",)
     ui_color = "#e8f4f8"
 
     def __init__(self, *, command: JobCommand, links: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.command = command
-        self.arguments = command.arguments
+        self.job_options = command.templates
         self.operator_extra_links = tuple(JobLink(title) for title in (*links, RECORD))
         self.outcome: JobOutcome | None = None
         self._process: JobProcess | None = None
@@ -44,7 +44,7 @@ class JobOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the job to its end."""
         project = load_settings().project
-        arguments = without_empty_options(self.arguments)
+        arguments = self.command.arguments(self.job_options)
         self.log.info("python %s", " ".join(arguments))
         self._process = JobProcess(arguments, project, job_environment(project))
         last_line = last_error = ""

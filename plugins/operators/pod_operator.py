@@ -15,7 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
-from plugins.operators.command import JobCommand, without_empty_options
+from plugins.operators.command import JobCommand
 from plugins.operators.executor_pod import executor_environment
 from plugins.operators.links import RECORD, JobLink
 from plugins.operators.outcome import JobOutcome, judge, read_outcome
@@ -61,6 +61,7 @@ class PodJobOperator(KubernetesPodOperator):
         links: titles of the links in the job's record that become buttons of the task.
     """
 
+    template_fields: Sequence[str] = (*KubernetesPodOperator.template_fields, "job_options")
     ui_color = "#e8f4f8"
 
     def __init__(
@@ -83,7 +84,6 @@ class PodJobOperator(KubernetesPodOperator):
             namespace=settings.job_namespace,
             image=settings.job_image,
             cmds=["python"],
-            arguments=command.arguments,
             base_container_name=CONTAINER,
             labels=labels,
             env_vars=_environment(settings, resources, labels),
@@ -101,6 +101,7 @@ class PodJobOperator(KubernetesPodOperator):
             **kwargs,
         )
         self.command = command
+        self.job_options = command.templates
         self.gpu = resources.gpu
         self.spark_account = settings.spark_service_account if resources.executors else ""
         self.operator_extra_links = tuple(JobLink(title) for title in (*links, RECORD))
@@ -127,12 +128,12 @@ class PodJobOperator(KubernetesPodOperator):
         """
         if mistakes := pod_mistakes(load_settings()):
             raise AirflowFailException(f"{self.command.job} cannot run in a pod: {'; '.join(mistakes)}")
-        self.arguments = without_empty_options(self.arguments)
         with self._refusals_in_words():
             super().execute(context)
 
     def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> k8s.V1Pod:
         """The pod to start. A GPU's toleration comes beside those of the template, not in their place."""
+        self.arguments = self.command.arguments(self.job_options)
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         if self.gpu:
             gpu_node = k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")

@@ -13,6 +13,7 @@ from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
 from plugins.pipeline.partition import PARTITION, day_before
+from tidewheel.options import FeaturesOptions, LandOptions, ValidateOptions, ValidationStage
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -26,20 +27,15 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that makes features."""
     # The run of 03:00 gets the key of one tick before: the day that has just ended.
     nightly = NightlyTimetable(pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
-    land = JobCommand("land", pipeline.name, PARTITION, {"unfinished": "{{ 'yes' if params.unfinished else '' }}"})
-    validate_raw = JobCommand("validate", pipeline.name, PARTITION, {"stage": "raw"}, record="validate-raw")
-    features = JobCommand("features", pipeline.name, PARTITION)
-    validate_features = JobCommand(
-        "validate", pipeline.name, PARTITION, {"stage": "features"}, record="validate-features"
-    )
+    land = JobCommand(LandOptions, pipeline.name, PARTITION, forms.filled_in(LandOptions))
+    validate_raw = JobCommand(ValidateOptions, pipeline.name, PARTITION, {"stage": ValidationStage.RAW})
+    features = JobCommand(FeaturesOptions, pipeline.name, PARTITION)
+    validate_features = JobCommand(ValidateOptions, pipeline.name, PARTITION, {"stage": ValidationStage.FEATURES})
     with declared_dag(
         pipeline,
         "features",
         schedule=nightly,
-        params={
-            **forms.days("the day before the run"),
-            "unfinished": forms.switch("Unfinished day", "Land what there is by now of a day that is not over (UTC)."),
-        },
+        params=forms.days("the day before the run") | forms.fields(LandOptions),
         partition=day_before,
         cron=pipeline.schedule,
     ) as dag:

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidewheel.options import JobOptions
+
+
+def fields(model: type[JobOptions]) -> dict[str, Param]:
+    """A field for each option of a job that has a title, with the job's own rules for its value."""
+    rules = model.model_json_schema()["properties"]
+    return {
+        name: Param(
+            option.default,
+            title=option.option.title,
+            description=option.option.sentences,
+            **_rule(rules[name]),
+        )
+        for name, option in model.declared().items()
+        if option.option.title
+    }
+
+
+def filled_in(model: type[JobOptions]) -> dict[str, str]:
+    """A template for each of these fields, which gives a job what stands there, and nothing where it is empty."""
+    return {name: f"{{{{ '' if params.{name} is none else params.{name} }}}}" for name in fields(model)}
 
 
 def days(default: str) -> dict[str, Param]:
@@ -24,12 +49,14 @@ def optional_day(title: str, description: str) -> Param:
     return Param(None, type=["null", "string"], format="date", title=title, description=description)
 
 
-def optional_text(title: str, description: str, pattern: str | None = None) -> Param:
+def optional_text(title: str, description: str) -> Param:
     """A line of text that may be left empty."""
-    rule: dict[str, Any] = {"pattern": pattern} if pattern else {}
-    return Param(None, type=["null", "string"], title=title, description=description, **rule)
+    return Param(None, type=["null", "string"], title=title, description=description)
 
 
-def switch(title: str, description: str) -> Param:
-    """A switch that is off."""
-    return Param(False, type="boolean", title=title, description=description)
+def _rule(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON Schema of a value as Airflow's form wants it: what may be empty has two types, not two alternatives."""
+    options = schema.get("anyOf", [schema])
+    [value] = [each for each in options if each.get("type") != "null"]
+    rule = {name: each for name, each in value.items() if name not in ("default", "title")}
+    return rule | {"type": ["null", rule["type"]]} if len(options) > 1 else rule

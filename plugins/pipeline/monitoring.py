@@ -12,6 +12,7 @@ from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, dag_id, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
+from tidewheel.options import MonitorOptions, RequestsOptions
 from tidewheel.pods import jobs_in_pods
 
 if TYPE_CHECKING:
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that watches; it follows scoring, so that it finds the day's predictions, whatever runs faster."""
     follows = assets.predictions if pipeline.scoring.enabled else assets.features
-    requests = JobCommand("requests", pipeline.name, PARTITION)
-    monitor = JobCommand("monitor", pipeline.name, PARTITION)
+    requests = JobCommand(RequestsOptions, pipeline.name, PARTITION)
+    monitor = JobCommand(MonitorOptions, pipeline.name, PARTITION)
     # Beside the services, monitoring reads the same files, published or not; a pod sees only what was published.
-    after_requests = "all_success" if "monitor" in jobs_in_pods(pipeline, settings) else "all_done"
+    after_requests = "all_success" if monitor.job in jobs_in_pods(pipeline, settings) else "all_done"
     with declared_dag(
         pipeline,
         "monitoring",
         schedule=PartitionedAssetTimetable(assets=follows(pipeline.name)),
         params=forms.days("the newest day with published features"),
-        partition=newest_features(pipeline.name, "monitor"),
+        partition=newest_features(pipeline.name, monitor.record_name),
         follows="scored" if pipeline.scoring.enabled else "published",
     ) as dag:
         chain(

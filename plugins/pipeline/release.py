@@ -10,6 +10,7 @@ from plugins.operators.command import ACTOR, JobCommand
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import declared_dag
+from tidewheel.options import ReleaseOptions
 from tidewheel.release import stage_names
 
 if TYPE_CHECKING:
@@ -24,16 +25,10 @@ DAY_OF_RUN = "{{ dag_run.run_after.date() }}"
 
 def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that releases. It starts on the champion's event, and asks the registry which version that is."""
-    options = {
-        "version": "{{ params.version or '' }}",
-        "rollback": "{{ 'yes' if params.rollback else '' }}",
-        "reason": "{{ params.reason or '' }}",
-        "actor": ACTOR,
-    }
 
     def task(stage: str) -> BaseOperator:
-        record = f"release-{stage}"
-        command = JobCommand("release", pipeline.name, DAY_OF_RUN, {"stage": stage, **options}, record=record)
+        options = {"stage": stage, **forms.filled_in(ReleaseOptions)}
+        command = JobCommand(ReleaseOptions, pipeline.name, DAY_OF_RUN, options, ACTOR)
         return job_task(stage, command, pipeline, settings, links=["Endpoint"])
 
     with declared_dag(
@@ -42,16 +37,7 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         schedule=[assets.champion(pipeline.name)],
         # A rollback must not wait for the release that it takes back; two of one pipeline exclude each other by a lock.
         runs_at_once=2,
-        params={
-            "version": forms.optional_text(
-                "Version", "Registered model version to release. Empty: the champion.", pattern="^[1-9][0-9]*$"
-            ),
-            "rollback": forms.switch("Roll back", "Release the version that answered before the present one."),
-            "reason": forms.optional_text(
-                "Override reason",
-                "Needed to release a version that the gate has not passed; kept in the ledger. It is no approval.",
-            ),
-        },
+        params=forms.fields(ReleaseOptions),
     ) as dag:
         chain(*(task(stage) for stage in stage_names(pipeline)))
     return dag

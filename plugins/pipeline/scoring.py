@@ -12,6 +12,7 @@ from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
+from tidewheel.options import ScoreOptions, ValidateOptions, ValidationStage
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 
 
 # Who starts it by hand wants the champion's word; a day that is announced again keeps the version it was scored by.
-BY_HAND = "{{ 'yes' if dag_run.run_type == 'manual' else '' }}"
+BY_HAND = "{{ dag_run.run_type == 'manual' }}"
 
 
 def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that scores; started by hand only, where the pipeline says that scoring is not enabled."""
     published = PartitionedAssetTimetable(assets=assets.features(pipeline.name))
-    score = JobCommand("score", pipeline.name, PARTITION, {"champion": BY_HAND})
-    validate = JobCommand("validate", pipeline.name, PARTITION, {"stage": "predictions"}, record="validate-predictions")
+    score = JobCommand(ScoreOptions, pipeline.name, PARTITION, {"champion": BY_HAND})
+    validate = JobCommand(ValidateOptions, pipeline.name, PARTITION, {"stage": ValidationStage.PREDICTIONS})
     with declared_dag(
         pipeline,
         "scoring",
         schedule=published if pipeline.scoring.enabled else PartitionedAtRuntime(),
         params=forms.days("the newest day with published features"),
-        partition=newest_features(pipeline.name, "score"),
+        partition=newest_features(pipeline.name, score.record_name),
     ) as dag:
         chain(
             job_task("score", score, pipeline, settings, links=["MLflow model"], execution_timeout=LONG),

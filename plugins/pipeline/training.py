@@ -13,17 +13,20 @@ from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
+from tidewheel.options import AssembleOptions, EvaluateOptions, PromoteOptions, TrainOptions
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import BaseOperator
 
+    from tidewheel.options import JobOptions
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
-FIRST_JOB = "assemble"
 # An event of the asset `retrain` is somebody's wish, as good as the switch in the form.
-FORCED = "{{ 'yes' if params.force or dag_run.run_type == 'asset_triggered' else '' }}"
+FORCED = "{{ params.force or dag_run.run_type == 'asset_triggered' }}"
 REVIEW = """\
 {% set verdict = ti.xcom_pull(task_ids='gate') %}
 {{ verdict['sentence'] }}
@@ -42,15 +45,15 @@ ANSWER = "ti.xcom_pull(task_ids='approve')"
 REVIEWED = {
     "review": f"{{{{ {ANSWER}['chosen_options'][0] | lower }}}}",
     "reviewer": f"{{{{ ({ANSWER}['responded_by_user'] or {{}}).get('name', '') }}}}",
-    "review-reason": f"{{{{ {ANSWER}['params_input'].get('review_reason') or '' }}}}",
+    "review_reason": f"{{{{ {ANSWER}['params_input'].get('review_reason') or '' }}}}",
 }
 
 
 def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that trains."""
 
-    def command(job: str, **options: str) -> JobCommand:
-        return JobCommand(job, pipeline.name, PARTITION, options)
+    def command(model: type[JobOptions], options: Mapping[str, str] | None = None, actor: str = "") -> JobCommand:
+        return JobCommand(model, pipeline.name, PARTITION, options or {}, actor)
 
     reviewed = pipeline.gate.approval == "manual"
     with declared_dag(
@@ -64,20 +67,24 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 "Train with what was known on this day (UTC), for example 2013-02-28. "
                 "Empty: the newest day with published features.",
             ),
-            "force": forms.switch(
-                "Train all the same", "Train even where neither data, nor declaration, nor code have changed."
-            ),
+            **forms.fields(AssembleOptions),
             "reason": forms.optional_text("Reason", "Why now; kept with the run."),
         },
-        partition=newest_features(pipeline.name, FIRST_JOB),
+        partition=newest_features(pipeline.name, AssembleOptions.job),
         calendar=f"calendar `{pipeline.triggers.calendar}` (UTC)" if pipeline.triggers.calendar else "no calendar",
         approval=_approval_words(pipeline),
     ) as dag:
         chain(
-            job_task(FIRST_JOB, command(FIRST_JOB, force=FORCED), pipeline, settings, links=["Training data, by hash"]),
+            job_task(
+                "assemble",
+                command(AssembleOptions, {"force": FORCED}),
+                pipeline,
+                settings,
+                links=["Training data, by hash"],
+            ),
             job_task(
                 "train",
-                command("train"),
+                command(TrainOptions),
                 pipeline,
                 settings,
                 links=["MLflow run", "MLflow model"],
@@ -85,18 +92,18 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             ),
             job_task(
                 "evaluate",
-                command("evaluate"),
+                command(EvaluateOptions),
                 pipeline,
                 settings,
                 links=["Report", "Model card", "MLflow run"],
                 execution_timeout=LONG,
             ),
-            VerdictGate(task_id="gate", pipeline=pipeline.name, job="evaluate", trained_by="train"),
+            VerdictGate(task_id="gate", pipeline=pipeline.name, job=EvaluateOptions.job, trained_by=TrainOptions.job),
             *([_approve(pipeline)] if reviewed else []),
             # No outlet: the registry is watched, and a promotion is seen there like any other move of the alias.
             job_task(
                 "promote",
-                command("promote", actor=ACTOR, **(REVIEWED if reviewed else {})),
+                command(PromoteOptions, REVIEWED if reviewed else {}, ACTOR),
                 pipeline,
                 settings,
                 links=["MLflow model"],
@@ -116,7 +123,7 @@ def _approve(pipeline: Pipeline) -> BaseOperator:
         options=[ApprovalOperator.APPROVE, ApprovalOperator.REJECT],
         defaults=ApprovalOperator.REJECT,  # no answer is a rejection
         # Not `reason`: what the run's own form holds under that name would be put into this one.
-        params={"review_reason": forms.optional_text("Reason", "Kept with the verdict, in the ledger and in MLflow.")},
+        params=forms.fields(PromoteOptions),
         response_timeout=timedelta(hours=pipeline.gate.approval_timeout_hours),
         execution_timeout=None,
     )

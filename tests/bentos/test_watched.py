@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests import small_models
 from tests.bentos.service_process import serving
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger, migrate
+from tidewheel.options import JobOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Kind
 from tidewheel.settings import Settings
@@ -65,8 +65,8 @@ def test_what_a_service_was_asked_is_monitored_the_next_night_and_the_one_after(
         lake.publish(lake.write_table(dataset, str(today), table, {}, "test"))
 
     def run(work: Any, day: date) -> Result:
-        days, none = PartitionRange.parse(str(day)), argparse.Namespace()
-        done: Result = work(Job("job", pipeline, days, f"night-{day}", settings, lake, none, "test"))
+        days = PartitionRange.parse(str(day))
+        done: Result = work(Job("job", pipeline, days, f"night-{day}", settings, lake, JobOptions(), "test"))
         return done
 
     run(requests.work, today)

@@ -68,8 +68,7 @@ class Task:
 
     def _on_a_worker(self, method: str, **arguments: Any) -> TaskDeferred | None:
         self.operator = operator = self.make()
-        for index, argument in enumerate(operator.arguments):
-            operator.arguments[index] = argument.replace("{{ run_id }}", RUN)
+        operator.job_options["run_id"] = RUN
         try:
             getattr(operator, method)(self._context(operator), **arguments)
         except TaskDeferred as waiting:

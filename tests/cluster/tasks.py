@@ -8,6 +8,7 @@ from plugins.operators.command import JobCommand
 from plugins.operators.job_task import job_task
 from plugins.operators.pod_operator import PodJobOperator
 from tests.cluster.airflow import Task
+from tidewheel.options.jobs import JOBS
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
@@ -24,7 +25,7 @@ SMALL_EXECUTORS = f"resources: {{features: {EXECUTORS}, score: {EXECUTORS}}}\nsp
 
 def task(job: str, *, stage: str = "", days: str = DAY, resources: dict[str, Any] | None = None) -> Task:
     """A task of the pipeline, without executors but where `resources` says so; small pods for a small node."""
-    command = JobCommand(job, "shop", days, {"stage": stage} if stage else {}, record=f"{job}-{stage}" if stage else "")
+    command = JobCommand(JOBS[job], "shop", days, {"stage": stage} if stage else {})
 
     def make() -> PodJobOperator:
         settings = load_settings()

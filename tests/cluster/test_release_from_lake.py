@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.cluster.releases import ServingHouse
 from tests.infra.release_contract import ROW
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.lake import Lake, Store
+from tidewheel.options import ReleaseOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.release.backend import open_backend
 from tidewheel.release.rerouting import reroute
@@ -42,7 +42,7 @@ def job(
     tmp_path: Path,
     as_releaser: None,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Job]:
+) -> Iterator[Job[ReleaseOptions]]:
     """A release job of a pipeline whose lake is in S3 and whose Bento is built."""
     name, bucket = f"p_{uuid4().hex[:8]}_", f"lake-{uuid4().hex[:8]}"
     Store(f"s3://{bucket}", s3).fs.mkdir(bucket)
@@ -55,7 +55,7 @@ def job(
     built = SimpleNamespace(artifact=house.artifacts["1"])
     monkeypatch.setattr(bento, "bento_of", lambda settings, pipeline, version: built)
     house.namespace.secret("tidewheel", {"TIDEWHEEL_LAKE_OPTIONS": json.dumps(s3)})
-    options, days = argparse.Namespace(), PartitionRange.parse("2026-01-05")
+    options, days = ReleaseOptions(), PartitionRange.parse("2026-01-05")
     yield Job("release", load_pipeline(file), days, "run", settings, Lake.open(name, settings), options, "code")
     file.unlink()  # as where the pipeline is retired: nothing else says how to stop it
     backend = open_backend(settings, name)
@@ -65,7 +65,7 @@ def job(
     house.namespace.forget_secret("tidewheel")
 
 
-def test_a_release_is_fetched_from_the_lake_by_its_pods(job: Job) -> None:
+def test_a_release_is_fetched_from_the_lake_by_its_pods(job: Job[ReleaseOptions]) -> None:
     executor = executor_of(job)
     executor.run(executor.begin("1", "run").number)
     endpoint = f"{job.settings.require('endpoint_url')}/{job.pipeline.name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from tests.cluster.relay import Relay
 from tests.cluster.serving import ServingPod, asking
 from tests.conftest import wait_until
 from tidewheel.lake import Lake, Store
+from tidewheel.options import RequestsOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings
 
@@ -98,7 +98,7 @@ def publish(settings: Settings, folder: Path) -> Counter[str]:
         "run",
         settings,
         lake,
-        argparse.Namespace(),
+        RequestsOptions(),
         "code",
     )
     assert not work(job).warnings

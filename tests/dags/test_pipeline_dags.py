@@ -7,21 +7,20 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, PartitionedAssetTimetable, TriggerRule
 from airflow.sdk.api.datamodels._generated import DagRunType
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, TimeRestriction
 from jinja2 import Template
 
 from plugins.nightly import NightlyTimetable
-from plugins.operators.command import without_empty_options
 from plugins.watcher import ChampionTrigger
 from tests.pipelines import PIPELINE_FILE
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.dags.conftest import ReadDags
 
 
@@ -46,32 +45,50 @@ def outlets(dag: DAG) -> dict[str, str]:
     return {task.task_id: asset.name for task in dag.tasks for asset in task.outlets if isinstance(asset, Asset)}
 
 
-def arguments(dag: DAG, task: str) -> list[str]:
-    found: list[str] = dag.get_task(task).arguments  # type: ignore[attr-defined]
+def given(dag: DAG, task: str) -> dict[str, str]:
+    """The options of a task's job, before Airflow fills them in."""
+    found: dict[str, str] = dag.get_task(task).job_options  # type: ignore[attr-defined]
     return found
+
+
+def command(dag: DAG, task: str, **known: Any) -> list[str]:
+    """The options of a task's job on its command line, filled in over what a run knows."""
+    dag_run = SimpleNamespace(
+        run_type="manual", triggering_user_name="anna", run_after=datetime(2026, 1, 5, 9, tzinfo=UTC)
+    )
+    form = {name: dag.params[name] for name in dag.params}
+    known = {"partition": lambda dag_run, params: "2026-01-05", "run_id": "r", "dag_run": dag_run} | known
+    filled = {
+        name: Template(value).render(known | {"params": SimpleNamespace(**form | known.get("params", {}))})
+        for name, value in given(dag, task).items()
+    }
+    start = ["-m", f"jobs.{dag.get_task(task).command.job}", "--pipeline=orders", "--partition=2026-01-05"]  # type: ignore[attr-defined]
+    found: list[str] = dag.get_task(task).command.arguments(filled)  # type: ignore[attr-defined]
+    assert found[: len(start)] == start
+    return found[len(start) + 1 :]
 
 
 def test_features_are_landed_judged_made_judged_and_announced(read_dags: ReadDags) -> None:
     dag = read_dags().dags["orders.features"]
     assert chain_of(dag) == ["land", "validate_raw", "features", "validate_features", "announce"]
     assert outlets(dag) == {"announce": "orders.features"}
-    assert "--stage=raw" in arguments(dag, "validate_raw")
-    assert "--stage=features" in arguments(dag, "validate_features")
+    assert command(dag, "validate_raw") == ["--stage=raw"]
+    assert command(dag, "validate_features") == ["--stage=features"]
 
 
 def test_a_range_of_years_has_the_time_it_takes(read_dags: ReadDags) -> None:
     dag = read_dags().dags["orders.features"]
-    limits = {task.execution_timeout for task in dag.tasks if hasattr(task, "arguments")}
+    limits = {task.execution_timeout for task in dag.tasks if hasattr(task, "job_options")}
     assert limits == {timedelta(hours=6)}
 
 
 def test_every_job_gets_the_same_days_and_the_runs_own_id(read_dags: ReadDags) -> None:
     for dag in read_dags().dags.values():
         for task in dag.tasks:
-            if getattr(task, "arguments", None):
-                assert "--run-id={{ run_id }}" in arguments(dag, task.task_id)
-                assert "--pipeline=orders" in arguments(dag, task.task_id)
-        days = {a for task in dag.tasks for a in getattr(task, "arguments", []) if a.startswith("--partition=")}
+            if hasattr(task, "job_options"):
+                assert given(dag, task.task_id)["run_id"] == "{{ run_id }}"
+                assert given(dag, task.task_id)["pipeline"] == "orders"
+        days = {task.job_options["partition"] for task in dag.tasks if hasattr(task, "job_options")}
         assert len(days) == 1, dag.dag_id
 
 
@@ -118,12 +135,12 @@ def test_scoring_follows_features_and_monitoring_follows_scoring(read_dags: Read
 def test_who_scores_by_hand_gets_the_champion_and_a_day_that_is_announced_again_keeps_its_version(
     read_dags: ReadDags,
 ) -> None:
-    [champion] = [a for a in arguments(read_dags().dags["orders.scoring"], "score") if a.startswith("--champion=")]
+    scoring = read_dags().dags["orders.scoring"]
 
     def asked(run_type: str) -> list[str]:
-        return without_empty_options([Template(champion).render(dag_run=SimpleNamespace(run_type=run_type))])
+        return command(scoring, "score", dag_run=SimpleNamespace(run_type=run_type))
 
-    assert asked(DagRunType.MANUAL) == ["--champion=yes"]
+    assert asked(DagRunType.MANUAL) == ["--champion"]
     assert asked(DagRunType.ASSET_TRIGGERED) == []
 
 
@@ -157,14 +174,45 @@ def test_training_runs_on_a_wish_and_its_calendar_is_for_monitoring_to_weigh(rea
 
 def test_a_wish_from_outside_or_the_switch_of_the_form_trains_though_nothing_is_new(read_dags: ReadDags) -> None:
     dag = read_dags().dags["orders.training"]
-    [force] = [a.removeprefix("--force=") for a in arguments(dag, "assemble") if a.startswith("--force=")]
-    template = Template(force)
 
-    def forced(run_type: str, switch: bool) -> str:
-        return template.render(params=SimpleNamespace(force=switch), dag_run=SimpleNamespace(run_type=run_type))
+    def forced(run_type: str, switch: bool) -> list[str]:
+        return command(dag, "assemble", params={"force": switch}, dag_run=SimpleNamespace(run_type=run_type))
 
-    assert [forced("scheduled", False), forced("manual", False)] == ["", ""]
-    assert [forced(DagRunType.ASSET_TRIGGERED, False), forced("manual", True)] == ["yes", "yes"]
+    assert [forced("scheduled", False), forced("manual", False)] == [[], []]
+    assert [forced(DagRunType.ASSET_TRIGGERED, False), forced("manual", True)] == [["--force"], ["--force"]]
+
+
+def test_the_form_of_a_release_is_what_the_job_takes_and_empty_fields_are_left_out(read_dags: ReadDags) -> None:
+    dag = read_dags().dags["orders.release"]
+    form = {name: dag.params.get_param(name) for name in dag.params}
+    assert list(form) == ["version", "rollback", "reason"]
+    assert [field.schema["title"] for field in form.values()] == ["Version", "Roll back", "Override reason"]
+    assert form["version"].description == "Registered model version to release. Empty: the champion."
+    assert (form["version"].schema["type"], form["rollback"].schema["type"]) == (["null", "string"], "boolean")
+    with pytest.raises(ParamValidationError):
+        form["version"].resolve("0x")
+
+    who = "--actor=anna (Airflow, manual)"
+    assert command(dag, "plan") == [who, "--stage=plan"]
+    assert command(dag, "plan", params={"version": " ", "reason": ""}) == [who, "--stage=plan"]
+    filled = {"version": "3", "reason": "None"}
+    assert command(dag, "plan", params=filled) == [who, "--stage=plan", "--version=3", "--reason=None"]
+    assert command(dag, "plan", params={"rollback": True}) == [who, "--stage=plan", "--rollback"]
+
+
+@pytest.mark.parametrize(
+    ("filled", "said"),
+    [
+        ({"version": "0x"}, r"Version \(--version\): found '0x'; expected the number of a registered version"),
+        ({"rollback": "maybe"}, r"Roll back \(--rollback\): found 'maybe'; expected yes or no"),
+        ({"version": "3", "rollback": True}, "--rollback and --version exclude each other"),
+    ],
+)
+def test_what_the_form_lets_through_is_refused_in_the_jobs_own_words(
+    read_dags: ReadDags, filled: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(AirflowFailException, match=f"^release was asked for something that cannot be: {said}"):
+        command(read_dags().dags["orders.release"], "plan", params=filled)
 
 
 def test_a_reviewer_is_asked_only_where_the_gate_says_so_and_silence_is_a_no(read_dags: ReadDags) -> None:
@@ -211,25 +259,24 @@ def test_the_reviewers_form_shares_no_field_with_the_runs(read_dags: ReadDags) -
 
 
 def test_what_the_reviewer_says_is_handed_to_promotion_and_silence_has_no_name(read_dags: ReadDags) -> None:
-    given = arguments(read_dags("gate: {approval: manual}\n").dags["orders.training"], "promote")
-    review = [a for a in given if a.startswith("--review")]
+    dag = read_dags("gate: {approval: manual}\n").dags["orders.training"]
+
+    def review(**pulled: Any) -> list[str]:
+        return command(dag, "promote", ti=SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids]))[1:]
+
     anna = {
         "chosen_options": ["Approve"],
         "responded_by_user": {"id": "1", "name": "anna"},
         "params_input": {"review_reason": "fine"},
     }
     nobody = {"chosen_options": ["Reject"], "responded_by_user": None, "params_input": {"review_reason": None}}
-    assert [rendered(a, approve=anna) for a in review] == [
-        "--review=approve",
-        "--reviewer=anna",
-        "--review-reason=fine",
-    ]
-    said = without_empty_options([rendered(a, approve=nobody) for a in review])
-    assert said == ["--review=reject"]
+    assert review(approve=anna) == ["--review=approve", "--reviewer=anna", "--review-reason=fine"]
+    assert review(approve=nobody) == ["--review=reject"]
 
 
 def test_promotion_waits_for_no_review_where_nobody_is_asked(read_dags: ReadDags) -> None:
-    assert not [a for a in arguments(read_dags().dags["orders.training"], "promote") if a.startswith("--review")]
+    promote = given(read_dags().dags["orders.training"], "promote")
+    assert set(promote) == {"pipeline", "partition", "run_id", "actor"}
 
 
 def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: ReadDags) -> None:

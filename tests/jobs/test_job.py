@@ -30,15 +30,21 @@ features:
   numeric: [amount]
 """
 JOB = """\
+from typing import Annotated, ClassVar
 import pyarrow as pa
 from jobs.job import Job, Result, run
 from tidewheel.errors import DataRefused, LakeError
+from tidewheel.options import JobOptions, Option
 
-def work(job: Job) -> Result:
+class ProbeOptions(JobOptions):
+    job: ClassVar[str] = "probe"
+{more}
+
+def work(job: Job[ProbeOptions]) -> Result:
     "Lands two rows."
 {body}
 
-run("probe", work{more})
+run(work, ProbeOptions)
 """
 LANDS = """\
     made = [
@@ -163,6 +169,7 @@ def test_an_error_nobody_expected_shows_where_it_happened(probe: Probe) -> None:
         ("--pipeline", "shopp", "no pipeline 'shopp'"),
         ("--partition", "yesterday", "expected YYYY-MM-DD"),
         ("--run-id", "..", "cannot name a folder"),
+        ("--run-id", "", "ERROR --run-id is missing; expected name of the run"),
         ("--colour", "blue", "unrecognized arguments: --colour blue"),
     ],
 )
@@ -176,7 +183,10 @@ def test_wrong_usage_has_its_own_exit_code(probe: Probe, option: str, value: str
 
 
 def test_a_job_may_take_options_and_leave_one_record_for_each(probe: Probe) -> None:
-    more = ", lambda parser: parser.add_argument('--stage'), lambda options: f'probe-{options.stage}'"
+    more = """\
+    record_for_each: ClassVar[str] = "stage"
+    stage: Annotated[str, Option("part of the run")] = "all"
+"""
 
     ran = probe.run("    return Result(sentence=job.options.stage)", "--stage", "raw", more=more)
 

@@ -239,14 +239,14 @@ def test_an_alias_that_moved_before_its_release_could_begin_is_seen_until_the_re
 def test_a_rollback_goes_to_the_version_before_and_makes_it_champion(
     parcels: Parcels, release: Callable[..., int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert release("r1", "--rollback=yes", "--stage=plan") == ExitCode.WRONG_USAGE
+    assert release("r1", "--rollback", "--stage=plan") == ExitCode.WRONG_USAGE
     assert "no version answered before the present one" in caplog.text
     make_champion(parcels, "2")
     answers(parcels, "2", previous="1")
 
-    assert release("r2", "--rollback=yes", "--dry-run") == 0
+    assert release("r2", "--rollback", "--dry-run") == 0
     assert (Releases(parcels.ledger).newest(parcels.name), champion(parcels)) == ([], "2")
-    assert release("r2", "--rollback=yes", "--stage=plan") == 0
+    assert release("r2", "--rollback", "--stage=plan") == 0
     [planned] = Releases(parcels.ledger).newest(parcels.name)
     assert (planned.version, planned.status, champion(parcels)) == ("1", Status.RUNNING, "1")
 
@@ -257,13 +257,13 @@ def test_a_rollback_that_is_run_again_does_not_bring_the_bad_version_back(
 ) -> None:
     make_champion(parcels, "2")
     answers(parcels, "2", previous="1")
-    assert release("r1", "--rollback=yes", "--stage=plan") == 0
+    assert release("r1", "--rollback", "--stage=plan") == 0
     releases = Releases(parcels.ledger)
     [planned] = releases.newest(parcels.name)
     releases.end(planned.id, Status.DONE, "", datetime.now(UTC))
     answers(parcels, "1", previous="2")
 
-    assert release("r1", "--rollback=yes", "--stage=plan") == 0
+    assert release("r1", "--rollback", "--stage=plan") == 0
     assert (releases.newest(parcels.name)[0].version, champion(parcels)) == ("1", "1")
 
 
@@ -273,7 +273,7 @@ def test_a_second_rollback_wants_the_version_by_name(
 ) -> None:
     make_champion(parcels, "1")
     answers(parcels, "1", previous="2")
-    assert release("r2", "--rollback=yes", "--stage=plan") == ExitCode.WRONG_USAGE
+    assert release("r2", "--rollback", "--stage=plan") == ExitCode.WRONG_USAGE
     assert "version 1 has taken over from version 2 in a rollback already" in caplog.text
     assert champion(parcels) == "1"
 

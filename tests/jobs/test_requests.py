@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from jobs.job import Job
 from jobs.requests import work
 from tests import small_models
 from tidewheel.lake import Lake
+from tidewheel.options import RequestsOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings
 
@@ -33,7 +33,7 @@ def job(tmp_path: Path) -> Job:
     settings = Settings(home=tmp_path / "home")
     pipeline = small_models.pipeline(tmp_path)
     lake, days = Lake.open("orders", settings), PartitionRange.parse(DAY)
-    return Job("requests", pipeline, days, "run", settings, lake, argparse.Namespace(), "code")
+    return Job("requests", pipeline, days, "run", settings, lake, RequestsOptions(), "code")
 
 
 def append(

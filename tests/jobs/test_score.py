@@ -81,7 +81,7 @@ def test_a_day_that_was_scored_keeps_its_version_unless_somebody_asks_for_the_ch
     assert again.figures["version"] == "1"
     assert again.inputs == {corrected.key: corrected.content_hash, "model": "version 1"}
     assert run_job(parcels, "score", "2024-01-11", "never scored").figures["version"] == "2"
-    assert run_job(parcels, "score", day, "by hand", "--champion=yes").figures["version"] == "2"
+    assert run_job(parcels, "score", day, "by hand", "--champion").figures["version"] == "2"
     assert run_job(parcels, "score", "2024-01-11..2024-01-12", "range").figures["version"] == "2"
 
     ask(parcels.settings, "DELETE", "model-versions/delete", name=parcels.name, version="1")

@@ -7,17 +7,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
+from pydantic import Field
 
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
 from tests.mlflow_server import mlflow_url  # noqa: F401  a fixture
 from tests.parcels import make_parcels, registered_parcels  # noqa: F401  fixtures
 from tests.pipelines import PIPELINE_FILE
+from tidewheel.options import JobOptions, Option
 
 ROOT = Path(__file__).parents[2]
 RUN_ID = "manual__2026-11-22T05:18:00+00:00"
+
+
+class NoteOptions(JobOptions):
+    """Of the job `land` that a test writes."""
+
+    job: ClassVar[str] = "land"
+    note: Annotated[str | None, Option("a note", title="Note")] = None
+    copies: Annotated[int, Option("how often it is written"), Field(ge=1)] = 1
 
 
 class Project:
@@ -35,11 +45,16 @@ class Project:
         """Write `jobs/<name>.py`, whose work is `body`; with `job`, `Result` and `DataRefused` at hand."""
         lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
         (self.folder / "jobs" / f"{name}.py").write_text(
+            "from typing import Annotated, ClassVar\n"
             "from jobs.job import Job, Result, run\n"
+            "from tidewheel.options import JobOptions, Option\n"
             "from tidewheel.errors import DataRefused, SpecError\n"
             f"{imports}\n\n"
-            f"def work(job: Job) -> Result:\n{lines}\n\n"
-            f'if __name__ == "__main__":\n    run("{name}", work, lambda parser: parser.add_argument("--note"))\n'
+            "class Options(JobOptions):\n"
+            f"    job: ClassVar[str] = {name!r}\n"
+            '    note: Annotated[str | None, Option("a note")] = None\n\n'
+            f"def work(job: Job[Options]) -> Result:\n{lines}\n\n"
+            'if __name__ == "__main__":\n    run(work, Options)\n'
         )
 
 

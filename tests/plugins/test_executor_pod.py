@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from plugins.operators.command import JobCommand
 from plugins.operators.job_task import job_task
 from plugins.operators.pod_operator import PodJobOperator
+from tidewheel.options import FeaturesOptions
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 from tidewheel.spec.resources import Resources
@@ -46,7 +47,7 @@ def task(executors: int) -> PodJobOperator:
     settings = load_settings()
     given = {"features": Resources(cpu=2, memory="4Gi", executors=executors)}
     orders = find_pipeline(settings.pipelines_folder, "orders").model_copy(update={"resources": given})
-    made = job_task("features", JobCommand("features", "orders", "2026-01-05"), orders, settings)
+    made = job_task("features", JobCommand(FeaturesOptions, "orders", "2026-01-05"), orders, settings)
     assert isinstance(made, PodJobOperator)
     return made
 

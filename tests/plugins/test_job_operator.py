@@ -18,6 +18,8 @@ from plugins.operators.command import JobCommand
 from plugins.operators.job_operator import JobOperator
 from tests.conftest import wait_until
 from tests.otlp_receiver import receiving
+from tests.plugins.conftest import NoteOptions
+from tidewheel.errors import UsageError
 from tidewheel.lake import Lake
 from tidewheel.runs import read_record
 
@@ -28,10 +30,9 @@ Context = Callable[..., dict[str, Any]]
 DAY = "2026-11-21"
 
 
-def operator(name: str = "land", note: str | None = None, **arguments: Any) -> JobOperator:
-    options = {} if note is None else {"note": note}
-    task = JobOperator(task_id=name, command=JobCommand(name, "orders", DAY, options), **arguments)
-    task.arguments = [argument.replace("{{ run_id }}", "run-1") for argument in task.arguments]
+def operator(**options: str) -> JobOperator:
+    task = JobOperator(task_id="land", command=JobCommand(NoteOptions, "orders", DAY, options))
+    task.job_options["run_id"] = "run-1"
     return task
 
 
@@ -171,6 +172,16 @@ def test_options_left_empty_in_the_form_are_not_passed_on(project: Project, cont
     project.write_job("land", 'return Result(sentence=f"note: {job.options.note}")')
     assert operator(note="").execute(context("run-1"))["sentence"] == "note: None"
     assert operator(note="a b; $(c)").execute(context("run-1"))["sentence"] == "note: a b; $(c)"
+
+
+def test_a_bad_value_fails_the_task_at_once_and_starts_no_job(project: Project, context: Context) -> None:
+    with pytest.raises(AirflowFailException, match=r"cannot be: --copies: found '0'; expected a whole number of at le"):
+        operator(copies="0").execute(context("run-1"))
+
+
+def test_an_option_that_a_job_has_not_is_a_mistake_in_the_dag() -> None:
+    with pytest.raises(UsageError, match=r"job land has no option 'notes', did you mean 'note'\?$"):
+        operator(notes="")
 
 
 def test_the_job_sees_neither_airflows_secrets_nor_another_project(

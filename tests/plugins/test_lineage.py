@@ -15,6 +15,7 @@ from plugins.operators.command import JobCommand
 from plugins.operators.job_operator import JobOperator
 from plugins.operators.lineage import lineage_of
 from tests.lineage_receiver import receiving_lineage
+from tidewheel.options import LandOptions
 from tidewheel.runs import BatchReference, JobRecord
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def test_a_finished_task_sends_what_its_job_read_and_wrote(
     project: Project, context: Callable[..., Any], receiver: list[dict[str, Any]], tmp_path: Any
 ) -> None:
     project.write_job("land", 'return Result(inputs={"raw/2026-11-21": "aaa"}, sentence="7 rows")')
-    task = JobOperator(task_id="land", command=JobCommand("land", "orders", DAY))
-    task.arguments = [argument.replace("{{ run_id }}", "run-1") for argument in task.arguments]
+    task = JobOperator(task_id="land", command=JobCommand(LandOptions, "orders", DAY))
+    task.job_options["run_id"] = "run-1"
     task.execute(context("run-1"))
     lineage = DefaultExtractor(task).extract_on_complete(None)
     assert lineage is not None
@@ -62,7 +63,7 @@ def test_a_finished_task_sends_what_its_job_read_and_wrote(
 
 
 def test_a_task_that_failed_says_nothing_of_datasets() -> None:
-    task = JobOperator(task_id="land", command=JobCommand("land", "orders", DAY))
+    task = JobOperator(task_id="land", command=JobCommand(LandOptions, "orders", DAY))
     lineage = DefaultExtractor(task).extract_on_failure(None)
     assert lineage is not None
     assert (lineage.inputs, lineage.outputs) == ([], [])

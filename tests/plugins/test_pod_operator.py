@@ -21,6 +21,7 @@ from plugins.operators.job_operator import JobOperator
 from plugins.operators.job_task import job_task
 from plugins.operators.pod_operator import PodJobOperator
 from tidewheel.lake import Lake
+from tidewheel.options import TrainOptions
 from tidewheel.runs import JobRecord, write_record
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
@@ -39,7 +40,7 @@ users: [{name: airflow, user: {token: secret}}]
 contexts: [{name: elsewhere, context: {cluster: elsewhere, user: airflow}}]
 current-context: elsewhere
 """
-COMMAND = JobCommand("train", "flight_delay", "2026-01-05", {"note": ""})
+COMMAND = JobCommand(TrainOptions, "flight_delay", "2026-01-05")
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_process_and_a_pod_run_the_same_command(installation: None) -> None:
     assert isinstance(process, JobOperator)
     pod = pod_of(task())
     assert pod.spec.containers[0].command == ["python"]
-    assert pod.spec.containers[0].args == process.arguments
+    assert pod.spec.containers[0].args == process.command.arguments(process.job_options)
 
 
 def test_the_pod_asks_for_what_the_pipeline_file_says(installation: None) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from tidewheel.cli.job_process import run_job
+from tidewheel.cli.job_options import takes
+from tidewheel.cli.job_process import start_job
 from tidewheel.errors import ExitCode
 from tidewheel.lake import Lake
+from tidewheel.options import EraseOptions
 from tidewheel.runs import read_record
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
@@ -20,14 +21,11 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Models")(erase)
 
 
+@takes(EraseOptions, "key", "dry_run")
 def erase(
     name: Annotated[str, typer.Argument(help="name of the pipeline")],
     *,
-    key: Annotated[
-        list[str],
-        typer.Option(metavar="[COLUMN=]VALUE", help="value of the entity's key; again for each column that says whose"),
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be erased and change nothing")] = False,
+    options: EraseOptions,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
 ) -> None:
     """Erase all rows of a key for good: landed rows, features, labels, predictions, logged requests, and quarantine.
@@ -37,22 +35,11 @@ def erase(
     """
     settings = load_settings()
     find_pipeline(settings.pipelines_folder, name)  # a misspelled name gets a hint
-    if dry_run or not yes:
-        _run(name, key, "--dry-run")
-        if dry_run:
+    if options.dry_run or not yes:
+        start_job(options.model_copy(update={"dry_run": True}), name)
+        if options.dry_run:
             return
         typer.confirm("Erase them for good?", abort=True)
-    run_id = _run(name, key)
-    if read_record(Lake.open(name, settings), run_id, "erase").figures["left"]:
+    run_id = start_job(options, name)
+    if read_record(Lake.open(name, settings), run_id, options.record).figures["left"]:
         raise typer.Exit(ExitCode.DIFFERENT)
-
-
-def _run(name: str, key: list[str], *options: str) -> str:
-    now = datetime.now(UTC)
-    run_id = f"cli__{now:%Y-%m-%dT%H:%M:%S.%f}"
-    asked = ("--pipeline", name, "--partition", now.date().isoformat(), "--run-id", run_id)
-    keys = [f"--key={value}" for value in key]
-    done = run_job(load_settings(), "erase", *asked, *keys, *options)
-    if done.returncode:
-        raise typer.Exit(done.returncode)
-    return run_id

@@ -5,10 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import typer
+
+from tidewheel.options import RunOptions
+from tidewheel.options.command_line import arguments_of
+from tidewheel.partitions import PartitionRange
+from tidewheel.settings import load_settings
+
 if TYPE_CHECKING:
+    from tidewheel.options import JobOptions
     from tidewheel.settings import Settings
+
+
+def start_job(options: JobOptions, pipeline: str, partition: PartitionRange | None = None) -> str:
+    """Run a job to its end for the person at the terminal; a command ends with the job's exit code where that is not 0.
+
+    Args:
+        options: of the job, which they also name.
+        pipeline: its name.
+        partition: days that the job is about; today (UTC) for one that is not about data.
+
+    Returns:
+        Id of the run.
+    """
+    now = datetime.now(UTC)
+    today = now.date()
+    run = RunOptions(
+        pipeline=pipeline,
+        partition=partition or PartitionRange(today, today),
+        run_id=f"cli__{now:%Y-%m-%dT%H-%M-%S.%f}",
+    )
+    done = run_job(load_settings(), options.job, *arguments_of(run), *arguments_of(options))
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    return run.run_id
 
 
 def run_job(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.filesize import decimal
 
-from tidewheel.cli.job_process import run_job
+from tidewheel.cli.job_process import start_job
 from tidewheel.errors import ReleaseError, UsageError, did_you_mean
+from tidewheel.options import ReleaseOptions
 from tidewheel.quantities import quantity
 from tidewheel.settings import load_settings
 from tidewheel.spec import pipeline_files
@@ -84,13 +84,13 @@ def rename(
         )
 
     def release() -> None:
-        now = datetime.now(UTC)
-        asked = ("--pipeline", new, "--partition", now.date().isoformat(), "--run-id", f"rename__{now:%Y%m%dT%H%M%S}")
-        if run_job(settings, "release", *asked).returncode:
+        try:
+            start_job(ReleaseOptions(), new)
+        except typer.Exit:
             raise ReleaseError(
                 f"the champion could not be released as {new}, and {old} still answers; when the cause is gone, run "
                 f"`tidewheel rename {old} {new}` again"
-            )
+            ) from None
 
     Rename(settings, old, new, _retirement(settings, old, console), release).run()
     console.print(f"{old} is {new} now; next: `tidewheel validate {new}`, and look for {old} in your own code and docs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -32,6 +31,7 @@ from jobs.requests import work
 from tests import small_models
 from tests.conftest import wait_until
 from tidewheel.lake import Lake, Store
+from tidewheel.options import RequestsOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings
 
@@ -86,7 +86,7 @@ class Pod:
         """Run the job; returns the rows of the day."""
         lake, days = Lake.open("orders", self.settings), PartitionRange.parse(DAY)
         pipeline = small_models.pipeline(self.settings.home)
-        work(Job("requests", pipeline, days, "run", self.settings, lake, argparse.Namespace(), "code"))
+        work(Job("requests", pipeline, days, "run", self.settings, lake, RequestsOptions(), "code"))
         return lake.need("requests", DAY).rows
 
     def inbox(self) -> list[str]:
@@ -221,7 +221,7 @@ def test_a_shipped_file_that_was_damaged_is_published_without_its_damage_and_set
     os.utime(path, (0, 0))
     lake, days = Lake.open("orders", pod.settings), PartitionRange.parse(DAY)
     pipeline = small_models.pipeline(pod.settings.home)
-    result = work(Job("requests", pipeline, days, "run", pod.settings, lake, argparse.Namespace(), "code"))
+    result = work(Job("requests", pipeline, days, "run", pod.settings, lake, RequestsOptions(), "code"))
     assert f"file://{path} was changed after it was written: " in result.warnings[0]
     assert pod.inbox() == [f"{shipped}.damaged"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ import pyarrow as pa
 from jobs.data.feature_inputs import FeatureInputs
 from jobs.job import Job, Result
 from tidewheel.lake import Lake, Manifest
+from tidewheel.options import FeaturesOptions, JobOptions, LandOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
@@ -100,15 +100,13 @@ class OneNight:
         """Its lake."""
         return Lake.open("night", self.settings)
 
-    def _job(self, name: str, first: date, last: date) -> Job:
-        days = PartitionRange(first, last)
-        return Job(
-            name, self.pipeline, days, name, self.settings, self.lake, argparse.Namespace(unfinished=None), "test"
-        )
+    def _job(self, options: JobOptions, first: date, last: date) -> Job:
+        name, days = options.record, PartitionRange(first, last)
+        return Job(name, self.pipeline, days, name, self.settings, self.lake, options, "test")
 
     def land(self, first: date, last: date | None = None) -> Result:
         """Land what `SOURCE` has of some days, and publish it."""
-        result: Result = _of_job("land", "work")(self._job("land", first, last or first))
+        result: Result = _of_job("land", "work")(self._job(LandOptions(), first, last or first))
         for manifest in result.outputs:
             self.lake.publish(manifest)
         return result
@@ -120,7 +118,7 @@ class OneNight:
     def features(self, spark: SparkSession, days: list[date], how: Callable[[FeatureInputs], Any]) -> list[Manifest]:
         """Compute and publish the features of some days."""
         TRANSFORM[:] = [how]
-        job = self._job("features", days[0], days[-1])
+        job = self._job(FeaturesOptions(), days[0], days[-1])
         there = {dataset: self.lake.partitions(dataset) for dataset in ("landing", "labels")}
         found = {name: {key: self.lake.need(name, key) for key in keys} for name, keys in there.items()}
         made: list[Manifest] = _of_job("features", "build")(spark, job, days, found["landing"], found["labels"])

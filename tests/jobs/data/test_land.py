@@ -216,7 +216,7 @@ def test_a_day_that_is_not_over_is_refused_unless_somebody_asks_for_what_there_i
     assert "--unfinished" in caplog.text
     assert deliveries.lake.store.list_folder("deliveries/landing") == []
 
-    assert run_job(deliveries, "land", str(days), "r", "--unfinished=yes").figures["days"] == len(days.days)
+    assert run_job(deliveries, "land", str(days), "r", "--unfinished").figures["days"] == len(days.days)
 
 
 def test_a_source_that_has_ended_has_no_unfinished_day(deliveries: Deliveries) -> None:

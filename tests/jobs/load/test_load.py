@@ -98,7 +98,10 @@ def test_failed_requests_fail_the_command_and_are_on_the_page(
         ),
         (("--url", "http://127.0.0.1:{port}/parcels"), "http://127.0.0.1:{port}/parcels/predict does not answer"),
         (("--url", "parcels"), "found the URL 'parcels'; expected http://HOST:PORT/PIPELINE"),
-        (("--url", "http://127.0.0.1:{port}/parcels", "--batch", "0"), "--batch: found 0; expected a number above 0"),
+        (
+            ("--url", "http://127.0.0.1:{port}/parcels", "--batch", "0"),
+            "--batch: found '0'; expected a whole number of at least 1",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_sent(

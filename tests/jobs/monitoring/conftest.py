@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from jobs.models import registry, standing
 from tests.known_versions import know
 from tidewheel.ledger.tables import RetrainRequestRow, VerdictRow
 from tidewheel.ledger.training_tables import TrainingRow
+from tidewheel.options import MonitorOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import find_pipeline
 
@@ -61,8 +61,8 @@ def predict_day(parcels: Parcels, day: date, version: str = "4", spread: float =
 def monitor_job(parcels: Parcels, day: date) -> Job:
     """What job `monitor` is called with, for parts of it."""
     pipeline = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
-    days, none = PartitionRange.parse(str(day)), argparse.Namespace()
-    return Job("monitor", pipeline, days, "night", parcels.settings, parcels.lake, none, "test")
+    days, options = PartitionRange.parse(str(day)), MonitorOptions()
+    return Job("monitor", pipeline, days, "night", parcels.settings, parcels.lake, options, "test")
 
 
 def let_a_day_pass(parcels: Parcels) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typer.testing import CliRunner
 
-from tidewheel.cli import replay
+from tidewheel.cli import job_process
 from tidewheel.cli.app import app
 from tidewheel.cli.job_process import run_job
 from tidewheel.settings import Settings, load_settings
@@ -43,7 +42,7 @@ def test_a_draft_to_replay_is_found_from_where_the_person_stands(
         asked.extend(options)
         return subprocess.CompletedProcess([], 0)
 
-    monkeypatch.setattr(replay, "run_job", note)
+    monkeypatch.setattr(job_process, "run_job", note)
     monkeypatch.setenv("TIDEWHEEL_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     options = ["--from", "2013-03-01", "--to", "2013-03-02", "--policy", "spec", "--policy", "draft/shop.yaml"]
@@ -51,5 +50,6 @@ def test_a_draft_to_replay_is_found_from_where_the_person_stands(
     ended = CliRunner().invoke(app, ["replay", "shop", *options])
 
     assert ended.exit_code == 0, ended.output
-    policies = [value for name, value in pairwise(asked) if name == "--policy"]
-    assert policies == ["spec", str(tmp_path / "draft" / "shop.yaml")]
+    policies = [option for option in asked if option.startswith("--policy")]
+    assert policies == ["--policy=spec", f"--policy={tmp_path / 'draft' / 'shop.yaml'}"]
+    assert "--partition=2013-03-01..2013-03-02" in asked
