@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.proofs import Found
+    from tidewheel.release.stages import StageResult
 
 log = logging.getLogger("tidewheel.release")
 
@@ -114,7 +114,7 @@ def _attempt(job: Job, number: int, links: Mapping[str, str], act: Callable[[], 
         return Result(figures={"release": number, "version": ended.version}, links=links, refused=refused)
 
 
-def _stage_result(found: Found, number: int, links: Mapping[str, str]) -> Result:
+def _stage_result(found: StageResult, number: int, links: Mapping[str, str]) -> Result:
     figures = {name: value for name, value in found.figures.items() if not isinstance(value, dict)}
     return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
 

@@ -27,7 +27,7 @@ from tidewheel.release.traffic import Gone, Traffic
 
 if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.counted import Counted
+    from tidewheel.release.backend import RequestCounts
     from tidewheel.settings import Settings
 
 USUAL_PORTS = range(Ports().models, Ports().models + 2_000)
@@ -198,9 +198,9 @@ class LocalBackend:
         """Requests that Envoy waits for a colour to answer."""
         return self._envoy.active_requests(self._name(colour))
 
-    def counted(self, colour: Colour) -> Counted:
+    def request_counts(self, colour: Colour) -> RequestCounts:
         """What Envoy has counted of a colour so far."""
-        return self._envoy.counted(self._name(colour))
+        return self._envoy.request_counts(self._name(colour))
 
     def _name(self, colour: Colour) -> str:
         """Name of a colour's cluster."""

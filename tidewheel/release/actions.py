@@ -11,19 +11,9 @@ from typing import TYPE_CHECKING, Any
 from tidewheel.errors import ReleaseError
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
+from tidewheel.release.checks import confirm, verify_parity, warm_up
 from tidewheel.release.probe import Probe, Unanswered
-from tidewheel.release.proofs import Found, verify_parity, warm_up
-from tidewheel.release.rerouting import (
-    CONFIRM_ROUNDS,
-    POLL_SECONDS,
-    answered_by,
-    await_traffic,
-    drain,
-    known_traffic,
-    once_answered,
-    reroute,
-)
 from tidewheel.release.stages import (
     AwaitReady,
     Bake,
@@ -35,13 +25,14 @@ from tidewheel.release.stages import (
     Package,
     Retire,
     Stage,
+    StageResult,
     StartIdle,
     Switch,
     VerifyParity,
     WarmUp,
     Watched,
 )
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import POLL_SECONDS, Traffic, await_router, current_traffic, drain, reroute
 from tidewheel.release.watch import Scores, Usual, Watch
 
 if TYPE_CHECKING:
@@ -96,7 +87,7 @@ class Actions:
     memory: Memory
     scores: Scores | None
 
-    def perform(self, stage: Stage) -> Found:
+    def perform(self, stage: Stage) -> StageResult:
         """Run one stage.
 
         Raises:
@@ -121,27 +112,29 @@ class Actions:
                 return self._bake(stage)
             case Switch(colour, version):
                 return self._switch(colour, version)
-            case Confirm(colour, version):
-                return self._confirm(colour, version)
+            case Confirm():
+                return confirm(stage, self.backend, self._golden()[0].row)
             case Drain(colour, timeout_seconds):
                 return drain(self.backend, colour, timeout_seconds)
             case Retire(colour):
                 self.backend.stop(colour)
-                return Found(f"{colour} is stopped", {})
+                return StageResult(f"{colour} is stopped", {})
 
-    def _package(self, version: str) -> Found:
+    def _package(self, version: str) -> StageResult:
         artifact = self.build(version)
-        return Found(f"Bento {artifact.tag}, content {artifact.content_hash[:12]}", {"artifact": asdict(artifact)})
+        return StageResult(
+            f"Bento {artifact.tag}, content {artifact.content_hash[:12]}", {"artifact": asdict(artifact)}
+        )
 
-    def _start(self, colour: Colour, version: str, replicas: int) -> Found:
+    def _start(self, colour: Colour, version: str, replicas: int) -> StageResult:
         if colour in self.backend.traffic().reached:
             raise ReleaseError(f"{colour} is live: nothing may be started in its place")
         figures = self._counted_of(colour.other)
         self.backend.start(colour, self._artifact(), replicas)
         addresses = ", ".join(self.backend.addresses(colour))
-        return Found(f"version {version} is starting as {colour} at {addresses}", figures)
+        return StageResult(f"version {version} is starting as {colour} at {addresses}", figures)
 
-    def _await_ready(self, colour: Colour, timeout_seconds: float) -> Found:
+    def _await_ready(self, colour: Colour, timeout_seconds: float) -> StageResult:
         started = time.monotonic()
         while why := self.backend.missing(colour):
             if problem := self.backend.problem(colour):
@@ -150,9 +143,9 @@ class Actions:
                 raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
             time.sleep(POLL_SECONDS)
         seconds = round(time.monotonic() - started, 2)
-        return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
+        return StageResult(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
 
-    def _answered(self, colour: Colour, prove: Callable[[], Found]) -> Found:
+    def _answered(self, colour: Colour, prove: Callable[[], StageResult]) -> StageResult:
         """Prove something of a colour that is not routed to; if it stops answering, once more when it is ready again.
 
         A Service of Kubernetes follows the readiness of its pods with a delay, in both directions.
@@ -163,7 +156,7 @@ class Actions:
             self._await_ready(colour, READY_AGAIN_SECONDS)
             return prove()
 
-    def _switch(self, colour: Colour, version: str) -> Found:
+    def _switch(self, colour: Colour, version: str) -> StageResult:
         for address in self.backend.addresses(colour):
             with Probe(address, platform_token=self.backend.token()) as probe:
                 if why := probe.unready():
@@ -172,45 +165,30 @@ class Actions:
         # The ledger says what is wanted, the router follows: killed in between, the stage runs again.
         self.memory.point(colour, version)
         self.backend.route(Traffic(colour))
-        return Found(f"all requests are routed to {colour}", figures)
+        return StageResult(f"all requests are routed to {colour}", figures)
 
-    def _confirm(self, colour: Colour, version: str) -> Found:
-        started = time.monotonic()
-        await_traffic(self.backend, Traffic(colour))
-        routers, row = once_answered(self.backend.routers), self._golden()[0].row
-        answered = [
-            answered_by(address, self.backend.token(), row, colour, version)
-            for _ in range(CONFIRM_ROUNDS)
-            for address in routers
-        ]
-        seconds, worst = round(time.monotonic() - started, 3), round(max(answered), 3)
-        sentence = f"{self.backend.endpoint()} is answered by version {version} as {colour}"
-        if len(routers) > 1:
-            sentence += f", through each of {len(routers)} routers"
-        return Found(sentence, {"seconds": seconds, "through_router_ms": worst})
-
-    def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> Found:
+    def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> StageResult:
         """Let the new colour have requests beside the old one, and watch both."""
         reroute(self.backend, traffic)
         return self._watch(stage, None)
 
-    def _bake(self, stage: Bake) -> Found:
-        if (traffic := known_traffic(self.backend)) != Traffic(stage.colour):
+    def _bake(self, stage: Bake) -> StageResult:
+        if (traffic := current_traffic(self.backend)) != Traffic(stage.colour):
             raise ReleaseError(f"requests go to {traffic}, not to {stage.colour} alone: it has been taken back")
         started, switched = self.memory.detail("start"), self.memory.detail("switch")
         if "counted" not in started or "counted" not in switched:
             return self._watch(stage, Usual(None))
-        seen = Counted.from_json(switched["counted"]).since(Counted.from_json(started["counted"]))
+        seen = RequestCounts.from_json(switched["counted"]).since(RequestCounts.from_json(started["counted"]))
         times = datetime.fromisoformat(started["at"]), datetime.fromisoformat(switched["at"])
         return self._watch(stage, Usual(seen, times))
 
-    def _watch(self, stage: Watched, usual: Usual | None) -> Found:
+    def _watch(self, stage: Watched, usual: Usual | None) -> StageResult:
         versions = (self._version(stage.colour), self._version(stage.against))
         watch = Watch(stage, self.backend, versions, self._golden(), usual, self.scores, self.memory.asked_back)
         verdict = watch.run()
         if verdict.outcome is not Outcome.PASSED:
             raise GuardBreach(verdict)
-        return Found(verdict.sentence, dict(verdict.inputs), verdict)
+        return StageResult(verdict.sentence, dict(verdict.inputs), verdict)
 
     def _artifact(self) -> Artifact:
         """What the release's first stage has built."""
@@ -226,5 +204,5 @@ class Actions:
         """What the router has counted of a colour by now, for the guard to compare with later."""
         if self.backend.version(colour) is None:
             return {}
-        counted = once_answered(lambda: self.backend.counted(colour))
+        counted = await_router(lambda: self.backend.request_counts(colour))
         return {"counted": asdict(counted), "at": datetime.now(UTC).isoformat()}

@@ -19,11 +19,10 @@ from tidewheel.ledger.releases import Releases, Status
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.plan import Live, State, explain, plan, stage_names
 from tidewheel.release.probe import Probe
-from tidewheel.release.proofs import Found
 from tidewheel.release.reconcile import Repair, Resume, Situation, reconcile
 from tidewheel.release.record import Release, plan_to_json
 from tidewheel.release.repairs import make, situation
-from tidewheel.release.stages import Colour, Stage, Switch
+from tidewheel.release.stages import Colour, Stage, StageResult, Switch
 from tidewheel.release.watch import Scores
 from tidewheel.release.worker import UNGUARDED_SECONDS, Worker
 from tidewheel.tracing import step
@@ -154,7 +153,7 @@ class Executor:
                 raise
             switched |= isinstance(stage, Switch)
 
-    def run_stage(self, number: int, name: str) -> Found:
+    def run_stage(self, number: int, name: str) -> StageResult:
         """Run one stage of a release; one that is done, or is not part of the plan, is left alone.
 
         Raises:
@@ -166,13 +165,13 @@ class Executor:
             if position is None:
                 if name not in (known := stage_names(self._pipeline)):
                     raise ReleaseError(f"no stage {name!r}; expected one of {', '.join(known)}")
-                return Found(f"{name} is not part of this plan: {release.sentence}", {})
+                return StageResult(f"{name} is not part of this plan: {release.sentence}", {})
             done = self._worker.done(release)
             if position in done:
-                return Found(f"{name} was done before", {})
+                return StageResult(f"{name} was done before", {})
             match release.status:
                 case Status.SUPERSEDED:
-                    return Found(f"release {number} is overtaken: {release.sentence}", {})
+                    return StageResult(f"release {number} is overtaken: {release.sentence}", {})
                 case Status.FAILED | Status.DONE:
                     raise ReleaseError(
                         f"release {number} is {release.status}: {release.sentence}; begin again with its plan"

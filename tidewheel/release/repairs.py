@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from tidewheel.ledger.releases import Status
 from tidewheel.release.reconcile import Point, Route, Situation, Stop
-from tidewheel.release.rerouting import drain, reroute
 from tidewheel.release.stages import Colour
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Traffic, drain, reroute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

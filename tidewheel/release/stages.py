@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from tidewheel.policies.guard import GuardPolicy
+
+if TYPE_CHECKING:
+    from tidewheel.policies.verdict import Verdict
 
 
 class Colour(StrEnum):
@@ -217,6 +220,22 @@ Stage = (
     | Drain
     | Retire
 )
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did.
+
+    Attributes:
+        sentence: for a person.
+        figures: for the ledger.
+        verdict: the guard's, where it gave one.
+    """
+
+    sentence: str
+    figures: dict[str, Any]
+    verdict: Verdict | None = None
+
 
 PLAN = "plan"
 """The step before all stages: decide what to do, and write it into the ledger."""

@@ -21,8 +21,7 @@ from tidewheel.release.recall import Recall
 if TYPE_CHECKING:
     from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import GoldenRow
-    from tidewheel.release.backend import Backend
-    from tidewheel.release.counted import Counted
+    from tidewheel.release.backend import Backend, RequestCounts
     from tidewheel.release.stages import Colour, Watched
 
 log = logging.getLogger("tidewheel.release")
@@ -159,15 +158,18 @@ class Watch:
                 old.ask(turn % len(self.golden))
             time.sleep(max(0.0, min(started + (turn + 1) * pace, closes) - time.monotonic()))
 
-    def _counted(self) -> tuple[Counted, Counted] | None:
+    def _counted(self) -> tuple[RequestCounts, RequestCounts] | None:
         try:
-            return self.backend.counted(self.stage.colour), self.backend.counted(self.stage.against)
+            return self.backend.request_counts(self.stage.colour), self.backend.request_counts(self.stage.against)
         except PlatformError as error:
             log.warning("the router's figures are missing: %s", error)
             return None
 
     def _routed(
-        self, opened: tuple[Counted, Counted] | None, closed: tuple[Counted, Counted] | None, since: datetime
+        self,
+        opened: tuple[RequestCounts, RequestCounts] | None,
+        closed: tuple[RequestCounts, RequestCounts] | None,
+        since: datetime,
     ) -> Compared | None:
         if opened is None or closed is None:
             return None

@@ -19,13 +19,13 @@ from tidewheel.release.actions import Actions, GuardBreach, Memory
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.recall import AskedBack
 from tidewheel.release.record import Release
-from tidewheel.release.rerouting import drain, reroute
 from tidewheel.release.stages import Colour, Confirm, Drain, Package, Retire, Stage, Switch, Watched
+from tidewheel.release.traffic import drain, reroute
 from tidewheel.release.watch import Scores
 
 if TYPE_CHECKING:
     from tidewheel.release.backend import Backend
-    from tidewheel.release.proofs import Found
+    from tidewheel.release.stages import StageResult
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.release")
@@ -64,7 +64,7 @@ class Worker:
         begun = {row.position for row in self.releases.stages(release.number)}
         return any(isinstance(stage, kind) and n in begun for n, stage in enumerate(release.stages))
 
-    def run(self, release: Release, position: int) -> Found:
+    def run(self, release: Release, position: int) -> StageResult:
         """Run a stage.
 
         Raises:
@@ -93,7 +93,7 @@ class Worker:
             raise ReleaseError(f"{self.pipeline.name}: stage {stage.name} failed: {error}") from error
         return found
 
-    def _done(self, release: Release, position: int, found: Found) -> None:
+    def _done(self, release: Release, position: int, found: StageResult) -> None:
         stage = release.stages[position]
         if found.verdict is not None:
             self._record(release, stage.name, found.verdict)
