@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
@@ -21,6 +22,7 @@ from tidewheel.release.stages import (
     Colour,
     Confirm,
     Drain,
+    GuardBreach,
     Mirror,
     Package,
     Retire,
@@ -33,42 +35,15 @@ from tidewheel.release.stages import (
     Watched,
 )
 from tidewheel.release.traffic import POLL_SECONDS, Traffic, await_router, current_traffic, drain, reroute
-from tidewheel.release.watch import Scores, Usual, Watch
+from tidewheel.release.watch import Baseline, Scores, Watch
 
 if TYPE_CHECKING:
-    from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import GoldenRow
     from tidewheel.release.backend import Backend
+    from tidewheel.release.record import Release, ReleaseRecord
 
 
 READY_AGAIN_SECONDS = 30.0
-
-
-class GuardBreach(ReleaseError):
-    """The guard takes the release back.
-
-    Attributes:
-        verdict: why.
-    """
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.sentence)
-        self.verdict = verdict
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the ledger remembers of a release; each may be asked by another process than the one that wrote it.
-
-    Attributes:
-        detail: what a stage has found, by its name; empty where it is not done.
-        point: says what shall answer.
-        asked_back: why an operator wants the old version back, empty while nobody does.
-    """
-
-    detail: Callable[[str], Mapping[str, Any]]
-    point: Callable[[Colour, str], None]
-    asked_back: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -76,15 +51,17 @@ class Actions:
     """The stages' actions, for one release.
 
     Attributes:
+        release: whose stages.
         backend: where it happens.
+        record: what earlier stages have written down, also in another process.
         build: makes the artifact of a version.
-        memory: what earlier stages have found.
         scores: reads what callers were answered; None where nobody keeps that.
     """
 
+    release: Release
     backend: Backend
+    record: ReleaseRecord
     build: Callable[[str], Artifact]
-    memory: Memory
     scores: Scores | None
 
     def perform(self, stage: Stage) -> StageResult:
@@ -101,19 +78,19 @@ class Actions:
             case AwaitReady(colour, timeout_seconds):
                 return self._await_ready(colour, timeout_seconds)
             case WarmUp():
-                return self._answered(stage.colour, lambda: warm_up(stage, self.backend, self._golden()))
+                return self._try_again(stage.colour, lambda: warm_up(stage, self.backend, self._golden_rows()))
             case VerifyParity():
-                return self._answered(stage.colour, lambda: verify_parity(stage, self.backend, self._artifact()))
+                return self._try_again(stage.colour, lambda: verify_parity(stage, self.backend, self._artifact()))
             case Mirror(colour, against):
                 return self._beside(stage, Traffic(against, mirrored=True))
             case Canary(colour, against, share=share):
                 return self._beside(stage, Traffic(against, share=share))
             case Bake(colour, against):
                 return self._bake(stage)
-            case Switch(colour, version):
-                return self._switch(colour, version)
+            case Switch(colour):
+                return self._switch(colour)
             case Confirm():
-                return confirm(stage, self.backend, self._golden()[0].row)
+                return confirm(stage, self.backend, self._golden_rows()[0].row)
             case Drain(colour, timeout_seconds):
                 return drain(self.backend, colour, timeout_seconds)
             case Retire(colour):
@@ -129,7 +106,7 @@ class Actions:
     def _start(self, colour: Colour, version: str, replicas: int) -> StageResult:
         if colour in self.backend.traffic().reached:
             raise ReleaseError(f"{colour} is live: nothing may be started in its place")
-        figures = self._counted_of(colour.other)
+        figures = self._request_counts(colour.other)
         self.backend.start(colour, self._artifact(), replicas)
         addresses = ", ".join(self.backend.addresses(colour))
         return StageResult(f"version {version} is starting as {colour} at {addresses}", figures)
@@ -145,46 +122,48 @@ class Actions:
         seconds = round(time.monotonic() - started, 2)
         return StageResult(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
 
-    def _answered(self, colour: Colour, prove: Callable[[], StageResult]) -> StageResult:
-        """Prove something of a colour that is not routed to; if it stops answering, once more when it is ready again.
+    def _try_again(self, colour: Colour, check: Callable[[], StageResult]) -> StageResult:
+        """Check a colour that is not routed to; if it stops answering, once more when it is ready again.
 
         A Service of Kubernetes follows the readiness of its pods with a delay, in both directions.
         """
         try:
-            return prove()
+            return check()
         except Unanswered:
             self._await_ready(colour, READY_AGAIN_SECONDS)
-            return prove()
+            return check()
 
-    def _switch(self, colour: Colour, version: str) -> StageResult:
+    def _switch(self, colour: Colour) -> StageResult:
         for address in self.backend.addresses(colour):
             with Probe(address, platform_token=self.backend.token()) as probe:
                 if why := probe.unready():
                     raise ReleaseError(f"{colour} is no longer ready, nothing was switched: {why}")
-        figures = self._counted_of(colour.other)
-        # The ledger says what is wanted, the router follows: killed in between, the stage runs again.
-        self.memory.point(colour, version)
+        figures = self._request_counts(colour.other)
+        # The ledger says what is live, the router follows: killed in between, the stage runs again.
+        self.record.switch(self.release)
         self.backend.route(Traffic(colour))
         return StageResult(f"all requests are routed to {colour}", figures)
 
     def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> StageResult:
         """Let the new colour have requests beside the old one, and watch both."""
         reroute(self.backend, traffic)
-        return self._watch(stage, None)
+        return self._watch(stage)
 
     def _bake(self, stage: Bake) -> StageResult:
         if (traffic := current_traffic(self.backend)) != Traffic(stage.colour):
             raise ReleaseError(f"requests go to {traffic}, not to {stage.colour} alone: it has been taken back")
-        started, switched = self.memory.detail("start"), self.memory.detail("switch")
+        started, switched = self.record.detail(self.release, StartIdle), self.record.detail(self.release, Switch)
         if "counted" not in started or "counted" not in switched:
-            return self._watch(stage, Usual(None))
+            return self._watch(stage)
         seen = RequestCounts.from_json(switched["counted"]).since(RequestCounts.from_json(started["counted"]))
+        if seen is None:
+            return self._watch(stage)
         times = datetime.fromisoformat(started["at"]), datetime.fromisoformat(switched["at"])
-        return self._watch(stage, Usual(seen, times))
+        return self._watch(stage, Baseline(seen, times))
 
-    def _watch(self, stage: Watched, usual: Usual | None) -> StageResult:
-        versions = (self._version(stage.colour), self._version(stage.against))
-        watch = Watch(stage, self.backend, versions, self._golden(), usual, self.scores, self.memory.asked_back)
+    def _watch(self, stage: Watched, baseline: Baseline | None = None) -> StageResult:
+        rollback_requested = partial(self.record.rollback_requested, self.release)
+        watch = Watch(stage, self.backend, self._golden_rows(), rollback_requested, self.scores, baseline)
         verdict = watch.run()
         if verdict.outcome is not Outcome.PASSED:
             raise GuardBreach(verdict)
@@ -192,15 +171,12 @@ class Actions:
 
     def _artifact(self) -> Artifact:
         """What the release's first stage has built."""
-        return Artifact(**self.memory.detail(Package.kind)["artifact"])
+        return Artifact(**self.record.detail(self.release, Package)["artifact"])
 
-    def _golden(self) -> list[GoldenRow]:
+    def _golden_rows(self) -> list[GoldenRow]:
         return self._artifact().golden_rows()
 
-    def _version(self, colour: Colour) -> str:
-        return self.backend.version(colour) or "unknown"
-
-    def _counted_of(self, colour: Colour) -> dict[str, Any]:
+    def _request_counts(self, colour: Colour) -> dict[str, Any]:
         """What the router has counted of a colour by now, for the guard to compare with later."""
         if self.backend.version(colour) is None:
             return {}

@@ -1,16 +1,26 @@
 """What to do when registry, ledger and router disagree: a pure function from what each says to a list of repairs.
 
-The registry's alias says what shall serve, the ledger where it shall, the router where requests go. A process that
+The ledger says what is live. The registry's alias says what shall be next, the router where requests go. A process that
 died between two of them, or a person who moved the alias, leaves them apart.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidewheel.release.stages import Colour
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Traffic, drain, reroute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidewheel.release.backend import Backend
+    from tidewheel.release.record import ReleaseRecord
+
+log = logging.getLogger("tidewheel.release")
 
 
 @dataclass(frozen=True)
@@ -149,3 +159,43 @@ def _registry(found: Situation, answers: str | None) -> list[Repair]:
     if answers is None:
         return [ReleaseVersion(wanted, "nothing answers")]
     return [ReleaseVersion(wanted, f"version {wanted} is champion, version {answers} answers")]
+
+
+def situation(champion: str | None, record: ReleaseRecord, backend: Backend) -> Situation:
+    """What each of them says now.
+
+    Args:
+        champion: version that the registry's alias names.
+        record: what the ledger says.
+        backend: knows the router and what was started.
+    """
+    endpoint, running = record.endpoint(), record.running()
+    return Situation(
+        champion=champion,
+        colour=Colour(endpoint.colour) if endpoint else None,
+        version=endpoint.version if endpoint else None,
+        traffic=backend.traffic(),
+        started={colour: version for colour in Colour if (version := backend.version(colour)) is not None},
+        release=running.number if running else None,
+        given_up=record.given_up(),
+    )
+
+
+def repair(repairs: Sequence[Repair], record: ReleaseRecord, backend: Backend, drain_seconds: float) -> None:
+    """Make the repairs of ledger, router and colours; the others are not ours to make.
+
+    Raises:
+        ReleaseError: the router does not accept where requests shall go.
+    """
+    for each in repairs:
+        match each:
+            case Route(colour):
+                reroute(backend, Traffic(colour))
+            case Point(colour, version):
+                record.correct(colour, version)
+            case Stop(colour):
+                drain(backend, colour, drain_seconds)
+                backend.stop(colour)
+            case _:
+                continue
+        log.warning("%s: %s", record.pipeline, each)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
+from tidewheel.errors import ReleaseError
 from tidewheel.policies.guard import GuardPolicy
-
-if TYPE_CHECKING:
-    from tidewheel.policies.verdict import Verdict
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 
 class Colour(StrEnum):
@@ -235,6 +234,30 @@ class StageResult:
     sentence: str
     figures: dict[str, Any]
     verdict: Verdict | None = None
+
+
+class GuardBreach(ReleaseError):
+    """The guard takes the release back.
+
+    Attributes:
+        verdict: why.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.sentence)
+        self.verdict = verdict
+
+
+class AskedBack(ReleaseError):
+    """An operator takes the release back.
+
+    Attributes:
+        verdict: who and why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, f"taken back by hand: {reason}")
+        super().__init__(self.verdict.sentence)
 
 
 PLAN = "plan"

@@ -133,7 +133,7 @@ def test_a_ledger_that_goes_away_before_the_guard_watches_brings_the_old_version
             server.stop()
         return found
 
-    monkeypatch.setattr("tidewheel.release.worker.UNGUARDED_SECONDS", 1.0)
+    monkeypatch.setattr("tidewheel.release.executor.UNGUARDED_SECONDS", 1.0)
     monkeypatch.setattr(Actions, "perform", perform_and_lose_the_ledger)
     try:
         with pytest.raises(LedgerError, match="ledger"):
