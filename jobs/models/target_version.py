@@ -1,7 +1,7 @@
-"""Which version shall answer: as the registry or an operator wishes, if the ledger has nothing against it.
+"""The version to release: the one that the registry's alias or an operator names, if the ledger has no objection.
 
-The champion alias is the wish as long as nothing has come of it. A version that is refused or fails on its way gives
-the alias back to the version that answers: batch scoring and the next comparison follow the alias.
+A version that is refused, or whose release fails, gives the champion alias back to the version that is live: batch
+scoring and the next comparison follow the alias.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ log = logging.getLogger("tidewheel.release")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A version that shall answer.
+class TargetVersion:
+    """A version to release.
 
     Attributes:
-        version: in the registry; empty where there is none that could.
-        refused: why it may not, for a person; empty where it may.
+        version: in the registry; empty where there is none.
+        refused: why it may not be released, for a person; empty where it may.
     """
 
     version: str
     refused: str = ""
 
 
-def wanted_version(job: Job) -> Wish:
-    """The version that shall answer: as asked, the one before the present one, or the champion.
+def target_version(job: Job) -> TargetVersion:
+    """The version to release: the one that is named, the one before the live one, or the champion.
 
     Unless it is a dry run, the champion alias names it afterwards, or the version that answers where it is refused.
 
@@ -159,7 +159,7 @@ def champion_again(job: Job, version: str, why: str) -> str:
     return f"version {endpoint.version} answers and is champion again"
 
 
-def _alias_gone(job: Job, endpoint: EndpointRow | None) -> Wish:
+def _alias_gone(job: Job, endpoint: EndpointRow | None) -> TargetVersion:
     """Put the alias back where somebody has deleted it, and say what else is gone.
 
     Raises:
@@ -181,14 +181,14 @@ def _alias_gone(job: Job, endpoint: EndpointRow | None) -> Wish:
     if not job.options.dry_run:
         version = found.version or (endpoint.version if endpoint else "")
         _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), IN_MLFLOW)
-    return Wish(found.version, f"{name}: {why}")
+    return TargetVersion(found.version, f"{name}: {why}")
 
 
-def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> Wish:
+def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> TargetVersion:
     """Have the alias name a version; where it `must` not, one that MLflow has lost goes without."""
     # The registry is the truth of what shall serve: left behind, the next release would undo this one.
     if job.options.dry_run:
-        return Wish(version)
+        return TargetVersion(version)
     champion = registry.champion(job.settings, job.pipeline.name)
     if champion is None or champion.version != version:
         try:
@@ -202,17 +202,17 @@ def _agreed(job: Job, version: str, actor: str, *, must: bool = True) -> Wish:
             with suppress(Refused):  # the whole registered model may be gone
                 registry.delete_alias(job.settings, job.pipeline.name, registry.CHAMPION)
     _promote(job, version, job.options.reason or "", actor)
-    return Wish(version)
+    return TargetVersion(version)
 
 
-def _refused(job: Job, version: str, against: str, actor: str, then: str) -> Wish:
+def _refused(job: Job, version: str, against: str, actor: str, then: str) -> TargetVersion:
     name = job.pipeline.name
     why = f"version {version} {against}, so it is not released"
     answers = ""
     if not job.options.dry_run:
         _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), actor)
         answers = f"; {champion_again(job, version, why)}"
-    return Wish(version, f"{name}: {why}{answers}. {then}")
+    return TargetVersion(version, f"{name}: {why}{answers}. {then}")
 
 
 def way_out(job: Job, version: str) -> str:
