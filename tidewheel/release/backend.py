@@ -52,7 +52,7 @@ class RequestCounts:
 
 
 class Backend(Protocol):
-    """Two colours and a router. Every change may be asked for twice.
+    """Two colours and a router. Every change may be repeated.
 
     Args:
         settings: of the installation.
@@ -111,7 +111,7 @@ class Backend(Protocol):
         """Tell the router where requests go."""
 
     def withdraw(self, gone: Gone) -> None:
-        """Tell the router that nothing answers for this pipeline any more, and what callers are to be told."""
+        """Tell the router that nothing answers for this pipeline any more, and what callers are answered instead."""
 
     def traffic(self) -> Traffic:
         """Where the router says it sends requests, by what it has accepted and not by what was requested."""

@@ -78,13 +78,13 @@ class Executor:
         with Probe(address, platform_token=self._backend.token()) as probe:
             return probe.unready()
 
-    def plan(self, wanted: str) -> tuple[list[Stage], str]:
+    def plan(self, version: str) -> tuple[list[Stage], str]:
         """What a release would do now, and in a sentence; nothing is begun."""
         state = self.observe()
-        stages = plan(state, wanted, self._pipeline)
-        return stages, explain(state, wanted, stages)
+        stages = plan(state, version, self._pipeline)
+        return stages, explain(state, version, stages)
 
-    def begin(self, wanted: str, run_id: str) -> Release:
+    def begin(self, version: str, run_id: str) -> Release:
         """Plan a release and write it into the ledger, or join the one of the same version that is under way.
 
         A running release of another version has been overtaken: before its switch it is taken back, after it
@@ -96,13 +96,13 @@ class Executor:
         with self._exclusively():
             running = self._record.running()
             if running is not None:
-                if running.version == wanted:
+                if running.version == version:
                     return running
-                self._overtake(running, wanted)
+                self._overtake(running, version)
             self._repair(self.differences(None))
             state = self.observe()
-            stages = plan(state, wanted, self._pipeline)
-            return self._record.begin(wanted, state, stages, explain(state, wanted, stages), run_id)
+            stages = plan(state, version, self._pipeline)
+            return self._record.begin(version, state, stages, explain(state, version, stages), run_id)
 
     def run(self, number: int) -> None:
         """Run what is left of a release.
@@ -185,14 +185,14 @@ class Executor:
             if position not in done:
                 self._run(release, position)
 
-    def _overtake(self, release: Release, wanted: str) -> None:
-        """End a release because another version is wanted: before its switch it is taken back, after it finished.
+    def _overtake(self, release: Release, version: str) -> None:
+        """End a release in favour of another version: before its switch it is taken back, after it finished.
 
         Raises:
             ReleaseError: its old colour can be neither drained nor stopped.
         """
         if not self._record.has_reached(release, Switch):
-            self._rollback.overtaken(release, wanted)
+            self._rollback.overtaken(release, version)
             return
         log.info("release %s has switched already: it is brought to its end first", release.number)
         try:
@@ -200,12 +200,12 @@ class Executor:
         except ReleaseError as error:
             if self._record.get(release.number).status == Status.RUNNING:
                 raise
-            log.warning("release %s is taken back, and version %s comes next: %s", release.number, wanted, error)
+            log.warning("release %s is taken back, and version %s comes next: %s", release.number, version, error)
 
     def roll_back(self, reason: str, patience_seconds: float = PATIENCE_SECONDS) -> TakenBack | None:
         """Take back the release that is under way: all requests to the old colour, which is still warm.
 
-        The process that works on the release does it as soon as it sees the wish; where there is none, this one does.
+        The process that works on the release does it as soon as it sees the request; if there is none, this one does.
 
         Args:
             reason: for the ledger; who asks and why.
@@ -216,9 +216,9 @@ class Executor:
             stops the old colour already: then a release of the version before is the way back.
 
         Raises:
-            Busy: that process has not seen the wish for so long; the wish stays.
+            Busy: that process has not seen the request for so long; the request stays.
         """
-        release, asked = self._record.running(), time.monotonic()
+        release, requested_at = self._record.running(), time.monotonic()
         if release is None:
             return None
         self._record.request_rollback(release, reason)
@@ -233,10 +233,10 @@ class Executor:
                 with self._record.exclusively(0):
                     self._take_back(release, reason)
             except Busy:
-                if time.monotonic() - asked > patience_seconds:
+                if time.monotonic() - requested_at > patience_seconds:
                     raise Busy(self._not_taken_back(release, patience_seconds)) from None
                 time.sleep(POLL_SECONDS)
-        return TakenBack(release, time.monotonic() - asked)
+        return TakenBack(release, time.monotonic() - requested_at)
 
     def _take_back(self, release: Release, reason: str) -> None:
         """Take a release back as an operator asks; one that drains the old colour is brought to its end instead."""

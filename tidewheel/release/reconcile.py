@@ -61,10 +61,10 @@ class Route:
     """Have the router send everything to one colour, or to none where nothing runs."""
 
     colour: Colour | None
-    found: Traffic
+    present: Traffic
 
     def __str__(self) -> str:
-        return f"the router sends requests to {self.found}: send all of them to {self.colour or 'no colour'}"
+        return f"the router sends requests to {self.present}: send all of them to {self.colour or 'no colour'}"
 
 
 @dataclass(frozen=True)
@@ -114,51 +114,51 @@ class MoveAlias:
 Repair = Resume | Route | Point | Stop | ReleaseVersion | MoveAlias
 
 
-def reconcile(found: Situation) -> list[Repair]:
+def reconcile(now: Situation) -> list[Repair]:
     """What brings registry, ledger and router into agreement.
 
     Args:
-        found: what each of them says; nobody else works on the pipeline's release meanwhile.
+        now: what each of them says; nobody else works on the pipeline's release meanwhile.
 
     Returns:
         Repairs in the order they are made; none where all agree.
     """
-    if found.release is not None:
+    if now.release is not None:
         # Everything else may be of that release's making: it ends first, and what then differs is repaired next time.
-        return [Resume(found.release)]
-    repairs, answers = _traffic(found)
-    return [*repairs, *_registry(found, answers)]
+        return [Resume(now.release)]
+    repairs, answers = _traffic(now)
+    return [*repairs, *_registry(now, answers)]
 
 
-def _traffic(found: Situation) -> tuple[list[Repair], str | None]:
+def _traffic(now: Situation) -> tuple[list[Repair], str | None]:
     """Repairs of ledger and router, and the version that answers after them."""
-    wanted, routed = found.colour, found.traffic.live
+    recorded, routed = now.colour, now.traffic.live
     answering: Colour | None = None
-    if wanted is not None and found.started.get(wanted) == found.version:
-        answering = wanted
-    elif routed in found.started:
+    if recorded is not None and now.started.get(recorded) == now.version:
+        answering = recorded
+    elif routed in now.started:
         # What the ledger names does not run, and something else answers: that is better than nothing.
         answering = routed
     repairs: list[Repair] = []
-    if found.traffic != Traffic(answering):
-        repairs.append(Route(answering, found.traffic))
-    if answering is not None and (wanted, found.version) != (answering, found.started[answering]):
-        repairs.append(Point(answering, found.started[answering]))
-    repairs += [Stop(left, version) for left, version in sorted(found.started.items()) if left is not answering]
-    return repairs, found.started[answering] if answering is not None else None
+    if now.traffic != Traffic(answering):
+        repairs.append(Route(answering, now.traffic))
+    if answering is not None and (recorded, now.version) != (answering, now.started[answering]):
+        repairs.append(Point(answering, now.started[answering]))
+    repairs += [Stop(left, version) for left, version in sorted(now.started.items()) if left is not answering]
+    return repairs, now.started[answering] if answering is not None else None
 
 
-def _registry(found: Situation, answers: str | None) -> list[Repair]:
-    wanted = found.champion or found.version
-    if wanted is None or wanted == answers:
+def _registry(now: Situation, answers: str | None) -> list[Repair]:
+    target = now.champion or now.version
+    if target is None or target == answers:
         return []
-    if why := found.given_up.get(wanted):
+    if why := now.given_up.get(target):
         if answers is not None:
-            return [MoveAlias(answers, f"version {wanted} is champion, but was taken back ({why})")]
+            return [MoveAlias(answers, f"version {target} is champion, but was taken back ({why})")]
         return []
     if answers is None:
-        return [ReleaseVersion(wanted, "nothing answers")]
-    return [ReleaseVersion(wanted, f"version {wanted} is champion, version {answers} answers")]
+        return [ReleaseVersion(target, "nothing answers")]
+    return [ReleaseVersion(target, f"version {target} is champion, version {answers} answers")]
 
 
 def situation(champion: str | None, record: ReleaseRecord, backend: Backend) -> Situation:

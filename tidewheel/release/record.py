@@ -187,7 +187,7 @@ class ReleaseRecord:
 
     # --- a release -------------------------------------------------------------------------------------------------
 
-    def begin(self, wanted: str, state: State, stages: Sequence[Stage], sentence: str, run_id: str) -> Release:
+    def begin(self, version: str, state: State, stages: Sequence[Stage], sentence: str, run_id: str) -> Release:
         """Open a release; one without stages ends at once.
 
         Raises:
@@ -202,7 +202,7 @@ class ReleaseRecord:
         }
         # Without stages the version is live already.
         colour = state.live.colour if state.live and not stages else state.idle
-        row = self._releases.begin(self.pipeline, wanted, colour, plan, run_id, _now())
+        row = self._releases.begin(self.pipeline, version, colour, plan, run_id, _now())
         if not stages:
             self._releases.end(row.id, Status.DONE, sentence, _now())
         return self.get(row.id)

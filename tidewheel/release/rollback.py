@@ -98,7 +98,7 @@ class Rollback:
         self.record.judged(release, "between two stages", verdict)
 
     def overtaken(self, release: Release, version: str) -> None:
-        """End a release before its switch, because another version is wanted."""
+        """End a release before its switch, in favour of another version."""
         self._route_back(release)
         self._undo(release, f"overtaken by version {version}", Status.SUPERSEDED)
 

@@ -1,4 +1,4 @@
-"""What a release is made of: one small frozen dataclass a stage, plain data that is printed, kept and resumed."""
+"""What a release is made of: one small frozen dataclass a stage, plain data that is printed, stored and resumed."""
 
 from __future__ import annotations
 
