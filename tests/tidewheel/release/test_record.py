@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.tidewheel.release.conftest import Stand
+from tidewheel import release as package
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.release import Colour
@@ -124,3 +128,9 @@ def test_versions_whose_newest_release_failed_are_given_up(stand: Stand, record:
     stand.fails_at = ""
     stand.release("3")
     assert list(record.given_up()) == ["2"]
+
+
+def test_no_other_part_of_a_release_calls_the_ledger() -> None:
+    call = re.compile(r"(releases|ledger)\.[a-z_]+\(")
+    files = Path(package.__file__).parent.glob("*.py")
+    assert [file.name for file in files if call.search(file.read_text(encoding="utf-8"))] == ["record.py"]
