@@ -37,8 +37,7 @@ from tests.infra.release_contract import BLUE, GREEN, await_ready, start
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.errors import ReleaseError, TidewheelError
 from tidewheel.ledger import migrate
-from tidewheel.release.rerouting import reroute
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Traffic, reroute
 
 RATE, SWITCHES, PAUSE_SECONDS = 100.0, 20, 1.0
 QUIET_SECONDS, SETTLING_SECONDS = 5.0, 5.0

@@ -10,7 +10,7 @@ from jobs.models import registry
 from jobs.models.on_probation import begin_probation
 from jobs.models.reviews import keep_review
 from jobs.models.standing import objection_to, standing_before
-from jobs.models.wanted_version import needs_approval, overrule
+from jobs.models.target_version import needs_approval, overrule
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models

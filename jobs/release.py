@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.proofs import Found
+    from tidewheel.release.stages import StageResult
 
 log = logging.getLogger("tidewheel.release")
 
@@ -42,7 +42,7 @@ def work(job: Job[ReleaseOptions]) -> Result:
         number = read_record(job.lake, job.run_id, ReleaseOptions(stage=PLAN).record).figures["release"]
         assert isinstance(number, int)
         return _attempt(job, number, links, lambda: _stage_result(executor.run_stage(number, stage), number, links))
-    from jobs.models.wanted_version import champion_again, wanted_version  # and with it pandas, for one step of ten
+    from jobs.models.target_version import champion_again, target_version  # and with it pandas, for one step of ten
 
     if job.options.rollback and not job.options.dry_run:
         taken_back = executor.roll_back(f"{job.options.reason or 'by hand'} ({job.actor})")
@@ -56,14 +56,14 @@ def work(job: Job[ReleaseOptions]) -> Result:
         repaired = _reconcile(job, executor)
         if repaired is not None:
             return Result(links=links, sentence=repaired)
-    wish = wanted_version(job)
-    if wish.refused:
-        return Result(figures={"version": wish.version}, links=links, sentence=wish.refused, refused=wish.refused)
+    target = target_version(job)
+    if target.refused:
+        return Result(figures={"version": target.version}, links=links, sentence=target.refused, refused=target.refused)
     if job.options.dry_run:
-        stages, sentence = executor.plan(wish.version)
+        stages, sentence = executor.plan(target.version)
         sys.stdout.writelines(f"{n:>2}. {step.name:<9} {step}\n" for n, step in enumerate(stages, start=1))
-        return Result(figures={"version": wish.version, "stages": len(stages)}, sentence=f"{sentence} (dry run)")
-    release = executor.begin(wish.version, job.run_id)
+        return Result(figures={"version": target.version, "stages": len(stages)}, sentence=f"{sentence} (dry run)")
+    release = executor.begin(target.version, job.run_id)
     if replaced := _rolled_back_from(release):
         _note_rollback(job, release.version, replaced, release.number)
     planned = Result(figures=_figures(release, rolled_back_from=replaced), links=links, sentence=release.sentence)
@@ -80,7 +80,7 @@ def work(job: Job[ReleaseOptions]) -> Result:
 def _reconcile(job: Job[ReleaseOptions], executor: Executor) -> str | None:
     """Bring registry, ledger and router into agreement; None where that takes a release of the champion."""
     from jobs.models import registry
-    from jobs.models.wanted_version import champion_again
+    from jobs.models.target_version import champion_again
 
     found = registry.champion(job.settings, job.pipeline.name)
     champion = found.version if found else None
@@ -107,14 +107,14 @@ def _attempt(job: Job, number: int, links: Mapping[str, str], act: Callable[[], 
         ended = Releases(Ledger.open(job.settings)).get(number)
         if ended.status != Status.FAILED:
             raise
-        from jobs.models.wanted_version import champion_again
+        from jobs.models.target_version import champion_again
 
         answers = champion_again(job, ended.version, f"release {number} failed: {ended.reason}")
         refused = f"{error}; {answers}. When the cause is gone, release version {ended.version} again"
         return Result(figures={"release": number, "version": ended.version}, links=links, refused=refused)
 
 
-def _stage_result(found: Found, number: int, links: Mapping[str, str]) -> Result:
+def _stage_result(found: StageResult, number: int, links: Mapping[str, str]) -> Result:
     figures = {name: value for name, value in found.figures.items() if not isinstance(value, dict)}
     return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
 

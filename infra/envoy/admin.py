@@ -12,7 +12,7 @@ import httpx
 from infra.envoy.bootstrap import ROUTE_TABLE
 from infra.envoy.routing import pipeline_below
 from tidewheel.errors import PlatformError
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 UNIX = "unix://"
@@ -103,7 +103,7 @@ class EnvoyAdmin:
         """
         return self._count(cluster, "membership_healthy")
 
-    def counted(self, cluster: str) -> Counted:
+    def request_counts(self, cluster: str) -> RequestCounts:
         """What Envoy has counted of a cluster since it knows it.
 
         Times are Envoy's own: whole milliseconds from passing a request on to the end of its answer.
@@ -112,7 +112,7 @@ class EnvoyAdmin:
             PlatformError: Envoy does not answer.
         """
         found = _requests(self._counters(re.escape(cluster), REQUESTS).get(cluster, {}))
-        return Counted(found.completed, found.failed + found.resets, found.refused, found.times)
+        return RequestCounts(found.completed, found.failed + found.resets, found.refused, found.times)
 
     def all_requests(self) -> dict[str, ClusterRequests]:
         """Counters of each cluster that has had a request.

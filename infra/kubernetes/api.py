@@ -73,7 +73,7 @@ class KubernetesApi:
         """Make an object as this says, whether it is there or not; what others have set beside it stays."""
         path = self._path(document["kind"], "", document["metadata"]["name"])
         query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
-        found: Document = self._call("PATCH", path, document, query, content="application/apply-patch+yaml")
+        found: Document = self._call("PATCH", path, document, query)
         return found
 
     def delete(self, kind: str, name: str) -> None:
@@ -93,9 +93,9 @@ class KubernetesApi:
         query: list[tuple[str, str]] | None = None,
         *,
         answer: str = "object",
-        content: str = "application/json",
-        absent: int = 0,
+        absent: int | None = None,
     ) -> Any:
+        content = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         try:
             return self._client.call_api(
                 path,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kubernetes.client import models as k8s
 
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.counted import Counted
+    from tidewheel.release.backend import RequestCounts
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
@@ -225,9 +225,9 @@ class KubernetesBackend:
         """Requests that the gateway waits for a colour to answer."""
         return self._router.figures(colour).active
 
-    def counted(self, colour: Colour) -> Counted:
+    def request_counts(self, colour: Colour) -> RequestCounts:
         """What the gateway has counted of a colour so far."""
-        return self._router.figures(colour).counted()
+        return self._router.figures(colour).request_counts()
 
     def _name(self, colour: Colour) -> str:
         return colour_name(self._pipeline, colour)

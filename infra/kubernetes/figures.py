@@ -11,7 +11,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tidewheel.errors import PlatformError
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 STATS_PORT = 19001
@@ -34,9 +34,9 @@ class ClusterFigures:
     active: int = 0
     below: Counter[float] = field(default_factory=Counter)
 
-    def counted(self) -> Counted:
+    def request_counts(self) -> RequestCounts:
         """As the guard reads it: how many took at most so long, and longer than the limit before."""
-        return Counted(self.completed, self.failed + self.resets, self.refused, self.times)
+        return RequestCounts(self.completed, self.failed + self.resets, self.refused, self.times)
 
     @property
     def times(self) -> tuple[tuple[float, int], ...]:

@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from tidewheel.release.traffic import Gone, Traffic
 
 if TYPE_CHECKING:
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.counted import Counted
+    from tidewheel.release.backend import RequestCounts
     from tidewheel.settings import Settings
 
 USUAL_PORTS = range(Ports().models, Ports().models + 2_000)
@@ -53,12 +54,10 @@ class LocalBackend:
     """
 
     def __init__(self, settings: Settings, pipeline: str) -> None:
-        self._pipeline = pipeline
+        self._settings, self._pipeline = settings, pipeline
         self._layout = Layout(settings.home)
         self._supervisor = Supervisor(self._layout)
         self._endpoints = Endpoints(self._layout)
-        self._envoy = EnvoyAdmin(settings.require("envoy_admin_url"))
-        self._router_url = settings.require("endpoint_url").rstrip("/")
         self._ports = _ports(settings.models_port, self._layout)
         self._request_log = settings.request_log_folder.absolute() / pipeline
 
@@ -160,7 +159,7 @@ class LocalBackend:
 
     def endpoint(self) -> str:
         """URL of the pipeline through the router."""
-        return f"{self._router_url}/{self._pipeline}"
+        return f"{self._settings.require('endpoint_url').rstrip('/')}/{self._pipeline}"
 
     def routers(self) -> Sequence[str]:
         """URL of the pipeline through the one router there is."""
@@ -198,9 +197,14 @@ class LocalBackend:
         """Requests that Envoy waits for a colour to answer."""
         return self._envoy.active_requests(self._name(colour))
 
-    def counted(self, colour: Colour) -> Counted:
+    def request_counts(self, colour: Colour) -> RequestCounts:
         """What Envoy has counted of a colour so far."""
-        return self._envoy.counted(self._name(colour))
+        return self._envoy.request_counts(self._name(colour))
+
+    @cached_property
+    def _envoy(self) -> EnvoyAdmin:
+        # When it is first needed: what was started is known without the router, also where no platform is up.
+        return EnvoyAdmin(self._settings.require("envoy_admin_url"))
 
     def _name(self, colour: Colour) -> str:
         """Name of a colour's cluster."""

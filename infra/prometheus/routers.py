@@ -12,7 +12,7 @@ from infra.envoy.admin import ClusterRequests, EnvoyAdmin
 from tidewheel.errors import PlatformError
 from tidewheel.ledger.traffic import Reading
 from tidewheel.release import Colour
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 from tidewheel.spec import pipeline_files
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class RouterCounts:
     def reading(self) -> Reading:
         """The same for the ledger."""
         counted = {
-            service: Counted(found.completed, found.failed, found.refused, found.times)
+            service: RequestCounts(found.completed, found.failed, found.refused, found.times)
             for service, found in self.services.items()
         }
         return Reading(self.router, self.at, self.uptime_seconds, counted, self.pipelines)

@@ -27,7 +27,7 @@ from tidewheel.ledger.tables import (
     VerdictRow,
 )
 from tidewheel.policies.verdict import Kind, Outcome
-from tidewheel.release.rollbacks import rolled_back
+from tidewheel.release.rollback import rolled_back
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE

@@ -26,9 +26,8 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.executor import Executor
-from tidewheel.release.rerouting import reroute
 from tidewheel.release.stages import Colour
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Traffic, reroute
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
 from tidewheel.spec.serving import Serving

@@ -21,9 +21,8 @@ from tidewheel.lake import Lake, Store
 from tidewheel.options import ReleaseOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.release.backend import open_backend
-from tidewheel.release.rerouting import reroute
 from tidewheel.release.stages import Colour
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Traffic, reroute
 from tidewheel.spec import load_pipeline
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

@@ -18,8 +18,7 @@ from tests.infra.local.traffic import OngoingRequests
 from tests.infra.release_contract import BLUE, GREEN, start
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.ledger.releases import Status
-from tidewheel.release.rerouting import reroute
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Traffic, reroute
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 

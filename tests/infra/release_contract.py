@@ -11,9 +11,8 @@ from tests.conftest import wait_until
 from tests.infra.local.conftest import Place
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.release.probe import Probe
-from tidewheel.release.rerouting import reroute
 from tidewheel.release.stages import Colour
-from tidewheel.release.traffic import Gone, Traffic
+from tidewheel.release.traffic import Gone, Traffic, reroute
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
 ROW = {"weight": 1.0, "distance": 100.0, "carrier": "fast"}
@@ -43,7 +42,7 @@ def answers_in(place: Place, colour: Colour) -> tuple[str, str]:
 def counted(place: Place, colour: Colour) -> int:
     """Requests by the router's figures, which may be a moment behind."""
     try:
-        return place.backend.counted(colour).requests
+        return place.backend.request_counts(colour).requests
     except PlatformError:
         return 0
 
@@ -106,9 +105,9 @@ class ReleaseContract:
         start(place, GREEN, "2")
         reroute(backend, Traffic(BLUE, share=30))
         place.predict()
-        wait_until(lambda: bool(backend.counted(BLUE)), "the router has figures")
+        wait_until(lambda: bool(backend.request_counts(BLUE)), "the router has figures")
         wait_until(lambda: all(backend.in_flight(colour) == 0 for colour in Colour), "nothing is in flight")
-        before = {colour: backend.counted(colour) for colour in Colour}
+        before = {colour: backend.request_counts(colour) for colour in Colour}
         with httpx.Client() as client:
             versions = Counter(str(place.predict(client)["model_version"]) for _ in range(200))
         assert set(versions) == {"1", "2"}
@@ -118,7 +117,7 @@ class ReleaseContract:
 
             def complete(colour: Colour = colour, version: str = version) -> bool:
                 nonlocal seen
-                seen = backend.counted(colour).since(before[colour])
+                seen = backend.request_counts(colour).since(before[colour])
                 return seen is not None and sum(count for _, count in seen.times) >= versions[version]
 
             wait_until(complete, "the router has noted how long each took")
@@ -126,7 +125,7 @@ class ReleaseContract:
             assert (seen.requests, seen.errors) == (versions[version], 0)
         answer = httpx.post(f"{backend.endpoint()}/predict", json={"rows": "none"}, timeout=10)
         assert 400 <= answer.status_code < 500
-        refused = [backend.counted(colour).since(before[colour]) for colour in Colour]
+        refused = [backend.request_counts(colour).since(before[colour]) for colour in Colour]
         assert sum(seen.refused for seen in refused if seen) == 1
 
     def test_copies_go_to_the_other_colour_whose_answers_nobody_gets(self, place: Place) -> None:

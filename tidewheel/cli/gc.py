@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from tidewheel.cli.removals import note_removal
-from tidewheel.errors import LedgerError, SettingsError
+from tidewheel.errors import LedgerError, PlatformError, SettingsError
 from tidewheel.quantities import quantity
 from tidewheel.settings import Settings, load_settings
 from tidewheel.unused import (
@@ -25,7 +25,6 @@ from tidewheel.unused import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidewheel.ledger.releases import Releases
     from tidewheel.unused import Unused
 
 
@@ -86,27 +85,17 @@ def _take_bentos(sweep: _Sweep, settings: Settings, pipeline: str, before: datet
     """Remove a pipeline's Bentos while nobody releases it; where nobody knows which are needed, all of them stay."""
     from tidewheel.ledger import Ledger
     from tidewheel.ledger.releases import Releases
+    from tidewheel.release.backend import open_backend
+    from tidewheel.release.record import ReleaseRecord
+    from tidewheel.release.stages import Colour
 
     what = f"Bentos of {pipeline}"
     try:
-        releases = Releases(Ledger.open(settings, patience_seconds=0))
-        with releases.exclusively(pipeline, 0):
-            sweep.take(what, unused_bentos(settings, pipeline, before, _needed(settings, releases, pipeline)), pipeline)
-    except (LedgerError, SettingsError) as error:
+        record = ReleaseRecord(Releases(Ledger.open(settings, patience_seconds=0)), pipeline)
+        with record.exclusively(0):
+            backend = open_backend(settings, pipeline)
+            started = {version for colour in Colour if (version := backend.version(colour)) is not None}
+            needed = started | record.versions_in_use()
+            sweep.take(what, unused_bentos(settings, pipeline, before, needed), pipeline)
+    except (LedgerError, PlatformError, SettingsError) as error:
         sweep.console.print(f"{what}: left alone: {error}", markup=False)
-
-
-def _needed(settings: Settings, releases: Releases, pipeline: str) -> set[str]:
-    """Versions that run, by the ledger or by what was started; that are being released; that a rollback goes to."""
-    from infra.embedded.layout import Layout
-    from infra.local.endpoints import Endpoints
-    from tidewheel.release.record import Release
-
-    needed = {place.version for place in Endpoints(Layout(settings.home)).get(pipeline).places.values()}
-    if endpoint := releases.endpoint(pipeline):
-        needed |= {endpoint.version, endpoint.previous_version or ""}
-    if running := releases.running(pipeline):
-        release = Release.from_row(running)
-        needed |= {release.version, release.previous_version or ""}
-        needed |= {release.before.version} if release.before else set()
-    return needed

@@ -15,7 +15,8 @@ from tidewheel.ledger.releases import Releases
 from tidewheel.options import ReleaseOptions
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.backend import open_backend
-from tidewheel.release.executor import Executor, TakenBack
+from tidewheel.release.executor import Executor
+from tidewheel.release.rollback import TakenBack
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 

@@ -14,7 +14,7 @@ from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RouterReadingRow, RouterTotalRow, TrafficRow
 from tidewheel.policies.guard import Seen
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,7 +43,7 @@ class Reading:
     router: str
     at: datetime
     uptime_seconds: float
-    counted: Mapping[tuple[str, str], Counted]
+    counted: Mapping[tuple[str, str], RequestCounts]
     pipelines: frozenset[str] | None = None
 
 
@@ -90,10 +90,10 @@ class TrafficLog(LedgerSection):
                 _keep_reading(session, reading, {})  # it has counted for long before anybody looked
                 return
             totals = _totals(session, reading.router)
-            known = {} if anew else {service: Counted.from_json(row.counted) for service, row in totals.items()}
+            known = {} if anew else {service: RequestCounts.from_json(row.counted) for service, row in totals.items()}
             found = {}
             for (pipeline, colour), counted in reading.counted.items():
-                found[pipeline, colour] = _since(counted, known.get(f"{pipeline}-{colour}", Counted()))
+                found[pipeline, colour] = _since(counted, known.get(f"{pipeline}-{colour}", RequestCounts()))
             _add(session, _versioned(session, found, reading.at), MINUTE, _floor(reading.at, MINUTE))
             _keep_reading(session, reading, totals)
 
@@ -155,7 +155,7 @@ def by_version(points: Iterable[Point]) -> dict[str, Seen]:
     return sums
 
 
-def _since(counted: Counted, earlier: Counted) -> Seen:
+def _since(counted: RequestCounts, earlier: RequestCounts) -> Seen:
     """What happened since an earlier reading, or since the router has begun to count anew."""
     seen = counted.since(earlier)
     return Seen(counted.requests, counted.errors, counted.refused, counted.times) if seen is None else seen
@@ -209,7 +209,7 @@ def _keep_reading(session: Session, reading: Reading, totals: Mapping[str, Route
     for service, counted in new.items():
         if (row := totals.get(service)) is None:
             session.add(RouterTotalRow(router=reading.router, service=service, counted=counted))
-        elif Counted.from_json(row.counted) != Counted.from_json(counted):
+        elif RequestCounts.from_json(row.counted) != RequestCounts.from_json(counted):
             row.counted = counted
     for service in totals.keys() - new.keys():
         # The router has dropped it, and counts from zero if it comes back.

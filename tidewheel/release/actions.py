@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
+from tidewheel.release.checks import confirm, verify_parity, warm_up
 from tidewheel.release.probe import Probe, Unanswered
-from tidewheel.release.proofs import Found, verify_parity, warm_up
-from tidewheel.release.rerouting import (
-    CONFIRM_ROUNDS,
-    POLL_SECONDS,
-    answered_by,
-    await_traffic,
-    drain,
-    known_traffic,
-    once_answered,
-    reroute,
-)
 from tidewheel.release.stages import (
     AwaitReady,
     Bake,
@@ -31,53 +22,28 @@ from tidewheel.release.stages import (
     Colour,
     Confirm,
     Drain,
+    GuardBreach,
     Mirror,
     Package,
     Retire,
     Stage,
+    StageResult,
     StartIdle,
     Switch,
     VerifyParity,
     WarmUp,
     Watched,
 )
-from tidewheel.release.traffic import Traffic
-from tidewheel.release.watch import Scores, Usual, Watch
+from tidewheel.release.traffic import POLL_SECONDS, Traffic, await_router, current_traffic, drain, reroute
+from tidewheel.release.watch import Baseline, Scores, Watch
 
 if TYPE_CHECKING:
-    from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import GoldenRow
     from tidewheel.release.backend import Backend
+    from tidewheel.release.record import Release, ReleaseRecord
 
 
 READY_AGAIN_SECONDS = 30.0
-
-
-class GuardBreach(ReleaseError):
-    """The guard takes the release back.
-
-    Attributes:
-        verdict: why.
-    """
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.sentence)
-        self.verdict = verdict
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the ledger remembers of a release; each may be asked by another process than the one that wrote it.
-
-    Attributes:
-        detail: what a stage has found, by its name; empty where it is not done.
-        point: says what shall answer.
-        asked_back: why an operator wants the old version back, empty while nobody does.
-    """
-
-    detail: Callable[[str], Mapping[str, Any]]
-    point: Callable[[Colour, str], None]
-    asked_back: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -85,18 +51,20 @@ class Actions:
     """The stages' actions, for one release.
 
     Attributes:
+        release: whose stages.
         backend: where it happens.
+        record: what earlier stages have written down, also in another process.
         build: makes the artifact of a version.
-        memory: what earlier stages have found.
         scores: reads what callers were answered; None where nobody keeps that.
     """
 
+    release: Release
     backend: Backend
+    record: ReleaseRecord
     build: Callable[[str], Artifact]
-    memory: Memory
     scores: Scores | None
 
-    def perform(self, stage: Stage) -> Found:
+    def perform(self, stage: Stage) -> StageResult:
         """Run one stage.
 
         Raises:
@@ -110,38 +78,40 @@ class Actions:
             case AwaitReady(colour, timeout_seconds):
                 return self._await_ready(colour, timeout_seconds)
             case WarmUp():
-                return self._answered(stage.colour, lambda: warm_up(stage, self.backend, self._golden()))
+                return self._try_again(stage.colour, lambda: warm_up(stage, self.backend, self._golden_rows()))
             case VerifyParity():
-                return self._answered(stage.colour, lambda: verify_parity(stage, self.backend, self._artifact()))
+                return self._try_again(stage.colour, lambda: verify_parity(stage, self.backend, self._artifact()))
             case Mirror(colour, against):
                 return self._beside(stage, Traffic(against, mirrored=True))
             case Canary(colour, against, share=share):
                 return self._beside(stage, Traffic(against, share=share))
             case Bake(colour, against):
                 return self._bake(stage)
-            case Switch(colour, version):
-                return self._switch(colour, version)
-            case Confirm(colour, version):
-                return self._confirm(colour, version)
+            case Switch(colour):
+                return self._switch(colour)
+            case Confirm():
+                return confirm(stage, self.backend, self._golden_rows()[0].row)
             case Drain(colour, timeout_seconds):
                 return drain(self.backend, colour, timeout_seconds)
             case Retire(colour):
                 self.backend.stop(colour)
-                return Found(f"{colour} is stopped", {})
+                return StageResult(f"{colour} is stopped", {})
 
-    def _package(self, version: str) -> Found:
+    def _package(self, version: str) -> StageResult:
         artifact = self.build(version)
-        return Found(f"Bento {artifact.tag}, content {artifact.content_hash[:12]}", {"artifact": asdict(artifact)})
+        return StageResult(
+            f"Bento {artifact.tag}, content {artifact.content_hash[:12]}", {"artifact": asdict(artifact)}
+        )
 
-    def _start(self, colour: Colour, version: str, replicas: int) -> Found:
+    def _start(self, colour: Colour, version: str, replicas: int) -> StageResult:
         if colour in self.backend.traffic().reached:
             raise ReleaseError(f"{colour} is live: nothing may be started in its place")
-        figures = self._counted_of(colour.other)
+        figures = self._request_counts(colour.other)
         self.backend.start(colour, self._artifact(), replicas)
         addresses = ", ".join(self.backend.addresses(colour))
-        return Found(f"version {version} is starting as {colour} at {addresses}", figures)
+        return StageResult(f"version {version} is starting as {colour} at {addresses}", figures)
 
-    def _await_ready(self, colour: Colour, timeout_seconds: float) -> Found:
+    def _await_ready(self, colour: Colour, timeout_seconds: float) -> StageResult:
         started = time.monotonic()
         while why := self.backend.missing(colour):
             if problem := self.backend.problem(colour):
@@ -150,81 +120,65 @@ class Actions:
                 raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
             time.sleep(POLL_SECONDS)
         seconds = round(time.monotonic() - started, 2)
-        return Found(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
+        return StageResult(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
 
-    def _answered(self, colour: Colour, prove: Callable[[], Found]) -> Found:
-        """Prove something of a colour that is not routed to; if it stops answering, once more when it is ready again.
+    def _try_again(self, colour: Colour, check: Callable[[], StageResult]) -> StageResult:
+        """Check a colour that is not routed to; if it stops answering, once more when it is ready again.
 
         A Service of Kubernetes follows the readiness of its pods with a delay, in both directions.
         """
         try:
-            return prove()
+            return check()
         except Unanswered:
             self._await_ready(colour, READY_AGAIN_SECONDS)
-            return prove()
+            return check()
 
-    def _switch(self, colour: Colour, version: str) -> Found:
+    def _switch(self, colour: Colour) -> StageResult:
         for address in self.backend.addresses(colour):
             with Probe(address, platform_token=self.backend.token()) as probe:
                 if why := probe.unready():
                     raise ReleaseError(f"{colour} is no longer ready, nothing was switched: {why}")
-        figures = self._counted_of(colour.other)
-        # The ledger says what is wanted, the router follows: killed in between, the stage runs again.
-        self.memory.point(colour, version)
+        figures = self._request_counts(colour.other)
+        # The ledger says what is live, the router follows: killed in between, the stage runs again.
+        self.record.switch(self.release)
         self.backend.route(Traffic(colour))
-        return Found(f"all requests are routed to {colour}", figures)
+        return StageResult(f"all requests are routed to {colour}", figures)
 
-    def _confirm(self, colour: Colour, version: str) -> Found:
-        started = time.monotonic()
-        await_traffic(self.backend, Traffic(colour))
-        routers, row = once_answered(self.backend.routers), self._golden()[0].row
-        answered = [
-            answered_by(address, self.backend.token(), row, colour, version)
-            for _ in range(CONFIRM_ROUNDS)
-            for address in routers
-        ]
-        seconds, worst = round(time.monotonic() - started, 3), round(max(answered), 3)
-        sentence = f"{self.backend.endpoint()} is answered by version {version} as {colour}"
-        if len(routers) > 1:
-            sentence += f", through each of {len(routers)} routers"
-        return Found(sentence, {"seconds": seconds, "through_router_ms": worst})
-
-    def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> Found:
+    def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> StageResult:
         """Let the new colour have requests beside the old one, and watch both."""
         reroute(self.backend, traffic)
-        return self._watch(stage, None)
+        return self._watch(stage)
 
-    def _bake(self, stage: Bake) -> Found:
-        if (traffic := known_traffic(self.backend)) != Traffic(stage.colour):
+    def _bake(self, stage: Bake) -> StageResult:
+        if (traffic := current_traffic(self.backend)) != Traffic(stage.colour):
             raise ReleaseError(f"requests go to {traffic}, not to {stage.colour} alone: it has been taken back")
-        started, switched = self.memory.detail("start"), self.memory.detail("switch")
+        started, switched = self.record.detail(self.release, StartIdle), self.record.detail(self.release, Switch)
         if "counted" not in started or "counted" not in switched:
-            return self._watch(stage, Usual(None))
-        seen = Counted.from_json(switched["counted"]).since(Counted.from_json(started["counted"]))
+            return self._watch(stage)
+        seen = RequestCounts.from_json(switched["counted"]).since(RequestCounts.from_json(started["counted"]))
+        if seen is None:
+            return self._watch(stage)
         times = datetime.fromisoformat(started["at"]), datetime.fromisoformat(switched["at"])
-        return self._watch(stage, Usual(seen, times))
+        return self._watch(stage, Baseline(seen, times))
 
-    def _watch(self, stage: Watched, usual: Usual | None) -> Found:
-        versions = (self._version(stage.colour), self._version(stage.against))
-        watch = Watch(stage, self.backend, versions, self._golden(), usual, self.scores, self.memory.asked_back)
+    def _watch(self, stage: Watched, baseline: Baseline | None = None) -> StageResult:
+        rollback_requested = partial(self.record.rollback_requested, self.release)
+        watch = Watch(stage, self.backend, self._golden_rows(), rollback_requested, self.scores, baseline)
         verdict = watch.run()
         if verdict.outcome is not Outcome.PASSED:
             raise GuardBreach(verdict)
-        return Found(verdict.sentence, dict(verdict.inputs), verdict)
+        return StageResult(verdict.sentence, dict(verdict.inputs), verdict)
 
     def _artifact(self) -> Artifact:
         """What the release's first stage has built."""
-        return Artifact(**self.memory.detail(Package.kind)["artifact"])
+        return Artifact(**self.record.detail(self.release, Package)["artifact"])
 
-    def _golden(self) -> list[GoldenRow]:
+    def _golden_rows(self) -> list[GoldenRow]:
         return self._artifact().golden_rows()
 
-    def _version(self, colour: Colour) -> str:
-        return self.backend.version(colour) or "unknown"
-
-    def _counted_of(self, colour: Colour) -> dict[str, Any]:
+    def _request_counts(self, colour: Colour) -> dict[str, Any]:
         """What the router has counted of a colour by now, for the guard to compare with later."""
         if self.backend.version(colour) is None:
             return {}
-        counted = once_answered(lambda: self.backend.counted(colour))
+        counted = await_router(lambda: self.backend.request_counts(colour))
         return {"counted": asdict(counted), "at": datetime.now(UTC).isoformat()}

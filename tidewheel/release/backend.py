@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tidewheel.errors import SettingsError
+from tidewheel.policies.guard import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.counted import Counted
     from tidewheel.release.stages import Colour
     from tidewheel.release.traffic import Gone, Traffic
     from tidewheel.settings import Settings
 
 
+@dataclass(frozen=True)
+class RequestCounts:
+    """Requests that a router has counted for a colour since it knows it: totals that only grow.
+
+    Attributes:
+        requests: answered, by the colour or in its place.
+        errors: of them, answered with a 5xx or cut off.
+        refused: of them, answered with a 4xx.
+        times: milliseconds to the answer, as (at most, how many).
+    """
+
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    times: tuple[tuple[float, int], ...] = ()
+
+    def since(self, earlier: RequestCounts) -> Seen | None:
+        """What happened since an earlier reading; None where the router has begun to count anew in between."""
+        before = dict(earlier.times)
+        times = [(limit, count - before.pop(limit, 0)) for limit, count in self.times]
+        totals = (self.requests - earlier.requests, self.errors - earlier.errors, self.refused - earlier.refused)
+        if before or min(*totals, *(count for _, count in times), 0) < 0:
+            return None
+        return Seen(*totals, times=tuple((limit, count) for limit, count in times if count))
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> RequestCounts:
+        """Read it as the ledger keeps it."""
+        times = tuple((limit, count) for limit, count in document["times"])
+        return cls(document["requests"], document["errors"], document["refused"], times)
+
+
 class Backend(Protocol):
-    """Two colours and a router. Every change may be asked for twice."""
+    """Two colours and a router. Every change may be repeated.
+
+    Args:
+        settings: of the installation.
+        pipeline: name of the pipeline that is served.
+    """
+
+    def __init__(self, settings: Settings, pipeline: str) -> None: ...
 
     def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         """Have this artifact, and nothing else, run in a colour as so many replicas; do not wait until it is ready."""
@@ -70,7 +111,7 @@ class Backend(Protocol):
         """Tell the router where requests go."""
 
     def withdraw(self, gone: Gone) -> None:
-        """Tell the router that nothing answers for this pipeline any more, and what callers are to be told."""
+        """Tell the router that nothing answers for this pipeline any more, and what callers are answered instead."""
 
     def traffic(self) -> Traffic:
         """Where the router says it sends requests, by what it has accepted and not by what was requested."""
@@ -89,7 +130,7 @@ class Backend(Protocol):
     def in_flight(self, colour: Colour) -> int:
         """Requests that the router waits for a colour to answer."""
 
-    def counted(self, colour: Colour) -> Counted:
+    def request_counts(self, colour: Colour) -> RequestCounts:
         """What the router has counted of a colour so far.
 
         Raises:
@@ -103,7 +144,7 @@ def open_backend(settings: Settings, pipeline: str) -> Backend:
     Raises:
         SettingsError: there is none of that name.
     """
-    return cast("Backend", _backend(settings)(settings, pipeline))
+    return _backend(settings)(settings, pipeline)
 
 
 def all_traffic(settings: Settings) -> Mapping[str, Traffic]:
@@ -113,16 +154,17 @@ def all_traffic(settings: Settings) -> Mapping[str, Traffic]:
         SettingsError: there is no such backend, or it is not said where its router is.
         PlatformError: the router does not say.
     """
-    return cast("Mapping[str, Traffic]", _backend(settings).all_traffic(settings))
+    return _backend(settings).all_traffic(settings)
 
 
-def _backend(settings: Settings) -> Any:
+def _backend(settings: Settings) -> type[Backend]:
     # By name, so that the core never depends on where it runs.
     module, _, name = settings.release_backend.partition(":")
     try:
-        return getattr(import_module(module), name)
+        backend: type[Backend] = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise SettingsError(
             f"TIDEWHEEL_RELEASE_BACKEND is {settings.release_backend!r}: {error}; expected module:class, such as "
             "infra.local:LocalBackend"
         ) from error
+    return backend

@@ -1,4 +1,4 @@
-"""What a release shall do: a pure function from what answers now, what is wanted and the spec, to a list of stages."""
+"""What a release shall do: a pure function from what answers now, the version to release and the spec, to stages."""
 
 from __future__ import annotations
 
@@ -61,34 +61,34 @@ class State:
         return self.live.colour.other if self.live else Colour.BLUE
 
 
-def plan(state: State, wanted: str, spec: Pipeline) -> list[Stage]:
-    """Plan the way from what answers now to the wanted version.
+def plan(state: State, version: str, spec: Pipeline) -> list[Stage]:
+    """Plan the way from what answers now to another version.
 
     Args:
         state: what answers now.
-        wanted: version in the registry.
+        version: to release, in the registry.
         spec: says how careful the release is.
 
     Returns:
-        The stages in order; none where the wanted version answers already, with as many replicas as declared.
+        The stages in order; none where the version answers already, with as many replicas as declared.
     """
     live, replicas = state.live, spec.serving.replicas.minimum
-    if live is not None and live.version == wanted and live.healthy and _as_many(live, spec.serving.replicas):
+    if live is not None and live.version == version and live.healthy and _as_many(live, spec.serving.replicas):
         return []
     idle, guard = state.idle, guard_policy(spec)
     # There is no way back to a version that does not answer, nor anything to compare with.
     against = live.colour if live is not None and live.healthy else None
     release = spec.release
     stages: list[Stage] = [
-        Package(wanted),
-        StartIdle(idle, wanted, replicas),
+        Package(version),
+        StartIdle(idle, version, replicas),
         AwaitReady(idle, release.ready_timeout_seconds),
         WarmUp(idle, spec.serving.latency_budget_ms, release.memory_budget_mb * replicas),
         VerifyParity(idle, release.parity_tolerance, against, guard),
     ]
     if against:
         stages += _before_the_switch(idle, against, release.strategy, release.guard.window_seconds, guard)
-    stages += [Switch(idle, wanted), Confirm(idle, wanted)]
+    stages += [Switch(idle, version), Confirm(idle, version)]
     if against and release.bake_seconds:
         stages.append(Bake(idle, against, release.bake_seconds, release.guard.window_seconds, guard))
     if live is not None:
@@ -127,14 +127,14 @@ def _before_the_switch(
             return []
 
 
-def explain(state: State, wanted: str, stages: list[Stage]) -> str:
+def explain(state: State, version: str, stages: list[Stage]) -> str:
     """The plan in a sentence."""
     live = state.live
     if not stages:
         assert live is not None
-        return f"version {wanted} is live as {live.colour} and healthy: nothing to do"
+        return f"version {version} is live as {live.colour} and healthy: nothing to do"
     if live is None:
-        return f"first release: version {wanted} as {state.idle}"
+        return f"first release: version {version} as {state.idle}"
     health = "" if live.healthy else ", which does not answer,"
     [started] = [stage.replicas for stage in stages if isinstance(stage, StartIdle)]
     count = (
@@ -142,4 +142,4 @@ def explain(state: State, wanted: str, stages: list[Stage]) -> str:
         if started == live.replicas
         else f"{'' if health else ','} with {started} instead of {live.replicas} replicas"
     )
-    return f"version {wanted} as {state.idle} takes over from version {live.version} as {live.colour}{health}{count}"
+    return f"version {version} as {state.idle} takes over from version {live.version} as {live.colour}{health}{count}"

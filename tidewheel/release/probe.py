@@ -49,7 +49,7 @@ class Answered:
 
 
 class Probe:
-    """One kept connection to a service.
+    """One persistent connection to a service.
 
     Args:
         address: URL of a colour, or of the pipeline through the router.

@@ -1,16 +1,26 @@
 """What to do when registry, ledger and router disagree: a pure function from what each says to a list of repairs.
 
-The registry's alias says what shall serve, the ledger where it shall, the router where requests go. A process that
+The ledger says what is live. The registry's alias says what shall be next, the router where requests go. A process that
 died between two of them, or a person who moved the alias, leaves them apart.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidewheel.release.stages import Colour
-from tidewheel.release.traffic import Traffic
+from tidewheel.release.traffic import Traffic, drain, reroute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidewheel.release.backend import Backend
+    from tidewheel.release.record import ReleaseRecord
+
+log = logging.getLogger("tidewheel.release")
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,10 @@ class Route:
     """Have the router send everything to one colour, or to none where nothing runs."""
 
     colour: Colour | None
-    found: Traffic
+    present: Traffic
 
     def __str__(self) -> str:
-        return f"the router sends requests to {self.found}: send all of them to {self.colour or 'no colour'}"
+        return f"the router sends requests to {self.present}: send all of them to {self.colour or 'no colour'}"
 
 
 @dataclass(frozen=True)
@@ -104,48 +114,88 @@ class MoveAlias:
 Repair = Resume | Route | Point | Stop | ReleaseVersion | MoveAlias
 
 
-def reconcile(found: Situation) -> list[Repair]:
+def reconcile(now: Situation) -> list[Repair]:
     """What brings registry, ledger and router into agreement.
 
     Args:
-        found: what each of them says; nobody else works on the pipeline's release meanwhile.
+        now: what each of them says; nobody else works on the pipeline's release meanwhile.
 
     Returns:
         Repairs in the order they are made; none where all agree.
     """
-    if found.release is not None:
+    if now.release is not None:
         # Everything else may be of that release's making: it ends first, and what then differs is repaired next time.
-        return [Resume(found.release)]
-    repairs, answers = _traffic(found)
-    return [*repairs, *_registry(found, answers)]
+        return [Resume(now.release)]
+    repairs, answers = _traffic(now)
+    return [*repairs, *_registry(now, answers)]
 
 
-def _traffic(found: Situation) -> tuple[list[Repair], str | None]:
+def _traffic(now: Situation) -> tuple[list[Repair], str | None]:
     """Repairs of ledger and router, and the version that answers after them."""
-    wanted, routed = found.colour, found.traffic.live
+    recorded, routed = now.colour, now.traffic.live
     answering: Colour | None = None
-    if wanted is not None and found.started.get(wanted) == found.version:
-        answering = wanted
-    elif routed in found.started:
+    if recorded is not None and now.started.get(recorded) == now.version:
+        answering = recorded
+    elif routed in now.started:
         # What the ledger names does not run, and something else answers: that is better than nothing.
         answering = routed
     repairs: list[Repair] = []
-    if found.traffic != Traffic(answering):
-        repairs.append(Route(answering, found.traffic))
-    if answering is not None and (wanted, found.version) != (answering, found.started[answering]):
-        repairs.append(Point(answering, found.started[answering]))
-    repairs += [Stop(left, version) for left, version in sorted(found.started.items()) if left is not answering]
-    return repairs, found.started[answering] if answering is not None else None
+    if now.traffic != Traffic(answering):
+        repairs.append(Route(answering, now.traffic))
+    if answering is not None and (recorded, now.version) != (answering, now.started[answering]):
+        repairs.append(Point(answering, now.started[answering]))
+    repairs += [Stop(left, version) for left, version in sorted(now.started.items()) if left is not answering]
+    return repairs, now.started[answering] if answering is not None else None
 
 
-def _registry(found: Situation, answers: str | None) -> list[Repair]:
-    wanted = found.champion or found.version
-    if wanted is None or wanted == answers:
+def _registry(now: Situation, answers: str | None) -> list[Repair]:
+    target = now.champion or now.version
+    if target is None or target == answers:
         return []
-    if why := found.given_up.get(wanted):
+    if why := now.given_up.get(target):
         if answers is not None:
-            return [MoveAlias(answers, f"version {wanted} is champion, but was taken back ({why})")]
+            return [MoveAlias(answers, f"version {target} is champion, but was taken back ({why})")]
         return []
     if answers is None:
-        return [ReleaseVersion(wanted, "nothing answers")]
-    return [ReleaseVersion(wanted, f"version {wanted} is champion, version {answers} answers")]
+        return [ReleaseVersion(target, "nothing answers")]
+    return [ReleaseVersion(target, f"version {target} is champion, version {answers} answers")]
+
+
+def situation(champion: str | None, record: ReleaseRecord, backend: Backend) -> Situation:
+    """What each of them says now.
+
+    Args:
+        champion: version that the registry's alias names.
+        record: what the ledger says.
+        backend: knows the router and what was started.
+    """
+    endpoint, running = record.endpoint(), record.running()
+    return Situation(
+        champion=champion,
+        colour=Colour(endpoint.colour) if endpoint else None,
+        version=endpoint.version if endpoint else None,
+        traffic=backend.traffic(),
+        started={colour: version for colour in Colour if (version := backend.version(colour)) is not None},
+        release=running.number if running else None,
+        given_up=record.given_up(),
+    )
+
+
+def repair(repairs: Sequence[Repair], record: ReleaseRecord, backend: Backend, drain_seconds: float) -> None:
+    """Make the repairs of ledger, router and colours; the others are not ours to make.
+
+    Raises:
+        ReleaseError: the router does not accept where requests shall go.
+    """
+    for each in repairs:
+        match each:
+            case Route(colour):
+                reroute(backend, Traffic(colour))
+            case Point(colour, version):
+                record.correct(colour, version)
+            case Stop(colour):
+                drain(backend, colour, drain_seconds)
+                backend.stop(colour)
+            case _:
+                continue
+        log.warning("%s: %s", record.pipeline, each)

@@ -1,4 +1,4 @@
-"""What a release is made of: one small frozen dataclass a stage, plain data that is printed, kept and resumed."""
+"""What a release is made of: one small frozen dataclass a stage, plain data that is printed, stored and resumed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, get_args
 
+from tidewheel.errors import ReleaseError
 from tidewheel.policies.guard import GuardPolicy
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 
 class Colour(StrEnum):
@@ -217,6 +219,46 @@ Stage = (
     | Drain
     | Retire
 )
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did.
+
+    Attributes:
+        sentence: for a person.
+        figures: for the ledger.
+        verdict: the guard's, where it gave one.
+    """
+
+    sentence: str
+    figures: dict[str, Any]
+    verdict: Verdict | None = None
+
+
+class GuardBreach(ReleaseError):
+    """The guard takes the release back.
+
+    Attributes:
+        verdict: why.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.sentence)
+        self.verdict = verdict
+
+
+class AskedBack(ReleaseError):
+    """An operator takes the release back.
+
+    Attributes:
+        verdict: who and why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, f"taken back by hand: {reason}")
+        super().__init__(self.verdict.sentence)
+
 
 PLAN = "plan"
 """The step before all stages: decide what to do, and write it into the ledger."""

@@ -1,10 +1,25 @@
-"""Where the requests of a pipeline go."""
+"""Where the requests of a pipeline go, and changing it: the router has acknowledged, what it had begun is answered."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from tidewheel.release.stages import Colour
+from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.release.stages import Colour, StageResult
+
+if TYPE_CHECKING:
+    from tidewheel.release.backend import Backend
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.1
+ROUTER_SECONDS = 10.0
+"""How long the router may take to accept new routes."""
+QUIET_SECONDS = 0.5
+"""A colour that has had no request in flight for this long is drained."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,78 @@ class Gone:
     renamed_to: str = ""
 
     def sentence(self, pipeline: str) -> str:
-        """What happened, for whoever asks."""
+        """What happened, for callers."""
         if self.renamed_to:
             return f"pipeline {pipeline} was renamed on {self.since}: ask /{self.renamed_to}/predict"
         return f"pipeline {pipeline} was retired on {self.since}: nothing answers here any more"
+
+
+def reroute(backend: Backend, target: Traffic) -> None:
+    """Change where requests go, and wait until the router has accepted it.
+
+    Raises:
+        ReleaseError: it has not within `ROUTER_SECONDS`.
+    """
+    backend.route(target)
+    await_traffic(backend, target)
+
+
+def await_traffic(backend: Backend, target: Traffic) -> None:
+    """Wait until the router has accepted where requests go.
+
+    Raises:
+        ReleaseError: it has not within `ROUTER_SECONDS`.
+    """
+    deadline = time.monotonic() + ROUTER_SECONDS
+    # Both: an older route may happen to be the target, while the router has not yet heard of one in between.
+    while (traffic := current_traffic(backend)) != target or backend.objection():
+        if time.monotonic() > deadline:
+            why = backend.objection()
+            if why:
+                raise ReleaseError(f"the router was set to {target} but sends requests to {traffic}: {why}")
+            raise ReleaseError(f"the router still sends requests to {traffic}; it was set to {target}")
+        time.sleep(POLL_SECONDS)
+
+
+def current_traffic(backend: Backend) -> Traffic:
+    """Where requests go, once the router says it.
+
+    Raises:
+        PlatformError: it has not within `ROUTER_SECONDS`.
+    """
+    return await_router(backend.traffic)
+
+
+def await_router(ask: Callable[[], T]) -> T:
+    """What the router says, once it does: one that is being started again does so in a moment.
+
+    Raises:
+        PlatformError: it has not within `ROUTER_SECONDS`.
+    """
+    deadline = time.monotonic() + ROUTER_SECONDS
+    while True:
+        try:
+            return ask()
+        except PlatformError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_SECONDS)
+
+
+def drain(backend: Backend, colour: Colour, timeout_seconds: float) -> StageResult:
+    """Wait until a colour that nothing is routed to has answered what it had begun.
+
+    Raises:
+        ReleaseError: requests are still routed to it.
+    """
+    if colour in current_traffic(backend).reached:
+        raise ReleaseError(f"requests are still routed to {colour}: it cannot be drained")
+    started = quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < min(QUIET_SECONDS, timeout_seconds):
+        if left := await_router(lambda: backend.in_flight(colour)):
+            if time.monotonic() - started > timeout_seconds:
+                sentence = f"{left} requests to {colour} are not answered after {timeout_seconds:g} s"
+                return StageResult(sentence, {"left": left})
+            quiet_since = time.monotonic()
+        time.sleep(POLL_SECONDS)
+    return StageResult(f"{colour} has no request in flight", {"left": 0})

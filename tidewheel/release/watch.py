@@ -1,57 +1,65 @@
-"""Watching a new version beside the old one: window after window, measured here and judged by the guard."""
+"""Watching a new version beside the old one: window after window, measured here and judged by the guard.
+
+An operator's request to go back is listened for beside it, so that a ledger that is away never holds up the guard.
+"""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.errors import LedgerError, PlatformError, ReleaseError
+from tidewheel.ledger.releases import TakenOver
 from tidewheel.policies.guard import Compared, GuardMeasurement, Seen
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.probe import Probe
-from tidewheel.release.recall import Recall
+from tidewheel.release.stages import AskedBack, Bake
 
 if TYPE_CHECKING:
     from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import GoldenRow
-    from tidewheel.release.backend import Backend
-    from tidewheel.release.counted import Counted
+    from tidewheel.release.backend import Backend, RequestCounts
     from tidewheel.release.stages import Colour, Watched
 
 log = logging.getLogger("tidewheel.release")
 
-ASKED_TIMEOUT_SECONDS = 2.0
+GOLDEN_TIMEOUT_SECONDS = 2.0
 """A colour that hangs must not keep the window from closing."""
-ASKED_BESIDE_CALLERS = 20
+GOLDEN_BESIDE_CALLERS = 20
 """Golden rows a window where there are callers: they show whether it is the machine that is slow."""
+
+LISTEN_SECONDS = 0.2
+"""How long an operator who asks for a rollback waits at most until it is seen."""
 
 Scores = Callable[[str, datetime, datetime], Sequence[float]]
 """What a version has answered callers between two moments, one prediction a distinct row; the prediction log knows."""
 
 
 @dataclass(frozen=True)
-class Usual:
+class Baseline:
     """What the old version did before the switch, when callers' requests were its own.
 
     Attributes:
-        seen: by the router's figures; None where they are not known.
+        seen: by the router's figures.
         times: from when to when that was.
     """
 
-    seen: Seen | None
-    times: tuple[datetime, datetime] | None = None
+    seen: Seen
+    times: tuple[datetime, datetime]
 
 
 @dataclass
-class Asked:
-    """Golden rows that one colour was asked for, over the whole watch and in the present window."""
+class GoldenRequests:
+    """Requests for golden rows to one colour, over the whole watch and in the present window."""
 
     probe: Probe
     rows: Sequence[GoldenRow]
@@ -60,8 +68,8 @@ class Asked:
     scores: dict[int, float] = field(default_factory=dict)
     failure: str = ""
 
-    def ask(self, row: int) -> None:
-        """Ask for one golden row and note what came."""
+    def send(self, row: int) -> None:
+        """Request one golden row and note the answer."""
         started = time.perf_counter()
         try:
             self.scores[row] = self.probe.predict([self.rows[row].row]).scores[0]
@@ -78,6 +86,60 @@ class Asked:
         return seen
 
 
+class RollbackListener:
+    """Reads from the ledger whether an operator asks for a rollback, in a thread of its own, while the block runs.
+
+    A ledger that is away, or that hangs, is tried until it answers; meanwhile the watch goes on.
+
+    Args:
+        requested: why an operator asks for the old version, empty while nobody does.
+    """
+
+    def __init__(self, requested: Callable[[], str]) -> None:
+        self._requested = requested
+        self._reason = ""
+        self._taken_over: TakenOver | None = None
+        self._over = threading.Event()
+        # A daemon: it may hang in a question when all else is done.
+        self._thread = threading.Thread(target=self._listen, name="rollback-listener", daemon=True)
+
+    def __enter__(self) -> RollbackListener:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def check(self) -> None:
+        """See that the watch is to go on.
+
+        Raises:
+            AskedBack: an operator asks for the old version.
+            TakenOver: another process works on the release since the ledger was away, and watches it.
+        """
+        if self._taken_over is not None:
+            raise self._taken_over
+        if self._reason:
+            raise AskedBack(self._reason)
+
+    def _listen(self) -> None:
+        away = False
+        while not self._over.is_set():
+            try:
+                self._reason = self._requested()
+                if away:
+                    log.info("the ledger is back")
+                away = False
+            except TakenOver as error:
+                self._taken_over = error
+                return
+            except LedgerError as error:
+                if not away:
+                    log.warning("the guard watches on without the ledger: %s", error)
+                away = True
+            self._over.wait(LISTEN_SECONDS)
+
+
 @dataclass(frozen=True)
 class Watch:
     """One stage under the guard.
@@ -85,20 +147,24 @@ class Watch:
     Attributes:
         stage: which colours, how long, and by which rules.
         backend: where it happens.
-        versions: the new one and the old one.
-        golden: rows to ask for.
-        usual: what the old version did before it lost its traffic; None while it has traffic of its own.
+        golden: rows to send.
+        rollback_requested: why an operator asks for the old version, empty while nobody does; read in another thread.
         scores: reads what callers were answered; None where nobody keeps that.
-        asked_back: why an operator wants the old version back, empty while nobody does; asked in another thread.
+        baseline: what the old version did before a bake, which takes its traffic; None where that is not known.
     """
 
     stage: Watched
     backend: Backend
-    versions: tuple[str, str]
     golden: Sequence[GoldenRow]
-    usual: Usual | None
+    rollback_requested: Callable[[], str]
     scores: Scores | None
-    asked_back: Callable[[], str]
+    baseline: Baseline | None
+
+    @cached_property
+    def versions(self) -> tuple[str, str]:
+        """The new one and the old one."""
+        new, old = (self.backend.version(colour) or "unknown" for colour in (self.stage.colour, self.stage.against))
+        return new, old
 
     def run(self) -> Verdict:
         """Watch until the guard has seen enough.
@@ -107,7 +173,7 @@ class Watch:
             passed or rolled back.
 
         Raises:
-            AskedBack: an operator wants the old version back.
+            AskedBack: an operator asks for the old version.
             TakenOver: another process works on the release.
         """
         policy, end = self.stage.guard, time.monotonic() + self.stage.seconds
@@ -115,10 +181,10 @@ class Watch:
         whole: GuardMeasurement | None = None
         quiet = True
         with ExitStack() as stack:
-            new, old = (self._asked(stack, colour) for colour in (self.stage.colour, self.stage.against))
-            recall = stack.enter_context(Recall(self.asked_back))
+            new, old = (self._golden_requests(stack, colour) for colour in (self.stage.colour, self.stage.against))
+            listener = stack.enter_context(RollbackListener(self.rollback_requested))
             while True:
-                window = self._window(new, old, since, recall, quiet=quiet)
+                window = self._window(new, old, since, listener, quiet=quiet)
                 whole = window if whole is None else whole + window
                 verdicts.append(policy.judge(window))
                 log.info("window %s: %s", len(verdicts), verdicts[-1].sentence)
@@ -132,42 +198,49 @@ class Watch:
                         return policy.unproven(verdict)
                 quiet = window.routed is None or window.routed.new.requests < policy.minimum_requests
 
-    def _asked(self, stack: ExitStack, colour: Colour) -> Asked:
-        probe = Probe(self.backend.address(colour), ASKED_TIMEOUT_SECONDS, platform_token=self.backend.token())
-        return Asked(stack.enter_context(probe), self.golden)
+    def _golden_requests(self, stack: ExitStack, colour: Colour) -> GoldenRequests:
+        probe = Probe(self.backend.address(colour), GOLDEN_TIMEOUT_SECONDS, platform_token=self.backend.token())
+        return GoldenRequests(stack.enter_context(probe), self.golden)
 
-    def _window(self, new: Asked, old: Asked, since: datetime, recall: Recall, *, quiet: bool) -> GuardMeasurement:
-        opened = self._counted()
-        self._ask_and_wait(new, old, recall, quiet=quiet)
-        routed = self._routed(opened, self._counted(), since)
-        new_asked, old_asked = new.close_window(), old.close_window()
+    def _window(
+        self, new: GoldenRequests, old: GoldenRequests, since: datetime, listener: RollbackListener, *, quiet: bool
+    ) -> GuardMeasurement:
+        opened = self._request_counts()
+        self._send_golden_rows(new, old, listener, quiet=quiet)
+        routed = self._routed(opened, self._request_counts(), since)
+        new_golden, old_golden = new.close_window(), old.close_window()
         # A contract that has changed makes the old version refuse the new one's rows: it cannot be compared with.
-        comparable = None if old.failure else old_asked
-        return GuardMeasurement(*self.versions, routed, Compared(new_asked, comparable, same_window=True))
+        comparable = None if old.failure else old_golden
+        return GuardMeasurement(*self.versions, routed, Compared(new_golden, comparable, same_window=True))
 
-    def _ask_and_wait(self, new: Asked, old: Asked, recall: Recall, *, quiet: bool) -> None:
-        """Let a window pass, asking both colours for golden rows: as many as make a judgement where callers are few."""
+    def _send_golden_rows(
+        self, new: GoldenRequests, old: GoldenRequests, listener: RollbackListener, *, quiet: bool
+    ) -> None:
+        """Let a window pass, sending both colours golden rows: as many as make a judgement where callers are few."""
         started = time.monotonic()
         closes = started + self.stage.window_seconds
-        pace = self.stage.window_seconds / (self.stage.guard.minimum_requests if quiet else ASKED_BESIDE_CALLERS)
+        pace = self.stage.window_seconds / (self.stage.guard.minimum_requests if quiet else GOLDEN_BESIDE_CALLERS)
         for turn in itertools.count():
-            recall.heed()
+            listener.check()
             if time.monotonic() >= closes:
                 return
-            new.ask(turn % len(self.golden))
+            new.send(turn % len(self.golden))
             if not old.failure:
-                old.ask(turn % len(self.golden))
+                old.send(turn % len(self.golden))
             time.sleep(max(0.0, min(started + (turn + 1) * pace, closes) - time.monotonic()))
 
-    def _counted(self) -> tuple[Counted, Counted] | None:
+    def _request_counts(self) -> tuple[RequestCounts, RequestCounts] | None:
         try:
-            return self.backend.counted(self.stage.colour), self.backend.counted(self.stage.against)
+            return self.backend.request_counts(self.stage.colour), self.backend.request_counts(self.stage.against)
         except PlatformError as error:
             log.warning("the router's figures are missing: %s", error)
             return None
 
     def _routed(
-        self, opened: tuple[Counted, Counted] | None, closed: tuple[Counted, Counted] | None, since: datetime
+        self,
+        opened: tuple[RequestCounts, RequestCounts] | None,
+        closed: tuple[RequestCounts, RequestCounts] | None,
+        since: datetime,
     ) -> Compared | None:
         if opened is None or closed is None:
             return None
@@ -176,13 +249,13 @@ class Watch:
             return None
         now = datetime.now(UTC)
         new = replace(new, scores=self._scores(0, since, now))
-        if self.usual is None:
+        if not isinstance(self.stage, Bake):
             old_scores = self._scores(1, since, now)
             return Compared(new, replace(beside, scores=old_scores) if beside else None, same_window=True)
-        if self.usual.seen is None or self.usual.times is None:
-            return Compared(new, self.usual.seen)
+        if self.baseline is None:
+            return Compared(new)
         # Read in every window: the log is a second behind, and the time before the switch may have been shorter.
-        return Compared(new, replace(self.usual.seen, scores=self._scores(1, *self.usual.times)))
+        return Compared(new, replace(self.baseline.seen, scores=self._scores(1, *self.baseline.times)))
 
     def _scores(self, version: int, since: datetime, until: datetime) -> tuple[float, ...]:
         return tuple(self.scores(self.versions[version], since, until)) if self.scores else ()

@@ -17,9 +17,8 @@ from tidewheel.ledger.chain import Entry
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Status
 from tidewheel.quantities import quantity
-from tidewheel.release.rerouting import await_traffic, drain
 from tidewheel.release.stages import Colour
-from tidewheel.release.traffic import Gone, Traffic
+from tidewheel.release.traffic import Gone, Traffic, await_traffic, drain
 from tidewheel.retirement.mlflow_models import MlflowModels
 from tidewheel.retirement.traces import declaration, kept_declaration
 

@@ -122,10 +122,10 @@ def test_a_copy_is_marked_by_the_router_and_no_caller_marks_a_request(door: Door
     ],
 )
 def test_envoys_own_headers_mean_nothing_from_a_caller(door: Door, name: str) -> None:
-    before = door.admin.counted("orders-blue")
+    before = door.admin.request_counts("orders-blue")
     live, _ = door.ask(**{name.replace("-", "_"): "1"})
     assert live.get(name.lower()) != "1"
-    after = door.admin.counted("orders-blue")
+    after = door.admin.request_counts("orders-blue")
     assert (after.requests, after.errors) == (before.requests + 1, before.errors)
 
 

@@ -19,7 +19,7 @@ from infra.kubernetes.gateway import Gateway
 from infra.prometheus.routers import gateway_counts
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.errors import PlatformError, SettingsError
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 from tidewheel.settings import Settings
 
 BLUE = "httproute/ns/shop/rule/0/backend/0"
@@ -68,7 +68,7 @@ def gateway_pod(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_the_figures_of_a_colour_are_those_of_all_gateway_pods_together(monkeypatch: pytest.MonkeyPatch) -> None:
     with gateway_pod(monkeypatch) as address:
         found = cluster_figures([address, address], {BLUE, "httproute/ns/shop/rule/0-mirror-0"})
-        counted = found.counted()
+        counted = found.request_counts()
         assert (counted.requests, counted.errors, counted.refused, found.active) == (200, 14, 8, 4)
         assert counted.times == ((5.0, 120), (25.0, 70))
         assert not cluster_figures([address], {"httproute/ns/other/rule/0/backend/0"}).known
@@ -105,7 +105,7 @@ def test_the_exporter_reads_each_gateway_pod_by_its_name(
     assert found["pod-a"] is not None
     reading = found["pod-a"].reading()
     assert (reading.router, reading.uptime_seconds) == ("pod-a", 4321)
-    assert reading.counted == {("shop", "blue"): Counted(100, 6, 4, ((5.0, 60), (25.0, 35)))}
+    assert reading.counted == {("shop", "blue"): RequestCounts(100, 6, 4, ((5.0, 60), (25.0, 35)))}
 
 
 def condition(kind: str, status: str, generation: int) -> dict[str, Any]:

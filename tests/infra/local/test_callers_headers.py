@@ -76,7 +76,7 @@ def test_a_copy_is_known_by_the_routers_word_alone(place: Place, house: House) -
 
 def test_a_caller_has_no_say_in_timeouts_retries_and_statistics(place: Place) -> None:
     release(place, "1")
-    before = place.backend.counted(Colour.BLUE)
+    before = place.backend.request_counts(Colour.BLUE)
     meddling = {
         "x-envoy-upstream-rq-timeout-ms": "1",
         "x-envoy-upstream-rq-per-try-timeout-ms": "1",
@@ -92,7 +92,7 @@ def test_a_caller_has_no_say_in_timeouts_retries_and_statistics(place: Place) ->
         answers = [client.post(url, json={"rows": [ROW] * 500}, headers=meddling) for _ in range(20)]
     assert {answer.status_code for answer in answers} == {200}
     assert all(len(answer.json()["request_id"]) <= 128 for answer in answers)
-    counted = place.backend.counted(Colour.BLUE)
+    counted = place.backend.request_counts(Colour.BLUE)
     assert counted.errors == before.errors
     assert counted.requests == before.requests + 20
 

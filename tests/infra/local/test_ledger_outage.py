@@ -19,8 +19,7 @@ from tidewheel.errors import LedgerError, ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.actions import Actions
-from tidewheel.release.proofs import Found
-from tidewheel.release.stages import Colour, Stage
+from tidewheel.release.stages import Colour, Stage, StageResult
 
 pytestmark = [pytest.mark.platform]
 
@@ -128,13 +127,13 @@ def test_a_ledger_that_goes_away_before_the_guard_watches_brings_the_old_version
     number = executor.begin("2", "run").number
     perform = Actions.perform
 
-    def perform_and_lose_the_ledger(actions: Actions, asked: Stage) -> Found:
+    def perform_and_lose_the_ledger(actions: Actions, asked: Stage) -> StageResult:
         found = perform(actions, asked)
         if asked.name == stage:
             server.stop()
         return found
 
-    monkeypatch.setattr("tidewheel.release.worker.UNGUARDED_SECONDS", 1.0)
+    monkeypatch.setattr("tidewheel.release.executor.UNGUARDED_SECONDS", 1.0)
     monkeypatch.setattr(Actions, "perform", perform_and_lose_the_ledger)
     try:
         with pytest.raises(LedgerError, match="ledger"):

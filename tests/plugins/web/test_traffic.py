@@ -11,7 +11,7 @@ import httpx
 from plugins.web.traffic import traffic
 from tidewheel.ledger.traffic import MINUTE, Point, Reading, TrafficLog
 from tidewheel.policies.guard import Seen
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake
@@ -54,7 +54,7 @@ def test_an_endpoint_without_requests_has_nothing_to_draw() -> None:
 def test_the_page_shows_what_the_recorder_has_left(get: Get, lake: Lake, ledger: Ledger, registry: str) -> None:
     assert "No requests in the last day." in get("/pipeline/orders").text
     now = datetime.now(UTC)
-    counted = {("orders", "blue"): Counted(1234, 5, 6, ((2.5, 1234),))}
+    counted = {("orders", "blue"): RequestCounts(1234, 5, 6, ((2.5, 1234),))}
     TrafficLog(ledger).record(Reading("router", now, 100.0, counted))
     page = get("/pipeline/orders").text
     section = page[page.index('<section id="traffic"') : page.index('<section id="releases"')]

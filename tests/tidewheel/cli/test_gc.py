@@ -16,6 +16,7 @@ from infra.embedded.layout import Layout
 from infra.local.endpoints import Endpoints, Place
 from tidewheel.actor import operating_system_user
 from tidewheel.cli.app import app
+from tidewheel.errors import PlatformError
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.audit import Act, entries
 from tidewheel.ledger.releases import Releases
@@ -117,6 +118,34 @@ def test_bentos_that_answer_or_may_answer_again_stay(home: Settings) -> None:
     assert "Bentos of orders: removed 3 (3.0 kB)" in gc()
     assert [n for n, folder in built.items() if folder.exists()] == [3, 4, 5, 6]
     assert recent.exists()
+
+
+class OtherBackend:
+    """Serves version 2 somewhere else, or does not answer."""
+
+    away = False
+
+    def __init__(self, settings: Settings, pipeline: str) -> None:
+        self._started = {Colour.GREEN: "2"} if pipeline == "orders" else {}
+
+    def version(self, colour: Colour) -> str | None:
+        if self.away:
+            raise PlatformError("the API server does not answer")
+        return self._started.get(colour)
+
+
+def test_the_backend_says_which_versions_run_and_where_it_is_away_all_bentos_stay(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bentos = [leave(home.bento_folder / "bentos" / "orders" / f"{n}-0123456789ab", 90) for n in (1, 2)]
+    monkeypatch.setenv("TIDEWHEEL_RELEASE_BACKEND", f"{__name__}:{OtherBackend.__name__}")
+    monkeypatch.setattr(OtherBackend, "away", True)
+    assert "Bentos of orders: left alone: the API server does not answer" in gc()
+    assert [bento.exists() for bento in bentos] == [True, True]
+
+    monkeypatch.setattr(OtherBackend, "away", False)
+    assert "Bentos of orders: removed 1" in gc()
+    assert [bento.exists() for bento in bentos] == [False, True]
 
 
 def test_without_a_ledger_all_bentos_stay_and_the_rest_goes(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from tidewheel.cli.app import main
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.traffic import Reading, TrafficLog
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrafficLog:
     return TrafficLog(Ledger(url))
 
 
-def record(log: TrafficLog, ago: timedelta, uptime: float, counted: Counted) -> None:
+def record(log: TrafficLog, ago: timedelta, uptime: float, counted: RequestCounts) -> None:
     log.record(Reading("envoy", datetime.now(UTC) - ago, uptime, {("orders", "blue"): counted}))
 
 
@@ -42,8 +42,8 @@ def test_hour_and_day_are_shown_by_version(
     log: TrafficLog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Releases(log.ledger).point("orders", "blue", "7", None, datetime.now(UTC))
-    record(log, timedelta(hours=3), 10, Counted(1000, 2, 30, ((4.0, 980), (300.0, 20))))
-    record(log, timedelta(minutes=5), 10_000, Counted(1200, 2, 30, ((4.0, 1180), (300.0, 20))))
+    record(log, timedelta(hours=3), 10, RequestCounts(1000, 2, 30, ((4.0, 980), (300.0, 20))))
+    record(log, timedelta(minutes=5), 10_000, RequestCounts(1200, 2, 30, ((4.0, 1180), (300.0, 20))))
     traffic(monkeypatch, "orders", "--json")
     found = json.loads(capsys.readouterr().out)
 

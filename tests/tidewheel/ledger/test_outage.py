@@ -18,7 +18,7 @@ from tidewheel.ledger.outage import LedgerAway
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.traffic import Reading, TrafficLog
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 GOOD = Verdict(Kind.GATE, Outcome.PASSED, "good")
@@ -56,7 +56,7 @@ def ledger(restarted_postgres: PostgresServer) -> Iterator[Ledger]:
             lambda ledger, name: Releases(ledger).endpoint(name) is not None,
         ),
         (
-            lambda ledger, name: TrafficLog(ledger).record(Reading(name, NOW, 60, {(name, "blue"): Counted(7)})),
+            lambda ledger, name: TrafficLog(ledger).record(Reading(name, NOW, 60, {(name, "blue"): RequestCounts(7)})),
             lambda ledger, name: (
                 [point.seen.requests for point in TrafficLog(ledger).series(name, NOW, NOW + timedelta(hours=1))] == [7]
             ),

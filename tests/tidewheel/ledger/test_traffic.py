@@ -14,7 +14,7 @@ from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.renaming import rename_rows
 from tidewheel.ledger.traffic import DAY, HOUR, MINUTE, Reading, TrafficLog, by_version
 from tidewheel.policies.guard import Seen
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BLUE, GREEN = ("orders", "blue"), ("orders", "green")
@@ -27,12 +27,16 @@ def traffic(database_url: str) -> Iterator[TrafficLog]:
     ledger.engine.dispose()
 
 
-def counted(requests: int, errors: int = 0, refused: int = 0) -> Counted:
-    return Counted(requests, errors, refused, ((5.0, requests - errors), (250.0, errors)))
+def counted(requests: int, errors: int = 0, refused: int = 0) -> RequestCounts:
+    return RequestCounts(requests, errors, refused, ((5.0, requests - errors), (250.0, errors)))
 
 
 def reading(
-    seconds: float, uptime: float, totals: dict[tuple[str, str], Counted], router: str = "envoy", start: datetime = NOW
+    seconds: float,
+    uptime: float,
+    totals: dict[tuple[str, str], RequestCounts],
+    router: str = "envoy",
+    start: datetime = NOW,
 ) -> Reading:
     return Reading(router, start + timedelta(seconds=seconds), uptime, totals)
 
@@ -61,7 +65,7 @@ def test_what_a_router_has_counted_since_its_last_reading_is_added_to_the_minute
 
 
 def test_times_that_a_router_has_later_than_their_requests_are_added(traffic: TrafficLog) -> None:
-    traffic.record(reading(0, 10, {BLUE: Counted(10)}))
+    traffic.record(reading(0, 10, {BLUE: RequestCounts(10)}))
     traffic.record(reading(15, 25, {BLUE: counted(10)}))
 
     [point] = traffic.series("orders", NOW, NOW + timedelta(hours=1))

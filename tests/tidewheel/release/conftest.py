@@ -18,10 +18,9 @@ from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.releases import Releases
 from tidewheel.release.actions import Actions
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 from tidewheel.release.executor import Executor
-from tidewheel.release.proofs import Found
-from tidewheel.release.stages import Colour, Stage
+from tidewheel.release.stages import Colour, Stage, StageResult
 from tidewheel.release.traffic import Gone, Traffic
 from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
@@ -116,10 +115,10 @@ class MemoryBackend:
     def all_traffic(cls, settings: Settings) -> dict[str, Traffic]:
         raise PlatformError("each of these has a router of its own")
 
-    def counted(self, colour: Colour) -> Counted:
+    def request_counts(self, colour: Colour) -> RequestCounts:
         if not self.figures:
             raise PlatformError("the router is silent")
-        return Counted()
+        return RequestCounts()
 
     def in_flight(self, colour: Colour) -> int:
         return 0
@@ -177,7 +176,7 @@ def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     stand.write_golden(SCORES)
     perform = Actions.perform
 
-    def perform_or_fail(actions: Actions, stage: Stage) -> Found:
+    def perform_or_fail(actions: Actions, stage: Stage) -> StageResult:
         found = perform(actions, stage)
         if stage.name == stand.fails_at:
             raise stand.failure

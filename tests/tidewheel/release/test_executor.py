@@ -15,7 +15,7 @@ from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release import Colour, stage_names
 from tidewheel.release.reconcile import MoveAlias, ReleaseVersion, Resume
-from tidewheel.release.rollbacks import rolled_back
+from tidewheel.release.rollback import rolled_back
 from tidewheel.release.traffic import Traffic
 from tidewheel.spec.release import Release
 

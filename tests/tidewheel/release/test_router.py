@@ -6,7 +6,7 @@ import pytest
 
 from tests.tidewheel.release.conftest import Stand
 from tidewheel.errors import ReleaseError
-from tidewheel.release import Colour, rerouting
+from tidewheel.release import Colour, checks, traffic
 from tidewheel.release.traffic import Traffic
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
@@ -29,7 +29,7 @@ def test_what_a_colour_is_missing_is_the_reason_of_a_release_that_fails_by_it(st
 
 
 def test_a_switch_is_confirmed_by_each_process_of_the_router(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rerouting, "ROUTER_SECONDS", 0.3)
+    monkeypatch.setattr(checks, "ROUTER_SECONDS", 0.3)
     stand.release("1")
     stand.backend.astray = {"/second": BLUE}
     with pytest.raises(ReleaseError, match=r"confirm failed: .*/second is still answered by version 1 as blue"):
@@ -40,9 +40,9 @@ def test_a_switch_is_confirmed_by_each_process_of_the_router(stand: Stand, monke
 def test_a_router_that_objects_to_a_change_is_quoted_and_the_release_goes_back(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rerouting, "ROUTER_SECONDS", 0.3)
+    monkeypatch.setattr(traffic, "ROUTER_SECONDS", 0.3)
     stand.release("1")
     stand.backend.objects = "the controller is away"
     expected = "the router was set to green but sends requests to green: the controller is away"
     with pytest.raises(ReleaseError, match=expected):
-        rerouting.reroute(stand.backend, Traffic(GREEN))
+        traffic.reroute(stand.backend, Traffic(GREEN))

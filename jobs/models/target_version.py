@@ -1,7 +1,7 @@
-"""Which version shall answer: as the registry or an operator wishes, if the ledger has nothing against it.
+"""The version to release: the one that the registry's alias or an operator names, if the ledger has no objection.
 
-The champion alias is the wish as long as nothing has come of it. A version that is refused or fails on its way gives
-the alias back to the version that answers: batch scoring and the next comparison follow the alias.
+A version that is refused, or whose release fails, gives the champion alias back to the version that is live: batch
+scoring and the next comparison follow the alias.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ log = logging.getLogger("tidewheel.release")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A version that shall answer.
+class TargetVersion:
+    """A version to release.
 
     Attributes:
-        version: in the registry; empty where there is none that could.
-        refused: why it may not, for a person; empty where it may.
+        version: in the registry; empty where there is none.
+        refused: why it may not be released, for a person; empty where it may.
     """
 
     version: str
     refused: str = ""
 
 
-def wanted_version(job: Job[ReleaseOptions]) -> Wish:
-    """The version that shall answer: as asked, the one before the present one, or the champion.
+def target_version(job: Job[ReleaseOptions]) -> TargetVersion:
+    """The version to release: the one that is named, the one before the live one, or the champion.
 
     Unless it is a dry run, the champion alias names it afterwards, or the version that answers where it is refused.
 
@@ -74,7 +74,7 @@ def wanted_version(job: Job[ReleaseOptions]) -> Wish:
     return _agreed(job, wanted, actor)
 
 
-def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool = False) -> bool:
+def overrule(job: Job[ReleaseOptions], version: str, reason: str, kind: Kind, *, dry_run: bool = False) -> bool:
     """Write down that somebody overrules the gate with a reason.
 
     A reason is no approval, and no way for a version that the ledger does not know.
@@ -108,7 +108,7 @@ def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool =
     return True
 
 
-def _version_before(job: Job, endpoint: EndpointRow | None) -> str:
+def _version_before(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> str:
     """The version that a rollback goes to: the same however often its run is repeated, and never one rolled back from.
 
     Raises:
@@ -128,7 +128,7 @@ def _version_before(job: Job, endpoint: EndpointRow | None) -> str:
     return endpoint.previous_version
 
 
-def champion_again(job: Job, version: str, why: str) -> str:
+def champion_again(job: Job[ReleaseOptions], version: str, why: str) -> str:
     """Give the champion alias back to the version that answers, where it names one that could not be released.
 
     Args:
@@ -158,7 +158,7 @@ def champion_again(job: Job, version: str, why: str) -> str:
     return f"version {endpoint.version} answers and is champion again"
 
 
-def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> Wish:
+def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> TargetVersion:
     """Put the alias back where somebody has deleted it, and say what else is gone.
 
     Raises:
@@ -180,14 +180,14 @@ def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> Wish:
     if not job.options.dry_run:
         version = found.version or (endpoint.version if endpoint else "")
         _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), IN_MLFLOW)
-    return Wish(found.version, f"{name}: {why}")
+    return TargetVersion(found.version, f"{name}: {why}")
 
 
-def _agreed(job: Job[ReleaseOptions], version: str, actor: str, *, must: bool = True) -> Wish:
+def _agreed(job: Job[ReleaseOptions], version: str, actor: str, *, must: bool = True) -> TargetVersion:
     """Have the alias name a version; where it `must` not, one that MLflow has lost goes without."""
     # The registry is the truth of what shall serve: left behind, the next release would undo this one.
     if job.options.dry_run:
-        return Wish(version)
+        return TargetVersion(version)
     champion = registry.champion(job.settings, job.pipeline.name)
     if champion is None or champion.version != version:
         try:
@@ -201,20 +201,20 @@ def _agreed(job: Job[ReleaseOptions], version: str, actor: str, *, must: bool = 
             with suppress(Refused):  # the whole registered model may be gone
                 registry.delete_alias(job.settings, job.pipeline.name, registry.CHAMPION)
     _promote(job, version, job.options.reason or "", actor)
-    return Wish(version)
+    return TargetVersion(version)
 
 
-def _refused(job: Job[ReleaseOptions], version: str, against: str, actor: str, then: str) -> Wish:
+def _refused(job: Job[ReleaseOptions], version: str, against: str, actor: str, then: str) -> TargetVersion:
     name = job.pipeline.name
     why = f"version {version} {against}, so it is not released"
     answers = ""
     if not job.options.dry_run:
         _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), actor)
         answers = f"; {champion_again(job, version, why)}"
-    return Wish(version, f"{name}: {why}{answers}. {then}")
+    return TargetVersion(version, f"{name}: {why}{answers}. {then}")
 
 
-def way_out(job: Job, version: str) -> str:
+def way_out(job: Job[ReleaseOptions], version: str) -> str:
     """What a person may do about a version that something speaks against."""
     name, models = job.pipeline.name, Models(Ledger.open(job.settings))
     if models.get(name, version) is None:
@@ -230,21 +230,21 @@ def way_out(job: Job, version: str) -> str:
     )
 
 
-def needs_approval(job: Job, version: str) -> bool:
+def needs_approval(job: Job[ReleaseOptions], version: str) -> bool:
     """Whether a version waits for a reviewer, whatever the gate says: it was rejected, or nobody has approved it."""
     found = Models(Ledger.open(job.settings)).decisions(job.pipeline.name, version)
     return bool(objection(found, approval_needed=job.pipeline.gate.approval == "manual", overruled=True))
 
 
-def _promote(job: Job, version: str, reason: str, actor: str) -> None:
+def _promote(job: Job[ReleaseOptions], version: str, reason: str, actor: str) -> None:
     models = Models(Ledger.open(job.settings))
     models.promote(job.pipeline.name, version, reason, actor, job.run_id, datetime.now(UTC))
 
 
-def _note(job: Job, version: str, verdict: Verdict, actor: str) -> None:
+def _note(job: Job[ReleaseOptions], version: str, verdict: Verdict, actor: str) -> None:
     ledger = Ledger.open(job.settings)
     ledger.record_once(job.pipeline.name, subject(version), job.run_id, verdict, datetime.now(UTC), actor=actor)
 
 
-def _endpoint(job: Job) -> EndpointRow | None:
+def _endpoint(job: Job[ReleaseOptions]) -> EndpointRow | None:
     return Releases(Ledger.open(job.settings)).endpoint(job.pipeline.name)

@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, replace
 
 from tidewheel.policies.guard import Seen
-from tidewheel.release.counted import Counted
+from tidewheel.release.backend import RequestCounts
 
-EARLIER = Counted(requests=100, errors=1, refused=5, times=((1, 60), (5, 40)))
-LATER = Counted(requests=130, errors=4, refused=5, times=((1, 60), (5, 60), (300, 10)))
+EARLIER = RequestCounts(requests=100, errors=1, refused=5, times=((1, 60), (5, 40)))
+LATER = RequestCounts(requests=130, errors=4, refused=5, times=((1, 60), (5, 60), (300, 10)))
 
 
 def test_what_happened_in_between_is_the_difference() -> None:
@@ -24,4 +24,4 @@ def test_a_router_that_began_to_count_anew_says_nothing_of_the_time_in_between()
 
 
 def test_a_reading_survives_the_ledger() -> None:
-    assert Counted.from_json(json.loads(json.dumps(asdict(LATER)))) == LATER
+    assert RequestCounts.from_json(json.loads(json.dumps(asdict(LATER)))) == LATER

@@ -1,36 +1,30 @@
-"""What a colour must show before anybody is routed to it: speed, memory, and the right answers."""
+"""Checks of a colour over HTTP: before the switch its speed, memory and answers, after it that callers get there."""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
 from tidewheel.release.artifact import predictions_apart
-from tidewheel.release.probe import Probe
+from tidewheel.release.probe import Probe, Unanswered
+from tidewheel.release.stages import StageResult
+from tidewheel.release.traffic import POLL_SECONDS, ROUTER_SECONDS, Traffic, await_router, await_traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import Artifact, GoldenRow, Prediction
     from tidewheel.release.backend import Backend
-    from tidewheel.release.stages import VerifyParity, WarmUp
+    from tidewheel.release.stages import Confirm, VerifyParity, WarmUp
 
 WARM_UP_REQUESTS, JUDGED_REQUESTS = 30, 15
+CONFIRM_ROUNDS = 3
+"""So many times is a real request sent through each router before a switch counts as taken."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a stage did: a sentence for a person, figures for the ledger, and the guard's verdict where it gave one."""
-
-    sentence: str
-    figures: dict[str, Any]
-    verdict: Verdict | None = None
-
-
-def warm_up(stage: WarmUp, backend: Backend, golden: Sequence[GoldenRow]) -> Found:
+def warm_up(stage: WarmUp, backend: Backend, golden: Sequence[GoldenRow]) -> StageResult:
     """Ask a colour for golden rows until it is warm, and hold its latency and its memory against the budgets.
 
     Of several replicas the slowest counts.
@@ -62,7 +56,7 @@ def warm_up(stage: WarmUp, backend: Backend, golden: Sequence[GoldenRow]) -> Fou
         f"{colour} answers a golden row in {median:g} ms, {stage.latency_budget_ms:g} ms are allowed; "
         f"it holds {memory:g} of {stage.memory_budget_mb:g} MiB"
     )
-    return Found(sentence, figures)
+    return StageResult(sentence, figures)
 
 
 def _times(address: str, token: str, rows: Sequence[dict[str, Any]]) -> list[float]:
@@ -71,7 +65,7 @@ def _times(address: str, token: str, rows: Sequence[dict[str, Any]]) -> list[flo
         return [probe.predict([rows[n % len(rows)]]).milliseconds for n in range(WARM_UP_REQUESTS)]
 
 
-def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> Found:
+def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> StageResult:
     """Compare what a colour answers with the golden rows' offline predictions, and with the live colour.
 
     Raises:
@@ -104,7 +98,7 @@ def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> 
     figures = {"rows": len(golden), "max_difference": difference}
     beside = _compare_scores(stage, backend, artifact, answer.scores) if stage.against else ""
     alike = f"{len(golden)} golden rows answered as offline, together and alone"
-    return Found(f"{alike}, apart by {difference:.1g} at most{beside}", figures)
+    return StageResult(f"{alike}, apart by {difference:.1g} at most{beside}", figures)
 
 
 def _furthest(golden: Sequence[GoldenRow], served: Sequence[Prediction]) -> tuple[int, float]:
@@ -139,3 +133,43 @@ def _compare_scores(stage: VerifyParity, backend: Backend, artifact: Artifact, s
     if breach := stage.guard.scores_breach(scores, live.scores, artifact.version, live.version):
         raise ReleaseError(breach)
     return f", and spread like those of version {live.version}"
+
+
+def confirm(stage: Confirm, backend: Backend, row: dict[str, Any]) -> StageResult:
+    """See that the router has accepted the switch, and that a row is answered by the new colour through each router.
+
+    Raises:
+        ReleaseError: it is not.
+    """
+    started = time.monotonic()
+    await_traffic(backend, Traffic(stage.colour))
+    routers = await_router(backend.routers)
+    milliseconds = [
+        _await_answer(stage, address, backend.token(), row) for _ in range(CONFIRM_ROUNDS) for address in routers
+    ]
+    seconds, worst = round(time.monotonic() - started, 3), round(max(milliseconds), 3)
+    sentence = f"{backend.endpoint()} is answered by version {stage.version} as {stage.colour}"
+    if len(routers) > 1:
+        sentence += f", through each of {len(routers)} routers"
+    return StageResult(sentence, {"seconds": seconds, "through_router_ms": worst})
+
+
+def _await_answer(stage: Confirm, address: str, token: str, row: dict[str, Any]) -> float:
+    """Milliseconds to the answer of the new colour, on a new connection through one router.
+
+    Raises:
+        ReleaseError: it does not answer within `ROUTER_SECONDS`.
+    """
+    deadline = time.monotonic() + ROUTER_SECONDS
+    while True:
+        with Probe(address, platform_token=token) as probe:
+            try:
+                answer = probe.predict([row])
+                if (answer.colour, answer.version) == (stage.colour, stage.version):
+                    return answer.milliseconds
+                why = ReleaseError(f"{address} is still answered by version {answer.version} as {answer.colour}")
+            except Unanswered as error:  # the router is being started again: not the new version's fault
+                why = error
+        if time.monotonic() > deadline:
+            raise why
+        time.sleep(POLL_SECONDS)
