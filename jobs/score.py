@@ -18,7 +18,7 @@ from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from jobs.models.prediction import Model
     from jobs.packaging.top_contributions import TopContributions
     from tidewheel.lake import Manifest

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bentos.contract import CONTRACT, Packaged
+from bentos.contract import CONTRACT
+from bentos.packaged import Packaged
 from bentos.problems import RequestRefused
 from bentos.request import Reader
 from jobs.models.model_file import open_model
@@ -32,7 +33,7 @@ from tidewheel.errors import ModelRefused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from jobs.models.prediction import Model
     from tidewheel.spec import Pipeline
 

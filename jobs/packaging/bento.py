@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 import bentos
-from bentos.contract import CONTRACT, EXPLANATION, FACTS, MODEL
+from bentos.contract import CONTRACT
 from bentos.explainer import NOTHING, pack
+from bentos.packaged import EXPLANATION, FACTS, MODEL
 from jobs.models import registry
 from jobs.models.lineage import installed
 from jobs.models.portable import distributions_of
@@ -29,7 +30,7 @@ from tidewheel.release.artifact import Artifact, content_hash
 from tidewheel.unused import mark_used
 
 if TYPE_CHECKING:
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from jobs.models.prediction import Model
     from jobs.packaging.compile import CompiledModel
     from tidewheel.settings import Settings
@@ -40,7 +41,7 @@ BUILD_SECONDS = 300
 COMPILERS = ("compile.py", "explanation.py", "trees.py")
 PACKAGES = {
     "": (
-        *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "uvicorn"),
+        *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "starlette", "uvicorn"),
         *("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
     ),
     "onnx": ("onnxruntime",),

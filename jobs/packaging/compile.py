@@ -19,7 +19,7 @@ from jobs.models.portable import dump_model
 from jobs.models.prediction import FeatureColumns, predict
 
 if TYPE_CHECKING:
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
 
 TOLERANCE = 1e-5
 """Largest difference of a form that counts as exact: a decision tree is either right or far off."""

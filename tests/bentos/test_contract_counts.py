@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bentos.call import ARROW, PARQUET, Call
 from bentos.contract_counts import MOST_COLUMNS, ContractCounts
 from bentos.contract_kinds import OTHERS
 from bentos.endpoint import Endpoint
+from bentos.loaded_model import LoadedModel
 from bentos.problems import problem, refusal
 from bentos.request import Reader
-from bentos.served import Served
+from bentos.request_head import ARROW, PARQUET, RequestHead
 from bentos.settings import EndpointSettings
 from jobs.data.request_log import COUNTS, RequestLog
 from tests.bentos.conftest import Caller, unknown
@@ -33,11 +33,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def counted(served: Served, settings: Settings) -> Caller:
+def counted(served: LoadedModel, settings: Settings) -> Caller:
     """Asks an endpoint that writes its counts below the home of `settings`."""
     folder = settings.request_log_folder / "orders"
     endpoint = Endpoint(stopping, lambda: served, EndpointSettings(request_log=folder, platform_token=b"ours"))
-    return Caller(endpoint, [dict(golden.row) for golden in served.packaged.golden_rows])
+    return Caller(endpoint, [dict(golden.row) for golden in served.packaged.contract.golden_rows])
 
 
 async def stopping(scope: Any, receive: Any, send: Any) -> None:
@@ -102,20 +102,21 @@ def test_what_is_no_request_at_all_is_counted_without_a_column(counted: Caller) 
     assert problems(counted) == {("", "body", "refused"): 3}, "neither a wrong method nor a wrong query is of a column"
 
 
-def test_a_refused_category_is_an_unknown_one(served: Served) -> None:
+def test_a_refused_category_is_an_unknown_one(served: LoadedModel) -> None:
     packaged = replace(served.packaged, refuse_unknown=True)
     strict = replace(served, packaged=packaged, reader=Reader(packaged))
     caller = Caller(Endpoint(unknown, lambda: strict, EndpointSettings()), [])
-    caller.predict([{**served.packaged.golden_rows[0].row, "carrier": "zeppelin"}])
+    caller.predict([{**served.packaged.contract.golden_rows[0].row, "carrier": "zeppelin"}])
     assert problems(caller) == {("carrier", "unknown_category", "refused"): 1}
 
 
-def test_columns_beyond_a_hundred_are_counted_together(served: Served) -> None:
-    [first, *_] = served.packaged.columns
-    columns = tuple(replace(first, name=f"{n:04}{'x' * 100}") for n in range(10_000))
-    counts = ContractCounts(replace(served.packaged, columns=columns), "blue")
+def test_columns_beyond_a_hundred_are_counted_together(served: LoadedModel) -> None:
+    [first, *_] = served.packaged.contract.columns
+    columns = tuple(first.model_copy(update={"name": f"{n:04}{'x' * 100}"}) for n in range(10_000))
+    contract = served.packaged.contract.model_copy(update={"columns": columns})
+    counts = ContractCounts(replace(served.packaged, contract=contract), "blue")
     for column in columns:
-        counts.refused(Call("POST", {}, "id"), refusal([problem(0, column.name, "null", "a number")], 1))
+        counts.refused(RequestHead("POST", {}, "id"), refusal([problem(0, column.name, "null", "a number")], 1))
     [family] = counts.collect()
     fields = {sample.labels["field"]: sample.value for sample in family.samples}
     assert len(fields) == MOST_COLUMNS + 1

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from bentos.call import LARGEST_BODY
+from bentos.content_encoding import LARGEST_BODY
 from bentos.endpoint import Endpoint
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
 from bentos.settings import EndpointSettings
 from tests.bentos.conftest import Caller, unknown
 
 
-def test_golden_rows_are_answered_as_offline(caller: Caller, served: Served) -> None:
+def test_golden_rows_are_answered_as_offline(caller: Caller, served: LoadedModel) -> None:
     answer = caller.predict(caller.golden).json()
-    offline = [golden.prediction for golden in served.packaged.golden_rows]
+    offline = [golden.prediction for golden in served.packaged.contract.golden_rows]
     assert answer["predictions"] == pytest.approx(offline, abs=1e-6)
     assert (answer["model_version"], answer["colour"], answer["flags"]) == ("7", "none", [])
 
@@ -202,13 +202,15 @@ def test_the_documentation_has_an_example_that_is_answered(caller: Caller) -> No
     assert "://" not in page, "the page loads nothing from elsewhere"
 
 
-def test_a_model_that_fails_answers_500_with_the_request_id(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_that_fails_answers_500_with_the_request_id(
+    served: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(columns: object) -> Any:
         raise ZeroDivisionError
 
-    failing = Served(served.packaged, served.reader, served.tables, broken, "blue")
+    failing = LoadedModel(served.packaged, served.reader, served.tables, broken, "blue")
     caller = Caller(Endpoint(unknown, lambda: failing, EndpointSettings()), [])
-    answer = caller.predict([dict(served.packaged.golden_rows[0].row)], x_request_id="q1")
+    answer = caller.predict([dict(served.packaged.contract.golden_rows[0].row)], x_request_id="q1")
     assert (answer.status_code, answer.json()["request_id"]) == (500, "q1")
     assert "request q1 failed" in caplog.text
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from bentos.contract import EXPLANATION
 from bentos.endpoint import Endpoint
 from bentos.explainer import NOTHING, pack
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
+from bentos.packaged import EXPLANATION
 from bentos.settings import EndpointSettings
 from jobs.data.request_log import RequestLog
 from tests.bentos.conftest import Caller, unknown
@@ -100,10 +100,12 @@ def test_a_table_is_explained_in_columns(caller: Caller) -> None:
         assert found[f"contribution.{field}"].to_pylist() == pytest.approx(values)
 
 
-def test_a_model_that_cannot_be_explained_answers_why_and_predicts_all_the_same(served: Served, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_explained_answers_why_and_predicts_all_the_same(
+    served: LoadedModel, tmp_path: Path
+) -> None:
     (tmp_path / EXPLANATION).write_bytes(pack({**NOTHING, "reason": "KNeighborsClassifier is neither"}))
     caller = Caller(Endpoint(unknown, lambda: replace(served, folder=tmp_path), EndpointSettings()), [])
-    rows = [dict(served.packaged.golden_rows[0].row)]
+    rows = [dict(served.packaged.contract.golden_rows[0].row)]
     answer = caller.send("POST", EXPLAINED, body(rows))
     sentence = "this model's predictions cannot be explained: KNeighborsClassifier is neither"
     assert (answer.status_code, answer.json()["error"]) == (422, sentence)
@@ -112,10 +114,10 @@ def test_a_model_that_cannot_be_explained_answers_why_and_predicts_all_the_same(
     assert described["description"] == "Not for this model: KNeighborsClassifier is neither."
 
 
-def test_an_explained_request_is_logged_and_counted_as_any_other(served: Served, tmp_path: Path) -> None:
+def test_an_explained_request_is_logged_and_counted_as_any_other(served: LoadedModel, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     endpoint = Endpoint(unknown, lambda: served, EndpointSettings(request_log=settings.request_log_folder / "orders"))
-    caller = Caller(endpoint, [dict(golden.row) for golden in served.packaged.golden_rows])
+    caller = Caller(endpoint, [dict(golden.row) for golden in served.packaged.contract.golden_rows])
     answer = caller.send("POST", EXPLAINED, body(caller.golden[:2]), x_request_id="q1").json()
     caller.send("POST", EXPLAINED, body([{}]))
     page = caller.send("GET", "/metrics").text
