@@ -182,7 +182,7 @@ def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
     put(log, served, "good")
     log.close()
     assert logged(settings)["request_id"].tolist() == ["good"]
-    assert "1 requests are not in the prediction log" in caplog.text
+    assert "1 request is not in the prediction log" in caplog.text
 
 
 def test_a_log_over_midnight_has_each_day_in_its_own_files(

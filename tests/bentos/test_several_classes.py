@@ -19,7 +19,7 @@ from bentos.settings import EndpointSettings
 from jobs.data.request_log import RequestLog
 from jobs.models.prediction import predict
 from jobs.models.scorer import Scorer, packed
-from jobs.packaging.bento import write_service
+from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.compile import columns_of, comparison_frame, compile_model, largest_difference
 from jobs.packaging.explanation import explanation_of
 from tests import small_models
@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Path:
     compiled = compile_model(model, contract, frame)
     explanation = explanation_of(model, contract, frame, 1e-5)
     spec = small_models.pipeline(tmp_path_factory.mktemp("pipeline"))
-    write_service(made, spec, "7", contract, compiled.format, compiled.content, explanation)
+    write_service(made, spec, "7", contract, ModelFiles(compiled.format, compiled.content, explanation))
     return made
 
 

@@ -17,7 +17,7 @@ from bentos.settings import EndpointSettings
 from jobs.models.contract import write_contract
 from jobs.models.prediction import Task, model_frame
 from jobs.packaging.acceptance import Accepted, check_requests
-from jobs.packaging.bento import write_service
+from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.compile import comparison_frame, compile_model
 from jobs.training.estimators import FAMILIES
 from jobs.training.fitting import fit
@@ -83,7 +83,7 @@ def served(
     check_requests(Accepted(spec, model, contract))
     compiled = compile_model(model, contract, comparison_frame(contract, 100))
     (folder / "service").mkdir()
-    write_service(folder / "service", spec, "7", contract, compiled.format, compiled.content)
+    write_service(folder / "service", spec, "7", contract, ModelFiles(compiled.format, compiled.content))
     opened = LoadedModel.open(folder / "service")
     return opened, Caller(
         Endpoint(unknown, lambda: opened, EndpointSettings()), [dict(golden.row) for golden in contract.golden_rows]
@@ -139,7 +139,7 @@ def test_a_hundred_thousand_categories_are_answered(tmp_path: Path) -> None:
     check_requests(Accepted(spec.model_copy(update={"serving": serving}), model, contract))
     compiled = compile_model(model, contract, comparison_frame(contract, 100))
     (tmp_path / "service").mkdir()
-    write_service(tmp_path / "service", spec, "7", contract, compiled.format, compiled.content)
+    write_service(tmp_path / "service", spec, "7", contract, ModelFiles(compiled.format, compiled.content))
     opened = LoadedModel.open(tmp_path / "service")
     rows_asked = opened.reader.from_rows([golden.row for golden in opened.packaged.contract.golden_rows])
     right = [golden.prediction for golden in opened.packaged.contract.golden_rows]
