@@ -16,7 +16,6 @@ from bentos.packaged import EXPLANATION, MODEL, Packaged
 from bentos.predictor import Predictor, load
 from bentos.problems import RequestRefused, problem, refusal
 from bentos.request import Reader
-from bentos.tables import TableReader
 
 if TYPE_CHECKING:
     from bentos.request import Rows
@@ -33,7 +32,6 @@ class LoadedModel:
     Attributes:
         packaged: its contract and facts.
         reader: checks requests for it.
-        tables: checks requests that come as tables.
         predictor: the compiled model.
         colour: blue or green, `none` where it was not set.
         folder: where it was packaged.
@@ -41,7 +39,6 @@ class LoadedModel:
 
     packaged: Packaged
     reader: Reader
-    tables: TableReader
     predictor: Predictor
     colour: str
     folder: Path = FOLDER
@@ -56,7 +53,7 @@ class LoadedModel:
         """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
         packaged = Packaged.read(folder)
         predictor = load(packaged.format, (folder / MODEL).read_bytes(), packaged.contract.outputs.width)
-        model = cls(packaged, Reader(packaged), TableReader(packaged), predictor, colour, folder)
+        model = cls(packaged, Reader(packaged), predictor, colour, folder)
         golden = [golden.row for golden in packaged.contract.golden_rows]
         for _ in range(WARM_UP_CALLS):
             model.answer(model.reader.from_rows(golden[:1]), "warm-up")

@@ -1,4 +1,4 @@
-"""A packaged model and its endpoint, asked in this process over ASGI."""
+"""A packaged model and its endpoint, called in this process over ASGI."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def served(artifact: Artifact) -> LoadedModel:
 
 @dataclass(frozen=True)
 class Caller:
-    """Asks an endpoint."""
+    """Sends requests to an endpoint."""
 
     endpoint: Endpoint
     golden: list[dict[str, Any]]

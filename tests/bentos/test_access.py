@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_an_error_is_one_line_of_json_with_its_request(served: LoadedModel, capl
     def broken(columns: object) -> Any:
         raise ZeroDivisionError("never divide")
 
-    failing = LoadedModel(served.packaged, served.reader, served.tables, broken, "blue")
+    failing = replace(served, predictor=broken)
     caller = caller_of(failing)
     assert caller.predict(caller.golden[:1], x_request_id="q1").status_code == 500
     line = json.loads(JsonLines().format(caplog.records[-1]))

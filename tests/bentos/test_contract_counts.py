@@ -51,14 +51,14 @@ async def nothing(*_: Any) -> None:
 
 def problems(caller: Caller) -> dict[tuple[str, str, str], float]:
     """What /metrics has of columns: by field, problem and outcome."""
-    found = {}
+    counts = {}
     for line in caller.send("GET", "/metrics").text.splitlines():
         if line.startswith("tidewheel_contract_problems_total{"):
             labels, value = line.removeprefix("tidewheel_contract_problems_total{").split("} ")
             named = dict(label.split("=", 1) for label in labels.split(","))
             field, kind, outcome = (named[name].strip('"') for name in ("field", "problem", "outcome"))
-            found[field, kind, outcome] = float(value)
-    return found
+            counts[field, kind, outcome] = float(value)
+    return counts
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_counts_are_published_beside_the_requests_and_leave_out_the_platforms_ow
         counting.predict([{"weight": "heavy"}], **{header: "ours"})
     counting.endpoint._components.close()
     day = RequestLog(settings, "orders", COUNTS).day(TODAY)
-    found = {(r["field"], r["problem"], r["outcome"]): (r["requests"], r["rows"]) for r in day.rows.to_pylist()}
-    assert found == {
+    counts = {(r["field"], r["problem"], r["outcome"]): (r["requests"], r["rows"]) for r in day.rows.to_pylist()}
+    assert counts == {
         ("", "", "answered"): (2, 4), ("", "any", "answered"): (1, 2), ("distance", "out_of_range", "answered"): (1, 2),
         ("carrier", "unknown_category", "answered"): (1, 1), ("", "", "refused"): (1, 0),
         ("weight", "wrong_type", "refused"): (1, 0), ("weight", "any", "refused"): (1, 0),

@@ -43,11 +43,11 @@ def test_what_comes_back_is_what_the_reader_reads(served: LoadedModel, form: int
     pool = Decoders(served.folder, served.packaged, 1)
     table = pa.Table.from_pylist(json.loads(body(served))["rows"])
     content = {JSON_FORM: body(served), ARROW_FORM: stream(table), PARQUET_FORM: parquet(table)}[form]
-    found, expected = pool.rows(form, False, content), served.reader.from_json(body(served))
+    decoded, expected = pool.rows(form, False, content), served.reader.from_json(body(served))
     pool.close()
-    assert found.columns.numbers.tobytes() == expected.columns.numbers.tobytes()
-    assert [list(values) for values in found.columns.categories] == [list(v) for v in expected.columns.categories]
-    assert [[*map(str, values)] for values in found.key] == [[*map(str, values)] for values in expected.key]
+    assert decoded.columns.numbers.tobytes() == expected.columns.numbers.tobytes()
+    assert [list(values) for values in decoded.columns.categories] == [list(v) for v in expected.columns.categories]
+    assert [[*map(str, values)] for values in decoded.key] == [[*map(str, values)] for values in expected.key]
 
 
 def test_none_is_started_before_it_is_needed_and_all_end_with_the_service(
@@ -72,7 +72,7 @@ def test_one_that_died_while_nobody_asked_it_is_replaced(served: LoadedModel, ho
     pool.rows(JSON_FORM, False, body(served))
     [first] = set(decoding()) - before
     os.kill(first.pid, how)
-    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and nobody has taken note
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and not yet reaped
     assert len(pool.rows(JSON_FORM, False, body(served))) == 50
     pool.close()
 

@@ -91,13 +91,13 @@ def test_a_table_is_explained_in_columns(caller: Caller) -> None:
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     answer = caller.send("POST", EXPLAINED, sink.getvalue().to_pybytes(), **kind)
-    found = pa.ipc.open_stream(answer.content).read_all()
+    table = pa.ipc.open_stream(answer.content).read_all()
     expected = caller.send("POST", EXPLAINED, body(caller.golden)).json()["explanation"]
-    about = json.loads(found.schema.metadata[b"explanation"])
+    about = json.loads(table.schema.metadata[b"explanation"])
     assert about == {"unit": "log_odds", "base": expected["base"]}
     for field in caller.golden[0]:
         values = [row[field] for row in expected["contributions"]]
-        assert found[f"contribution.{field}"].to_pylist() == pytest.approx(values)
+        assert table[f"contribution.{field}"].to_pylist() == pytest.approx(values)
 
 
 def test_a_model_that_cannot_be_explained_answers_why_and_predicts_all_the_same(
@@ -129,9 +129,9 @@ def test_an_explained_request_is_logged_and_counted_as_any_other(served: LoadedM
 
     wait_until(written, "the request is in the log", 20)
     now = datetime.now(UTC)
-    found = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
-    assert found["prediction"].tolist() == answer["predictions"]
-    assert set(found["request_id"]) == {"q1"}
+    logged = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
+    assert logged["prediction"].tolist() == answer["predictions"]
+    assert set(logged["request_id"]) == {"q1"}
 
 
 def test_the_documentation_tells_of_the_query_and_of_both_answers(caller: Caller) -> None:

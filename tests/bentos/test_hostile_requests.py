@@ -109,7 +109,7 @@ def test_large_bodies_that_come_together_are_bounded_together(
         await asyncio.gather(*(one() for _ in range(10)))
 
     asyncio.run(together())
-    assert set(statuses) == {503, 400}, "some are told to come again, the others that blanks are no JSON"
+    assert set(statuses) == {503, 400}, "some are refused for memory, the others since blanks are no JSON"
     statuses.clear()
     asyncio.run(one())
     assert statuses == [400], "what was held has been given back"
@@ -194,5 +194,5 @@ def test_a_request_that_is_being_sent_when_the_service_is_told_to_stop_is_answer
         held.close()
         assert running.process.wait(60) == -signal.SIGTERM
     now = datetime.now(UTC)
-    found = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
-    assert "drained" in set(found["request_id"])
+    logged = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
+    assert "drained" in set(logged["request_id"])

@@ -69,8 +69,8 @@ def test_of_a_request_that_would_take_too_much_the_first_rows_are_logged_and_the
         )
     log.close()
     assert 2 * MEGABYTE < written(folder) < 3.3 * MEGABYTE, "without a limit it would be 60"
-    found = logged(settings)
-    assert found.groupby("request_id")["row"].agg(["min", "nunique"]).to_dict() == {
+    entries = logged(settings)
+    assert entries.groupby("request_id")["row"].agg(["min", "nunique"]).to_dict() == {
         "min": {"q0": 0, "q1": 0, "q2": 0},
         "nunique": dict.fromkeys(("q0", "q1", "q2"), (10_000 * 3 - log.cut_rows) // 3),
     }
@@ -86,7 +86,7 @@ def test_a_day_has_a_limit_that_outlives_the_process_and_is_the_colours_own(
     limits = LogLimits(day_bytes=2 * MEGABYTE)
     rows, predictions = long_texts(served, 500, 900, coded=True), np.zeros(500)
 
-    def ask(colour: str, times: int) -> PredictionLog:
+    def send(colour: str, times: int) -> PredictionLog:
         log = PredictionLog(folder, served.packaged, colour, limits)
         for n in range(times):
             log.put(RequestHead("POST", {}, f"{colour}{n}"), rows, predictions)
@@ -94,12 +94,12 @@ def test_a_day_has_a_limit_that_outlives_the_process_and_is_the_colours_own(
         log.close()
         return log
 
-    first = ask("blue", 4)
+    first = send("blue", 4)
     assert (first.written, first.dropped["day"]) == (2, 2)
     assert written(folder) < 2 * MEGABYTE
     assert caplog.text.count("has reached its 2 MiB; the answers go on") == 1
-    assert ask("blue", 1).dropped["day"] == 1
-    assert ask("green", 1).dropped["day"] == 0
+    assert send("blue", 1).dropped["day"] == 1
+    assert send("green", 1).dropped["day"] == 0
     assert 'tidewheel_log_dropped_requests_total{reason="day"} 2.0' in Metrics(served, first).text().decode()
 
 
@@ -115,20 +115,20 @@ def test_files_that_nobody_takes_away_end_the_log_until_somebody_does_and_never_
     log = PredictionLog(folder, served.packaged, "blue", limits)
     rows, predictions = long_texts(served, 500, 900, coded=True), np.zeros(500)
 
-    def ask(times: int) -> None:
+    def send(times: int) -> None:
         for n in range(times):
             before = log.written + log.dropped["disk"]
             log.put(RequestHead("POST", {}, f"q{n}"), rows, predictions)
             wait_until(lambda before=before: log.written + log.dropped["disk"] > before, "it is written or counted")  # type: ignore[misc]
 
-    ask(6)
+    send(6)
     assert log.dropped["disk"] > 2
     assert written(folder) < 2 * MEGABYTE
     assert caplog.text.count("the log's files may take 2 MiB, and none was taken away") == 1
     full = log.written
     for path in folder.glob("*/*.arrows"):
         path.unlink()
-    ask(1)
+    send(1)
     assert log.written == full + 1
     assert "the prediction log goes on" in caplog.text
     log.close()

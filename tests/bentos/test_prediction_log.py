@@ -21,6 +21,7 @@ from bentos.loaded_model import LoadedModel
 from bentos.prediction_log import MOST_WAITING_ROWS, PredictionLog
 from bentos.request import Rows
 from bentos.request_head import RequestHead
+from bentos.tables import TableReader
 from jobs.data.request_log import RequestLog
 from tests.bentos.service_process import Service, serving
 from tests.conftest import wait_until
@@ -72,17 +73,17 @@ def test_a_stopped_service_has_logged_every_answer_as_it_was_given(
         for request_id, headers in pretended.items():
             answers[request_id] = service.predict(rows[:1], x_request_id=request_id, **headers).json()
         assert service.stop() == -signal.SIGTERM
-    found = logged(settings)
-    assert set(found["request_id"]) == {*answers, "copy"}, "neither a release's own questions nor refused ones"
+    entries = logged(settings)
+    assert set(entries["request_id"]) == {*answers, "copy"}, "neither a release's own requests nor refused ones"
     for request_id, answer in answers.items():
-        mine = found[found["request_id"] == request_id]
+        mine = entries[entries["request_id"] == request_id]
         assert mine["prediction"].tolist() == answer["predictions"]
         assert mine["row"].tolist() == list(range(len(mine)))
-    assert set(found["model_version"]) == {"7"}
-    assert set(found["colour"]) == {"green"}
-    one = found[found["request_id"] == "copy"].iloc[0]
+    assert set(entries["model_version"]) == {"7"}
+    assert set(entries["colour"]) == {"green"}
+    one = entries[entries["request_id"] == "copy"].iloc[0]
     assert (one["mirrored"], one["prediction"], one["key.order_id"]) == (True, copied["predictions"][0], "17")
-    assert not found[found["request_id"] != "copy"]["mirrored"].any()
+    assert not entries[entries["request_id"] != "copy"]["mirrored"].any()
     for name, value in rows[0].items():
         assert one[f"features.{name}"] == value or (value is None and pd.isna(one[f"features.{name}"]))
 
@@ -98,9 +99,9 @@ def test_a_killed_service_has_lost_its_last_buffer_at_most(
         assert not [file for file in files if "pandas" in file.parts], "it costs memory, and nobody needs it"
         ask(service, served, "after", 5)
         service.stop(signal.SIGKILL)
-    found = logged(settings)["request_id"]
-    assert found.str.startswith("before").sum() == 20
-    assert found.str.startswith("after").sum() <= 5
+    entries = logged(settings)["request_id"]
+    assert entries.str.startswith("before").sum() == 20
+    assert entries.str.startswith("after").sum() <= 5
 
 
 @pytest.mark.slow
@@ -210,19 +211,19 @@ def test_requests_with_and_without_a_key_and_whole_tables_share_a_file(
     asked = {
         "plain": served.reader.from_rows([row]),
         "json": served.reader.from_rows([{**row, "order_id": 17}, {**row, "pressure": None}]),
-        "table": served.tables.from_stream(stream_of(table)),
+        "table": TableReader(served.packaged).from_stream(stream_of(table)),
     }
     for request_id, rows in asked.items():
         log.put(call(request_id), rows, np.arange(len(rows)) / 2)
     log.close()
-    found = logged(settings)
-    assert found["request_id"].tolist() == ["plain", "json", "json", "table", "table", "table"]
-    assert found["row"].tolist() == [0, 0, 1, 0, 1, 2]
-    assert found["prediction"].tolist() == [0, 0, 0.5, 0, 0.5, 1]
-    assert found["key.order_id"].tolist() == [None, "17", None, "0", "1", "2"]
-    assert found["features.carrier"].tolist() == [row["carrier"]] * 6
+    entries = logged(settings)
+    assert entries["request_id"].tolist() == ["plain", "json", "json", "table", "table", "table"]
+    assert entries["row"].tolist() == [0, 0, 1, 0, 1, 2]
+    assert entries["prediction"].tolist() == [0, 0, 0.5, 0, 0.5, 1]
+    assert entries["key.order_id"].tolist() == [None, "17", None, "0", "1", "2"]
+    assert entries["features.carrier"].tolist() == [row["carrier"]] * 6
     assert (
-        found["features.pressure"].isna().tolist()
+        entries["features.pressure"].isna().tolist()
         == [row["pressure"] is None] * 2 + [True] + [row["pressure"] is None] * 3
     )
 
