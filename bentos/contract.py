@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bentos.outputs import Outputs
 
 CONTRACT = "contract.json"
-FORMAT = 1
+FORMAT: Literal[1] = 1
 LONGEST_CATEGORY = 1_000
 """Characters of a category that a service takes in any case."""
 

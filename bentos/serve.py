@@ -67,7 +67,8 @@ def endpoint_first() -> Starlette:
     from bentos.service import application
 
     app = cast("Starlette", application.to_asgi())
-    app.user_middleware.sort(key=lambda middleware: middleware.cls is not Endpoint)
+    endpoint: object = Endpoint
+    app.user_middleware.sort(key=lambda middleware: middleware.cls is not endpoint)
     return app
 
 
