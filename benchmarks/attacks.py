@@ -23,7 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from bentos.call import LARGEST_BODY
+from bentos.content_encoding import LARGEST_BODY
 from jobs.packaging.bento import BentoStore
 from tests import small_models
 from tests.bentos.attack_meter import Cost, attacked

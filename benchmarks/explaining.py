@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.http_load import Load, request, send
 from benchmarks.scoring import fit
 from benchmarks.serving import ROUNDS, TURN_SECONDS, Server, serve
-from bentos.contract import EXPLANATION
+from bentos.packaged import EXPLANATION
 from jobs.models.contract import write_contract
 from jobs.packaging.bento import BentoStore
 from jobs.packaging.compile import comparison_frame

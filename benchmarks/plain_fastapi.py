@@ -14,14 +14,14 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
-from bentos.contract import MODEL, Packaged
 from bentos.encoding import Columns
+from bentos.packaged import MODEL, Packaged
 from bentos.predictor import load
 
 folder = Path(os.environ["BENCHMARK_BENTO"])
 packaged = Packaged.read(folder)
 predictor = load(packaged.format, (folder / MODEL).read_bytes())
-numbers, categories = ([column.name for column in kind] for kind in (packaged.numbers, packaged.categories))
+numbers, categories = packaged.contract.numeric, packaged.contract.categorical
 app = FastAPI()
 
 

@@ -37,8 +37,8 @@ import pyarrow.parquet as pq
 from benchmarks.attacks import with_code_of
 from benchmarks.http_load import Load, request, send
 from benchmarks.scoring import draw, fit
-from bentos.contract import MODEL
 from bentos.encoding import Columns, Encoding
+from bentos.packaged import MODEL
 from infra.embedded import router
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish

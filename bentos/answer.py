@@ -40,7 +40,7 @@ class Answered:
         """
         fields = [field.with_nullable(False) for field in self.outputs.fields]
         arrays = self.outputs.arrays(self.predictions)
-        said: dict[str, str | bytes] = {
+        metadata: dict[str, str | bytes] = {
             "model_version": self.model_version,
             "colour": self.colour,
             "request_id": self.request_id,
@@ -50,8 +50,8 @@ class Answered:
             names = (f"contribution.{field}" for field in explained.fields)
             fields += [pa.field(name, pa.float64(), nullable=False) for name in names]
             arrays += [pa.array(values, pa.float64()) for values in explained.contributions.T]
-            said |= {"explanation": pydantic_core.to_json({"unit": explained.unit, "base": explained.base})}
-        schema = pa.schema(fields, said)
+            metadata |= {"explanation": pydantic_core.to_json({"unit": explained.unit, "base": explained.base})}
+        schema = pa.schema(fields, metadata)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as stream:
             stream.write_batch(pa.record_batch(arrays, schema=schema))
@@ -59,7 +59,7 @@ class Answered:
 
     def fields(self) -> dict[str, Any]:
         """As an object of plain values."""
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             **self._predicted(),
             "model_version": self.model_version,
             "colour": self.colour,
@@ -68,8 +68,8 @@ class Answered:
         }
         if explained := self.explanation:
             rows = [dict(zip(explained.fields, row, strict=True)) for row in explained.contributions.tolist()]
-            said["explanation"] = {"unit": explained.unit, "base": explained.base, "contributions": rows}
-        return said
+            fields["explanation"] = {"unit": explained.unit, "base": explained.base, "contributions": rows}
+        return fields
 
     def _predicted(self) -> dict[str, Any]:
         if not self.outputs.classes:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from bentos.encoding import Coded
 from bentos.problems import LONGEST_VALUE, NAMED_PROBLEMS
-from bentos.request import LONGEST_TEXT
+from bentos.request_schema import LONGEST_TEXT
 
 BYTES_PER_CHARACTER = 4
 """At most, in UTF-8: a text of more bytes than that is too long in characters too."""
@@ -93,8 +93,8 @@ def _lengths(texts: pa.Array) -> Lengths:
         _, views, *_ = texts.buffers()
         # Each view is 16 bytes, the first four of them the length:
         # https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
-        found = np.frombuffer(views, np.uint32)[4 * texts.offset :: 4][: len(texts)].astype(np.int64)
-        return np.where(texts.is_null().to_numpy(zero_copy_only=False), 0, found)
+        sizes = np.frombuffer(views, np.uint32)[4 * texts.offset :: 4][: len(texts)].astype(np.int64)
+        return np.where(texts.is_null().to_numpy(zero_copy_only=False), 0, sizes)
     lengths: Lengths = pc.binary_length(texts).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     return lengths
 

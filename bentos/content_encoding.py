@@ -6,6 +6,8 @@ import zlib
 
 from bentos.problems import RequestRefused, refused_body, shortened
 
+LARGEST_BODY = 32 << 20
+"""Bytes of a body, as it arrives and unpacked."""
 GZIP = b"gzip"
 ACCEPTED = GZIP.decode()
 AS_IT_IS = frozenset({b"", b"identity"})
@@ -28,9 +30,9 @@ def is_packed(encoding: bytes) -> bool:
         return False
     if encoding in GZIP_NAMES:
         return True
-    found = shortened(encoding.decode(errors="replace"))
+    name = shortened(encoding.decode(errors="replace"))
     expected = f"{ACCEPTED}, or a body that is not encoded"
-    raise refused_body(415, f"content encoding {found!r}: expected {expected}", found, expected)
+    raise refused_body(415, f"content encoding {name!r}: expected {expected}", name, expected)
 
 
 def unpacked(body: bytes | bytearray, limit: int) -> bytes:

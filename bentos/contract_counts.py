@@ -38,9 +38,9 @@ from bentos.segments import COUNTS_SUFFIX, SEGMENT_SECONDS, SegmentWriter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bentos.call import Call
-    from bentos.contract import Packaged
+    from bentos.packaged import Packaged
     from bentos.problems import Problem, RequestRefused
+    from bentos.request_head import RequestHead
 
 log = logging.getLogger("tidewheel.contract_counts")
 
@@ -52,7 +52,7 @@ OF_CONTRACT = frozenset({400, 413, 422})
 """Statuses of refusals that say that the body is not what the contract says."""
 Kind = tuple[str, str, str]
 """Field, problem, outcome."""
-Counted = dict[Kind, list[int]]
+Counts = dict[Kind, list[int]]
 """Requests and rows by kind."""
 
 
@@ -69,12 +69,12 @@ class ContractCounts(Collector):
     def __init__(self, packaged: Packaged, colour: str, folder: Path | None = None, token: bytes = b"") -> None:
         self._packaged, self._colour, self._token = packaged, colour, token
         # problems name a column by its beginning where its name is long
-        self._columns = {shortened(column.name): column for column in packaged.columns}
+        self._columns = {shortened(column.name): column for column in packaged.contract.columns}
         self._copy_marks = copy_marks(token, colour)
         self._named: set[str] = set()
         self._lock = threading.Lock()
-        self._total: Counted = {}
-        self._waiting: dict[float, Counted] = {}
+        self._total: Counts = {}
+        self._waiting: dict[float, Counts] = {}
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         if folder is not None:
@@ -82,33 +82,33 @@ class ContractCounts(Collector):
             self._thread = threading.Thread(target=self._run, name="contract-counts", daemon=True)
             self._thread.start()
 
-    def answered(self, call: Call, rows: int, flags: list[dict[str, Any]]) -> None:
+    def answered(self, head: RequestHead, rows: int, flags: list[dict[str, Any]]) -> None:
         """Count an answer, and the values in it that training never had.
 
         Args:
-            call: the request.
+            head: of the request.
             rows: that were answered.
             flags: see `bentos.answer.Flag`; of a large request the first hundred.
         """
-        if self._is_ours(call):
+        if self._is_internal(head):
             return
-        found: dict[Kind, int] = {}
+        kinds: dict[Kind, int] = {}
         for flag in flags:
             column = self._columns[shortened(flag["field"])]
-            kind = (self._name(column.name), BEYOND if column.number else UNKNOWN, ANSWERED)
-            found[kind] = found.get(kind, 0) + 1
+            kind = (self._name(column.name), BEYOND if column.type == "number" else UNKNOWN, ANSWERED)
+            kinds[kind] = kinds.get(kind, 0) + 1
         if flags:
-            found["", ANY, ANSWERED] = len({flag["row"] for flag in flags})
-        self._count({("", "", ANSWERED): rows, **found})
+            kinds["", ANY, ANSWERED] = len({flag["row"] for flag in flags})
+        self._count({("", "", ANSWERED): rows, **kinds})
 
-    def refused(self, call: Call, refusal: RequestRefused) -> None:
+    def refused(self, head: RequestHead, refusal: RequestRefused) -> None:
         """Count a request that was refused for its content.
 
         Args:
-            call: the request.
+            head: of the request.
             refusal: names up to 20 problems.
         """
-        if refusal.status in OF_CONTRACT and not self._is_ours(call):
+        if refusal.status in OF_CONTRACT and not self._is_internal(head):
             self._count(dict.fromkeys([("", "", REFUSED), *self._problems(refusal.details)], 0))
 
     def collect(self) -> Iterator[CounterMetricFamily]:
@@ -136,9 +136,9 @@ class ContractCounts(Collector):
             self._thread.join(CLOSE_SECONDS)
 
     def _problems(self, details: Iterable[Problem]) -> Iterator[Kind]:
-        found = {self._problem(detail) for detail in details}
-        yield from ((name, problem, REFUSED) for name, problem in found or {("", BODY)})
-        yield from ((name, ANY, REFUSED) for name in {name for name, _ in found if name})
+        problems = {self._problem(detail) for detail in details}
+        yield from ((name, problem, REFUSED) for name, problem in problems or {("", BODY)})
+        yield from ((name, ANY, REFUSED) for name in {name for name, _ in problems if name})
 
     def _problem(self, detail: Problem) -> tuple[str, str]:
         """Column and kind of what is wrong. Values stand in a detail as JSON: text is in quotes, our words are not."""
@@ -152,7 +152,7 @@ class ContractCounts(Collector):
             return "", FIELD
         if value in (NOTHING, NO_COLUMN, NULL):
             return self._name(column.name), MISSING
-        is_category = not column.number and self._packaged.refuse_unknown and value.startswith('"')
+        is_category = column.type == "category" and self._packaged.refuse_unknown and value.startswith('"')
         return self._name(column.name), UNKNOWN if is_category else WRONG
 
     def _name(self, column: str) -> str:
@@ -162,18 +162,18 @@ class ContractCounts(Collector):
             self._named.add(column)
         return column
 
-    def _is_ours(self, call: Call) -> bool:
-        if PROBE in call.headers and shows(call.headers, PROBE, self._token):
+    def _is_internal(self, head: RequestHead) -> bool:
+        if PROBE in head.headers and shows(head.headers, PROBE, self._token):
             return True
-        return COPY in call.headers and is_copy(call.headers, self._copy_marks)
+        return COPY in head.headers and is_copy(head.headers, self._copy_marks)
 
-    def _count(self, found: Mapping[Kind, int]) -> None:
+    def _count(self, rows_of: Mapping[Kind, int]) -> None:
         span = time.time() // SEGMENT_SECONDS
         with self._lock:
             places = [self._total] if self._thread is None else [self._total, self._waiting.setdefault(span, {})]
-            for counted in places:
-                for kind, rows in found.items():
-                    both = counted.setdefault(kind, [0, 0])
+            for counts in places:
+                for kind, rows in rows_of.items():
+                    both = counts.setdefault(kind, [0, 0])
                     both[0] += 1
                     both[1] += rows
 
@@ -196,19 +196,19 @@ class ContractCounts(Collector):
             spans = sorted(self._waiting)
         for span in spans:
             with self._lock:
-                counted = self._waiting.pop(span)
+                counts = self._waiting.pop(span)
             begun = datetime.fromtimestamp(span * SEGMENT_SECONDS, UTC)
             try:
-                self._writer.write(begun, self._batch(begun, counted))
+                self._writer.write(begun, self._batch(begun, counts))
             except OSError:
                 with self._lock:
-                    _add(self._waiting.setdefault(span, {}), counted)
+                    _add(self._waiting.setdefault(span, {}), counts)
                 raise
 
-    def _batch(self, begun: datetime, counted: Counted) -> pa.RecordBatch:
-        count = len(counted)
-        fields, problems, outcomes = zip(*counted, strict=True)
-        requests, rows = zip(*counted.values(), strict=True)
+    def _batch(self, begun: datetime, counts: Counts) -> pa.RecordBatch:
+        count = len(counts)
+        fields, problems, outcomes = zip(*counts, strict=True)
+        requests, rows = zip(*counts.values(), strict=True)
         version = self._packaged.version
         columns = [
             [begun] * count,
@@ -230,8 +230,8 @@ class ContractCounts(Collector):
             log.error("the last counts may be lost: %s", error)  # noqa: TRY400
 
 
-def _add(counted: Counted, more: Counted) -> None:
+def _add(counts: Counts, more: Counts) -> None:
     for kind, (requests, rows) in more.items():
-        both = counted.setdefault(kind, [0, 0])
+        both = counts.setdefault(kind, [0, 0])
         both[0] += requests
         both[1] += rows

@@ -17,8 +17,8 @@ from bentos.problems import RequestRefused
 from bentos.request import Rows
 
 if TYPE_CHECKING:
-    from bentos.contract import Packaged
     from bentos.encoding import Values
+    from bentos.packaged import Packaged
 
 COUNT = struct.Struct("<q")
 
@@ -35,10 +35,10 @@ def write_rows(rows: Rows) -> bytes:
 def read_rows(content: bytes | bytearray, packaged: Packaged) -> Rows:
     """The rows that `write_rows` wrote."""
     (count,) = COUNT.unpack_from(content)
-    width = len(packaged.numbers)
+    width = len(packaged.contract.numbers)
     numbers = np.frombuffer(content, np.float64, count * width, COUNT.size).reshape(count, width)
     begin = COUNT.size + numbers.nbytes
-    codes = np.frombuffer(content, np.int64, count * len(packaged.categories), begin)
+    codes = np.frombuffer(content, np.int64, count * len(packaged.contract.categories), begin)
     texts = pydantic_core.from_json(memoryview(content)[begin + codes.nbytes :].tobytes())
     categories = tuple(
         Coded(each.astype(np.intp), tuple(values))

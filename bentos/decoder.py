@@ -24,14 +24,14 @@ from bentos.without_pandas import hide_pandas
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bentos.contract import Packaged
+    from bentos.packaged import Packaged
     from bentos.request import Rows
 
     Reader = Callable[[bytes | bytearray], Rows]
 
-ASKED = struct.Struct("<BBQ")
+REQUEST = struct.Struct("<BBQ")
 """Form of a body, whether it is packed, and its length; the body follows."""
-ANSWERED = struct.Struct("<BBQ")
+OUTCOME = struct.Struct("<BBQ")
 """What became of it, whether this process ends now, and the length of what follows."""
 JSON_FORM, ARROW_FORM, PARQUET_FORM = range(3)
 ROWS, REFUSED, TOO_LARGE, FAILED = range(4)
@@ -46,7 +46,7 @@ NICENESS = 10
 def main() -> None:
     """Decode until standard input ends."""
     hide_pandas()
-    from bentos.contract import Packaged
+    from bentos.packaged import Packaged
 
     packaged = Packaged.read(Path(sys.argv[1]))
     readers = _readers(packaged)
@@ -57,14 +57,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resident = _memory("VmRSS:")
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    while head := requests.read(ASKED.size):
-        form, packed, size = ASKED.unpack(head)
+    while head := requests.read(REQUEST.size):
+        form, packed, size = REQUEST.unpack(head)
         # When it goes off, it ends the process, wherever that is.
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
         kind, content = _decoded(readers[form], requests, bool(packed), size)
         signal.setitimer(signal.ITIMER_PROF, 0)
         ends = kind in (TOO_LARGE, FAILED) or _memory("VmRSS:") - resident > MOST_LEFT
-        answers.write(ANSWERED.pack(kind, ends, len(content)))
+        answers.write(OUTCOME.pack(kind, ends, len(content)))
         answers.write(content)
         answers.flush()
         if ends:
@@ -81,7 +81,7 @@ def _readers(packaged: Packaged) -> tuple[Reader, ...]:
     from bentos.tables import TableReader
 
     rows, tables = Reader(packaged), TableReader(packaged)
-    golden = [golden.row for golden in packaged.golden_rows[:1]]
+    golden = [golden.row for golden in packaged.contract.golden_rows[:1]]
     rows.from_rows(golden)
     table = pa.Table.from_pylist([dict(row) for row in golden])
     stream, file = pa.BufferOutputStream(), pa.BufferOutputStream()
@@ -97,19 +97,18 @@ def _readers(packaged: Packaged) -> tuple[Reader, ...]:
 
 
 def _decoded(read: Reader, requests: BinaryIO, packed: bool, size: int) -> tuple[int, bytes]:
-    from bentos import content_encoding
-    from bentos.call import LARGEST_BODY
+    from bentos.content_encoding import LARGEST_BODY, TooLarge, too_large, unpacked
     from bentos.decoded import write_refusal, write_rows
     from bentos.problems import RequestRefused
 
     try:
         body = bytearray(size)
         requests.readinto(body)  # type: ignore[attr-defined]  # a buffered reader fills it
-        return ROWS, write_rows(read(content_encoding.unpacked(body, LARGEST_BODY) if packed else body))
+        return ROWS, write_rows(read(unpacked(body, LARGEST_BODY) if packed else body))
     except RequestRefused as refusal:
         return REFUSED, write_refusal(refusal)
-    except content_encoding.TooLarge:
-        return REFUSED, write_refusal(content_encoding.too_large(LARGEST_BODY))
+    except TooLarge:
+        return REFUSED, write_refusal(too_large(LARGEST_BODY))
     except MemoryError:
         return TOO_LARGE, b""
     except BaseException as error:

@@ -16,23 +16,24 @@ from typing import TYPE_CHECKING
 
 from bentos.decoded import read_refusal, read_rows
 from bentos.decoder import (
-    ANSWERED,
-    ASKED,
     CPU_SECONDS,
     FAILED,
     MOST_MEMORY,
+    OUTCOME,
     REFUSED,
+    REQUEST,
     ROWS,
 )
 from bentos.problems import RequestRefused
 
 if TYPE_CHECKING:
-    from bentos.contract import Packaged
-    from bentos.request import Body, Rows
+    from bentos.packaged import Packaged
+    from bentos.request import Rows
+    from bentos.request_body import Body
 
 CODE = Path(__file__).resolve().parent.parent
 WALL_SECONDS = 15.0
-"""Longer than the CPU time that it may use, for it gives way to everybody else."""
+"""Longer than the CPU time that it may use, since all other processes have priority."""
 START_SECONDS = 60.0
 END_SECONDS = 0.2
 """For a process whose pipes are closed to end by itself, or for its death to be seen."""
@@ -59,7 +60,7 @@ class _Ended(Exception):
 
 
 class Decoders:
-    """Decodes in a few processes at a time; to be asked by threads.
+    """Decodes in a few processes at a time; may be called from several threads.
 
     Args:
         folder: what was packaged.
@@ -73,7 +74,7 @@ class Decoders:
         for _ in range(count):
             self._idle.put(None)
         self.close = weakref.finalize(self, _end_all, self._idle)
-        """Ends the processes that wait; also called when nobody has this object any more."""
+        """Ends the idle processes; also called when this object is no longer referenced."""
 
     def rows(self, form: int, packed: bool, body: Body) -> Rows:
         """The rows of a body.
@@ -94,7 +95,7 @@ class Decoders:
                 process = None
             if process is None:
                 process = _Process(self._folder)
-            kind, content = process.ask(form, packed, body)
+            kind, content = process.decode(form, packed, body)
         except _Ended as ended:
             raise _ended(ended.how) from None
         finally:
@@ -129,20 +130,20 @@ class _Process:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it can be asked no more; it may have died while nobody asked it."""
+        """Whether it takes no more requests; it may have died between two of them."""
         return self._was_ended or self._process.poll() is not None
 
-    def ask(self, form: int, packed: bool, body: Body) -> tuple[int, bytearray]:
+    def decode(self, form: int, packed: bool, body: Body) -> tuple[int, bytearray]:
         """Send a body and receive what became of it.
 
         Raises:
-            _Ended: nothing did.
+            _Ended: the process ended before it replied.
         """
         deadline, self._patience = time.monotonic() + self._patience + WALL_SECONDS, 0.0
         try:
-            self._send(ASKED.pack(form, packed, len(body)), deadline)
+            self._send(REQUEST.pack(form, packed, len(body)), deadline)
             self._send(body, deadline)
-            kind, ends, size = ANSWERED.unpack(self._receive(ANSWERED.size, deadline))
+            kind, ends, size = OUTCOME.unpack(self._receive(OUTCOME.size, deadline))
             content = self._receive(size, deadline)
         except TimeoutError:
             self.end()

@@ -154,11 +154,11 @@ class Encoding:
     @classmethod
     def from_json(cls, content: bytes) -> Encoding:
         """Read what `to_json` wrote."""
-        found = json.loads(content)
+        encoding = json.loads(content)
         return cls(
-            base=tuple(found["base"]),
-            numbers=tuple(Number(**number) for number in found["numbers"]),
-            categories=tuple(Category(**category) for category in found["categories"]),
+            base=tuple(encoding["base"]),
+            numbers=tuple(Number(**number) for number in encoding["numbers"]),
+            categories=tuple(Category(**category) for category in encoding["categories"]),
         )
 
 
@@ -189,5 +189,5 @@ class _Lines:
     def __call__(self, numbers: Matrix) -> Matrix:
         if self.as_they_are:
             return numbers
-        found = numbers[:, self.sources]
-        return np.where(np.isnan(found), self.missing, found * self.factors + self.offsets)
+        values = numbers[:, self.sources]
+        return np.where(np.isnan(values), self.missing, values * self.factors + self.offsets)

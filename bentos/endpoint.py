@@ -19,22 +19,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pydantic_core
+from starlette.requests import ClientDisconnect
 
-from bentos.call import ARROW, JSON, PARQUET, Application, Bodies, Body, Call, Disconnected, Message, Receive, Send
-from bentos.content_encoding import ACCEPTED, TooLarge, unpacked
+from bentos.content_encoding import TooLarge, unpacked
 from bentos.contract_counts import ContractCounts
 from bentos.decoder import ARROW_FORM, JSON_FORM, PARQUET_FORM
 from bentos.decoders import Decoders
 from bentos.logs import FIELDS
-from bentos.measures import CONTENT_TYPE, Measures
+from bentos.metrics import CONTENT_TYPE, Metrics
 from bentos.openapi import document
 from bentos.prediction_log import PredictionLog
 from bentos.problems import RequestRefused
-from bentos.settings import EndpointSettings
+from bentos.replies import Reply, refusal_reply, without_redirects
+from bentos.request_body import BodyReceiver
+from bentos.request_head import ARROW, JSON, PARQUET, RequestHead
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from bentos.loaded_model import LoadedModel
     from bentos.request import Rows
-    from bentos.served import Served
+    from bentos.request_body import Body
+    from bentos.settings import EndpointSettings
     from bentos.tracing import Tracing
 
 log = logging.getLogger("tidewheel.endpoint")
@@ -46,36 +52,25 @@ LARGE = 32 << 10
 AT_A_TIME = 2
 """Large bodies and tables."""
 OPEN = frozenset({"/readyz", "/livez", "/healthz", "/metrics"})
-"""Paths that are answered without a token: whoever watches over the process needs none."""
+"""Paths that are answered without a token: health checks and scrapes need none."""
 FORMS = {JSON: JSON_FORM, ARROW: ARROW_FORM, PARQUET: PARQUET_FORM}
 DOCS = Path(__file__).with_name("docs.html")
 Page = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back to a caller of `/predict`."""
-
-    status: int
-    content: bytes
-    content_type: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    rows: int = 0
-
-
 @dataclass(frozen=True)
-class _Desk:
-    """What it takes to answer, once the model is loaded."""
+class _Components:
+    """What answers requests, once the model is loaded."""
 
-    served: Served
+    model: LoadedModel
     log: PredictionLog | None
     counts: ContractCounts
-    measures: Measures
+    metrics: Metrics
     tracing: Tracing | None
     decoders: Decoders
 
     def close(self) -> None:
-        """Bring to its end what goes on in the background."""
+        """Finish what runs in the background."""
         if self.log:
             self.log.close()
         self.counts.close()
@@ -89,24 +84,24 @@ class Endpoint:
 
     Args:
         app: BentoML's application.
-        served: gives the model, once it is loaded.
+        load: returns the model; called when it is first needed.
         settings: of this process.
     """
 
-    def __init__(self, app: Application, served: Callable[[], Served], settings: EndpointSettings) -> None:
+    def __init__(self, app: ASGIApp, load: Callable[[], LoadedModel], settings: EndpointSettings) -> None:
         self._app = app
-        self._open = served
+        self._load = load
         self._settings = settings
-        self._opened: _Desk | None = None
-        self._bodies = Bodies()
+        self._opened: _Components | None = None
+        self._bodies = BodyReceiver()
         self._threads = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="predict")
         self._pages: dict[str, Callable[[], Page]] = {
             "/": lambda: (b"text/html; charset=utf-8", DOCS.read_bytes()),
-            "/docs.json": lambda: (JSON, pydantic_core.to_json(document(self._desk.served))),
-            "/metrics": lambda: (CONTENT_TYPE.encode(), self._desk.measures.text()),
+            "/docs.json": lambda: (JSON, pydantic_core.to_json(document(self._components.model))),
+            "/metrics": lambda: (CONTENT_TYPE.encode(), self._components.metrics.text()),
         }
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection's request, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._closing(send))
@@ -115,53 +110,52 @@ class Endpoint:
             # As without the slash: a redirect would go to the host that the caller names, and lose the prefix.
             path = scope["path"].rstrip("/") or "/"
             scope = {**scope, "path": path, "raw_path": path.encode()}
-        if scope["type"] == "http" and self._settings.tokens and not self._let_in(scope):
-            call = Call.of(scope)
+        if scope["type"] == "http" and self._settings.tokens and not self._is_admitted(scope):
             refusal = RequestRefused(
                 401, "this endpoint wants a token: send the header 'Authorization: Bearer <token>'"
             )
-            self._desk.measures.refused(refusal.status)
-            await _send(send, _refusal(refusal, call))
+            self._components.metrics.refused(refusal.status)
+            await refusal_reply(refusal, RequestHead.of(scope))(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == "/predict":
             await self._predict(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] in self._pages:
             content_type, content = self._pages[scope["path"]]()
-            await _send(send, Reply(200, content, content_type))
+            await Reply(200, content, content_type)(scope, receive, send)
         else:
-            await self._app(scope, receive, _without_redirects(send))
+            await self._app(scope, receive, without_redirects(send))
 
     @property
-    def _desk(self) -> _Desk:
+    def _components(self) -> _Components:
         if self._opened is None:
-            served, folder = self._open(), self._settings.request_log
-            kept = self._prediction_log(served, folder) if folder else None
-            decoders = Decoders(served.folder, served.packaged, AT_A_TIME)
-            counts = ContractCounts(served.packaged, served.colour, folder, self._settings.platform_token)
-            self._opened = _Desk(served, kept, counts, Measures(served, kept, counts), self._tracing(served), decoders)
+            model, folder = self._load(), self._settings.request_log
+            log = self._prediction_log(model, folder) if folder else None
+            counts = ContractCounts(model.packaged, model.colour, folder, self._settings.platform_token)
+            decoders = Decoders(model.folder, model.packaged, AT_A_TIME)
+            self._opened = _Components(model, log, counts, Metrics(model, log, counts), self._tracing(model), decoders)
         return self._opened
 
-    def _prediction_log(self, served: Served, folder: Path) -> PredictionLog:
+    def _prediction_log(self, model: LoadedModel, folder: Path) -> PredictionLog:
         settings = self._settings
-        return PredictionLog(folder, served.packaged, served.colour, settings.log_limits, settings.platform_token)
+        return PredictionLog(folder, model.packaged, model.colour, settings.log_limits, settings.platform_token)
 
-    def _tracing(self, served: Served) -> Tracing | None:
+    def _tracing(self, model: LoadedModel) -> Tracing | None:
         if not self._settings.traces:
             return None
-        from bentos.tracing import Tracing  # OpenTelemetry's exporter, for those who want it
+        from bentos.tracing import Tracing  # OpenTelemetry's exporter, only where spans are sent
 
-        tracing = Tracing(served)
+        tracing = Tracing(model)
         gc.freeze()  # as `bentos.service` does: what has just been imported is not searched for garbage either
         return tracing
 
-    def _let_in(self, scope: Message) -> bool:
+    def _is_admitted(self, scope: Scope) -> bool:
         shown = dict(scope["headers"]).get(b"authorization", b"")
         scheme, _, token = shown.partition(b" ")
         # All are compared, each in constant time: how long a refusal takes says nothing.
-        right = [hmac.compare_digest(token.strip(), known) for known in self._settings.tokens]
-        return scope["path"] in OPEN or (scheme.lower() == b"bearer" and any(right))
+        matches = [hmac.compare_digest(token.strip(), known) for known in self._settings.tokens]
+        return scope["path"] in OPEN or (scheme.lower() == b"bearer" and any(matches))
 
     def _closing(self, send: Send) -> Send:
-        """Before the server hears that all is over, the prediction log is written to its end."""
+        """Write the prediction log to its end before the server learns that the application has shut down."""
 
         async def closing(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown") and self._opened:
@@ -170,120 +164,82 @@ class Endpoint:
 
         return closing
 
-    async def _predict(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        call, tracing = Call.of(scope), self._desk.tracing
-        span = tracing.start(call) if tracing else None
-        ids = {"request_id": call.request_id, **(tracing.ids(span) if tracing and span else {})}
+        head, tracing = RequestHead.of(scope), self._components.tracing
+        span = tracing.start(head) if tracing else None
+        ids = {"request_id": head.request_id, **(tracing.ids(span) if tracing and span else {})}
         try:
-            reply = await self._reply(call, receive, ids)
-        except Disconnected:
+            reply = await self._reply(head, receive, ids)
+        except ClientDisconnect:
             reply = Reply(CLIENT_CLOSED_REQUEST, b"")
         else:
-            await _send(send, reply, (b"x-request-id", call.request_id.encode()))
+            reply.raw_headers.append((b"x-request-id", head.request_id.encode()))
+            await reply(scope, receive, send)
         if tracing and span:
-            tracing.end(span, reply.status, reply.rows)
+            tracing.end(span, reply.status_code, reply.rows)
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = round((time.perf_counter() - started) * 1000, 3)
-            said = {**ids, "status": reply.status, "rows": reply.rows}
-            log.debug("answered", extra={FIELDS: {**said, "milliseconds": milliseconds}})
+            fields = {**ids, "status": reply.status_code, "rows": reply.rows, "milliseconds": milliseconds}
+            log.debug("answered", extra={FIELDS: fields})
 
-    async def _reply(self, call: Call, receive: Receive, ids: dict[str, str]) -> Reply:
+    async def _reply(self, head: RequestHead, receive: Receive, ids: dict[str, str]) -> Reply:
         try:
-            explains = call.explains  # refuses a wrong query before the body is received
-            body = await self._bodies.receive(call, receive)
+            explains = head.explains  # refuses a wrong query before the body is received
+            body = await self._bodies.receive(head, receive)
             try:
-                small = _small(call, body)
+                small = _small(head, body)
                 if small is not None and not explains:
-                    return self._answer(call, lambda: self._desk.served.reader.from_json(small))
+                    return self._answer(head, lambda: self._components.model.reader.from_json(small))
                 loop = asyncio.get_running_loop()
                 # An explanation takes many times as long as a prediction: it must not hold up the others.
                 read = (
-                    partial(self._decoded, call, body)
+                    partial(self._decoded, head, body)
                     if small is None
-                    else partial(self._desk.served.reader.from_json, small)
+                    else partial(self._components.model.reader.from_json, small)
                 )
-                return await loop.run_in_executor(self._threads, self._answer, call, read, explains)
+                return await loop.run_in_executor(self._threads, self._answer, head, read, explains)
             finally:
                 self._bodies.release(body)
         except RequestRefused as refusal:
-            self._desk.measures.refused(refusal.status)
-            return _refusal(refusal, call)
+            self._components.metrics.refused(refusal.status)
+            return refusal_reply(refusal, head)
         except Exception:
             # Whatever else goes wrong, the caller gets an answer it can quote, and the log its traceback.
-            log.exception("request %s failed", call.request_id, extra={FIELDS: ids})
-            self._desk.measures.refused(500)
-            return _refusal(RequestRefused(500, "the model failed; see the service's log"), call)
+            log.exception("request %s failed", head.request_id, extra={FIELDS: ids})
+            self._components.metrics.refused(500)
+            return refusal_reply(RequestRefused(500, "the model failed; see the service's log"), head)
 
-    def _decoded(self, call: Call, body: Body) -> Rows:
-        return self._desk.decoders.rows(FORMS[call.content_type], call.is_packed, body)
+    def _decoded(self, head: RequestHead, body: Body) -> Rows:
+        return self._components.decoders.rows(FORMS[head.content_type], head.is_packed, body)
 
-    def _answer(self, call: Call, read: Callable[[], Rows], explains: bool = False) -> Reply:
+    def _answer(self, head: RequestHead, read: Callable[[], Rows], explains: bool = False) -> Reply:
         started = time.perf_counter()
-        desk = self._desk
+        components = self._components
         try:
             rows = read()
-            answer = desk.served.answer(rows, call.request_id)
+            answer = components.model.answer(rows, head.request_id)
         except RequestRefused as refusal:
-            desk.counts.refused(call, refusal)
+            components.counts.refused(head, refusal)
             raise
         if explains:
-            answer = replace(answer, explanation=desk.served.explain(rows))
-            desk.measures.explained(len(rows))
-        if desk.log:
-            desk.log.put(call, rows, answer.predictions)
-        content, kind = (answer.to_arrow(), ARROW) if call.wants_arrow else (answer.to_json(), JSON)
-        desk.counts.answered(call, len(rows), answer.flags)
-        desk.measures.answered(len(rows), len(answer.flags), time.perf_counter() - started)
+            answer = replace(answer, explanation=components.model.explain(rows))
+            components.metrics.explained(len(rows))
+        if components.log:
+            components.log.put(head, rows, answer.predictions)
+        content, kind = (answer.to_arrow(), ARROW) if head.wants_arrow else (answer.to_json(), JSON)
+        components.counts.answered(head, len(rows), answer.flags)
+        components.metrics.answered(len(rows), len(answer.flags), time.perf_counter() - started)
         return Reply(200, content, kind, rows=len(rows))
 
 
-def _small(call: Call, body: Body) -> Body | None:
+def _small(head: RequestHead, body: Body) -> Body | None:
     """A body as JSON that is read at once, None where it is a table or large."""
-    if call.content_type != JSON or len(body) >= LARGE:
+    if head.content_type != JSON or len(body) >= LARGE:
         return None
-    if not call.is_packed:
+    if not head.is_packed:
         return body
     try:
         return unpacked(body, LARGE)
     except TooLarge:
         return None
-
-
-def _refusal(refusal: RequestRefused, call: Call) -> Reply:
-    problem = {"error": str(refusal), "details": refusal.details, "request_id": call.request_id}
-    headers = {
-        401: ((b"www-authenticate", b"Bearer"),),
-        405: ((b"allow", b"POST"),),
-        415: ((b"accept-encoding", ACCEPTED.encode()),),
-        503: ((b"retry-after", b"1"),),
-    }
-    return Reply(refusal.status, pydantic_core.to_json(problem), headers=headers.get(refusal.status, ()))
-
-
-def _without_redirects(send: Send) -> Send:
-    """Instead of a redirect, whose address is made from what the caller says of the host, nothing is there."""
-    hidden = False
-
-    async def sent(message: Message) -> None:
-        nonlocal hidden
-        if message["type"] == "http.response.start":
-            hidden = any(name.lower() == b"location" for name, _ in message.get("headers", ()))
-            if hidden:
-                message = {**message, "status": 404, "headers": [(b"content-length", b"0")]}
-        elif hidden:
-            message = {**message, "body": b""}
-        await send(message)
-
-    return sent
-
-
-async def _send(send: Send, reply: Reply, *more: tuple[bytes, bytes]) -> None:
-    headers = [
-        (b"content-type", reply.content_type),
-        (b"content-length", str(len(reply.content)).encode()),
-        *reply.headers,
-        *more,
-    ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.content})

@@ -25,7 +25,7 @@ from bentos.encoding import Columns, Encoding, Matrix
 ABOUT, ENCODING = "about.json", "encoding.json"
 NOTHING: Mapping[str, str] = {"kind": "none", "reason": "it was packaged without what that takes"}
 MOST_ROWS = 100
-"""In one request that asks for an explanation."""
+"""In one request with `explain=true`."""
 MOST_WORK = 20_000_000
 """Factors that are multiplied for one request: about a second."""
 BLOCK = 4096
@@ -59,12 +59,12 @@ class Explanation:
         """What the model predicts by that."""
         match self.unit:
             case "log_odds":
-                found: Matrix = 0.5 * (1 + np.tanh(self.outputs / 2))
+                predictions: Matrix = 0.5 * (1 + np.tanh(self.outputs / 2))
             case "log_value":
-                found = np.exp(self.outputs)
+                predictions = np.exp(self.outputs)
             case _:
-                found = self.outputs
-        return found
+                predictions = self.outputs
+        return predictions
 
 
 class Additive(Protocol):

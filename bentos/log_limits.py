@@ -28,7 +28,7 @@ class LogLimits:
         day_bytes: of a day's files of this colour; what comes after them is not written.
         segment_bytes: of a file, which is followed by another for the same time.
         folder_bytes: of all files that lie in the folder; None for no limit. Beyond it the disk counts as full, until
-            somebody has taken files away.
+            files have been taken away.
     """
 
     request_bytes: int = 8 * MEGABYTE

@@ -8,13 +8,15 @@ import numpy as np
 from pydantic.json_schema import models_json_schema
 
 from bentos.answer import Answer, Answered, ClassAnswer, ExplainedAnswer, Refusal
-from bentos.call import ARROW, BODY_SECONDS, EXPLAIN, PARQUET
 from bentos.explainer import Explainer
+from bentos.problems import quantity
+from bentos.request_body import BODY_SECONDS
+from bentos.request_head import ARROW, EXPLAIN, PARQUET
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from bentos.served import Served
+    from bentos.loaded_model import LoadedModel
 
 REFERENCE = "#/components/schemas/{model}"
 REFUSALS = {
@@ -36,24 +38,24 @@ column `probability_<class>` for each. Explained, it has a column `contribution.
 `explanation` (unit and base, as JSON) in the metadata. Sent where the request accepts it."
 
 
-def document(served: Served) -> dict[str, Any]:
+def document(model: LoadedModel) -> dict[str, Any]:
     """Describe the endpoint of a model."""
-    packaged = served.packaged
-    request = served.reader.adapter.json_schema(ref_template=REFERENCE)
+    packaged = model.packaged
+    request = model.reader.adapter.json_schema(ref_template=REFERENCE)
     schemas = request.pop("$defs", {})
-    models: list[type[BaseModel]] = [ClassAnswer] if packaged.outputs.classes else [Answer, ExplainedAnswer]
-    documented: list[type[BaseModel]] = [*models, Refusal]
-    _, answers = models_json_schema([(model, "serialization") for model in documented], ref_template=REFERENCE)
-    golden = packaged.golden_rows[0]
+    responses: list[type[BaseModel]] = [ClassAnswer] if packaged.contract.outputs.classes else [Answer, ExplainedAnswer]
+    documented: list[type[BaseModel]] = [*responses, Refusal]
+    _, answers = models_json_schema([(each, "serialization") for each in documented], ref_template=REFERENCE)
+    golden = packaged.contract.golden_rows[0]
     example = {"rows": [dict(golden.row)]}
     predicted = np.array([golden.prediction])
     answer_example = Answered(
-        predicted, packaged.version, served.colour, "4f8a1c", [], outputs=packaged.outputs
+        predicted, packaged.version, model.colour, "4f8a1c", [], outputs=packaged.contract.outputs
     ).fields()
     predict = {
         "summary": "Predict one row or many",
         "description": f"{packaged.description} Each prediction is a {packaged.meaning}. "
-        f"At most {packaged.maximum_rows} rows in one request.",
+        f"At most {quantity(packaged.maximum_rows, 'row')} in one request.",
         "operationId": "predict",
         "tags": ["prediction"],
         "security": [{}, {"token": []}],
@@ -63,7 +65,7 @@ def document(served: Served) -> dict[str, Any]:
                 "in": "query",
                 "required": False,
                 "schema": {"type": "boolean", "default": False},
-                "description": _explained(served),
+                "description": _explained(model),
             }
         ],
         "requestBody": {
@@ -78,7 +80,7 @@ def document(served: Served) -> dict[str, Any]:
             "200": {
                 "description": "predictions",
                 "content": {
-                    **_json({"anyOf": [_reference(model.__name__) for model in models]}, answer_example),
+                    **_json({"anyOf": [_reference(each.__name__) for each in responses]}, answer_example),
                     ARROW.decode(): _binary(ARROW_ANSWER),
                 },
             },
@@ -93,7 +95,7 @@ def document(served: Served) -> dict[str, Any]:
         "info": {
             "title": packaged.pipeline,
             "version": packaged.version,
-            "description": f"{packaged.description}\n\nVersion {packaged.version}, answered by {served.colour}.",
+            "description": f"{packaged.description}\n\nVersion {packaged.version}, answered by {model.colour}.",
         },
         "servers": [{"url": "."}],
         "paths": {
@@ -109,13 +111,13 @@ def document(served: Served) -> dict[str, Any]:
     }
 
 
-def _explained(served: Served) -> str:
-    explainer = served.explainer
+def _explained(model: LoadedModel) -> str:
+    explainer = model.explainer
     if not isinstance(explainer, Explainer):
         return f"Not for this model: {explainer}."
     return (
         f"Whether the answer shall say what each field adds to a prediction, in {explainer.unit.replace('_', '-')}; "
-        f"then at most {explainer.most_rows} rows in one request."
+        f"then at most {quantity(explainer.most_rows, 'row')} in one request."
     )
 
 

@@ -88,13 +88,13 @@ class Outputs:
         """
         if not self.classes:
             return np.asarray(columns[PREDICTION], dtype=np.float64)
-        found = np.zeros((rows, len(self.classes)))
+        answers = np.zeros((rows, len(self.classes)))
         for place, name in enumerate(self.probabilities):
             if name in columns:
-                found[:, place] = columns[name]
-        answered = np.isfinite(found).any(axis=1)
-        found[answered] = np.nan_to_num(found[answered], nan=0.0)
-        return found
+                answers[:, place] = columns[name]
+        answered = np.isfinite(answers).any(axis=1)
+        answers[answered] = np.nan_to_num(answers[answered], nan=0.0)
+        return answers
 
     @property
     def _kind(self) -> pa.DataType:

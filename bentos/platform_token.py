@@ -8,14 +8,14 @@ import zlib
 from collections.abc import Mapping
 
 PROBE = b"x-tidewheel-probe"
-"""Header of a question that a release asks to see whether the model answers right."""
+"""Header of a request by which a release checks the predictions of a model."""
 COPY = b"x-tidewheel-copy"
 """Header that the router gives a copied request, whose answer it throws away."""
 COLOURS = (b"blue", b"green")
 
 
 def shows(headers: Mapping[bytes, bytes], name: bytes, token: bytes) -> bool:
-    """Whether a request shows the platform's token in a header; nobody can where there is none."""
+    """Whether a request shows the platform's token in a header; never where there is no token."""
     shown = headers.get(name)
     return bool(token) and shown is not None and hmac.compare_digest(shown, token)
 

@@ -1,6 +1,6 @@
-"""The prediction log: what was asked and answered, handed to a thread of its own that writes it.
+"""The prediction log: rows and their predictions, handed to a thread of its own that writes them.
 
-An answer never waits for the log. What cannot be kept is dropped and counted: where more rows or bytes wait than the
+An answer never waits for the log. What cannot be logged is dropped and counted: where more rows or bytes wait than the
 limits here allow, where the disk refuses, and where a request or a day would take more of it than `LogLimits` grants.
 """
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from bentos.log_limits import ROW_BYTES, USUAL, LogLimits, first_of, fitting, row_sizes
 from bentos.platform_token import COPY, PROBE, copy_marks, is_copy, share_of, shows
+from bentos.problems import quantity
 from bentos.segments import SEGMENT_SECONDS, SegmentWriter, log_schema
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from bentos.call import Call
-    from bentos.contract import Packaged
+    from bentos.packaged import Packaged
     from bentos.predictor import Predictions
     from bentos.request import Rows
+    from bentos.request_head import RequestHead
 
 log = logging.getLogger("tidewheel.prediction_log")
 
@@ -51,15 +52,15 @@ class _Waiting:
 
     def __init__(self, packaged: Packaged, span: float) -> None:
         self.span = span
-        self.shape = len(packaged.key), len(packaged.numbers)
-        self.outputs = packaged.outputs
+        self.shape = len(packaged.key), len(packaged.contract.numeric)
+        self.outputs = packaged.contract.outputs
         self.bytes = 0
         self.request_ids: list[str] = []
         self.counts: list[int] = []
         self.times: list[float] = []
         self.mirrored: list[bool] = []
         self.predictions, self.numbers = bytearray(), bytearray()
-        self.texts: list[list[int | str | None]] = [[] for _ in (*packaged.key, *packaged.categories)]
+        self.texts: list[list[int | str | None]] = [[] for _ in (*packaged.key, *packaged.contract.categorical)]
 
     def batch(self, schema: pa.Schema, model_version: str, colour: str) -> pa.RecordBatch:
         counts = np.array(self.counts)
@@ -87,8 +88,8 @@ class _Waiting:
         return pa.record_batch(arrays, schema=schema)
 
     def _predicted(self, rows: int) -> Sequence[object]:
-        found = np.frombuffer(self.predictions)
-        return self.outputs.arrays(found.reshape(rows, -1)) if self.outputs.classes else [found]
+        predictions = np.frombuffer(self.predictions)
+        return self.outputs.arrays(predictions.reshape(rows, -1)) if self.outputs.classes else [predictions]
 
 
 class PredictionLog:
@@ -106,13 +107,13 @@ class PredictionLog:
         self, folder: Path, packaged: Packaged, colour: str, limits: LogLimits = USUAL, token: bytes = b""
     ) -> None:
         self._packaged = packaged
-        numbers, categories = ([column.name for column in kind] for kind in (packaged.numbers, packaged.categories))
-        self._schema = log_schema(numbers, categories, packaged.key, packaged.outputs)
+        contract = packaged.contract
+        self._schema = log_schema(contract.numeric, contract.categorical, packaged.key, contract.outputs)
         self._writer = SegmentWriter(folder, f"{colour}-{packaged.version}", limits)
         self._folder, self._colour = folder, colour
         self._share, self._limits, self._token = packaged.log_sample, limits, token
         self._copy_marks = copy_marks(token, colour)
-        self._fixed_bytes = ROW_BYTES + LONGEST_ID + 8 * (len(packaged.numbers) + packaged.outputs.width - 1)
+        self._fixed_bytes = ROW_BYTES + LONGEST_ID + 8 * (len(contract.numeric) + contract.outputs.width - 1)
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._waiting_rows = self._waiting_bytes = 0
@@ -126,23 +127,23 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
-    def wants(self, request_id: str) -> bool:
-        """Whether a request belongs to the sample: by its id alone, so that both colours keep the same ones."""
+    def samples(self, request_id: str) -> bool:
+        """Whether a request belongs to the sample: by its id alone, so that both colours log the same ones."""
         return share_of(request_id, self._token) < self._share
 
-    def put(self, call: Call, rows: Rows, predictions: Predictions) -> None:
-        """Hand an answer over, unless it is a release's own question or not of the sample.
+    def put(self, head: RequestHead, rows: Rows, predictions: Predictions) -> None:
+        """Hand an answer over, unless the request is a release's own or not in the sample.
 
         Takes microseconds, whatever the disk does. All in one piece: here each call costs as much as what it does.
 
         Args:
-            call: the request.
-            rows: what was asked.
-            predictions: what was answered.
+            head: of the request.
+            rows: that were predicted.
+            predictions: one a row.
         """
-        if PROBE in call.headers and shows(call.headers, PROBE, self._token):
+        if PROBE in head.headers and shows(head.headers, PROBE, self._token):
             return
-        if self._share < 1 and not self.wants(call.request_id):
+        if self._share < 1 and not self.samples(head.request_id):
             return
         at, count = time.time(), len(predictions)
         span, texts = at // SEGMENT_SECONDS, (*rows.key, *rows.columns.categories)
@@ -155,7 +156,7 @@ class PredictionLog:
             sizes = row_sizes(count, self._fixed_bytes, texts)
             count = fitting(sizes, self._limits.request_bytes)
             size = int(sizes[:count].sum())
-        copied = COPY in call.headers and is_copy(call.headers, self._copy_marks)
+        copied = COPY in head.headers and is_copy(head.headers, self._copy_marks)
         with self._lock:
             if count < whole:
                 self.cut_requests, self.cut_rows = self.cut_requests + 1, self.cut_rows + whole - count
@@ -167,14 +168,14 @@ class PredictionLog:
             if not self._waiting or self._waiting[-1].span != span:
                 self._waiting.append(_Waiting(self._packaged, span))
             waiting = self._waiting[-1]
-            waiting.request_ids.append(call.request_id)
+            waiting.request_ids.append(head.request_id)
             waiting.counts.append(count)
             waiting.times.append(at)
             waiting.mirrored.append(copied)
             waiting.predictions += predictions[:count].tobytes()
             waiting.numbers += rows.columns.numbers[:count].tobytes()
-            for kept, values in zip(waiting.texts, texts, strict=True):
-                kept += values if count == whole else first_of(values, count)
+            for column, values in zip(waiting.texts, texts, strict=True):
+                column += values if count == whole else first_of(values, count)
             waiting.bytes += size
             self._waiting_rows += count
             self._waiting_bytes += size
@@ -220,7 +221,7 @@ class PredictionLog:
             except Exception:
                 # What one batch holds must not end the log of all that follow.
                 self.dropped["failed"] += requests
-                log.exception("%d requests are not in the prediction log", requests)
+                log.exception("%s not in the prediction log", _are(requests))
 
     def _day_is_full(self, day: date, requests: int) -> None:
         if self._full_day != day:
@@ -236,5 +237,9 @@ class PredictionLog:
 
     def _disk_accepted(self) -> None:
         if self._blocked_until:
-            log.warning("the prediction log goes on; %d requests are not in it", self.dropped["disk"])
+            log.warning("the prediction log goes on; %s not in it", _are(self.dropped["disk"]))
             self._blocked_until = 0.0
+
+
+def _are(requests: int) -> str:
+    return f"{quantity(requests, 'request')} {'is' if requests == 1 else 'are'}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic_core
 
 if TYPE_CHECKING:
-    from bentos.contract import Packaged
+    from bentos.packaged import Packaged
 
 NAMED_PROBLEMS = 20
 LONGEST_VALUE = 80
@@ -19,7 +19,7 @@ LONGEST_GUESS = 100
 """A longer name is like no column's: comparing it would cost the square of its length."""
 BODY = 'an object {"rows": [{...}, ...]}'
 NOTHING, NO_COLUMN, NULL = "nothing", "no such column", "null"
-"""What was found instead of a value that is missing."""
+"""What a refusal shows instead of a value that is missing."""
 
 Problem = dict[str, Any]
 
@@ -62,7 +62,9 @@ def refused_body(status: int, sentence: str, found: str, expected: str) -> Reque
 
 def too_many_rows(packaged: Packaged) -> RequestRefused:
     """Refuse a request for its length."""
-    return RequestRefused(413, f"more than {packaged.maximum_rows} rows in one request; send them in several")
+    return RequestRefused(
+        413, f"more than {quantity(packaged.maximum_rows, 'row')} in one request; send them in several"
+    )
 
 
 def unknown_name(what: str, name: str, known: Collection[str]) -> str:
@@ -75,6 +77,17 @@ def unknown_name(what: str, name: str, known: Collection[str]) -> str:
     """
     nearest = difflib.get_close_matches(name, known, n=1) if len(name) <= LONGEST_GUESS else []
     return f"no such {what}; did you mean {shortened(nearest[0])!r}?" if nearest else f"no such {what}"
+
+
+def quantity(count: int, one: str, several: str = "") -> str:
+    """A count with its noun: `1 row`, `2 rows`.
+
+    Args:
+        count: how many.
+        one: the noun in the singular.
+        several: its plural, where that is not the singular with an s.
+    """
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
 
 
 def shortened(text: str, longest: int = LONGEST_VALUE) -> str:

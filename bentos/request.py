@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pydantic_core
-from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import NotRequired, TypedDict  # noqa: UP035  pydantic wants these before Python 3.12
+from pydantic import FailFast, TypeAdapter, ValidationError
 
 from bentos.encoding import Coded, Columns
 from bentos.problems import (
@@ -25,31 +24,26 @@ from bentos.problems import (
     problem,
     refusal,
     refused_body,
-    shortened,
     too_many_rows,
     unknown_name,
 )
+from bentos.request_schema import KEY_EXPECTED, known_categories, request_type
 
 if TYPE_CHECKING:
-    from bentos.contract import Column, Packaged, Row
+    from bentos.contract import NumberColumn, Row
     from bentos.encoding import Values
+    from bentos.packaged import Packaged
+    from bentos.request_body import Body
 
 NAMED_FLAGS = 100
 MOST_EXPLAINED = 2000
 EXPLAINED_BYTES = 16 << 10
 """Of a larger body only the first wrong row is explained: to note each of a million problems would take seconds."""
-LONGEST_TEXT = 1000
-Body = bytes | bytearray
-KEY_EXPECTED = "a whole number or text or null"
-KeyField = Annotated[
-    int | Annotated[str, Field(max_length=LONGEST_TEXT)],
-    Field(description="says whose row it is: kept in the prediction log, not given to the model"),
-]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What was asked.
+    """The rows of a request, checked.
 
     Attributes:
         columns: the model's features.
@@ -67,13 +61,14 @@ class Reader:
     """Checks requests for one model."""
 
     def __init__(self, packaged: Packaged) -> None:
+        contract = packaged.contract
         self._packaged = packaged
-        self._columns = {column.name: column for column in packaged.columns}
-        self._numbers = tuple(column.name for column in packaged.numbers)
-        self._categories = tuple(column.name for column in packaged.categories)
-        self._low, self._high = np.array([_bounds(column) for column in packaged.numbers]).reshape(-1, 2).T
-        self.adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged))
-        self._first_row_adapter: TypeAdapter[Any] = TypeAdapter(_request_type(packaged, FailFast()))
+        self._columns = {column.name: column for column in contract.columns}
+        self._numbers = tuple(contract.numeric)
+        self._categories, self._category_columns = tuple(contract.categorical), contract.categories
+        self._low, self._high = np.array([_bounds(column) for column in contract.numbers]).reshape(-1, 2).T
+        self.adapter: TypeAdapter[Any] = TypeAdapter(request_type(packaged))
+        self._first_row_adapter: TypeAdapter[Any] = TypeAdapter(request_type(packaged, FailFast()))
 
     def from_json(self, body: Body) -> Rows:
         """The rows of a JSON body.
@@ -101,8 +96,8 @@ class Reader:
     def flags(self, rows: Rows) -> list[dict[str, Any]]:
         """Values that were answered although training saw none like them; `NAMED_FLAGS` of them at most."""
         unusual = islice(self._unusual(rows.columns), NAMED_FLAGS)
-        found = [_flag(row, name, value, self._usual(name)) for row, name, value in unusual]
-        return sorted(found, key=lambda flag: flag["row"])
+        flags = [_flag(row, name, value, self._usual(name)) for row, name, value in unusual]
+        return sorted(flags, key=lambda flag: flag["row"])
 
     def _unusual(self, columns: Columns) -> Iterator[tuple[int, str, float | str]]:
         numbers = columns.numbers
@@ -110,27 +105,27 @@ class Reader:
         if outside.any():
             for row, place in np.argwhere(outside):
                 yield int(row), self._numbers[place], float(numbers[row, place])
-        for column, texts in zip(self._packaged.categories, columns.categories, strict=True):
+        for column, texts in zip(self._category_columns, columns.categories, strict=True):
             for row, text in _unknown(texts, column.known):
                 yield row, column.name, text
 
     def _usual(self, name: str) -> str:
         column = self._columns[name]
-        if not column.number:
+        if column.type == "category":
             return "a category known from training"
         low, high = _bounds(column)
         return f"between {low:g} and {high:g}"
 
     def _refuse_unknown(self, categories: Sequence[Values]) -> None:
         # Not a Literal of pydantic's, which writes all categories of the column into each of its errors.
-        found, count = list[Problem](), 0
-        for column, texts in zip(self._packaged.categories, categories, strict=True):
+        details, count = list[Problem](), 0
+        for column, texts in zip(self._category_columns, categories, strict=True):
             for row, text in _unknown(texts, column.known):
                 count += 1
-                if len(found) < NAMED_PROBLEMS:
-                    found.append(problem(row, column.name, brief(text), known_categories(column)))
-        if found:
-            raise refusal(sorted(found, key=lambda each: each["row"]), count)
+                if len(details) < NAMED_PROBLEMS:
+                    details.append(problem(row, column.name, brief(text), known_categories(column)))
+        if details:
+            raise refusal(sorted(details, key=lambda each: each["row"]), count)
 
     def _refusal(self, error: ValidationError, body: Body) -> RequestRefused:
         everywhere = len(body) <= EXPLAINED_BYTES
@@ -159,7 +154,7 @@ class Reader:
         if "rows" in document:
             if document["rows"] == []:
                 example = brief(
-                    {"rows": [dict(golden.row) for golden in self._packaged.golden_rows[:1]]}, LONGEST_EXAMPLE
+                    {"rows": [dict(golden.row) for golden in self._packaged.contract.golden_rows[:1]]}, LONGEST_EXAMPLE
                 )
                 return problem(None, None, "an empty list of rows", f"at least one row, such as {example}")
             return problem(None, None, brief(document), f'{BODY}: under "rows" a list of objects')
@@ -172,19 +167,20 @@ class Reader:
         row = where[1] if len(where) > 1 else None
         if error["type"] == "missing":
             return problem(row, str(where[2]), NOTHING, self._columns[where[2]].expected)
-        found = brief(_value_at(document, where[:3]))
+        value = brief(_value_at(document, where[:3]))
         if len(where) == 1:
-            return problem(None, str(where[0]), found, f"no such field: the body is {BODY} and nothing else")
+            return problem(None, str(where[0]), value, f"no such field: the body is {BODY} and nothing else")
         if len(where) == 2:
-            return problem(row, None, found, "an object with the model's fields")
+            return problem(row, None, value, "an object with the model's fields")
         field = str(where[2])
         if error["type"] == "extra_forbidden":
-            return problem(row, field, found, unknown_name("field", field, self._columns))
+            return problem(row, field, value, unknown_name("field", field, self._columns))
         if field in self._packaged.key:
-            return problem(row, field, found, KEY_EXPECTED)
+            return problem(row, field, value, KEY_EXPECTED)
         column = self._columns[field]
-        unknown = self._packaged.refuse_unknown and not column.number
-        return problem(row, field, found, known_categories(column) if unknown else column.expected)
+        if column.type == "category" and self._packaged.refuse_unknown:
+            return problem(row, field, value, known_categories(column))
+        return problem(row, field, value, column.expected)
 
 
 def _value_at(document: Any, where: Sequence[int | str]) -> Any:
@@ -196,8 +192,8 @@ def _value_at(document: Any, where: Sequence[int | str]) -> Any:
 def _not_json(why: str, body: Body) -> RequestRefused:
     if not body:
         return refused_body(400, f"the body is empty: expected {BODY}", "an empty body", BODY)
-    found = bytes(body[:LONGEST_EXAMPLE]).decode(errors="replace")
-    return refused_body(400, f"the body is not JSON: {why}", brief(found), BODY)
+    beginning = bytes(body[:LONGEST_EXAMPLE]).decode(errors="replace")
+    return refused_body(400, f"the body is not JSON: {why}", brief(beginning), BODY)
 
 
 def _unknown(texts: Values, known: frozenset[str]) -> Iterator[tuple[int, str]]:
@@ -210,37 +206,10 @@ def _unknown(texts: Values, known: frozenset[str]) -> Iterator[tuple[int, str]]:
         yield int(row), unknown[int(texts.codes[row])]
 
 
-def _bounds(column: Column) -> tuple[float, float]:
+def _bounds(column: NumberColumn) -> tuple[float, float]:
     """Smallest and largest number in training."""
     low = -math.inf if column.minimum is None else column.minimum
     return low, math.inf if column.maximum is None else column.maximum
-
-
-def _request_type(packaged: Packaged, *more: Any) -> Any:
-    """The type of a request: `{"rows": [{...}]}`, with the contract's fields and no others."""
-    strict = with_config(ConfigDict(extra="forbid", strict=True))
-    fields = {column.name: _field_type(column, packaged.refuse_unknown) for column in packaged.columns}
-    fields |= dict.fromkeys(packaged.key, NotRequired[KeyField | None])
-    row = strict(TypedDict("Row", fields))  # type: ignore[operator]
-    examples = [[dict(golden.row) for golden in packaged.golden_rows[:1]]]
-    limits = Field(min_length=1, max_length=packaged.maximum_rows, examples=examples)
-    return strict(TypedDict("Request", {"rows": Annotated[list[row], limits, *more]}))  # type: ignore[operator,valid-type]
-
-
-def _field_type(column: Column, refuse_unknown: bool) -> Any:
-    kind: Any
-    if column.number:
-        seen = f"training saw {column.minimum:g} to {column.maximum:g}" if column.minimum is not None else None
-        kind = Annotated[float, Field(allow_inf_nan=False, description=seen)]
-    elif refuse_unknown and not column.categories:
-        return NotRequired[None]
-    elif refuse_unknown:
-        kind = Annotated[str, Field(json_schema_extra={"enum": list(column.categories)})]
-    else:
-        count = len(column.categories)
-        seen = f"training saw {count} categories, such as {_shown(column, 5)}" if count else "training saw no value"
-        kind = Annotated[str, Field(max_length=column.longest, description=seen)]
-    return NotRequired[kind | None] if column.nullable else kind
 
 
 def _failure(adapter: TypeAdapter[Any], body: Body) -> ValidationError:
@@ -250,19 +219,6 @@ def _failure(adapter: TypeAdapter[Any], body: Body) -> ValidationError:
     except ValidationError as error:
         return error
     raise AssertionError("one adapter accepts what the other refuses")
-
-
-def known_categories(column: Column) -> str:
-    """What a column that refuses unknown categories takes, in words."""
-    if not column.categories:
-        return "null, since training never saw a value"
-    shown = _shown(column, 10)
-    return f"one of {shown}{', ...' if len(column.categories) > 10 else ''}{' or null' if column.nullable else ''}"
-
-
-def _shown(column: Column, count: int) -> str:
-    """The first categories, each cut to a readable length."""
-    return ", ".join(shortened(text) for text in column.categories[:count])
 
 
 def _flag(row: int, field: str, found: Any, expected: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class BlockHeader:
 
     @classmethod
     def at(cls, data: memoryview) -> BlockHeader | None:
-        """The header that data begins with, None where it begins with none, or with one that was changed."""
+        """The header that data begins with; None where there is none, or where it was changed."""
         if len(data) < cls.SIZE:
             return None
         fields = data[: cls._FIELDS.size]
@@ -138,8 +138,8 @@ class Segment:
     @classmethod
     def at(cls, path: Path) -> Segment | None:
         """The segment that a path names, None where it is something else."""
-        found = re.fullmatch(rf"(\d{{8}}T\d{{4}})-.+({re.escape(SUFFIX)}|{re.escape(COUNTS_SUFFIX)})", path.name)
-        return cls(datetime.strptime(found[1], BEGUN).replace(tzinfo=UTC), path) if found else None
+        match = re.fullmatch(rf"(\d{{8}}T\d{{4}})-.+({re.escape(SUFFIX)}|{re.escape(COUNTS_SUFFIX)})", path.name)
+        return cls(datetime.strptime(match[1], BEGUN).replace(tzinfo=UTC), path) if match else None
 
 
 class SegmentWriter:
@@ -164,9 +164,9 @@ class SegmentWriter:
         if day != self._day:
             self._day, self._day_bytes, self._measured = day, 0, False
         if not self._measured:
-            found = (self._folder / day.isoformat()).glob(self._colour_files)
+            files = (self._folder / day.isoformat()).glob(self._colour_files)
             # Files that were taken away count on: those of this process.
-            self._day_bytes, self._measured = max(self._day_bytes, sum(map(_size, found))), True
+            self._day_bytes, self._measured = max(self._day_bytes, sum(map(_size, files))), True
         return self._day_bytes
 
     def write(self, begun: datetime, batch: pa.RecordBatch) -> None:

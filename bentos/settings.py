@@ -32,9 +32,9 @@ class EndpointSettings:
     """What differs between one process and the next that serve the same Bento.
 
     Attributes:
-        colour: blue or green, `none` where nobody said.
-        request_log: folder of the prediction log, None where none is kept.
-        tokens: a caller must show one of these; none: everybody is let in.
+        colour: blue or green, `none` where it was not set.
+        request_log: folder of the prediction log, None where none is written.
+        tokens: a caller must show one of these; none: every caller is admitted.
         log_level: of our own log lines; `debug` gives one line a request.
         traces: spans are sent to where OpenTelemetry's own variables say.
         log_limits: of the prediction log.
@@ -103,8 +103,8 @@ def _tokens(environment: Mapping[str, str]) -> tuple[bytes, ...]:
     """From the variable, and a line each from the file, so that an old and a new one can be good at the same time."""
     token, path = (environment.get(f"TIDEWHEEL_ENDPOINT_TOKEN{suffix}", "") for suffix in ("", "_FILE"))
     lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
-    found = tuple(line.strip().encode() for line in (token, *lines) if line.strip())
-    if path and not found:
+    tokens = tuple(line.strip().encode() for line in (token, *lines) if line.strip())
+    if path and not tokens:
         # An empty file must not open the door.
         raise ValueError(f"TIDEWHEEL_ENDPOINT_TOKEN_FILE: {path} holds no token; expected one a line")
-    return found
+    return tokens

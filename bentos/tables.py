@@ -33,12 +33,14 @@ from bentos.problems import (
     too_many_rows,
     unknown_name,
 )
-from bentos.request import KEY_EXPECTED, LONGEST_TEXT, Rows, known_categories
+from bentos.request import Rows
+from bentos.request_schema import KEY_EXPECTED, LONGEST_TEXT, known_categories
 
 if TYPE_CHECKING:
-    from bentos.contract import Column, Packaged
+    from bentos.contract import CategoryColumn, NumberColumn
     from bentos.encoding import Coded, Matrix
-    from bentos.request import Body
+    from bentos.packaged import Packaged
+    from bentos.request_body import Body
 
 MOST_UNPACKED = 64 << 20
 """Bytes of all values of a request, decoded."""
@@ -52,8 +54,10 @@ class TableReader:
     """Checks tables for one model."""
 
     def __init__(self, packaged: Packaged) -> None:
+        contract = packaged.contract
         self._packaged = packaged
-        self._columns = {column.name: column for column in packaged.columns}
+        self._number_columns, self._category_columns = contract.numbers, contract.categories
+        self._columns = {column.name: column for column in contract.columns}
         self._names = [*self._columns, *packaged.key]
 
     def from_stream(self, body: Body) -> Rows:
@@ -87,7 +91,7 @@ class TableReader:
                     413, f"the Parquet file has {about.num_row_groups} row groups, {MOST_ROW_GROUPS} at most"
                 )
             # As a dictionary, a text that is there a million times is in memory once.
-            texts = [column.name for column in self._packaged.categories]
+            texts = [column.name for column in self._category_columns]
             paths = {about.schema.column(n).path for n in range(about.num_columns)}
             file = pq.ParquetFile(
                 pa.BufferReader(body), read_dictionary=[path for path in texts if path in paths], pre_buffer=False
@@ -135,7 +139,7 @@ class TableReader:
         if name in self._packaged.key:
             return not (pa.types.is_integer(kind) or is_text(kind))
         column = self._columns.get(name)
-        return column is None or not (_is_number if column.number else is_text)(kind)
+        return column is None or not (_is_number if column.type == "number" else is_text)(kind)
 
     def _column_problem(self, field: pa.Field, names: Counter[str]) -> Problem:
         name = field.name
@@ -151,29 +155,28 @@ class TableReader:
         table = pa.Table.from_batches(batches, schema)
         if not table.num_rows:
             raise refusal([problem(None, None, "no rows", "at least one")], 1)
-        if table.num_rows * len(self._packaged.numbers) * np.dtype(float).itemsize > MOST_UNPACKED:
+        if table.num_rows * len(self._number_columns) * np.dtype(float).itemsize > MOST_UNPACKED:
             raise _too_large()
         problems: list[Problem] = []
-        numbers = np.empty((table.num_rows, len(self._packaged.numbers)))
-        for place, column in enumerate(self._packaged.numbers):
+        numbers = np.empty((table.num_rows, len(self._number_columns)))
+        for place, column in enumerate(self._number_columns):
             numbers[:, place] = _numbers(column, _column(table, column.name), problems.append)
         categories = tuple(
-            self._categories(column, _column(table, column.name), problems.append)
-            for column in self._packaged.categories
+            self._categories(column, _column(table, column.name), problems.append) for column in self._category_columns
         )
         key = tuple(self._key(_column(table, name), name, problems.append) for name in self._packaged.key)
         if problems:
             raise refusal(sorted(problems, key=lambda each: each["row"])[:NAMED_PROBLEMS], len(problems))
         return Rows(Columns(numbers, categories), key)
 
-    def _categories(self, column: Column, values: pa.Array, report: Report) -> Coded:
+    def _categories(self, column: CategoryColumn, values: pa.Array, report: Report) -> Coded:
         coded, cut = coded_texts(values, column.longest)
         for place, text in enumerate(coded.values):
             if expected := self._category_problem(column, text, place in cut):
                 report(problem(coded.first_row(place), column.name, brief(text), expected))
         return coded
 
-    def _category_problem(self, column: Column, text: str | None, is_cut: bool) -> str:
+    def _category_problem(self, column: CategoryColumn, text: str | None, is_cut: bool) -> str:
         """What was expected instead of a value, empty where it is right."""
         if text is None:
             return "" if column.nullable else column.expected
@@ -194,7 +197,7 @@ class TableReader:
         return list(coded)
 
 
-def _numbers(column: Column, values: pa.Array, report: Report) -> Matrix:
+def _numbers(column: NumberColumn, values: pa.Array, report: Report) -> Matrix:
     missing = values.is_null().to_numpy(zero_copy_only=False)
     numbers: Matrix = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if missing.any() and not column.nullable:

@@ -17,8 +17,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:
-    from bentos.call import Call
-    from bentos.served import Served
+    from bentos.loaded_model import LoadedModel
+    from bentos.request_head import RequestHead
 
 RATIO = "traceidratio"
 ALL_OR_NONE = {"always_on": 1.0, "always_off": 0.0}
@@ -36,7 +36,7 @@ class Tracing:
         served: the model that answers.
     """
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: LoadedModel) -> None:
         packaged = served.packaged
         self._version = packaged.version
         known = {
@@ -54,7 +54,7 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
         self._asks_parent = os.environ.get("OTEL_TRACES_SAMPLER", "parentbased").startswith("parentbased")
 
-    def start(self, call: Call) -> Span | None:
+    def start(self, call: RequestHead) -> Span | None:
         """Begin the span of a request, below the caller's where it names one; None where it is not sampled."""
         parent, tracer = call.headers.get(b"traceparent", b""), self._tracer
         if self._asks_parent and unsampled(parent):

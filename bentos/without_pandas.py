@@ -10,7 +10,7 @@ class WithoutPandas(MetaPathFinder):
     """A finder that stands before all others."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Find nothing, and let nobody else find it."""
+        """Raise for pandas, so that no later finder is tried; leave every other module to those."""
         if fullname == "pandas":
             raise ModuleNotFoundError("a process that needs no pandas does without it", name=fullname)
 

@@ -17,6 +17,7 @@ from jobs.evaluation.judging import Judged, gate_policy, measure_judged
 from jobs.evaluation.usual_days import keep_usual_days, newest_days, recent
 from jobs.job import Job, Result, run
 from jobs.models import registry
+from jobs.models.contract import missing_columns
 from jobs.models.files import Untrusted
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, answers_of, model_frame, predict
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from bentos.contract import Contract
     from jobs.data.training_data import TrainingData
-    from jobs.models.contract import Contract
     from jobs.models.prediction import Model
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.policies.gate import Footprint, GateMeasurement
@@ -156,7 +157,7 @@ def _judge(
             f"files back, or promote version {challenger.version} with --override-reason"
         )
         return Judged(rows, truth, answers, None, number, why)
-    if lacking := contract.lacking(pipeline.features):
+    if lacking := missing_columns(contract, pipeline.features):
         why = (
             f"version {number}, the champion, wants columns that the features have no more "
             f"({', '.join(lacking)}), so the two cannot be compared; put them back, or promote version "

@@ -19,7 +19,7 @@ from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from jobs.models.prediction import Model
     from jobs.packaging.top_contributions import TopContributions
     from tidewheel.lake import Manifest

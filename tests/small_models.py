@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from jobs.models.contract import Contract, write_contract
+from bentos.contract import Contract
+from jobs.models.contract import write_contract
 from jobs.models.prediction import Task, model_frame
 from jobs.training.estimators import build_model, settle_for_prediction
 from tests.pipelines import PIPELINE_FILE

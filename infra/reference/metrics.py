@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from bentos.contract import Packaged
+from bentos.contract import Contract
 from bentos.contract_counts import ContractCounts
-from bentos.measures import LogFigures, Measures
+from bentos.metrics import Metrics, PredictionLogCollector
+from bentos.packaged import Packaged
 from infra.prometheus.collector import ledger_families
 from infra.prometheus.requests import router_families
 from infra.reference.markdown import code, page, sentence, table
@@ -16,8 +17,8 @@ from infra.reference.markdown import code, page, sentence, table
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
+    from bentos.loaded_model import LoadedModel
     from bentos.prediction_log import PredictionLog
-    from bentos.served import Served
 
 INTRODUCTION = """\
 Every metric of Tidewheel. A counter is listed by the name it is exposed under, with `_total`; a histogram is exposed as
@@ -102,9 +103,10 @@ def _unit(name: str) -> str:
 
 
 def _of_services() -> Iterable[Metric]:
-    packaged = Packaged("", "", "classification", "", "", 1, False, 0.0, (), (), ())
-    measures = Measures(cast("Served", SimpleNamespace(packaged=packaged, colour="")))
+    contract = Contract(pipeline="", task="classification", columns=(), golden_rows=())
+    packaged = Packaged(contract, "", "", "", 1, False, 0.0, ())
+    metrics = Metrics(cast("LoadedModel", SimpleNamespace(packaged=packaged, colour="")))
     log = SimpleNamespace(written=0, dropped={}, cut_requests=0, cut_rows=0)
-    yield from (one for one in measures.registry.collect() if not one.name.startswith("process_"))
-    yield from LogFigures(cast("PredictionLog", log)).collect()
+    yield from (one for one in metrics.registry.collect() if not one.name.startswith("process_"))
+    yield from PredictionLogCollector(cast("PredictionLog", log)).collect()
     yield from ContractCounts(packaged, "").collect()

@@ -1,15 +1,10 @@
-"""The contract of a model: what it accepts, and rows with their right answers, for whoever serves it.
-
-It is the artifact `contract.json` of every version, and all that the service knows of the model's input.
-"""
+"""Writing the contract of a model: what it accepts, and rows with the right predictions, from its training rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from bentos.outputs import Outputs
+from bentos.contract import LONGEST_CATEGORY, CategoryColumn, Contract, GoldenRow, NumberColumn, Task
 from jobs.models.prediction import Array, Model, Task, predict
 from tidewheel.spec.sections import Features
 from tidewheel.unknown import known_or_none
@@ -19,78 +14,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from tidewheel.spec.sections import Features
+
 GOLDEN_ROWS = 20
-SERVED_TEXT = 1_000
-"""Characters of a category that a service takes in any case."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NumberColumn(_Part):
-    """A numeric feature."""
-
-    type: Literal["number"] = "number"
-    name: str
-    nullable: bool = Field(description="training saw rows without it")
-    minimum: float | None = Field(description="smallest value in training; None: it was always missing")
-    maximum: float | None = Field(description="largest value in training")
-
-
-class CategoryColumn(_Part):
-    """A categorical feature."""
-
-    type: Literal["category"] = "category"
-    name: str
-    nullable: bool = Field(description="training saw rows without it")
-    categories: tuple[str, ...] = Field(description="values in training, in order")
-    longest: int = Field(
-        default=SERVED_TEXT, description="characters of the longest text that the service takes: training's at least"
-    )
-
-
-Column = Annotated[NumberColumn | CategoryColumn, Field(discriminator="type")]
-
-
-class GoldenRow(_Part):
-    """A real row and what the model, asked offline, says to it."""
-
-    row: dict[str, float | str | None]
-    prediction: float | tuple[float, ...] = Field(description="multiclass: the probability of each class")
-
-
-class Contract(_Part):
-    """What a model accepts and answers."""
-
-    format: Literal[1] = 1
-    pipeline: str
-    task: Task
-    columns: tuple[Column, ...]
-    golden_rows: tuple[GoldenRow, ...]
-    classes: tuple[str | int, ...] = Field(
-        default=(), description="multiclass: names of the classes, in the order of the model's probabilities"
-    )
-
-    @property
-    def outputs(self) -> Outputs:
-        """The columns of a prediction."""
-        return Outputs(self.classes)
-
-    @property
-    def numeric(self) -> list[str]:
-        """Names of the numeric columns, in order."""
-        return [column.name for column in self.columns if column.type == "number"]
-
-    @property
-    def categorical(self) -> list[str]:
-        """Names of the categorical columns, in order."""
-        return [column.name for column in self.columns if column.type == "category"]
-
-    def lacking(self, features: Features) -> list[str]:
-        """Columns that this model wants and that the pipeline's features have no more, or as another type."""
-        there = {*((n, "number") for n in features.numeric), *((n, "category") for n in features.categorical)}
-        return [column.name for column in self.columns if (column.name, column.type) not in there]
+def missing_columns(contract: Contract, features: Features) -> list[str]:
+    """Columns that a model needs and that the pipeline's features no longer have, or have as another type."""
+    declared = {*((n, "number") for n in features.numeric), *((n, "category") for n in features.categorical)}
+    return [column.name for column in contract.columns if (column.name, column.type) not in declared]
 
 
 def write_contract(
@@ -106,7 +38,7 @@ def write_contract(
     Args:
         pipeline: its name.
         task: kind of label.
-        features: tells numbers from categories.
+        features: which columns are numbers and which are categories.
         frame: training rows as `jobs.models.prediction.model_frame` makes them.
         model: the fitted model.
         classes: multiclass: names of its classes, in order.
@@ -154,5 +86,5 @@ def _category(values: pd.Series[Any]) -> CategoryColumn:
         name=str(values.name),
         nullable=len(known) < len(values),
         categories=categories,
-        longest=max(SERVED_TEXT, *map(len, categories), 0),
+        longest=max(LONGEST_CATEGORY, *map(len, categories), 0),
     )

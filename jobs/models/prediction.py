@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
+from bentos.contract import Task as Task  # training, evaluation and scoring take it from here
 from bentos.outputs import aligned
 
 if TYPE_CHECKING:
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from tidewheel.spec import Pipeline
 
-Task = Literal["classification", "multiclass", "regression"]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 """One number a row; predictions of several classes have a column for each."""
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bentos.contract import Contract
 from jobs.models import files
-from jobs.models.contract import Contract
 from jobs.models.files import CONTRACT_FILE, JUDGED_FOLDER, Untrusted
 from jobs.models.mlflow_api import connect
 from jobs.models.model_file import open_model

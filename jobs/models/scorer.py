@@ -17,7 +17,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.models.contract import Contract
+from bentos.contract import Contract
 from jobs.models.portable import dump_model
 from jobs.models.prediction import Model, model_frame, predict
 from tidewheel.lake import LakeFile, Store, open_parquet, open_verified

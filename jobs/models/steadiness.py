@@ -13,7 +13,7 @@ from tidewheel.policies.gate_measurement import Unsteady
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from jobs.models.prediction import Array, Model, Task
 
 

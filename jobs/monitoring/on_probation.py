@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from bentos.contract import Contract
     from jobs.job import Job
-    from jobs.models.contract import Contract
     from jobs.models.prediction import Model
     from jobs.partial_failures import PartialFailures
     from tidewheel.ledger import Ledger

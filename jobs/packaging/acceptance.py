@@ -18,21 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bentos.contract import CONTRACT, Packaged
+from bentos.contract import CONTRACT
+from bentos.packaged import Packaged
 from bentos.problems import RequestRefused
 from bentos.request import Reader
 from jobs.models.model_file import open_model
 from jobs.models.prediction import predict
 from jobs.models.steadiness import golden_frame, unsteadiness
 from jobs.packaging import alone
-from jobs.packaging.bento import write_service
+from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.reopened import MODEL, NATIVE
 from tidewheel.errors import ModelRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from jobs.models.prediction import Model
     from tidewheel.spec import Pipeline
 
@@ -69,7 +70,7 @@ def check_requests(accepted: Accepted) -> None:
                 f"{golden.row}; expected a number, whatever is missing in a row"
             )
     with tempfile.TemporaryDirectory(prefix="tidewheel-acceptance-") as folder:
-        write_service(Path(folder), accepted.pipeline, "0", accepted.contract, "native", b"")
+        write_service(Path(folder), accepted.pipeline, "0", accepted.contract, ModelFiles("native", b""))
         reader = Reader(Packaged.read(Path(folder)))
     for number, golden in enumerate(accepted.contract.golden_rows):
         try:
@@ -105,7 +106,7 @@ def check_file(accepted: Accepted, content: bytes) -> None:
         reopened = _asked(["-m", "jobs.packaging.reopened", str(folder), estimator], empty, "for scoring")
         _compare(accepted, reopened["together"], "opened again in a new process, as scoring opens it")
         native = (folder / NATIVE).read_bytes()
-        write_service(service, accepted.pipeline, "0", accepted.contract, "native", native)
+        write_service(service, accepted.pipeline, "0", accepted.contract, ModelFiles("native", native))
         served = _asked(["-I", str(Path(alone.__file__)), str(service)], empty, "in the packaged service")
         _compare(accepted, served["together"], "opened as the packaged service opens it")
         if served["files"]:

@@ -65,14 +65,14 @@ def answer(folder: Path) -> dict[str, Any]:
             if not any(path.startswith(f"{root}/") for root in own):
                 files.add(path)
 
-    from bentos.served import Served
+    from bentos.loaded_model import LoadedModel
 
     sys.addaudithook(note)
-    served = Served.open(folder)
-    rows = [golden.row for golden in served.packaged.golden_rows]
+    model = LoadedModel.open(folder)
+    rows = [golden.row for golden in model.packaged.contract.golden_rows]
 
     def ask(asked: list[Any]) -> list[Any]:
-        found: list[Any] = served.answer(served.reader.from_rows(asked), "acceptance").predictions.tolist()
+        found: list[Any] = model.answer(model.reader.from_rows(asked), "acceptance").predictions.tolist()
         return found
 
     together, alone = ask(rows), [ask([row])[0] for row in rows]

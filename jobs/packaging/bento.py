@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 import bentos
-from bentos.contract import CONTRACT, EXPLANATION, FACTS, MODEL
+from bentos.contract import CONTRACT
 from bentos.explainer import NOTHING, pack
+from bentos.packaged import EXPLANATION, FACTS, MODEL
 from jobs.models import registry
 from jobs.models.lineage import installed
 from jobs.models.portable import distributions_of
@@ -29,7 +30,7 @@ from tidewheel.release.artifact import Artifact, content_hash
 from tidewheel.unused import mark_used
 
 if TYPE_CHECKING:
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
     from jobs.models.prediction import Model
     from jobs.packaging.compile import CompiledModel
     from tidewheel.settings import Settings
@@ -40,7 +41,7 @@ BUILD_SECONDS = 300
 COMPILERS = ("compile.py", "explanation.py", "trees.py")
 PACKAGES = {
     "": (
-        *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "uvicorn"),
+        *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "starlette", "uvicorn"),
         *("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
     ),
     "onnx": ("onnxruntime",),
@@ -72,6 +73,21 @@ class BuiltBento:
     reused: bool
     refused_forms: dict[str, str]
     measured_forms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The compiled model and its explanation, as a service opens them.
+
+    Attributes:
+        format: form of the compiled model.
+        model: in that form.
+        explanation: what explains its predictions, as `jobs.packaging.explanation` makes it.
+    """
+
+    format: str
+    model: bytes
+    explanation: bytes = pack(NOTHING)
 
 
 def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento:
@@ -156,7 +172,11 @@ class BentoStore:
         shutil.rmtree(folder, ignore_errors=True)
         self.home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="tidewheel-bento-") as context:
-            labels = _write_context(Path(context), pipeline, version, origin, contract, compiled, explanation)
+            files = ModelFiles(compiled.format, compiled.content, explanation)
+            write_service(Path(context), pipeline, version, contract, files)
+            origins = {"pipeline": pipeline.name, "mlflow_version": version, "mlflow_run": origin}
+            labels = origins | _labels(Path(context), compiled)
+            _write_bentofile(Path(context), labels, compiled)
             self._run_build(Path(context), tag_version)
         return _built(folder, version, labels, seconds=time.monotonic() - started, reused=False)
 
@@ -188,15 +208,7 @@ def service_facts(pipeline: Pipeline, version: str) -> dict[str, Any]:
     }
 
 
-def write_service(
-    folder: Path,
-    pipeline: Pipeline,
-    version: str,
-    contract: Contract,
-    form: str,
-    model: bytes,
-    explanation: bytes = pack(NOTHING),
-) -> None:
+def write_service(folder: Path, pipeline: Pipeline, version: str, contract: Contract, files: ModelFiles) -> None:
     """Write what the service opens: its code, contract, facts and model.
 
     Args:
@@ -204,16 +216,14 @@ def write_service(
         pipeline: as declared now.
         version: in the registry.
         contract: of the version.
-        form: which form the model has.
-        model: in that form.
-        explanation: what explains its predictions, as `jobs.packaging.explanation` makes it.
+        files: the compiled model and its explanation.
     """
     shutil.copytree(CODE, folder / CODE.name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / CONTRACT).write_text(contract.model_dump_json(indent=1), encoding="utf-8")
-    facts = service_facts(pipeline, version) | {"format": form}
+    facts = service_facts(pipeline, version) | {"format": files.format}
     (folder / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
-    (folder / MODEL).write_bytes(model)
-    (folder / EXPLANATION).write_bytes(explanation)
+    (folder / MODEL).write_bytes(files.model)
+    (folder / EXPLANATION).write_bytes(files.explanation)
 
 
 def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
@@ -231,21 +241,9 @@ def _tag_version(pipeline: Pipeline, version: str, origin: str) -> str:
     return f"{version}-{digest[:12]}"
 
 
-def _write_context(
-    context: Path,
-    pipeline: Pipeline,
-    version: str,
-    origin: str,
-    contract: Contract,
-    compiled: CompiledModel,
-    explanation: bytes,
-) -> dict[str, str]:
-    """Lay out what `bentoml build` packs; returns the Bento's labels."""
-    write_service(context, pipeline, version, contract, compiled.format, compiled.content, explanation)
-    labels = {
-        "pipeline": pipeline.name,
-        "mlflow_version": version,
-        "mlflow_run": origin,
+def _labels(context: Path, compiled: CompiledModel) -> dict[str, str]:
+    """What the Bento's labels say of its content and of how it was compiled."""
+    return {
         "model_digest": hashlib.sha256(compiled.content).hexdigest(),
         "content_hash": content_hash(context),
         "model_format": compiled.format,
@@ -254,6 +252,10 @@ def _write_context(
         **{f"refused_{c.format}": c.refused for c in compiled.candidates if c.refused},
         **{f"milliseconds_{c.format}": f"{c.milliseconds:.4f}" for c in compiled.candidates if c.content},
     }
+
+
+def _write_bentofile(context: Path, labels: dict[str, str], compiled: CompiledModel) -> None:
+    """Write what `bentoml build` packs and which packages the Bento needs."""
     needed = distributions_of(compiled.content) if compiled.format == "native" else []
     packages = installed(dict.fromkeys([*PACKAGES[""], *PACKAGES[compiled.format], *needed]))
     bentofile = {
@@ -264,7 +266,6 @@ def _write_context(
         "python": {"lock_packages": False, "packages": [f"{name}=={version}" for name, version in packages.items()]},
     }
     YAML().dump(bentofile, context / "bentofile.yaml")
-    return labels
 
 
 def _built(folder: Path, version: str, labels: dict[str, str], *, seconds: float, reused: bool) -> BuiltBento:

@@ -19,7 +19,7 @@ from jobs.models.portable import dump_model
 from jobs.models.prediction import FeatureColumns, predict
 
 if TYPE_CHECKING:
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
 
 TOLERANCE = 1e-5
 """Largest difference of a form that counts as exact: a decision tree is either right or far off."""
@@ -89,10 +89,7 @@ def compile_model(
     }
     offline = predict(model, frame, contract.task)
     columns, one = columns_of(frame, contract), columns_of(frame.head(1), contract)
-    candidates = tuple(
-        _judge(format, make, columns, one, offline, tolerance, contract.outputs.width)
-        for format, make in makers.items()
-    )
+    candidates = tuple(_judge(format, make, columns, one, offline, tolerance) for format, make in makers.items())
     exact = [candidate for candidate in candidates if not candidate.refused]
     chosen = next((candidate for candidate in exact if candidate.format == form), None) or _fastest(exact)
     return CompiledModel(chosen.format, chosen.content, chosen.max_difference, chosen.milliseconds, candidates)
@@ -209,11 +206,10 @@ def _judge(
     one: Columns,
     offline: Any,
     tolerance: float,
-    width: int,
 ) -> Candidate:
     try:
         content = make()
-        answer = load(format, content, width)
+        answer = load(format, content, 1 if offline.ndim == 1 else offline.shape[1])
         served = answer(columns)
     except Exception as error:
         # Converters raise whatever their authors thought of; a form that fails is a form not taken, and the reason

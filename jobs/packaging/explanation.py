@@ -17,8 +17,8 @@ from jobs.packaging.trees import NotExplainable, RawTrees, Tree, raw_trees
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bentos.contract import Contract
     from bentos.encoding import Encoding, Matrix
-    from jobs.models.contract import Contract
 
 log = logging.getLogger("tidewheel.explanation")
 ROWS = 200

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jobs.models.contract import Contract
+from bentos.contract import Contract
 from jobs.models.model_file import open_model
 from jobs.models.prediction import predict
 from jobs.models.steadiness import golden_frame

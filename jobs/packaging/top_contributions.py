@@ -15,7 +15,7 @@ from jobs.packaging.compile import columns_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jobs.models.contract import Contract
+    from bentos.contract import Contract
 
 FIELD, CONTRIBUTION = "top_field", "top_contribution"
 

@@ -21,9 +21,9 @@ from tidewheel.mlflow_api import NotInRegistry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bentos.contract import Contract
     from jobs.data.training_data import LabelledDay, TrainingData
     from jobs.job import Job
-    from jobs.models.contract import Contract
     from jobs.models.prediction import Array, Model
 
 log = logging.getLogger("tidewheel.train")

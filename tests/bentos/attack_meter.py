@@ -1,4 +1,4 @@
-"""What an attack costs a running service, and everybody else who asks it meanwhile."""
+"""What an attack costs a running service, and its other callers meanwhile."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Meter:
     """Watches a service from its own threads until it is left.
 
     Attributes:
-        service: asked for one row again and again.
+        service: receives requests of one row, one after another.
         row: that row.
         others: milliseconds that this took.
         peak: most bytes that its processes held together.
@@ -101,7 +101,7 @@ def attacked(
 
     Args:
         service: the service.
-        row: what the others ask.
+        row: that the other callers send.
         attack: what is sent; None: nothing, to see how long the others take in quiet.
         seconds: for how long.
         at_least: requests that are sent even if that takes longer.

@@ -1,4 +1,4 @@
-"""A packaged model and its endpoint, asked in this process over ASGI."""
+"""A packaged model and its endpoint, called in this process over ASGI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bentos.endpoint import Endpoint
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
 from bentos.settings import EndpointSettings
 from jobs.packaging.bento import BentoStore
 from tests import small_models
@@ -33,13 +33,13 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 @pytest.fixture(scope="session")
-def served(artifact: Artifact) -> Served:
-    return Served.open(Path(artifact.path))
+def served(artifact: Artifact) -> LoadedModel:
+    return LoadedModel.open(Path(artifact.path))
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Asks an endpoint."""
+    """Sends requests to an endpoint."""
 
     endpoint: Endpoint
     golden: list[dict[str, Any]]
@@ -62,10 +62,10 @@ class Caller:
 
 
 @pytest.fixture(scope="session")
-def caller(served: Served) -> Caller:
+def caller(served: LoadedModel) -> Caller:
     return Caller(
         Endpoint(unknown, lambda: served, EndpointSettings()),
-        [dict(golden.row) for golden in served.packaged.golden_rows],
+        [dict(golden.row) for golden in served.packaged.contract.golden_rows],
     )
 
 

@@ -23,7 +23,7 @@ class Service:
     """A running service.
 
     Attributes:
-        client: asks it.
+        client: sends requests to it.
         output: file that holds what it printed.
     """
 
@@ -32,7 +32,7 @@ class Service:
     output: Path
 
     def predict(self, rows: list[dict[str, Any]], **headers: str) -> httpx.Response:
-        """Ask for predictions."""
+        """Request predictions."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.post("/predict", json={"rows": rows}, headers=named)
 

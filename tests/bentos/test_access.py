@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bentos.endpoint import Endpoint
+from bentos.loaded_model import LoadedModel
 from bentos.logs import JsonLines
-from bentos.served import Served
 from bentos.settings import EndpointSettings
 from tests.bentos.conftest import Caller, unknown
 from tests.bentos.service_process import serving
@@ -20,13 +21,13 @@ from tests.otlp_receiver import receiving
 from tidewheel.release.artifact import Artifact
 
 
-def caller_of(served: Served, **settings: Any) -> Caller:
+def caller_of(served: LoadedModel, **settings: Any) -> Caller:
     endpoint = Endpoint(unknown, lambda: served, EndpointSettings(**settings))
-    return Caller(endpoint, [dict(golden.row) for golden in served.packaged.golden_rows])
+    return Caller(endpoint, [dict(golden.row) for golden in served.packaged.contract.golden_rows])
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic right", "Bearer", "right", "Bearer right wrong"])
-def test_without_a_right_token_nobody_is_answered(served: Served, header: str | None) -> None:
+def test_without_a_right_token_nobody_is_answered(served: LoadedModel, header: str | None) -> None:
     caller = caller_of(served, tokens=(b"right", b"older"))
     headers = {} if header is None else {"authorization": header}
     answer = caller.predict(caller.golden[:1], **headers)
@@ -37,12 +38,12 @@ def test_without_a_right_token_nobody_is_answered(served: Served, header: str | 
 
 
 @pytest.mark.parametrize("token", ["right", "older"])
-def test_every_known_token_lets_in(served: Served, token: str) -> None:
+def test_every_known_token_lets_in(served: LoadedModel, token: str) -> None:
     caller = caller_of(served, tokens=(b"right", b"older"))
     assert caller.predict(caller.golden[:1], authorization=f"bearer {token}").status_code == 200
 
 
-def test_whoever_watches_needs_no_token(served: Served) -> None:
+def test_whoever_watches_needs_no_token(served: LoadedModel) -> None:
     caller = caller_of(served, tokens=(b"right",))
     assert caller.send("GET", "/metrics").status_code == 200
     assert caller.send("GET", "/readyz").text == "BentoML's"
@@ -68,11 +69,11 @@ def test_a_log_level_that_is_none_is_refused() -> None:
         EndpointSettings.from_environment({"TIDEWHEEL_ENDPOINT_LOG_LEVEL": "loud"})
 
 
-def test_an_error_is_one_line_of_json_with_its_request(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_is_one_line_of_json_with_its_request(served: LoadedModel, caplog: pytest.LogCaptureFixture) -> None:
     def broken(columns: object) -> Any:
         raise ZeroDivisionError("never divide")
 
-    failing = Served(served.packaged, served.reader, served.tables, broken, "blue")
+    failing = replace(served, predictor=broken)
     caller = caller_of(failing)
     assert caller.predict(caller.golden[:1], x_request_id="q1").status_code == 500
     line = json.loads(JsonLines().format(caplog.records[-1]))
@@ -80,7 +81,7 @@ def test_an_error_is_one_line_of_json_with_its_request(served: Served, caplog: p
     assert "never divide" in line["exception"]
 
 
-def test_one_line_a_request_where_the_level_says_so(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_line_a_request_where_the_level_says_so(served: LoadedModel, caplog: pytest.LogCaptureFixture) -> None:
     caller = caller_of(served)
     caller.predict(caller.golden[:1], x_request_id="quiet")
     with caplog.at_level(logging.DEBUG, "tidewheel.endpoint"):
@@ -96,10 +97,10 @@ def test_one_line_a_request_where_the_level_says_so(served: Served, caplog: pyte
 
 @pytest.mark.slow
 def test_spans_are_sent_where_otlp_says_below_the_callers_span(
-    artifact: Artifact, served: Served, tmp_path: Path
+    artifact: Artifact, served: LoadedModel, tmp_path: Path
 ) -> None:
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    row = dict(served.packaged.golden_rows[0].row)
+    row = dict(served.packaged.contract.golden_rows[0].row)
     with receiving() as receiver:
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,

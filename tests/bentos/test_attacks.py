@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bentos.call import LARGEST_BODY
-from bentos.served import Served
+from bentos.content_encoding import LARGEST_BODY
+from bentos.loaded_model import LoadedModel
 from tests.bentos.attack_meter import MEGABYTE, attacked
 from tests.bentos.attacks import ATTACKS, Attack
 from tests.bentos.service_process import Service, serving
@@ -30,8 +30,8 @@ def service(artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def row(served: Served) -> dict[str, Any]:
-    return dict(served.packaged.golden_rows[0].row)
+def row(served: LoadedModel) -> dict[str, Any]:
+    return dict(served.packaged.contract.golden_rows[0].row)
 
 
 @pytest.mark.parametrize("attack", CHEAP, ids=lambda attack: attack.name)

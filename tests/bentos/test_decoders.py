@@ -14,8 +14,8 @@ import pytest
 from bentos import decoders
 from bentos.decoder import ARROW_FORM, JSON_FORM, PARQUET_FORM
 from bentos.decoders import DecoderFailed, Decoders
+from bentos.loaded_model import LoadedModel
 from bentos.problems import RequestRefused
-from bentos.served import Served
 from tests.bentos.attacks import parquet, stream
 from tests.conftest import wait_until
 
@@ -33,25 +33,25 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-def body(served: Served, rows: int = 50) -> bytes:
-    golden = [dict(golden.row) for golden in served.packaged.golden_rows]
+def body(served: LoadedModel, rows: int = 50) -> bytes:
+    golden = [dict(golden.row) for golden in served.packaged.contract.golden_rows]
     return json.dumps({"rows": [{**golden[n % len(golden)], "order_id": n} for n in range(rows)]}).encode()
 
 
 @pytest.mark.parametrize("form", [JSON_FORM, ARROW_FORM, PARQUET_FORM])
-def test_what_comes_back_is_what_the_reader_reads(served: Served, form: int) -> None:
+def test_what_comes_back_is_what_the_reader_reads(served: LoadedModel, form: int) -> None:
     pool = Decoders(served.folder, served.packaged, 1)
     table = pa.Table.from_pylist(json.loads(body(served))["rows"])
     content = {JSON_FORM: body(served), ARROW_FORM: stream(table), PARQUET_FORM: parquet(table)}[form]
-    found, expected = pool.rows(form, False, content), served.reader.from_json(body(served))
+    decoded, expected = pool.rows(form, False, content), served.reader.from_json(body(served))
     pool.close()
-    assert found.columns.numbers.tobytes() == expected.columns.numbers.tobytes()
-    assert [list(values) for values in found.columns.categories] == [list(v) for v in expected.columns.categories]
-    assert [[*map(str, values)] for values in found.key] == [[*map(str, values)] for values in expected.key]
+    assert decoded.columns.numbers.tobytes() == expected.columns.numbers.tobytes()
+    assert [list(values) for values in decoded.columns.categories] == [list(v) for v in expected.columns.categories]
+    assert [[*map(str, values)] for values in decoded.key] == [[*map(str, values)] for values in expected.key]
 
 
 def test_none_is_started_before_it_is_needed_and_all_end_with_the_service(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEWHEEL_ENDPOINT_TOKEN", "s3cret")
     before = set(decoding())
@@ -66,18 +66,18 @@ def test_none_is_started_before_it_is_needed_and_all_end_with_the_service(
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
-def test_one_that_died_while_nobody_asked_it_is_replaced(served: Served, how: signal.Signals) -> None:
+def test_one_that_died_while_nobody_asked_it_is_replaced(served: LoadedModel, how: signal.Signals) -> None:
     before = set(decoding())
     pool = Decoders(served.folder, served.packaged, 1)
     pool.rows(JSON_FORM, False, body(served))
     [first] = set(decoding()) - before
     os.kill(first.pid, how)
-    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and nobody has taken note
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and not yet reaped
     assert len(pool.rows(JSON_FORM, False, body(served))) == 50
     pool.close()
 
 
-def test_one_that_hangs_costs_one_request(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_hangs_costs_one_request(served: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoders, "WALL_SECONDS", 1.0)
     before = set(decoding())
     pool = Decoders(served.folder, served.packaged, 1)
@@ -92,7 +92,7 @@ def test_one_that_hangs_costs_one_request(served: Served, monkeypatch: pytest.Mo
     pool.close()
 
 
-def test_one_that_cannot_start_is_an_error_of_ours(served: Served, tmp_path: Path) -> None:
+def test_one_that_cannot_start_is_an_error_of_ours(served: LoadedModel, tmp_path: Path) -> None:
     pool = Decoders(tmp_path, served.packaged, 1)
     with pytest.raises(DecoderFailed, match="exit status 1"):
         pool.rows(JSON_FORM, False, body(served))

@@ -1,23 +1,26 @@
-"""What the endpoint answers: to good requests, to wrong ones, and to whoever watches it."""
+"""What the endpoint answers: to right requests, to wrong ones, and to monitoring."""
 
 from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bentos.call import LARGEST_BODY
+from bentos.content_encoding import LARGEST_BODY
 from bentos.endpoint import Endpoint
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
+from bentos.problems import RequestRefused
+from bentos.request import Reader
 from bentos.settings import EndpointSettings
 from tests.bentos.conftest import Caller, unknown
 
 
-def test_golden_rows_are_answered_as_offline(caller: Caller, served: Served) -> None:
+def test_golden_rows_are_answered_as_offline(caller: Caller, served: LoadedModel) -> None:
     answer = caller.predict(caller.golden).json()
-    offline = [golden.prediction for golden in served.packaged.golden_rows]
+    offline = [golden.prediction for golden in served.packaged.contract.golden_rows]
     assert answer["predictions"] == pytest.approx(offline, abs=1e-6)
     assert (answer["model_version"], answer["colour"], answer["flags"]) == ("7", "none", [])
 
@@ -111,7 +114,7 @@ def test_a_body_that_is_no_request_is_refused(caller: Caller, body: str | bytes,
     answer = caller.send("POST", "/predict", body)
     assert (answer.status_code, answer.json()["error"].startswith(sentence)) == (status, True), answer.text
     if '"more"' not in str(body):
-        assert len(answer.json()["details"]) == 1, "one thing is wrong, and is said once"
+        assert len(answer.json()["details"]) == 1, "one problem is reported once"
 
 
 def test_too_many_rows_or_bytes_are_refused_before_they_cost_anything(caller: Caller) -> None:
@@ -127,7 +130,13 @@ def test_too_many_rows_or_bytes_are_refused_before_they_cost_anything(caller: Ca
     )
 
 
-def test_other_methods_and_content_types_are_told_what_is_right(caller: Caller) -> None:
+def test_a_limit_of_one_row_is_named_in_the_singular(served: LoadedModel) -> None:
+    limited = replace(served.packaged, maximum_rows=1)
+    with pytest.raises(RequestRefused, match=r"^more than 1 row in one request; send them in several$"):
+        Reader(limited).from_rows([golden.row for golden in limited.contract.golden_rows[:2]])
+
+
+def test_other_methods_and_content_types_are_refused_with_the_right_ones(caller: Caller) -> None:
     get = caller.send("GET", "/predict")
     assert (get.status_code, get.headers["allow"]) == (405, "POST")
     text = caller.send("POST", "/predict", b"weight,1", content_type="text/csv")
@@ -202,13 +211,15 @@ def test_the_documentation_has_an_example_that_is_answered(caller: Caller) -> No
     assert "://" not in page, "the page loads nothing from elsewhere"
 
 
-def test_a_model_that_fails_answers_500_with_the_request_id(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_that_fails_answers_500_with_the_request_id(
+    served: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(columns: object) -> Any:
         raise ZeroDivisionError
 
-    failing = Served(served.packaged, served.reader, served.tables, broken, "blue")
+    failing = replace(served, predictor=broken)
     caller = Caller(Endpoint(unknown, lambda: failing, EndpointSettings()), [])
-    answer = caller.predict([dict(served.packaged.golden_rows[0].row)], x_request_id="q1")
+    answer = caller.predict([dict(served.packaged.contract.golden_rows[0].row)], x_request_id="q1")
     assert (answer.status_code, answer.json()["request_id"]) == (500, "q1")
     assert "request q1 failed" in caplog.text
 

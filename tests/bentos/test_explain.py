@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from bentos.contract import EXPLANATION
 from bentos.endpoint import Endpoint
 from bentos.explainer import NOTHING, pack
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
+from bentos.packaged import EXPLANATION
 from bentos.settings import EndpointSettings
 from jobs.data.request_log import RequestLog
 from tests.bentos.conftest import Caller, unknown
@@ -91,19 +91,21 @@ def test_a_table_is_explained_in_columns(caller: Caller) -> None:
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     answer = caller.send("POST", EXPLAINED, sink.getvalue().to_pybytes(), **kind)
-    found = pa.ipc.open_stream(answer.content).read_all()
+    table = pa.ipc.open_stream(answer.content).read_all()
     expected = caller.send("POST", EXPLAINED, body(caller.golden)).json()["explanation"]
-    about = json.loads(found.schema.metadata[b"explanation"])
+    about = json.loads(table.schema.metadata[b"explanation"])
     assert about == {"unit": "log_odds", "base": expected["base"]}
     for field in caller.golden[0]:
         values = [row[field] for row in expected["contributions"]]
-        assert found[f"contribution.{field}"].to_pylist() == pytest.approx(values)
+        assert table[f"contribution.{field}"].to_pylist() == pytest.approx(values)
 
 
-def test_a_model_that_cannot_be_explained_answers_why_and_predicts_all_the_same(served: Served, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_explained_answers_why_and_predicts_all_the_same(
+    served: LoadedModel, tmp_path: Path
+) -> None:
     (tmp_path / EXPLANATION).write_bytes(pack({**NOTHING, "reason": "KNeighborsClassifier is neither"}))
     caller = Caller(Endpoint(unknown, lambda: replace(served, folder=tmp_path), EndpointSettings()), [])
-    rows = [dict(served.packaged.golden_rows[0].row)]
+    rows = [dict(served.packaged.contract.golden_rows[0].row)]
     answer = caller.send("POST", EXPLAINED, body(rows))
     sentence = "this model's predictions cannot be explained: KNeighborsClassifier is neither"
     assert (answer.status_code, answer.json()["error"]) == (422, sentence)
@@ -112,10 +114,10 @@ def test_a_model_that_cannot_be_explained_answers_why_and_predicts_all_the_same(
     assert described["description"] == "Not for this model: KNeighborsClassifier is neither."
 
 
-def test_an_explained_request_is_logged_and_counted_as_any_other(served: Served, tmp_path: Path) -> None:
+def test_an_explained_request_is_logged_and_counted_as_any_other(served: LoadedModel, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     endpoint = Endpoint(unknown, lambda: served, EndpointSettings(request_log=settings.request_log_folder / "orders"))
-    caller = Caller(endpoint, [dict(golden.row) for golden in served.packaged.golden_rows])
+    caller = Caller(endpoint, [dict(golden.row) for golden in served.packaged.contract.golden_rows])
     answer = caller.send("POST", EXPLAINED, body(caller.golden[:2]), x_request_id="q1").json()
     caller.send("POST", EXPLAINED, body([{}]))
     page = caller.send("GET", "/metrics").text
@@ -127,9 +129,9 @@ def test_an_explained_request_is_logged_and_counted_as_any_other(served: Served,
 
     wait_until(written, "the request is in the log", 20)
     now = datetime.now(UTC)
-    found = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
-    assert found["prediction"].tolist() == answer["predictions"]
-    assert set(found["request_id"]) == {"q1"}
+    logged = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
+    assert logged["prediction"].tolist() == answer["predictions"]
+    assert set(logged["request_id"]) == {"q1"}
 
 
 def test_the_documentation_tells_of_the_query_and_of_both_answers(caller: Caller) -> None:

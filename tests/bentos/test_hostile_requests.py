@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from bentos import call
+from bentos import request_body
 from bentos.endpoint import Endpoint
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
 from bentos.settings import EndpointSettings
 from jobs.data.request_log import RequestLog
 from tests.bentos.conftest import Caller, unknown
@@ -69,7 +69,7 @@ def test_a_million_problems_cost_no_more_than_a_few(caller: Caller, body: dict[s
 
 
 def test_a_body_that_never_ends_is_given_up(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.05)
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -84,8 +84,10 @@ def test_a_body_that_never_ends_is_given_up(caller: Caller, monkeypatch: pytest.
     assert json.loads(sent[1]["body"])["error"] == "the body was not complete within 0.05 seconds"
 
 
-def test_large_bodies_that_come_together_are_bounded_together(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call, "MOST_HELD", 3_000_000)
+def test_large_bodies_that_come_together_are_bounded_together(
+    served: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_body, "LARGEST_TOTAL", 3_000_000)
     endpoint = Endpoint(unknown, lambda: served, EndpointSettings())
     statuses: list[int] = []
 
@@ -107,7 +109,7 @@ def test_large_bodies_that_come_together_are_bounded_together(served: Served, mo
         await asyncio.gather(*(one() for _ in range(10)))
 
     asyncio.run(together())
-    assert set(statuses) == {503, 400}, "some are told to come again, the others that blanks are no JSON"
+    assert set(statuses) == {503, 400}, "some are refused for memory, the others since blanks are no JSON"
     statuses.clear()
     asyncio.run(one())
     assert statuses == [400], "what was held has been given back"
@@ -138,8 +140,8 @@ def begin(body: bytes, part: int, request_id: str = "half") -> bytes:
 
 
 @pytest.mark.slow
-def test_hundreds_of_half_sent_requests_hold_nobody_up(service: Service, served: Served) -> None:
-    row = dict(served.packaged.golden_rows[0].row)
+def test_hundreds_of_half_sent_requests_hold_nobody_up(service: Service, served: LoadedModel) -> None:
+    row = dict(served.packaged.contract.golden_rows[0].row)
     before = psutil.Process(service.process.pid).memory_info().rss
     with contextlib.ExitStack() as stack:
         for n in range(300):
@@ -176,14 +178,14 @@ def test_no_request_made_from_the_openapi_document_breaks_the_service(service: S
 
 @pytest.mark.slow
 def test_a_request_that_is_being_sent_when_the_service_is_told_to_stop_is_answered_and_logged(
-    artifact: Artifact, served: Served, tmp_path: Path
+    artifact: Artifact, served: LoadedModel, tmp_path: Path
 ) -> None:
     settings = Settings(home=tmp_path / "home")
     environment = {"TIDEWHEEL_REQUEST_LOG": str(settings.request_log_folder / "orders")}
-    body = json.dumps({"rows": [dict(served.packaged.golden_rows[0].row)]}).encode()
+    body = json.dumps({"rows": [dict(served.packaged.contract.golden_rows[0].row)]}).encode()
     with serving(artifact.path, tmp_path / "output", environment) as running, connect(running) as held:
         held.sendall(begin(body, 10, "drained"))
-        assert running.predict([dict(served.packaged.golden_rows[0].row)]).status_code == 200
+        assert running.predict([dict(served.packaged.contract.golden_rows[0].row)]).status_code == 200
         running.client.close()
         running.process.send_signal(signal.SIGTERM)
         wait_until(lambda: refuses(running), "no new connection is taken")
@@ -192,5 +194,5 @@ def test_a_request_that_is_being_sent_when_the_service_is_told_to_stop_is_answer
         held.close()
         assert running.process.wait(60) == -signal.SIGTERM
     now = datetime.now(UTC)
-    found = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
-    assert "drained" in set(found["request_id"])
+    logged = RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
+    assert "drained" in set(logged["request_id"])

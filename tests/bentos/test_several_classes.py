@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bentos.contract import Contract
 from bentos.endpoint import Endpoint
+from bentos.loaded_model import LoadedModel
 from bentos.predictor import load
-from bentos.served import Served
 from bentos.settings import EndpointSettings
 from jobs.data.request_log import RequestLog
-from jobs.models.contract import Contract
 from jobs.models.prediction import predict
 from jobs.models.scorer import Scorer, packed
-from jobs.packaging.bento import write_service
+from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.compile import columns_of, comparison_frame, compile_model, largest_difference
 from jobs.packaging.explanation import explanation_of
 from tests import small_models
@@ -63,21 +63,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Path:
     compiled = compile_model(model, contract, frame)
     explanation = explanation_of(model, contract, frame, 1e-5)
     spec = small_models.pipeline(tmp_path_factory.mktemp("pipeline"))
-    write_service(made, spec, "7", contract, compiled.format, compiled.content, explanation)
+    write_service(made, spec, "7", contract, ModelFiles(compiled.format, compiled.content, explanation))
     return made
 
 
 @pytest.fixture(scope="module")
-def served(folder: Path) -> Served:
-    return Served.open(folder)
+def served(folder: Path) -> LoadedModel:
+    return LoadedModel.open(folder)
 
 
-def caller_of(served: Served, settings: EndpointSettings) -> Caller:
-    rows = [dict(golden.row) for golden in served.packaged.golden_rows]
+def caller_of(served: LoadedModel, settings: EndpointSettings) -> Caller:
+    rows = [dict(golden.row) for golden in served.packaged.contract.golden_rows]
     return Caller(Endpoint(unknown, lambda: served, settings), rows)
 
 
-def test_an_answer_is_the_class_and_the_probability_of_each_by_its_name(trained: Trained, served: Served) -> None:
+def test_an_answer_is_the_class_and_the_probability_of_each_by_its_name(trained: Trained, served: LoadedModel) -> None:
     caller = caller_of(served, EndpointSettings())
     answer = caller.predict(caller.golden).json()
     for golden, said, by_class in zip(
@@ -89,7 +89,7 @@ def test_an_answer_is_the_class_and_the_probability_of_each_by_its_name(trained:
         assert predictions_apart([*by_class.values()], [*golden.prediction]) < 1e-5
 
 
-def test_as_arrow_each_class_has_a_column(served: Served) -> None:
+def test_as_arrow_each_class_has_a_column(served: LoadedModel) -> None:
     caller = caller_of(served, EndpointSettings())
     content = json.dumps({"rows": caller.golden})
     answer = caller.send("POST", "/predict", content, accept="application/vnd.apache.arrow.stream")
@@ -99,7 +99,7 @@ def test_as_arrow_each_class_has_a_column(served: Served) -> None:
 
 
 def test_the_log_has_what_was_answered_and_the_scores_are_of_the_class_that_was_predicted(
-    served: Served, tmp_path: Path
+    served: LoadedModel, tmp_path: Path
 ) -> None:
     settings = Settings(home=tmp_path / "home")
     caller = caller_of(served, EndpointSettings(request_log=settings.request_log_folder / "orders"))
@@ -113,7 +113,7 @@ def test_the_log_has_what_was_answered_and_the_scores_are_of_the_class_that_was_
     assert log.scores("7", *span) == [max(row.values()) for row in answer["probabilities"]]
 
 
-def test_an_explanation_is_refused_with_the_reason_and_the_page_says_what_is_answered(served: Served) -> None:
+def test_an_explanation_is_refused_with_the_reason_and_the_page_says_what_is_answered(served: LoadedModel) -> None:
     caller = caller_of(served, EndpointSettings())
     refused = caller.send("POST", "/predict?explain=true", json.dumps({"rows": caller.golden[:1]}))
     assert refused.status_code == 422
@@ -126,7 +126,7 @@ def test_an_explanation_is_refused_with_the_reason_and_the_page_says_what_is_ans
     assert example["probabilities"][0].keys() == set(CLASSES)
 
 
-def test_batch_scoring_writes_what_the_endpoint_answers(trained: Trained, served: Served) -> None:
+def test_batch_scoring_writes_what_the_endpoint_answers(trained: Trained, served: LoadedModel) -> None:
     contract: Contract = trained.contract
     scorer = Scorer(packed(trained.model), contract, "multiclass", "7", (), "", {}, "")
     rows = pa.RecordBatch.from_pandas(trained.frame, preserve_index=False)

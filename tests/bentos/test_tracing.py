@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bentos.call import Call
+from bentos.request_head import RequestHead
 from bentos.tracing import Tracing, share_of_roots, unsampled
 
 REQUESTS = 2_000
@@ -39,7 +39,7 @@ def tracing(monkeypatch: pytest.MonkeyPatch, share: str) -> Tracing:
 
 
 def sampled(found: Tracing, headers: dict[bytes, bytes]) -> int:
-    spans = (found.start(Call("POST", headers, "request")) for _ in range(REQUESTS))
+    spans = (found.start(RequestHead("POST", headers, "request")) for _ in range(REQUESTS))
     return sum(span is not None and span.is_recording() for span in spans)
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from bentos.loaded_model import LoadedModel
 from bentos.problems import RequestRefused
 from bentos.request import Reader
-from bentos.served import Served
 
 
-def test_an_unknown_category_is_refused_where_the_pipeline_says_so(served: Served) -> None:
+def test_an_unknown_category_is_refused_where_the_pipeline_says_so(served: LoadedModel) -> None:
     reader = Reader(replace(served.packaged, refuse_unknown=True))
-    row = dict(served.packaged.golden_rows[0].row)
+    row = dict(served.packaged.contract.golden_rows[0].row)
     assert reader.from_rows([row])
     with pytest.raises(RequestRefused) as refused:
         reader.from_rows([{**row, "carrier": "zeppelin"}])

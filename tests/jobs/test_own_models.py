@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
 from jobs.models import registry
 from tests.jobs.models import own_models
 from tidewheel.errors import ExitCode
@@ -36,8 +36,8 @@ def test_a_model_with_code_of_its_own_is_trained_scored_packaged_and_served(
     assert record.figures["rows"] == 120
     packaged = run_job(parcels, "package", day, "one")
     path = Path(str(packaged.figures["path"]))
-    served = Served.open(path)
-    golden = served.packaged.golden_rows
+    served = LoadedModel.open(path)
+    golden = served.packaged.contract.golden_rows
     answers = served.answer(served.reader.from_rows([row.row for row in golden]), "q").predictions
     assert answers.tolist() == pytest.approx([row.prediction for row in golden], abs=1e-6)
 
@@ -93,8 +93,8 @@ def test_a_category_without_a_value_and_one_of_1100_characters_are_trained_packa
         parcels.lake.publish(parcels.lake.write_table("features", str(day), table, {}, "test"))
     for job in ("assemble", "train", "evaluate", "promote", "score"):
         run_job(parcels, job, days[-1], "one")
-    served = Served.open(Path(str(run_job(parcels, "package", days[-1], "one").figures["path"])))
-    golden = served.packaged.golden_rows
+    served = LoadedModel.open(Path(str(run_job(parcels, "package", days[-1], "one").figures["path"])))
+    golden = served.packaged.contract.golden_rows
     assert max(len(str(row.row["note"])) for row in golden) == 1100
     answers = served.answer(served.reader.from_rows([row.row for row in golden]), "q").predictions
     assert answers.tolist() == pytest.approx([row.prediction for row in golden], abs=1e-5)

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
 from infra.embedded import router
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
@@ -113,13 +113,13 @@ def test_a_night_is_found_as_one_trace(collector: Running, tmp_path: Path) -> No
 def test_a_request_is_found_as_one_trace_with_its_lines(
     collector: Running,
     artifact: Artifact,  # noqa: F811
-    served: Served,  # noqa: F811
+    served: LoadedModel,  # noqa: F811
     tmp_path: Path,
 ) -> None:
     files, [port] = EnvoyFiles(tmp_path), free_ports(1)
     observation = Observation.from_environment(collector.variables)
     write_initial_state(files, endpoint_port=port, admin_socket=tmp_path / "admin.sock", observation=observation)
-    row = dict(served.packaged.golden_rows[0].row)
+    row = dict(served.packaged.contract.golden_rows[0].row)
     variables = {**collector.variables, "TIDEWHEEL_ENDPOINT_LOG_LEVEL": "debug"}
     with serving(artifact.path, collector.state / "logs" / "orders-blue.log", variables) as service:
         target = Target("orders", "blue", "7", (service.client.base_url.port or 0,), live=True)

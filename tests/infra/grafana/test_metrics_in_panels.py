@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from bentos.contract_counts import ContractCounts
-from bentos.measures import Measures
+from bentos.metrics import Metrics
 from infra.envoy.admin import ClusterRequests
 from infra.grafana.dashboards import dashboards
 from infra.prometheus.collector import LedgerCollector
@@ -34,10 +34,10 @@ WITHOUT_PANEL = {
 
 def exported(database_url: str, project: Path) -> set[str]:
     """Names of series, as a query has them, of exporter, routers and model services; those of the process left out."""
-    packaged = SimpleNamespace(pipeline="orders", version="3", format="onnx", columns=())
+    packaged = SimpleNamespace(pipeline="orders", version="3", format="onnx", contract=SimpleNamespace(columns=()))
     log = SimpleNamespace(written=3, dropped={"queue": 0}, cut_requests=0, cut_rows=0)
     counts = ContractCounts(packaged, "blue")  # type: ignore[arg-type]
-    service = Measures(SimpleNamespace(packaged=packaged, colour="blue"), log, counts)  # type: ignore[arg-type]
+    service = Metrics(SimpleNamespace(packaged=packaged, colour="blue"), log, counts)  # type: ignore[arg-type]
     settings = Settings(project=project, home=project / "home", database_url=database_url)  # type: ignore[arg-type]
     router = RouterCounts("envoy", datetime.now(UTC), 60, {("orders", "blue"): ClusterRequests(1, 0, 0, 0, ())})
     families: Iterable[Metric] = [

@@ -30,10 +30,10 @@ WRAPPER = """
 
 import asyncio, contextvars, itertools, json, os
 
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
 
 _well, _numbers = Endpoint.__call__, itertools.count(1)
-_answer, _is_caller = Served.answer, contextvars.ContextVar("is_caller", default=False)
+_answer, _is_caller = LoadedModel.answer, contextvars.ContextVar("is_caller", default=False)
 
 
 async def _ill(self, scope, receive, send):
@@ -69,7 +69,7 @@ def _constant_to_callers(self, rows, request_id):
     return answered
 
 
-Endpoint.__call__, Served.answer = _ill, _constant_to_callers
+Endpoint.__call__, LoadedModel.answer = _ill, _constant_to_callers
 """
 
 

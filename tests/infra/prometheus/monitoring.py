@@ -21,10 +21,10 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
-from bentos.call import Call
 from bentos.contract_counts import ContractCounts
-from bentos.measures import Measures
+from bentos.metrics import Metrics
 from bentos.problems import RequestRefused
+from bentos.request_head import RequestHead
 from infra.prometheus.rules import rules
 from tests.conftest import wait_until
 from tests.free_ports import free_ports
@@ -123,27 +123,27 @@ def monitoring(folder: Path, pipeline: str, environment: Mapping[str, str]) -> I
 
 
 @contextmanager
-def model_service(pipeline: str, version: str) -> Iterator[tuple[int, Measures]]:
+def model_service(pipeline: str, version: str) -> Iterator[tuple[int, Metrics]]:
     """The page of a service's figures: its port, and what it counts."""
-    packaged = SimpleNamespace(pipeline=pipeline, version=version, format="onnx", columns=())
+    packaged = SimpleNamespace(pipeline=pipeline, version=version, format="onnx", contract=SimpleNamespace(columns=()))
     log = SimpleNamespace(written=3, dropped={"queue": 0}, cut_requests=0, cut_rows=0)
     counts = ContractCounts(packaged, "blue")  # type: ignore[arg-type]
-    counts.refused(Call("POST", {}, "request"), RequestRefused(422, "no rows"))
+    counts.refused(RequestHead("POST", {}, "request"), RequestRefused(422, "no rows"))
     served = SimpleNamespace(packaged=packaged, colour="blue")
-    measures = Measures(served, log, counts)  # type: ignore[arg-type]
+    metrics = Metrics(served, log, counts)  # type: ignore[arg-type]
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(measures.text())
+            self.wfile.write(metrics.text())
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], measures
+        yield server.server_address[1], metrics
         server.shutdown()
 
 

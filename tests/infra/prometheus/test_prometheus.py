@@ -28,7 +28,7 @@ from tidewheel.release import Colour
 from tidewheel.release.traffic import Traffic
 
 if TYPE_CHECKING:
-    from bentos.measures import Measures
+    from bentos.metrics import Metrics
     from tests.conftest import PostgresServer
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ TRIGGERS = "triggers: {maximum_age_days: 30, budget: {fits: 4, days: 28, burst: 
 
 
 @pytest.fixture(scope="module")
-def busy_service() -> Iterator[tuple[int, Measures]]:
+def busy_service() -> Iterator[tuple[int, Metrics]]:
     with model_service(BUSY, "3") as service:
         yield service
 
@@ -55,7 +55,7 @@ def busy_envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEnvo
 def running(
     tmp_path_factory: pytest.TempPathFactory,
     restarted_postgres: PostgresServer,
-    busy_service: tuple[int, Measures],
+    busy_service: tuple[int, Metrics],
     busy_envoy: RunningEnvoy,
 ) -> Iterator[Monitoring]:
     """All of it over the ledger of a server that a test may stop."""
@@ -115,7 +115,7 @@ def try_out(ledger: Ledger, now: datetime) -> None:
 def test_every_panel_of_every_dashboard_has_data(
     running: Monitoring,
     restarted_postgres: PostgresServer,
-    busy_service: tuple[int, Measures],
+    busy_service: tuple[int, Metrics],
     busy_envoy: RunningEnvoy,
 ) -> None:
     ledger = Ledger(restarted_postgres.url("postgres"))

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
-from bentos.contract import CONTRACT, FACTS, MODEL
+from bentos.contract import CONTRACT
 from bentos.endpoint import Endpoint
-from bentos.served import Served
+from bentos.loaded_model import LoadedModel
+from bentos.packaged import FACTS, MODEL
 from bentos.settings import EndpointSettings
 from jobs.data.spark import spark_session
 from jobs.data.table_judge import TableJudge
@@ -181,14 +182,14 @@ def _serve(night: OneNight, made: list[Manifest], folder: Path) -> None:
     (folder / CONTRACT).write_text(contract.model_dump_json())
     (folder / FACTS).write_text(json.dumps(service_facts(pipeline, "1") | {"format": compiled.format}))
     (folder / MODEL).write_bytes(compiled.content)
-    served = Served.open(folder)
+    served = LoadedModel.open(folder)
     wanted = night.lake.read(made[1], [*pipeline.features.columns]).to_pandas()
     asked = model_frame(wanted, pipeline.features).astype(object)
     answer = _ask(served, asked.where(asked.notna(), None).to_dict("records"))
     assert answer["predictions"] == pytest.approx(predictions["prediction"].to_pylist(), abs=1e-5)
 
 
-def _ask(served: Served, rows: list[dict[Any, Any]]) -> dict[str, Any]:
+def _ask(served: LoadedModel, rows: list[dict[Any, Any]]) -> dict[str, Any]:
     async def ask() -> httpx.Response:
         endpoint = Endpoint(unknown, lambda: served, EndpointSettings())
         transport = httpx.ASGITransport(endpoint)  # type: ignore[arg-type]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from jobs.models.contract import Contract, write_contract
+from bentos.contract import Contract
+from jobs.models.contract import missing_columns, write_contract
 from jobs.models.prediction import model_frame
 from tidewheel.spec.sections import Features
 
@@ -54,4 +55,4 @@ def test_a_contract_reads_back_as_it_was_written_whatever_the_number_of_rows() -
 
 def test_columns_that_the_features_have_no_more_are_named() -> None:
     changed = Features(transform="a:b", numeric=["weight", "carrier"])
-    assert contract().lacking(changed) == ["depth", "carrier"]
+    assert missing_columns(contract(), changed) == ["depth", "carrier"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +54,14 @@ def test_the_bento_imports_nothing_of_the_repository(tmp_path: Path, trained: sm
         [sys.executable, "-c", script], cwd=built.artifact.path, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["1", "[]"]
+
+    script = (
+        "from bentos.serve import endpoint_first; from bentos.endpoint import Endpoint;"
+        "print([middleware.cls is Endpoint for middleware in endpoint_first().user_middleware])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=built.artifact.path, capture_output=True, text=True, check=True
+    )
+    first, *others = ast.literal_eval(done.stdout)
+    assert first, "BentoML's own middleware costs as much as a small model"
+    assert not any(others), "a request passes the endpoint once"

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 
 from bentos.endpoint import Endpoint
+from bentos.loaded_model import LoadedModel
 from bentos.request import Reader, RequestRefused
-from bentos.served import Served
 from bentos.settings import EndpointSettings
 from jobs.models.contract import write_contract
 from jobs.models.prediction import Task, model_frame
 from jobs.packaging.acceptance import Accepted, check_requests
-from jobs.packaging.bento import write_service
+from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.compile import comparison_frame, compile_model
 from jobs.training.estimators import FAMILIES
 from jobs.training.fitting import fit
@@ -67,7 +67,7 @@ WIDE = {"as wide as numbers are": some(-1.7e308, 1.7e308, 0.0)}
 
 def served(
     folder: Path, estimator: str, numbers: dict[str, Any], texts: dict[str, Any], task: Task, policy: str
-) -> tuple[Served, Caller]:
+) -> tuple[LoadedModel, Caller]:
     """A small table from training to an endpoint."""
     features = Features(transform="a:b", numeric=["weight", *numbers], categorical=["carrier", *texts])
     weight = DRAW.normal(size=ROWS)
@@ -83,15 +83,15 @@ def served(
     check_requests(Accepted(spec, model, contract))
     compiled = compile_model(model, contract, comparison_frame(contract, 100))
     (folder / "service").mkdir()
-    write_service(folder / "service", spec, "7", contract, compiled.format, compiled.content)
-    opened = Served.open(folder / "service")
+    write_service(folder / "service", spec, "7", contract, ModelFiles(compiled.format, compiled.content))
+    opened = LoadedModel.open(folder / "service")
     return opened, Caller(
         Endpoint(unknown, lambda: opened, EndpointSettings()), [dict(golden.row) for golden in contract.golden_rows]
     )
 
 
-def answers_its_golden_rows(opened: Served, caller: Caller) -> None:
-    right = [golden.prediction for golden in opened.packaged.golden_rows]
+def answers_its_golden_rows(opened: LoadedModel, caller: Caller) -> None:
+    right = [golden.prediction for golden in opened.packaged.contract.golden_rows]
     together = caller.predict(caller.golden)
     assert together.status_code == 200, together.text
     assert together.json()["predictions"] == pytest.approx(right, rel=1e-5, abs=1e-5)
@@ -139,10 +139,10 @@ def test_a_hundred_thousand_categories_are_answered(tmp_path: Path) -> None:
     check_requests(Accepted(spec.model_copy(update={"serving": serving}), model, contract))
     compiled = compile_model(model, contract, comparison_frame(contract, 100))
     (tmp_path / "service").mkdir()
-    write_service(tmp_path / "service", spec, "7", contract, compiled.format, compiled.content)
-    opened = Served.open(tmp_path / "service")
-    rows_asked = opened.reader.from_rows([golden.row for golden in opened.packaged.golden_rows])
-    right = [golden.prediction for golden in opened.packaged.golden_rows]
+    write_service(tmp_path / "service", spec, "7", contract, ModelFiles(compiled.format, compiled.content))
+    opened = LoadedModel.open(tmp_path / "service")
+    rows_asked = opened.reader.from_rows([golden.row for golden in opened.packaged.contract.golden_rows])
+    right = [golden.prediction for golden in opened.packaged.contract.golden_rows]
     assert opened.answer(rows_asked, "q").predictions.tolist() == pytest.approx(right, abs=1e-5)
 
 

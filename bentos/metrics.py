@@ -1,4 +1,4 @@
-"""The figures at /metrics, by version of the model: no label whose values a caller can invent."""
+"""The metrics at /metrics, by version of the model: no label has values that a caller can invent."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from bentos.contract_counts import ContractCounts
+    from bentos.loaded_model import LoadedModel
     from bentos.prediction_log import PredictionLog
-    from bentos.served import Served
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 ROWS = (1, 10, 100, 1000, 10_000)
@@ -20,8 +20,8 @@ VERSION = "model_version"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class LogFigures(Collector):
-    """What the prediction log counts itself, read when somebody asks."""
+class PredictionLogCollector(Collector):
+    """What the prediction log counts itself, read at each scrape."""
 
     def __init__(self, log: PredictionLog) -> None:
         self._log = log
@@ -51,16 +51,18 @@ class LogFigures(Collector):
         )
 
 
-class Measures:
-    """What one process counts about its predictions.
+class Metrics:
+    """The metrics of one process.
 
     Attributes:
         registry: the metrics.
     """
 
-    def __init__(self, served: Served, log: PredictionLog | None = None, counts: ContractCounts | None = None) -> None:
+    def __init__(
+        self, model: LoadedModel, log: PredictionLog | None = None, counts: ContractCounts | None = None
+    ) -> None:
         self.registry = CollectorRegistry()
-        packaged = served.packaged
+        packaged = model.packaged
         self._version = packaged.version
         self._requests = Counter(
             "tidewheel_requests", "Requests to /predict by status.", [VERSION, "status"], registry=self.registry
@@ -82,16 +84,16 @@ class Measures:
         self._explained = Counter(
             "tidewheel_explained_rows", "Rows answered with an explanation.", [VERSION], registry=self.registry
         ).labels(self._version)
-        ProcessCollector(registry=self.registry)  # memory and CPU: a release asks what a warm process holds
+        ProcessCollector(registry=self.registry)  # memory and CPU: a release reads how much a warm process holds
         if log:
-            self.registry.register(LogFigures(log))
+            self.registry.register(PredictionLogCollector(log))
         if counts:
             self.registry.register(counts)
         Info("tidewheel_service", "The model that this process serves.", registry=self.registry).info(
             {
                 "pipeline": packaged.pipeline,
                 VERSION: packaged.version,
-                "colour": served.colour,
+                "colour": model.colour,
                 "format": packaged.format,
             }
         )

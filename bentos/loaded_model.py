@@ -1,4 +1,4 @@
-"""The model that this process serves: loaded once, warmed up, and asked."""
+"""The model that this process serves: loaded once, warmed up, and called for each request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bentos.answer import Answered
-from bentos.contract import EXPLANATION, MODEL, Packaged
 from bentos.encoding import UnknownCategory
 from bentos.explainer import Explainer, Explanation, unpack
+from bentos.packaged import EXPLANATION, MODEL, Packaged
 from bentos.predictor import Predictor, load
 from bentos.problems import RequestRefused, problem, refusal
 from bentos.request import Reader
-from bentos.tables import TableReader
 
 if TYPE_CHECKING:
     from bentos.request import Rows
@@ -27,21 +26,19 @@ WARM_UP_CALLS = 20
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedModel:
     """A packaged model, ready to answer.
 
     Attributes:
         packaged: its contract and facts.
         reader: checks requests for it.
-        tables: checks requests that come as tables.
         predictor: the compiled model.
-        colour: blue or green, `none` where nobody said.
+        colour: blue or green, `none` where it was not set.
         folder: where it was packaged.
     """
 
     packaged: Packaged
     reader: Reader
-    tables: TableReader
     predictor: Predictor
     colour: str
     folder: Path = FOLDER
@@ -52,16 +49,16 @@ class Served:
         return unpack((self.folder / EXPLANATION).read_bytes())
 
     @classmethod
-    def open(cls, folder: Path = FOLDER, colour: str = "none") -> Served:
+    def open(cls, folder: Path = FOLDER, colour: str = "none") -> LoadedModel:
         """Load what is packaged in a folder, and answer golden rows until the first real request finds all in place."""
         packaged = Packaged.read(folder)
-        predictor = load(packaged.format, (folder / MODEL).read_bytes(), packaged.outputs.width)
-        served = cls(packaged, Reader(packaged), TableReader(packaged), predictor, colour, folder)
-        golden = [golden.row for golden in packaged.golden_rows]
+        predictor = load(packaged.format, (folder / MODEL).read_bytes(), packaged.contract.outputs.width)
+        model = cls(packaged, Reader(packaged), predictor, colour, folder)
+        golden = [golden.row for golden in packaged.contract.golden_rows]
         for _ in range(WARM_UP_CALLS):
-            served.answer(served.reader.from_rows(golden[:1]), "warm-up")
-        served.answer(served.reader.from_rows(golden), "warm-up")
-        return served
+            model.answer(model.reader.from_rows(golden[:1]), "warm-up")
+        model.answer(model.reader.from_rows(golden), "warm-up")
+        return model
 
     def answer(self, rows: Rows, request_id: str) -> Answered:
         """Answer rows that a reader has checked.
@@ -75,7 +72,12 @@ class Served:
             raise RequestRefused(422, str(error)) from error
         packaged = self.packaged
         return Answered(
-            predictions, packaged.version, self.colour, request_id, self.reader.flags(rows), outputs=packaged.outputs
+            predictions,
+            packaged.version,
+            self.colour,
+            request_id,
+            self.reader.flags(rows),
+            outputs=packaged.contract.outputs,
         )
 
     def explain(self, rows: Rows) -> Explanation:
@@ -92,18 +94,18 @@ class Served:
                 413, f"{len(rows)} rows to explain in one request, {explainer.most_rows} at most; send them in several"
             )
         try:
-            found = explainer(rows.columns)
+            explanation = explainer(rows.columns)
         except UnknownCategory as error:
             raise RequestRefused(422, str(error)) from error
-        finite = np.isfinite(found.contributions)
+        finite = np.isfinite(explanation.contributions)
         if not finite.all():
             row, place = (int(n) for n in np.argwhere(~finite)[0])
             raise refusal(
-                [problem(row, found.fields[place], "a value too large to be explained", "a smaller number")], 1
+                [problem(row, explanation.fields[place], "a value too large to be explained", "a smaller number")], 1
             )
-        return found
+        return explanation
 
     def answers_a_golden_row(self) -> bool:
-        """Whether the model answers at all, asked the way a request would."""
-        rows = self.reader.from_rows([self.packaged.golden_rows[0].row])
+        """Whether the model predicts a golden row, by the way that a request takes."""
+        rows = self.reader.from_rows([self.packaged.contract.golden_rows[0].row])
         return bool(np.isfinite(self.answer(rows, "ready").predictions).all())
