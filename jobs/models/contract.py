@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bentos.contract import LONGEST_CATEGORY, CategoryColumn, Contract, GoldenRow, NumberColumn, Task
+from bentos.contract import LONGEST_CATEGORY, CategoryColumn, Contract, GoldenRow, NumberColumn
 from jobs.models.prediction import Array, Model, Task, predict
 from tidewheel.spec.sections import Features
 from tidewheel.unknown import known_or_none

@@ -74,7 +74,7 @@ def target_version(job: Job[ReleaseOptions]) -> TargetVersion:
     return _agreed(job, wanted, actor)
 
 
-def overrule(job: Job[ReleaseOptions], version: str, reason: str, kind: Kind, *, dry_run: bool = False) -> bool:
+def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool = False) -> bool:
     """Write down that somebody overrules the gate with a reason.
 
     A reason is no approval, and no way for a version that the ledger does not know.
@@ -108,7 +108,7 @@ def overrule(job: Job[ReleaseOptions], version: str, reason: str, kind: Kind, *,
     return True
 
 
-def _version_before(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> str:
+def _version_before(job: Job, endpoint: EndpointRow | None) -> str:
     """The version that a rollback goes to: the same however often its run is repeated, and never one rolled back from.
 
     Raises:
@@ -128,7 +128,7 @@ def _version_before(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> s
     return endpoint.previous_version
 
 
-def champion_again(job: Job[ReleaseOptions], version: str, why: str) -> str:
+def champion_again(job: Job, version: str, why: str) -> str:
     """Give the champion alias back to the version that answers, where it names one that could not be released.
 
     Args:
@@ -214,7 +214,7 @@ def _refused(job: Job[ReleaseOptions], version: str, against: str, actor: str, t
     return TargetVersion(version, f"{name}: {why}{answers}. {then}")
 
 
-def way_out(job: Job[ReleaseOptions], version: str) -> str:
+def way_out(job: Job, version: str) -> str:
     """What a person may do about a version that something speaks against."""
     name, models = job.pipeline.name, Models(Ledger.open(job.settings))
     if models.get(name, version) is None:
@@ -230,21 +230,21 @@ def way_out(job: Job[ReleaseOptions], version: str) -> str:
     )
 
 
-def needs_approval(job: Job[ReleaseOptions], version: str) -> bool:
+def needs_approval(job: Job, version: str) -> bool:
     """Whether a version waits for a reviewer, whatever the gate says: it was rejected, or nobody has approved it."""
     found = Models(Ledger.open(job.settings)).decisions(job.pipeline.name, version)
     return bool(objection(found, approval_needed=job.pipeline.gate.approval == "manual", overruled=True))
 
 
-def _promote(job: Job[ReleaseOptions], version: str, reason: str, actor: str) -> None:
+def _promote(job: Job, version: str, reason: str, actor: str) -> None:
     models = Models(Ledger.open(job.settings))
     models.promote(job.pipeline.name, version, reason, actor, job.run_id, datetime.now(UTC))
 
 
-def _note(job: Job[ReleaseOptions], version: str, verdict: Verdict, actor: str) -> None:
+def _note(job: Job, version: str, verdict: Verdict, actor: str) -> None:
     ledger = Ledger.open(job.settings)
     ledger.record_once(job.pipeline.name, subject(version), job.run_id, verdict, datetime.now(UTC), actor=actor)
 
 
-def _endpoint(job: Job[ReleaseOptions]) -> EndpointRow | None:
+def _endpoint(job: Job) -> EndpointRow | None:
     return Releases(Ledger.open(job.settings)).endpoint(job.pipeline.name)
