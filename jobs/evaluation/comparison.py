@@ -13,18 +13,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from jobs.evaluation.drawn_figures import drawn_figure
-from jobs.models.metrics import brier_losses, log_losses
+from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import Array
 from tidewheel.spec.decision import Decision
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 RESAMPLES = 2000
-COMPARED = frozenset({"log_loss", "brier", "roc_auc", "rmse", "mae"})
+COMPARED = frozenset({"log_loss", "brier", "roc_auc", "rmse", "mae", "poisson_deviance", "pinball_loss"})
 """Figures that two models may be compared by."""
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -39,23 +41,27 @@ def loss_difference(
     *,
     confidence: float,
     seed: int,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
 ) -> tuple[float, float]:
     """How much worse the challenger is, and the upper confidence bound of that, by a paired bootstrap over days.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
+        metric: one of `COMPARED`.
         truth: labels, one a row.
         challenger: predictions of the challenger for the same rows.
         champion: predictions of the champion for the same rows.
         days: day of each row.
         confidence: one-sided confidence of the bound, such as 0.95.
         seed: of the resampling.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
 
     Returns:
         Difference and bound in the metric's unit; positive means that the challenger is worse. The bound is NaN with
         fewer than two days, or where no resample could be measured.
     """
-    found = resample(metric, truth, challenger, champion, days, seed=seed)
+    found = resample(metric, truth, challenger, champion, days, seed=seed, row_weights=row_weights, loss=loss)
     return found.difference, found.upper_bound(confidence)
 
 
@@ -102,22 +108,31 @@ class Resampled:
 
 
 def resample(
-    metric: str, truth: Array, challenger: Array, champion: Array, days: pd.Series[str], *, seed: int
+    metric: str,
+    truth: Array,
+    challenger: Array,
+    champion: Array,
+    days: pd.Series[str],
+    *,
+    seed: int,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
 ) -> Resampled:
     """Draw days with replacement, many times, and take the difference of both models on each draw.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
+        metric: one of `COMPARED`.
         truth: labels, one a row.
         challenger: predictions of the challenger for the same rows.
         champion: predictions of the champion for the same rows.
         days: day of each row.
         seed: of the draws.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
     """
     codes, weights = drawn_days(days, seed)
-    worse: Array = np.subtract(
-        losses(metric, truth, challenger, codes, weights), losses(metric, truth, champion, codes, weights)
-    )
+    ours, theirs = (losses(metric, truth, said, codes, weights, row_weights, loss) for said in (challenger, champion))
+    worse: Array = np.subtract(ours, theirs)
     return Resampled(float(worse[0]), worse[1:][~np.isnan(worse[1:])], weights.shape[1])
 
 
@@ -130,6 +145,8 @@ def figure_interval(
     confidence: float,
     seed: int,
     decision: Decision | None = None,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
 ) -> tuple[float, float]:
     """Two-sided confidence interval of one model's figure, from the same draws of days.
 
@@ -141,15 +158,19 @@ def figure_interval(
         confidence: share of such intervals that hold the true figure, such as 0.9.
         seed: of the draws.
         decision: threshold and costs; None: the default ones.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
 
     Returns:
         Lower and upper end in the metric's unit; NaN with fewer than two days.
     """
     codes, weights = drawn_days(days, seed)
     if metric in COMPARED:
-        drawn = losses(metric, truth, predicted, codes, weights)[1:]
+        drawn = losses(metric, truth, predicted, codes, weights, row_weights, loss)[1:]
     else:
-        drawn = drawn_figure(metric, truth, predicted, codes, weights, decision or Decision())[1:]
+        drawn = drawn_figure(
+            metric, truth, predicted, codes, weights, decision or Decision(), row_weights=row_weights, loss=loss
+        )[1:]
     known, count = drawn[~np.isnan(drawn)], weights.shape[1]
     if count < 2 or len(known) == 0:
         return math.nan, math.nan
@@ -170,35 +191,39 @@ def day_weights(days: int, seed: int) -> Matrix:
     return np.vstack([np.ones((1, days)), draws.astype(np.float64)])
 
 
-def losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+def losses(
+    metric: str,
+    truth: Array,
+    predicted: Array,
+    codes: Codes,
+    weights: Matrix,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
+) -> Array:
     """The loss under each row of day weights; a higher-is-better figure counts negative.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
+        metric: one of `COMPARED`.
         truth: labels, one a row.
         predicted: predictions for the same rows.
         codes: day of each row, as a number from 0 on.
         weights: how often each day counts, resamples x days, as `day_weights` draws them.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
 
     Returns:
         One loss for each row of weights, in the metric's unit.
     """
     if metric == "roc_auc":
-        return -_weighted_auc(truth, predicted, codes, weights)
-    match metric:
-        case "log_loss":
-            loss = log_losses(truth, predicted)
-        case "brier":
-            loss = brier_losses(truth, predicted)
-        case "rmse":
-            loss = (predicted - truth) ** 2
-        case "mae":
-            loss = np.abs(predicted - truth)
-        case _:
-            raise ValueError(f"no loss called {metric}")
-    days = weights.shape[1]
-    rows = weights @ np.bincount(codes, minlength=days)
-    mean = (weights @ np.bincount(codes, weights=loss, minlength=days)) / rows
+        return -_weighted_auc(truth, predicted, codes, weights, row_weights)
+    if metric not in COMPARED:
+        raise ValueError(f"no loss called {metric}")
+    of_rows, days = row_losses(metric, truth, predicted, loss), weights.shape[1]
+    if row_weights is not None:
+        of_rows = of_rows * row_weights
+    rows = weights @ np.bincount(codes, weights=row_weights, minlength=days)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw of days whose rows weigh nothing says nothing
+        mean = (weights @ np.bincount(codes, weights=of_rows, minlength=days)) / rows
     return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
 
 
@@ -208,18 +233,25 @@ def drawn_days(days: pd.Series[str], seed: int) -> tuple[Codes, Matrix]:
     return codes.astype(np.int64), day_weights(len(names), seed)
 
 
-def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix, row_weights: Array | None) -> Array:
     """AUC of many resamples at once: pairs won are counted once for each pair of days, then weighted."""
-    days = weights.shape[1]
-    negatives = [np.sort(predicted[(codes == day) & (truth == 0)]) for day in range(days)]
+    days, counting = weights.shape[1], np.ones_like(predicted) if row_weights is None else row_weights
+    negatives = [_ranked(predicted, counting, (codes == day) & (truth == 0)) for day in range(days)]
     won = np.zeros((days, days))
     for day in range(days):
-        positives = predicted[(codes == day) & (truth == 1)]
-        for other, ranked in enumerate(negatives):
-            below = np.searchsorted(ranked, positives, "left") + np.searchsorted(ranked, positives, "right")
-            won[day, other] = below.sum() / 2  # a tie is half a win
+        mine = (codes == day) & (truth == 1)
+        positives, counts = predicted[mine], counting[mine]
+        for other, (ranked, sums) in enumerate(negatives):
+            below = sums[np.searchsorted(ranked, positives, "left")] + sums[np.searchsorted(ranked, positives, "right")]
+            won[day, other] = (counts * below).sum() / 2  # a tie is half a win
     pairs_won = np.einsum("rd,de,re->r", weights, won, weights)
-    positive = weights @ np.bincount(codes, weights=truth, minlength=days)
-    negative = weights @ np.bincount(codes, weights=1 - truth, minlength=days)
+    positive = weights @ np.bincount(codes, weights=truth * counting, minlength=days)
+    negative = weights @ np.bincount(codes, weights=(1 - truth) * counting, minlength=days)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(positive * negative > 0, pairs_won / (positive * negative), np.nan))
+
+
+def _ranked(predicted: Array, counting: Array, where: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[Array, Array]:
+    """Predictions of some rows in order, and how much the rows before each place count together."""
+    order = np.argsort(predicted[where], kind="stable")
+    return predicted[where][order], np.concatenate([[0.0], np.cumsum(counting[where][order])])

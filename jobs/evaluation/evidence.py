@@ -14,6 +14,7 @@ from jobs.models import registry
 from jobs.models.figures import all_figures
 from jobs.models.metrics import measure
 from jobs.models.prediction import model_frame
+from jobs.models.row_weights import at
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -112,10 +113,12 @@ def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = 
 
 def _sliced(pipeline: Pipeline, judged: Judged, mask: Mask) -> dict[str, object]:
     row: dict[str, object] = {}
-    for name, figure in all_figures(judged.truth[mask], judged.challenger[mask], pipeline).items():
+    truth, weights = judged.truth[mask], at(judged.weights, mask)
+    for name, figure in all_figures(truth, judged.challenger[mask], pipeline, weights).items():
         row[NAMES[name]] = figure if figure == figure else None
     if judged.champion is not None:
-        theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
+        said = judged.champion[mask]
+        theirs = measure(truth, said, pipeline.task, weights=weights, loss=pipeline.loss)[pipeline.metric]
         row[f"{NAMES[pipeline.metric]} of the champion"] = theirs if theirs == theirs else None
     return row
 
@@ -134,6 +137,8 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
                 confidence=CONFIDENCE,
                 seed=pipeline.training.seed,
                 decision=pipeline.decision,
+                row_weights=judged.weights,
+                loss=pipeline.loss,
             )
     return found
 
@@ -150,6 +155,8 @@ def _importances(pipeline: Pipeline, model: Model, judged: Judged, failures: Par
             task=pipeline.task,
             metric=pipeline.metric,
             seed=pipeline.training.seed,
+            row_weights=judged.weights,
+            loss=pipeline.loss,
             failures=failures,
         )
     return found

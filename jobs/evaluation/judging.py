@@ -43,6 +43,7 @@ class Judged:
         champion: the champion's; None where there is none, or where it cannot be asked.
         champion_version: its number, empty where there is none.
         incomparable: why it cannot be asked, empty where it can.
+        weights: how much each row counts; None: all the same.
     """
 
     rows: pd.DataFrame
@@ -51,6 +52,7 @@ class Judged:
     champion: Array | None = None
     champion_version: str = ""
     incomparable: str = ""
+    weights: Array | None = None
 
 
 def gate_policy(pipeline: Pipeline) -> GatePolicy:
@@ -116,12 +118,14 @@ def measure_judged(
             judged.rows[PARTITION],
             confidence=pipeline.gate.confidence,
             seed=pipeline.training.seed,
+            row_weights=judged.weights,
+            loss=pipeline.loss,
         )
-        theirs = all_figures(judged.truth, judged.champion, pipeline)
+        theirs = all_figures(judged.truth, judged.champion, pipeline, judged.weights)
         comparison = Comparison(judged.champion_version, theirs, difference, bound)
     return GateMeasurement(
         challenger_version=version,
-        challenger=all_figures(judged.truth, judged.challenger, pipeline),
+        challenger=all_figures(judged.truth, judged.challenger, pipeline, judged.weights),
         rows=len(judged.rows),
         days=judged.rows[PARTITION].nunique(),
         comparison=comparison,
@@ -171,5 +175,7 @@ def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tu
         confidence=pipeline.gate.confidence,
         minimum_rows=rules.minimum_rows,
         seed=pipeline.training.seed,
+        row_weights=judged.weights,
+        loss=pipeline.loss,
         failures=failures,
     )

@@ -10,8 +10,10 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import resample
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, Task
+from jobs.models.row_weights import at
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate_measurement import SliceComparison
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,12 +69,14 @@ def compare_slices(
     confidence: float,
     minimum_rows: int,
     seed: int,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
     failures: PartialFailures = RAISING,
 ) -> tuple[SliceComparison, ...]:
     """Compare two models where a column has each of its values.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
+        metric: one of `jobs.evaluation.comparison.COMPARED`.
         truth: labels, one a row.
         challenger: predictions of the challenger for the same rows.
         champion: predictions of the champion for the same rows.
@@ -83,6 +87,8 @@ def compare_slices(
         confidence: one-sided confidence of each slice's bound.
         minimum_rows: of a slice with fewer, only the number of rows is told.
         seed: of the resampling.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
         failures: takes note of a slice that cannot be compared; it shows nothing then, as one with too few rows.
 
     Returns:
@@ -106,6 +112,8 @@ def compare_slices(
                         margin=margin,
                         confidence=confidence,
                         seed=seed,
+                        row_weights=at(row_weights, mask),
+                        loss=loss,
                     )
             found.append(one)
     return tuple(found)
@@ -123,13 +131,15 @@ def _compared(
     margin: float,
     confidence: float,
     seed: int,
+    row_weights: Array | None,
+    loss: Loss,
 ) -> SliceComparison:
-    drawn = resample(metric, truth, ours, theirs, days, seed=seed)
-    old = measure(truth, theirs, task)[metric]
+    drawn = resample(metric, truth, ours, theirs, days, seed=seed, row_weights=row_weights, loss=loss)
+    new, old = (measure(truth, said, task, weights=row_weights, loss=loss)[metric] for said in (ours, theirs))
     return SliceComparison(
         name=name,
         rows=len(truth),
-        challenger=measure(truth, ours, task)[metric],
+        challenger=new,
         champion=old,
         loss_difference=drawn.difference,
         upper_bound=drawn.upper_bound(confidence),
