@@ -81,10 +81,10 @@ def loss_mistakes(pipeline: Pipeline) -> Iterator[Mistake]:
         pipeline: the declaration, as far as it is checked.
     """
     training, key = pipeline.training, ("training", "loss")
-    if pipeline.task != "regression" and {"loss", "quantile"} & training.model_fields_set:
-        yield Mistake(
-            key, f"found {training.loss!r}", f"only `task: regression` has a loss, and this is {pipeline.task}"
-        )
+    if pipeline.task != "regression":
+        if training.loss != "squared_error" or training.quantile is not None:
+            wrong = f"only `task: regression` has a loss, and this is {pipeline.task}"
+            yield Mistake(key, f"found {training.loss!r}", wrong)
         return
     if training.loss == "quantile" and training.quantile is None:
         yield Mistake(("training", "quantile"), "", "is missing: expected the quantile to predict, for example 0.9")

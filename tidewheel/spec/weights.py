@@ -65,4 +65,4 @@ def _classes(pipeline: Pipeline, weights: Mapping[int | str, float]) -> Iterator
                 "expected more than 0: a class that counts nothing is not learned; leave it out of the labels",
             )
     if absent := [name for name in known if name not in given]:
-        yield Mistake(CLASS_WEIGHT, f"{', '.join(absent)} has no weight;", "expected a weight for each class")
+        yield Mistake(CLASS_WEIGHT, f"{', '.join(absent)} has no weight", "expected a weight for each class")
