@@ -32,7 +32,7 @@ def several(training: str) -> str:
 )
 def test_weights_are_taken(tmp_path: Path, content: str) -> None:
     pipeline = load_pipeline(write(tmp_path, content))
-    again = type(pipeline).model_validate_json(pipeline.model_dump_json())
+    again = type(pipeline).model_validate_json(pipeline.model_dump_json(exclude={"decision"}))
     assert again == pipeline
     assert set(pipeline.feature_columns) == {"amount", *filter(None, [pipeline.training.sample_weight])}
 
