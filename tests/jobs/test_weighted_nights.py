@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from jobs.models import registry
 from jobs.models.metrics import log_losses
 from jobs.models.regression_losses import poisson_deviances
 from jobs.reproduce import reproduce
@@ -83,6 +84,10 @@ def test_weights_decide_from_the_fit_to_the_nights(registered_parcels: MakeParce
     assert found.get(("carrier=slow", "log_loss"), expected) == pytest.approx(expected)
     [pair] = [d for d in Probations(parcels.ledger).days(parcels.name, "2", "1") if d.day == days[13]]
     assert pair.loss == pytest.approx(np.average(losses, weights=rows["items"]))
+
+    card = registry.connect(parcels.settings).get_model_version(parcels.name, "2").description
+    assert "- rows count as `items` says, in the fit and in the figures" in card
+    assert "- class weights, in the fit alone: `{0: 1.0, 1: 1.5}`" in card
 
     again = reproduce(parcels.settings, parcels.name, "2")
     assert again.same, again
