@@ -139,11 +139,14 @@ def _columns(pipeline: Pipeline) -> Iterator[Mistake]:
                 f"{name} cannot be two things ({_dotted(first[0])} has it); expected a column of its own for each part "
                 "of the key, the event time and the label",
             )
-    features = [
+    features: list[Place] = [
         (("features", kind, position), name)
         for kind in ("numeric", "categorical")
         for position, name in enumerate(getattr(pipeline.features, kind))
     ]
+    weight = pipeline.training.sample_weight
+    if weight is not None and weight not in {name for _, name in (*roles, *features)}:
+        features.append((("training", "sample_weight"), weight))
     for key, name in features:
         first = seen.setdefault(name.casefold(), (key, name))
         if first in roles:

@@ -62,6 +62,8 @@ def test_d2_is_a_floor_and_the_loss_a_ceiling(tmp_path: Path) -> None:
     ("content", "expected"),
     [
         (declared("sample_weight: returned"), "training.sample_weight: found 'returned'; it is the label, the key"),
+        (declared("sample_weight: Amount"), "Amount and amount differ by case alone, which Spark takes for one column"),
+        (declared("sample_weight: prediction"), "training.sample_weight: found 'prediction'; prediction: the platform"),
         (declared("class_weight: balanced", "regression"), "a regression has no classes; weigh rows with training.sam"),
         (declared("class_weight: {0: 1}"), "training.class_weight: 1 has no weight; expected a weight for each class"),
         (declared("class_weight: {0: 1, 1: 0}"), "training.class_weight.1: found 0; expected more than 0"),
