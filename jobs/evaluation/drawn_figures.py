@@ -126,7 +126,7 @@ def drawn_ratio(ratio: Ratio, codes: Codes, weights: Matrix, counting: Array | N
         weights: how often each day counts.
         counting: how much each row counts; None: all the same.
     """
-    parts = ratio if counting is None else (part * counting for part in ratio)
+    parts = [part if counting is None else part * counting for part in ratio]
     above, below = (weights @ np.bincount(codes, weights=part, minlength=weights.shape[1]) for part in parts)
     return _divided(above, below)
 

@@ -46,8 +46,6 @@ def best_constant(truth: Array, weights: Array | None, loss: Loss) -> float:
     """The one number that loses least: the mean, or of the quantile loss the quantile of the labels."""
     if loss.name != "quantile":
         return float(np.average(truth, weights=weights))
-    if weights is None:
-        return float(np.quantile(truth, loss.quantile, method="inverted_cdf"))
     return float(np.quantile(truth, loss.quantile, method="inverted_cdf", weights=weights))
 
 

@@ -37,7 +37,7 @@ def weights_of(rows: pd.DataFrame, pipeline: Pipeline) -> Array | None:
 
 def at(weights: Array | None, where: Any) -> Array | None:
     """The weights of some rows; None stays None: they all count the same."""
-    return None if weights is None else weights[where]
+    return None if weights is None else np.asarray(weights[where], dtype=np.float64)
 
 
 def weighted_by_day(losses: Sequence[Array], weights: Sequence[Array | None]) -> list[Array]:

@@ -66,7 +66,8 @@ def class_figures(rows: pd.DataFrame, pipeline: Pipeline) -> dict[str, dict[str,
     label, least = pipeline.labels.column, pipeline.monitoring.minimum_slice_rows
     known = rows[rows[label].notna()]
     truth, said = known[label].to_numpy(dtype="float64"), predictions_of(known, pipeline)
-    found, weights = {}, weights_of(known, pipeline)
+    weights = weights_of(known, pipeline)
+    found = {}
     for place, name in enumerate(pipeline.labels.classes):
         mine = truth == place
         counts = mine.sum() >= least and (weights is None or weights[mine].sum() > 0)

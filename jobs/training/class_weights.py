@@ -30,11 +30,11 @@ def fit_weights(pipeline: Pipeline, truth: Array, weights: Array | None) -> Arra
     found = np.ones_like(truth) if weights is None else weights
     if declared is not None:
         places, names = truth.astype(np.intp), class_names(pipeline)
-        if declared == "balanced":
-            totals = np.bincount(places, weights=found, minlength=len(names))
-            of_class = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
-        else:
+        if isinstance(declared, dict):
             given = {str(name): value for name, value in declared.items()}
             of_class = np.array([given[str(name)] for name in names], dtype=np.float64)
+        else:
+            totals = np.bincount(places, weights=found, minlength=len(names))
+            of_class = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
         found = found * of_class[places]
     return np.asarray(found / found.mean(), dtype=np.float64)

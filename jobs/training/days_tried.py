@@ -85,7 +85,8 @@ def _fit(job: Job) -> Any:
 
 def _losses(job: Job) -> Any:
     def losses(candidate: _Candidate, days: Sequence[LabelledDay]) -> list[Array]:
-        found, weights = [], []
+        found: list[Array] = []
+        weights: list[Array | None] = []
         for day in days:
             rows = labelled_rows(job.lake, job.pipeline, [day])
             if candidate.contract is not None:
