@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.data.landed_columns import with_landed_columns
 from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
@@ -22,6 +22,7 @@ from jobs.models.files import Untrusted
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, answers_of, model_frame, predict
 from jobs.models.recalibration import FIT_LINE, LITERAL, Line, line_by_construction
+from jobs.models.row_weights import at, weights_of
 from jobs.models.standing import standing_before
 from jobs.models.steadiness import golden_frame, unsteadiness
 from jobs.partial_failures import PartialFailures, cause
@@ -145,9 +146,9 @@ def _judge(
     number = (champion.version or "") if champion else ""
     if rows.empty:
         return Judged(rows, truth, truth, truth if champion else None, number)
-    answers = _asked(challenger, model, rows, pipeline)
+    judged = Judged(rows, truth, _asked(challenger, model, rows, pipeline), weights=weights_of(rows, pipeline))
     if champion is None:
-        return Judged(rows, truth, answers)
+        return judged
     try:
         contract = registry.contract(job.settings, pipeline.name, number)
         theirs = registry.load_judged_model(job.settings, champion)
@@ -156,19 +157,19 @@ def _judge(
             f"version {number}, the champion, cannot be opened, so the two cannot be compared ({error}); bring its "
             f"files back, or promote version {challenger.version} with --override-reason"
         )
-        return Judged(rows, truth, answers, None, number, why)
+        return replace(judged, champion_version=number, incomparable=why)
     if lacking := missing_columns(contract, pipeline.features):
         why = (
             f"version {number}, the champion, wants columns that the features have no more "
             f"({', '.join(lacking)}), so the two cannot be compared; put them back, or promote version "
             f"{challenger.version} with --override-reason"
         )
-        return Judged(rows, truth, answers, None, number, why)
+        return replace(judged, champion_version=number, incomparable=why)
     try:
         said = _asked(champion, theirs, rows, pipeline, contract)
     except ModelRefused as error:
-        return Judged(rows, truth, answers, None, number, f"{error}, so the two cannot be compared")
-    return Judged(rows, truth, answers, said, number)
+        return replace(judged, champion_version=number, incomparable=f"{error}, so the two cannot be compared")
+    return replace(judged, champion=said, champion_version=number)
 
 
 def _asked(
@@ -217,7 +218,8 @@ def _meaning(pipeline: Pipeline, judged: Judged, trained: Mapping[str, Figure]) 
         name.removeprefix(FIT_LINE): float(str(value)) for name, value in trained.items() if name.startswith(FIT_LINE)
     }
     fitted = Line.from_json(known)
-    return line_by_construction(fitted, judged.truth, judged.challenger, judged.rows[PARTITION], pipeline.task)
+    days, weights = judged.rows[PARTITION], judged.weights
+    return line_by_construction(fitted, judged.truth, judged.challenger, days, pipeline.task, weights)
 
 
 def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:
@@ -244,10 +246,8 @@ def _keep_report(
         DayLosses(
             str(day),
             len(part),
-            _loss(job.pipeline, judged.truth[part.index], judged.challenger[part.index]),
-            None
-            if judged.champion is None
-            else _loss(job.pipeline, judged.truth[part.index], judged.champion[part.index]),
+            _loss(job.pipeline, judged, part.index, judged.challenger),
+            None if judged.champion is None else _loss(job.pipeline, judged, part.index, judged.champion),
         )
         for day, part in judged.rows.groupby(PARTITION)
     ]
@@ -256,8 +256,9 @@ def _keep_report(
     return path
 
 
-def _loss(pipeline: Pipeline, truth: Array, answers: Array) -> float:
-    return measure(truth, answers, pipeline.task)[pipeline.metric]
+def _loss(pipeline: Pipeline, judged: Judged, where: pd.Index[Any], answers: Array) -> float:
+    truth, weights = judged.truth[where], at(judged.weights, where)
+    return measure(truth, answers[where], pipeline.task, weights=weights, loss=pipeline.loss)[pipeline.metric]
 
 
 @step("write")

@@ -23,6 +23,7 @@ from jobs.data.feature_inputs import FeatureInputs, column, label_columns, label
 from jobs.data.reasons import alike
 from jobs.data.spark import spark_session
 from jobs.data.staleness import changed_batches, gaps, gaps_sentence, inputs_of, recomputed_sentence, stale_after
+from jobs.data.weight_rules import refuse_day_without_weight
 from jobs.job import Job, Result, run
 from tidewheel.errors import DataRefused, SpecError
 from tidewheel.lake import Lake, Manifest
@@ -117,7 +118,7 @@ def build(
 
     Raises:
         SpecError: the transform's result has not the declared columns in types of theirs, or not each row once.
-        DataRefused: a numeric feature holds a value that is no number.
+        DataRefused: a numeric feature holds a value that is no number, or a weight is none.
     """
     rows = read_manifests(spark, job.lake, list(landing.values()), T.StructType([]))
     key_and_label = [rows.schema[name] for name in job.pipeline.key if name in rows.columns]
@@ -179,7 +180,7 @@ def _written(job: Job, frame: DataFrame, landing: Mapping[str, Manifest]) -> dic
         job.settings.lake_options,
         job.lake.fresh_folder("features"),
         tuple(names),
-        frozenset(job.pipeline.features.numeric),
+        frozenset(set(job.pipeline.feature_columns) - set(job.pipeline.features.categorical)),
     )
     answers = in_order.mapInArrow(writer.__call__, "place string, path string, rows long, problem string")
     paths: dict[str, list[str]] = {}
@@ -215,6 +216,8 @@ def _staged(
                 f"{job.pipeline.features.transform} returned rows for {key} whose {', '.join(same)} were not landed; "
                 "expected each row once, with its key and its event time as they were"
             )
+        if (weight := job.pipeline.training.sample_weight) is not None:
+            refuse_day_without_weight(job.lake.read(found, [weight]).to_pandas()[weight], key, job.pipeline.name)
         staged.append(found)
     return staged
 

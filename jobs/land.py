@@ -91,6 +91,7 @@ def work(job: Job[LandOptions]) -> Result:
             job.pipeline.task,
             found.name,
             labels.classes,
+            least=0 if job.pipeline.task == "regression" and job.pipeline.loss.name == "poisson" else None,
         ),
     )
     staged = [*rows.staged.values(), *known.staged.values()]

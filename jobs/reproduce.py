@@ -23,7 +23,7 @@ from jobs.logs import set_up_logging
 from jobs.models import files, registry
 from jobs.models.lineage import Lineage, environment
 from jobs.models.prediction import model_frame, predict
-from jobs.training.fitting import fit, read_lesson
+from jobs.training.fitting import fit_lesson, read_lesson
 from tidewheel.errors import LakeError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.settings import Settings, load_settings
@@ -153,7 +153,7 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
 def _fitted(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> tuple[Fitted, Lesson]:
     log.info("reading %s days, %s to %s", len(days), days[0].day, days[-1].day)
     lesson = read_lesson(lake, pipeline, days)
-    return fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth), lesson
+    return fit_lesson(pipeline, lesson), lesson
 
 
 def _held_out(lake: Lake, pipeline: Pipeline, chosen: TrainingData, notes: list[str]) -> pd.DataFrame:

@@ -136,8 +136,9 @@ def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow
     if ":" in pipeline.training.estimator:
         dump_model(model)  # what cannot be written is named before anything is logged
     said = predict(model, frame, pipeline.task)
-    figures = {f"train_{name}": value for name, value in measure(made.lesson.truth, said, pipeline.task).items()}
-    line = fit_line(made.lesson.truth, said, pipeline.task, made.lesson.days)
+    measured = measure(made.lesson.truth, said, pipeline.task, weights=made.lesson.weights, loss=pipeline.loss)
+    figures = {f"train_{name}": value for name, value in measured.items()}
+    line = fit_line(made.lesson.truth, said, pipeline.task, made.lesson.days, made.lesson.weights)
     figures |= {f"{FIT_LINE}{name}": value for name, value in line.to_json().items() if math.isfinite(value)}
     lineage = Lineage(
         pipeline=pipeline.model_dump(mode="json"),

@@ -35,6 +35,8 @@ from jobs.checking.source import require_day
 from jobs.data.feature_inputs import label_columns, label_sentence
 from jobs.job import Job, OptionsT, Result
 from jobs.models.prediction import model_frame, predict
+from jobs.models.row_weights import at, weights_of
+from jobs.training.class_weights import fit_weights
 from jobs.training.fitting import fit
 from tidewheel.errors import DataRefused, SourceError, TidewheelError, UsageError
 from tidewheel.lake import Lake
@@ -208,10 +210,12 @@ class _Day:
             )
 
         def fitted() -> Array:
-            training = quick_training(pipeline.training)
+            training, of_rows = quick_training(pipeline.training), at(weights_of(rows, pipeline), labelled)
+            few, known = learned[:MOST_ROWS], truth[:MOST_ROWS]
+            weights = fit_weights(pipeline, known, at(of_rows, slice(0, MOST_ROWS)))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = fit(training, pipeline.features, pipeline.task, learned[:MOST_ROWS], truth[:MOST_ROWS]).model
+                model = fit(training, pipeline.features, pipeline.task, few, known, weights=weights).model
                 return predict(model, frame, pipeline.task)
 
         answers = self._step("model", fitted)

@@ -13,11 +13,13 @@ from sklearn.base import is_classifier, is_regressor
 from jobs.checking.finding import Wrong, reason
 from jobs.checking.made_up import MadeUp, made_up_rows
 from jobs.models.prediction import predict
-from jobs.training.estimators import FAMILIES, build_model, settle_for_prediction
+from jobs.training.class_weights import fit_weights
+from jobs.training.estimators import FAMILIES, build_model, settle_for_prediction, weight_arguments
 from jobs.training.search_space import extremes
-from tidewheel.errors import SpecError
+from tidewheel.errors import ModelRefused, SpecError
 
 if TYPE_CHECKING:
+    from jobs.models.prediction import Array
     from tidewheel.spec import Pipeline
     from tidewheel.spec.training import Training
 
@@ -86,7 +88,7 @@ def _wrong_with(pipeline: Pipeline, training: Training) -> str:
 def _wrong_rows(pipeline: Pipeline, training: Training, rows: MadeUp) -> str:
     try:
         _try(pipeline, training, rows)
-    except (_Unfit, SpecError) as error:
+    except (_Unfit, SpecError, ModelRefused) as error:
         return str(error)
     except (Exception, SystemExit) as error:  # the estimator may be a function of the team's own
         return reason(error)
@@ -104,7 +106,7 @@ def _try(pipeline: Pipeline, training: Training, rows: MadeUp) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a few made-up rows it means nothing that a fit does not converge
         try:
-            model.fit(rows.frame, rows.truth)
+            model.fit(rows.frame, rows.truth, **weight_arguments(model, _weights(pipeline, rows)))
         except TypeError as error:
             raise _Unfit(f"{training.estimator} cannot be fitted to rows of these columns: {reason(error)}") from error
         settle_for_prediction(model)
@@ -120,6 +122,12 @@ def _try(pipeline: Pipeline, training: Training, rows: MadeUp) -> None:
             f"{training.estimator} answers made-up rows, one with a missing value and one with a new category, with "
             f"what is no number: {said[:3]}"
         )
+
+
+def _weights(pipeline: Pipeline, rows: MadeUp) -> Array | None:
+    """Weights as a fit would have them, to see that the estimator takes them."""
+    of_rows = np.ones_like(rows.truth) if pipeline.training.sample_weight else None
+    return fit_weights(pipeline, rows.truth, of_rows)
 
 
 def _right_kind(model: Any, estimator: str, pipeline: Pipeline) -> None:

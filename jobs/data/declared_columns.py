@@ -51,12 +51,14 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
     if not isinstance(frame, DataFrame):
         found = f"{type(frame).__module__}.{type(frame).__name__}"
         raise SpecError(f"{name} returned a {found}; expected a DataFrame of Spark, made from `inputs.rows`")
-    wanted = [*pipeline.key, pipeline.source.event_time, *features.columns, PARTITION]
+    weight = pipeline.training.sample_weight
+    wanted = [*pipeline.key, pipeline.source.event_time, *pipeline.feature_columns, PARTITION]
     if missing := [column for column in wanted if column not in frame.columns]:
         hints = "".join(did_you_mean(column, frame.columns) for column in missing[:1])
         raise SpecError(
             f"{name} returned no column {', '.join(missing)}{hints}; expected the key, the event time, {PARTITION!r} "
             f"and every column under features of {pipeline.name}"
+            + (f", and {weight} for training.sample_weight" if weight else "")
         )
     spelled = [without_case(found) for found in frame.columns]
     if twice := [column for column in wanted if spelled.count(without_case(column)) > 1]:
@@ -76,6 +78,11 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
                 f"features.numeric: column {feature!r} is {_word(kinds[feature])} in what {name} returns; a numeric "
                 f"feature is a number: {advice}"
             )
+    if weight is not None and not isinstance(kinds[weight], _NUMERIC):
+        raise SpecError(
+            f"training.sample_weight: column {weight!r} is {_word(kinds[weight])} in what {name} returns; a weight is "
+            "a number: compute one in the transform, or leave training.sample_weight out"
+        )
     for feature in features.categorical:
         if isinstance(kinds[feature], _NO_CATEGORY):
             raise SpecError(
@@ -88,7 +95,9 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
 def _in_its_kind(name: str, kind: T.DataType, pipeline: Pipeline) -> Column:
     if name in pipeline.features.categorical:
         return column(name).cast("string").alias(name)
-    if name in pipeline.features.numeric and isinstance(kind, T.BooleanType | T.DecimalType | T.NullType):
+    if name in (*pipeline.features.numeric, pipeline.training.sample_weight) and isinstance(
+        kind, T.BooleanType | T.DecimalType | T.NullType
+    ):
         return column(name).cast("double").alias(name)
     return column(name)
 

@@ -49,7 +49,14 @@ def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, sou
 
 
 def labels_of_day(
-    table: pa.Table, key: list[str], label: str, task: Task, source: str, classes: Sequence[str | int] = ()
+    table: pa.Table,
+    key: list[str],
+    label: str,
+    task: Task,
+    source: str,
+    classes: Sequence[str | int] = (),
+    *,
+    least: float | None = None,
 ) -> pa.Table:
     """Check and put in order the labels of one day. Rows without a label are left out: unknown is not negative.
 
@@ -60,6 +67,7 @@ def labels_of_day(
         task: of a classification a label is 0 or 1, of multiclass a class, of a regression any finite number.
         source: file, query or function the labels came from, for the message.
         classes: multiclass: what a label may be.
+        least: the smallest number that a label may be; None: any.
 
     Raises:
         DataRefused: a rule is broken; source, column and rule are named.
@@ -89,7 +97,7 @@ def labels_of_day(
     if task == "multiclass":
         refuse_unknown_classes(known[label], label, classes, source)
     else:
-        _of_the_task(known[label], label, task, source)
+        _of_the_task(known[label], label, task, source, least)
     return _tidy(known, key, source)
 
 
@@ -122,7 +130,7 @@ def like_rows(table: pa.Table, types: Mapping[str, pa.DataType], source: str) ->
     return table
 
 
-def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str) -> None:
+def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str, least: float | None) -> None:
     if task == "classification":
         allowed, rule = pc.or_(pc.equal(labels, 0), pc.equal(labels, 1)), "the label of a classification is 0 or 1"
     else:
@@ -130,6 +138,9 @@ def _of_the_task(labels: pa.ChunkedArray, name: str, task: Task, source: str) ->
         if pa.types.is_integer(labels.type):  # models compute with doubles
             allowed = pc.and_(pc.greater_equal(labels, -(2**53)), pc.less_equal(labels, 2**53))
             rule = f"{rule}, and an integer within ±2^53"
+        if least is not None:
+            allowed = pc.and_(allowed, pc.greater_equal(labels, least))
+            rule = f"{rule}, and of `loss: poisson` {least:g} or more"
     wrong = labels.filter(pc.invert(allowed))
     if len(wrong):
         found = ", ".join(str(value) for value in pc.unique(wrong).slice(0, NAMED).to_pylist())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.data.label_numbers import label_numbers
+from jobs.data.weight_rules import refuse_unusable_weights
 from tidewheel.errors import DataRefused, LakeError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.verified import read_document
@@ -114,7 +115,7 @@ def labelled_days(lake: Lake, pipeline: Pipeline, until: date) -> tuple[list[Lab
     """The published days up to one that have labels, oldest first; and those whose features lack a column."""
     known = set(lake.partitions("labels"))
     features = [lake.need("features", k) for k in lake.partitions("features") if k in known and k <= str(until)]
-    lacking = [m for m in features if not m.columns.keys() >= set(pipeline.features.columns)]
+    lacking = [m for m in features if not m.columns.keys() >= set(pipeline.feature_columns)]
     return [_labelled_day(lake, manifest) for manifest in features if manifest not in lacking], lacking
 
 
@@ -163,7 +164,7 @@ def _too_few(pipeline: Pipeline, chosen: TrainingData, days: Sequence[LabelledDa
     span = f"{days[0].day} to {days[-1].day}" if days else "none"
     old = ""
     if lacking:
-        gone = sorted(set(pipeline.features.columns) - lacking[0].columns.keys())
+        gone = sorted(set(pipeline.feature_columns) - lacking[0].columns.keys())
         old = f", and {len(lacking)} more whose features lack {', '.join(gone)} and must be built again"
     return (
         f"{pipeline.name}: {chosen.training_rows:,} rows of {len(chosen.training)} days to train on as of "
@@ -211,15 +212,15 @@ def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -
         days: batches by hash.
 
     Returns:
-        Day (`partition`), key columns, feature columns and the label as float64 (of several classes its place
-        among them), in the order of days and files.
+        Day (`partition`), key columns, feature columns, the weight where there is one, and the label as float64 (of
+        several classes its place among them), in the order of days and files.
 
     Raises:
         LakeError: a batch is gone, or a byte of it is another than was assembled.
-        DataRefused: a label is there twice, or is no label of the task.
+        DataRefused: a label is there twice or is no label of the task, or a weight is none.
     """
     label, key = pipeline.labels.column, [PARTITION, *pipeline.key]
-    features = _read(lake, [day.features for day in days], [*pipeline.key, *pipeline.features.columns])
+    features = _read(lake, [day.features for day in days], [*pipeline.key, *pipeline.feature_columns])
     labels = _read(lake, [day.labels for day in days], [*pipeline.key, label])
     labels = labels[labels[label].notna()]
     if (twice := labels.duplicated(key)).any():
@@ -230,6 +231,14 @@ def labelled_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -
     if pipeline.task == "classification" and not rows[label].isin((0.0, 1.0)).all():
         found = sorted(rows.loc[~rows[label].isin((0.0, 1.0)), label].unique())[:5]
         raise DataRefused(f"{pipeline.name}: label {label} must be 0 or 1, found {found}")
+    if pipeline.task == "regression" and pipeline.loss.name == "poisson" and (negative := rows[label] < 0).any():
+        raise DataRefused(
+            f"{pipeline.name}: label {label} is negative in {negative.sum():,} of {len(rows):,} rows, for example "
+            f"{rows.loc[negative, label].iloc[0]:g} on {rows.loc[negative, PARTITION].iloc[0]}; `loss: poisson` is of "
+            "labels of 0 or more: correct these labels and land their days again, or take another training.loss"
+        )
+    if (weight := pipeline.training.sample_weight) is not None and len(rows):
+        refuse_unusable_weights(rows[weight], rows[PARTITION], pipeline.name)
     return rows
 
 

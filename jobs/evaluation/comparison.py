@@ -13,18 +13,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from jobs.evaluation.drawn_figures import drawn_figure
-from jobs.models.metrics import brier_losses, log_losses
+from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import Array
+from jobs.models.row_weights import at
 from tidewheel.spec.decision import Decision
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 RESAMPLES = 2000
-COMPARED = frozenset({"log_loss", "brier", "roc_auc", "rmse", "mae"})
+COMPARED = frozenset({"log_loss", "brier", "roc_auc", "rmse", "mae", "poisson_deviance", "pinball_loss"})
 """Figures that two models may be compared by."""
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -39,11 +42,15 @@ class ScoredRows:
         truth: labels, one a row.
         predicted: predictions for the same rows.
         days: day of each row.
+        weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
     """
 
     truth: Array
     predicted: Array
     days: pd.Series[str]
+    weights: Array | None = None
+    loss: Loss = SQUARED_ERROR
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,13 @@ class PairedRows:
     """The predictions of two models for the same labelled rows, to be compared by one figure.
 
     Attributes:
-        metric: log_loss, brier, roc_auc, rmse or mae.
+        metric: one of `COMPARED`.
         truth: labels, one a row.
         challenger: predictions of the challenger for the same rows.
         champion: predictions of the champion for the same rows.
         days: day of each row.
+        weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
     """
 
     metric: str
@@ -63,6 +72,8 @@ class PairedRows:
     challenger: Array
     champion: Array
     days: pd.Series[str]
+    weights: Array | None = None
+    loss: Loss = SQUARED_ERROR
 
     def where(self, mask: Mask) -> PairedRows:
         """Some of the rows."""
@@ -72,6 +83,7 @@ class PairedRows:
             challenger=self.challenger[mask],
             champion=self.champion[mask],
             days=self.days[mask],
+            weights=at(self.weights, mask),
         )
 
 
@@ -146,7 +158,8 @@ def resample(rows: PairedRows, *, seed: int) -> Resampled:
     """
     codes, weights = drawn_days(rows.days, seed)
     challenger, champion = (
-        losses(rows.metric, rows.truth, predicted, codes, weights) for predicted in (rows.challenger, rows.champion)
+        losses(rows.metric, rows.truth, predicted, codes, weights, rows.weights, rows.loss)
+        for predicted in (rows.challenger, rows.champion)
     )
     worse: Array = np.subtract(challenger, champion)
     return Resampled(float(worse[0]), worse[1:][~np.isnan(worse[1:])], weights.shape[1])
@@ -169,9 +182,18 @@ def figure_interval(
     """
     codes, weights = drawn_days(rows.days, seed)
     if metric in COMPARED:
-        drawn = losses(metric, rows.truth, rows.predicted, codes, weights)[1:]
+        drawn = losses(metric, rows.truth, rows.predicted, codes, weights, rows.weights, rows.loss)[1:]
     else:
-        drawn = drawn_figure(metric, rows.truth, rows.predicted, codes, weights, decision or Decision())[1:]
+        drawn = drawn_figure(
+            metric,
+            rows.truth,
+            rows.predicted,
+            codes,
+            weights,
+            decision or Decision(),
+            row_weights=rows.weights,
+            loss=rows.loss,
+        )[1:]
     known, count = drawn[~np.isnan(drawn)], weights.shape[1]
     if count < 2 or len(known) == 0:
         return math.nan, math.nan
@@ -192,35 +214,39 @@ def day_weights(days: int, seed: int) -> Matrix:
     return np.vstack([np.ones((1, days)), draws.astype(np.float64)])
 
 
-def losses(metric: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+def losses(
+    metric: str,
+    truth: Array,
+    predicted: Array,
+    codes: Codes,
+    weights: Matrix,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
+) -> Array:
     """The loss under each row of day weights; a higher-is-better figure counts negative.
 
     Args:
-        metric: log_loss, brier, roc_auc, rmse or mae.
+        metric: one of `COMPARED`.
         truth: labels, one a row.
         predicted: predictions for the same rows.
         codes: day of each row, as a number from 0 on.
         weights: how often each day counts, resamples x days, as `day_weights` draws them.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
 
     Returns:
         One loss for each row of weights, in the metric's unit.
     """
     if metric == "roc_auc":
-        return -_weighted_auc(truth, predicted, codes, weights)
-    match metric:
-        case "log_loss":
-            loss = log_losses(truth, predicted)
-        case "brier":
-            loss = brier_losses(truth, predicted)
-        case "rmse":
-            loss = (predicted - truth) ** 2
-        case "mae":
-            loss = np.abs(predicted - truth)
-        case _:
-            raise ValueError(f"no loss called {metric}")
-    days = weights.shape[1]
-    rows = weights @ np.bincount(codes, minlength=days)
-    mean = (weights @ np.bincount(codes, weights=loss, minlength=days)) / rows
+        return -_weighted_auc(truth, predicted, codes, weights, row_weights)
+    if metric not in COMPARED:
+        raise ValueError(f"no loss called {metric}")
+    of_rows, days = row_losses(metric, truth, predicted, loss), weights.shape[1]
+    if row_weights is not None:
+        of_rows = of_rows * row_weights
+    rows = weights @ np.bincount(codes, weights=row_weights, minlength=days)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw of days whose rows weigh nothing says nothing
+        mean = (weights @ np.bincount(codes, weights=of_rows, minlength=days)) / rows
     return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
 
 
@@ -230,18 +256,25 @@ def drawn_days(days: pd.Series[str], seed: int) -> tuple[Codes, Matrix]:
     return codes.astype(np.int64), day_weights(len(names), seed)
 
 
-def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix, row_weights: Array | None) -> Array:
     """AUC of many resamples at once: pairs won are counted once for each pair of days, then weighted."""
-    days = weights.shape[1]
-    negatives = [np.sort(predicted[(codes == day) & (truth == 0)]) for day in range(days)]
+    days, counting = weights.shape[1], np.ones_like(predicted) if row_weights is None else row_weights
+    negatives = [_ranked(predicted, counting, (codes == day) & (truth == 0)) for day in range(days)]
     won = np.zeros((days, days))
     for day in range(days):
-        positives = predicted[(codes == day) & (truth == 1)]
-        for other, ranked in enumerate(negatives):
-            below = np.searchsorted(ranked, positives, "left") + np.searchsorted(ranked, positives, "right")
-            won[day, other] = below.sum() / 2  # a tie is half a win
+        mine = (codes == day) & (truth == 1)
+        positives, counts = predicted[mine], counting[mine]
+        for other, (ranked, sums) in enumerate(negatives):
+            below = sums[np.searchsorted(ranked, positives, "left")] + sums[np.searchsorted(ranked, positives, "right")]
+            won[day, other] = (counts * below).sum() / 2  # a tie is half a win
     pairs_won = np.einsum("rd,de,re->r", weights, won, weights)
-    positive = weights @ np.bincount(codes, weights=truth, minlength=days)
-    negative = weights @ np.bincount(codes, weights=1 - truth, minlength=days)
+    positive = weights @ np.bincount(codes, weights=truth * counting, minlength=days)
+    negative = weights @ np.bincount(codes, weights=(1 - truth) * counting, minlength=days)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(positive * negative > 0, pairs_won / (positive * negative), np.nan))
+
+
+def _ranked(predicted: Array, counting: Array, where: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[Array, Array]:
+    """Predictions of some rows in order, and how much the rows before each place count together."""
+    order = np.argsort(predicted[where], kind="stable")
+    return predicted[where][order], np.concatenate([[0.0], np.cumsum(counting[where][order])])

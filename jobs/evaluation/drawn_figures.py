@@ -12,6 +12,8 @@ import numpy as np
 
 from jobs.models import multiclass
 from jobs.models.figures import costs_of_rows, decisions, relative_errors
+from jobs.models.regression_losses import best_constant, own_losses
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
     from jobs.evaluation.comparison import Codes, Matrix
@@ -23,25 +25,46 @@ Ratio = tuple["Array", "Array"]
 """What a row adds to a figure's numerator and to its denominator."""
 
 
-def drawn_figure(name: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix, decision: Decision) -> Array:
+def drawn_figure(
+    name: str,
+    truth: Array,
+    predicted: Array,
+    codes: Codes,
+    weights: Matrix,
+    decision: Decision,
+    *,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
+) -> Array:
     """A figure under each row of day weights; NaN where a draw leaves it undefined.
 
     Args:
-        name: pr_auc, r2, mape, expected_cost, a figure that `row_ratio` knows, or one of
+        name: pr_auc, r2, mape, d2, coverage, expected_cost, a figure that `row_ratio` knows, or one of
             `jobs.models.multiclass.DECIDED`.
         truth: labels, one a row.
         predicted: predictions for the same rows.
         codes: day of each row, as a number from 0 on.
         weights: how often each day counts, resamples x days, as `day_weights` draws them.
         decision: threshold and costs.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
     """
+    counting = np.ones_like(truth) if row_weights is None else row_weights
     if predicted.ndim == 2:
-        return _of_classes(name, truth, predicted, codes, weights)
-    if name == "pr_auc":
-        return _average_precision(truth, predicted, codes, weights)
-    if name == "r2":
-        return _r2(truth, predicted, codes, weights)
-    return drawn_ratio(row_ratio(name, truth, predicted, decision), codes, weights)
+        return _of_classes(name, truth, predicted, codes, weights, counting)
+    match name:
+        case "pr_auc":
+            return _average_precision(truth, predicted, codes, weights, counting)
+        case "r2":
+            return _r2(truth, predicted, codes, weights, counting)
+        case "d2":
+            constant = np.full_like(truth, best_constant(truth, row_weights, loss))  # of all rows, whatever is drawn
+            lost = own_losses(truth, predicted, loss), own_losses(truth, constant, loss)
+            return 1 - drawn_ratio(lost, codes, weights, counting)
+        case "coverage":
+            covered = (truth <= predicted).astype(np.float64)
+            return drawn_ratio((covered, np.ones_like(truth)), codes, weights, counting)
+    return drawn_ratio(row_ratio(name, truth, predicted, decision), codes, weights, counting)
 
 
 def row_ratio(name: str, truth: Array, predicted: Array, decision: Decision) -> Ratio:
@@ -81,42 +104,50 @@ def row_ratio(name: str, truth: Array, predicted: Array, decision: Decision) -> 
     raise ValueError(f"no figure called {name}")
 
 
-def _of_classes(name: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+def _of_classes(name: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix, counting: Array) -> Array:
     """A figure of the most probable class: of the counts of each class, which a draw adds up over days."""
     if name == "accuracy":
-        return drawn_ratio((multiclass.hits(truth, predicted), np.ones_like(truth)), codes, weights)
+        return drawn_ratio((multiclass.hits(truth, predicted), np.ones_like(truth)), codes, weights, counting)
     counted = []
     for rows in multiclass.class_counts(truth, predicted):
         of_days = np.zeros((weights.shape[1], predicted.shape[1]))
-        np.add.at(of_days, codes, rows)
+        np.add.at(of_days, codes, rows * counting[:, None])
         counted.append(weights @ of_days)
     right, said, true = counted
     return multiclass.macro_f1(right, said, true) if name == "macro_f1" else multiclass.macro_recall(right, true)
 
 
-def drawn_ratio(ratio: Ratio, codes: Codes, weights: Matrix) -> Array:
-    """A ratio under each row of day weights; NaN where its denominator is 0."""
-    above, below = (weights @ np.bincount(codes, weights=part, minlength=weights.shape[1]) for part in ratio)
+def drawn_ratio(ratio: Ratio, codes: Codes, weights: Matrix, counting: Array | None = None) -> Array:
+    """A ratio under each row of day weights; NaN where its denominator is 0.
+
+    Args:
+        ratio: what each row adds.
+        codes: day of each row.
+        weights: how often each day counts.
+        counting: how much each row counts; None: all the same.
+    """
+    parts = [part if counting is None else part * counting for part in ratio]
+    above, below = (weights @ np.bincount(codes, weights=part, minlength=weights.shape[1]) for part in parts)
     return _divided(above, below)
 
 
-def _r2(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+def _r2(truth: Array, predicted: Array, codes: Codes, weights: Matrix, counting: Array) -> Array:
     centred = truth - truth.mean()  # so that the squares lose no digits
     sums = [
-        weights @ np.bincount(codes, weights=part, minlength=weights.shape[1])
+        weights @ np.bincount(codes, weights=part * counting, minlength=weights.shape[1])
         for part in ((truth - predicted) ** 2, centred**2, centred, np.ones_like(truth))
     ]
     errors, squares, total, rows = sums
     return 1 - _divided(errors, squares - total**2 / rows)
 
 
-def _average_precision(truth: Array, predicted: Array, codes: Codes, weights: Matrix) -> Array:
+def _average_precision(truth: Array, predicted: Array, codes: Codes, weights: Matrix, counting: Array) -> Array:
     ranks = np.searchsorted(np.unique(-predicted), -predicted)  # the most probable rows first; equal ones are together
     bins = ranks * min(BINS, ranks.max() + 1) // (ranks.max() + 1)
     shape = (weights.shape[1], int(bins.max()) + 1)
     positive, all_rows = np.zeros(shape), np.zeros(shape)
-    np.add.at(positive, (codes, bins), truth)
-    np.add.at(all_rows, (codes, bins), 1.0)
+    np.add.at(positive, (codes, bins), truth * counting)
+    np.add.at(all_rows, (codes, bins), counting)
     found = weights @ positive
     precision = _divided(np.cumsum(found, axis=1), np.cumsum(weights @ all_rows, axis=1))
     return _divided(np.nansum(found * precision, axis=1), found.sum(axis=1))

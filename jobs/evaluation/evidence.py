@@ -15,6 +15,7 @@ from jobs.models import registry
 from jobs.models.figures import all_figures
 from jobs.models.metrics import measure
 from jobs.models.prediction import model_frame
+from jobs.models.row_weights import at
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -134,10 +135,12 @@ def slice_table(pipeline: Pipeline, judged: Judged, failures: PartialFailures = 
 
 def _sliced(pipeline: Pipeline, judged: Judged, mask: Mask) -> dict[str, object]:
     row: dict[str, object] = {}
-    for name, figure in all_figures(judged.truth[mask], judged.challenger[mask], pipeline).items():
+    truth, weights = judged.truth[mask], at(judged.weights, mask)
+    for name, figure in all_figures(truth, judged.challenger[mask], pipeline, weights).items():
         row[NAMES[name]] = known_or_none(figure)
     if judged.champion is not None:
-        theirs = measure(judged.truth[mask], judged.champion[mask], pipeline.task)[pipeline.metric]
+        said = judged.champion[mask]
+        theirs = measure(truth, said, pipeline.task, weights=weights, loss=pipeline.loss)[pipeline.metric]
         row[f"{NAMES[pipeline.metric]} of the champion"] = known_or_none(theirs)
     return row
 
@@ -150,7 +153,7 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
         with failures.named(f"interval of {NAMES[name]}"):
             found[name] = figure_interval(
                 name,
-                ScoredRows(judged.truth, judged.challenger, judged.rows[PARTITION]),
+                ScoredRows(judged.truth, judged.challenger, judged.rows[PARTITION], judged.weights, pipeline.loss),
                 confidence=CONFIDENCE,
                 seed=pipeline.training.seed,
                 decision=pipeline.decision,
@@ -170,6 +173,8 @@ def _importances(pipeline: Pipeline, model: Model, judged: Judged, failures: Par
             task=pipeline.task,
             metric=pipeline.metric,
             seed=pipeline.training.seed,
+            row_weights=judged.weights,
+            loss=pipeline.loss,
             failures=failures,
         )
     return found

@@ -9,8 +9,10 @@ import pandas as pd
 
 from jobs.models.metrics import measure
 from jobs.models.prediction import predict
+from jobs.models.row_weights import at
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.spec import LOWER_IS_BETTER
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
     from jobs.models.prediction import Array, Model, Task
@@ -26,6 +28,8 @@ def importances(
     task: Task,
     metric: str,
     seed: int,
+    row_weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
     failures: PartialFailures = RAISING,
 ) -> dict[str, float]:
     """Permutation importance (Breiman, "Random Forests", Machine Learning 45, 2001) on a sample of rows.
@@ -39,6 +43,8 @@ def importances(
         task: kind of label.
         metric: the figure that gets worse.
         seed: of sample and shuffling.
+        row_weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
         failures: takes note of a column whose importance cannot be measured.
 
     Returns:
@@ -49,7 +55,8 @@ def importances(
     drawn = np.sort(rng.choice(len(frame), size=min(ROWS, len(frame)), replace=False))
     sample, known = frame.iloc[drawn].reset_index(drop=True), truth[drawn]
     sign = 1 if metric in LOWER_IS_BETTER else -1
-    as_it_is = measure(known, predict(model, sample, task), task)[metric]
+    weights = at(row_weights, drawn)
+    as_it_is = measure(known, predict(model, sample, task), task, weights=weights, loss=loss)[metric]
     if np.isnan(as_it_is):
         return {}
     found = {}
@@ -58,5 +65,6 @@ def importances(
         shuffled = [sample.assign(**{name: values[rng.permutation(len(values))]}) for _ in range(REPEATS)]
         with failures.named(f"importance of column {name}"):
             answers = np.split(predict(model, pd.concat(shuffled, ignore_index=True), task), REPEATS)
-            found[str(name)] = float(np.mean([sign * (measure(known, a, task)[metric] - as_it_is) for a in answers]))
+            after = [measure(known, said, task, weights=weights, loss=loss)[metric] for said in answers]
+            found[str(name)] = float(np.mean([sign * (one - as_it_is) for one in after]))
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -43,6 +43,7 @@ class Judged:
         champion: the champion's; None where there is none, or where it cannot be asked.
         champion_version: its number, empty where there is none.
         incomparable: why it cannot be asked, empty where it can.
+        weights: how much each row counts; None: all the same.
     """
 
     rows: pd.DataFrame
@@ -51,6 +52,7 @@ class Judged:
     champion: Array | None = None
     champion_version: str = ""
     incomparable: str = ""
+    weights: Array | None = None
 
 
 def gate_policy(pipeline: Pipeline) -> GatePolicy:
@@ -109,15 +111,15 @@ def measure_judged(
     comparison = None
     if judged.champion is not None and len(judged.rows):
         difference, bound = loss_difference(
-            PairedRows(pipeline.metric, judged.truth, judged.challenger, judged.champion, judged.rows[PARTITION]),
+            _paired(pipeline, judged, judged.champion),
             confidence=pipeline.gate.confidence,
             seed=pipeline.training.seed,
         )
-        theirs = all_figures(judged.truth, judged.champion, pipeline)
+        theirs = all_figures(judged.truth, judged.champion, pipeline, judged.weights)
         comparison = Comparison(judged.champion_version, theirs, difference, bound)
     return GateMeasurement(
         challenger_version=version,
-        challenger=all_figures(judged.truth, judged.challenger, pipeline),
+        challenger=all_figures(judged.truth, judged.challenger, pipeline, judged.weights),
         rows=len(judged.rows),
         days=judged.rows[PARTITION].nunique(),
         comparison=comparison,
@@ -129,6 +131,11 @@ def measure_judged(
         holdout_uses=holdout_uses,
         unsteady=unsteady,
     )
+
+
+def _paired(pipeline: Pipeline, judged: Judged, champion: Array) -> PairedRows:
+    days, weights = judged.rows[PARTITION], judged.weights
+    return PairedRows(pipeline.metric, judged.truth, judged.challenger, champion, days, weights, pipeline.loss)
 
 
 def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[GroupGap, ...]:
@@ -153,7 +160,7 @@ def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tu
     if rules is None or policy is None or judged.champion is None or not len(judged.rows):
         return ()
     return compare_slices(
-        PairedRows(pipeline.metric, judged.truth, judged.challenger, judged.champion, judged.rows[PARTITION]),
+        _paired(pipeline, judged, judged.champion),
         with_class_names(judged.rows, pipeline)[[*rules.columns]],
         policy,
         task=pipeline.task,

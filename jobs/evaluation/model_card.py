@@ -164,6 +164,13 @@ def _made(facts: CardFacts) -> Iterator[str]:
     for name in shown:
         if facts.parameters.get(name, "None") != "None":  # as MLflow keeps what is not set
             yield f"- {name.replace('_', ' ').replace('.', ': ')}: `{facts.parameters[name]}`"
+    training = facts.pipeline.training
+    if training.loss != "squared_error":
+        yield f"- loss: `{training.loss}`{f' of {training.quantile:g}' if training.quantile is not None else ''}"
+    if training.sample_weight:
+        yield f"- rows count as `{training.sample_weight}` says, in the fit and in the figures; plots show rows"
+    if training.class_weight:
+        yield f"- class weights, in the fit alone: `{training.class_weight}`"
     again = f"tidewheel reproduce {facts.pipeline.name} --version {facts.measured.challenger_version}"
     yield f"- `{again}` trains it again and compares."
 

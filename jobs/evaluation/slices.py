@@ -90,7 +90,10 @@ def compare_slices(
 
 def _compared(name: str, rows: PairedRows, policy: SlicePolicy, task: Task, seed: int) -> SliceComparison:
     drawn = resample(rows, seed=seed)
-    challenger, champion = (measure(rows.truth, said, task)[rows.metric] for said in (rows.challenger, rows.champion))
+    challenger, champion = (
+        measure(rows.truth, said, task, weights=rows.weights, loss=rows.loss)[rows.metric]
+        for said in (rows.challenger, rows.champion)
+    )
     return SliceComparison(
         name=name,
         rows=len(rows.truth),

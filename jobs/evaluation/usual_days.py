@@ -11,6 +11,7 @@ import numpy as np
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
 from jobs.models.paired_losses import paired_day
+from jobs.models.row_weights import at
 from tidewheel.ledger.probations import Probations
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def recent(pipeline: Pipeline, judged: Judged) -> Judged:
         truth=judged.truth[of_them],
         challenger=judged.challenger[of_them],
         champion=None if judged.champion is None else judged.champion[of_them],
+        weights=at(judged.weights, of_them),
     )
 
 
@@ -62,6 +64,13 @@ def pairs(pipeline: Pipeline, judged: Judged) -> list[PairedDay]:
     found = []
     for day, rows in judged.rows.groupby(PARTITION).indices.items():
         parts = (values[rows] for values in (judged.truth, judged.challenger, judged.champion))
-        if pair := paired_day(date.fromisoformat(str(day)), pipeline.metric, *parts):
+        pair = paired_day(
+            date.fromisoformat(str(day)),
+            pipeline.metric,
+            *parts,
+            weights=at(judged.weights, rows),
+            loss=pipeline.loss,
+        )
+        if pair:
             found.append(pair)
     return found

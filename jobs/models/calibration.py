@@ -21,7 +21,7 @@ def expected_log_losses(predicted: Array) -> Array:
     return np.asarray(-(sure * np.log(sure) + (1 - sure) * np.log1p(-sure)), dtype=np.float64)
 
 
-def calibration_error(truth: Array, predicted: Array, bins: int = BINS) -> float:
+def calibration_error(truth: Array, predicted: Array, bins: int = BINS, weights: Array | None = None) -> float:
     """Mean distance between predicted and true rates, over bins with equally many rows.
 
     The expected calibration error of Naeini et al. (2015) with bins of equal mass, which small days need.
@@ -30,6 +30,7 @@ def calibration_error(truth: Array, predicted: Array, bins: int = BINS) -> float
         truth: 0 or 1.
         predicted: probabilities.
         bins: how many bins; days with few rows get fewer, each with ten rows at least.
+        weights: how much each row counts; None: all the same.
 
     Returns:
         Between 0 and 1; NaN without rows.
@@ -37,8 +38,9 @@ def calibration_error(truth: Array, predicted: Array, bins: int = BINS) -> float
     if len(truth) == 0:
         return math.nan
     parts = np.array_split(np.argsort(predicted, kind="stable"), max(1, min(bins, len(truth) // 10)))
-    gaps = [abs(float(truth[part].mean() - predicted[part].mean())) * len(part) for part in parts]
-    return sum(gaps) / len(truth)
+    counting = np.ones_like(predicted) if weights is None else weights
+    gaps = [abs(float(((truth[part] - predicted[part]) * counting[part]).sum())) for part in parts]
+    return sum(gaps) / float(counting.sum())
 
 
 def estimated_auc(predicted: Array) -> float:

@@ -10,6 +10,7 @@ from sklearn import metrics
 
 from jobs.models import multiclass
 from jobs.models.metrics import measure
+from jobs.models.row_weights import at
 
 if TYPE_CHECKING:
     from jobs.models.prediction import Array, Task
@@ -17,24 +18,26 @@ if TYPE_CHECKING:
     from tidewheel.spec.decision import Costs, Decision
 
 
-def all_figures(truth: Array, predicted: Array, pipeline: Pipeline) -> dict[str, float]:
+def all_figures(truth: Array, predicted: Array, pipeline: Pipeline, weights: Array | None = None) -> dict[str, float]:
     """Every figure that a pipeline's predictions have; what cannot be computed is NaN.
 
     Args:
         truth: labels, one a row; 0 or 1 for classification, places of classes for multiclass.
         predicted: predictions for the same rows.
-        pipeline: names the task, the decision's threshold and its costs.
+        pipeline: names the task, the loss, the decision's threshold and its costs.
+        weights: how much each row counts; None: all the same.
 
     Returns:
         What `measure` gives; and for classification pr_auc, accuracy, precision, recall, f1 and, where costs are
         declared, expected_cost; for multiclass accuracy, macro_f1, macro_recall; for regression mape.
     """
-    return measure(truth, predicted, pipeline.task) | further_figures(
-        truth, predicted, pipeline.task, pipeline.decision
-    )
+    measured = measure(truth, predicted, pipeline.task, weights=weights, loss=pipeline.loss)
+    return measured | further_figures(truth, predicted, pipeline.task, pipeline.decision, weights)
 
 
-def further_figures(truth: Array, predicted: Array, task: Task, decision: Decision) -> dict[str, float]:
+def further_figures(
+    truth: Array, predicted: Array, task: Task, decision: Decision, weights: Array | None = None
+) -> dict[str, float]:
     """The figures beyond those of `measure`.
 
     Precision is unknown where nothing is predicted positive, recall and PR-AUC where nothing is positive (PR-AUC also
@@ -42,28 +45,29 @@ def further_figures(truth: Array, predicted: Array, task: Task, decision: Decisi
     share of nothing; of labels that are all 0 it is unknown.
     """
     if task == "multiclass":
-        return multiclass.decision_figures(truth, predicted)
-    usable = len(truth) > 0 and bool(np.isfinite(predicted).all())
+        return multiclass.decision_figures(truth, predicted, weights)
+    usable = len(truth) > 0 and bool(np.isfinite(predicted).all()) and (weights is None or weights.sum() > 0)
     if task == "regression":
-        return {"mape": _mape(truth, predicted) if usable else math.nan}
+        return {"mape": _mape(truth, predicted, weights) if usable else math.nan}
     names = ("pr_auc", "accuracy", "precision", "recall", "f1", *(("expected_cost",) if decision.costs else ()))
     if not usable:
         return dict.fromkeys(names, math.nan)
     decided = decisions(predicted, decision)
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        truth, decided, average="binary", zero_division=np.nan
+        truth, decided, average="binary", zero_division=np.nan, sample_weight=weights
     )
+    counting = truth if weights is None else truth[weights > 0]
     found = {
-        "pr_auc": float(metrics.average_precision_score(truth, predicted))
-        if 0 < truth.sum() < len(truth)
+        "pr_auc": float(metrics.average_precision_score(truth, predicted, sample_weight=weights))
+        if 0 < counting.sum() < len(counting)
         else math.nan,
-        "accuracy": float(metrics.accuracy_score(truth, decided)),
+        "accuracy": float(np.average(truth == decided, weights=weights)),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),
     }
     if decision.costs:
-        found["expected_cost"] = float(costs_of_rows(truth, decided, decision.costs).mean())
+        found["expected_cost"] = float(np.average(costs_of_rows(truth, decided, decision.costs), weights=weights))
     return found
 
 
@@ -86,8 +90,11 @@ def relative_errors(truth: Array, predicted: Array) -> Array:
     return np.asarray(np.where(np.isfinite(shares), shares, np.nan), dtype=np.float64)
 
 
-def _mape(truth: Array, predicted: Array) -> float:
+def _mape(truth: Array, predicted: Array, weights: Array | None) -> float:
     known = np.isfinite(relative_errors(truth, predicted))
     if not known.any():
         return math.nan
-    return float(metrics.mean_absolute_percentage_error(truth[known], predicted[known]))
+    counting = at(weights, known)
+    if counting is not None and not counting.sum() > 0:
+        return math.nan
+    return float(metrics.mean_absolute_percentage_error(truth[known], predicted[known], sample_weight=counting))

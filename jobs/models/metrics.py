@@ -9,6 +9,8 @@ from sklearn import metrics
 
 from jobs.models import multiclass
 from jobs.models.prediction import Array, Task
+from jobs.models.regression_losses import loss_figures
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 MEASURED: dict[Task, tuple[str, ...]] = {
     "classification": ("roc_auc", "log_loss", "brier"),
@@ -17,7 +19,9 @@ MEASURED: dict[Task, tuple[str, ...]] = {
 }
 
 
-def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
+def measure(
+    truth: Array, predicted: Array, task: Task, *, weights: Array | None = None, loss: Loss = SQUARED_ERROR
+) -> dict[str, float]:
     """Compute every figure of a task. What cannot be computed (AUC of one class, R² of one row) is NaN, never a guess.
 
     So are all of them where a prediction is no number: a mean over the others would flatter the model.
@@ -26,25 +30,29 @@ def measure(truth: Array, predicted: Array, task: Task) -> dict[str, float]:
         truth: labels; 0 or 1 for classification, places of classes for multiclass.
         predicted: one prediction a row, as `jobs.models.prediction.predict` makes them.
         task: the pipeline's kind of label.
+        weights: how much each row counts, 0 or more; None: all the same.
+        loss: what a regression minimises.
 
     Returns:
-        roc_auc, log_loss, brier; for multiclass the last two; for regression rmse, mae, r2.
+        roc_auc, log_loss, brier; for multiclass the last two; for regression rmse, mae, r2 and the figures of its loss.
     """
-    if len(truth) == 0 or not np.isfinite(predicted).all():
-        return dict.fromkeys(MEASURED[task], math.nan)
+    if len(truth) == 0 or not np.isfinite(predicted).all() or (weights is not None and not weights.sum() > 0):
+        return dict.fromkeys((*MEASURED[task], *(loss.figures if task == "regression" else ())), math.nan)
     if task == "multiclass":
-        return multiclass.probability_figures(truth, predicted)
+        return multiclass.probability_figures(truth, predicted, weights)
     if task == "classification":
-        both = 0 < truth.sum() < len(truth)
+        counting = truth if weights is None else truth[weights > 0]
+        both = 0 < counting.sum() < len(counting)
         return {
-            "roc_auc": float(metrics.roc_auc_score(truth, predicted)) if both else math.nan,
-            "log_loss": float(log_losses(truth, predicted).mean()),
-            "brier": float(((predicted - truth) ** 2).mean()),
+            "roc_auc": float(metrics.roc_auc_score(truth, predicted, sample_weight=weights)) if both else math.nan,
+            "log_loss": float(np.average(log_losses(truth, predicted), weights=weights)),
+            "brier": float(np.average((predicted - truth) ** 2, weights=weights)),
         }
     return {
-        "rmse": float(np.sqrt(((predicted - truth) ** 2).mean())),
-        "mae": float(np.abs(predicted - truth).mean()),
-        "r2": float(metrics.r2_score(truth, predicted)) if len(truth) > 1 else math.nan,
+        "rmse": float(np.sqrt(np.average((predicted - truth) ** 2, weights=weights))),
+        "mae": float(np.average(np.abs(predicted - truth), weights=weights)),
+        "r2": float(metrics.r2_score(truth, predicted, sample_weight=weights)) if len(truth) > 1 else math.nan,
+        **loss_figures(truth, predicted, loss, weights),
     }
 
 

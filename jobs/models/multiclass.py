@@ -21,29 +21,35 @@ DECIDED = ("accuracy", "macro_f1", "macro_recall")
 """Figures of the most probable class."""
 
 
-def probability_figures(truth: Array, predicted: Array) -> dict[str, float]:
-    """The figures of `MEASURED`, means over rows."""
-    return {"log_loss": float(log_losses(truth, predicted).mean()), "brier": float(brier(truth, predicted).mean())}
+def probability_figures(truth: Array, predicted: Array, weights: Array | None = None) -> dict[str, float]:
+    """The figures of `MEASURED`, means over rows as their weights say."""
+    return {
+        "log_loss": float(np.average(log_losses(truth, predicted), weights=weights)),
+        "brier": float(np.average(brier(truth, predicted), weights=weights)),
+    }
 
 
-def decision_figures(truth: Array, predicted: Array) -> dict[str, float]:
+def decision_figures(truth: Array, predicted: Array, weights: Array | None = None) -> dict[str, float]:
     """The figures of `DECIDED`.
 
     Macro figures are means over classes, each of which counts as much as any other: F1 over the classes that occur in
     labels or predictions, recall over those that occur in labels (which makes it the balanced accuracy). So
     scikit-learn has them.
     """
-    if not len(truth) or not np.isfinite(predicted).all():
+    if not len(truth) or not np.isfinite(predicted).all() or (weights is not None and not weights.sum() > 0):
         return dict.fromkeys(DECIDED, math.nan)
-    right, said, true = (counts.sum(axis=0, keepdims=True) for counts in class_counts(truth, predicted))
+    counts = class_counts(truth, predicted)
+    if weights is not None:
+        counts = tuple(each * weights[:, None] for each in counts)
+    right, said, true = (each.sum(axis=0, keepdims=True) for each in counts)
     return {
-        "accuracy": float(right.sum() / len(truth)),
+        "accuracy": float(right.sum() / true.sum()),
         "macro_f1": float(macro_f1(right, said, true)[0]),
         "macro_recall": float(macro_recall(right, true)[0]),
     }
 
 
-def class_counts(truth: Array, predicted: Array) -> tuple[Array, Array, Array]:
+def class_counts(truth: Array, predicted: Array) -> tuple[Array, ...]:
     """What each row adds to its class: right predictions, predictions, and labels; rows x classes, 0 or 1."""
     every = np.arange(predicted.shape[1])
     said = (np.argmax(predicted, axis=1)[:, None] == every).astype(np.float64)
@@ -89,10 +95,10 @@ def hits(truth: Array, predicted: Array) -> Array:
     return np.asarray(np.argmax(predicted, axis=1) == truth, dtype=np.float64)
 
 
-def shares(truth: Array, classes: int) -> Array:
+def shares(truth: Array, classes: int, weights: Array | None = None) -> Array:
     """A constant prediction: the share of each class in the labels, for every row."""
-    counted = np.bincount(truth.astype(np.intp), minlength=classes) / len(truth)
-    return np.asarray(np.tile(counted, (len(truth), 1)), dtype=np.float64)
+    counted = np.bincount(truth.astype(np.intp), weights=weights, minlength=classes)
+    return np.asarray(np.tile(counted / counted.sum(), (len(truth), 1)), dtype=np.float64)
 
 
 def absent(truth: Array, classes: Sequence[Any]) -> list[str]:

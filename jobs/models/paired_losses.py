@@ -9,13 +9,24 @@ import numpy as np
 
 from jobs.models.metrics import brier_losses, log_losses
 from jobs.models.prediction import Array
+from jobs.models.regression_losses import pinball_losses, poisson_deviances
 from tidewheel.policies.probation import PairedDay
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
     from datetime import date
 
 
-def paired_day(day: date, metric: str, truth: Array, ours: Array, theirs: Array) -> PairedDay | None:
+def paired_day(
+    day: date,
+    metric: str,
+    truth: Array,
+    ours: Array,
+    theirs: Array,
+    *,
+    weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
+) -> PairedDay | None:
     """Compare two versions on a day.
 
     Args:
@@ -25,18 +36,27 @@ def paired_day(day: date, metric: str, truth: Array, ours: Array, theirs: Array)
         truth: labels.
         ours: what the version on probation said.
         theirs: what its predecessor said.
+        weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
 
     Returns:
-        None where there is no row, or a prediction is no number.
+        None where there is no row, none that counts, or a prediction is no number.
     """
     if not len(truth) or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return None
-    losses, before = row_losses(metric, truth, ours), row_losses(metric, truth, theirs)
-    error = float((losses - before).std()) / math.sqrt(len(truth))
-    return PairedDay(day, len(truth), float(losses.mean()), float(before.mean()), error)
+    losses, before = row_losses(metric, truth, ours, loss), row_losses(metric, truth, theirs, loss)
+    if weights is None:
+        error = float((losses - before).std()) / math.sqrt(len(truth))
+        return PairedDay(day, len(truth), float(losses.mean()), float(before.mean()), error)
+    if not weights.sum() > 0:
+        return None
+    mean, other = (float(np.average(each, weights=weights)) for each in (losses, before))
+    # of a ratio of sums: Cochran, "Sampling Techniques", 1977, section 6.4
+    error = math.sqrt(float((weights**2 * (losses - before - (mean - other)) ** 2).sum())) / float(weights.sum())
+    return PairedDay(day, len(truth), mean, other, error)
 
 
-def row_losses(metric: str, truth: Array, predicted: Array) -> Array:
+def row_losses(metric: str, truth: Array, predicted: Array, loss: Loss = SQUARED_ERROR) -> Array:
     """The loss of each row, in the metric's unit where it is a mean over rows."""
     match metric:
         case "log_loss" | "roc_auc":
@@ -45,5 +65,9 @@ def row_losses(metric: str, truth: Array, predicted: Array) -> Array:
             return brier_losses(truth, predicted)
         case "mae":
             return np.asarray(np.abs(predicted - truth), dtype=np.float64)
+        case "poisson_deviance":
+            return poisson_deviances(truth, predicted)
+        case "pinball_loss":
+            return pinball_losses(truth, predicted, loss.quantile)
         case _:
             return np.asarray((predicted - truth) ** 2, dtype=np.float64)

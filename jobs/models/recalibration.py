@@ -75,7 +75,13 @@ class Line:
 LITERAL = Line()
 
 
-def fit_line(truth: Array, predicted: Array, task: Task, days: pd.Series[str] | None = None) -> Line:
+def fit_line(
+    truth: Array,
+    predicted: Array,
+    task: Task,
+    days: pd.Series[str] | None = None,
+    row_weights: Array | None = None,
+) -> Line:
     """The line from predictions to what they mean, by maximum likelihood, kept close to literal where rows are few.
 
     Predictions of several classes lie on no line: they are taken literally.
@@ -85,6 +91,7 @@ def fit_line(truth: Array, predicted: Array, task: Task, days: pd.Series[str] | 
         predicted: predictions for the same rows.
         task: kind of label.
         days: day of each row, for the standard error; None: it is not wanted.
+        row_weights: how much each row counts; None: all the same.
 
     Returns:
         The line; literal where these rows cannot say.
@@ -97,13 +104,13 @@ def fit_line(truth: Array, predicted: Array, task: Task, days: pd.Series[str] | 
         or (task == "classification" and not 0 < truth.mean() < 1)
     ):
         return LITERAL
-    said = scores(predicted, task)
+    said, counting = scores(predicted, task), _counting(truth, row_weights)
     rows = np.column_stack([np.ones(len(said)), said])
     found = np.array([0.0, 1.0])
     # as if one row had said that the slope is 1: where both kinds of row are told apart, no other says anything of it
     prior = np.diag([0.0, 1.0 if task == "classification" else 0.0])
     for _ in range(ITERATIONS):
-        left, weight = _left(truth, rows @ found, task)
+        left, weight = (part * counting for part in _left(truth, rows @ found, task))
         curvature = rows.T @ (rows * weight[:, None]) + prior
         step = np.linalg.lstsq(curvature, rows.T @ left - prior @ (found - [0.0, 1.0]), rcond=None)[0]
         found = found + np.clip(step, -4, 4) if task == "classification" else found + step
@@ -111,13 +118,20 @@ def fit_line(truth: Array, predicted: Array, task: Task, days: pd.Series[str] | 
             break
     if not np.isfinite(found).all() or not FLATTEST <= found[1] <= STEEPEST:
         return LITERAL
-    left, weight = _left(truth, rows @ found, task)
+    left, weight = (part * counting for part in _left(truth, rows @ found, task))
     center = float((weight * said).sum() / weight.sum()) if weight.sum() > 0 else 0.0
-    error = _error(left, weight, task, days) if days is not None else 0.0
+    error = _error(left, weight, task, days, counting) if days is not None else 0.0
     return Line(float(found[0] + found[1] * center), float(found[1]), center, error)
 
 
-def line_by_construction(fitted: Line, truth: Array, predicted: Array, days: pd.Series[str], task: Task) -> Line:
+def line_by_construction(
+    fitted: Line,
+    truth: Array,
+    predicted: Array,
+    days: pd.Series[str],
+    task: Task,
+    row_weights: Array | None = None,
+) -> Line:
     """What a version's predictions mean; literal, unless it is off by construction.
 
     Args:
@@ -126,6 +140,7 @@ def line_by_construction(fitted: Line, truth: Array, predicted: Array, days: pd.
         predicted: predictions for the holdout.
         days: day of each row of the holdout.
         task: kind of label.
+        row_weights: how much each row of the holdout counts; None: all the same.
 
     Returns:
         The line on the holdout, where that and the one on the rows it has learned from both save a material share of
@@ -134,8 +149,8 @@ def line_by_construction(fitted: Line, truth: Array, predicted: Array, days: pd.
     """
     if len(truth) == 0 or fitted.is_literal:
         return LITERAL
-    found = fit_line(truth, predicted, task, days)
-    if not all(_saves(line, truth, predicted, days, task) for line in (fitted, found)):
+    found, counting = fit_line(truth, predicted, task, days, row_weights), _counting(truth, row_weights)
+    if not all(_saves(line, truth, predicted, days, task, counting) for line in (fitted, found)):
         return LITERAL
     return _pooled(found, fitted)
 
@@ -151,9 +166,9 @@ def _pooled(held: Line, learned: Line) -> Line:
     return replace(held, intercept=intercept, error=(weight + other) ** -0.5)
 
 
-def _saves(line: Line, truth: Array, predicted: Array, days: pd.Series[str], task: Task) -> bool:
-    loss = _losses(truth, predicted, task)
-    saved = loss - _losses(truth, line.meant(predicted, task), task)
+def _saves(line: Line, truth: Array, predicted: Array, days: pd.Series[str], task: Task, counting: Array) -> bool:
+    loss = counting * _losses(truth, predicted, task)
+    saved = loss - counting * _losses(truth, line.meant(predicted, task), task)
     by_day = [(float(saved[mask].mean()), int(mask.sum())) for mask in _by_day(days)]
     mean = mean_over_days([value for value, _ in by_day], [rows for _, rows in by_day])
     return mean.value >= MATERIAL * float(loss.mean()) and mean.surety >= SURE
@@ -180,15 +195,25 @@ def _left(truth: Array, linear: Array, task: Task) -> tuple[Array, Array]:
     return truth - chance, chance * (1 - chance)
 
 
-def _error(left: Array, weight: Array, task: Task, days: pd.Series[str]) -> float:
+def _error(left: Array, weight: Array, task: Task, days: pd.Series[str], counting: Array) -> float:
     """Standard error of the intercept: the larger of what rows and what days say, since few days say little."""
     total = float(weight.sum())
     if total <= 0:
         return math.inf
-    by_rows = math.sqrt(1 / total) if task == "classification" else float(left.std()) / math.sqrt(len(left))
+    if task == "classification":
+        by_rows = math.sqrt(float((weight * counting).sum())) / total
+    else:
+        by_rows = float(left.std()) * math.sqrt(len(left)) / total
     sums = np.array([left[mask].sum() for mask in _by_day(days)])
     by_days = math.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1)) / total
     return max(by_rows, by_days)
+
+
+def _counting(truth: Array, row_weights: Array | None) -> Array:
+    """How much each row counts, 1 on average: one row's worth of prior stays one row's worth."""
+    if row_weights is None:
+        return np.ones_like(truth, dtype=np.float64)
+    return np.asarray(row_weights / row_weights.mean(), dtype=np.float64)
 
 
 def _by_day(days: pd.Series[str]) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jobs.models import multiclass
 from jobs.models.calibration import calibration_error
+from jobs.models.row_weights import at, weights_of
 from jobs.monitoring.predictions import predictions_of
 
 if TYPE_CHECKING:
@@ -17,21 +18,25 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 
-def about_classes(truth: Array, said: Array) -> dict[str, float]:
+def about_classes(truth: Array, said: Array, weights: Array | None = None) -> dict[str, float]:
     """What the model expected of itself, and whether the classes that it predicts are right as often as it says.
 
     Calibration is that of the predicted class alone ("top label": Guo et al., "On Calibration of Modern Neural
     Networks", ICML 2017), and so are bias and variance: of a label that is 1 where the predicted class is right.
     """
     sure, right = multiclass.confidences(said), multiclass.hits(truth, said)
-    expected = float(multiclass.expected_log_losses(said).mean())
+
+    def mean(values: Array) -> float:
+        return float(np.average(values, weights=weights))
+
+    expected = mean(multiclass.expected_log_losses(said))
     return {
-        "mean_prediction": float(sure.mean()),
-        "bias": float((right - sure).mean()),
-        "prediction_variance": float((sure * (1 - sure)).mean()),
-        "calibration_error": calibration_error(right, sure),
+        "mean_prediction": mean(sure),
+        "bias": mean(right - sure),
+        "prediction_variance": mean(sure * (1 - sure)),
+        "calibration_error": calibration_error(right, sure, weights=weights),
         "expected_log_loss": expected,
-        "excess_log_loss": float(multiclass.log_losses(truth, said).mean()) - expected,
+        "excess_log_loss": mean(multiclass.log_losses(truth, said)) - expected,
     }
 
 
@@ -61,14 +66,15 @@ def class_figures(rows: pd.DataFrame, pipeline: Pipeline) -> dict[str, dict[str,
     label, least = pipeline.labels.column, pipeline.monitoring.minimum_slice_rows
     known = rows[rows[label].notna()]
     truth, said = known[label].to_numpy(dtype="float64"), predictions_of(known, pipeline)
+    weights = weights_of(known, pipeline)
     found = {}
     for place, name in enumerate(pipeline.labels.classes):
         mine = truth == place
-        if mine.sum() >= least and np.isfinite(said[mine]).all():
+        counts = mine.sum() >= least and (weights is None or weights[mine].sum() > 0)
+        if counts and np.isfinite(said[mine]).all():
             found[f"{label}={name}"] = {
                 "rows": float(mine.sum()),
-                "log_loss": float(multiclass.log_losses(truth[mine], said[mine]).mean()),
-                "brier": float(multiclass.brier(truth[mine], said[mine]).mean()),
-                "recall": float(multiclass.hits(truth[mine], said[mine]).mean()),
+                **multiclass.probability_figures(truth[mine], said[mine], at(weights, mine)),
+                "recall": float(np.average(multiclass.hits(truth[mine], said[mine]), weights=at(weights, mine))),
             }
     return found

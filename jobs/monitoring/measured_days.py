@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jobs.monitoring.earlier_measurements import EarlierMeasurements, report_path
 from jobs.monitoring.expectation import expectations
 from jobs.monitoring.labelled_day import labelled_day
-from jobs.monitoring.performance import DayPerformance, day_performance, sliced_columns
+from jobs.monitoring.performance import DayPerformance, day_performance, looked_at_columns
 from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailur
             continue
         found = DayPerformance(day, missing=f"{day} could not be measured")
         with failures.named(f"performance of {day}"):
-            rows = labelled_day(job, day, until, sliced_columns(job.pipeline))
+            rows = labelled_day(job, day, until, looked_at_columns(job.pipeline))
             found = day_performance(job.pipeline, rows, expected, failures)
             earlier.keep_unlabelled(rows)
         if asked or found.figures:

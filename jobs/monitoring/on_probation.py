@@ -13,6 +13,7 @@ from jobs.models import registry, standing
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import paired_day
 from jobs.models.prediction import answers_of
+from jobs.models.row_weights import weights_of
 from jobs.monitoring.labelled_day import labelled_day
 from jobs.monitoring.labelled_predictions import MAIN, ONLINE, SOURCE
 from jobs.monitoring.predictions import predictions_of
@@ -126,13 +127,14 @@ def _usual_days(job: Job, row: ProbationRow, predecessor: _Predecessor) -> list[
     said = answers_of(ours, contract, rows, pipeline)
     theirs = answers_of(predecessor.model, predecessor.contract, rows, pipeline)
     truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
-    return pairs(pipeline, Judged(rows, truth, said, theirs, row.predecessor))
+    return pairs(pipeline, Judged(rows, truth, said, theirs, row.predecessor, weights=weights_of(rows, pipeline)))
 
 
 def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date, matured: date) -> PairedDay | None:
     """Both versions on the rows that the version on probation predicted, in the batch and online."""
-    pipeline, columns = job.pipeline, [column.name for column in predecessor.contract.columns]
-    labelled = labelled_day(job, str(day), str(matured), columns)
+    pipeline, weight = job.pipeline, job.pipeline.training.sample_weight
+    columns = dict.fromkeys([*(column.name for column in predecessor.contract.columns), *([weight] if weight else [])])
+    labelled = labelled_day(job, str(day), str(matured), list(columns))
     if labelled.missing:
         return None
     rows = labelled.rows[labelled.rows[SOURCE].isin((MAIN, ONLINE)) & (labelled.rows[VERSION] == row.version)]
@@ -143,7 +145,8 @@ def _compare(job: Job, row: ProbationRow, predecessor: _Predecessor, day: date, 
         return None
     theirs = answers_of(predecessor.model, predecessor.contract, rows, pipeline)
     truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
-    return paired_day(day, pipeline.metric, truth, predictions_of(rows, pipeline), theirs)
+    ours, weights = predictions_of(rows, pipeline), weights_of(rows, pipeline)
+    return paired_day(day, pipeline.metric, truth, ours, theirs, weights=weights, loss=pipeline.loss)
 
 
 def _ended_otherwise(job: Job, row: ProbationRow) -> Verdict | None:

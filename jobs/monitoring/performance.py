@@ -13,6 +13,7 @@ from jobs.models.calibration import calibration_error, estimated_auc, expected_l
 from jobs.models.figures import further_figures
 from jobs.models.metrics import log_losses, measure
 from jobs.models.recalibration import LITERAL, scores
+from jobs.models.row_weights import weights_of
 from jobs.monitoring.class_performance import about_classes, class_figures, estimate_classes
 from jobs.monitoring.expectation import UNKNOWN, Expectation
 from jobs.monitoring.fairness import day_gaps, gap_figures
@@ -147,15 +148,19 @@ def part_figures(
     Of a version whose predictions are not meant literally (see `jobs.models.recalibration`), all that is expected is
     expected of what they mean: so are excess_log_loss and prediction_variance, and there are calibrated_log_loss,
     calibrated_bias, and the errors of both for not knowing that meaning exactly.
+
+    Where rows have weights, all means are weighted; rows, labelled_share, and the rates of decisions count rows.
     """
     label = pipeline.labels.column
     known = rows[rows[label].notna()]
     truth, said = known[label].to_numpy(dtype="float64"), predictions_of(known, pipeline)
     counted = {"rows": float(len(known)), "labelled_share": len(known) / len(rows) if len(rows) else math.nan}
-    figures = {**measure(truth, said, pipeline.task), **counted}
+    weights = weights_of(known, pipeline)
+    figures = {**measure(truth, said, pipeline.task, weights=weights, loss=pipeline.loss), **counted}
     if reported:
-        figures |= further_figures(truth, said, pipeline.task, pipeline.decision) | _rates(truth, said, pipeline)
-    return figures if len(known) == 0 else figures | _about_itself(truth, said, pipeline.task, expected)
+        figures |= further_figures(truth, said, pipeline.task, pipeline.decision, weights)
+        figures |= _rates(truth, said, pipeline)
+    return figures if len(known) == 0 else figures | _about_itself(truth, said, pipeline.task, expected, weights)
 
 
 def _rates(truth: Array, said: Array, pipeline: Pipeline) -> dict[str, float]:
@@ -167,25 +172,31 @@ def _rates(truth: Array, said: Array, pipeline: Pipeline) -> dict[str, float]:
     return {name: above / below for name, (above, below) in sums.items() if below}
 
 
-def _about_itself(truth: Array, said: Array, task: Task, expected: Expectation) -> dict[str, float]:
+def _about_itself(
+    truth: Array, said: Array, task: Task, expected: Expectation, weights: Array | None
+) -> dict[str, float]:
     """What is known beyond the task's figures."""
     if task == "multiclass":
-        return about_classes(truth, said)
-    figures = {"mean_prediction": float(said.mean()), "bias": float((truth - said).mean())}
+        return about_classes(truth, said, weights)
+
+    def mean(values: Array) -> float:
+        return float(np.average(values, weights=weights))
+
+    figures = {"mean_prediction": mean(said), "bias": mean(truth - said)}
     meant, line = expected.line.meant(said, task), expected.line
     if task == "regression":
-        error = float(((truth - said) ** 2).mean())
+        error = mean((truth - said) ** 2)
         usual = expected.squared_error
         figures |= {"squared_error": error, "expected_squared_error": usual, "excess_squared_error": error - usual}
         if line.is_literal:
             return figures
-        return figures | {"calibrated_bias": float((truth - meant).mean()), "calibrated_bias_error": line.error}
+        return figures | {"calibrated_bias": mean(truth - meant), "calibrated_bias_error": line.error}
     meant = said if line.is_literal else meant
-    expected_loss, variance = float(expected_log_losses(meant).mean()), float((meant * (1 - meant)).mean())
-    loss = measure(truth, meant, task)["log_loss"]
+    expected_loss, variance = mean(expected_log_losses(meant)), mean(meant * (1 - meant))
+    loss = measure(truth, meant, task, weights=weights)["log_loss"]
     figures |= {
-        "positive_rate": float(truth.mean()),
-        "calibration_error": calibration_error(truth, said),
+        "positive_rate": mean(truth),
+        "calibration_error": calibration_error(truth, said, weights=weights),
         "expected_log_loss": expected_loss,
         "excess_log_loss": loss - expected_loss,
         "prediction_variance": variance,
@@ -195,10 +206,10 @@ def _about_itself(truth: Array, said: Array, task: Task, expected: Expectation) 
     odds = line.intercept + line.slope * (scores(said, task) - line.center)
     return figures | {
         "calibrated_log_loss": loss,
-        "calibrated_bias": float((truth - meant).mean()),
+        "calibrated_bias": mean(truth - meant),
         # the derivatives of both by the intercept, times its error
         "calibrated_bias_error": line.error * variance,
-        "calibrated_log_loss_error": line.error * abs(float((odds * meant * (1 - meant)).mean())),
+        "calibrated_log_loss_error": line.error * abs(mean(odds * meant * (1 - meant))),
     }
 
 
@@ -210,6 +221,12 @@ def _slices(rows: pd.DataFrame, pipeline: Pipeline) -> Iterator[tuple[str, pd.Da
         for value, size in sizes.head(settings.largest_slices).items():
             if size >= settings.minimum_slice_rows:
                 yield f"{column}={value}"[:LONGEST_SLICE], rows[rows[column] == value]
+
+
+def looked_at_columns(pipeline: Pipeline) -> list[str]:
+    """Columns that a day's rows must have to be measured: those of slices and groups, and the rows' weight."""
+    weight = pipeline.training.sample_weight
+    return list(dict.fromkeys([*sliced_columns(pipeline), *([weight] if weight else [])]))
 
 
 def sliced_columns(pipeline: Pipeline) -> list[str]:

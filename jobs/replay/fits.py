@@ -76,6 +76,7 @@ class Fitter:
         self._settings = {
             "model": {name: repr(value) for name, value in unfitted.get_params().items()},
             "features": pipeline.features.columns,
+            "weights": [self.training.sample_weight, repr(self.training.class_weight)],
             "code": fingerprint(*rooms),
         }
 
@@ -96,8 +97,8 @@ class Fitter:
         cost = first.cpu_seconds + again.cpu_seconds
         rows = known.labelled([day.day for day in chosen.training])
         tail = rows.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
-        lesson = fitting.Lesson(rows.frame, rows.truth, rows.days)
-        wrong = refit_objection(self.pipeline.task, first.model, again.model, lesson, tail.to_numpy())
+        lesson = fitting.Lesson(rows.frame, rows.truth, rows.days, rows.weights)
+        wrong = refit_objection(self.pipeline, first.model, again.model, lesson, tail.to_numpy())
         if wrong:
             return Challenger(first, first, 2, cost, f"the refit through {again.learned_until} is not used: {wrong}")
         return Challenger(again, first, 2, cost, f"fitted again through {again.learned_until}")
@@ -113,7 +114,8 @@ class Fitter:
         if (done := self._kept.get("fits", key)) is not None:
             return done  # type: ignore[no-any-return]
         began = time.process_time()
-        model = fitting.fit(self.training, pipeline.features, pipeline.task, rows.frame, rows.truth).model
+        seeded = pipeline.model_copy(update={"training": self.training})
+        model = fitting.fit_lesson(seeded, fitting.Lesson(rows.frame, rows.truth, rows.days, rows.weights)).model
         fit = Fit(model, days[-1].day, len(rows), time.process_time() - began)
         self._kept.put("fits", key, fit)
         return fit

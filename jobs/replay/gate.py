@@ -11,6 +11,7 @@ from jobs.data.training_data import PARTITION, TrainingData
 from jobs.evaluation.judging import Judged, gate_policy, measure_judged
 from jobs.models.prediction import Array, Model, predict
 from jobs.models.recalibration import LITERAL, Line, fit_line, line_by_construction
+from jobs.models.row_weights import at
 from jobs.replay.fits import Challenger, Fit
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion
@@ -61,6 +62,7 @@ def judge(
         asked(challenger.model),
         asked(champion.judged.model) if champion else None,
         champion.version if champion else "",
+        weights=rows.weights,
     )
     measured = measure_judged(pipeline, judged, version, holdout_uses=uses)
     policy = replace(gate_policy(pipeline), maximum_latency_ms=None, maximum_size_mb=None)
@@ -78,11 +80,11 @@ def meaning(
     step = max(1, len(learned) // LINE_ROWS)
     drawn = (learned.days <= str(made.serving.learned_until)).to_numpy() & (np.arange(len(learned)) % step == 0)
     said = predict(made.serving.model, learned.frame[drawn], pipeline.task)
-    fitted = fit_line(learned.truth[drawn], said, pipeline.task, learned.days[drawn])
+    fitted = fit_line(learned.truth[drawn], said, pipeline.task, learned.days[drawn], at(learned.weights, drawn))
     if fitted.is_literal or not len(held):
         return LITERAL
     answers = predict(made.judged.model, held.frame, pipeline.task)
-    return line_by_construction(fitted, held.truth, answers, held.days, pipeline.task)
+    return line_by_construction(fitted, held.truth, answers, held.days, pipeline.task, held.weights)
 
 
 def _judging_days(pipeline: Pipeline, chosen: TrainingData, champion: Champion | None) -> list[date]:

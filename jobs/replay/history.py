@@ -24,6 +24,7 @@ from jobs.data.training_data import (
     matured_until,
 )
 from jobs.models.prediction import Array, model_frame
+from jobs.models.row_weights import at, weights_of
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled rows of some days: feature columns as models see them, labels, and the day of each row."""
+    """Labelled rows of some days: feature columns as models see them, labels, the day and the weight of each row."""
 
     frame: pd.DataFrame
     truth: Array
     days: pd.Series[str]
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -88,6 +90,7 @@ class History:
             model_frame(labelled, pipeline.features),
             labelled[pipeline.labels.column].to_numpy(dtype="float64"),
             column.astype(str),
+            weights_of(labelled, pipeline),
         )
         spans = {day.day: (int(a), int(b)) for day, a, b in zip(days, starts, ends, strict=True)}
         return cls(pipeline, tuple(days), rows, spans)
@@ -115,7 +118,8 @@ class History:
             where = slice(spans[0][0], spans[-1][1])  # a view: most trainings are of consecutive days
         else:
             where = [row for a, b in spans for row in range(a, b)]
-        return Rows(self.rows.frame.iloc[where], self.rows.truth[where], self.rows.days.iloc[where])
+        rows = self.rows
+        return Rows(rows.frame.iloc[where], rows.truth[where], rows.days.iloc[where], at(rows.weights, where))
 
 
 @dataclass(frozen=True)

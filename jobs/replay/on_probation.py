@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import date
 from statistics import fmean
 
+import numpy as np
+
 from jobs.data.training_data import LabelledDay, TrainingData
 from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import Array, predict
+from jobs.models.row_weights import weighted_by_day
 from jobs.monitoring.expectation import FIRST_DAYS, Expectation
 from jobs.replay.declared import DeclaredRetraining
 from jobs.replay.fits import Challenger, Fit, Fitter
@@ -101,7 +104,11 @@ class ProbationRetraining(DeclaredRetraining):
         def losses(fit: Fit, days: Sequence[LabelledDay]) -> list[Array]:
             parts = [known.labelled([day.day]) for day in days]
             said = [predict(fit.model, rows.frame, pipeline.task) for rows in parts]
-            return [row_losses(pipeline.metric, r.truth, answers) for r, answers in zip(parts, said, strict=True)]
+            found = [
+                row_losses(pipeline.metric, rows.truth, answers, pipeline.loss)
+                for rows, answers in zip(parts, said, strict=True)
+            ]
+            return weighted_by_day(found, [rows.weights for rows in parts])
 
         trial = Trial(lambda days: self._fitter.fit(known, days), losses, pipeline.training.minimum_rows)
         changed = changed_since(self._watch.qualities)
@@ -111,7 +118,8 @@ class ProbationRetraining(DeclaredRetraining):
     def _matured(self, known: Known, day: date, version: str, answers: Array) -> None:
         errors = self._first_days.setdefault(version, [])
         if self._pipeline.task == "regression" and len(errors) < FIRST_DAYS:
-            errors.append(float(row_losses("rmse", known.labelled([day]).truth, answers).mean()))
+            rows = known.labelled([day])
+            errors.append(float(np.average(row_losses("rmse", rows.truth, answers), weights=rows.weights)))
             if len(errors) == FIRST_DAYS:
                 self._expected[version] = replace(self._expected[version], squared_error=fmean(errors))
         super()._matured(known, day, version, answers)

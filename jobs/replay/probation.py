@@ -9,6 +9,7 @@ from jobs.data.training_data import TrainingData
 from jobs.evaluation.usual_days import newest_days
 from jobs.models.paired_losses import paired_day
 from jobs.models.prediction import Array, predict
+from jobs.models.row_weights import at
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion
 from tidewheel.policies.probation import PairedDay, ProbationMeasurement
@@ -35,7 +36,8 @@ class Probation:
         """Take note of a day whose labels have come."""
         rows = known.labelled([day])
         theirs = predict(self.predecessor.fit.model, rows.frame, pipeline.task)
-        if found := paired_day(day, pipeline.metric, rows.truth, answers, theirs):
+        found = paired_day(day, pipeline.metric, rows.truth, answers, theirs, weights=rows.weights, loss=pipeline.loss)
+        if found:
             self.days.append(found)
 
     def measured(self, today: date) -> ProbationMeasurement:
@@ -56,5 +58,7 @@ def usual_days(
     pairs = []
     for day in days:
         of_day = (rows.days == str(day)).to_numpy()
-        pairs.append(paired_day(day, pipeline.metric, rows.truth[of_day], *(answers[of_day] for answers in said)))
+        parts = (rows.truth[of_day], *(answers[of_day] for answers in said))
+        weights = at(rows.weights, of_day)
+        pairs.append(paired_day(day, pipeline.metric, *parts, weights=weights, loss=pipeline.loss))
     return tuple(pair for pair in pairs if pair)

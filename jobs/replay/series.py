@@ -8,6 +8,7 @@ import numpy as np
 
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
+from jobs.models.row_weights import at
 from jobs.replay.history import Rows
 from jobs.replay.play import Play
 from tidewheel.partitions import PartitionRange
@@ -37,6 +38,9 @@ def quality_over_time(
         part = slice(*np.searchsorted(sorted_days, [str(first), str(day + timedelta(days=1))]))
         if number < window // 2 - 1 or part.start == part.stop:
             continue
-        of_plays = [measure(rows.truth[part], one.answers[part], pipeline.task)[pipeline.metric] for one in plays]
-        found[number] = np.mean(of_plays)
+        truth, weights = rows.truth[part], at(rows.weights, part)
+        measured = [
+            measure(truth, one.answers[part], pipeline.task, weights=weights, loss=pipeline.loss) for one in plays
+        ]
+        found[number] = np.mean([figures[pipeline.metric] for figures in measured])
     return found

@@ -79,7 +79,12 @@ def summarize(pipeline: Pipeline, rows: Rows, plays: Sequence[Play], seed: int =
     for one in plays:
         by_policy.setdefault(one.policy, []).append(one)
     resampled = {
-        policy: np.array([losses(pipeline.metric, rows.truth, one.answers, codes, weights) for one in of_policy])
+        policy: np.array(
+            [
+                losses(pipeline.metric, rows.truth, one.answers, codes, weights, rows.weights, pipeline.loss)
+                for one in of_policy
+            ]
+        )
         for policy, of_policy in by_policy.items()
     }
     means = {policy: drawn.mean(axis=0) for policy, drawn in resampled.items()}
@@ -98,7 +103,10 @@ def _summary(
     if frozen is not None and weekly is not None and frozen[0] > weekly[0]:
         with np.errstate(divide="ignore", invalid="ignore"):
             gain_kept = _interval((frozen - own) / (frozen - weekly))
-    figures = pd.DataFrame([measure(rows.truth, one.answers, pipeline.task) for one in plays]).mean()
+    measured = [
+        measure(rows.truth, one.answers, pipeline.task, weights=rows.weights, loss=pipeline.loss) for one in plays
+    ]
+    figures = pd.DataFrame(measured).mean()
     return PolicySummary(
         policy=plays[0].policy,
         seeds=len(plays),

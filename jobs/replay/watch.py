@@ -61,6 +61,8 @@ class Watch:
         said = rows.frame[[name for name in sliced_columns(self._pipeline) if name in rows.frame]].copy()
         said["prediction"], said[label] = answers, rows.truth
         said[VERSION], said[SOURCE] = version, MAIN
+        if (weight := self._pipeline.training.sample_weight) is not None and rows.weights is not None:
+            said[weight] = rows.weights
         labelled = LabelledPredictions(str(day), said)
         found = day_performance(self._pipeline, labelled, {version: expected}, reported=False)
         self._figures[str(day)] = {

@@ -71,7 +71,13 @@ def is_boosted(model: Steps) -> bool:
     return hasattr(model[-1], "get_booster") and known.get("booster") in (None, "gbtree")
 
 
-def fit_boosted(model: Steps, frame: pd.DataFrame, truth: Array, checkpoints: Checkpoints | None) -> None:
+def fit_boosted(
+    model: Steps,
+    frame: pd.DataFrame,
+    truth: Array,
+    checkpoints: Checkpoints | None,
+    weights: Array | None = None,
+) -> None:
     """Fit a model of XGBoost's in pieces.
 
     Args:
@@ -79,6 +85,7 @@ def fit_boosted(model: Steps, frame: pd.DataFrame, truth: Array, checkpoints: Ch
         frame: rows to learn from.
         truth: their labels.
         checkpoints: where pieces are stored and found again; None where nobody will go on from them.
+        weights: how much each row counts; None: all the same.
     """
     estimator, rows = model[-1], model[:-1].fit_transform(frame, truth)
     total, seed = int(estimator.get_num_boosting_rounds()), estimator.get_params()["random_state"]
@@ -88,7 +95,7 @@ def fit_boosted(model: Steps, frame: pd.DataFrame, truth: Array, checkpoints: Ch
     while done < total or booster is None:
         piece = min(PIECE, total - done)
         estimator.set_params(n_estimators=piece, random_state=_piece_seed(seed, done))
-        estimator.fit(rows, truth, xgb_model=booster)
+        estimator.fit(rows, truth, sample_weight=weights, xgb_model=booster)
         done, booster = done + piece, estimator.get_booster()
         if done < total:
             left = (time.monotonic() - began) / (done - first) * (total - done)

@@ -11,13 +11,15 @@ import numpy as np
 from jobs.data.training_data import data_hash
 from jobs.models.metrics import measure
 from jobs.models.multiclass import shares
-from jobs.models.prediction import Array, Task, predict
+from jobs.models.prediction import Array, predict
+from jobs.models.regression_losses import best_constant
 from jobs.partial_failures import RAISING, PartialFailures, cause
 from jobs.training.boosting import Checkpoints
-from jobs.training.fitting import Fitted, Lesson, fit, read_lesson
+from jobs.training.fitting import Fitted, Lesson, fit_lesson, read_lesson
 from jobs.training.search import SearchResult, search, with_parameters
 from tidewheel.errors import ModelRefused
 from tidewheel.policies.gate import NAMES
+from tidewheel.spec.losses import METRIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
 
-LOSSES: dict[Task, str] = {"classification": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
 REFIT_KEEPS = 0.5
 """Share of the first fit's advantage over a constant that a refit must keep."""
 MUCH = 0.25
@@ -107,7 +108,7 @@ def _fit(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, days: Sequ
     """Fit, and go on from where a killed attempt of the same run had come to."""
     follows_from = f"{data_hash(days)} {pipeline.training.model_dump_json()} {pipeline.features.model_dump_json()}"
     checkpoints = Checkpoints(lake, run_id, follows_from)
-    return fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth, checkpoints)
+    return fit_lesson(pipeline, lesson, checkpoints)
 
 
 def _refit(lake: Lake, run_id: str, made: Challenger, chosen: TrainingData, failures: PartialFailures) -> Challenger:
@@ -123,7 +124,7 @@ def _refit(lake: Lake, run_id: str, made: Challenger, chosen: TrainingData, fail
             made, refit=f"the refit through {chosen.holdout[-1].day} is not used: it failed ({cause(error)})"
         )
     tail = made.lesson.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
-    if wrong := refit_objection(pipeline.task, made.model, again.model, made.lesson, tail.to_numpy()):
+    if wrong := refit_objection(pipeline, made.model, again.model, made.lesson, tail.to_numpy()):
         sentence = f"the refit through {chosen.holdout[-1].day} is not used: {wrong}"
         log.warning("%s", sentence)
         return replace(made, refit=sentence)
@@ -140,35 +141,47 @@ def _refit(lake: Lake, run_id: str, made: Challenger, chosen: TrainingData, fail
     )
 
 
-def refit_objection(task: Task, before: Any, after: Any, lesson: Lesson, tail: Any) -> str:
+def refit_objection(pipeline: Pipeline, before: Any, after: Any, lesson: Lesson, tail: Any) -> str:
     """Why a refit must not be used; empty where it may.
 
     It must keep most of what the first fit knew about days that both have learned from. A loss compared directly would
     not do: with more rows a model fits each of them a little less closely, and that is no fault.
 
     Args:
-        task: kind of label.
+        pipeline: names the task and the loss.
         before: the model that the gate judges.
         after: the same, fitted to more days.
         lesson: what `before` has learned from.
         tail: which of these rows to look at.
     """
-    frame, truth = lesson.frame.loc[tail], lesson.truth[tail]
-    old, new = (predict(model, frame, task) for model in (before, after))
+    rows = lesson.taken(tail)
+    old, new = (predict(model, rows.frame, pipeline.task) for model in (before, after))
     if not np.isfinite(new).all():
         return "it predicts what is no number"
-    had, has = (_skill(task, truth, answers) for answers in (old, new))
+    had, has = (_skill(pipeline, rows, answers) for answers in (old, new))
     # where the days have turned, the first fit may be worse than a constant: a share of that is no bound from below
     if had - has > (1 - REFIT_KEEPS) * abs(had):
         return (
-            f"on the last {lesson.days[tail].nunique()} days that both have learned from, it is better than a constant "
-            f"by {has:.1%} in {NAMES[LOSSES[task]]}, and the first fit by {had:.1%}; the new days are unlike the others"
+            f"on the last {rows.days.nunique()} days that both have learned from, it is better than a constant "
+            f"by {has:.1%} in {NAMES[_loss(pipeline)]}, and the first fit by {had:.1%}; the new days are unlike the "
+            "others"
         )
     return ""
 
 
-def _skill(task: Task, truth: Array, answers: Array) -> float:
+def _loss(pipeline: Pipeline) -> str:
+    """The figure that tells what a model has learned."""
+    return METRIC[pipeline.loss.name] if pipeline.task == "regression" else "log_loss"
+
+
+def _skill(pipeline: Pipeline, rows: Lesson, answers: Array) -> float:
     """Share of the loss of a constant prediction that a model saves."""
-    constant = shares(truth, answers.shape[1]) if task == "multiclass" else np.full_like(truth, truth.mean())
-    loss, useless = (measure(truth, said, task)[LOSSES[task]] for said in (answers, constant))
+    if pipeline.task == "multiclass":
+        constant = shares(rows.truth, answers.shape[1], rows.weights)
+    else:
+        constant = np.full_like(rows.truth, best_constant(rows.truth, rows.weights, pipeline.loss))
+    loss, useless = (
+        measure(rows.truth, said, pipeline.task, weights=rows.weights, loss=pipeline.loss)[_loss(pipeline)]
+        for said in (answers, constant)
+    )
     return 1 - loss / useless if useless > 0 else 0.0

@@ -12,8 +12,9 @@ from jobs.models import registry
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import answers_of, model_frame, predict
+from jobs.models.row_weights import weighted_by_day, weights_of
 from jobs.models.standing import standing
-from jobs.training.fitting import fit, read_lesson
+from jobs.training.fitting import fit_lesson, read_lesson
 from jobs.training.recency import Trial, choose_days
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.mlflow_api import NotInRegistry
@@ -77,22 +78,24 @@ def try_days_out(job: Job, chosen: TrainingData) -> TrainingData:
 
 def _fit(job: Job) -> Any:
     def fitted(days: Sequence[LabelledDay]) -> _Candidate:
-        pipeline, lesson = job.pipeline, read_lesson(job.lake, job.pipeline, days)
-        return _Candidate(fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth).model)
+        return _Candidate(fit_lesson(job.pipeline, read_lesson(job.lake, job.pipeline, days)).model)
 
     return fitted
 
 
 def _losses(job: Job) -> Any:
     def losses(candidate: _Candidate, days: Sequence[LabelledDay]) -> list[Array]:
-        found = []
+        found: list[Array] = []
+        weights: list[Array | None] = []
         for day in days:
             rows = labelled_rows(job.lake, job.pipeline, [day])
             if candidate.contract is not None:
                 said = answers_of(candidate.model, candidate.contract, rows, job.pipeline)
             else:
                 said = predict(candidate.model, model_frame(rows, job.pipeline.features), job.pipeline.task)
-            found.append(row_losses(job.pipeline.metric, rows[job.pipeline.labels.column].to_numpy(), said))
-        return found
+            truth = rows[job.pipeline.labels.column].to_numpy()
+            found.append(row_losses(job.pipeline.metric, truth, said, job.pipeline.loss))
+            weights.append(weights_of(rows, job.pipeline))
+        return weighted_by_day(found, weights)
 
     return losses

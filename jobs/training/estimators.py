@@ -13,14 +13,16 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline as Steps
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 from jobs.data.code_reference import resolve
-from tidewheel.errors import SpecError
+from tidewheel.errors import ModelRefused, SpecError
+from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from jobs.models.prediction import Task
+    from jobs.models.prediction import Array, Task
     from tidewheel.spec.sections import Features
     from tidewheel.spec.training import Training
 
@@ -29,6 +31,21 @@ UNSEEN = -1
 DEVICES = Path("/dev")
 RARE = 20
 """One-hot encoding puts categories with fewer rows than this into one column."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How an estimator is made to minimise a loss.
+
+    Attributes:
+        parameters: that say so.
+        quantile: the parameter that takes the quantile; empty where there is none.
+        regressor: the class that does; empty: the family's own.
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    quantile: str = ""
+    regressor: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,14 +58,31 @@ class Family:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     classifier_defaults: Mapping[str, Any] = field(default_factory=dict)
     linear: bool = False
+    losses: Mapping[str, Objective] = field(default_factory=dict)
 
-    def build(self, task: Task, parameters: Mapping[str, Any]) -> Any:
-        """An estimator that is not fitted yet."""
-        chosen = getattr(import_module(self.module), self.regressor if task == "regression" else self.classifier)
+    def build(self, task: Task, parameters: Mapping[str, Any], loss: Loss = SQUARED_ERROR) -> Any:
+        """An estimator that is not fitted yet.
+
+        Args:
+            task: kind of label.
+            parameters: of the estimator.
+            loss: what a regression minimises.
+
+        Raises:
+            TypeError: the estimator does not know a parameter, or cannot minimise the loss.
+        """
+        objective = Objective()
+        if task == "regression" and loss.name != "squared_error":
+            if loss.name not in self.losses:
+                raise TypeError(f"{self.regressor} cannot minimise {loss.name}")
+            objective = self.losses[loss.name]
+        name = self.classifier if task != "regression" else objective.regressor or self.regressor
+        chosen = getattr(import_module(self.module), name)
         if unknown := sorted(set(parameters) - set(chosen().get_params())):  # XGBoost would take them, and ignore them
             raise TypeError(f"{chosen.__name__} knows no {', '.join(unknown)}")
         defaults = {**self.defaults, **({} if task == "regression" else self.classifier_defaults)}
-        return chosen(**{**defaults, **parameters})
+        ours = {**objective.parameters, **({objective.quantile: loss.quantile} if objective.quantile else {})}
+        return chosen(**{**defaults, **parameters, **ours})
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -58,9 +92,18 @@ FAMILIES: Mapping[str, Family] = {
         "HistGradientBoostingRegressor",
         # its own early stopping validates on rows drawn from all days, which flatters a model of a moving world
         defaults={"early_stopping": False},
+        losses={
+            "poisson": Objective({"loss": "poisson"}),
+            "quantile": Objective({"loss": "quantile"}, quantile="quantile"),
+        },
     ),
     "logistic_regression": Family(
-        "sklearn.linear_model", "LogisticRegression", "Ridge", classifier_defaults={"max_iter": 1000}, linear=True
+        "sklearn.linear_model",
+        "LogisticRegression",
+        "Ridge",
+        classifier_defaults={"max_iter": 1000},
+        linear=True,
+        losses={"poisson": Objective({"max_iter": 1000}, regressor="PoissonRegressor")},
     ),
     "random_forest": Family(
         "sklearn.ensemble",
@@ -68,8 +111,18 @@ FAMILIES: Mapping[str, Family] = {
         "RandomForestRegressor",
         # grown to single rows, a forest is hundreds of megabytes and its probabilities are badly calibrated
         defaults={"max_depth": 12, "min_samples_leaf": 20, "n_jobs": -1},
+        losses={"poisson": Objective({"criterion": "poisson"})},
     ),
-    "xgboost": Family("xgboost", "XGBClassifier", "XGBRegressor", defaults={"tree_method": "hist"}),
+    "xgboost": Family(
+        "xgboost",
+        "XGBClassifier",
+        "XGBRegressor",
+        defaults={"tree_method": "hist"},
+        losses={
+            "poisson": Objective({"objective": "count:poisson"}),
+            "quantile": Objective({"objective": "reg:quantileerror"}, quantile="quantile_alpha"),
+        },
+    ),
 }
 
 
@@ -96,7 +149,7 @@ def build_model(training: Training, features: Features, task: Task, never_seen: 
         if family is None:
             estimator = resolve(training.estimator)(**training.parameters)
         else:
-            estimator = family.build(task, training.parameters)
+            estimator = family.build(task, training.parameters, training.minimised)
     except TypeError as error:
         raise SpecError(f"training.parameters do not fit {training.estimator}: {error}") from error
     known = estimator.get_params()
@@ -108,6 +161,23 @@ def build_model(training: Training, features: Features, task: Task, never_seen: 
         return estimator
     columns = _linear_columns(features) if family and family.linear else _tree_columns(features, never_seen)
     return Steps([("columns", columns), ("estimator", estimator)])
+
+
+def weight_arguments(model: Steps, weights: Array | None) -> dict[str, Any]:
+    """Arguments of a model's `fit` that hand the rows' weights to its last step.
+
+    Raises:
+        ModelRefused: that step takes none.
+    """
+    if weights is None:
+        return {}
+    name, last = model.steps[-1]
+    if not has_fit_parameter(last, "sample_weight"):
+        raise ModelRefused(
+            f"{type(last).__name__} cannot weigh rows: its fit has no argument sample_weight; take another estimator, "
+            "or leave out training.sample_weight and training.class_weight"
+        )
+    return {f"{name}__sample_weight": weights}
 
 
 def xgboost_device() -> str:

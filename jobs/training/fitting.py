@@ -12,10 +12,13 @@ import numpy as np
 from jobs.data.training_data import LabelledDay, labelled_rows
 from jobs.models.multiclass import absent
 from jobs.models.prediction import Array, Task, model_frame
+from jobs.models.row_weights import at, weights_of
 from jobs.partial_failures import cause
 from jobs.training.boosting import fit_boosted, is_boosted
-from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction
+from jobs.training.class_weights import fit_weights
+from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction, weight_arguments
 from tidewheel.errors import DataRefused, ModelRefused
+from tidewheel.spec.weights import class_names
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -34,11 +37,20 @@ log = logging.getLogger("tidewheel.fitting")
 
 @dataclass(frozen=True)
 class Lesson:
-    """Rows to learn from: feature columns as every model sees them, labels, and the day of each row."""
+    """Rows to learn from: feature columns as every model sees them, labels, and the day of each row.
+
+    `weights` is how much each row counts; None: all the same.
+    """
 
     frame: pd.DataFrame
     truth: Array
     days: pd.Series[str]
+    weights: Array | None = None
+
+    def taken(self, where: Any) -> Lesson:
+        """Some of the rows, by a mask or by position."""
+        frame, days = self.frame.iloc[where], self.days.iloc[where]
+        return Lesson(frame, self.truth[where], days, at(self.weights, where))
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,45 @@ def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> 
                 f"{long.sum():,} of {len(rows):,} rows, first on {rows.loc[long, 'partition'].iloc[0]}; no service "
                 "takes such a category: have the transform shorten or hash it, and build these days again"
             )
-    return Lesson(frame, rows[label].to_numpy(), rows["partition"])
+    lesson = Lesson(frame, rows[label].to_numpy(), rows["partition"], weights_of(rows, pipeline))
+    _refuse_weightless(pipeline, rows, lesson)
+    return lesson
+
+
+def _refuse_weightless(pipeline: Pipeline, rows: pd.DataFrame, lesson: Lesson) -> None:
+    """See that some rows count, of every class where there are classes.
+
+    Raises:
+        DataRefused: they do not.
+    """
+    column = pipeline.training.sample_weight
+    if column is None:
+        return
+    classes = class_names(pipeline) if pipeline.task != "regression" else []
+    places = lesson.truth.astype(np.intp) if classes else np.zeros(len(rows), np.intp)
+    totals = np.bincount(places, weights=rows[column].to_numpy(dtype="float64"), minlength=len(classes))
+    if (lacking := np.flatnonzero(totals <= 0)).size:
+        which = f"with label {classes[lacking[0]]} " if classes else ""
+        raise DataRefused(
+            f"{pipeline.name}: training.sample_weight {column} is 0 in every row {which}of {lesson.days.iloc[0]} to "
+            f"{lesson.days.iloc[-1]}, so that nothing is learned of them; expected a positive weight in some of them"
+        )
+
+
+def fit_lesson(pipeline: Pipeline, lesson: Lesson, checkpoints: Checkpoints | None = None) -> Fitted:
+    """Fit the model that a pipeline declares to some rows, each counting as the pipeline says.
+
+    Args:
+        pipeline: its declaration.
+        lesson: the rows.
+        checkpoints: where a long fit is stored piece by piece, and goes on from; None stores nothing.
+
+    Raises:
+        SpecError: the estimator does not know a parameter.
+        ModelRefused: it cannot be fitted.
+    """
+    weights = fit_weights(pipeline, lesson.truth, lesson.weights)
+    return fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth, checkpoints, weights)
 
 
 @step("fit")
@@ -100,6 +150,7 @@ def fit(
     frame: pd.DataFrame,
     truth: Array,
     checkpoints: Checkpoints | None = None,
+    weights: Array | None = None,
 ) -> Fitted:
     """Fit a model to rows; the same rows and the same declaration give the same model.
 
@@ -110,6 +161,7 @@ def fit(
         frame: training rows as `jobs.models.prediction.model_frame` makes them.
         truth: their labels.
         checkpoints: where a long fit is stored piece by piece, and goes on from; None stores nothing.
+        weights: how much each row counts; None: all the same.
 
     Raises:
         SpecError: the estimator does not know a parameter.
@@ -124,10 +176,10 @@ def fit(
     log.info("fitting %s to %s rows x %s columns", training.estimator, len(frame), frame.shape[1])
     try:
         if training.estimator in FAMILIES and is_boosted(model):
-            fit_boosted(model, frame, truth, checkpoints)
+            fit_boosted(model, frame, truth, checkpoints, weights)
         else:
-            model.fit(frame, truth)
-    except MemoryError:
+            model.fit(frame, truth, **weight_arguments(model, weights))
+    except (MemoryError, ModelRefused):
         raise  # tried again on a quieter machine, it may come to its end
     except Exception as error:  # estimators raise whatever their authors thought of
         size = f"{len(frame):,} rows x {frame.shape[1]} columns"

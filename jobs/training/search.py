@@ -21,7 +21,7 @@ from jobs.models.metrics import measure
 from jobs.models.multiclass import absent
 from jobs.models.prediction import predict
 from jobs.partial_failures import RAISING, PartialFailures, cause
-from jobs.training.fitting import fit
+from jobs.training.fitting import fit_lesson
 from jobs.training.search_space import as_declared, as_drawn, distributions
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.lake.verified import read_document
@@ -224,9 +224,10 @@ def _loss(pipeline: Pipeline, lesson: Lesson, training: Training, fold: Fold) ->
     learned, judged = fold
     if pipeline.task == "multiclass" and (lacking := absent(lesson.truth[learned], pipeline.labels.classes)):
         raise ValueError(f"no row before {lesson.days.iloc[judged].min()} has the label {', '.join(lacking)}")
-    fitted = fit(training, pipeline.features, pipeline.task, lesson.frame.iloc[learned], lesson.truth[learned])
-    said = predict(fitted.model, lesson.frame.iloc[judged], pipeline.task)
-    figure = measure(lesson.truth[judged], said, pipeline.task)[pipeline.metric]
+    tried, rows = pipeline.model_copy(update={"training": training}), lesson.taken(judged)
+    said = predict(fit_lesson(tried, lesson.taken(learned)).model, rows.frame, pipeline.task)
+    figures = measure(rows.truth, said, pipeline.task, weights=rows.weights, loss=pipeline.loss)
+    figure = figures[pipeline.metric]
     if not math.isfinite(figure):
         first, last = lesson.days.iloc[judged].min(), lesson.days.iloc[judged].max()
         raise ValueError(f"its {pipeline.metric} on {first} to {last} cannot be computed")

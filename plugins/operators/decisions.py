@@ -12,6 +12,7 @@ from plugins.operators.links import airflow_address, browser_address
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
+from tidewheel.spec.losses import FIGURES
 from tidewheel.spec.pipeline import METRICS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 AGAIN = "scored from other features than are published now"
-JUDGED_BY = frozenset(name for names in METRICS.values() for name in names)
+JUDGED_BY = frozenset(name for names in (*METRICS.values(), *FIGURES.values()) for name in names)
 
 
 class AnnouncePartition(BaseOperator):

@@ -22,6 +22,10 @@ NAMES = {
     "mae": "MAE",
     "mape": "MAPE",
     "r2": "R²",
+    "poisson_deviance": "Poisson deviance",
+    "pinball_loss": "pinball loss",
+    "d2": "D²",
+    "coverage": "coverage",
 }
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from tidewheel.errors import did_you_mean
 from tidewheel.spec.alerts import threshold_mistakes
 from tidewheel.spec.groups import group_columns
+from tidewheel.spec.losses import FIGURES, loss_mistakes, metrics_of
 from tidewheel.spec.mistake import Mistake
 from tidewheel.spec.multiclass import class_mistakes, task_words
+from tidewheel.spec.weights import weight_mistakes
 
 if TYPE_CHECKING:
     from tidewheel.spec.pipeline import Pipeline
@@ -23,7 +25,7 @@ METRICS = {
     "regression": ("rmse", "mae", "mape", "r2"),
 }
 _RATES = ("selection_rate", "recall", "false_positive_rate", "false_negative_rate")
-_FIGURES = frozenset(name for names in METRICS.values() for name in names) | {*_RATES}
+_FIGURES = frozenset(name for names in (*METRICS.values(), *FIGURES.values()) for name in names) | {*_RATES}
 _COMPARED = {
     "classification": ("log_loss", "brier", "roc_auc", *_RATES),
     "multiclass": (),
@@ -48,6 +50,8 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
     return [
         *_figures(pipeline),
         *class_mistakes(pipeline),
+        *loss_mistakes(pipeline),
+        *weight_mistakes(pipeline),
         *_decision(pipeline),
         *_slices(pipeline),
         *_columns(pipeline),
@@ -55,13 +59,16 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_watched(pipeline),
         *_challenger(pipeline),
         *_days(pipeline),
-        *threshold_mistakes(pipeline.alerts, pipeline.task, METRICS[pipeline.task], _COMPARED[pipeline.task]),
+        *threshold_mistakes(
+            pipeline.alerts, pipeline.task, (*METRICS[pipeline.task], *pipeline.loss.figures), _COMPARED[pipeline.task]
+        ),
     ]
 
 
 def _figures(pipeline: Pipeline) -> Iterator[Mistake]:
-    allowed, gate = METRICS[pipeline.task], pipeline.gate
-    expected = f"cannot judge {task_words(pipeline.task)}; expected {', '.join(allowed)}"
+    allowed, gate = metrics_of(pipeline, METRICS[pipeline.task]), pipeline.gate
+    judged = "a quantile" if pipeline.loss.name == "quantile" else task_words(pipeline.task)
+    expected = f"cannot judge {judged}; expected {', '.join(allowed)}"
     named: list[Place] = [(("gate", "metric"), pipeline.metric)]
     named += [(("gate", "floors", name), name) for name in gate.floors]
     named += [(("gate", "ceilings", name), name) for name in gate.ceilings]
@@ -132,11 +139,14 @@ def _columns(pipeline: Pipeline) -> Iterator[Mistake]:
                 f"{name} cannot be two things ({_dotted(first[0])} has it); expected a column of its own for each part "
                 "of the key, the event time and the label",
             )
-    features = [
+    features: list[Place] = [
         (("features", kind, position), name)
         for kind in ("numeric", "categorical")
         for position, name in enumerate(getattr(pipeline.features, kind))
     ]
+    weight = pipeline.training.sample_weight
+    if weight is not None and weight not in {name for _, name in (*roles, *features)}:
+        features.append((("training", "sample_weight"), weight))
     for key, name in features:
         first = seen.setdefault(name.casefold(), (key, name))
         if first in roles:

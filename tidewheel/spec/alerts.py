@@ -28,7 +28,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 BOUNDED = frozenset(
     {
         *("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "labelled_share", "positive_rate"),
-        *("macro_f1", "macro_recall", "estimated_accuracy"),
+        *("macro_f1", "macro_recall", "estimated_accuracy", "coverage"),
         *("selection_rate", "false_positive_rate", "false_negative_rate"),
         *("skew_share", "skew_row_share", "refused_share", "unusual_share"),
     }

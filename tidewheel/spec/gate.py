@@ -63,7 +63,8 @@ class FairnessLimit(Section):
     )
 
 
-Floor = Literal["roc_auc", "pr_auc", "accuracy", "precision", "recall", "macro_f1", "macro_recall", "f1", "r2"]
+Floor = Literal["roc_auc", "pr_auc", "accuracy", "precision", "recall", "macro_f1", "macro_recall", "f1", "r2", "d2"]
+Ceiling = Literal["log_loss", "brier", "expected_cost", "rmse", "mae", "mape", "poisson_deviance", "pinball_loss"]
 
 
 class Gate(Section):
@@ -77,9 +78,10 @@ class Gate(Section):
         "compared with it on the same rows every night, and returns when the new version is shown to be worse. "
         "Default: probation where labels are known within 14 days and rule is non_inferior, before elsewhere",
     )
-    metric: Literal["log_loss", "brier", "roc_auc", "rmse", "mae"] | None = Field(
+    metric: Literal["log_loss", "brier", "roc_auc", "rmse", "mae", "poisson_deviance", "pinball_loss"] | None = Field(
         default=None,
-        description="figure compared; default log_loss for classification and multiclass, rmse for regression",
+        description="figure compared; default log_loss for classification and multiclass; for regression rmse, or "
+        "the figure of training.loss: poisson_deviance for poisson, pinball_loss for quantile",
     )
     rule: Literal["non_inferior", "superior"] = Field(
         default="non_inferior",
@@ -107,7 +109,7 @@ class Gate(Section):
         description="figures that must be at least this; where the champion misses it on the same rows as well, the "
         "days are hard: it is told, and refuses only a challenger that misses it by more (beyond the margin)",
     )
-    ceilings: dict[Literal["log_loss", "brier", "expected_cost", "rmse", "mae", "mape"], float] = Field(
+    ceilings: dict[Ceiling, float] = Field(
         default_factory=dict, description="figures that must be at most this, with the same exception"
     )
     minimum_days: int = Field(

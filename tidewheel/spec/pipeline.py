@@ -10,6 +10,7 @@ from tidewheel.spec.agreement import METRICS, mistakes
 from tidewheel.spec.alerts import Alerts
 from tidewheel.spec.decision import Decision
 from tidewheel.spec.gate import Gate
+from tidewheel.spec.losses import METRIC, Loss
 from tidewheel.spec.mistake import refuse
 from tidewheel.spec.monitoring import Monitoring
 from tidewheel.spec.release import Release
@@ -32,7 +33,9 @@ from tidewheel.spec.triggers import Triggers
 __all__ = ["LOWER_IS_BETTER", "METRICS", "Pipeline"]
 
 Task = Literal["classification", "multiclass", "regression"]
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "expected_cost", "rmse", "mae", "mape"})
+LOWER_IS_BETTER = frozenset(
+    {"log_loss", "brier", "expected_cost", "rmse", "mae", "mape", "poisson_deviance", "pinball_loss"}
+)
 LONGEST_HOLDOUT = 4
 """A holdout that cannot decide is twice as long the next time, up to this many times `training.holdout_days`."""
 MOST_DOUBLINGS = 4
@@ -76,7 +79,18 @@ class Pipeline(Section):
     @property
     def metric(self) -> str:
         """The figure the gate compares."""
-        return self.gate.metric or ("rmse" if self.task == "regression" else "log_loss")
+        return self.gate.metric or (METRIC[self.training.loss] if self.task == "regression" else "log_loss")
+
+    @property
+    def loss(self) -> Loss:
+        """What a regression minimises; of no meaning for other tasks."""
+        return self.training.minimised
+
+    @property
+    def feature_columns(self) -> list[str]:
+        """Columns that the features hold beside key and event time: what a model sees, and the rows' weight."""
+        weight = self.training.sample_weight
+        return list(dict.fromkeys([*self.features.columns, *([weight] if weight else [])]))
 
     @property
     def on_probation(self) -> bool:

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tidewheel.spec.parameter import Parameter
-from tidewheel.spec.sections import CodeReference, Section
+from tidewheel.spec.losses import Loss, LossName
+from tidewheel.spec.parameter import Parameter, ParameterKey
+from tidewheel.spec.sections import CodeReference, Column, Section
 
 Values = Annotated[list[Parameter], Field(min_length=1)]
 LONGEST_DAYS = 36_500
@@ -68,6 +69,34 @@ class Training(Section):
         "number is one, so {0: 1, 1: 5} weighs the labels 0 and 1",
         examples=[{"class_weight": {0: 1, 1: 5}}],
     )
+    loss: LossName = Field(
+        default="squared_error",
+        description="regression: what is minimised, and which figure judges. squared_error: the mean is predicted; "
+        "poisson: the mean of counts or other labels of 0 or more, judged by the Poisson deviance; quantile: the "
+        "quantile below, judged by the pinball loss. An estimator of your own minimises what it likes: this names its "
+        "figures",
+    )
+    quantile: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="of `loss: quantile`: share of the labels that lie at or below a perfect prediction; 0.5 is the "
+        "median",
+    )
+    sample_weight: Column | None = Field(
+        default=None,
+        description="numeric column that the transform returns beside the features: how much a row counts, 0 or more, "
+        "in every fit and in the figures that judge. No model sees it, unless it is a feature as well; default: all "
+        "rows count the same",
+        examples=["number_of_parcels"],
+    )
+    class_weight: Literal["balanced"] | dict[ParameterKey, float] | None = Field(
+        default=None,
+        description="how much the rows of a class count in every fit, beside their sample weights; no figure is "
+        "weighted by it. balanced: all classes count the same; or a positive weight for each class (0 and 1 for "
+        "classification)",
+        examples=["balanced", {0: 1, 1: 5}],
+    )
     search: Search | None = Field(
         default=None, description="look for better parameters before fitting; null: take those declared"
     )
@@ -98,6 +127,11 @@ class Training(Section):
     )
     minimum_rows: int = Field(default=1000, ge=10, description="fewer training rows than this is refused")
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of everything random")
+
+    @property
+    def minimised(self) -> Loss:
+        """What a regression minimises; of no meaning for other tasks."""
+        return Loss(self.loss, self.quantile or 0.5)
 
     @model_validator(mode="after")
     def _own_estimators_bring_their_space(self) -> Training:

@@ -68,6 +68,7 @@ class OneNight:
     task: str = "classification"
     types: Mapping[str, str] = field(default_factory=dict)
     look_back: int = 2
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -87,6 +88,7 @@ class OneNight:
                     "numeric": self.numeric,
                     "categorical": self.categorical,
                 },
+                "training": dict(self.training),
             }
         )
 

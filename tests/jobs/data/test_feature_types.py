@@ -178,6 +178,34 @@ def test_numbers_of_any_type_are_features_with_their_values(spark: SparkSession,
     }
 
 
+@pytest.mark.parametrize(
+    ("weights", "error", "words"),
+    [
+        (pa.array([Decimal("0.5"), Decimal(2)]), None, ""),
+        (pa.array([1, None]), DataRefused, "sample_weight w has no value in 1 of 2 rows, first on 2026-01-01"),
+        (pa.array([-1, 2]), DataRefused, "sample_weight w is negative in 1 of 2 rows, first on 2026-01-01 (for exa"),
+        (pa.array([0.0, 0.0]), DataRefused, "sample_weight w is 0 in every row of 2026-01-01, so that nothing"),
+        (pa.array([float("inf"), 1.0]), DataRefused, "'w' holds inf"),
+        (pa.array([date(2026, 2, 1)] * 2), SpecError, "training.sample_weight: column 'w' is DATE"),
+        (None, SpecError, "returned no column w"),
+    ],
+    ids=["numbers", "one is missing", "one is negative", "all are 0", "one is infinite", "dates", "no column"],
+)
+def test_the_weights_of_rows_stand_beside_the_features_or_the_day_is_refused(
+    spark: SparkSession, tmp_path: Path, weights: pa.Array | None, error: type[TidewheelError] | None, words: str
+) -> None:
+    night = OneNight(tmp_path, numeric=["x"], training={"sample_weight": "w"})
+    _put(FIRST, {"x": pa.array([1.0, 2.0]), **({} if weights is None else {"w": weights})})
+    night.land(FIRST)
+    if error is None:
+        (made,) = night.features(spark, [FIRST], through)
+        assert night.lake.read(made, ["w"])["w"].to_pylist() == [0.5, 2.0]
+        return
+    with pytest.raises(error) as refused:
+        night.features(spark, [FIRST], through)
+    assert words in str(refused.value)
+
+
 def _twice(rows: DataFrame) -> DataFrame:
     return rows.union(rows)
 

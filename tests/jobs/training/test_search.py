@@ -70,16 +70,16 @@ def test_a_killed_search_goes_on_exactly_as_it_would_have(
 ) -> None:
     pipeline, asked = declared(tmp_path), []
     whole = search(lake, "whole", pipeline, lesson, "data")
-    fit = room.fit
+    fit = room.fit_lesson
 
-    def killed(training: Training, *rest: Any) -> Any:
-        asked.append(training)
+    def killed(tried: Pipeline, *rest: Any) -> Any:
+        asked.append(tried.training)
         if len(asked) == 9:
             raise KeyboardInterrupt
-        return fit(training, *rest)
+        return fit(tried, *rest)
 
     with monkeypatch.context() as context:
-        context.setattr(room, "fit", killed)
+        context.setattr(room, "fit_lesson", killed)
         with pytest.raises(KeyboardInterrupt):
             search(lake, "killed", pipeline, lesson, "data")
     again = search(lake, "killed", pipeline, lesson, "data")
@@ -92,7 +92,7 @@ def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
 ) -> None:
     pipeline = declared(tmp_path, trials=2)
     first = search(lake, "run", pipeline, lesson, "data")
-    monkeypatch.setattr(room, "fit", None)
+    monkeypatch.setattr(room, "fit_lesson", None)
     assert search(lake, "run", pipeline, lesson, "data") == first
     with pytest.raises(ModelRefused, match="none of 3 trials could be judged"):
         search(lake, "run", pipeline, lesson, "other data")
@@ -111,20 +111,20 @@ def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
 def test_a_trial_that_fails_is_named_and_the_others_go_on(
     lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None, told: str
 ) -> None:
-    fit = room.fit
+    fit = room.fit_lesson
 
     class Unsure:
         def predict_proba(self, frame: pd.DataFrame) -> Any:
             return np.full((len(frame), 2), np.nan)
 
-    def sometimes(training: Training, *rest: Any) -> Any:
-        if training.parameters.get("learning_rate") == 0.3:
+    def sometimes(tried: Pipeline, *rest: Any) -> Any:
+        if tried.training.parameters.get("learning_rate") == 0.3:
             if error:
                 raise error
             return Fitted(Unsure(), "cpu")
-        return fit(training, *rest)
+        return fit(tried, *rest)
 
-    monkeypatch.setattr(room, "fit", sometimes)
+    monkeypatch.setattr(room, "fit_lesson", sometimes)
     failures = PartialFailures()
     found = search(lake, "run", declared(tmp_path), lesson, "data", failures)
     failed = [trial for trial in found.trials if trial.parameters.get("learning_rate") == 0.3]
@@ -151,7 +151,7 @@ def test_when_every_trial_fails_the_reasons_are_grouped(
             raise MemoryError
         raise ValueError("nothing to split")
 
-    monkeypatch.setattr(room, "fit", never)
+    monkeypatch.setattr(room, "fit_lesson", never)
     with pytest.raises(
         ModelRefused, match=r"none of 9 trials .*ValueError: nothing to split \(6 of .*MemoryError \(3 of"
     ):

@@ -168,7 +168,7 @@ WRONG = {
         ("gate: {floors: {roc_auk: 0.7}}\n", None),
         [
             "gate.floors.roc_auk: found 'roc_auk'; expected 'roc_auc', 'pr_auc', 'accuracy', 'precision', 'recall',",
-            " 'f1' or 'r2', did you mean 'roc_auc'?",
+            " 'r2' or 'd2', did you mean 'roc_auc'?",
         ],
     ),
     "a figure that does not fit the task": (
