@@ -5,16 +5,15 @@ MLflow is asked by REST: importing its client would cost the triggerer and the A
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases
+from tidewheel.mlflow_api import trusted
 from tidewheel.release import Colour
 from tidewheel.release.backend import all_traffic
 from tidewheel.release.traffic import Traffic
@@ -72,7 +71,7 @@ def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SEC
     user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
     asked: dict[str, Any] = {"max_results": PAGE}
     found: dict[str, dict[str, str]] = {}
-    with httpx.Client(auth=user, timeout=timeout_seconds, verify=_trusted()) as client:
+    with httpx.Client(auth=user, timeout=timeout_seconds, verify=trusted()) as client:
         while True:
             page = client.get(url, params=asked).raise_for_status().json()
             for model in page.get("registered_models", []):
@@ -125,7 +124,7 @@ def run_is_deleted(settings: Settings, mlflow_run: str, timeout_seconds: float =
     """
     url = f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/runs/get"
     user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
-    with httpx.Client(auth=user, timeout=timeout_seconds, verify=_trusted()) as client:
+    with httpx.Client(auth=user, timeout=timeout_seconds, verify=trusted()) as client:
         answer = client.get(url, params={"run_id": mlflow_run})
     if answer.status_code == httpx.codes.NOT_FOUND:
         return True
@@ -160,12 +159,6 @@ def routed_astray(settings: Settings, ledger: Ledger) -> dict[str, str]:
         for name in (traffic.keys() | wanted.keys()) - coming
         if (found := traffic.get(name, Traffic())) != wanted.get(name, Traffic())
     }
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The system's certificates, read once: reading them for each look would cost more than the look."""
-    return ssl.create_default_context()
 
 
 def _is_left(ledger: Ledger, row: ReleaseRow) -> bool:
