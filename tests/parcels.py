@@ -37,6 +37,7 @@ features:
 training:
   estimator: {estimator}
   parameters: {parameters}
+  refit: {refit}
   holdout_days: 3
   minimum_rows: 300
 gate:
@@ -111,7 +112,7 @@ def make_parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         dags = tmp_path / "dags"
         dags.mkdir(exist_ok=True)
         filled = {"task": "classification", "estimator": "hist_gradient_boosting", "floors": "{roc_auc: 0.6}"}
-        filled |= {"mode": "before", **keys}
+        filled |= {"mode": "before", "refit": "when_it_pays", **keys}
         filled.setdefault("parameters", "{}" if "estimator" in keys else FEW_TREES)
         (dags / f"{name}.yaml").write_text(PIPELINE.format(name=name, **filled))
         database = f"sqlite:///{tmp_path}/ledger.db"
