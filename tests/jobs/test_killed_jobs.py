@@ -33,9 +33,10 @@ MakeParcels = Callable[..., "Parcels"]
 
 pytestmark = pytest.mark.slow
 
-JOBS = ("assemble", "train", "evaluate", "promote", "score", "monitor", "package")
+# What takes long to be imported is imported once; nothing of ours, where a function is to be replaced in time.
+LIBRARIES = ["mlflow.sklearn", "skops.io", "sklearn.ensemble", "matplotlib.figure", "scipy.stats", "pyarrow.dataset"]
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([f"jobs.{job}" for job in JOBS])  # all libraries are imported once, and not for each
+PROCESSES.set_forkserver_preload(LIBRARIES)
 
 
 def start(parcels: Parcels, job: str, day: date, run_id: str, called: str = "") -> BaseProcess:
