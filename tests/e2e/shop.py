@@ -87,7 +87,7 @@ class Shop:
 
         wait_until(ended, f"{purpose} of {key or self.name} has ended", SECONDS_TO_WAIT)
 
-    def after(self, purpose: str, known: Collection[str]) -> DagRun:
+    def after(self, purpose: str, known: Collection[str] = ()) -> DagRun:
         """Wait for the end of a run that is none of those known, and that nobody starts by hand."""
 
         def new() -> list[DagRun]:
@@ -99,20 +99,17 @@ class Shop:
         assert run.state == "success", tasks
         return run
 
-    def run_ids(self, purpose: str) -> set[str]:
-        """The runs of a DAG so far."""
-        return {run.run_id for run in self.installation.api.runs(f"{self.name}.{purpose}")}
-
     def newest(self, purpose: str, key: str | None = None) -> DagRun | None:
         """The newest run of a DAG, of a day where one is named."""
         runs = self.installation.api.runs(f"{self.name}.{purpose}")
         return next((run for run in runs if key is None or run.partition_key == key), None)
 
-    def ask(self) -> dict[str, Any]:
-        """What the endpoint answers for a row of its features."""
+    def ask(self, day: date | None = None) -> dict[str, Any]:
+        """What the endpoint answers for a row of its features: of the first day, or of another one."""
         lake = self.installation.lake(self.name)
         columns = ["amount", "items", "hour", "channel_return_rate_7d", "channel"]
-        [row] = lake.read(lake.need("features", lake.partitions("features")[0]), columns).slice(0, 1).to_pylist()
+        key = str(day or lake.partitions("features")[0])
+        [row] = lake.read(lake.need("features", key), columns).slice(0, 1).to_pylist()
         url = f"{self.installation.settings.endpoint_url}/{self.name}/predict"
         answer: dict[str, Any] = httpx.post(url, json={"rows": [row]}, timeout=30).raise_for_status().json()
         return answer
@@ -126,7 +123,7 @@ class Files:
         self.folder = folder
         for day in days:
             shop.reader.orders(day).to_parquet(self.orders(day.isoformat()))
-            shop.reader.returns(day).to_parquet(self.returns(day))
+            shop.reader.returns(day).to_parquet(folder / f"returns-{day}.parquet")
         with shop.declaration() as declared:
             for section, name in (("source", "orders"), ("labels", "returns")):
                 declared[section]["reader"] = {"kind": "parquet", "path": f"{folder}/{name}-{{partition}}.parquet"}
@@ -136,7 +133,3 @@ class Files:
     def orders(self, key: str) -> Path:
         """The file with a day's rows."""
         return self.folder / f"orders-{key}.parquet"
-
-    def returns(self, day: date) -> Path:
-        """The file with a day's labels."""
-        return self.folder / f"returns-{day}.parquet"
