@@ -16,6 +16,7 @@ from tidewheel.ledger import Ledger, migrate
 from tidewheel.settings import Settings, load_settings
 
 START = date(2024, 1, 1)
+FEW_TREES = "{max_iter: 20}"
 PIPELINE = """
 name: {name}
 description: Will the parcel be late?
@@ -35,6 +36,8 @@ features:
   categorical: [carrier]
 training:
   estimator: {estimator}
+  parameters: {parameters}
+  refit: {refit}
   holdout_days: 3
   minimum_rows: 300
 gate:
@@ -109,7 +112,8 @@ def make_parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         dags = tmp_path / "dags"
         dags.mkdir(exist_ok=True)
         filled = {"task": "classification", "estimator": "hist_gradient_boosting", "floors": "{roc_auc: 0.6}"}
-        filled |= {"mode": "before", **keys}
+        filled |= {"mode": "before", "refit": "when_it_pays", **keys}
+        filled.setdefault("parameters", "{}" if "estimator" in keys else FEW_TREES)
         (dags / f"{name}.yaml").write_text(PIPELINE.format(name=name, **filled))
         database = f"sqlite:///{tmp_path}/ledger.db"
         for variable, value in {"HOME": tmp_path / "home", "PROJECT": tmp_path, "DATABASE_URL": database}.items():

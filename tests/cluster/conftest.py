@@ -27,6 +27,11 @@ from tidewheel.ledger.migrate import migrate
 HOST = os.environ.get("TIDEWHEEL_TEST_HOST", "")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_authorities() -> None:
+    """Here programs reach for things beyond this machine."""
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The cluster. Without one its tests are skipped, or fail where TIDEWHEEL_TEST_CLUSTER=required."""

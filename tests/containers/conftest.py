@@ -36,6 +36,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_authorities() -> None:
+    """Here programs reach for things beyond this machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _docker() -> None:
     if reason := missing():
         pytest.skip(reason)

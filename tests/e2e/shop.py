@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,25 +24,32 @@ MINUTES_TO_FIRST_NIGHT = 3
 
 
 class Shop:
-    """The scaffolded pipeline. Its nightly schedule is in a few minutes, everything else is as it was made."""
+    """The scaffolded pipeline. Its nightly schedule is in a few minutes, everything else is as it was made.
 
-    def __init__(self, installation: Installation) -> None:
+    Args:
+        installation: where it is made.
+        name: of the pipeline.
+        minutes: from now to its first night.
+    """
+
+    def __init__(self, installation: Installation, name: str = NAME, minutes: int = MINUTES_TO_FIRST_NIGHT) -> None:
         self.installation = installation
-        made = installation.command("new", NAME)
+        self.name = name
+        made = installation.command("new", name)
         assert made.returncode == 0, made.stderr
-        path = installation.project / f"jobs/pipelines/{NAME}/reader.py"
-        found = importlib.util.spec_from_file_location("shop_reader", path)
+        path = installation.project / f"jobs/pipelines/{name}/reader.py"
+        found = importlib.util.spec_from_file_location(f"{name}_reader", path)
         assert found is not None
         assert found.loader is not None
         self.reader = importlib.util.module_from_spec(found)
         found.loader.exec_module(self.reader)
-        first_night = datetime.now(UTC) + timedelta(minutes=MINUTES_TO_FIRST_NIGHT)
+        first_night = datetime.now(UTC) + timedelta(minutes=minutes)
         self.yesterday = first_night.date() - timedelta(days=1)
         with self.declaration() as declared:
             declared["schedule"] = f"{first_night.minute} {first_night.hour} * * *"
-        checked = installation.command("validate", NAME)
+        checked = installation.command("validate", name)
         assert checked.returncode == 0, checked.stdout + checked.stderr
-        installation.api.wait_for_dag(f"{NAME}.release")
+        installation.api.wait_for_dag(f"{name}.release")
 
     def begin(self) -> None:
         """Give it a history, until the day before its first night, and a model; the release follows by itself."""
@@ -55,7 +62,7 @@ class Shop:
     @contextmanager
     def declaration(self) -> Iterator[Any]:
         """The pipeline file, to be changed."""
-        path, yaml = self.installation.project / f"dags/{NAME}.yaml", YAML()
+        path, yaml = self.installation.project / f"dags/{self.name}.yaml", YAML()
         declared = yaml.load(path)
         yield declared
         with path.open("w") as file:
@@ -63,13 +70,13 @@ class Shop:
 
     def run(self, purpose: str, run_id: str, **form: object) -> None:
         """Start one of its DAGs by hand and see it through."""
-        self.installation.api.trigger(f"{NAME}.{purpose}", run_id, conf=form)
-        run, tasks = self.installation.finish(f"{NAME}.{purpose}", run_id)
+        self.installation.api.trigger(f"{self.name}.{purpose}", run_id, conf=form)
+        run, tasks = self.installation.finish(f"{self.name}.{purpose}", run_id)
         assert run.state == "success", tasks
 
     def night(self, run_id: str, key: str) -> None:
         """Start a day's features, as the schedule does."""
-        self.installation.api.trigger(f"{NAME}.features", run_id, partition_key=key)
+        self.installation.api.trigger(f"{self.name}.features", run_id, partition_key=key)
 
     def wait_for(self, purpose: str, key: str | None = None) -> None:
         """Wait for the end of a run that nobody starts by hand."""
@@ -78,19 +85,32 @@ class Shop:
             run = self.newest(purpose, key)
             return run is not None and run.ended
 
-        wait_until(ended, f"{purpose} of {key or NAME} has ended", SECONDS_TO_WAIT)
+        wait_until(ended, f"{purpose} of {key or self.name} has ended", SECONDS_TO_WAIT)
+
+    def after(self, purpose: str, known: Collection[str] = ()) -> DagRun:
+        """Wait for the end of a run that is none of those known, and that nobody starts by hand."""
+
+        def new() -> list[DagRun]:
+            runs = self.installation.api.runs(f"{self.name}.{purpose}")
+            return [run for run in runs if run.run_id not in known]
+
+        wait_until(lambda: bool(new()), f"{self.name}.{purpose} begins", SECONDS_TO_WAIT)
+        run, tasks = self.installation.finish(f"{self.name}.{purpose}", new()[-1].run_id)
+        assert run.state == "success", tasks
+        return run
 
     def newest(self, purpose: str, key: str | None = None) -> DagRun | None:
         """The newest run of a DAG, of a day where one is named."""
-        runs = self.installation.api.runs(f"{NAME}.{purpose}")
+        runs = self.installation.api.runs(f"{self.name}.{purpose}")
         return next((run for run in runs if key is None or run.partition_key == key), None)
 
-    def ask(self) -> dict[str, Any]:
-        """What the endpoint answers for a row of its features."""
-        lake = self.installation.lake(NAME)
+    def ask(self, day: date | None = None) -> dict[str, Any]:
+        """What the endpoint answers for a row of its features: of the first day, or of another one."""
+        lake = self.installation.lake(self.name)
         columns = ["amount", "items", "hour", "channel_return_rate_7d", "channel"]
-        [row] = lake.read(lake.need("features", lake.partitions("features")[0]), columns).slice(0, 1).to_pylist()
-        url = f"{self.installation.settings.endpoint_url}/{NAME}/predict"
+        key = str(day or lake.partitions("features")[0])
+        [row] = lake.read(lake.need("features", key), columns).slice(0, 1).to_pylist()
+        url = f"{self.installation.settings.endpoint_url}/{self.name}/predict"
         answer: dict[str, Any] = httpx.post(url, json={"rows": [row]}, timeout=30).raise_for_status().json()
         return answer
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 def run_job(monkeypatch: pytest.MonkeyPatch) -> Callable[..., JobRecord]:
     """Runs a job as its command line would, in this process; returns its record, or raises SystemExit."""
 
+    monkeypatch.setattr("jobs.evaluation.footprint.TIMED_CALLS", 5)
+
     def run(parcels: Parcels, job: str, partition: date | str, run_id: str, *options: str) -> JobRecord:
         assert importlib.util.find_spec(f"jobs.{job}")
         arguments = ["--pipeline", parcels.name, "--partition", str(partition), "--run-id", run_id, *options]

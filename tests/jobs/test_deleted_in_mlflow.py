@@ -33,7 +33,7 @@ def parcels(registered_parcels: Callable[..., Parcels], run_job: RunJob, monkeyp
     """Version 1 is champion and answers; days for another have come since."""
     monkeypatch.setenv("TIDEWHEEL_RELEASE_BACKEND", "tests.jobs.test_release:nowhere")
     monkeypatch.setenv("TIDEWHEEL_ENDPOINT_URL", "http://127.0.0.1:1")
-    made = registered_parcels()
+    made = registered_parcels(refit="never")
     made.publish_days(12)
     for job in (*TRAINING, "promote"):
         run_job(made, job, LAST, "one")

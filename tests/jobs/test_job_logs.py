@@ -17,6 +17,7 @@ from tests.jobs.data.conftest import FIRST, make_deliveries, project
 from tests.log_lines import log_lines
 from tests.mlflow_server import mlflow_url  # noqa: F401  a fixture
 from tests.otlp_receiver import SpanSeen, receiving
+from tests.played_jobs import PLAY
 from tidewheel.ledger import migrate
 
 TRACE, RUN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -31,18 +32,6 @@ gate: {floors: {}}
 NIGHT = ("land", "validate --stage raw", "features", "validate --stage features")
 TRAINING = ("assemble", "train", "evaluate", "promote")
 AFTERWARDS = ("score", "validate --stage predictions", "monitor")
-PLAY = """
-import json, runpy, sys
-for job, *arguments in json.loads(sys.argv[1]):
-    sys.argv = [f"jobs.{job}", *arguments]
-    print("#", job, *arguments[6:], file=sys.stderr)
-    try:
-        runpy.run_module(f"jobs.{job}", run_name="__main__")
-    except SystemExit as ended:
-        if ended.code:
-            raise
-"""
-"""Plays jobs one after the other, each as a DAG calls it. One process, since libraries take longest to be imported."""
 
 
 @pytest.fixture(scope="module")

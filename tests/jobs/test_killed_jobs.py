@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import multiprocessing
 import os
+import runpy
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date
@@ -21,6 +23,8 @@ from tidewheel.errors import ExitCode
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from tests.parcels import Parcels
     from tidewheel.runs import JobRecord
 
@@ -29,40 +33,44 @@ MakeParcels = Callable[..., "Parcels"]
 
 pytestmark = pytest.mark.slow
 
-# Runs a job as `python -m` does, and kills it, with all it has started, when it calls a function.
-DRIVER = """
-import importlib, os, runpy, signal, sys
-
-module, name = sys.argv[1].split(":")
-owner = importlib.import_module(module)
-*above, last = name.split(".")
-for part in above:
-    owner = getattr(owner, part)
-setattr(owner, last, lambda *given, **named: os.killpg(0, signal.SIGKILL))
-sys.argv = sys.argv[2:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-"""
+# What takes long to be imported is imported once; nothing of ours, where a function is to be replaced in time.
+LIBRARIES = ["mlflow.sklearn", "skops.io", "sklearn.ensemble", "matplotlib.figure", "scipy.stats", "pyarrow.dataset"]
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(LIBRARIES)
 
 
-def start(parcels: Parcels, day: date, run_id: str, *line: str) -> subprocess.Popen[bytes]:
+def start(parcels: Parcels, job: str, day: date, run_id: str, called: str = "") -> BaseProcess:
     """Start a job as a process of its own; its output goes to a file in its home."""
     arguments = ["--pipeline", parcels.name, "--partition", str(day), "--run-id", run_id]
-    root = Path(__file__).resolve().parents[2]
-    with log_of(parcels).open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, *line, *arguments],
-            stdout=log,
-            stderr=log,
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            start_new_session=True,
-        )
+    process = PROCESSES.Process(target=play, args=(job, arguments, called, dict(os.environ), log_of(parcels)))
+    process.start()
+    return process
+
+
+def play(job: str, arguments: list[str], called: str, environment: dict[str, str], log: Path) -> None:
+    """Run a job as `python -m` does; where it calls the function, kill it with all that it has started."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    with log.open("wb") as said:
+        for stream in (1, 2):
+            os.dup2(said.fileno(), stream)
+    if called:
+        module, name = called.split(":")
+        *above, last = name.split(".")
+        owner = importlib.import_module(module)
+        for part in above:
+            owner = getattr(owner, part)
+        setattr(owner, last, lambda *given, **named: os.killpg(0, signal.SIGKILL))
+    sys.argv = [f"jobs.{job}", *arguments]
+    runpy.run_module(f"jobs.{job}", run_name="__main__", alter_sys=True)
 
 
 def kill_where(parcels: Parcels, job: str, day: date, run_id: str, called: str) -> None:
     """Run a job until it calls a function, and kill it there."""
-    process = start(parcels, day, run_id, "-c", DRIVER, called, f"jobs.{job}")
-    assert process.wait(240) == -signal.SIGKILL, log_of(parcels).read_text()
+    process = start(parcels, job, day, run_id, called)
+    process.join(240)
+    assert process.exitcode == -signal.SIGKILL, log_of(parcels).read_text()
     assert parcels.lake.store.read(f"{parcels.name}/runs/{run_id}/{job}.json") is None
 
 
@@ -124,13 +132,15 @@ def test_a_night_killed_in_each_of_its_jobs_leaves_nothing_half_done_and_then_th
     assert (seen.inputs, seen.figures) == (again.inputs, again.figures)
     assert len(parcels.ledger.verdicts(parcels.name, Kind.TRIGGER)) == 1
 
-    packaging = start(parcels, day, "release", "-m", "jobs.package")
+    packaging = start(parcels, "package", day, "release")
+    group = packaging.pid or 0
     building = f"{parcels.name} is being built"
     try:
-        wait_until(lambda: builds(packaging) or packaging.poll() is not None, building, seconds=240)
+        wait_until(lambda: builds(group) or not packaging.is_alive(), building, seconds=240)
     finally:
-        os.killpg(packaging.pid, signal.SIGKILL)
-    assert packaging.wait(10) == -signal.SIGKILL, log_of(parcels).read_text()
+        os.killpg(group, signal.SIGKILL)
+    packaging.join(10)
+    assert packaging.exitcode == -signal.SIGKILL, log_of(parcels).read_text()
     built = run_job(parcels, "package", day, "release")
     assert built.figures["reused"] is False
     archive = f"{parcels.name}/bentos/{built.figures['content_hash']}.tar"
@@ -149,10 +159,10 @@ def test_a_night_killed_in_each_of_its_jobs_leaves_nothing_half_done_and_then_th
     assert parcels.lake.store.read(archive) == published
 
 
-def builds(packaging: subprocess.Popen[bytes]) -> bool:
+def builds(packaging: int) -> bool:
     """Whether `bentoml build` runs."""
     try:
-        children = psutil.Process(packaging.pid).children(recursive=True)
+        children = psutil.Process(packaging).children(recursive=True)
         return any("bentoml" in child.cmdline() for child in children)
     except psutil.Error:  # it has ended meanwhile
         return False

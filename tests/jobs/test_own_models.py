@@ -101,10 +101,7 @@ def test_a_category_without_a_value_and_one_of_1100_characters_are_trained_packa
 
 
 def test_balanced_weights_are_written_into_the_verdict(registered_parcels: MakeParcels, run_job: RunJob) -> None:
-    parcels = registered_parcels(floors="{}")
-    file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
-    weighted = "estimator: logistic_regression\n  parameters: {class_weight: balanced}"
-    file.write_text(file.read_text().replace("estimator: hist_gradient_boosting", weighted))
+    parcels = registered_parcels(floors="{}", estimator="logistic_regression", parameters="{class_weight: balanced}")
     days = parcels.publish_days(16, rows=300, signal=1.0)
     for day in days:  # one in some fifteen
         labels = parcels.lake.read(parcels.lake.need("labels", str(day))).to_pandas()

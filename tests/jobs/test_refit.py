@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 RunJob = Callable[..., "JobRecord"]
 MakeParcels = Callable[..., "Parcels"]
-REFIT = "hist_gradient_boosting\n  refit: always"
 
 
 def test_the_refit_serves_its_twin_is_judged_and_the_next_challenger_is_compared_on_whole_holdouts(
     registered_parcels: MakeParcels, run_job: RunJob
 ) -> None:
-    parcels = registered_parcels(estimator=REFIT)
+    parcels = registered_parcels(refit="always")
     days = parcels.publish_days(13)
     for day, run_id in ((days[11], "one"), (days[12], "two")):
         for job in ("assemble", "train", "evaluate"):
@@ -54,7 +53,7 @@ def test_the_refit_serves_its_twin_is_judged_and_the_next_challenger_is_compared
 def test_a_refit_that_the_newest_days_have_spoiled_is_not_used(
     task: str, registered_parcels: MakeParcels, run_job: RunJob
 ) -> None:
-    parcels = registered_parcels(estimator=REFIT, task=task, floors="{}")
+    parcels = registered_parcels(refit="always", task=task, floors="{}")
     days = parcels.publish_days(8)
     broken = parcels.publish_days(5, first=days[-1] + timedelta(days=1), signal=-6.0, rows=900)
 

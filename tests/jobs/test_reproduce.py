@@ -44,9 +44,7 @@ def trained(registered_parcels: MakeParcels, run_job: RunJob) -> Callable[..., P
     """A pipeline with one registered version, trained by its jobs."""
 
     def train(*, refit: str = "never", **keys: str) -> Parcels:
-        parcels = registered_parcels(**keys)
-        file = parcels.settings.pipelines_folder / f"{parcels.name}.yaml"
-        file.write_text(file.read_text().replace("holdout_days: 3", f"holdout_days: 3\n  refit: {refit}"))
+        parcels = registered_parcels(refit=refit, **keys)
         day = parcels.publish_days(12)[-1]
         for job in ("assemble", "train"):
             run_job(parcels, job, day, "one")

@@ -32,7 +32,7 @@ MakeParcels = Callable[..., "Parcels"]
 @pytest.fixture
 def parcels(registered_parcels: MakeParcels, run_job: RunJob) -> Parcels:
     """Twelve days, and a champion."""
-    made = registered_parcels()
+    made = registered_parcels(refit="never")
     day = made.publish_days(12)[-1]
     for job in ("assemble", "train", "evaluate", "promote"):
         run_job(made, job, day, "champion")
