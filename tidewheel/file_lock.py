@@ -7,14 +7,14 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tidewheel.errors import TidewheelError
+from tidewheel.errors import PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-class LockHeld(TidewheelError):
+class LockHeld(PlatformError):
     """Another process holds the lock.
 
     Attributes:

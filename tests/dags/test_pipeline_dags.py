@@ -54,7 +54,7 @@ def given(dag: DAG, task: str) -> dict[str, str]:
 def command(dag: DAG, task: str, **known: Any) -> list[str]:
     """The options of a task's job on its command line, filled in over what a run knows."""
     dag_run = SimpleNamespace(
-        run_type="manual", triggering_user_name="anna", run_after=datetime(2026, 1, 5, 9, tzinfo=UTC)
+        run_type=DagRunType.MANUAL, triggering_user_name="anna", run_after=datetime(2026, 1, 5, 9, tzinfo=UTC)
     )
     form = {name: dag.params[name] for name in dag.params}
     known = {"partition": lambda dag_run, params: "2026-01-05", "run_id": "r", "dag_run": dag_run} | known
