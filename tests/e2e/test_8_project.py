@@ -69,6 +69,9 @@ def team(
     team = Team(wheel_environment, elsewhere / "my-models", port_variables(), days)
     (team.project / "orders.csv").write_text(orders(days))
     team.run("tidewheel", "new", NAME, "--from", "orders.csv", "--yes")
+    # A schedule begins with the last night that is due: by default, after three o'clock, with the one played here.
+    with (team.project / "dags" / f"{NAME}.yaml").open("a") as file:
+        file.write('schedule: "59 23 * * *"\n')
     return team
 
 
