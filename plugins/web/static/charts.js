@@ -7,7 +7,9 @@ const charts = (() => {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const faint = (name) => `color-mix(in srgb, ${colour(name)} 22%, transparent)`;
   const axis = () => ({ stroke: () => colour("soft"), grid: { stroke: () => colour("line"), width: 1 }, ticks: { show: false } });
-  const time = { ...axis(), values: (u, ticks) => ticks.map((at) => label(at, ticks)) };
+  // The least step is a day, also where few days leave room for more; uPlot takes 30 days for a month and 365 for a year.
+  const steps = [1, 2, 3, 5, 7, 10, 15, 30, 60, 90, 120, 180, 365, 730, 1825].map((days) => days * DAY);
+  const time = { ...axis(), incrs: steps, values: (u, ticks) => ticks.map((at) => label(at, ticks)) };
   const utc = (at) => uPlot.tzDate(new Date(at * 1000), "UTC");
 
   function label(at, ticks) {

@@ -34,7 +34,7 @@
 
   const hidden = { stroke: "transparent", points: { show: false } };
   const chart = new uPlot({
-    width: holder.clientWidth, height: 240, legend: { show: false }, cursor: { points: { size: 7 }, drag: { x: false, y: false } }, padding: [12, 12, 0, 0],
+    width: holder.clientWidth, height: 240, legend: { show: false }, cursor: { points: { size: 7 }, drag: { x: false, y: false } }, padding: [12, 20, 0, 0],
     scales: { x: { time: true, range: () => [days[0] - DAY / 2, days[days.length - 1] + DAY / 2] }, y: { range: scale } },
     tzDate: utc,
     axes: [{ ...time }, { ...axis(), size: 62, values: (u, ticks) => ticks.map((tick) => `${tick}%`) }],

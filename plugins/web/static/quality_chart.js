@@ -112,7 +112,7 @@
     stroke: () => colour(`v${number}`), width: 1.5, points: { show: true, size: 3, fill: () => colour(`v${number}`), space: 8 },
   }));
   const quality = new uPlot({
-    width: holder.clientWidth, height: 300, legend: { show: false }, cursor: shared, padding: [12, 12, 0, 0],
+    width: holder.clientWidth, height: 300, legend: { show: false }, cursor: shared, padding: [12, 20, 0, 0],
     scales: { x: { time: true }, y: { range: scale } },
     tzDate: utc,
     axes: [{ ...time }, { ...axis(), size: 62 }],
@@ -129,7 +129,7 @@
   }, [days, ...data.lines, data.estimates], holder);
 
   const excess = new uPlot({
-    width: below.clientWidth, height: 150, legend: { show: false }, cursor: shared, padding: [6, 12, 0, 0],
+    width: below.clientWidth, height: 150, legend: { show: false }, cursor: shared, padding: [6, 20, 0, 0],
     scales: { x: { time: true } }, tzDate: utc,
     axes: [{ ...time }, { ...axis(), size: 62 }],
     bands: [{ series: [3, 2], fill: () => faint("v0") }],
