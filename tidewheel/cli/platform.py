@@ -57,8 +57,8 @@ def status() -> None:
 
     A model's service that a release is starting or stopping, and that no request is sent to, need not.
     """
+    from infra.embedded.health import at_fault
     from infra.embedded.layout import Layout
-    from infra.embedded.status import at_fault
     from infra.local.endpoints import Endpoints
     from tidewheel.cli.left_behind import left_behind
     from tidewheel.cli.progress import print_services
@@ -85,7 +85,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="how many of the last lines")] = 50,
 ) -> None:
     """Show the end of a service's log."""
-    from infra.embedded.logs import tail
+    from infra.embedded.program import tail
 
     for line in tail(_platform().log(name), lines, follow=follow):
         print(line)
