@@ -68,10 +68,10 @@ def status() -> None:
     console = Console(highlight=False)
     print_services(services, console)
     if any(service.pid for service in services):
-        told = f"[dim]The platform of {escape(str(settings.home))}[/]"
+        sentence = f"[dim]The platform of {escape(str(settings.home))}[/]"
     else:
-        told = f"Nothing runs in {escape(str(settings.home))}. Start it with [bold]tidewheel up[/]."
-    console.print(told, soft_wrap=True)
+        sentence = f"Nothing runs in {escape(str(settings.home))}. Start it with [bold]tidewheel up[/]."
+    console.print(sentence, soft_wrap=True)
     for sentence in left_behind(settings):
         console.print(f"[yellow]{escape(sentence)}[/]", soft_wrap=True)
     if at_fault(services, Endpoints(Layout(settings.home)).routed()):
