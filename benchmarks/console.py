@@ -30,8 +30,8 @@ from benchmarks.made_up_ledger import write_ledger
 from benchmarks.made_up_past import MadeUp
 from benchmarks.small_platform import database as make_database
 from infra.embedded import postgres
-from infra.embedded.daemon import start_supervisord
 from infra.embedded.layout import Layout
+from infra.embedded.processes import start_supervisord
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
 from tests.free_ports import free_port
 from tests.pipelines import PIPELINE_FILE

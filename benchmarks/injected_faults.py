@@ -15,9 +15,9 @@ from datetime import datetime
 import httpx
 
 from benchmarks.small_platform import SmallPlatform
-from infra.embedded import router
+from infra.embedded import services
 from infra.embedded.layout import Layout
-from infra.embedded.supervise import Supervisor
+from infra.embedded.supervisor import Supervisor
 from jobs.data.request_log import RequestLog
 from tests.infra.local.deadly import release_and_die
 from tidewheel.errors import ReleaseError
@@ -109,7 +109,7 @@ def live_colour(found: SmallPlatform) -> str:
 
 def envoy(found: SmallPlatform) -> str:
     """The program of the router."""
-    return router.NAME
+    return services.ENVOY
 
 
 def shortened(reason: str) -> str:

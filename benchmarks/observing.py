@@ -30,7 +30,7 @@ import psutil
 from benchmarks.http_load import request, send
 from benchmarks.scoring import fit
 from benchmarks.serving import CONNECTIONS, Server, answers, serve
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.bootstrap import listener, write_initial_state
 from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, publish
 from infra.envoy.limits import LIMITS
@@ -157,7 +157,7 @@ def chain(folder: Path, bento: Path, collector: str) -> Iterator[Chain]:
         target = Target("flight_delay", "blue", "1", (int(service.url.split(":")[2].split("/")[0]),), live=True)
         publish(files.clusters, CLUSTER, clusters([target]))
         publish(files.routes, ROUTES, [routes([target])])
-        program = router.program(files)
+        program = services.envoy(files)
         with (folder / "envoy.log").open("w", encoding="utf-8") as log:
             envoy = subprocess.Popen(program.command, env=dict(program.env), stdout=log, stderr=log)
         below = {name: f"http://127.0.0.1:{port}/flight_delay" for name, port in ports.items()}

@@ -28,7 +28,7 @@ import psutil
 
 from benchmarks.scoring import fit
 from benchmarks.serving import Server, answers, serve
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
@@ -88,7 +88,7 @@ def behind_envoy(root: Path, bento: Path, replicas: int) -> Iterator[tuple[str, 
         publish(files.clusters, CLUSTER, clusters([target]))
         publish(files.routes, ROUTES, [routes([target])])
         with (folder / "envoy.log").open("wb") as log:
-            envoy = subprocess.Popen(router.program(files).command, cwd=folder, stdout=log, stderr=log)
+            envoy = subprocess.Popen(services.envoy(files).command, cwd=folder, stdout=log, stderr=log)
         stack.callback(envoy.wait)
         stack.callback(envoy.kill)
         url = f"http://127.0.0.1:{port}/flight_delay"

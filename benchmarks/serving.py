@@ -39,7 +39,7 @@ from benchmarks.http_load import Load, request, send
 from benchmarks.scoring import draw, fit
 from bentos.encoding import Columns, Encoding
 from bentos.packaged import MODEL
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
@@ -193,7 +193,7 @@ def through_envoy(root: Path, server: Server, body: bytes) -> None:
     target = Target("flight_delay", "blue", "1", (int(server.url.split(":")[2].split("/")[0]),), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])
-    envoy = subprocess.Popen(router.program(files).command, cwd=files.folder)
+    envoy = subprocess.Popen(services.envoy(files).command, cwd=files.folder)
     url = f"http://127.0.0.1:{port}/flight_delay/predict"
     try:
         with httpx.Client(trust_env=False) as client:

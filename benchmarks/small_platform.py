@@ -14,9 +14,9 @@ import httpx
 from sqlalchemy import create_engine, text
 
 from benchmarks.callers import ROW
-from infra.embedded import postgres, router
-from infra.embedded.daemon import start_supervisord
+from infra.embedded import postgres, services
 from infra.embedded.layout import Layout
+from infra.embedded.processes import start_supervisord
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import EnvoyFiles
 from infra.local import LocalBackend
@@ -107,7 +107,7 @@ def _started(folder: Path) -> Iterator[SmallPlatform]:
         files = EnvoyFiles(layout.envoy)
         write_initial_state(files, endpoint_port=endpoint, admin_socket=layout.envoy_socket)
         postgres.create_data_folder(layout, password)
-        for program in (router.program(files), postgres.program(layout, postgres_port)):
+        for program in (services.envoy(files), postgres.program(layout, postgres_port)):
             supervisor.add(program)
             supervisor.start(program.name)
         url = database(

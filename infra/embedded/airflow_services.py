@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded import postgres
+from infra.embedded.layout import USERNAME
 from infra.embedded.ports import HOST
-from infra.embedded.program import Program
-from infra.embedded.supervise import last_lines
+from infra.embedded.program import Program, last_lines
 from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
 from tidewheel.logs import is_json
@@ -26,13 +26,11 @@ from tidewheel.tracing import is_on
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.embedded.credentials import Credentials
-    from infra.embedded.layout import Layout
+    from infra.embedded.layout import Credentials, Layout
     from infra.embedded.ports import Ports
-    from infra.embedded.steps import Waiting
+    from infra.embedded.startup import Waiting
     from tidewheel.settings import Settings
 
-USERNAME = "admin"
 API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER, LOG_SERVER = (
     f"airflow-{process}" for process in ("api-server", "scheduler", "dag-processor", "triggerer", "log-server")
 )
@@ -68,7 +66,7 @@ def configuration(
             "simple_auth_manager_users": f"{USERNAME}:admin",
             "simple_auth_manager_passwords_file": password_file(layout),
             "execution_api_server_url": f"{address}/execution/",
-            "hostname_callable": "infra.embedded.loopback.hostname",
+            "hostname_callable": "infra.embedded.ports.hostname",
             # A changed DAG shows as soon as it is parsed.
             "min_serialized_dag_update_interval": 5,
             # Each task imports its DAG's file; on a busy node with cold caches that took more than the default 30 s.
@@ -164,11 +162,11 @@ def _tracing(environment: Mapping[str, str]) -> dict[str, str]:
     if not is_on(environment):
         return {}
     timeout = "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"
-    found = {"OTEL_TRACES_EXPORTER": "otlp_proto_http", timeout: environment.get(timeout) or COLLECTOR_SECONDS}
+    variables = {"OTEL_TRACES_EXPORTER": "otlp_proto_http", timeout: environment.get(timeout) or COLLECTOR_SECONDS}
     given = environment.get(RESOURCE, "")
     if not environment.get("OTEL_SERVICE_NAME") and "service.name=" not in given:
-        found[RESOURCE] = ",".join(part for part in (given, "service.name=Airflow") if part)
-    return found
+        variables[RESOURCE] = ",".join(part for part in (given, "service.name=Airflow") if part)
+    return variables
 
 
 def migrate(layout: Layout, env: Mapping[str, str], database_url: str, waiting: Waiting) -> None:

@@ -1,17 +1,22 @@
-"""One installation's facts: its folders, secrets and ports, which services are its own, and where each one is."""
+"""One installation: which services are its own, where each one is, and the variables by which processes find them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, mlflow_server, postgres
+from infra.embedded import postgres
+from infra.embedded.layout import USERNAME
 from infra.embedded.ports import HOST, SERVICES, Ports, variable
+from tidewheel.atomic_file import write_private
+from tidewheel.project import import_path
 
 if TYPE_CHECKING:
-    from infra.embedded.credentials import Credentials
-    from infra.embedded.layout import Layout
+    from infra.embedded.layout import Credentials, Layout
     from tidewheel.settings import Settings
 
 DATABASE, MLFLOW, AIRFLOW, ENDPOINT, ENVOY_ADMIN, EXPORTER = (
@@ -30,6 +35,11 @@ LOGINS = {
     MLFLOW: ("TIDEWHEEL_MLFLOW_USERNAME", "TIDEWHEEL_MLFLOW_PASSWORD"),
     AIRFLOW: ("TIDEWHEEL_AIRFLOW_USERNAME", "TIDEWHEEL_AIRFLOW_PASSWORD"),
 }
+# Settings of other installations of the same software, and of the supervisord above us, if there is one.
+FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "MLFLOW_", "_MLFLOW", "SUPERVISOR_", "PG", "PYSPARK_", "SPARK_HOME", "FLASK_")
+FOREIGN_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS"}
+LOCAL = "127.0.0.1,localhost"
+JAVA = "TIDEWHEEL_JAVA_HOME"
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,10 @@ class Installation:
         return {
             DATABASE: postgres.url(self.credentials.postgres_password, self.ports.postgres, postgres.LEDGER),
             MLFLOW: f"http://{HOST}:{self.ports.mlflow}",
-            "TIDEWHEEL_MLFLOW_USERNAME": mlflow_server.USERNAME,
+            "TIDEWHEEL_MLFLOW_USERNAME": USERNAME,
             "TIDEWHEEL_MLFLOW_PASSWORD": self.credentials.mlflow_password,
             AIRFLOW: f"http://{HOST}:{self.ports.airflow}",
-            "TIDEWHEEL_AIRFLOW_USERNAME": airflow_services.USERNAME,
+            "TIDEWHEEL_AIRFLOW_USERNAME": USERNAME,
             "TIDEWHEEL_AIRFLOW_PASSWORD": self.credentials.airflow_password,
             ENDPOINT: f"http://{HOST}:{self.ports.endpoint}",
             ENVOY_ADMIN: f"unix://{self.layout.envoy_socket}",
@@ -64,7 +74,7 @@ class Installation:
         }
 
     def is_external(self, name: str) -> bool:
-        """Whether the service of this variable (`DATABASE`, `MLFLOW`, ...) is somebody else's."""
+        """Whether the service of this variable (`DATABASE`, `MLFLOW`, ...) is external."""
         return bool(self.given.get(name)) and self.given[name].rstrip("/") != self.own[name]
 
     def address(self, name: str) -> str:
@@ -96,6 +106,59 @@ def ports_from(*sources: Mapping[str, int]) -> Ports:
     return Ports(**chosen)
 
 
-def kept_ports(variables: Mapping[str, str]) -> dict[str, int]:
-    """The ports that platform.env keeps."""
+def earlier_ports(variables: Mapping[str, str]) -> dict[str, int]:
+    """The ports that platform.env records."""
     return {name: int(variables[variable(name)]) for name in SERVICES if variables.get(variable(name), "").isdigit()}
+
+
+def inherited(environment: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
+    """The environment that supervisord passes to every service.
+
+    Args:
+        environment: of the process that starts it.
+        known: `TIDEWHEEL_*` variables that platform.env holds: services read them there, always the newest.
+    """
+    dropped = FOREIGN_PYTHON | set(known)
+    variables = {
+        name: value
+        for name, value in environment.items()
+        if name not in dropped and not name.startswith(FOREIGN) and not name.endswith("_PORT_BASE")
+    }
+    variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables.get("PATH", os.defpath)])
+    for name in ("NO_PROXY", "no_proxy"):
+        variables[name] = ",".join(filter(None, [variables.get(name, ""), LOCAL]))
+    # Process titles would otherwise overwrite the environment that /proc shows, by which we know our own.
+    variables["SPT_NOENV"] = "1"
+    # glibc keeps a heap per thread; two are enough for servers that mostly wait.
+    variables["MALLOC_ARENA_MAX"] = "2"
+    return variables
+
+
+def project_variables(settings: Settings, java_home: Path) -> dict[str, str]:
+    """What a process needs to find this project, its state and its interpreters."""
+    return {
+        "TIDEWHEEL_HOME": str(settings.home),
+        "TIDEWHEEL_PROJECT": str(settings.project),
+        "PYTHONPATH": os.pathsep.join(import_path(settings.project)),
+        "PYSPARK_PYTHON": sys.executable,
+        "JAVA_HOME": str(java_home),
+    }
+
+
+def write_platform_env(path: Path, variables: Mapping[str, str]) -> None:
+    """Write platform.env, readable by its owner only, in the form that `tidewheel.settings` reads."""
+    lines = [f"{variable}={_quoted(value)}" for variable, value in variables.items()]
+    heading = "# Written by `tidewheel up`. A variable of the same name in the environment wins."
+    write_private(path, "\n".join([heading, *lines, ""]))
+
+
+def read_platform_env(path: Path) -> dict[str, str]:
+    """Read back what `write_platform_env` wrote; empty where there is no such file."""
+    from dotenv import dotenv_values
+
+    return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,16 +1,25 @@
-"""Where the embedded platform keeps its files: everything below one home folder."""
+"""The files of one installation, all below one home folder, and the generated passwords and keys among them."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
+import secrets
 import stat
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import SettingsError
+
+USERNAME = "admin"
+"""The user that Airflow and MLflow are set up with."""
 
 # A unix socket's address holds 108 bytes, and supervisord first binds `<path>.<pid>`.
 LONGEST_SOCKET_PATH = 95
@@ -28,7 +37,7 @@ def refuse_unwritable(what: str, path: Path) -> None:
     if found:
         raise SettingsError(
             f"{what} is {str(path)!r}, whose path contains {' '.join(map(repr, found))}; "
-            "supervisord cannot be told such a path: choose another folder"
+            "supervisord's configuration cannot hold such a path: choose another folder"
         )
 
 
@@ -165,3 +174,50 @@ class Layout:
                 f"{folder} exists and is not a private folder of this user, and TIDEWHEEL_HOME ({self.home}) is too "
                 "long for a unix socket: remove that folder, or choose a shorter TIDEWHEEL_HOME"
             )
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(18)
+
+
+def _key() -> str:
+    # 64 bytes, what HS512 asks for; shorter ones make Airflow warn.
+    return secrets.token_urlsafe(64)
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the services use to trust each other and their users. Its representation shows no secret."""
+
+    postgres_password: str = field(default_factory=_password, repr=False)
+    airflow_password: str = field(default_factory=_password, repr=False)
+    airflow_secret_key: str = field(default_factory=_key, repr=False)
+    airflow_jwt_secret: str = field(default_factory=_key, repr=False)
+    airflow_fernet_key: str = field(default_factory=_fernet_key, repr=False)
+    mlflow_password: str = field(default_factory=_password, repr=False)
+    mlflow_secret_key: str = field(default_factory=_key, repr=False)
+
+
+def load_or_generate(path: Path) -> Credentials:
+    """Read the credentials, and generate those that are missing, all of them the first time.
+
+    Raises:
+        SettingsError: the file exists and cannot be read as credentials.
+    """
+    stored: dict[str, str] = {}
+    if path.exists():
+        try:
+            stored = TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise SettingsError(
+                f"{path} holds this installation's passwords and cannot be read; "
+                "restore it, or remove TIDEWHEEL_HOME to start afresh"
+            ) from error
+    credentials = Credentials(**{key.name: stored[key.name] for key in fields(Credentials) if key.name in stored})
+    if asdict(credentials) != stored:
+        write_private(path, json.dumps(asdict(credentials), indent=1) + "\n")
+    return credentials

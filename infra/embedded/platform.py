@@ -9,19 +9,23 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, exporter, mlflow_server, ports, postgres, prerequisites, router, watchdog
-from infra.embedded.credentials import load_or_generate
-from infra.embedded.daemon import start_supervisord
-from infra.embedded.environment import JAVA, inherited, read_platform_env, write_platform_env
-from infra.embedded.installation import AIRFLOW, Installation, kept_ports, ports_from
-from infra.embedded.java import find_java_home
-from infra.embedded.layout import Layout
-from infra.embedded.leftovers import end_leftovers
-from infra.embedded.services import NAMES, STOP_ORDER
-from infra.embedded.startup import Startup, prepare
-from infra.embedded.status import ServiceStatus, never_started, statuses
-from infra.embedded.steps import Quiet, Report, run_steps
-from infra.embedded.supervise import Supervisor
+from infra.embedded import airflow_services, machine, ports, postgres, watchdog
+from infra.embedded.health import ServiceStatus, never_started, statuses
+from infra.embedded.installation import (
+    AIRFLOW,
+    JAVA,
+    Installation,
+    earlier_ports,
+    inherited,
+    ports_from,
+    read_platform_env,
+    write_platform_env,
+)
+from infra.embedded.layout import Layout, load_or_generate
+from infra.embedded.processes import end_stale_processes, start_supervisord
+from infra.embedded.services import ENVOY, MLFLOW_SERVER, NAMES, PROMETHEUS_EXPORTER, STOP_ORDER, prepare
+from infra.embedded.startup import Quiet, Report, Startup, run_steps
+from infra.embedded.supervisor import Supervisor
 from tidewheel.errors import PlatformError, did_you_mean
 from tidewheel.file_lock import LockHeld, file_lock
 from tidewheel.settings import PLATFORM_ENV
@@ -34,11 +38,11 @@ if TYPE_CHECKING:
 # Which service holds which port.
 HOLDERS = {
     "airflow": airflow_services.API_SERVER,
-    "mlflow": mlflow_server.NAME,
-    "endpoint": router.NAME,
+    "mlflow": MLFLOW_SERVER,
+    "endpoint": ENVOY,
     "postgres": postgres.NAME,
     "airflow_logs": airflow_services.LOG_SERVER,
-    "exporter": exporter.NAME,
+    "exporter": PROMETHEUS_EXPORTER,
 }
 
 
@@ -65,16 +69,16 @@ class Platform:
             KeyboardInterrupt: the user interrupted; what this call had started has been stopped again.
         """
         report = report or Quiet()
-        prerequisites.check(self.layout.home)
+        machine.check(self.layout.home)
         self.layout.create()
         with self._exclusively():
             running = self._running()
-            if not running and (ended := end_leftovers(self.layout)):
-                report.note(f"ended {ended} processes that a killed platform had left")
+            if not running and (ended := end_stale_processes(self.layout)):
+                report.note(f"ended {ended} stale processes of a killed platform")
             installation = self._plan(running, report)
             programs, variables = prepare(installation), installation.variables()
             if not installation.is_external(AIRFLOW):  # jobs run here, and a person may start one at a terminal
-                variables[JAVA] = str(find_java_home(self.layout))
+                variables[JAVA] = str(machine.find_java_home(self.layout))
             write_platform_env(self.layout.home / PLATFORM_ENV, variables)
             environment = inherited(os.environ, variables)
             try:
@@ -92,7 +96,7 @@ class Platform:
             return startup.started
 
     def down(self, report: Report | None = None) -> list[str]:
-        """Stop everything, whoever started it.
+        """Stop every service and supervisord.
 
         Returns:
             What was stopped, in order; empty when nothing ran.
@@ -103,9 +107,9 @@ class Platform:
         report = report or Quiet()
         with self._exclusively() if self.layout.run.exists() else contextlib.nullcontext():
             stopped = self._stop_all(report) if self.supervisor.pid() is not None else []
-            if ended := end_leftovers(self.layout):
-                report.note(f"ended {ended} processes that had outlived their service")
-                stopped = stopped or ["what a killed platform had left"]
+            if ended := end_stale_processes(self.layout):
+                report.note(f"ended {ended} stale processes")
+                stopped = stopped or ["stale processes of a killed platform"]
         if self.layout.supervisor_socket.parent != self.layout.run:
             for left_behind in (self.layout.envoy_socket, self.layout.supervisor_socket):  # by Envoy, and by the killed
                 left_behind.unlink(missing_ok=True)
@@ -118,7 +122,7 @@ class Platform:
         if not (self.layout.home / PLATFORM_ENV).exists():
             return never_started()
         variables = read_platform_env(self.layout.home / PLATFORM_ENV)
-        return statuses(self._installation(variables, ports_from(kept_ports(variables))), self.supervisor)
+        return statuses(self._installation(variables, ports_from(earlier_ports(variables))), self.supervisor)
 
     def log(self, name: str) -> Path:
         """Path of a service's log.
@@ -143,7 +147,7 @@ class Platform:
     def _start_models(self, report: Report) -> None:
         """Start the models' services that rest, and restart those that run and do not answer.
 
-        One that cannot start is told of, and does not fail the platform.
+        One that cannot start is reported, and does not fail the platform.
         """
         for name in watchdog.restart_silent_models(self.supervisor, self.layout):
             report.note(f"{name} ran and did not answer: restarted")
@@ -156,11 +160,11 @@ class Platform:
 
     def _plan(self, running: set[str], report: Report) -> Installation:
         """Settle what is ours, what is external, and on which ports."""
-        kept = kept_ports(read_platform_env(self.layout.home / PLATFORM_ENV))
-        asked = ports.asked(os.environ)
-        likely = self._installation(os.environ, ports_from(asked, kept))
-        ours = {port for service, port in kept.items() if HOLDERS.get(service) in running}
-        chosen, notes = ports.choose(asked, kept, likely.embedded_ports, ours)
+        earlier = earlier_ports(read_platform_env(self.layout.home / PLATFORM_ENV))
+        requested = ports.requested(os.environ)
+        likely = self._installation(os.environ, ports_from(requested, earlier))
+        in_use = {port for service, port in earlier.items() if HOLDERS.get(service) in running}
+        chosen, notes = ports.choose(requested, earlier, likely.embedded_ports, in_use)
         for note in notes:
             report.note(note)
         return self._installation(os.environ, chosen)
@@ -169,7 +173,7 @@ class Platform:
         return Installation(self._settings, self.layout, load_or_generate(self.layout.secrets), chosen, dict(given))
 
     def _stop_all(self, report: Report, except_for: Collection[str] = ()) -> list[str]:
-        """Stop in order, the models' services with the router; supervisord too unless something shall stay."""
+        """Stop in order, the models' services with the router; supervisord too unless `except_for` names services."""
         running = self._running().difference(except_for)
         if not except_for:
             # A home that was removed while it ran has no configuration left to take the watchdog out of.

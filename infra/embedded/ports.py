@@ -1,10 +1,11 @@
-"""Which port each embedded service listens on: as asked, as before, or the first free one from its usual port."""
+"""Which port each embedded service listens on: as requested, as before, or the first free one from its usual port."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import psutil
 
@@ -64,8 +65,8 @@ def variable(service: str) -> str:
     return f"TIDEWHEEL_{service.upper()}_PORT"
 
 
-def asked(environment: Mapping[str, str]) -> dict[str, int]:
-    """Ports that variables ask for: `TIDEWHEEL_PORT_BASE` for all, in a row of 100; `TIDEWHEEL_<SERVICE>_PORT` for one.
+def requested(environment: Mapping[str, str]) -> dict[str, int]:
+    """Ports that variables request: `TIDEWHEEL_PORT_BASE` for all, in a row of 100; `TIDEWHEEL_<SERVICE>_PORT` for one.
 
     Raises:
         SettingsError: a value is not a port.
@@ -86,10 +87,10 @@ def asked(environment: Mapping[str, str]) -> dict[str, int]:
 
 
 def choose(
-    asked: Mapping[str, int],
-    kept: Mapping[str, int],
-    wanted: Collection[str],
-    ours: Collection[int],
+    requested: Mapping[str, int],
+    earlier: Mapping[str, int],
+    needed: Collection[str],
+    in_use: Collection[int],
     *,
     is_free: Callable[[int], bool] | None = None,
     holder: Callable[[int], str] | None = None,
@@ -97,29 +98,29 @@ def choose(
     """Choose the ports of this start.
 
     Args:
-        asked: what variables ask for.
-        kept: what an earlier start chose.
-        wanted: the services that need a port; the others keep theirs without a look.
-        ours: ports that this installation's running services hold.
+        requested: by variables.
+        earlier: what an earlier start chose.
+        needed: the services that need a port; the ports of the others are not checked.
+        in_use: ports that this installation's running services hold.
         is_free: whether a port can be bound.
         holder: who holds a port, in words, empty where that is not known.
 
     Returns:
-        The ports, and a sentence for each that is not the usual one although nobody asked for that.
+        The ports, and a sentence for each that is not the usual one and was not requested.
 
     Raises:
-        SettingsError: a port that was asked for, or kept from an earlier start, is taken, or named twice.
+        SettingsError: a port that was requested, or chosen by an earlier start, is taken, or named twice.
     """
     is_free, holder = is_free or can_bind, holder or holder_of
     usual, chosen, notes = asdict(Ports()), dict[str, int](), list[str]()
     for service in SERVICES:
-        settled = asked.get(service, kept.get(service))
-        if service not in wanted:
+        settled = requested.get(service, earlier.get(service))
+        if service not in needed:
             chosen[service] = settled or usual[service]
             continue
-        taken = {port: name for name, port in chosen.items() if name in wanted}
+        taken = {port: name for name, port in chosen.items() if name in needed}
         if settled is None:
-            port = _first_free(usual[service], taken.keys() | set(asked.values()) | set(kept.values()), is_free)
+            port = _first_free(usual[service], taken.keys() | set(requested.values()) | set(earlier.values()), is_free)
             if port != usual[service]:
                 notes.append(f"port {usual[service]} is taken{holder(usual[service])}: {service} uses {port}")
         else:
@@ -128,14 +129,27 @@ def choose(
                 raise SettingsError(
                     f"{variable(service)} and {variable(taken[port])} are both {port}; give each a port of its own"
                 )
-            patience = PATIENCE_SECONDS if port == kept.get(service) else 0.0
-            if port not in ours and not _comes_free(port, is_free, patience):
+            patience = PATIENCE_SECONDS if port == earlier.get(service) else 0.0
+            if port not in in_use and not _comes_free(port, is_free, patience):
                 raise SettingsError(
                     f"port {port} of {service} is taken{holder(port)}; free it, "
                     f"or set {variable(service)} to another port"
                 )
         chosen[service] = port
     return Ports(**chosen), notes
+
+
+def hostname() -> str:
+    """The name under which Airflow's processes reach their log server, whatever the machine calls itself."""
+    return "localhost"
+
+
+def ports_of(place: Mapping[str, Any]) -> tuple[int, ...]:
+    """Ports of a colour's replicas, from its entry in an endpoint's file.
+
+    Files of releases before replicas hold one `port` instead of a list.
+    """
+    return tuple(place["ports"]) if "ports" in place else (place["port"],)
 
 
 def can_bind(port: int) -> bool:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 NAME = "postgres"
 USER = "tidewheel"
 LEDGER, AIRFLOW, MLFLOW = "tidewheel", "airflow", "mlflow"
-# Accounts that PostgreSQL may run as when we are root, which it refuses; the first that exists.
-ACCOUNTS = ("postgres", "nobody")
 
 
 def url(password: str, port: int, database: str) -> str:
@@ -63,7 +61,7 @@ def program(layout: Layout, port: int) -> Program:
     options = {
         "listen_addresses": HOST,
         "port": str(port),
-        # A socket's path would have to be short, and nobody needs one.
+        # A socket's path would have to be short, and no client uses one.
         "unix_socket_directories": "",
         "shared_buffers": "64MB",
         "max_connections": "100",
@@ -116,7 +114,14 @@ def create_data_folder(layout: Layout, password: str) -> None:
             check=False,
         )
         if run.returncode:
-            raise PlatformError(f"initdb could not make {layout.postgres}: {(run.stderr or run.stdout).strip()}")
+            as_whom = (
+                f" (as root it runs as {user}, who must be able to enter the folders of TIDEWHEEL_HOME and of Python)"
+                if user
+                else ""
+            )
+            raise PlatformError(
+                f"initdb could not make {layout.postgres}{as_whom}: {(run.stderr or run.stdout).strip()}"
+            )
         beside.rename(layout.postgres)
     finally:
         password_file.unlink()
@@ -132,19 +137,19 @@ def create_databases(ledger_url: str) -> None:
     Raises:
         PlatformError: the server refuses; the message says what it said.
     """
-    wanted = [AIRFLOW, MLFLOW, make_url(ledger_url).database or LEDGER]
+    databases = [AIRFLOW, MLFLOW, make_url(ledger_url).database or LEDGER]
     try:
         with contextlib.closing(connect(beside(ledger_url, "postgres"))) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("SELECT datname FROM pg_database")
-                found = {name for (name,) in cursor.fetchall()}
-                for name in wanted:
-                    if name not in found:
+                existing = {name for (name,) in cursor.fetchall()}
+                for name in databases:
+                    if name not in existing:
                         cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     except psycopg2.Error as error:
         raise PlatformError(
-            f"PostgreSQL does not let us make the databases {', '.join(wanted)}: {str(error).strip()}"
+            f"PostgreSQL does not allow us to make the databases {', '.join(databases)}: {str(error).strip()}"
         ) from error
 
 
@@ -177,16 +182,14 @@ def account() -> str:
     Raises:
         SettingsError: we are root and the machine has no unprivileged account.
     """
-    if os.geteuid() != 0:
-        return ""
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    for name in ACCOUNTS:
-        if name in known:
-            return name
-    raise SettingsError(
-        f"PostgreSQL refuses to run as root, and this machine has none of the accounts {', '.join(ACCOUNTS)}; "
-        "run as an ordinary user, or set TIDEWHEEL_DATABASE_URL to a server of yours"
-    )
+    try:
+        unprivileged = launch.unprivileged_account()
+    except LookupError as error:
+        raise SettingsError(
+            f"PostgreSQL refuses to run as root, and {error}; "
+            "run as an ordinary user, or set TIDEWHEEL_DATABASE_URL to a server of yours"
+        ) from error
+    return unprivileged.pw_name if unprivileged else ""
 
 
 def postmaster(layout: Layout) -> int | None:

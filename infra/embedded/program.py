@@ -1,24 +1,30 @@
-"""A program under supervision, and the two files that describe it to supervisord and to the launcher."""
+"""A program under supervision: the files that describe it to supervisord and to the launcher, its state, its log."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import sys
+import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded import launch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from typing import TextIO
 
     from infra.embedded.layout import Layout
 
 LOG_BYTES = "10MB"
 LOG_BACKUPS = 3
+FOLLOW_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,42 @@ class Program:
         return "\n".join([f"[program:{self.name}]", *lines, ""])
 
 
+class State(StrEnum):
+    """What supervisord says of a program."""
+
+    ABSENT = "ABSENT"
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    BACKOFF = "BACKOFF"
+    STOPPING = "STOPPING"
+    EXITED = "EXITED"
+    FATAL = "FATAL"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no process of the program runs and supervisord will not start one by itself."""
+        return self in {State.ABSENT, State.STOPPED, State.EXITED, State.FATAL, State.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class ProgramStatus:
+    """A program's state.
+
+    Attributes:
+        pid: its process, 0 when there is none.
+        since: Unix time of its last start, 0 when it never started.
+        problem: why it could not be started, in supervisord's words.
+    """
+
+    name: str
+    state: State
+    pid: int = 0
+    since: float = 0.0
+    problem: str = ""
+
+
 def supervisord_config(layout: Layout, *, as_root: bool) -> str:
     """Content of supervisord's main configuration file.
 
@@ -127,3 +169,42 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 [include]
 files = {layout.included_config.name}/*.conf
 """
+
+
+def program_names(pipeline: str, colour: str, replicas: int) -> list[str]:
+    """Names of the programs of a colour, one for each replica of the model's service.
+
+    The first is `<pipeline>-<colour>`, as it was before there were replicas; the others add their number.
+    """
+    first = f"{pipeline}-{colour}"
+    return [first, *(f"{first}-{number}" for number in range(2, replicas + 1))]
+
+
+def last_lines(log: Path, count: int = 15) -> str:
+    """Return the last `count` lines of a log file, an empty string where there is none."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 400 * count))
+        return "\n".join(file.read().decode("utf-8", errors="replace").splitlines()[-count:])
+
+
+def tail(log: Path, lines: int, *, follow: bool) -> Iterator[str]:
+    """Yield the last lines of a log, and with `follow` what is written to it, across its rotation, without end."""
+    with ExitStack() as stack:
+        file = stack.enter_context(_open(log))
+        file.seek(0, os.SEEK_END)
+        yield from last_lines(log, lines).splitlines()
+        while follow:
+            if line := file.readline():
+                yield line.rstrip("\n")
+            elif not log.exists() or log.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                time.sleep(FOLLOW_SECONDS)
+            else:  # it was rotated: all of the new one comes after what was read
+                stack.close()
+                file = stack.enter_context(_open(log))
+
+
+def _open(log: Path) -> TextIO:
+    return log.open(encoding="utf-8", errors="replace")

@@ -1,103 +1,164 @@
-"""What a start consists of: the programs to supervise, and the steps that bring each of them to answer."""
+"""A start: steps that run at the same time, each as soon as what it needs is done, until every service answers."""
 
 from __future__ import annotations
 
-import os
+import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from infra.embedded import airflow_services, alerts, exporter, mlflow_server, postgres, router, watchdog
-from infra.embedded.environment import project_variables
-from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW
-from infra.embedded.java import find_java_home
-from infra.embedded.services import API_SERVER_SILENT, services
-from infra.embedded.steps import Step
-from infra.embedded.supervise import State, last_lines
-from infra.envoy.bootstrap import Tls, write_initial_state
-from infra.envoy.files import EnvoyFiles
-from infra.envoy.observation import Observation
+from infra.embedded import airflow_services, postgres, watchdog
+from infra.embedded.health import API_SERVER_SILENT, services
+from infra.embedded.installation import DATABASE
+from infra.embedded.program import State, last_lines
+from infra.embedded.services import ALERTS, ENVOY, MLFLOW_SERVER, PROMETHEUS_EXPORTER
 from tidewheel import ledger
-from tidewheel.errors import PlatformError, SettingsError
+from tidewheel.errors import PlatformError
+from tidewheel.polling import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from infra.embedded.health import Service
     from infra.embedded.installation import Installation
     from infra.embedded.program import Program
-    from infra.embedded.services import Service
-    from infra.embedded.steps import Waiting
-    from infra.embedded.supervise import Supervisor
-    from tidewheel.settings import Settings
+    from infra.embedded.supervisor import Supervisor
 
+LOOK_SECONDS = 0.4
 # Generous: a slow disk must not fail a start; one that cannot succeed is noticed sooner, by its deaths.
 ANSWER_SECONDS = 300.0
 DEATHS = 3
 DATABASES, LEDGER_TABLES, AIRFLOW_TABLES = "databases", "ledger", "airflow-db"
 # A task that starts before the API server answers, or before MLflow does, would lose a try.
-BEFORE_TASKS = (AIRFLOW_TABLES, LEDGER_TABLES, airflow_services.API_SERVER, mlflow_server.NAME)
-# Whoever is not named here needs Airflow's tables.
+BEFORE_TASKS = (AIRFLOW_TABLES, LEDGER_TABLES, airflow_services.API_SERVER, MLFLOW_SERVER)
+# A service that is not named here needs Airflow's tables.
 NEEDS: dict[str, tuple[str, ...]] = {
     postgres.NAME: (),
-    router.NAME: (),
-    mlflow_server.NAME: (DATABASES,),
-    exporter.NAME: (),
-    alerts.NAME: (),  # it waits for the ledger by itself
+    ENVOY: (),
+    MLFLOW_SERVER: (DATABASES,),
+    PROMETHEUS_EXPORTER: (),
+    ALERTS: (),  # it waits for the ledger by itself
     airflow_services.SCHEDULER: BEFORE_TASKS,
     airflow_services.TRIGGERER: BEFORE_TASKS,
 }
 
 
-def prepare(installation: Installation) -> dict[str, Program]:
-    """Write the files that the embedded services read, and return the programs to supervise, by name."""
-    layout, credentials, ports = installation.layout, installation.credentials, installation.ports
-    variables = project_variables(installation.settings, find_java_home(layout))
-    found = [alerts.program(layout, variables)]
-    if not installation.is_external(EXPORTER):
-        found.append(exporter.program(layout, variables, ports.exporter))
-    if not installation.is_external(DATABASE):
-        found.append(postgres.program(layout, ports.postgres))
-    if not installation.is_external(MLFLOW):
-        url = postgres.beside(installation.address(DATABASE), postgres.MLFLOW)
-        mlflow_server.write_files(layout, url)
-        found.append(mlflow_server.program(layout, credentials, url, ports.mlflow))
-    if not installation.is_external(AIRFLOW):
-        url = postgres.beside(installation.address(DATABASE), postgres.AIRFLOW)
-        sections = airflow_services.configuration(layout, installation.settings, credentials, url, ports)
-        sections |= airflow_services.telemetry(os.environ)
-        airflow_services.write_files(layout, sections, credentials.airflow_password)
-        found += airflow_services.programs(layout, variables, ports)
-    if not installation.is_external(ENDPOINT):
-        files = EnvoyFiles(layout.envoy)
-        write_initial_state(
-            files,
-            endpoint_port=ports.endpoint,
-            admin_socket=layout.envoy_socket,
-            endpoint_host=installation.settings.endpoint_host,
-            tls=_tls(installation.settings, installation.ports.endpoint_tls),
-            observation=Observation.from_environment(os.environ),
-        )
-        found.append(router.program(files))
-    return {program.name: program for program in found}
+class Report(Protocol):
+    """Receives the progress of a start or a stop; the command line shows it."""
+
+    def note(self, sentence: str) -> None:
+        """Something worth a line of its own happened."""
+
+    def begin(self, step: str) -> None:
+        """A step has begun."""
+
+    def waiting(self, step: str, why: str) -> None:
+        """A step waits, and for what."""
+
+    def done(self, step: str, seconds: float) -> None:
+        """A step is done."""
 
 
-def _tls(settings: Settings, port: int) -> Tls | None:
-    """The encrypted endpoint, where the settings name a certificate.
+class Quiet:
+    """A report that nobody reads."""
+
+    def note(self, sentence: str) -> None:
+        """Ignore it."""
+
+    def begin(self, step: str) -> None:
+        """Ignore it."""
+
+    def waiting(self, step: str, why: str) -> None:
+        """Ignore it."""
+
+    def done(self, step: str, seconds: float) -> None:
+        """Ignore it."""
+
+
+class Cancelled(PlatformError):
+    """Another step failed, or the user interrupted."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How a step waits: it says for what, and gives up when the others do."""
+
+    step: str
+    report: Report
+    cancelled: threading.Event
+
+    def until(self, missing: Callable[[], str], timeout: float) -> str:
+        """Wait until nothing is missing.
+
+        Args:
+            missing: says what is still missing, an empty string when nothing is.
+            timeout: seconds.
+
+        Returns:
+            What is missing still when the time is over, an empty string when all is there.
+
+        Raises:
+            Cancelled: another step failed, or the user interrupted.
+        """
+        why = ""
+
+        def pause(seconds: float) -> None:
+            self.report.waiting(self.step, why)
+            if self.cancelled.wait(seconds):
+                raise Cancelled(f"{self.step} was cancelled")
+
+        for _ in poll(timeout, every=LOOK_SECONDS, pause=pause):
+            if not (why := missing()):
+                break
+        return why
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do.
+
+    Attributes:
+        name: what it is called.
+        run: does it; returns once it is truly done.
+        needs: names of the steps that must be done before; unknown names are ignored, so that a step can be left out.
+    """
+
+    name: str
+    run: Callable[[Waiting], None]
+    needs: tuple[str, ...] = ()
+
+
+def run_steps(steps: Sequence[Step], report: Report) -> None:
+    """Run all steps, those that can at the same time.
 
     Raises:
-        SettingsError: certificate and key are not both there.
+        TidewheelError: the first error of a step; the others have been cancelled.
+        KeyboardInterrupt: the user interrupted; all steps have been cancelled.
     """
-    named = {"CERTIFICATE": settings.endpoint_certificate, "KEY": settings.endpoint_key}
-    if not any(named.values()):
-        return None
-    for name, path in named.items():
-        if path is None or not path.is_file():
-            raise SettingsError(
-                f"TIDEWHEEL_ENDPOINT_{name} is {path}: no such file; TLS needs both, "
-                "TIDEWHEEL_ENDPOINT_CERTIFICATE and TIDEWHEEL_ENDPOINT_KEY, as files in PEM"
-            )
-    certificate, key = (path.absolute() for path in named.values() if path is not None)
-    return Tls(port, certificate, key)
+    names = {step.name for step in steps}
+    to_do, done = list(steps), set[str]()
+    running: dict[Future[None], str] = {}
+    cancelled = threading.Event()
+    with ThreadPoolExecutor(max_workers=len(steps)) as pool:
+        try:
+            while to_do or running:
+                for step in [step for step in to_do if done >= names.intersection(step.needs)]:
+                    to_do.remove(step)
+                    running[pool.submit(_run, step, Waiting(step.name, report, cancelled))] = step.name
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    done.add(running.pop(future))
+                    future.result()
+        finally:
+            # Leaving the pool waits for its threads: tell them first.
+            cancelled.set()
+
+
+def _run(step: Step, waiting: Waiting) -> None:
+    began = time.monotonic()
+    waiting.report.begin(step.name)
+    step.run(waiting)
+    waiting.report.done(step.name, time.monotonic() - began)
 
 
 @dataclass(frozen=True)
@@ -128,10 +189,9 @@ class Startup:
 
     def watch(self) -> None:
         """Have the watchdog watch what runs now."""
-        found = services(self.installation)
         watched = [
             watchdog.Watched(service.name, service.watched, service.silence, watchdog.START_SECONDS)
-            for service in found
+            for service in services(self.installation)
             if service.watched
         ]
         watchdog.write_watched(self.installation.layout, watched)
@@ -166,7 +226,7 @@ class Startup:
                 starts.update([status.since] if status.since else [])
                 if status.state is State.FATAL or len(starts) > DEATHS:
                     raise self._failure(program.name, f"does not stay up ({status.problem or status.state})")
-                return service.missing(status) if status.state is State.RUNNING else status.state.lower()
+                return service.problem(status) if status.state is State.RUNNING else status.state.lower()
 
             if still := waiting.until(missing, ANSWER_SECONDS):
                 raise self._failure(program.name, f"does not answer after {ANSWER_SECONDS:.0f} s: {still}")
@@ -182,7 +242,7 @@ class Startup:
             status = self.supervisor.status(program.name)
             if status.state is not State.RUNNING:
                 return ""
-            why = service.missing(status)
+            why = service.problem(status)
             return "" if why.startswith(API_SERVER_SILENT) else why
 
         patience = service.patience if alone else watchdog.START_SECONDS

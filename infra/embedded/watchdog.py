@@ -1,8 +1,8 @@
 """Restarts what is alive and does not answer: `python -m infra.embedded.watchdog HOME`, itself under supervisord.
 
 supervisord starts again what has ended. A process that has closed its listeners, was stopped by a signal or waits for a
-lock for ever has not ended; this asks each over HTTP and ends those that stay silent. PostgreSQL is left to
-`tidewheel up`: to kill a database on a mere suspicion does more harm than it cures.
+lock for ever has not ended; the watchdog requests a page of each and restarts those that stay silent. It leaves
+PostgreSQL to `tidewheel up`: to kill a database on a mere suspicion does more harm than it cures.
 """
 
 from __future__ import annotations
@@ -11,26 +11,25 @@ import http.client
 import json
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from infra.embedded.layout import Layout
-from infra.embedded.program import Program
-from infra.embedded.replicas import ports_of, program_names
-from infra.embedded.supervise import POLL_SECONDS, State, Supervisor
+from infra.embedded.ports import HOST, ports_of
+from infra.embedded.program import Program, State, program_names
+from infra.embedded.supervisor import POLL_SECONDS, Supervisor, UnixConnection
 from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
 from tidewheel.logs import FORMAT_VARIABLE, configure
 from tidewheel.project import installed_path
 
 if TYPE_CHECKING:
-    from infra.embedded.supervise import ProgramStatus
+    from infra.embedded.program import ProgramStatus
 
 NAME = "watchdog"
 ROUND_SECONDS = 3.0
@@ -42,8 +41,18 @@ SILENCE = 60.0
 """Of programs that answer slowly when the machine is busy."""
 STOP_SECONDS = 5.0
 SERVER_ERROR = 500
+NO_ANSWER = (OSError, http.client.HTTPException)
+"""What `get` raises where there is no answer."""
 
 log = logging.getLogger(NAME)
+
+
+class Answer(NamedTuple):
+    """A page of a service."""
+
+    status: int
+    content_type: str
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ class Watchdog:
     silent_since: dict[str, float] = field(default_factory=dict)
 
     def look(self, watched: Iterable[Watched], unanswered: Callable[[str], str] | None = None) -> list[str]:
-        """Ask each once, and restart those that have been silent for too long; returns their names."""
+        """Request a page of each once, and restart those that have been silent for too long; returns their names."""
         unanswered = unanswered or why_unanswered
         statuses = {status.name: status for status in self.supervisor.statuses()}
         restarted = []
@@ -120,10 +129,10 @@ def write_watched(layout: Layout, watched: Iterable[Watched]) -> None:
 
 
 def read_watched(layout: Layout) -> list[Watched]:
-    """What is watched now: the services that `write_watched` wrote, and whatever model is placed in a colour."""
-    found = json.loads(_file(layout).read_text(encoding="utf-8"))
-    services = [Watched(**{**each, "urls": tuple(each["urls"])}) for each in found]
-    return [*services, *models(layout)]
+    """What is watched now: the services that `write_watched` wrote, and the models that are placed in a colour."""
+    services = json.loads(_file(layout).read_text(encoding="utf-8"))
+    watched = [Watched(**{**each, "urls": tuple(each["urls"])}) for each in services]
+    return [*watched, *models(layout)]
 
 
 def models(layout: Layout) -> list[Watched]:
@@ -132,7 +141,7 @@ def models(layout: Layout) -> list[Watched]:
         json.loads(path.read_text(encoding="utf-8")) for path in sorted((layout.home / "endpoints").glob("*.json"))
     ]
     return [
-        Watched(name, (f"http://127.0.0.1:{port}/livez",), SILENCE, START_SECONDS)
+        Watched(name, (f"http://{HOST}:{port}/livez",), SILENCE, START_SECONDS)
         for each in endpoints
         for colour, place in each["places"].items()
         for name, port in zip(
@@ -154,32 +163,37 @@ def restart_silent_models(supervisor: Supervisor, layout: Layout, patience: floa
 
 def why_unanswered(url: str) -> str:
     """Why a URL of `Watched.urls` is not answered, empty where it is."""
+    try:
+        answer = get(url, ANSWER_SECONDS)
+    except NO_ANSWER as error:
+        return f"{url}: {str(error) or type(error).__name__}"
+    return f"{url}: HTTP {answer.status}" if answer.status >= SERVER_ERROR else ""
+
+
+def get(url: str, timeout: float) -> Answer:
+    """Request a page of a service on this machine, without a proxy.
+
+    Args:
+        url: as in `Watched.urls`.
+        timeout: seconds for the connection and for each read.
+
+    Raises:
+        OSError: it cannot be reached, or does not answer in time.
+        http.client.HTTPException: its answer is not HTTP.
+    """
     address, _, path = url.partition("#")
     parts = urlsplit(address)
     if parts.scheme == "unix":
-        connection: http.client.HTTPConnection = _UnixConnection(parts.path)
+        connection: http.client.HTTPConnection = UnixConnection(parts.path, timeout)
     else:
-        path = parts.path
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+        path = parts.path or "/"
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:
         connection.request("GET", path)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"{url}: {str(error) or type(error).__name__}"
+        response = connection.getresponse()
+        return Answer(response.status, response.getheader("Content-Type", ""), response.read())
     finally:
         connection.close()
-    return f"{url}: HTTP {status}" if status >= SERVER_ERROR else ""
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=ANSWER_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def _file(layout: Layout) -> Path:

@@ -119,7 +119,7 @@ class Observation:
 
 
 LOG_LINE = {"time": "%Y-%m-%dT%H:%M:%S.%eZ", "level": "%l", "logger": "envoy.%n", "message": "%j"}
-"""Envoy's own log; the program runs in UTC, see `infra.embedded.router`."""
+"""Envoy's own log; the program runs in UTC, see `infra.embedded.services`."""
 ACCESS_LINE = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
     "level": "info",

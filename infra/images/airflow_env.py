@@ -11,8 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from infra.embedded import airflow_services
-from infra.embedded.credentials import Credentials
-from infra.embedded.layout import Layout
+from infra.embedded.layout import Credentials, Layout
 from infra.embedded.ports import Ports
 from infra.images.env_file import variable
 from tidewheel.settings import Settings

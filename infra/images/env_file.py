@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 
-from infra.embedded.credentials import Credentials
+from infra.embedded.layout import Credentials
 
 
 def variable(credential: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from infra.kubernetes.scaling import AUTOSCALER, Scaling, limit_annotations, sca
 from infra.kubernetes.serving_pod import PORT
 from infra.kubernetes.workload import deployment, disruption_budget, service
 from tidewheel.errors import ReleaseError
+from tidewheel.polling import poll
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Gone, Traffic
 from tidewheel.spec import find_pipeline
@@ -278,12 +278,12 @@ class KubernetesBackend:
 
     def _await_gone(self, colour: Colour, *, leaving_only: bool = False) -> None:
         """Wait until pods have left: while they do, a Service without others still sends them what comes."""
-        deadline = time.monotonic() + STOP_SECONDS
-        while left := [pod for pod in self._pods(colour) if not leaving_only or pod.metadata.deletion_timestamp]:
-            if time.monotonic() > deadline:
-                names = ", ".join(pod.metadata.name for pod in left)
-                raise ReleaseError(
-                    f"pods of {self._name(colour)} are still there after {STOP_SECONDS} s: {names}; see that their "
-                    f"node answers, and delete them (`kubectl delete pod -n {self._api.namespace} {names}`)"
-                )
-            time.sleep(POLL_SECONDS)
+        for _ in poll(STOP_SECONDS, every=POLL_SECONDS):
+            left = [pod for pod in self._pods(colour) if not leaving_only or pod.metadata.deletion_timestamp]
+            if not left:
+                return
+        names = ", ".join(pod.metadata.name for pod in left)
+        raise ReleaseError(
+            f"pods of {self._name(colour)} are still there after {STOP_SECONDS} s: {names}; see that their "
+            f"node answers, and delete them (`kubectl delete pod -n {self._api.namespace} {names}`)"
+        )

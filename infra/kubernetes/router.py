@@ -7,7 +7,6 @@ when it is stopped.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from infra.kubernetes.figures import members
@@ -27,6 +26,7 @@ from infra.kubernetes.routes import (
     slash_answer,
 )
 from tidewheel.errors import PlatformError
+from tidewheel.polling import poll
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Traffic
 
@@ -148,14 +148,13 @@ class Router:
     def _await(self, traffic: Traffic, *, retained: bool, warm: frozenset[Colour] = frozenset()) -> bool:
         """Wait until all pods of the gateway have a route, and know pods of these colours; whether they do."""
         names = {own_cluster(self._api.namespace, self._pipeline, colour) for colour in warm}
-        header, deadline = shown_header(traffic, retained=retained), time.monotonic() + TAKEN_SECONDS
-        while time.monotonic() < deadline:
+        header = shown_header(traffic, retained=retained)
+        for _ in poll(TAKEN_SECONDS, every=POLL_SECONDS):
             addresses = self.gateway.addresses()
             if all(self.gateway.shown(self._pipeline, address) == header for address in addresses) and all(
                 members(address.rpartition(":")[0], name) for address in addresses for name in names
             ):
                 return True
-            time.sleep(POLL_SECONDS)
         return False
 
 

@@ -15,9 +15,8 @@ import psutil
 
 from infra.embedded.layout import Layout
 from infra.embedded.ports import HOST, LAST_PORT, MODEL_PORTS, Ports, can_bind
-from infra.embedded.program import Program
-from infra.embedded.replicas import program_names
-from infra.embedded.supervise import ProgramStatus, State, Supervisor, last_lines
+from infra.embedded.program import Program, ProgramStatus, State, last_lines, program_names
+from infra.embedded.supervisor import Supervisor
 from infra.envoy.admin import EnvoyAdmin
 from infra.envoy.routing import split
 from infra.local.endpoints import Endpoint, Endpoints, Place

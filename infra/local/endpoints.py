@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from infra.embedded.replicas import ports_of, program_names
+from infra.embedded.ports import ports_of
+from infra.embedded.program import program_names
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from tidewheel.atomic_file import write_private

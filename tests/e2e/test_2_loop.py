@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from infra.embedded.credentials import load_or_generate
+from infra.embedded.layout import load_or_generate
 from tests.e2e.conftest import Played, play
 from tests.installation import Installation
 from tests.json_rows import json_rows

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from infra.embedded import launch
-from infra.embedded.credentials import load_or_generate
+from infra.embedded.layout import load_or_generate
 from tests.conftest import wait_until
 from tests.installation import Installation
 

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from bentos.loaded_model import LoadedModel
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.observation import Observation
@@ -125,7 +125,7 @@ def test_a_request_is_found_as_one_trace_with_its_lines(
         target = Target("orders", "blue", "7", (service.client.base_url.port or 0,), live=True)
         publish(files.clusters, CLUSTER, clusters([target]))
         publish(files.routes, ROUTES, [routes([target])])
-        program = router.program(files)
+        program = services.envoy(files)
         with (collector.state / "logs" / "envoy.log").open("w") as log:
             envoy = subprocess.Popen(program.command, env=dict(program.env), stdout=log, stderr=log)
         try:

@@ -64,8 +64,8 @@ traffic.register(app)
 replay.register(app)
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"tidewheel {tidewheel.__version__}")
         raise typer.Exit
 
@@ -74,7 +74,7 @@ def _tell_version(asked: bool) -> None:
 def options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="show the version and exit", is_eager=True, callback=_tell_version)
+        bool, typer.Option("--version", help="show the version and exit", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     """What may stand before a command."""
@@ -87,9 +87,9 @@ def main() -> None:
     except TidewheelError as error:
         _end(str(error), error.exit_code)
     except OSError as error:
-        if not (told := disk_sentence(error)):
+        if not (message := disk_sentence(error)):
             raise
-        _end(told, ExitCode.FAILED)
+        _end(message, ExitCode.FAILED)
 
 
 def _end(sentence: str, code: ExitCode) -> NoReturn:

@@ -48,11 +48,11 @@ def validate(
             raise UsageError("--day plays one pipeline's day; name the pipeline: tidewheel validate NAME --day DAY")
     if name is not None:
         find_pipeline(folder, name)  # a misspelled name gets a hint, a wrong file its errors
-    asked = [folder / f"{name}.yaml"] if name is not None else pipeline_files(folder)
-    if not asked:
+    selected = [folder / f"{name}.yaml"] if name is not None else pipeline_files(folder)
+    if not selected:
         raise UsageError(f"there are no pipelines in {folder}; make one with `tidewheel new NAME`")
-    wrong = {path.stem: _wrong_file(path) for path in asked}
-    reach = {path.stem: _without_reach(path, settings) for path in asked if not wrong[path.stem]}
+    wrong = {path.stem: _wrong_file(path) for path in selected}
+    reach = {path.stem: _without_reach(path, settings) for path in selected if not wrong[path.stem]}
     doubtful: dict[str, list[str]] = {}
     console = Console(highlight=False, soft_wrap=True)
     with console.status("Importing the pipelines' code and expectations, fitting made-up rows"):

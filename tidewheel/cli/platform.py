@@ -57,8 +57,8 @@ def status() -> None:
 
     A model's service that a release is starting or stopping, and that no request is sent to, need not.
     """
+    from infra.embedded.health import at_fault
     from infra.embedded.layout import Layout
-    from infra.embedded.status import at_fault
     from infra.local.endpoints import Endpoints
     from tidewheel.cli.left_behind import left_behind
     from tidewheel.cli.progress import print_services
@@ -68,10 +68,10 @@ def status() -> None:
     console = Console(highlight=False)
     print_services(services, console)
     if any(service.pid for service in services):
-        told = f"[dim]The platform of {escape(str(settings.home))}[/]"
+        sentence = f"[dim]The platform of {escape(str(settings.home))}[/]"
     else:
-        told = f"Nothing runs in {escape(str(settings.home))}. Start it with [bold]tidewheel up[/]."
-    console.print(told, soft_wrap=True)
+        sentence = f"Nothing runs in {escape(str(settings.home))}. Start it with [bold]tidewheel up[/]."
+    console.print(sentence, soft_wrap=True)
     for sentence in left_behind(settings):
         console.print(f"[yellow]{escape(sentence)}[/]", soft_wrap=True)
     if at_fault(services, Endpoints(Layout(settings.home)).routed()):
@@ -85,7 +85,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="how many of the last lines")] = 50,
 ) -> None:
     """Show the end of a service's log."""
-    from infra.embedded.logs import tail
+    from infra.embedded.program import tail
 
     for line in tail(_platform().log(name), lines, follow=follow):
         print(line)

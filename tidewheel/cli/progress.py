@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from infra.embedded.status import ServiceStatus
+    from infra.embedded.health import ServiceStatus
     from tidewheel.settings import Settings
 
 COLOURS = {"running": "green", "external": "cyan", "stopped": "dim", "starting": "yellow"}

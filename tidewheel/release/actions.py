@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
 from tidewheel.policies.verdict import Outcome
+from tidewheel.polling import poll
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.backend import RequestCounts
 from tidewheel.release.checks import confirm, verify_parity, warm_up
@@ -113,14 +114,13 @@ class Actions:
 
     def _await_ready(self, colour: Colour, timeout_seconds: float) -> StageResult:
         started = time.monotonic()
-        while why := self.backend.missing(colour):
+        for _ in poll(timeout_seconds, every=POLL_SECONDS):
+            if not (why := self.backend.missing(colour)):
+                seconds = round(time.monotonic() - started, 2)
+                return StageResult(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
             if problem := self.backend.problem(colour):
                 raise ReleaseError(f"{colour} did not start: {problem}")
-            if time.monotonic() - started > timeout_seconds:
-                raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
-            time.sleep(POLL_SECONDS)
-        seconds = round(time.monotonic() - started, 2)
-        return StageResult(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
+        raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
 
     def _try_again(self, colour: Colour, check: Callable[[], StageResult]) -> StageResult:
         """Check a colour that is not routed to; if it stops answering, once more when it is ready again.

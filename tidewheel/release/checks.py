@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
+from tidewheel.polling import poll
 from tidewheel.release.artifact import predictions_apart
 from tidewheel.release.probe import Probe, Unanswered
 from tidewheel.release.stages import StageResult
@@ -160,8 +161,7 @@ def _await_answer(stage: Confirm, address: str, token: str, row: dict[str, Any])
     Raises:
         ReleaseError: it does not answer within `ROUTER_SECONDS`.
     """
-    deadline = time.monotonic() + ROUTER_SECONDS
-    while True:
+    for _ in poll(ROUTER_SECONDS, every=POLL_SECONDS):
         with Probe(address, platform_token=token) as probe:
             try:
                 answer = probe.predict([row])
@@ -170,6 +170,4 @@ def _await_answer(stage: Confirm, address: str, token: str, row: dict[str, Any])
                 why = ReleaseError(f"{address} is still answered by version {answer.version} as {answer.colour}")
             except Unanswered as error:  # the router is being started again: not the new version's fault
                 why = error
-        if time.monotonic() > deadline:
-            raise why
-        time.sleep(POLL_SECONDS)
+    raise why

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.polling import poll
 from tidewheel.release.stages import Colour, StageResult
 
 if TYPE_CHECKING:
@@ -86,15 +87,13 @@ def await_traffic(backend: Backend, target: Traffic) -> None:
     Raises:
         ReleaseError: it has not within `ROUTER_SECONDS`.
     """
-    deadline = time.monotonic() + ROUTER_SECONDS
-    # Both: an older route may happen to be the target, while the router has not yet heard of one in between.
-    while (traffic := current_traffic(backend)) != target or backend.objection():
-        if time.monotonic() > deadline:
-            why = backend.objection()
-            if why:
-                raise ReleaseError(f"the router was set to {target} but sends requests to {traffic}: {why}")
-            raise ReleaseError(f"the router still sends requests to {traffic}; it was set to {target}")
-        time.sleep(POLL_SECONDS)
+    for _ in poll(ROUTER_SECONDS, every=POLL_SECONDS):
+        # Both: an older route may happen to be the target, while the router has not yet heard of one in between.
+        if (traffic := current_traffic(backend)) == target and not backend.objection():
+            return
+    if why := backend.objection():
+        raise ReleaseError(f"the router was set to {target} but sends requests to {traffic}: {why}")
+    raise ReleaseError(f"the router still sends requests to {traffic}; it was set to {target}")
 
 
 def current_traffic(backend: Backend) -> Traffic:
@@ -112,14 +111,12 @@ def await_router(ask: Callable[[], T]) -> T:
     Raises:
         PlatformError: it has not within `ROUTER_SECONDS`.
     """
-    deadline = time.monotonic() + ROUTER_SECONDS
-    while True:
+    for _ in poll(ROUTER_SECONDS, every=POLL_SECONDS):
         try:
             return ask()
-        except PlatformError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(POLL_SECONDS)
+        except PlatformError as error:
+            why = error
+    raise why
 
 
 def drain(backend: Backend, colour: Colour, timeout_seconds: float) -> StageResult:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tidewheel.errors import UsageError
 from tidewheel.scaffold import guess
 from tidewheel.scaffold.brought import Decided
-from tidewheel.scaffold.guess import Asked, Guess, Task
+from tidewheel.scaffold.guess import Asked, Guess
 from tidewheel.scaffold.profile import Column, columns_of, daily, days_of
 from tidewheel.scaffold.rules import Profile
 from tidewheel.scaffold.sample import Sample
@@ -62,7 +62,7 @@ def bring(sample: Sample, asked: Asked, delay_days: int, settle: Settle) -> Brou
         lambda: guess.guess_label(columns, [event_time, *asked.key], asked.task),
     )  # fmt: skip
     guess.need(label, columns, "--label")
-    task: Task = guess.check_label(columns[label], asked.task)
+    task = guess.check_label(columns[label], asked.task)
     reasons["task"] = "as you said" if asked.task else f"{label} holds {columns[label].words}"
     key = asked.key or tuple(
         name.strip()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from tidewheel.project import CODE_FOLDER, FORK_CODE_FOLDER
-from tidewheel.scaffold.guess import Features, Task
+from tidewheel.scaffold.guess import Features
 from tidewheel.scaffold.profile import kind_of
 from tidewheel.scaffold.rules import Profile, suites
 from tidewheel.scaffold.sample import NULLS, TIME_FORMATS, Sample, engine_of
@@ -21,6 +21,7 @@ from tidewheel.spec.gate import Gate
 
 if TYPE_CHECKING:
     from tidewheel.scaffold.profile import Column
+    from tidewheel.spec.pipeline import Task
 
 CLOCK = {"hour": "hour", "day_of_week": "dayofweek"}
 """Features that every event time gives, and Spark's functions for them."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tidewheel.errors import UsageError, did_you_mean
 from tidewheel.scaffold.profile import FEWEST_CLASSES as FEWEST
@@ -14,8 +14,8 @@ from tidewheel.scaffold.profile import MOST_VALUES, Column, days_of
 
 if TYPE_CHECKING:
     from tidewheel.scaffold.sample import Sample
+    from tidewheel.spec.pipeline import Task
 
-Task = Literal["classification", "multiclass", "regression"]
 KEY = re.compile(r"(^|[_ ])(id|key|uuid|guid|number|no|nr)$", re.IGNORECASE)
 TIME = re.compile(
     r"(^|[_ ])(event|created|ordered|placed|occurred|timestamp|time|date|day|at|ts)($|[_ ])", re.IGNORECASE

@@ -18,7 +18,7 @@ from tidewheel.scaffold.profile import Column, Daily
 from tidewheel.spec.multiclass import PROBABILITY
 
 if TYPE_CHECKING:
-    from tidewheel.scaffold.guess import Task
+    from tidewheel.spec.pipeline import Task
 
 Rule = dict[str, Any]
 Severity = Literal["critical", "warning"]

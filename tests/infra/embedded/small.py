@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.embedded.platform import Platform
-from infra.embedded.steps import Quiet
+from infra.embedded.startup import Quiet
 
 
 class Notes(Quiet):

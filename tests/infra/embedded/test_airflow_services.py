@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.embedded import airflow_services
-from infra.embedded.credentials import Credentials
-from infra.embedded.layout import Layout
+from infra.embedded.layout import Credentials, Layout
 from infra.embedded.ports import Ports
 from tests.otlp_receiver import receiving
 from tidewheel.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.credentials import load_or_generate
+from infra.embedded.layout import load_or_generate
 from tidewheel.errors import SettingsError
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.embedded.environment import inherited, project_variables, read_platform_env, write_platform_env
+from infra.embedded.installation import inherited, project_variables, read_platform_env, write_platform_env
 from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_a_process_of_the_platform_finds_project_home_and_interpreters(tmp_path:
     settings = Settings(home=tmp_path / "home", project=tmp_path / "project")
     made = project_variables(settings, Path("/opt/java"))
     assert made["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path / "project")
-    command = [sys.executable, "-c", "import infra.embedded.loopback"]
+    command = [sys.executable, "-c", "import infra.embedded.ports"]
     subprocess.run(command, env=made, cwd=tmp_path, check=True)
     assert (made["JAVA_HOME"], made["PYSPARK_PYTHON"]) == ("/opt/java", sys.executable)
 

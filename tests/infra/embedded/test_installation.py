@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from infra.embedded import postgres
-from infra.embedded.credentials import Credentials
-from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW, Installation, kept_ports
-from infra.embedded.layout import Layout
+from infra.embedded.health import services
+from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW, Installation, earlier_ports
+from infra.embedded.layout import Credentials, Layout
 from infra.embedded.ports import Ports
-from infra.embedded.services import services
 from tidewheel.errors import SettingsError
 from tidewheel.settings import Settings
 
@@ -64,7 +63,7 @@ def test_our_own_address_in_the_environment_is_not_an_external_service(tmp_path:
 
 
 def test_ports_of_an_earlier_start_are_read_back(tmp_path: Path) -> None:
-    assert Ports(**kept_ports(installation(tmp_path, {}).variables())) == Ports()
+    assert Ports(**earlier_ports(installation(tmp_path, {}).variables())) == Ports()
 
 
 def test_mlflow_and_airflow_get_databases_beside_an_external_ledger() -> None:

@@ -16,13 +16,13 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from infra.embedded import launch, postgres
-from infra.embedded.environment import read_platform_env
+from infra.embedded.installation import read_platform_env
 from infra.embedded.layout import Layout
 from infra.embedded.platform import Platform
 from infra.embedded.ports import ROW, can_bind
-from infra.embedded.program import Program
-from infra.embedded.steps import Quiet
-from infra.embedded.supervise import State, has_process
+from infra.embedded.program import Program, State
+from infra.embedded.startup import Quiet
+from infra.embedded.supervisor import has_process
 from tests.conftest import wait_until
 from tests.free_ports import free_port
 from tests.infra.embedded.small import Notes, pids, states
@@ -115,7 +115,7 @@ def test_up_recovers_when_supervisord_was_killed_and_its_children_live_on(small:
     wait_until(lambda: small.supervisor.pid() is None, "supervisord is gone")
     notes = Notes()
     assert small.up(notes) == {"postgres", "envoy", "exporter", "alerts"}
-    assert notes.sentences == ["ended 5 processes that a killed platform had left"]
+    assert notes.sentences == ["ended 5 stale processes of a killed platform"]
     assert not before.items() & pids(small).items()
 
 

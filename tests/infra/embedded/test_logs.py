@@ -6,7 +6,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from infra.embedded.logs import tail
+from infra.embedded.program import tail
 
 
 def test_a_log_is_followed_across_more_rotations_than_calls_may_be_nested(tmp_path: Path) -> None:

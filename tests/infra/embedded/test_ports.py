@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from infra.embedded import ports
-from infra.embedded.ports import SERVICES, Ports, asked, choose
+from infra.embedded.ports import SERVICES, Ports, choose, requested
 from tidewheel.errors import SettingsError
 
 
@@ -28,7 +28,7 @@ def test_a_busy_usual_port_gives_way_to_the_next_free_one_and_says_so() -> None:
     assert notes == ["port 8080 is taken by nginx (pid 7): airflow uses 8082"]
 
 
-def test_a_service_does_not_take_the_port_that_another_was_asked_to_use() -> None:
+def test_a_service_does_not_take_the_port_that_another_was_requested_to_use() -> None:
     chosen, _ = choose({"mlflow": 8081}, {}, SERVICES, (), is_free=lambda port: port != 8080, holder=nobody)
     assert (chosen.airflow, chosen.mlflow) == (8082, 8081)
 
@@ -38,13 +38,15 @@ def test_an_earlier_choice_is_kept_and_a_variable_goes_before_it() -> None:
     assert (chosen.mlflow, chosen.airflow, notes) == (5005, 8090, [])
 
 
-@pytest.mark.parametrize(("wish", "kept"), [({"endpoint": 8000}, {}), ({}, {"endpoint": 8000})])
+@pytest.mark.parametrize(("variables", "earlier"), [({"endpoint": 8000}, {}), ({}, {"endpoint": 8000})])
 def test_a_taken_port_that_was_settled_is_an_error_that_names_the_variable(
-    wish: dict[str, int], kept: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, int], earlier: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ports, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(SettingsError, match=r"port 8000 of endpoint is taken by .*set TIDEWHEEL_ENDPOINT_PORT"):
-        choose(wish, kept, SERVICES, (), is_free=lambda port: port != 8000, holder=lambda _: " by python (pid 9)")
+        choose(
+            variables, earlier, SERVICES, (), is_free=lambda port: port != 8000, holder=lambda _: " by python (pid 9)"
+        )
 
 
 def test_a_port_that_was_ours_may_take_a_moment_to_come_free() -> None:
@@ -69,7 +71,7 @@ def test_an_external_service_needs_no_port() -> None:
 
 
 def test_a_base_gives_every_service_a_port_in_a_row_and_one_variable_moves_one() -> None:
-    found = asked({"TIDEWHEEL_PORT_BASE": "20000", "TIDEWHEEL_POSTGRES_PORT": "5432"})
+    found = requested({"TIDEWHEEL_PORT_BASE": "20000", "TIDEWHEEL_POSTGRES_PORT": "5432"})
     assert found == {
         "airflow": 20000,
         "mlflow": 20001,
@@ -84,13 +86,13 @@ def test_a_base_gives_every_service_a_port_in_a_row_and_one_variable_moves_one()
 
 def test_a_row_that_would_leave_the_ports_there_are_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"TIDEWHEEL_PORT_BASE is 65500: a row of 100 ports .* at most 65436"):
-        asked({"TIDEWHEEL_PORT_BASE": "65500"})
+        requested({"TIDEWHEEL_PORT_BASE": "65500"})
 
 
 @pytest.mark.parametrize("value", ["eighty", "0", "-1", "65536", "80.5"])
 def test_what_is_no_port_is_refused_with_the_variable_and_the_value(value: str) -> None:
     with pytest.raises(SettingsError, match=f"TIDEWHEEL_MLFLOW_PORT is '{value}'"):
-        asked({"TIDEWHEEL_MLFLOW_PORT": value})
+        requested({"TIDEWHEEL_MLFLOW_PORT": value})
 
 
 def test_the_holder_of_a_port_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Services that are alive and do not answer: whoever starts the platform, or watches over it, restarts them."""
+"""Services that are alive and do not answer: `tidewheel up` and the watchdog restart them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import httpx
 import psutil
 import pytest
 
-from infra.embedded import leftovers, supervisor_transport, watchdog
-from infra.embedded.environment import read_platform_env
+from infra.embedded import processes, supervisor, watchdog
+from infra.embedded.installation import read_platform_env
 from infra.embedded.platform import Platform
 from infra.envoy.admin import EnvoyAdmin
 from tests.conftest import wait_until
@@ -78,10 +78,10 @@ def test_up_does_not_wait_for_ever_for_a_supervisord_that_hangs(
     small: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.up()
-    monkeypatch.setattr(supervisor_transport, "CALL_SECONDS", 1.0)
-    monkeypatch.setattr(leftovers, "PATIENCE", 3.0)
+    monkeypatch.setattr(supervisor, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(processes, "END_SECONDS", 3.0)
     os.kill(small.supervisor.pid() or 0, signal.SIGSTOP)
     notes = Notes()
     assert small.up(notes) == {"postgres", "envoy", "exporter", "alerts"}
-    assert notes.sentences == ["ended 6 processes that a killed platform had left"]
+    assert notes.sentences == ["ended 6 stale processes of a killed platform"]
     assert states(small)["envoy"] == states(small)["postgres"] == "running"

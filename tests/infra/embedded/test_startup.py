@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import airflow_services, mlflow_server
-from infra.embedded.credentials import Credentials
+from infra.embedded import airflow_services
 from infra.embedded.installation import Installation
-from infra.embedded.layout import Layout
+from infra.embedded.layout import Credentials, Layout
 from infra.embedded.ports import Ports
 from infra.embedded.program import Program
-from infra.embedded.services import NAMES
-from infra.embedded.startup import Startup
-from infra.embedded.steps import Quiet, Step, Waiting, run_steps
-from infra.embedded.supervise import Supervisor
+from infra.embedded.services import MLFLOW_SERVER, NAMES
+from infra.embedded.startup import Quiet, Startup, Step, Waiting, run_steps
+from infra.embedded.supervisor import Supervisor
 from tidewheel.settings import Settings
 
 RUN_TASKS = {airflow_services.SCHEDULER, airflow_services.TRIGGERER}
@@ -31,7 +29,7 @@ def steps(tmp_path: Path) -> list[Step]:
     return Startup(installation, Supervisor(layout), {name: Program(name, ()) for name in NAMES}, {}).steps()
 
 
-@pytest.mark.parametrize("late", [airflow_services.API_SERVER, mlflow_server.NAME, "ledger"])
+@pytest.mark.parametrize("late", [airflow_services.API_SERVER, MLFLOW_SERVER, "ledger"])
 def test_what_runs_tasks_starts_when_all_that_tasks_need_answers(steps: list[Step], late: str) -> None:
     begun: list[str] = []
     everything_else = threading.Event()

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from infra.embedded.steps import Cancelled, Quiet, Step, Waiting, run_steps
+from infra.embedded.startup import Cancelled, Quiet, Step, Waiting, run_steps
 from tidewheel.errors import PlatformError
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.embedded.daemon import start_supervisord
 from infra.embedded.layout import Layout
-from infra.embedded.program import Program
-from infra.embedded.supervise import State, Supervisor
+from infra.embedded.processes import start_supervisord
+from infra.embedded.program import Program, State
+from infra.embedded.supervisor import Supervisor
 from tidewheel.errors import PlatformError
 
 if TYPE_CHECKING:

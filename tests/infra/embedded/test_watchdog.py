@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.daemon import start_supervisord
 from infra.embedded.layout import Layout
+from infra.embedded.processes import start_supervisord
 from infra.embedded.program import Program
-from infra.embedded.supervise import Supervisor
+from infra.embedded.supervisor import Supervisor
 from infra.embedded.watchdog import Watchdog, Watched, read_watched, why_unanswered, write_watched
 from tests.conftest import wait_until
 from tests.free_ports import free_port

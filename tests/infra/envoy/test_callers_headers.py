@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.admin import EnvoyAdmin
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
@@ -85,7 +85,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     ]
     publish(files.clusters, CLUSTER, clusters(targets))
     publish(files.routes, ROUTES, [routes(targets, token=TOKEN)])
-    process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(services.envoy(files).command, stderr=subprocess.DEVNULL)
     admin = EnvoyAdmin(f"unix://{admin_socket}")
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         wait_until(lambda: not admin.ready() and "orders" in admin.actions(), "Envoy follows the routes")

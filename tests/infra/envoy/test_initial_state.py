@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.bootstrap import Tls, route_table, write_initial_state
 from infra.envoy.files import ROUTES, EnvoyFiles, publish
 from tests.conftest import wait_until
@@ -49,7 +49,7 @@ def endpoint(files: EnvoyFiles, tls: Tls) -> Iterator[httpx.Client]:
     ports = {name: int(port) for name, port in port_variables().items()}
     endpoint = ports["TIDEWHEEL_ENDPOINT_PORT"]
     write_initial_state(files, endpoint_port=endpoint, admin_socket=files.folder / "admin.sock", tls=tls)
-    process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(services.envoy(files).command, stderr=subprocess.DEVNULL)
     with httpx.Client(base_url=f"http://127.0.0.1:{endpoint}", trust_env=False) as client:
         wait_until(lambda: answers(client), "Envoy answers")
         yield client

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.limits import Limits
@@ -68,7 +68,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     target = Target("orders", "blue", "1", (model.server_address[1],), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])
-    process = subprocess.Popen(router.program(files).command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(services.envoy(files).command, stderr=subprocess.DEVNULL)
     found = Door(port)
     wait_until(found.answers, "the model answers through Envoy")
     yield found

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.admin import EnvoyAdmin
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
@@ -77,7 +77,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         targets = [Target("orders", "blue", "1", (service.server_address[1],), live=True)]
         publish(files.clusters, CLUSTER, clusters(targets))
         publish(files.routes, ROUTES, [routes(targets)])
-        program = router.program(files)
+        program = services.envoy(files)
         with output.open("wb") as log:
             process = subprocess.Popen(program.command, env=dict(program.env), stdout=log, stderr=log)
         admin = EnvoyAdmin(f"unix://{socket}")

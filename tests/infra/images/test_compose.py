@@ -12,8 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from infra.embedded import airflow_services
-from infra.embedded.credentials import Credentials
-from infra.embedded.layout import Layout
+from infra.embedded.layout import Credentials, Layout
 from infra.embedded.ports import Ports
 from infra.images import airflow_env
 from infra.images.env_file import variables

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.embedded import router
-from infra.embedded.daemon import start_supervisord
+from infra.embedded import services
 from infra.embedded.layout import Layout
-from infra.embedded.supervise import Supervisor
+from infra.embedded.processes import start_supervisord
+from infra.embedded.supervisor import Supervisor
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import EnvoyFiles
 from infra.local import LocalBackend
@@ -89,8 +89,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     try:
         files = EnvoyFiles(layout.envoy)
         write_initial_state(files, endpoint_port=port, admin_socket=layout.envoy_socket)
-        supervisor.add(router.program(files))
-        supervisor.start(router.NAME)
+        supervisor.add(services.envoy(files))
+        supervisor.start(services.ENVOY)
         endpoint_url, admin_url = f"http://127.0.0.1:{port}", f"unix://{layout.envoy_socket}"
         wait_until(lambda: answers(f"{endpoint_url}/healthz"), "Envoy answers")
         yield House(layout, supervisor, endpoint_url, admin_url, pipeline, build_artifacts(layout.home, pipeline))

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.embedded import router
-from infra.embedded.daemon import start_supervisord
+from infra.embedded import services
+from infra.embedded.processes import start_supervisord
 from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place, answers
 from tests.infra.local.test_release import release
@@ -98,6 +98,6 @@ def test_after_a_restart_of_the_machine_the_live_colour_and_its_routes_are_back(
     house.supervisor.shutdown()
     assert not answers(f"{house.endpoint_url}/healthz")
     start_supervisord(house.layout, {"PATH": os.environ["PATH"]})
-    house.supervisor.start(router.NAME)
+    house.supervisor.start(services.ENVOY)
     wait_until(lambda: answers(f"{place.backend.endpoint()}/readyz"), "the endpoint is back")
     assert place.predict()["model_version"] == "2"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.embedded.health import ServiceStatus, at_fault
 from infra.embedded.layout import Layout
-from infra.embedded.status import ServiceStatus, at_fault
 from infra.envoy.files import EnvoyFiles
 from infra.envoy.routing import Target, clusters, routes, split
 from infra.local.endpoints import Endpoint, Endpoints, Place

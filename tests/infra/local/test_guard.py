@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pytest
 
-from infra.embedded import router
+from infra.embedded import services
 from jobs.data.request_log import RequestLog
 from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place, answers, released_by
@@ -134,7 +134,7 @@ def test_a_router_that_is_killed_while_a_version_bakes_comes_back_with_its_route
         running = thread.submit(executor.run, number)
         wait_until(lambda: any(row.name == "bake" for row in place.releases.stages(number)), "version 2 bakes", 120)
         killed = time.monotonic()
-        os.kill(house.supervisor.status(router.NAME).pid, signal.SIGKILL)
+        os.kill(house.supervisor.status(services.ENVOY).pid, signal.SIGKILL)
         wait_until(lambda: answers(f"{place.backend.endpoint()}/readyz"), "the endpoint is back", 10)
         assert time.monotonic() - killed < 10
         running.result(60)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from infra.embedded import router
+from infra.embedded import services
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
@@ -61,7 +61,7 @@ class RunningEnvoy:
 
     def start(self) -> None:
         """Start it, and wait until it routes."""
-        self._process = subprocess.Popen(router.program(self._files).command, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(services.envoy(self._files).command, stderr=subprocess.DEVNULL)
         wait_until(lambda: self._answers(), "the model answers through Envoy")
 
     def send(self, number: int, status: int = 200, pipeline: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Add, start, stop and remove supervised programs while the platform runs, over supervisord's control socket."""
+"""Start supervisord, and add, start, stop and remove its programs while it runs, over its control socket."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import contextlib
 import http.client
 import os
 import signal
-from dataclasses import dataclass
-from enum import StrEnum
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xmlrpc.client import Fault, ServerProxy
+from xmlrpc.client import Fault, ServerProxy, Transport
 
 import psutil
 from supervisor.xmlrpc import Faults
 
-from infra.embedded.program import Program
-from infra.embedded.supervisor_transport import Transport
+from infra.embedded.program import Program, ProgramStatus, State, last_lines
 from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError, did_you_mean
 from tidewheel.file_lock import file_lock
@@ -28,42 +26,8 @@ if TYPE_CHECKING:
     from infra.embedded.layout import Layout
 
 POLL_SECONDS = 0.1
-
-
-class State(StrEnum):
-    """What supervisord says of a program."""
-
-    ABSENT = "ABSENT"
-    STOPPED = "STOPPED"
-    STARTING = "STARTING"
-    RUNNING = "RUNNING"
-    BACKOFF = "BACKOFF"
-    STOPPING = "STOPPING"
-    EXITED = "EXITED"
-    FATAL = "FATAL"
-    UNKNOWN = "UNKNOWN"
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether no process of the program runs and supervisord will not start one by itself."""
-        return self in {State.ABSENT, State.STOPPED, State.EXITED, State.FATAL, State.UNKNOWN}
-
-
-@dataclass(frozen=True)
-class ProgramStatus:
-    """A program's state.
-
-    Attributes:
-        pid: its process, 0 when there is none.
-        since: Unix time of its last start, 0 when it never started.
-        problem: why it could not be started, in supervisord's words.
-    """
-
-    name: str
-    state: State
-    pid: int = 0
-    since: float = 0.0
-    problem: str = ""
+CALL_SECONDS = 20.0
+"""For an answer of supervisord: none of its methods that are called here waits for anything."""
 
 
 class Supervisor:
@@ -89,8 +53,8 @@ class Supervisor:
         Raises:
             PlatformError: supervisord does not answer.
         """
-        found: list[dict[str, Any]] = self._call("getAllProcessInfo")
-        return sorted((_status(info) for info in found), key=lambda status: status.name)
+        infos: list[dict[str, Any]] = self._call("getAllProcessInfo")
+        return sorted((_status(info) for info in infos), key=lambda status: status.name)
 
     def status(self, name: str) -> ProgramStatus:
         """State of one program; `State.ABSENT` when supervisord does not know it.
@@ -243,7 +207,7 @@ class Supervisor:
 
     def _call(self, method: str, *arguments: object) -> Any:
         address = self._layout.supervisor_socket
-        transport = Transport(address)
+        transport = _UnixTransport(address)
         try:
             proxy = ServerProxy("http://127.0.0.1", transport=transport)
             return getattr(proxy.supervisor, method)(*arguments)
@@ -260,12 +224,44 @@ class Supervisor:
             transport.close()
 
 
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket.
+
+    Args:
+        path: of the socket.
+        timeout: seconds for the connection and for each read.
+    """
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(Transport):
+    """XML-RPC over a unix socket, with a time limit, which supervisor's own transport does not have."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = UnixConnection(str(self._path), CALL_SECONDS)
+        self._connection = host, connection  # it is closed by `Transport.close`
+        return connection
+
+
 class _AlreadyStarted(PlatformError):
-    """It runs already."""
+    """The program runs already."""
 
 
 class _NotRunning(PlatformError):
-    """It does not run."""
+    """The program does not run."""
 
 
 def has_process(pid: int) -> bool:
@@ -274,16 +270,6 @@ def has_process(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def last_lines(log: Path, count: int = 15) -> str:
-    """Return the last `count` lines of a log file, an empty string where there is none."""
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - 400 * count))
-        return "\n".join(file.read().decode("utf-8", errors="replace").splitlines()[-count:])
 
 
 def _text(path: Path) -> str | None:
