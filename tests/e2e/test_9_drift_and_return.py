@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.timeout(1200), pytest.mark.e2e, pytest.mark.platform, 
 NAME = "turning"
 MINUTES_TO_FIRST_NIGHT = 720
 """Its schedule must not come into the test."""
-DAYS = [date(2026, 3, 1) + timedelta(days=n) for n in range(24)]
+DAYS = [date(2026, 3, 1) + timedelta(days=n) for n in range(26)]
 HISTORY, CALM, TURNED, BACK = DAYS[:8], DAYS[8:15], DAYS[15:19], DAYS[19:]
 """What the first model learns from; days like those; days with opposite labels; days like the first again."""
 SECONDS_TO_READ = 120
