@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jobs.job import Job, Result, run
 from tidewheel.errors import LakeError, ReleaseError
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.probations import RETURNED, Probations
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.options import ReleaseOptions
 from tidewheel.options.jobs import ALL_STAGES
@@ -121,8 +122,9 @@ def _stage_result(found: StageResult, number: int, links: Mapping[str, str]) -> 
 
 def _note_rollback(job: Job[ReleaseOptions], version: str, replaced: str, number: int) -> None:
     """Write down that an older version takes over from a newer one."""
-    asked = "by hand" if job.options.rollback or job.options.version else "the champion alias was moved back to it"
-    sentence = f"version {version} takes over again from version {replaced}: {asked}"
+    by_hand = job.options.rollback or job.options.version
+    cause = "by hand" if by_hand else _why_moved_back(job, version, replaced)
+    sentence = f"version {version} takes over again from version {replaced}: {cause}"
     sentence += f" ({job.options.reason})" if job.options.reason else ""
     verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, sentence, {"version": version, "instead_of": replaced})
     subject = f"version {replaced} back to {version}"
@@ -130,6 +132,14 @@ def _note_rollback(job: Job[ReleaseOptions], version: str, replaced: str, number
     ledger = Ledger.open(job.settings)
     run_id = Releases(ledger).get(number).run_id
     ledger.record_once(job.pipeline.name, subject, run_id, verdict, datetime.now(UTC), actor=job.actor)
+
+
+def _why_moved_back(job: Job[ReleaseOptions], version: str, replaced: str) -> str:
+    """Who moved the alias back: the comparison on probation, or somebody else."""
+    ended = [row for row in Probations(Ledger.open(job.settings)).all(job.pipeline.name) if row.version == replaced]
+    if ended and (ended[-1].predecessor, ended[-1].outcome) == (version, RETURNED):
+        return f"version {replaced} was worse on probation"
+    return "the champion alias was moved back to it"
 
 
 def _rolled_back_from(release: Release) -> str | None:

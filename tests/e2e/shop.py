@@ -71,8 +71,7 @@ class Shop:
     def run(self, purpose: str, run_id: str, **form: object) -> None:
         """Start one of its DAGs by hand and see it through."""
         self.installation.api.trigger(f"{self.name}.{purpose}", run_id, conf=form)
-        run, tasks = self.installation.finish(f"{self.name}.{purpose}", run_id)
-        assert run.state == "success", tasks
+        self.finish(purpose, run_id)
 
     def night(self, run_id: str, key: str) -> None:
         """Start a day's features, as the schedule does."""
@@ -87,15 +86,27 @@ class Shop:
 
         wait_until(ended, f"{purpose} of {key or self.name} has ended", SECONDS_TO_WAIT)
 
-    def after(self, purpose: str, known: Collection[str] = ()) -> DagRun:
-        """Wait for the end of a run that is none of those known, and that nobody starts by hand."""
+    def runs(self, purpose: str) -> set[str]:
+        """Ids of the runs of a DAG so far."""
+        return {run.run_id for run in self.installation.api.runs(f"{self.name}.{purpose}")}
 
-        def new() -> list[DagRun]:
+    def begun(self, purpose: str, earlier: Collection[str] = ()) -> DagRun:
+        """Wait for the first run after earlier ones, which nobody starts by hand."""
+
+        def later() -> list[DagRun]:
             runs = self.installation.api.runs(f"{self.name}.{purpose}")
-            return [run for run in runs if run.run_id not in known]
+            return [run for run in runs if run.run_id not in earlier]
 
-        wait_until(lambda: bool(new()), f"{self.name}.{purpose} begins", SECONDS_TO_WAIT)
-        run, tasks = self.installation.finish(f"{self.name}.{purpose}", new()[-1].run_id)
+        wait_until(lambda: bool(later()), f"{self.name}.{purpose} begins", SECONDS_TO_WAIT)
+        return later()[-1]
+
+    def after(self, purpose: str, earlier: Collection[str] = ()) -> DagRun:
+        """Wait for the end of the first run after earlier ones."""
+        return self.finish(purpose, self.begun(purpose, earlier).run_id)
+
+    def finish(self, purpose: str, run_id: str) -> DagRun:
+        """See a run of one of its DAGs through to its success."""
+        run, tasks = self.installation.finish(f"{self.name}.{purpose}", run_id, SECONDS_TO_WAIT)
         assert run.state == "success", tasks
         return run
 
@@ -116,14 +127,24 @@ class Shop:
 
 
 class Files:
-    """The shop's rows and labels as a file a day, which a test may spoil; the pipeline reads them from now on."""
+    """The shop's rows and labels as a file a day, which a test may spoil; the pipeline reads them from now on.
 
-    def __init__(self, shop: Shop, folder: Path, days: list[date]) -> None:
+    Args:
+        shop: the pipeline.
+        folder: where the files lie.
+        days: that have a file.
+        turned: days on which every label is the opposite.
+    """
+
+    def __init__(self, shop: Shop, folder: Path, days: list[date], turned: Collection[date] = ()) -> None:
         self.shop = shop
         self.folder = folder
         for day in days:
             shop.reader.orders(day).to_parquet(self.orders(day.isoformat()))
-            shop.reader.returns(day).to_parquet(folder / f"returns-{day}.parquet")
+            labels = shop.reader.returns(day)
+            if day in turned:
+                labels["returned"] = 1 - labels["returned"]
+            labels.to_parquet(folder / f"returns-{day}.parquet")
         with shop.declaration() as declared:
             for section, name in (("source", "orders"), ("labels", "returns")):
                 declared[section]["reader"] = {"kind": "parquet", "path": f"{folder}/{name}-{{partition}}.parquet"}

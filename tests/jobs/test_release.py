@@ -15,6 +15,8 @@ from plugins.registry import Unreleased, unreleased
 from tests.known_versions import register, review
 from tests.tidewheel.release.conftest import MemoryBackend
 from tidewheel.errors import ExitCode, PlatformError
+from tidewheel.ledger.probation_tables import ProbationRow
+from tidewheel.ledger.probations import RETURNED, Probations
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release import Colour
@@ -291,6 +293,23 @@ def test_moving_the_alias_back_to_an_older_version_is_a_rollback(parcels: Parcel
     said = "version 1 takes over again from version 2: the champion alias was moved back to it"
     assert sentences(parcels) == [("rolled_back", said)]
     assert release("r2", "--stage=plan", "--version=1", "--actor=anna") == 0  # joins it, and writes no second line
+    assert sentences(parcels) == [("rolled_back", said)]
+
+
+@pytest.mark.usefixtures("two_versions", "version_2_runs")
+def test_the_release_of_a_predecessor_says_that_its_successor_was_worse_on_probation(
+    parcels: Parcels, release: Callable[..., int]
+) -> None:
+    now, probations = datetime.now(UTC), Probations(parcels.ledger)
+    judged = {"pipeline": parcels.name, "version": "2", "predecessor": "1", "as_of": "2024-01-10", "run_id": "r0"}
+    probations.begin(ProbationRow(**judged, opened_at=now))
+    probations.close(probations.all(parcels.name)[0].id, RETURNED, "worse", None, now)
+    answers(parcels, "2", previous="1")
+    make_champion(parcels, "1")
+
+    assert release("r1", "--stage=plan") == 0
+
+    said = "version 1 takes over again from version 2: version 2 was worse on probation"
     assert sentences(parcels) == [("rolled_back", said)]
 
 

@@ -64,7 +64,7 @@ def _print(name: str, rows: list[VerdictRow]) -> None:
 
     console = Console(highlight=False)
     if not rows:
-        console.print(f"Nothing was decided about {name} yet: its first night, training or release will be here.")
+        console.print(f"No decision about {name} yet: its first night, training or release will appear here.")
     for row in rows:
         console.print(_heading(row))
         sentence = row.sentence.removeprefix(f"{Outcome(row.outcome).words}: ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 from benchmarks.made_up_ledger import write_ledger
 from benchmarks.made_up_past import MadeUp
 from plugins.web.app import app
+from tests.chromium import CHROMIUM, MISSING, headless_chromium
 from tests.conftest import wait_until
 from tests.free_ports import free_port
 
@@ -27,14 +27,11 @@ if TYPE_CHECKING:
     from tidewheel.lake import Lake
     from tidewheel.ledger import Ledger
 
-CHROMIUM = shutil.which("chromium")
 NEWEST = date(2026, 11, 21)
 INLINE = "{ const s = document.createElement('script'); s.textContent = 'window.hostile = 1'; document.body.append(s) }"
 HOSTILE = "</script><script>window.hostile = 1</script><img src=x onerror='window.hostile = 1'>"
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no program `chromium`: the pages are not looked at in a browser"
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 
 
 @pytest.fixture
@@ -55,14 +52,10 @@ def address(project: Project) -> Iterator[str]:
 @pytest.fixture
 def page(address: str, token: Callable[[str], str]) -> Iterator[Page]:
     """A tab of a logged-in user, in a window of 1200 pixels."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with headless_chromium() as browser:
         context = browser.new_context(viewport={"width": 1200, "height": 800})
         context.add_cookies([{"name": "_token", "value": token("ADMIN"), "url": address}])
         yield context.new_page()
-        browser.close()
 
 
 def test_the_console_is_drawn_steered_by_keys_and_runs_nothing_hostile(

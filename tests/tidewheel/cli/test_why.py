@@ -80,7 +80,7 @@ def test_a_pipeline_without_decisions_says_so(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     why(monkeypatch, "orders")
-    assert "Nothing was decided about orders yet" in capsys.readouterr().out
+    assert "No decision about orders yet" in capsys.readouterr().out
 
 
 def test_a_misspelled_name_gets_a_hint(
