@@ -17,8 +17,8 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.trainings import Trainings, Window
 from tidewheel.options import AssembleOptions
 from tidewheel.policies.change import changed_since
-from tidewheel.policies.trigger_facts import undecided
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.attempts import undecided
+from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import quantity
 

@@ -13,7 +13,7 @@ from jobs.evaluation.comparison_report import DayLosses, comparison_page
 from jobs.evaluation.evidence import CARD_FILE, JudgedVersion, keep_evidence
 from jobs.evaluation.footprint import footprint
 from jobs.evaluation.judgement import holdout_uses, judgement
-from jobs.evaluation.judging import Judged, gate_policy, measure_judged
+from jobs.evaluation.judging import Judged, measure_judged
 from jobs.evaluation.usual_days import keep_usual_days, newest_days, recent
 from jobs.job import Job, Result, run
 from jobs.models import registry
@@ -33,6 +33,7 @@ from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.trainings import Trainings
 from tidewheel.options import EvaluateOptions
+from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.runs import read_record
 from tidewheel.tracing import step
 
@@ -45,8 +46,7 @@ if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
     from jobs.models.prediction import Model
     from tidewheel.ledger.tables import ModelVersionRow
-    from tidewheel.policies.gate import Footprint, GateMeasurement
-    from tidewheel.policies.gate_measurement import Unsteady
+    from tidewheel.policies.gate.measurement import Footprint, GateMeasurement, Unsteady
     from tidewheel.policies.verdict import Verdict
     from tidewheel.runs import Figure
     from tidewheel.spec import Pipeline
@@ -81,7 +81,7 @@ def work(job: Job) -> Result:
         unsteady=_unsteady(job, challenger, model, judged),
         failures=failures,
     )
-    decided = gate_policy(job.pipeline).decide(measured)
+    decided = GatePolicy.of(job.pipeline).decide(measured)
     verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
     line = LITERAL
     with failures.named("what the predictions mean"):

@@ -23,16 +23,14 @@ from jobs.monitoring.trigger_measurement import day_qualities, pooled_days, trig
 from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.options import MonitorOptions
-from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import excess_loss
-from tidewheel.policies.trigger_restraints import Role
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.trigger.policy import TriggerPolicy
+from tidewheel.policies.trigger.quality import excess_loss
 from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from jobs.monitoring.performance import DayPerformance
-    from tidewheel.policies.trigger_facts import FeatureDrift
+    from tidewheel.policies.trigger.measurement import FeatureDrift
     from tidewheel.policies.verdict import Verdict
     from tidewheel.runs import Figure
 
@@ -65,13 +63,11 @@ def work(job: Job) -> Result:
         alarms += stream_alarms(job, day, failures)
     with step("requests"):
         checked = check_requests(job, ledger, now, failures)
-    verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
+    verdict = TriggerPolicy.of(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
-    fired = verdict.outcome is Outcome.FIRED
     wish = None
-    if fired:
-        role = Role(str(verdict.inputs["role"]))
-        wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, role)
+    if verdict.role is not None:
+        wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
         figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},

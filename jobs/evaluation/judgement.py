@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidewheel.ledger.trainings import Judgement, Trainings
-from tidewheel.policies.trigger_facts import best_gain
+from tidewheel.policies.trigger.attempts import best_gain
 
 if TYPE_CHECKING:
     from datetime import date
 
     from jobs.models.recalibration import Line
     from tidewheel.ledger import Ledger
-    from tidewheel.policies.gate import GateMeasurement
+    from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Outcome
     from tidewheel.spec import Pipeline
 

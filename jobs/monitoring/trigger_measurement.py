@@ -10,13 +10,10 @@ from jobs.models import standing
 from jobs.monitoring.attempts import attempts
 from jobs.monitoring.day_quality import FIGURES, day_quality
 from tidewheel.policies.change import LOOK_BACK_DAYS
-from tidewheel.policies.trigger_facts import (
-    DayQuality,
-    Ended,
-    FeatureDrift,
-    TriggerMeasurement,
-)
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.attempts import Ended
+from tidewheel.policies.trigger.measurement import FeatureDrift, TriggerMeasurement
+from tidewheel.policies.trigger.quality import DayQuality
+from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:

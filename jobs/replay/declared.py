@@ -14,14 +14,12 @@ from jobs.replay.history import Known
 from jobs.replay.retraining import Champion, Decision, Training
 from jobs.replay.watch import Watch
 from tidewheel.errors import DataRefused
-from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement, best_gain, undecided
-from tidewheel.policies.trigger_restraints import Role
-from tidewheel.policies.verdict import Outcome, Verdict
+from tidewheel.policies.trigger.attempts import Attempt, Ended, best_gain, undecided
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
+from tidewheel.policies.trigger.policy import TriggerPolicy
+from tidewheel.policies.trigger.restraints import Role
+from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import Pipeline
-
-ALARMS = ("fall", "performance", "concept drift", "drift")
-"""Reasons that say something is wrong; the others say that time or data has come."""
 
 
 class DeclaredRetraining:
@@ -35,7 +33,7 @@ class DeclaredRetraining:
     def __init__(self, pipeline: Pipeline, fitter: Fitter) -> None:
         self._pipeline = pipeline
         self._fitter = fitter
-        self._triggers = trigger_policy(pipeline)
+        self._triggers = TriggerPolicy.of(pipeline)
         self._champion: Champion | None = None
         self._trained = 0
         self._alarmed = self._fallen = False
@@ -66,9 +64,9 @@ class DeclaredRetraining:
 
     def _ask(self, known: Known) -> Decision:
         verdict = self._triggers.decide(self._measured(known))
-        self._alarmed = verdict.inputs["role"] in (Role.ALARM, Role.FALL)
-        self._fallen = verdict.inputs["role"] == Role.FALL
-        return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
+        self._alarmed = verdict.role in (Role.ALARM, Role.FALL)
+        self._fallen = verdict.role is Role.FALL
+        return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, verdict.alarms)
 
     def _matured(self, known: Known, day: date, version: str, answers: Array) -> None:
         """Measure a day whose labels have come."""
@@ -128,8 +126,3 @@ class DeclaredRetraining:
             concept_alarms=self._watch.concept_alarms(known.as_of),
             attempts=tuple(self._attempts),
         )
-
-
-def _alarms(verdict: Verdict) -> tuple[str, ...]:
-    due = verdict.inputs.get("due", ())
-    return tuple(name for name in ALARMS if isinstance(due, list) and name in due)

@@ -8,14 +8,15 @@ from datetime import date
 import numpy as np
 
 from jobs.data.training_data import PARTITION, TrainingData
-from jobs.evaluation.judging import Judged, gate_policy, measure_judged
+from jobs.evaluation.judging import Judged, measure_judged
 from jobs.models.prediction import Array, Model, predict
 from jobs.models.recalibration import LITERAL, Line, fit_line, line_by_construction
 from jobs.models.row_weights import at
 from jobs.replay.fits import Challenger, Fit
 from jobs.replay.history import Known
 from jobs.replay.retraining import Champion
-from tidewheel.policies.gate_measurement import GateMeasurement
+from tidewheel.policies.gate.measurement import GateMeasurement
+from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.verdict import Verdict
 from tidewheel.spec import Pipeline
 
@@ -65,7 +66,7 @@ def judge(
         weights=rows.weights,
     )
     measured = measure_judged(pipeline, judged, version, holdout_uses=uses)
-    policy = replace(gate_policy(pipeline), maximum_latency_ms=None, maximum_size_mb=None)
+    policy = replace(GatePolicy.of(pipeline), maximum_latency_ms=None, maximum_size_mb=None)
     unknown = {(gap.column, gap.figure) for gap in measured.gaps if gap.missing}
     policy = replace(policy, fairness=tuple(r for r in policy.fairness if (r.column, r.figure) not in unknown))
     return measured, policy.decide(measured)

@@ -24,7 +24,7 @@ from jobs.training.recency import Chosen, Trial, choose_days
 from tidewheel.errors import DataRefused
 from tidewheel.policies.change import changed_since
 from tidewheel.policies.probation import ProbationPolicy, best_gain
-from tidewheel.policies.trigger_facts import Attempt, Ended
+from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import Pipeline
 

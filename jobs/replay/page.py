@@ -13,7 +13,7 @@ from jobs.replay.policies import EQUAL, FROZEN
 from jobs.replay.series import TRAILING_DAYS
 from jobs.replay.summary import CONFIDENCE, WEEKLY, Interval, PolicySummary
 from tidewheel.partitions import PartitionRange
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec import LOWER_IS_BETTER, Pipeline
 
 COLOURS = 8

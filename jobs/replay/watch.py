@@ -15,7 +15,7 @@ from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
 from jobs.replay.history import Known
-from tidewheel.policies.trigger_facts import DayQuality
+from tidewheel.policies.trigger.quality import DayQuality
 from tidewheel.spec import Pipeline
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from jobs.training.boosting import Checkpoints
 from jobs.training.fitting import Fitted, Lesson, fit_lesson, read_lesson
 from jobs.training.search import SearchResult, search, with_parameters
 from tidewheel.errors import ModelRefused
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec.losses import METRIC
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from jobs.data.training_data import data_hash
 from tidewheel.errors import LakeError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.restraints import Role
 from tidewheel.runs import read_record
 
 if TYPE_CHECKING:

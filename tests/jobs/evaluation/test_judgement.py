@@ -13,7 +13,7 @@ from jobs.evaluation.judgement import holdout_uses, judgement
 from jobs.models.recalibration import LITERAL, Line
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger.trainings import Judgement, Trainings
-from tidewheel.policies.gate import Comparison, GateMeasurement
+from tidewheel.policies.gate.measurement import Comparison, GateMeasurement
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import load_pipeline
 

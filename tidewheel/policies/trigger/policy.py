@@ -1,6 +1,6 @@
 """The trigger: is it time to train again? Reasons say that a training is due, restraints that it must wait.
 
-    policy = trigger_policy(pipeline)                # composed from the spec's section `triggers`
+    policy = TriggerPolicy.of(pipeline)              # composed from the spec's section `triggers`
     verdict = policy.decide(TriggerMeasurement(...)) # pure: no clock, no I/O
 
 `decide` is the one entry point, for the nightly monitoring and for a replay of history alike.
@@ -8,14 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidewheel.policies.trigger_facts import TriggerMeasurement, bias, excess_loss
-from tidewheel.policies.trigger_fall import Fall
-from tidewheel.policies.trigger_patience import Patience
-from tidewheel.policies.trigger_reasons import (
+from tidewheel.policies.trigger.fall import Fall
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
+from tidewheel.policies.trigger.patience import Patience
+from tidewheel.policies.trigger.quality import bias, excess_loss
+from tidewheel.policies.trigger.reasons import (
     LOSS_NAMES,
     ByHand,
     Calendar,
@@ -28,7 +29,7 @@ from tidewheel.policies.trigger_reasons import (
     Reason,
     Staleness,
 )
-from tidewheel.policies.trigger_restraints import (
+from tidewheel.policies.trigger.restraints import (
     BackOff,
     Budget,
     CoolDown,
@@ -38,7 +39,8 @@ from tidewheel.policies.trigger_restraints import (
     Role,
     SingleFlight,
 )
-from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.policies.trigger.verdict import TriggerVerdict
+from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
@@ -62,15 +64,29 @@ class TriggerPolicy:
     reasons: tuple[Reason, ...] = (ByHand(),)
     restraints: tuple[Restraint, ...] = ()
 
-    def decide(self, measured: TriggerMeasurement) -> Verdict:
-        """Decide whether a training should be asked for.
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> TriggerPolicy:
+        """The policy that a pipeline's file declares.
+
+        Args:
+            pipeline: its `triggers`, `task` and `training.minimum_rows` are read.
+
+        Returns:
+            Reasons and restraints; what the file sets to null is left out.
+        """
+        triggers = pipeline.triggers
+        first = FirstModel(pipeline.training.minimum_rows)
+        return cls((ByHand(), first, *_reasons(triggers, pipeline.task)), _restraints(triggers))
+
+    def decide(self, measured: TriggerMeasurement) -> TriggerVerdict:
+        """Decide whether a training should be requested.
 
         Args:
             measured: what is known on the day.
 
         Returns:
-            fired, suppressed where a restraint holds it, or no action; with a sentence that says why, what was
-            measured (inputs) and the policy (thresholds).
+            fired, suppressed where a restraint holds it, or no action; with a sentence that says why, the reasons that
+            are due, what was measured (inputs) and the policy (thresholds).
         """
         seen = [(reason, said) for reason in self.reasons if (said := reason.look(measured)) is not None]
         due = [(reason, said) for reason, said in seen if said.due]
@@ -78,12 +94,12 @@ class TriggerPolicy:
             words = "; ".join(said.words for _, said in seen) or "nobody has asked"
             return self._verdict(measured, Outcome.NO_ACTION, f"nothing calls for a training ({words})")
         why = "; ".join(said.words for _, said in due)
-        names = [reason.name for reason, _ in due]
+        reasons = [reason for reason, _ in due]
         held = {role: self._held(measured, role) for role in Role if any(_role(reason) is role for reason, _ in due)}
         if (role := next((role for role, by in held.items() if by is None), None)) is not None:
-            return self._verdict(measured, Outcome.FIRED, why, names, role)
+            return self._verdict(measured, Outcome.FIRED, why, reasons, role)
         restraint, clause = next(by for by in held.values() if by is not None)
-        return self._verdict(measured, Outcome.SUPPRESSED, f"{why} but {clause}", names, held_by=restraint.name)
+        return self._verdict(measured, Outcome.SUPPRESSED, f"{why} but {clause}", reasons, held_by=restraint.name)
 
     def _held(self, measured: TriggerMeasurement, role: Role) -> tuple[Restraint, str] | None:
         """The first restraint that holds a training of this role, and what it says."""
@@ -97,10 +113,10 @@ class TriggerPolicy:
         measured: TriggerMeasurement,
         outcome: Outcome,
         words: str,
-        due: list[str] | None = None,
+        due: Sequence[Reason] = (),
         role: Role | None = None,
         held_by: str | None = None,
-    ) -> Verdict:
+    ) -> TriggerVerdict:
         days = measured.champion_days(_longest_window(self.reasons))
         budget = next((part for part in self.restraints if isinstance(part, Budget)), None)
         excess, off = excess_loss(days), bias(days)
@@ -124,30 +140,22 @@ class TriggerPolicy:
             "request": measured.request,
             "data_refused": measured.data_refused,
             "monitored_since": str(measured.monitored_since) if measured.monitored_since else None,
-            "due": due or [],
+            "due": [reason.name for reason in due],
             "role": role,
             "held_by": held_by,
             "fits_saved": float(budget.saved(measured)) if budget else None,
         }
         parts: tuple[Reason | Restraint, ...] = (*self.reasons, *self.restraints)
         thresholds = {part.name: _settings(part) for part in parts}
-        return Verdict(Kind.TRIGGER, outcome, f"{outcome.words}: {words}", inputs, thresholds)
-
-
-def trigger_policy(pipeline: Pipeline) -> TriggerPolicy:
-    """The policy that a pipeline's file declares.
-
-    Args:
-        pipeline: its `triggers`, `task` and `training.minimum_rows` are read.
-
-    Returns:
-        Reasons and restraints; what the file sets to null is left out.
-    """
-    triggers = pipeline.triggers
-    return TriggerPolicy(
-        (ByHand(), FirstModel(pipeline.training.minimum_rows), *_reasons(triggers, pipeline.task)),
-        _restraints(triggers),
-    )
+        return TriggerVerdict(
+            Kind.TRIGGER,
+            outcome,
+            f"{outcome.words}: {words}",
+            inputs,
+            thresholds,
+            role=role,
+            alarms=tuple(reason.name for reason in due if isinstance(reason, ALARMING)),
+        )
 
 
 def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:

@@ -9,7 +9,8 @@ from fractions import Fraction
 from itertools import takewhile
 from typing import Protocol
 
-from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement
+from tidewheel.policies.trigger.attempts import Attempt, Ended
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.quantities import quantity
 
 

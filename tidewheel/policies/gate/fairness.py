@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tidewheel.policies.gate_finding import Finding
-from tidewheel.policies.gate_measurement import GroupGap
+from tidewheel.policies.gate.finding import Finding
+from tidewheel.policies.gate.measurement import GroupGap
 from tidewheel.policies.verdict import Outcome
 
 NAMED = 3

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import takewhile
 
-from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement
+from tidewheel.policies.trigger.attempts import Attempt, Ended
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
 
 MOST_DOUBLINGS = 60
 """More are beyond any maximum, and at last beyond any number."""

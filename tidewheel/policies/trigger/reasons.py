@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
 
-from tidewheel.policies.trigger_facts import (
-    DayQuality,
-    Ended,
-    Mean,
-    TriggerMeasurement,
-    bias,
-    excess_loss,
-    mean_over_days,
-)
-from tidewheel.policies.trigger_patience import USUAL, Patience
+from tidewheel.policies.trigger.attempts import Ended
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
+from tidewheel.policies.trigger.patience import USUAL, Patience
+from tidewheel.policies.trigger.quality import DayQuality, Mean, bias, excess_loss, mean_over_days
 from tidewheel.quantities import quantity
 
 LOSS_NAMES = {"classification": "log-loss", "multiclass": "log-loss", "regression": "squared error"}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean, stdev
 
-from tidewheel.policies.trigger_facts import Mean, TriggerMeasurement, losses_beyond_expectation
-from tidewheel.policies.trigger_reasons import Seen
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
+from tidewheel.policies.trigger.quality import Mean, losses_beyond_expectation
+from tidewheel.policies.trigger.reasons import Seen
 from tidewheel.quantities import quantity
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidewheel.policies.gate_measurement import SliceComparison
+from tidewheel.policies.gate.measurement import SliceComparison
 from tidewheel.policies.significance import correct
 from tidewheel.policies.verdict import Outcome
 

@@ -9,28 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from tidewheel.policies.gate_fairness import FairnessRule, small_groups, unfair
-from tidewheel.policies.gate_finding import Finding
-from tidewheel.policies.gate_limits import Limits
-from tidewheel.policies.gate_measurement import (
+from tidewheel.policies.gate.fairness import FairnessRule, small_groups, unfair
+from tidewheel.policies.gate.finding import Finding
+from tidewheel.policies.gate.limits import Limits
+from tidewheel.policies.gate.measurement import (
     NAMES,
     Comparison,
     Footprint,
     GateMeasurement,
-    GroupGap,
     SliceComparison,
-    Unsteady,
 )
-from tidewheel.policies.gate_slices import SlicePolicy
-from tidewheel.policies.verdict import Kind, Outcome, Verdict
+from tidewheel.policies.gate.slices import SlicePolicy
+from tidewheel.policies.gate.verdict import GateVerdict, gate_verdict
+from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
+from tidewheel.spec.groups import group_name
+from tidewheel.spec.pipeline import LOWER_IS_BETTER
 
-__all__ = [
-    "NAMES", "Comparison", "FairnessRule", "Footprint", "GateMeasurement", "GatePolicy", "GroupGap", "SliceComparison",
-    "SlicePolicy",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from tidewheel.spec import Pipeline
+
 NAMED = 3
 """Slices and groups that a sentence names; all of them stand in the verdict's inputs."""
 
@@ -72,7 +73,34 @@ class GatePolicy:
     maximum_holdout_uses: int | None = None
     learned: bool = False
 
-    def decide(self, measured: GateMeasurement) -> Verdict:
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> GatePolicy:
+        """The gate that a pipeline's file declares."""
+        gate = pipeline.gate
+        slices = None
+        if (rules := gate.slices) is not None:
+            held = rules.undecided == "hold"
+            slices = SlicePolicy(rules.margin, gate.confidence, rules.minimum_rows, undecided_holds=held)
+        return cls(
+            metric=pipeline.metric,
+            lower_is_better=pipeline.metric in LOWER_IS_BETTER,
+            superior=gate.rule == "superior",
+            margin=gate.margin,
+            confidence=gate.confidence,
+            minimum_days=gate.minimum_days,
+            floors={str(name): value for name, value in gate.floors.items()},
+            ceilings={str(name): value for name, value in gate.ceilings.items()},
+            slices=slices,
+            fairness=tuple(
+                FairnessRule(group_name(limit.column), limit.figure, limit.maximum_gap) for limit in gate.fairness
+            ),
+            maximum_latency_ms=gate.maximum_latency_ms,
+            maximum_size_mb=gate.maximum_size_mb,
+            maximum_holdout_uses=gate.maximum_holdout_uses,
+            learned=pipeline.on_probation,
+        )
+
+    def decide(self, measured: GateMeasurement) -> GateVerdict:
         """Judge a challenger.
 
         Args:
@@ -85,8 +113,8 @@ class GatePolicy:
         on = f"on {quantity(measured.rows, 'row')} of {quantity(measured.days, 'day')}"
         on += " that it has learned from" if self.learned else ""
         if unusable := self._unusable(measured, on):
-            return self._verdict(measured, Outcome.INCONCLUSIVE, f"inconclusive: {unusable}")
-        findings = [*self._findings(measured)]
+            return gate_verdict(self, measured, Outcome.INCONCLUSIVE, f"inconclusive: {unusable}", ())
+        findings = tuple(self._findings(measured))
         refused = [f.says for f in findings if f.outcome is Outcome.REFUSED]
         undecided = [f.says for f in findings if f.outcome is Outcome.INCONCLUSIVE]
         notes = "".join(f"; {note}" for note in self._notes(measured))
@@ -99,7 +127,7 @@ class GatePolicy:
         else:
             passed = " and ".join(f.says for f in findings)
             outcome, said = Outcome.PASSED, f"version {measured.challenger_version} {passed}, {on}"
-        return self._verdict(measured, outcome, f"{outcome}: {said}{notes}")
+        return gate_verdict(self, measured, outcome, f"{outcome}: {said}{notes}", findings)
 
     def allowed(self, comparison: Comparison) -> float:
         """How much worse the challenger may be, in the metric's own unit."""
@@ -221,62 +249,10 @@ class GatePolicy:
             times = "challenger" if measured.holdout_uses == 1 else "challengers"
             yield f"some of these days have judged {measured.holdout_uses} {times} before"
 
-    def _verdict(self, measured: GateMeasurement, outcome: Outcome, sentence: str) -> Verdict:
-        judged = self.slices.judge(measured.slices) if self.slices else {}
-        inputs: dict[str, object] = {
-            "version": measured.challenger_version,
-            "rows": measured.rows,
-            "days": measured.days,
-            "holdout": list(measured.holdout),
-            "holdout_uses": measured.holdout_uses,
-            "challenger": _known(measured.challenger),
-        }
-        thresholds: dict[str, object] = {
-            "metric": self.metric,
-            "rule": "superior" if self.superior else "non_inferior",
-            "margin": self.margin,
-            "confidence": self.confidence,
-            "minimum_days": self.minimum_days,
-            "floors": dict(self.floors),
-            "ceilings": dict(self.ceilings),
-        }
-        if self.learned:
-            thresholds["learned"] = True
-        if comparison := measured.comparison:
-            inputs |= {
-                "champion_version": comparison.champion_version,
-                "champion": _known(comparison.champion),
-                **_known({"loss_difference": comparison.loss_difference, "upper_bound": comparison.upper_bound}),
-            }
-            thresholds |= _known({"allowed": self.allowed(comparison)})
-        if measured.unsteady:
-            inputs["unsteady"] = _plain(measured.unsteady)
-        if measured.footprint:
-            inputs |= _known(asdict(measured.footprint))
-        if self.slices:
-            inputs["slices"] = [{**_plain(part), "outcome": str(judged[part.name])} for part in measured.slices]
-            thresholds |= {f"slice_{name}": value for name, value in asdict(self.slices).items()}
-        if self.fairness:
-            inputs["gaps"] = [_plain(gap) for gap in measured.gaps]
-            thresholds["fairness"] = {f"{r.figure} by {r.column}": r.maximum_gap for r in self.fairness}
-        limits = ("maximum_latency_ms", "maximum_size_mb", "maximum_holdout_uses")
-        thresholds |= {name: value for name in limits if (value := getattr(self, name)) is not None}
-        return Verdict(Kind.GATE, outcome, sentence, inputs, thresholds)
-
 
 def _slices(parts: Sequence[SliceComparison]) -> str:
     more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
     return _listed(f"{part.name} ({quantity(part.rows, 'row')})" for part in parts[:NAMED]) + more
-
-
-def _plain(found: SliceComparison | GroupGap | Unsteady) -> dict[str, object]:
-    """As JSON: NaN is unknown, and left out."""
-    return {n: v for n, v in asdict(found).items() if not (isinstance(v, float) and math.isnan(v))}
-
-
-def _known(figures: Mapping[str, float]) -> dict[str, float]:
-    """NaN is unknown, and JSON has no word for it."""
-    return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
 def _listed(names: Iterator[str]) -> str:

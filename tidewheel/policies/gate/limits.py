@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tidewheel.policies.gate_measurement import NAMES, Comparison
+from tidewheel.policies.gate.measurement import NAMES, Comparison
 
 
 @dataclass(frozen=True)
