@@ -10,12 +10,12 @@ from importlib import import_module
 
 from jobs.data import training_data
 from jobs.data.training_data import LabelledDay, TrainingData, data_hash
+from jobs.loop.fit import refit_objection, refit_wanted
 from jobs.models import prediction
 from jobs.models.prediction import Model
 from jobs.replay.history import Known
 from jobs.replay.kept import Kept, content_key, fingerprint
 from jobs.training import fitting
-from jobs.training.challenger import refit_objection, refit_wanted
 from jobs.training.estimators import build_model
 from tidewheel.spec import Pipeline
 

@@ -70,6 +70,6 @@ def test_earlier_challengers_that_were_judged_on_some_of_the_days_are_counted(
         found = Judgement(version, AS_OF, Outcome.REFUSED, days)
         trainings.judged(parcels.name, f"run {version}", found, NOW)
 
-    assert holdout_uses(parcels.ledger, parcels.name, "11", DAYS) == 2
-    assert holdout_uses(parcels.ledger, parcels.name, "11", DAYS[1:]) == 1
-    assert holdout_uses(parcels.ledger, parcels.name, "11", ("2024-01-12 corrected l",)) == 0
+    assert holdout_uses(Trainings(parcels.ledger).judgements(parcels.name), "11", DAYS) == 2
+    assert holdout_uses(Trainings(parcels.ledger).judgements(parcels.name), "11", DAYS[1:]) == 1
+    assert holdout_uses(Trainings(parcels.ledger).judgements(parcels.name), "11", ("2024-01-12 corrected l",)) == 0

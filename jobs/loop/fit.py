@@ -1,4 +1,4 @@
-"""Making a challenger: search where asked, fit, and where asked fit once more through the newest matured day."""
+"""Making a challenger: search where declared, fit, and where declared fit once more through the newest matured day."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.data.training_data import data_hash
 from jobs.models.metrics import measure
 from jobs.models.multiclass import shares
 from jobs.models.prediction import Array, predict
 from jobs.models.regression_losses import best_constant
 from jobs.partial_failures import RAISING, PartialFailures, cause
-from jobs.training.boosting import Checkpoints
-from jobs.training.fitting import Fitted, Lesson, fit_lesson, read_lesson
-from jobs.training.search import SearchResult, search, with_parameters
+from jobs.training.fitting import check_lesson
+from jobs.training.search import with_parameters
 from tidewheel.errors import ModelRefused
 from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec.losses import METRIC
@@ -26,7 +24,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from jobs.data.training_data import LabelledDay, TrainingData
-    from tidewheel.lake import Lake
+    from jobs.memory.protocol import Memory
+    from jobs.training.fitting import Lesson
+    from jobs.training.search import SearchResult
     from tidewheel.spec import Pipeline
 
 REFIT_KEEPS = 0.5
@@ -61,16 +61,12 @@ class Challenger:
     refit: str = ""
 
 
-def make_challenger(
-    lake: Lake, run_id: str, pipeline: Pipeline, chosen: TrainingData, failures: PartialFailures = RAISING
-) -> Challenger:
-    """Make a challenger from the batches that were chosen.
+def make_challenger(memory: Memory, chosen: TrainingData, failures: PartialFailures = RAISING) -> Challenger:
+    """Make a challenger from the days that were chosen.
 
     Args:
-        lake: holds them.
-        run_id: of the training.
-        pipeline: its declaration.
-        chosen: names them.
+        memory: of the pipeline.
+        chosen: names the days.
         failures: takes note of the trials of a search that failed, and of a refit that did.
 
     Raises:
@@ -78,13 +74,24 @@ def make_challenger(
         DataRefused: too few rows or days, or labels of one kind only.
         ModelRefused: the estimator cannot be fitted.
     """
-    lesson, searched = read_lesson(lake, pipeline, chosen.training), None
-    if pipeline.training.search:
-        searched = search(lake, run_id, pipeline, lesson, chosen.data_hash, failures)
+    pipeline = memory.pipeline
+    lesson, searched = checked_lesson(memory, chosen.training), None
+    if pipeline.training.search and (searched := memory.search(lesson, chosen.data_hash, failures)):
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
-    fitted = _fit(lake, run_id, pipeline, lesson, chosen.training)
+    fitted = memory.fit(pipeline, chosen.training, lesson)
     made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
-    return _refit(lake, run_id, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
+    return _refit(memory, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
+
+
+def checked_lesson(memory: Memory, days: Sequence[LabelledDay]) -> Lesson:
+    """The labelled rows of some days, to fit a model to.
+
+    Raises:
+        DataRefused: nothing can be learned from them.
+    """
+    lesson = memory.lesson(days)
+    check_lesson(memory.pipeline, lesson)
+    return lesson
 
 
 def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
@@ -104,20 +111,13 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
             return held >= MUCH * chosen.training_rows or len(chosen.holdout) > pipeline.training.holdout_days
 
 
-def _fit(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, days: Sequence[LabelledDay]) -> Fitted:
-    """Fit, and go on from where a killed attempt of the same run had come to."""
-    follows_from = f"{data_hash(days)} {pipeline.training.model_dump_json()} {pipeline.features.model_dump_json()}"
-    checkpoints = Checkpoints(lake, run_id, follows_from)
-    return fit_lesson(pipeline, lesson, checkpoints)
-
-
-def _refit(lake: Lake, run_id: str, made: Challenger, chosen: TrainingData, failures: PartialFailures) -> Challenger:
+def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: PartialFailures) -> Challenger:
     """Fit once more, on the holdout too; what the gate judges stays the model that has not seen it."""
     pipeline = made.pipeline
     days = (*chosen.training, *chosen.holdout)
-    everything = read_lesson(lake, pipeline, days)
+    everything = checked_lesson(memory, days)
     try:
-        again = _fit(lake, run_id, pipeline, everything, days)
+        again = memory.fit(pipeline, days, everything)
     except (ModelRefused, MemoryError) as error:
         failures.add("the refit", error)
         return replace(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyRegressor
 
-from jobs.training.challenger import refit_objection
+from jobs.loop.fit import refit_objection
 from jobs.training.fitting import Lesson
 from tests.jobs.models.small_tasks import pipeline_of
 
