@@ -11,6 +11,7 @@ from jobs.models.files import Untrusted
 from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import predict
 from jobs.models.row_weights import weighted_by_day
+from jobs.monitoring.qualities import day_qualities
 from jobs.training.recency import Trial, choose_days
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.mlflow_api import NotInRegistry
@@ -52,7 +53,7 @@ def choose(memory: Memory, as_of: date) -> TrainingData:
     since = champion.learned_since
     if role not in ALARMS:
         return chosen.learning_since(since)
-    changed = changed_since(memory.qualities(as_of))
+    changed = changed_since(day_qualities(memory.figures, pipeline, as_of))
     return chosen.model_copy(update={"alarmed": True, "fallen": role is Role.FALL, "changed": changed, "since": since})
 
 

@@ -8,24 +8,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobs.data.training_data import choose_training_data, data_hash, labelled_rows
-from jobs.memory.protocol import Champion
+from jobs.memory.circumstances import circumstances_of
+from jobs.memory.on_probation import LedgerProbations
+from jobs.memory.protocol import Champion, Circumstances, Probation
 from jobs.memory.registered import compare_registered
 from jobs.models import registry
 from jobs.models.prediction import answers_of
 from jobs.models.standing import standing
 from jobs.monitoring.attempts import attempts
-from jobs.monitoring.trigger_measurement import day_qualities
 from jobs.training.boosting import Checkpoints
 from jobs.training.fitting import Fitted, Lesson, fit_lesson, lesson_of
 from jobs.training.search import SearchResult, search
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.probations import Probations
 from tidewheel.ledger.trainings import Trainings
 from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.trigger.restraints import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -34,13 +34,14 @@ if TYPE_CHECKING:
     from jobs.evaluation.judging import Judged
     from jobs.job import Job
     from jobs.models.prediction import Array, Model
+    from jobs.monitoring.figure_source import FigureSource
     from jobs.partial_failures import PartialFailures
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.ledger.trainings import Judgement
     from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.probation import PairedDay
     from tidewheel.policies.trigger.attempts import Attempt
-    from tidewheel.policies.trigger.quality import DayQuality
+    from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
 
 
@@ -140,7 +141,7 @@ class LedgerMemory:
 
     def keep_paired_days(self, version: str, predecessor: str, days: Sequence[PairedDay]) -> None:
         """In the ledger."""
-        Probations(self.ledger).keep_days(self.pipeline.name, version, predecessor, days, datetime.now(UTC))
+        self._probations.keep_days(version, predecessor, days)
 
     def judged_model(self, version: str) -> Model:
         """The model of a version that the gate judges; opened once.
@@ -155,11 +156,64 @@ class LedgerMemory:
     def _row(self, version: str) -> ModelVersionRow:
         return registry.trained_version(self.job.settings, self.pipeline.name, version)
 
-    # --- quality ---------------------------------------------------------------------------------------------------
+    # --- monitoring ------------------------------------------------------------------------------------------------
 
-    def qualities(self, day: date) -> Sequence[DayQuality]:
-        """From the ledger's figures."""
-        return day_qualities(self.job, self.ledger, day)
+    @property
+    def figures(self) -> FigureSource:
+        """The ledger's."""
+        return self.ledger
+
+    def label_rows(self, first: date | None, last: date) -> Mapping[date, int]:
+        """By the manifests of the labels."""
+        lake, since = self.job.lake, str(first) if first else ""
+        keys = [key for key in lake.partitions("labels") if since <= key <= str(last)]
+        return {date.fromisoformat(key): lake.need("labels", key).rows for key in keys}
+
+    def circumstances(self, day: date) -> Circumstances:
+        """From ledger and lake."""
+        return circumstances_of(self.job, self.ledger, day)
+
+    # --- probation -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _probations(self) -> LedgerProbations:
+        return LedgerProbations(self.job, self.ledger)
+
+    def probation(self) -> Probation | None:
+        """The version that is on probation now."""
+        return self._probations.running()
+
+    def begin_probation(self, version: str, predecessor: str, as_of: date) -> None:
+        """Put a version on probation."""
+        self._probations.begin(version, predecessor, as_of)
+
+    def open_predecessor(self, version: str) -> None:
+        """Open the predecessor of a version on probation."""
+        self._probations.open_predecessor(version)
+
+    def compared_day(self, running: Probation, day: date, matured: date) -> PairedDay | None:
+        """Both versions on the rows of a day that the one on probation predicted."""
+        return self._probations.compared_day(running, day, matured)
+
+    def usual_days(self, running: Probation) -> Sequence[PairedDay]:
+        """Both versions on days before the promotion."""
+        return self._probations.usual_days(running)
+
+    def paired_days(self, version: str, predecessor: str) -> Sequence[PairedDay]:
+        """How two versions compare."""
+        return self._probations.days(version, predecessor)
+
+    def record_probation(self, running: Probation, verdict: Verdict) -> None:
+        """Write the night's verdict down."""
+        self._probations.record(running, verdict)
+
+    def give_back(self, predecessor: str, sentence: str) -> None:
+        """Make the predecessor champion again."""
+        self._probations.give_back(predecessor, sentence)
+
+    def close_probation(self, running: Probation, verdict: Verdict, gain: float | None) -> None:
+        """End a probation."""
+        self._probations.close(running, verdict, gain)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from jobs.data.training_data import LabelledDay, TrainingData
     from jobs.evaluation.judging import Judged
     from jobs.models.prediction import Array
+    from jobs.monitoring.figure_source import FigureSource
     from jobs.partial_failures import PartialFailures
     from jobs.training.fitting import Fitted, Lesson
     from jobs.training.search import SearchResult
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from tidewheel.policies.gate.policy import GatePolicy
     from tidewheel.policies.probation import PairedDay
     from tidewheel.policies.trigger.attempts import Attempt
-    from tidewheel.policies.trigger.quality import DayQuality
     from tidewheel.policies.trigger.restraints import Role
+    from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
 
 
@@ -43,6 +44,36 @@ class Champion:
     learned_since: date | None
     learned_until: date
     judged_until: date
+
+
+@dataclass(frozen=True)
+class Probation:
+    """A version on probation.
+
+    Attributes:
+        version: that serves.
+        predecessor: whose place it took, or that judges it instead.
+        as_of: the day that its training looked back from; the days after it are judged.
+    """
+
+    version: str
+    predecessor: str
+    as_of: date
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What speaks for or against a training beside the model.
+
+    Attributes:
+        request: reason of a person's request for a training that is not answered yet.
+        data_refused: why the newest data cannot be trained on; None where it can.
+        monitored_since: the newest later day that was monitored before this one; None where this is the newest.
+    """
+
+    request: str | None = None
+    data_refused: str | None = None
+    monitored_since: date | None = None
 
 
 class Predictor(Protocol):
@@ -147,8 +178,72 @@ class Memory(Protocol):
         """Write down how two versions compare on some days, in place of what was measured of these days before."""
         ...
 
-    # --- quality ---------------------------------------------------------------------------------------------------
+    # --- monitoring ------------------------------------------------------------------------------------------------
 
-    def qualities(self, day: date) -> Sequence[DayQuality]:
-        """How the days turned out whose labels had matured by a day, as far back as any decision looks."""
+    @property
+    def figures(self) -> FigureSource:
+        """Figures of the days that monitoring has measured."""
+        ...
+
+    def label_rows(self, first: date | None, last: date) -> Mapping[date, int]:
+        """How many labels are known of each day; `first` None: from the oldest on."""
+        ...
+
+    def circumstances(self, day: date) -> Circumstances:
+        """What speaks for or against a training on a day beside the model."""
+        ...
+
+    # --- probation -------------------------------------------------------------------------------------------------
+
+    def probation(self) -> Probation | None:
+        """The version that is on probation now."""
+        ...
+
+    def begin_probation(self, version: str, predecessor: str, as_of: date) -> None:
+        """Put a version on probation, in place of one that is on it; doing it again changes nothing."""
+        ...
+
+    def open_predecessor(self, version: str) -> None:
+        """Open the predecessor of a version on probation.
+
+        Raises:
+            Untrusted: it cannot be opened.
+            NotInRegistry: it is gone.
+        """
+        ...
+
+    def compared_day(self, running: Probation, day: date, matured: date) -> PairedDay | None:
+        """Both versions on the rows of a day that the one on probation predicted; None where there are none.
+
+        Args:
+            running: names the versions.
+            day: since the promotion.
+            matured: the last day whose labels are known.
+        """
+        ...
+
+    def usual_days(self, running: Probation) -> Sequence[PairedDay]:
+        """Both versions on days before the promotion."""
+        ...
+
+    def paired_days(self, version: str, predecessor: str) -> Sequence[PairedDay]:
+        """How two versions compare, oldest day first."""
+        ...
+
+    def record_probation(self, running: Probation, verdict: Verdict) -> None:
+        """Write the night's verdict down."""
+        ...
+
+    def give_back(self, predecessor: str, sentence: str) -> None:
+        """Make the predecessor champion again; the sentence says why."""
+        ...
+
+    def close_probation(self, running: Probation, verdict: Verdict, gain: float | None) -> None:
+        """End a probation.
+
+        Args:
+            running: the probation.
+            verdict: what ended it.
+            gain: how much better than its predecessor the version can be at best; None: unknown.
+        """
         ...

@@ -14,7 +14,6 @@ from jobs.replay.declared import DeclaredRetraining
 from jobs.replay.fits import Fitter
 from jobs.replay.fixed import FixedRetraining
 from jobs.replay.history import History
-from jobs.replay.on_probation import ProbationRetraining
 from jobs.replay.policies import Declared, Fixed, Policy
 from jobs.replay.retraining import Decision, Retraining, Training
 from tidewheel.errors import DataRefused
@@ -107,9 +106,9 @@ def play(
     for day in played.days:
         known = history.on(day)
         if day in with_rows:
-            champion = retraining.champion
-            said = predict(champion.fit.model, known.frame(day), history.pipeline.task)
-            versions[day] = champion.version
+            version, model = retraining.champion
+            said = predict(model, known.frame(day), history.pipeline.task)
+            versions[day] = version
             answers.append(said)
             retraining.predicted(day, said)
         if day < played.last and (day in with_rows or isinstance(policy, Fixed)):
@@ -131,6 +130,5 @@ def play(
 
 def _retraining(policy: Policy, fitter: Fitter) -> Retraining:
     if isinstance(policy, Declared):
-        kind = ProbationRetraining if policy.pipeline.on_probation else DeclaredRetraining
-        return kind(policy.pipeline, fitter)
+        return DeclaredRetraining(policy.pipeline, fitter)
     return FixedRetraining(policy, fitter)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from jobs import data, evaluation, models, monitoring, training
-from jobs.replay import declared, fits, fixed, gate, history, play, policies, watch
+from jobs import data, evaluation, loop, memory, models, monitoring, training
+from jobs.replay import declared, figures, fits, fixed, history, play, policies
+from jobs.replay import memory as play_memory
 from jobs.replay.history import History
 from jobs.replay.kept import Kept, content_key, fingerprint
 from jobs.replay.play import Play
@@ -19,8 +20,8 @@ from tidewheel import policies as judgements
 from tidewheel.errors import PlatformError
 
 CODE = (
-    *(declared, fits, fixed, gate, history, play, policies, watch),
-    *(data, evaluation, models, monitoring, training, judgements),
+    *(declared, figures, fits, fixed, history, play, play_memory, policies),
+    *(data, evaluation, loop, memory, models, monitoring, training, judgements),
 )
 """What a play depends on; when it changes, plays are played again."""
 LOOK_SECONDS = 0.5

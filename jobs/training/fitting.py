@@ -47,6 +47,9 @@ class Lesson:
     days: pd.Series[str]
     weights: Array | None = None
 
+    def __len__(self) -> int:
+        return len(self.truth)
+
     def taken(self, where: Any) -> Lesson:
         """Some of the rows, by a mask or by position."""
         frame, days = self.frame.iloc[where], self.days.iloc[where]

@@ -43,6 +43,11 @@ class Attempt:
     best_gain: float | None = None
     waited_days: int | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether it was asked for and is not judged yet."""
+        return self.ended is Ended.RUNNING
+
 
 def best_gain(difference: float, upper_bound: float, champion: float) -> float | None:
     """How much a challenger can save at best, as a share of the champion's figure; None: unknown.
