@@ -12,9 +12,8 @@ from jobs.memory.circumstances import circumstances_of
 from jobs.memory.on_probation import LedgerProbations
 from jobs.memory.protocol import Champion, Circumstances, Probation
 from jobs.memory.registered import compare_registered
-from jobs.models import registry
+from jobs.models import registry, standing
 from jobs.models.prediction import answers_of
-from jobs.models.standing import standing
 from jobs.monitoring.attempts import attempts
 from jobs.training.boosting import Checkpoints
 from jobs.training.fitting import Fitted, Lesson, fit_lesson, lesson_of
@@ -99,7 +98,7 @@ class LedgerMemory:
 
     def champion(self) -> Champion | None:
         """By the ledger, whatever an alias in MLflow says."""
-        row = standing(self.job.settings, self.pipeline).champion
+        row = standing.standing(self.job.settings, self.pipeline).champion
         return None if row is None else champion_of(row)
 
     def predictor(self, version: str) -> RegisteredModel:

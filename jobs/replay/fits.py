@@ -13,7 +13,7 @@ from jobs.data.training_data import LabelledDay, data_hash
 from jobs.models import prediction
 from jobs.models.prediction import Model
 from jobs.replay.history import Known
-from jobs.replay.kept import Kept, content_key, fingerprint
+from jobs.replay.result_cache import ResultCache, content_key, fingerprint
 from jobs.training import fitting
 from jobs.training.estimators import build_model
 from tidewheel.spec import Pipeline
@@ -42,13 +42,13 @@ class Fitter:
     Args:
         pipeline: says what is fitted.
         seed: replaces `training.seed`.
-        kept: where fits are kept.
+        cache: where fits are stored.
     """
 
-    def __init__(self, pipeline: Pipeline, seed: int, kept: Kept) -> None:
+    def __init__(self, pipeline: Pipeline, seed: int, cache: ResultCache) -> None:
         self.pipeline = pipeline
         self.training = pipeline.training.model_copy(update={"seed": seed})
-        self._kept = kept
+        self._cache = cache
         unfitted = build_model(self.training, pipeline.features, pipeline.task)
         rooms = [prediction, training_data]
         if ":" in self.training.estimator:
@@ -68,11 +68,11 @@ class Fitter:
         """
         pipeline, rows = self.pipeline, known.labelled([day.day for day in days])
         key = content_key({**self._settings, "data": data_hash(days)})
-        if (done := self._kept.get("fits", key)) is not None:
+        if (done := self._cache.get("fits", key)) is not None:
             return done  # type: ignore[no-any-return]
         began = time.process_time()
         seeded = pipeline.model_copy(update={"training": self.training})
         model = fitting.fit_lesson(seeded, rows).model
         fit = Fit(model, days[-1].day, len(rows), time.process_time() - began)
-        self._kept.put("fits", key, fit)
+        self._cache.put("fits", key, fit)
         return fit

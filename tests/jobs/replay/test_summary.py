@@ -11,8 +11,8 @@ import pytest
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
 from jobs.replay.history import History
-from jobs.replay.play import Play
 from jobs.replay.series import quality_over_time
+from jobs.replay.simulation import Simulation
 from jobs.replay.summary import summarize
 from jobs.training.fitting import Lesson
 from tests.jobs.replay.conftest import FIRST
@@ -117,5 +117,5 @@ def _chance(rows: Lesson, slope: float) -> Array:
     return np.asarray(1 / (1 + np.exp(-slope * rows.frame["weight"].to_numpy())))
 
 
-def _play(policy: str, answers: Array, seed: int = 0) -> Play:
-    return Play(policy, seed, (), (), dict.fromkeys(DAYS, "1"), answers, 0.0)
+def _play(policy: str, answers: Array, seed: int = 0) -> Simulation:
+    return Simulation(policy, seed, (), (), dict.fromkeys(DAYS, "1"), answers, 0.0)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.kept import Kept
-from jobs.replay.play import Play, play
 from jobs.replay.policies import Declared, Fixed, Policy
+from jobs.replay.result_cache import ResultCache
+from jobs.replay.simulation import Simulation, simulate
 from tests.jobs.replay.conftest import FIRST
 from tidewheel.errors import DataRefused
 from tidewheel.partitions import PartitionRange
@@ -27,17 +27,17 @@ PLAYED = PartitionRange(FIRST + timedelta(days=15), FIRST + timedelta(days=39))
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Play]:
+def run(tmp_path: Path) -> Callable[..., Simulation]:
     """Plays a policy; fits are kept for the test."""
 
-    def played(history: History, policy: Policy, seed: int = 0) -> Play:
-        return play(history, policy, PLAYED, Fitter(policy.pipeline, seed, Kept(tmp_path)))
+    def played(history: History, policy: Policy, seed: int = 0) -> Simulation:
+        return simulate(history, policy, PLAYED, Fitter(policy.pipeline, seed, ResultCache(tmp_path)))
 
     return played
 
 
 def test_a_day_is_predicted_by_the_newest_version_promoted_before_it(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     played = run(make_history(), Declared("spec", parcels))
 
@@ -48,7 +48,7 @@ def test_a_day_is_predicted_by_the_newest_version_promoted_before_it(
 
 
 def test_fits_are_counted_with_those_of_the_gate(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     strict = parcels.model_copy(update={"gate": parcels.gate.model_copy(update={"rule": "superior"})})
     played = run(make_history(), Declared("spec", strict))
@@ -59,7 +59,7 @@ def test_fits_are_counted_with_those_of_the_gate(
 
 
 def test_a_frozen_model_is_fitted_once_and_a_calendar_as_often_as_it_says(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     history, days = make_history(), frozenset({PLAYED.first, PLAYED.first + timedelta(days=9)})
 
@@ -72,7 +72,7 @@ def with_refit(pipeline: Pipeline, refit: str) -> Pipeline:
 
 
 def test_a_refit_serves_through_the_newest_matured_day_and_counts_as_a_fit(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     once, twice = (run(make_history(), Declared("spec", with_refit(parcels, refit))) for refit in ("never", "always"))
 
@@ -85,7 +85,7 @@ def test_a_refit_serves_through_the_newest_matured_day_and_counts_as_a_fit(
 
 
 def test_a_refit_is_made_while_a_model_is_young(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     trainings = run(make_history(), Declared("spec", parcels)).trainings
 
@@ -95,7 +95,7 @@ def test_a_refit_is_made_while_a_model_is_young(
 
 
 def test_what_an_alarm_calls_for_learns_from_newer_days(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     turn = PLAYED.first + timedelta(days=4)
     history = make_history(signal=lambda day: 2.0 if day < turn else -2.0)
@@ -111,7 +111,7 @@ def test_what_an_alarm_calls_for_learns_from_newer_days(
 
 
 def test_the_simple_policies_learn_from_every_matured_day(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     played = run(make_history(), Fixed("frozen", parcels))
 
@@ -120,7 +120,7 @@ def test_the_simple_policies_learn_from_every_matured_day(
 
 
 def test_on_days_without_rows_nobody_decides_but_a_calendar(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     history = make_history(closed=lambda day: day.weekday() >= 5)
     open_days = [day for day in PLAYED.days if day.weekday() < 5]
@@ -134,7 +134,7 @@ def test_on_days_without_rows_nobody_decides_but_a_calendar(
 
 
 def test_what_matured_over_days_without_rows_is_measured_on_the_next_evening(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     watching = parcels.model_validate(
         {**parcels.model_dump(), "triggers": {"data": None, "maximum_age_days": None, "every_days": None}}
@@ -151,7 +151,7 @@ def test_what_matured_over_days_without_rows_is_measured_on_the_next_evening(
 )
 @given(cut=st.integers(15, 38), other=st.integers(1, 1000))
 def test_the_future_changes_nothing_before_it(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline, cut: int, other: int
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline, cut: int, other: int
 ) -> None:
     evening = FIRST + timedelta(days=cut)
     matured = evening - timedelta(days=parcels.labels.delay_days)
@@ -169,7 +169,7 @@ def test_the_future_changes_nothing_before_it(
 
 
 def test_a_stationary_stream_hardly_calls_for_a_training_and_an_abrupt_shift_soon_does(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     watching = parcels.model_validate(
         {
@@ -189,7 +189,7 @@ def test_a_stationary_stream_hardly_calls_for_a_training_and_an_abrupt_shift_soo
 
 
 def test_a_replay_without_a_first_model_says_what_the_gate_said(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     impossible = parcels.model_validate({**parcels.model_dump(), "gate": {"floors": {"roc_auc": 0.999}}})
 
@@ -198,7 +198,7 @@ def test_a_replay_without_a_first_model_says_what_the_gate_said(
 
 
 def test_seeds_are_the_models_own(
-    run: Callable[..., Play], make_history: Callable[..., History], parcels: Pipeline
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
 ) -> None:
     boosted = parcels.model_validate(
         {
@@ -217,7 +217,7 @@ def test_seeds_are_the_models_own(
     assert not (one.answers == other.answers).all()
 
 
-def _until(evening: date, played: Play) -> tuple[Sequence[object], ...]:
+def _until(evening: date, played: Simulation) -> tuple[Sequence[object], ...]:
     """All that was decided, trained and predicted until an evening; what a fit costs differs from run to run."""
     decisions = [decision for decision in played.decisions if decision.day <= evening]
     trainings = [(t.as_of, t.outcome, t.says, t.version, t.rows) for t in played.trainings if t.as_of <= evening]

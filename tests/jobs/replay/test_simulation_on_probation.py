@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.kept import Kept
-from jobs.replay.play import Play, play
 from jobs.replay.policies import Declared
+from jobs.replay.result_cache import ResultCache
+from jobs.replay.simulation import Simulation, simulate
 from tests.jobs.replay.conftest import DECLARED, FIRST
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
@@ -22,9 +22,9 @@ def on_probation() -> Pipeline:
     return Pipeline.model_validate({**DECLARED, "gate": {"mode": "probation"}})
 
 
-def played(history: History, folder: Path) -> Play:
-    fitter = Fitter(history.pipeline, 0, Kept(folder))
-    return play(history, Declared("spec", history.pipeline), PLAYED, fitter)
+def played(history: History, folder: Path) -> Simulation:
+    fitter = Fitter(history.pipeline, 0, ResultCache(folder))
+    return simulate(history, Declared("spec", history.pipeline), PLAYED, fitter)
 
 
 def test_a_challenger_learns_from_every_matured_day_and_serves_from_the_next_day(

@@ -1,4 +1,4 @@
-"""One play: a policy lives through the days, and never sees more of them than was known."""
+"""One simulation: a policy decides day by day, and never sees more than was known."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tidewheel.partitions import PartitionRange
 
 
 @dataclass(frozen=True)
-class Play:
+class Simulation:
     """What a policy did, and what its models said.
 
     Attributes:
         policy: its name.
         seed: of everything random in its models.
-        trainings: in order; the first made the model that the play begins with.
+        trainings: in order; the first made the model that the simulation begins with.
         decisions: one an evening.
         versions: which version predicted each played day.
         answers: predictions for the labelled rows of the played days, in the order of the history.
-        seconds: how long the play took, fits that were kept from another one not counted.
+        seconds: how long it took, fits that another one has stored not counted.
     """
 
     policy: str
@@ -68,13 +68,13 @@ class Play:
         return sum(bool(decision.alarms) for decision in self.decisions)
 
 
-def play(
+def simulate(
     history: History,
     policy: Policy,
     played: PartitionRange,
     fitter: Fitter,
     tell: Callable[[date, int], None] = lambda day, fits: None,
-) -> Play:
+) -> Simulation:
     """Play a policy from the first day to the last.
 
     The first model is trained as of the day before. Each day is predicted by the version that is champion then; in the
@@ -117,7 +117,7 @@ def play(
             if decision.fired:
                 trainings.append(retraining.train(known, decision.sentence))
         tell(day, sum(training.fits for training in trainings))
-    return Play(
+    return Simulation(
         policy.name,
         fitter.training.seed,
         tuple(trainings),

@@ -13,9 +13,9 @@ import pytest
 from jobs.models.prediction import Array, predict
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.kept import Kept
-from jobs.replay.play import Play
+from jobs.replay.result_cache import ResultCache
 from jobs.replay.series import quality_over_time
+from jobs.replay.simulation import Simulation
 from jobs.replay.summary import summarize
 from tests.jobs.replay.conftest import DECLARED, FIRST
 from tidewheel.partitions import PartitionRange
@@ -39,7 +39,7 @@ def test_a_fit_weighs_rows(weighted: Pipeline, make_history: Callable[..., Histo
     late = with_weights(history, np.where(history.rows.truth == 1, 5.0, 1.0))
     means = []
     for number, each in enumerate((history, late)):
-        fit = Fitter(weighted, 0, Kept(tmp_path / str(number))).fit(each.on(DAYS[-1]), each.days[:15])
+        fit = Fitter(weighted, 0, ResultCache(tmp_path / str(number))).fit(each.on(DAYS[-1]), each.days[:15])
         means.append(predict(fit.model, history.rows.frame, weighted.task).mean())
     assert means[1] > means[0] + 0.1
 
@@ -63,5 +63,5 @@ def test_the_summary_and_the_curve_are_of_weighted_rows(
     assert np.allclose(*curves, equal_nan=True)
 
 
-def _play(answers: Array) -> Play:
-    return Play("spec", 0, (), (), dict.fromkeys(DAYS, "1"), answers, 0.0)
+def _play(answers: Array) -> Simulation:
+    return Simulation("spec", 0, (), (), dict.fromkeys(DAYS, "1"), answers, 0.0)

@@ -1,4 +1,4 @@
-"""What a replay has computed, kept by everything it depends on, so that one that was stopped goes on where it was."""
+"""What a replay has computed, stored by all that it depends on, so that a stopped one continues where it was."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def content_key(depends_on: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()
 
 
-class Kept:
+class ResultCache:
     """A folder of results by key. Two processes may write the same one: the last is as good as the first.
 
     Args:
@@ -46,7 +46,7 @@ class Kept:
         self.folder = folder
 
     def get(self, kind: str, key: str) -> Any | None:
-        """The result kept under a key, or None."""
+        """The result stored under a key, or None."""
         path = self._path(kind, key)
         try:
             mark_used(path)
@@ -55,7 +55,7 @@ class Kept:
             return None
 
     def put(self, kind: str, key: str, result: object) -> None:
-        """Keep a result, in one step."""
+        """Store a result, in one step."""
         path = self._path(kind, key)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, fresh = tempfile.mkstemp(dir=path.parent)
