@@ -10,8 +10,8 @@ from jobs.data.training_data import keep_training_data
 from jobs.job import Job, Result, run
 from jobs.loop.choose import choose
 from jobs.memory.ledger import LedgerMemory
-from jobs.training.no_challenger import refusal_is_a_verdict
-from jobs.training.nothing_new import fingerprint, repeated
+from jobs.training.refusals import refusal_is_a_verdict
+from jobs.training.repeated_training import fingerprint, repeated
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.trainings import Trainings, Window
 from tidewheel.options import AssembleOptions

@@ -24,7 +24,7 @@ from jobs.models.row_weights import at
 from jobs.models.standing import standing_before
 from jobs.models.steadiness import golden_frame, unsteadiness
 from jobs.partial_failures import PartialFailures
-from jobs.training.no_challenger import refusal_is_a_verdict
+from jobs.training.refusals import refusal_is_a_verdict
 from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models

@@ -11,12 +11,12 @@ from jobs.loop.decide import decide
 from jobs.loop.watch import judge_probation
 from jobs.memory.ledger import LedgerMemory
 from jobs.monitoring.concept import slice_alarms
+from jobs.monitoring.daily_performance import measure_days
 from jobs.monitoring.daily_rows import PREDICTION
 from jobs.monitoring.drift import Drift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.monitoring.expectation import UNKNOWN, expectations
 from jobs.monitoring.labelled_day import day_predictions
-from jobs.monitoring.measured_days import measure_days
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.predictions import predictions_of
 from jobs.monitoring.qualities import day_qualities, pooled_days
@@ -26,6 +26,7 @@ from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.options import MonitorOptions
 from tidewheel.policies.trigger.quality import excess_loss
+from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
@@ -79,7 +80,7 @@ def work(job: Job) -> Result:
             [
                 drift_words(drift),
                 _performance_words(job, performances[-1]),
-                *([checked.sentence.partition(": ")[2]] if checked else []),
+                *([clause(checked.sentence, checked.outcome)] if checked else []),
                 *([tried.sentence] if tried else []),
                 verdict.sentence,
             ]

@@ -32,7 +32,7 @@ from jobs.partial_failures import PartialFailures
 from jobs.training.boosting import checkpoint_folder
 from jobs.training.cost import Meter
 from jobs.training.estimators import missing_gpu
-from jobs.training.no_challenger import refusal_is_a_verdict
+from jobs.training.refusals import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models

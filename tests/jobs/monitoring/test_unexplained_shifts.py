@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.monitoring.companions import unexplained_shifts
 from jobs.monitoring.detectors import Comparison
+from jobs.monitoring.unexplained_shifts import unexplained_shifts
 
 COLUMNS = ["temperature", "dew_point", "distance"]
 DAYS = [f"2024-01-{n:02}" for n in range(1, 21)]
@@ -35,7 +35,7 @@ def shift(days: dict[str, pd.DataFrame], name: str, columns: list[str] = COLUMNS
     return found
 
 
-def test_what_moves_with_its_companions_is_explained_and_what_moves_alone_is_not() -> None:
+def test_what_moves_with_the_other_columns_is_explained_and_what_moves_alone_is_not() -> None:
     usual, heat, broken = weather(), weather(warmer=5), weather(broken=5)
     assert shift(heat, "temperature") < 0.4
     assert shift(broken, "temperature") > 2 * max(shift(heat, "temperature"), shift(usual, "temperature"))
