@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.monitoring.companions import unexplained_shifts
 from jobs.monitoring.comparisons import planned_comparisons
 from jobs.monitoring.daily_rows import rows_of_days
 from jobs.monitoring.detectors import Comparison
 from jobs.monitoring.drift import Moved, judge_columns, measure_column, measure_columns
+from jobs.monitoring.unexplained_shifts import unexplained_shifts
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import load_settings

@@ -14,10 +14,10 @@ import argparse
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from jobs.models.prediction import model_frame, predict
 from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
-from jobs.replay.watch import Figure
+from jobs.replay.figures import PlayedFigure
 from jobs.training.estimators import build_model
 from tidewheel.lake import Lake
 from tidewheel.settings import load_settings
@@ -34,8 +34,6 @@ from tidewheel.spec import Pipeline, find_pipeline
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from tidewheel.ledger import Ledger
 
 LEARNED = 50_000
 NIGHTS = 3
@@ -49,14 +47,19 @@ class Measured:
     def __init__(self, days: Mapping[str, Figures]) -> None:
         self._days = days
 
-    def figures_of_days(self, pipeline: str, first: str, last: str, names: set[str]) -> Iterator[Figure]:
+    def figures(self, pipeline: str, name: str) -> Iterator[PlayedFigure]:
+        """One figure of all rows, over all the days."""
+        days = self.figures_of_days(pipeline, min(self._days), max(self._days), {name})
+        return (one for one in days if not one.slice)
+
+    def figures_of_days(self, pipeline: str, first: str, last: str, names: Collection[str]) -> Iterator[PlayedFigure]:
         """Figures of the days of one pipeline."""
         for key, parts in self._days.items():
             if first <= key <= last:
                 for part, figures in parts.items():
-                    for name in names & figures.keys():
+                    for name in figures.keys() & set(names):
                         if not math.isnan(figures[name]):
-                            yield Figure(key, part.version, part.slice, name, figures[name])
+                            yield PlayedFigure(key, part.version, part.slice, name, figures[name])
 
 
 def main() -> None:
@@ -140,7 +143,7 @@ def measure(pipeline: Pipeline, key: str, rows: pd.DataFrame) -> Figures:
 def alarms(pipeline: Pipeline, days: Mapping[str, Figures], matured: str) -> list[str]:
     """What monitoring says when a day has matured."""
     day = date.fromisoformat(matured) + timedelta(days=pipeline.labels.delay_days)
-    return slice_alarms(cast("Ledger", Measured(days)), pipeline, day)
+    return slice_alarms(Measured(days), pipeline, day)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from jobs.models.metrics import log_losses
 from jobs.models.prediction import Array, Model, model_frame, predict
 from jobs.training.estimators import build_model
 from tidewheel.lake import Lake
-from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
+from tidewheel.policies.gate.measurement import Comparison, GateMeasurement
+from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.verdict import Outcome
 from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, find_pipeline

@@ -25,7 +25,8 @@ from benchmarks.drift import interval
 from jobs.evaluation.comparison import PairedRows, loss_difference
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
-from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
+from tidewheel.policies.gate.measurement import Comparison, GateMeasurement
+from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.verdict import Outcome
 
 MANY_DAYS, ROWS_OF_MANY = 4_000, 300

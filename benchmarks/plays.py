@@ -20,9 +20,9 @@ from jobs.models.metrics import measure
 from jobs.models.paired_losses import row_losses
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.kept import Kept
-from jobs.replay.play import Play, play
 from jobs.replay.policies import Declared, Fixed, spread
+from jobs.replay.result_cache import ResultCache
+from jobs.replay.simulation import Simulation, simulate
 from tidewheel.partitions import PartitionRange
 
 if TYPE_CHECKING:
@@ -71,20 +71,20 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
     """
     pipeline, rows = history.pipeline, history.taken(history.days_of(played))
 
-    def loss(one: Play) -> float:
+    def loss(one: Simulation) -> float:
         return measure(rows.truth, one.answers, pipeline.task)[pipeline.metric]
 
-    def by_day(one: Play) -> NDArray[np.float64]:
+    def by_day(one: Simulation) -> NDArray[np.float64]:
         losses = row_losses(pipeline.metric, rows.truth, one.answers)
         return np.bincount(pd.factorize(rows.days)[0], losses)
 
     with tempfile.TemporaryDirectory() as folder:
-        fitter = Fitter(pipeline, seed, Kept(Path(folder)))
-        default = play(history, Declared("spec", pipeline), played, fitter)
+        fitter = Fitter(pipeline, seed, ResultCache(Path(folder)))
+        default = simulate(history, Declared("spec", pipeline), played, fitter)
         calendars = [frozenset[date](), frozenset(played.days[6:-1:7])]
-        frozen, weekly = (play(history, Fixed("calendar", pipeline, days), played, fitter) for days in calendars)
+        frozen, weekly = (simulate(history, Fixed("calendar", pipeline, days), played, fitter) for days in calendars)
         days = equal_days(history, played, default, weekly)
-        equal = play(history, Fixed("calendar", pipeline, days), played, fitter)
+        equal = simulate(history, Fixed("calendar", pipeline, days), played, fitter)
     fired = [decision.day for decision in default.decisions if decision.fired and decision.alarms]
     after = [day for day in fired if turn and day >= turn]
     return Outcome(
@@ -98,7 +98,7 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
     )
 
 
-def equal_days(history: History, played: PartitionRange, default: Play, weekly: Play) -> frozenset[date]:
+def equal_days(history: History, played: PartitionRange, default: Simulation, weekly: Simulation) -> frozenset[date]:
     """The days of the smallest even calendar that costs as much CPU time as a play did."""
     rows, seconds = zip(*((one.rows, one.cpu_seconds) for one in weekly.trainings), strict=True)
     slope, fixed = np.polyfit(rows, seconds, 1)

@@ -7,31 +7,28 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jobs.data.landed_columns import with_landed_columns
-from jobs.data.training_data import PARTITION, labelled_rows, read_training_data
+from jobs.data.training_data import PARTITION, read_training_data
 from jobs.evaluation.comparison_report import DayLosses, comparison_page
 from jobs.evaluation.evidence import CARD_FILE, JudgedVersion, keep_evidence
 from jobs.evaluation.footprint import footprint
-from jobs.evaluation.judgement import holdout_uses, judgement
-from jobs.evaluation.judging import Judged, gate_policy, measure_judged
-from jobs.evaluation.usual_days import keep_usual_days, newest_days, recent
+from jobs.evaluation.judgement import judgement
 from jobs.job import Job, Result, run
+from jobs.loop.judge import compare, conclude, judge, meaning
+from jobs.memory.ledger import LedgerMemory, champion_of
 from jobs.models import registry
-from jobs.models.contract import missing_columns
 from jobs.models.files import Untrusted
 from jobs.models.metrics import measure
-from jobs.models.prediction import Array, answers_of, model_frame, predict
-from jobs.models.recalibration import FIT_LINE, LITERAL, Line, line_by_construction
-from jobs.models.row_weights import at, weights_of
+from jobs.models.prediction import Array, model_frame
+from jobs.models.recalibration import FIT_LINE, LITERAL, Line
+from jobs.models.row_weights import at
 from jobs.models.standing import standing_before
 from jobs.models.steadiness import golden_frame, unsteadiness
-from jobs.partial_failures import PartialFailures, cause
-from jobs.training.no_challenger import refusal_is_a_verdict
-from tidewheel.errors import ModelRefused, UsageError
+from jobs.partial_failures import PartialFailures
+from jobs.training.refusals import refusal_is_a_verdict
+from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
-from tidewheel.ledger.trainings import Trainings
 from tidewheel.options import EvaluateOptions
 from tidewheel.runs import read_record
 from tidewheel.tracing import step
@@ -41,12 +38,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from bentos.contract import Contract
     from jobs.data.training_data import TrainingData
+    from jobs.evaluation.judging import Judged
     from jobs.models.prediction import Model
     from tidewheel.ledger.tables import ModelVersionRow
-    from tidewheel.policies.gate import Footprint, GateMeasurement
-    from tidewheel.policies.gate_measurement import Unsteady
+    from tidewheel.policies.gate.measurement import Footprint, GateMeasurement, Unsteady
     from tidewheel.policies.verdict import Verdict
     from tidewheel.runs import Figure
     from tidewheel.spec import Pipeline
@@ -65,27 +61,23 @@ def work(job: Job) -> Result:
     if gone := registry.lost(job.settings, challenger):
         raise UsageError(f"{job.pipeline.name}: version {version} cannot be judged: it {gone}")
     champion = _champion_of(job, challenger)
-    model = registry.load_judged_model(job.settings, challenger)
-    with refusal_is_a_verdict(job):
-        paired = _judge(job, chosen, model, challenger, champion)
-    judged = recent(job.pipeline, paired)
-    days = _content_of(chosen, judged)
-    ledger, failures = Ledger.open(job.settings), PartialFailures()
-    measured = measure_judged(
-        job.pipeline,
-        judged,
+    memory, ledger, failures = LedgerMemory(job), Ledger.open(job.settings), PartialFailures()
+    model = memory.judged_model(version)
+    with refusal_is_a_verdict(job), step("predict"):
+        compared = compare(memory, chosen, version, champion_of(champion) if champion else None)
+    judged = compared.judged
+    measured, decided = judge(
+        memory,
+        compared,
         version,
-        footprint=_footprint(job, challenger, model, judged, failures),
-        holdout=days,
-        holdout_uses=holdout_uses(ledger, job.pipeline.name, version, days),
-        unsteady=_unsteady(job, challenger, model, judged),
-        failures=failures,
+        _footprint(job, challenger, model, judged, failures),
+        _unsteady(job, challenger, model, judged),
+        failures,
     )
-    decided = gate_policy(job.pipeline).decide(measured)
     verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
     line = LITERAL
     with failures.named("what the predictions mean"):
-        line = _meaning(job.pipeline, judged, trained)
+        line = meaning(job.pipeline, judged, _fitted_line(trained))
     if not line.is_literal:
         verdict = replace(verdict, inputs={**verdict.inputs, "meaning": line.to_json()})
     card = verdict.sentence
@@ -95,11 +87,7 @@ def work(job: Job) -> Result:
     links = _pages(job, challenger)
     with failures.named("the comparison page"):
         links["Report"] = _keep_report(job, chosen, judged, measured, verdict, failures)
-    if job.pipeline.on_probation and champion is not None:
-        with failures.named("how far the days of the two versions differ"):
-            keep_usual_days(job, ledger, paired, version, champion.version or "")
-    found = judgement(job.pipeline, chosen.as_of, measured, verdict.outcome, line)
-    Trainings(ledger).judged(job.pipeline.name, job.run_id, found, datetime.now(UTC))
+    conclude(memory, compared, judgement(job.pipeline, chosen.as_of, measured, verdict.outcome, line), failures)
     _write_down(job, ledger, challenger, champion, verdict, card)
     return Result(
         inputs={name: value for name, value in chosen.inputs.items() if _is_judged_on(judged, name)},
@@ -129,67 +117,6 @@ def _answering(job: Job) -> str:
     return endpoint.version if endpoint else ""
 
 
-@step("predict")
-def _judge(
-    job: Job, chosen: TrainingData, model: Model, challenger: ModelVersionRow, champion: ModelVersionRow | None
-) -> Judged:
-    """Ask both models about the holdout days that neither has learned from; about the newest days where none is."""
-    pipeline = job.pipeline
-    learned_until = registry.judged_train_end(champion) if champion else ""
-    if pipeline.on_probation:
-        days = newest_days(chosen.training)
-    else:
-        days = [day for day in chosen.holdout if str(day.day) > learned_until]
-    rows = labelled_rows(job.lake, pipeline, days)
-    rows = with_landed_columns(job.lake, rows, pipeline.key, rows[PARTITION], sorted(pipeline.gate.columns))
-    truth = rows[pipeline.labels.column].to_numpy()
-    number = (champion.version or "") if champion else ""
-    if rows.empty:
-        return Judged(rows, truth, truth, truth if champion else None, number)
-    judged = Judged(rows, truth, _asked(challenger, model, rows, pipeline), weights=weights_of(rows, pipeline))
-    if champion is None:
-        return judged
-    try:
-        contract = registry.contract(job.settings, pipeline.name, number)
-        theirs = registry.load_judged_model(job.settings, champion)
-    except Untrusted as error:
-        why = (
-            f"version {number}, the champion, cannot be opened, so the two cannot be compared ({error}); bring its "
-            f"files back, or promote version {challenger.version} with --override-reason"
-        )
-        return replace(judged, champion_version=number, incomparable=why)
-    if lacking := missing_columns(contract, pipeline.features):
-        why = (
-            f"version {number}, the champion, wants columns that the features have no more "
-            f"({', '.join(lacking)}), so the two cannot be compared; put them back, or promote version "
-            f"{challenger.version} with --override-reason"
-        )
-        return replace(judged, champion_version=number, incomparable=why)
-    try:
-        said = _asked(champion, theirs, rows, pipeline, contract)
-    except ModelRefused as error:
-        return replace(judged, champion_version=number, incomparable=f"{error}, so the two cannot be compared")
-    return replace(judged, champion=said, champion_version=number)
-
-
-def _asked(
-    version: ModelVersionRow, model: Model, rows: pd.DataFrame, pipeline: Pipeline, contract: Contract | None = None
-) -> Array:
-    """A model's predictions.
-
-    Raises:
-        ModelRefused: it has none.
-    """
-    try:
-        if contract is not None:
-            return answers_of(model, contract, rows, pipeline)
-        return predict(model, model_frame(rows, pipeline.features), pipeline.task)
-    except Exception as error:  # a team's code raises whatever it likes
-        raise ModelRefused(
-            f"version {version.version} cannot predict the {len(rows):,} rows of the holdout ({cause(error)})"
-        ) from error
-
-
 def _footprint(
     job: Job, challenger: ModelVersionRow, model: Model, judged: Judged, failures: PartialFailures
 ) -> Footprint | None:
@@ -212,24 +139,12 @@ def _unsteady(job: Job, challenger: ModelVersionRow, model: Model, judged: Judge
     return unsteadiness(model, golden_frame(contract), pipeline.task, tolerance, others)
 
 
-def _meaning(pipeline: Pipeline, judged: Judged, trained: Mapping[str, Figure]) -> Line:
-    """What the challenger's predictions mean, where the model is off by construction; monitoring asks the ledger."""
+def _fitted_line(trained: Mapping[str, Figure]) -> Line:
+    """The line on the rows that the challenger has learned from, as `train` has measured it."""
     known = {
         name.removeprefix(FIT_LINE): float(str(value)) for name, value in trained.items() if name.startswith(FIT_LINE)
     }
-    fitted = Line.from_json(known)
-    days, weights = judged.rows[PARTITION], judged.weights
-    return line_by_construction(fitted, judged.truth, judged.challenger, days, pipeline.task, weights)
-
-
-def _content_of(chosen: TrainingData, judged: Judged) -> tuple[str, ...]:
-    """The days judged on, each by the content of its features and labels."""
-    days = set(judged.rows[PARTITION])
-    return tuple(
-        f"{day.day} {day.features.content_hash[:12]} {day.labels.content_hash[:12]}"
-        for day in chosen.holdout
-        if str(day.day) in days
-    )
+    return Line.from_json(known)
 
 
 def _keep_report(

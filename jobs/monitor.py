@@ -7,32 +7,32 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
+from jobs.loop.decide import decide
+from jobs.loop.watch import judge_probation
+from jobs.memory.ledger import LedgerMemory
 from jobs.monitoring.concept import slice_alarms
+from jobs.monitoring.daily_performance import measure_days
 from jobs.monitoring.daily_rows import PREDICTION
 from jobs.monitoring.drift import Drift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.monitoring.expectation import UNKNOWN, expectations
 from jobs.monitoring.labelled_day import day_predictions
-from jobs.monitoring.measured_days import measure_days
-from jobs.monitoring.on_probation import judge_probation
 from jobs.monitoring.performance import estimate
 from jobs.monitoring.predictions import predictions_of
+from jobs.monitoring.qualities import day_qualities, pooled_days
 from jobs.monitoring.request_checks import check_requests
 from jobs.monitoring.streams import stream_alarms
-from jobs.monitoring.trigger_measurement import day_qualities, pooled_days, trigger_measurement
 from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.options import MonitorOptions
-from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import excess_loss
-from tidewheel.policies.trigger_restraints import Role
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.trigger.quality import excess_loss
+from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from jobs.monitoring.performance import DayPerformance
-    from tidewheel.policies.trigger_facts import FeatureDrift
+    from tidewheel.policies.trigger.measurement import FeatureDrift
     from tidewheel.policies.verdict import Verdict
     from tidewheel.runs import Figure
 
@@ -43,7 +43,7 @@ def work(job: Job) -> Result:
     Of a range of days, each day's performance is measured, and the last day's drift.
     """
     now, ledger, day = datetime.now(UTC), Ledger.open(job.settings), job.partitions.last
-    failures = PartialFailures()
+    failures, memory = PartialFailures(), LedgerMemory(job)
     drift = Drift(missing="it could not be measured")
     with failures.named(f"drift of {day}"), step("drift"):
         drift = day_drift(job.lake, job.pipeline, day, failures)
@@ -53,7 +53,8 @@ def work(job: Job) -> Result:
         performances = measure_days(job, ledger, now, failures)
     tried = None
     with failures.named("the version on probation"), step("probation"):
-        tried = judge_probation(job, ledger, [found.day for found in performances], now, failures)
+        measured = {date.fromisoformat(found.day) for found in performances}
+        tried = judge_probation(memory, day, measured, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)
     with failures.named("the estimate from predictions alone"):
@@ -65,13 +66,11 @@ def work(job: Job) -> Result:
         alarms += stream_alarms(job, day, failures)
     with step("requests"):
         checked = check_requests(job, ledger, now, failures)
-    verdict = trigger_policy(job.pipeline).decide(trigger_measurement(job, ledger, day, moved, alarms, now))
+    verdict = decide(memory, day, moved, alarms)
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
-    fired = verdict.outcome is Outcome.FIRED
     wish = None
-    if fired:
-        role = Role(str(verdict.inputs["role"]))
-        wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, role)
+    if verdict.role is not None:
+        wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
         figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
@@ -81,7 +80,7 @@ def work(job: Job) -> Result:
             [
                 drift_words(drift),
                 _performance_words(job, performances[-1]),
-                *([checked.sentence.partition(": ")[2]] if checked else []),
+                *([clause(checked.sentence, checked.outcome)] if checked else []),
                 *([tried.sentence] if tried else []),
                 verdict.sentence,
             ]
@@ -92,7 +91,7 @@ def work(job: Job) -> Result:
 def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     """Keep the excess loss over the trigger's window with its error, under the newest matured day."""
     matured = day - timedelta(days=job.pipeline.labels.delay_days)
-    qualities = day_qualities(job, ledger, day, pooled_days(job))
+    qualities = day_qualities(ledger, job.pipeline, day, pooled_days(job.pipeline))
     for version in {quality.version for quality in qualities if quality.day == matured}:
         pooled = excess_loss([quality for quality in qualities if quality.version == version])
         figures = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
+from jobs.loop.promote import begin_probation
+from jobs.memory.ledger import LedgerMemory
 from jobs.models import registry
-from jobs.models.on_probation import begin_probation
 from jobs.models.reviews import keep_review
 from jobs.models.standing import objection_to, standing_before
 from jobs.models.target_version import needs_approval, overrule
@@ -47,7 +48,7 @@ def work(job: Job[PromoteOptions]) -> Result:
     tags = {registry.PREVIOUS_VERSION: before.version}
     registry.tag_version(settings, version, tags)
     _note(job, number)  # before the alias moves, so that the way back is always known
-    begin_probation(job, version, before.version)
+    begin_probation(LedgerMemory(job), number, date.fromisoformat(version.as_of), before.version)
     registry.set_alias(settings, name, registry.CHAMPION, number)
     instead = f" instead of version {before.version}" if before.version else ", the first"
     judged = "; the nights that follow judge it" if job.pipeline.on_probation and before.version else ""

@@ -14,6 +14,9 @@ from mlflow.models import infer_signature
 
 from jobs.data.training_data import TRAINING_DATA_FILE, keep_training_data, read_training_data
 from jobs.job import Job, Result, run
+from jobs.loop.choose import try_days_out
+from jobs.loop.fit import Challenger, make_challenger
+from jobs.memory.ledger import LedgerMemory
 from jobs.models import registry
 from jobs.models.contract import write_contract
 from jobs.models.files import CONTRACT_FILE, LINEAGE_FILE, digests, model_name
@@ -27,11 +30,9 @@ from jobs.models.registering import log_documents, log_judged, prepare, register
 from jobs.packaging.acceptance import Accepted, check_file, check_requests
 from jobs.partial_failures import PartialFailures
 from jobs.training.boosting import checkpoint_folder
-from jobs.training.challenger import Challenger, make_challenger
 from jobs.training.cost import Meter
-from jobs.training.days_tried import try_days_out
 from jobs.training.estimators import missing_gpu
-from jobs.training.no_challenger import refusal_is_a_verdict
+from jobs.training.refusals import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -107,7 +108,7 @@ def _settled(job: Job, chosen: TrainingData) -> TrainingData:
     if not chosen.alarmed:
         return chosen
     with refusal_is_a_verdict(job):
-        settled = try_days_out(job, chosen)
+        settled = try_days_out(LedgerMemory(job), chosen)
     keep_training_data(job.lake, job.run_id, settled)
     return settled
 
@@ -119,7 +120,7 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
         What the ledger is to know: the digest of each file as it left this process.
     """
     with refusal_is_a_verdict(job):
-        made = make_challenger(job.lake, job.run_id, job.pipeline, chosen, failures)
+        made = make_challenger(LedgerMemory(job), chosen, failures)
         asked = job.pipeline.resources_of("train")
         if asked is not None and (words := missing_gpu(made.pipeline.training, asked.gpu, made.device)):
             failures.sentences.append(words)

@@ -17,8 +17,8 @@ from tidewheel import options
 from tidewheel.lake import Lake
 from tidewheel.options import jobs, parse_options
 from tidewheel.partitions import PartitionRange
-from tidewheel.policies.trigger_facts import TriggerMeasurement
-from tidewheel.policies.trigger_reasons import Seen
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
+from tidewheel.policies.trigger.reasons import Seen
 from tidewheel.release.backend import Backend
 from tidewheel.release.stages import Stage
 from tidewheel.settings import Settings

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 FITS_SAVED = "fits_saved"
-"""Input of the trigger's verdict, see `tidewheel.policies.trigger`."""
+"""Input of the trigger's verdict, see `tidewheel.policies.trigger.policy`."""
 Counts = defaultdict[str, dict[tuple[str, ...], int]]
 """How many rows there are of a pipeline, by the columns that tell them apart."""
 Fact = TypeVar("Fact")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.pages.rendering import render_page
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec import LOWER_IS_BETTER
 from tidewheel.unknown import known_or_none
 
 if TYPE_CHECKING:
-    from tidewheel.policies.gate import GateMeasurement
+    from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Verdict
 
 TEMPLATES = Path(__file__).with_name("templates")

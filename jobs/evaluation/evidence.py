@@ -19,7 +19,7 @@ from jobs.models.row_weights import at
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.unknown import known_figures, known_or_none
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jobs.evaluation.judging import Judged
     from jobs.models.prediction import Model
     from tidewheel.ledger.tables import ModelVersionRow
-    from tidewheel.policies.gate import GateMeasurement
+    from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Verdict
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from jobs.models.prediction import predict
-from tidewheel.policies.gate import Footprint
+from tidewheel.policies.gate.measurement import Footprint
 
 if TYPE_CHECKING:
     import pandas as pd

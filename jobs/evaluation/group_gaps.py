@@ -14,7 +14,7 @@ import numpy as np
 from jobs.evaluation.comparison import COMPARED, Resampled, ScoredRows, drawn_days, losses
 from jobs.evaluation.drawn_figures import drawn_ratio, row_ratio
 from jobs.evaluation.groups import MOST_NAMED, Grouped, grouped
-from tidewheel.policies.gate_measurement import GroupGap
+from tidewheel.policies.gate.measurement import GroupGap
 from tidewheel.spec.groups import group_columns, group_name
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidewheel.ledger.trainings import Judgement, Trainings
-from tidewheel.policies.trigger_facts import best_gain
+from tidewheel.ledger.trainings import Judgement
+from tidewheel.policies.trigger.attempts import best_gain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
     from jobs.models.recalibration import Line
-    from tidewheel.ledger import Ledger
-    from tidewheel.policies.gate import GateMeasurement
+    from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Outcome
     from tidewheel.spec import Pipeline
 
@@ -38,10 +38,16 @@ def judgement(pipeline: Pipeline, as_of: date, measured: GateMeasurement, outcom
     )
 
 
-def holdout_uses(ledger: Ledger, pipeline: str, version: str, days: tuple[str, ...]) -> int:
-    """How many earlier challengers were judged on some of these days; this one, judged again, does not count."""
-    judged = {row.version for row in Trainings(ledger).all(pipeline) if set(row.holdout) & set(days)}
-    return sum(int(other) < int(version) for other in judged if other)
+def holdout_uses(judgements: Iterable[Judgement], version: str, days: Sequence[str]) -> int:
+    """How many earlier challengers were judged on some of these days; this one, judged again, does not count.
+
+    Args:
+        judgements: of the pipeline's versions so far.
+        version: the challenger's number.
+        days: that it is judged on, by content.
+    """
+    judged = {found.version for found in judgements if set(found.holdout) & set(days)}
+    return sum(int(other) < int(version) for other in judged)
 
 
 def _gain(pipeline: Pipeline, measured: GateMeasurement) -> float | None:

@@ -12,18 +12,15 @@ from jobs.evaluation.slices import compare_slices, with_class_names
 from jobs.models.figures import all_figures
 from jobs.models.prediction import Array
 from jobs.partial_failures import RAISING, PartialFailures
-from tidewheel.policies.gate import (
+from tidewheel.policies.gate.measurement import (
     Comparison,
-    FairnessRule,
     Footprint,
     GateMeasurement,
-    GatePolicy,
     GroupGap,
     SliceComparison,
-    SlicePolicy,
+    Unsteady,
 )
-from tidewheel.policies.gate_measurement import Unsteady
-from tidewheel.spec import LOWER_IS_BETTER
+from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.spec.groups import group_name
 
 if TYPE_CHECKING:
@@ -53,36 +50,6 @@ class Judged:
     champion_version: str = ""
     incomparable: str = ""
     weights: Array | None = None
-
-
-def gate_policy(pipeline: Pipeline) -> GatePolicy:
-    """The pipeline's gate as a policy."""
-    gate = pipeline.gate
-    return GatePolicy(
-        metric=pipeline.metric,
-        lower_is_better=pipeline.metric in LOWER_IS_BETTER,
-        superior=gate.rule == "superior",
-        margin=gate.margin,
-        confidence=gate.confidence,
-        minimum_days=gate.minimum_days,
-        floors={str(name): value for name, value in gate.floors.items()},
-        ceilings={str(name): value for name, value in gate.ceilings.items()},
-        slices=SlicePolicy(
-            margin=gate.slices.margin,
-            confidence=gate.confidence,
-            minimum_rows=gate.slices.minimum_rows,
-            undecided_holds=gate.slices.undecided == "hold",
-        )
-        if gate.slices
-        else None,
-        fairness=tuple(
-            FairnessRule(group_name(limit.column), limit.figure, limit.maximum_gap) for limit in gate.fairness
-        ),
-        maximum_latency_ms=gate.maximum_latency_ms,
-        maximum_size_mb=gate.maximum_size_mb,
-        maximum_holdout_uses=gate.maximum_holdout_uses,
-        learned=pipeline.on_probation,
-    )
 
 
 def measure_judged(
@@ -156,7 +123,7 @@ def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tupl
 
 
 def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[SliceComparison, ...]:
-    rules, policy = pipeline.gate.slices, gate_policy(pipeline).slices
+    rules, policy = pipeline.gate.slices, GatePolicy.of(pipeline).slices
     if rules is None or policy is None or judged.champion is None or not len(judged.rows):
         return ()
     return compare_slices(

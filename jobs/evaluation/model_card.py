@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.partial_failures import RAISING, PartialFailures
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.unknown import is_unknown
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
-    from tidewheel.policies.gate import GateMeasurement
+    from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
 

@@ -10,8 +10,8 @@ from jobs.evaluation.comparison import PairedRows, resample
 from jobs.models.metrics import measure
 from jobs.models.prediction import Task
 from jobs.partial_failures import RAISING, PartialFailures
-from tidewheel.policies.gate_measurement import SliceComparison
-from tidewheel.policies.gate_slices import SlicePolicy
+from tidewheel.policies.gate.measurement import SliceComparison
+from tidewheel.policies.gate.slices import SlicePolicy
 
 if TYPE_CHECKING:
     import numpy as np

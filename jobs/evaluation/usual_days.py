@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +12,11 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
 from jobs.models.paired_losses import paired_day
 from jobs.models.row_weights import at
-from tidewheel.ledger.probations import Probations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.data.training_data import LabelledDay
-    from jobs.job import Job
-    from tidewheel.ledger import Ledger
     from tidewheel.policies.probation import PairedDay
     from tidewheel.spec import Pipeline
 
@@ -50,11 +47,6 @@ def recent(pipeline: Pipeline, judged: Judged) -> Judged:
         champion=None if judged.champion is None else judged.champion[of_them],
         weights=at(judged.weights, of_them),
     )
-
-
-def keep_usual_days(job: Job, ledger: Ledger, judged: Judged, version: str, champion: str) -> None:
-    """Keep how a challenger and the champion compare on each of the days before the promotion."""
-    Probations(ledger).keep_days(job.pipeline.name, version, champion, pairs(job.pipeline, judged), datetime.now(UTC))
 
 
 def pairs(pipeline: Pipeline, judged: Judged) -> list[PairedDay]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from jobs.models.metrics import log_losses
-from tidewheel.policies.trigger_facts import mean_over_days
+from tidewheel.policies.trigger.quality import mean_over_days
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.models.prediction import model_frame, predict
-from tidewheel.policies.gate_measurement import Unsteady
+from tidewheel.policies.gate.measurement import Unsteady
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidewheel.ledger.training_tables import FAILED
 from tidewheel.ledger.trainings import Trainings
-from tidewheel.policies.trigger_facts import Attempt, Ended
+from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:

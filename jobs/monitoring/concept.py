@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
 
 if TYPE_CHECKING:
-    from tidewheel.ledger import Ledger
+    from jobs.monitoring.figure_source import FigureSource
     from tidewheel.spec import Pipeline
 
 LOSS = {"classification": "excess_log_loss", "multiclass": "excess_log_loss", "regression": "squared_error"}
@@ -20,28 +20,28 @@ LEAST_SHARE = 0.1
 """A slice must lose a tenth more than is expected of it: less is not a changed relation."""
 
 
-def slice_alarms(ledger: Ledger, pipeline: Pipeline, day: date) -> list[str]:
+def slice_alarms(measured: FigureSource, pipeline: Pipeline, day: date) -> list[str]:
     """Sentences of the slices whose loss rose, confirmed, beyond how much it moves from day to day.
 
     The excess over the model's own expectation is what is watched: a slice that has become harder, and that the model
     knows to be harder, is no alarm. The same history, correction and confirmations as for drift hold.
 
     Args:
-        ledger: holds the slices' figures.
+        measured: holds the slices' figures.
         pipeline: names task, delay and `monitoring.drift`.
         day: the partition; days whose labels had matured by then are looked at.
 
     Returns:
         One sentence a slice, the surest first.
     """
-    family = _series(ledger, pipeline, day)
+    family = _series(measured, pipeline, day)
     settings = pipeline.monitoring.drift
     policy = AlarmPolicy(settings.level, settings.confirmations, settings.correction)
     found = sorted((f for f in policy.judge(family) if f.confirmed), key=lambda f: f.probability)
     return [_sentence(pipeline, finding) for finding in found]
 
 
-def _series(ledger: Ledger, pipeline: Pipeline, day: date) -> list[Series]:
+def _series(source: FigureSource, pipeline: Pipeline, day: date) -> list[Series]:
     settings = pipeline.monitoring.drift
     matured = day - timedelta(days=pipeline.labels.delay_days)
     keys = [str(matured - timedelta(days=n)) for n in range(settings.history_days + settings.checks - 1, -1, -1)]
@@ -49,7 +49,7 @@ def _series(ledger: Ledger, pipeline: Pipeline, day: date) -> list[Series]:
     rows: defaultdict[tuple[str, str], float] = defaultdict(float)
     values: dict[tuple[str, str], dict[str, float]] = {}
     measured = defaultdict[tuple[str, str, str], dict[str, float]](dict)
-    for row in ledger.figures_of_days(pipeline.name, keys[0], keys[-1], {"rows", loss, expected}):
+    for row in source.figures_of_days(pipeline.name, keys[0], keys[-1], {"rows", loss, expected}):
         if "=" in row.slice:
             measured[row.slice, row.partition, row.version][row.name] = row.value
     for (name, partition, _), figures in measured.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidewheel.policies.trigger_facts import DayQuality
+from tidewheel.policies.trigger.quality import DayQuality
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jobs.monitoring.companions import unexplained_shifts
 from jobs.monitoring.comparisons import days_of, planned_comparisons
 from jobs.monitoring.daily_rows import PREDICTION, VERSION, rows_of_days
 from jobs.monitoring.data_quality import column_quality
 from jobs.monitoring.detectors import Comparison, category_counts, detector, gone_categories
 from jobs.monitoring.drift_page import drift_page
 from jobs.monitoring.methods import TESTS
+from jobs.monitoring.unexplained_shifts import unexplained_shifts
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
 from tidewheel.quantities import quantity
@@ -66,7 +66,7 @@ class Drift:
 
     Attributes:
         findings: by column what was measured and judged; `prediction` is the model's output.
-        unexplained: the same of what the other columns leave unexplained, see `jobs.monitoring.companions`.
+        unexplained: the same of what the other columns leave unexplained, see `jobs.monitoring.unexplained_shifts`.
         left_out: columns that could not be compared, with the reason.
         gone: by column, categories that were always there and are missing today.
         quality: by column what it looks like, see `jobs.monitoring.data_quality`.

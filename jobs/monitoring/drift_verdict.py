@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobs.models import standing
 from jobs.monitoring.daily_rows import PREDICTION
-from tidewheel.policies.trigger_facts import FeatureDrift
+from tidewheel.policies.trigger.measurement import FeatureDrift
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import listing
 

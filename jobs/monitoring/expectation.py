@@ -12,7 +12,11 @@ from jobs.models.recalibration import LITERAL, Line
 from tidewheel.ledger.trainings import Trainings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jobs.monitoring.figure_source import FigureSource
     from tidewheel.ledger import Ledger
+    from tidewheel.ledger.trainings import Judgement
 
 
 FIRST_DAYS = 5
@@ -37,20 +41,30 @@ UNKNOWN = Expectation()
 
 def expectations(ledger: Ledger, pipeline: str) -> dict[str, Expectation]:
     """By version that was judged, from its training's row or its first days."""
-    first_days, found = _first_days(ledger, pipeline), {}
-    for row in Trainings(ledger).all(pipeline):
-        if row.version and row.outcome:
-            error = row.squared_error if row.holdout else first_days.get(row.version)
-            found[row.version] = Expectation(math.nan if error is None else error, Line.from_json(row.meaning))
+    return expected_of(Trainings(ledger).judgements(pipeline), ledger, pipeline)
+
+
+def expected_of(judgements: Iterable[Judgement], figures: FigureSource, pipeline: str) -> dict[str, Expectation]:
+    """By version that was judged, from what its gate measured or its first days.
+
+    Args:
+        judgements: of the versions so far, oldest first.
+        figures: of the days that were measured.
+        pipeline: its name.
+    """
+    first_days, found = _first_days(figures, pipeline), {}
+    for judged in judgements:
+        error = judged.squared_error if judged.holdout else first_days.get(judged.version)
+        found[judged.version] = Expectation(math.nan if error is None else error, Line.from_json(judged.meaning))
     return found
 
 
-def _first_days(ledger: Ledger, pipeline: str) -> dict[str, float]:
+def _first_days(figures: FigureSource, pipeline: str) -> dict[str, float]:
     """The mean squared error of the first days of each version that has enough of them.
 
     A version that was judged on days it had learned from has shown nothing of its errors before it served.
     """
     days: defaultdict[str, list[float]] = defaultdict(list)
-    for row in ledger.figures(pipeline, "squared_error"):
+    for row in figures.figures(pipeline, "squared_error"):
         days[row.version].append(row.value)
     return {version: fmean(errors[:FIRST_DAYS]) for version, errors in days.items() if len(errors) >= FIRST_DAYS}

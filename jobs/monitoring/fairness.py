@@ -13,7 +13,7 @@ from jobs.evaluation.drawn_figures import row_ratio
 from jobs.evaluation.group_gaps import RATES, left_out, pair_share
 from jobs.evaluation.groups import Grouped, grouped
 from jobs.models.metrics import measure
-from tidewheel.policies.gate_measurement import GroupGap
+from tidewheel.policies.gate.measurement import GroupGap
 from tidewheel.spec.groups import group_columns, group_name
 from tidewheel.unknown import known_figures
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from jobs.models.prediction import Array, Task
     from jobs.models.recalibration import Line
-    from tidewheel.policies.gate_measurement import GroupGap
+    from tidewheel.policies.gate.measurement import GroupGap
     from tidewheel.spec import Pipeline
 
 VERSION = "model_version"

@@ -15,7 +15,7 @@ from tidewheel.quantities import listing, quantity
 from tidewheel.unknown import is_unknown
 
 if TYPE_CHECKING:
-    from tidewheel.policies.trigger_facts import FeatureDrift
+    from tidewheel.policies.trigger.measurement import FeatureDrift
     from tidewheel.spec import Pipeline
 
 SKEW, LIVE_DRIFT, CONTRACT = "skew", "live drift", "contract"

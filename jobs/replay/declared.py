@@ -1,27 +1,28 @@
-"""The pipeline's own policy at work: its triggers decide, its gate judges, as in jobs `monitor` and `evaluate`."""
+"""The pipeline's own policy in a play: the decision loop of the nights, with the play's memory."""
 
 from __future__ import annotations
 
-import math
 from datetime import date
 
-from jobs.data.training_data import TrainingData, matured_until
-from jobs.models.prediction import Array
-from jobs.monitoring.expectation import Expectation
+from jobs.evaluation.judgement import judgement
+from jobs.loop.choose import choose, try_days_out
+from jobs.loop.decide import decide
+from jobs.loop.fit import Challenger, make_challenger
+from jobs.loop.judge import compare, conclude, judge, meaning
+from jobs.loop.promote import begin_probation
+from jobs.loop.watch import judge_probation
+from jobs.memory.protocol import Champion
+from jobs.models.prediction import Array, Model
+from jobs.monitoring.concept import slice_alarms
 from jobs.replay.fits import Fitter
-from jobs.replay.gate import judge, meaning
 from jobs.replay.history import Known
-from jobs.replay.retraining import Champion, Decision, Training
-from jobs.replay.watch import Watch
-from tidewheel.errors import DataRefused
-from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import Attempt, Ended, TriggerMeasurement, best_gain, undecided
-from tidewheel.policies.trigger_restraints import Role
-from tidewheel.policies.verdict import Outcome, Verdict
+from jobs.replay.memory import ReplayMemory, Version
+from jobs.replay.retraining import Decision, Training
+from tidewheel.errors import DataRefused, ModelRefused
+from tidewheel.ledger.trainings import Judgement
+from tidewheel.policies.trigger.attempts import Attempt, Ended
+from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import Pipeline
-
-ALARMS = ("fall", "performance", "concept drift", "drift")
-"""Reasons that say something is wrong; the others say that time or data has come."""
 
 
 class DeclaredRetraining:
@@ -34,102 +35,80 @@ class DeclaredRetraining:
 
     def __init__(self, pipeline: Pipeline, fitter: Fitter) -> None:
         self._pipeline = pipeline
-        self._fitter = fitter
-        self._triggers = trigger_policy(pipeline)
-        self._champion: Champion | None = None
-        self._trained = 0
-        self._alarmed = self._fallen = False
-        self._attempts: list[Attempt] = []
-        self._judged_on: list[set[date]] = []
-        self._said: dict[date, tuple[str, Array]] = {}
-        self._watch = Watch(pipeline)
-        self._expected: dict[str, Expectation] = {}
+        self._memory = ReplayMemory(pipeline, fitter)
 
     @property
-    def champion(self) -> Champion:
-        """The version that passed last."""
-        assert self._champion is not None
-        return self._champion
+    def champion(self) -> tuple[str, Model]:
+        """The version that serves."""
+        number = self._memory.serving
+        if number is None:
+            raise ValueError("no version has passed the gate yet")
+        return number, self._memory.versions[number].serving
 
     def predicted(self, day: date, answers: Array) -> None:
-        """Keep the answers until the day's labels are known."""
-        self._said[day] = (self.champion.version, answers)
+        """Remember the predictions until the day's labels are known."""
+        self._memory.keep_predictions(day, answers)
 
     def decide(self, known: Known) -> Decision:
-        """Measure what has matured since the last evening, and ask the triggers."""
-        self._measure(known)
-        return self._ask(known)
-
-    def _measure(self, known: Known) -> None:
-        for day in sorted(day for day in self._said if day <= known.matured_until):
-            self._matured(known, day, *self._said.pop(day))
-
-    def _ask(self, known: Known) -> Decision:
-        verdict = self._triggers.decide(self._measured(known))
-        self._alarmed = verdict.inputs["role"] in (Role.ALARM, Role.FALL)
-        self._fallen = verdict.inputs["role"] == Role.FALL
-        return Decision(known.as_of, verdict.outcome is Outcome.FIRED, verdict.sentence, _alarms(verdict))
-
-    def _matured(self, known: Known, day: date, version: str, answers: Array) -> None:
-        """Measure a day whose labels have come."""
-        self._watch.measure(known, day, version, answers, self._expected[version])
-
-    def train(self, known: Known, why: str) -> Training:
-        """Train a challenger on what is known, judge it on the newest matured days, promote it where it passes."""
-        try:
-            held = self._pipeline.held_days(self._alarmed, undecided(self._attempts))
-            chosen = known.training_data(self._pipeline, held)
-        except DataRefused as error:
-            self._attempts.append(Attempt(known.as_of, Ended.FAILED))
-            return Training(known.as_of, why, Outcome.REFUSED, str(error), None, 0, 0, 0.0)
-        self._trained += 1
-        version = str(self._trained)
-        made = self._fitter.challenger(known, chosen)
-        uses = self._uses(chosen)
-        measured, verdict = judge(self._pipeline, known, chosen, version, made.judged, self._champion, uses)
-        line = meaning(self._pipeline, known, chosen, made, self._champion)
-        self._expected[version] = Expectation(measured.challenger.get("rmse", math.nan) ** 2, line)
-        passed = verdict.outcome is Outcome.PASSED
-        ended = Ended.PROMOTED if passed else Ended.REJECTED
-        gain = None
-        if compared := measured.comparison:
-            figure = compared.champion[self._pipeline.metric]
-            gain = best_gain(compared.loss_difference, compared.upper_bound, figure)
-        self._attempts.append(Attempt(known.as_of, ended, made.fits, gain))
-        if passed:
-            self._champion = Champion(version, known.as_of, made.serving, made.judged)
-        promoted = version if passed else None
-        says = f"{verdict.sentence}; {made.refit}" if made.refit else verdict.sentence
-        rows, cost = made.serving.rows, made.cpu_seconds
-        return Training(known.as_of, why, verdict.outcome, says, promoted, made.fits, rows, cost)
-
-    def _uses(self, chosen: TrainingData) -> int:
-        """How many challengers were judged before on some of the same days."""
-        days = {day.day for day in chosen.holdout}
-        before = sum(bool(days & earlier) for earlier in self._judged_on)
-        self._judged_on.append(days)
-        return before
-
-    def _measured(self, known: Known) -> TriggerMeasurement:
-        champion, training = self.champion, self._pipeline.training
-        seen = matured_until(self._pipeline, champion.as_of)
-        matured = known.matured()
-        if training.window_days is not None:
-            held = 0 if self._pipeline.on_probation else training.holdout_days
-            reach = training.window_days + held
-            matured = [day for day in matured if (seen - day.day).days < reach]
-        return TriggerMeasurement(
-            today=known.as_of,
-            champion_version=champion.version,
-            champion_as_of=champion.as_of,
-            known_rows=sum(day.labels.rows for day in matured if day.day <= seen),
-            new_rows=sum(day.labels.rows for day in matured if day.day > seen),
-            quality=tuple(self._watch.qualities),
-            concept_alarms=self._watch.concept_alarms(known.as_of),
-            attempts=tuple(self._attempts),
+        """Measure what has matured since the last evening, judge the version on probation, and ask the triggers."""
+        memory = self._memory
+        memory.evening = known
+        tried = judge_probation(memory, known.as_of, memory.measure())
+        verdict = decide(memory, known.as_of, None, slice_alarms(memory.figures, self._pipeline, known.as_of))
+        memory.role = verdict.role
+        return Decision(
+            known.as_of,
+            verdict.role is not None,
+            verdict.sentence,
+            verdict.alarms,
+            probation=tried.sentence if tried else "",
+            returned=tried is not None and tried.outcome is Outcome.ROLLED_BACK,
         )
 
+    def train(self, known: Known, why: str) -> Training:
+        """Train a challenger on what is known, have the gate judge it, and promote it where it passes."""
+        memory = self._memory
+        memory.evening, memory.fits = known, []
+        tried = ""
+        try:
+            chosen = choose(memory, known.as_of)
+            if chosen.alarmed:
+                chosen = try_days_out(memory, chosen)
+                tried = chosen.tried
+            made = make_challenger(memory, chosen)
+            version = self._register(made, chosen.training[-1].day, known.as_of, chosen.since)
+            before = memory.champion()
+            compared = compare(memory, chosen, version, before)
+        except (DataRefused, ModelRefused) as error:
+            memory.keep_attempt(Attempt(known.as_of, Ended.FAILED))
+            fits, cost = self._spent()
+            return Training(known.as_of, why, Outcome.REFUSED, str(error), None, fits, 0, cost, tried)
+        measured, verdict = judge(memory, compared, version)
+        line = meaning(self._pipeline, compared.judged, memory.fitted_line(made.model, made.lesson))
+        found = judgement(self._pipeline, known.as_of, measured, verdict.outcome, line)
+        conclude(memory, compared, found)
+        self._end(found, 2 if made.refit else chosen.cost, before)
+        says = f"{verdict.sentence}; {made.refit}" if made.refit else verdict.sentence
+        promoted = version if verdict.outcome is Outcome.PASSED else None
+        fits, cost = self._spent()
+        return Training(known.as_of, why, verdict.outcome, says, promoted, fits, len(made.lesson), cost, tried)
 
-def _alarms(verdict: Verdict) -> tuple[str, ...]:
-    due = verdict.inputs.get("due", ())
-    return tuple(name for name in ALARMS if isinstance(due, list) and name in due)
+    def _register(self, made: Challenger, judged_until: date, as_of: date, since: date | None) -> str:
+        number = str(len(self._memory.versions) + 1)
+        known = Champion(number, as_of, since, made.last_day, judged_until)
+        judged = made.model if made.judged is None else made.judged
+        self._memory.versions[number] = Version(known, made.model, judged)
+        return number
+
+    def _end(self, found: Judgement, fits: int, before: Champion | None) -> None:
+        """Write down how the training ended, and promote what has passed."""
+        memory, passed = self._memory, found.outcome is Outcome.PASSED
+        ended = Ended.PROMOTED if passed else Ended.REJECTED
+        memory.keep_attempt(Attempt(found.as_of, ended, fits, found.gain), found.version)
+        if passed:
+            begin_probation(memory, found.version, found.as_of, before.version if before else "")
+            memory.serving = found.version
+
+    def _spent(self) -> tuple[int, float]:
+        """Models that were fitted for the training, and seconds of CPU time that they took."""
+        return len(self._memory.fits), sum(fit.cpu_seconds for fit in self._memory.fits)

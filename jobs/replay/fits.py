@@ -9,13 +9,12 @@ from datetime import date
 from importlib import import_module
 
 from jobs.data import training_data
-from jobs.data.training_data import LabelledDay, TrainingData, data_hash
+from jobs.data.training_data import LabelledDay, data_hash
 from jobs.models import prediction
 from jobs.models.prediction import Model
 from jobs.replay.history import Known
-from jobs.replay.kept import Kept, content_key, fingerprint
+from jobs.replay.result_cache import ResultCache, content_key, fingerprint
 from jobs.training import fitting
-from jobs.training.challenger import refit_objection, refit_wanted
 from jobs.training.estimators import build_model
 from tidewheel.spec import Pipeline
 
@@ -37,38 +36,19 @@ class Fit:
     cpu_seconds: float
 
 
-@dataclass(frozen=True)
-class Challenger:
-    """What one training made.
-
-    Attributes:
-        serving: would serve.
-        judged: is judged by the gate; another one where the pipeline asks for a refit.
-        fits: models fitted.
-        cpu_seconds: what they cost on one thread.
-        refit: what came of the refit, in a sentence; empty where none was asked for.
-    """
-
-    serving: Fit
-    judged: Fit
-    fits: int
-    cpu_seconds: float
-    refit: str = ""
-
-
 class Fitter:
     """Fits a pipeline's models with one seed.
 
     Args:
         pipeline: says what is fitted.
         seed: replaces `training.seed`.
-        kept: where fits are kept.
+        cache: where fits are stored.
     """
 
-    def __init__(self, pipeline: Pipeline, seed: int, kept: Kept) -> None:
+    def __init__(self, pipeline: Pipeline, seed: int, cache: ResultCache) -> None:
         self.pipeline = pipeline
         self.training = pipeline.training.model_copy(update={"seed": seed})
-        self._kept = kept
+        self._cache = cache
         unfitted = build_model(self.training, pipeline.features, pipeline.task)
         rooms = [prediction, training_data]
         if ":" in self.training.estimator:
@@ -80,29 +60,6 @@ class Fitter:
             "code": fingerprint(*rooms),
         }
 
-    def challenger(self, known: Known, chosen: TrainingData) -> Challenger:
-        """What job `train` would make of the days that were chosen; parameters are not searched for.
-
-        Args:
-            known: what is known on the evening.
-            chosen: days to learn from, and those kept for the gate.
-
-        Raises:
-            ValueError: a label of these days is not known yet.
-        """
-        first = self.fit(known, chosen.training)
-        if not refit_wanted(self.pipeline, chosen):
-            return Challenger(first, first, 1, first.cpu_seconds)
-        again = self.fit(known, [*chosen.training, *chosen.holdout])
-        cost = first.cpu_seconds + again.cpu_seconds
-        rows = known.labelled([day.day for day in chosen.training])
-        tail = rows.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
-        lesson = fitting.Lesson(rows.frame, rows.truth, rows.days, rows.weights)
-        wrong = refit_objection(self.pipeline, first.model, again.model, lesson, tail.to_numpy())
-        if wrong:
-            return Challenger(first, first, 2, cost, f"the refit through {again.learned_until} is not used: {wrong}")
-        return Challenger(again, first, 2, cost, f"fitted again through {again.learned_until}")
-
     def fit(self, known: Known, days: Sequence[LabelledDay]) -> Fit:
         """A model of some days; the very same one has been fitted before, or is now.
 
@@ -111,11 +68,11 @@ class Fitter:
         """
         pipeline, rows = self.pipeline, known.labelled([day.day for day in days])
         key = content_key({**self._settings, "data": data_hash(days)})
-        if (done := self._kept.get("fits", key)) is not None:
+        if (done := self._cache.get("fits", key)) is not None:
             return done  # type: ignore[no-any-return]
         began = time.process_time()
         seeded = pipeline.model_copy(update={"training": self.training})
-        model = fitting.fit_lesson(seeded, fitting.Lesson(rows.frame, rows.truth, rows.days, rows.weights)).model
+        model = fitting.fit_lesson(seeded, rows).model
         fit = Fit(model, days[-1].day, len(rows), time.process_time() - began)
-        self._kept.put("fits", key, fit)
+        self._cache.put("fits", key, fit)
         return fit

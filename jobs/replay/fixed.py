@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from jobs.models.prediction import Array
-from jobs.replay.fits import Fitter
+from jobs.models.prediction import Array, Model
+from jobs.replay.fits import Fit, Fitter
 from jobs.replay.history import Known
 from jobs.replay.policies import Fixed
-from jobs.replay.retraining import Champion, Decision, Training
+from jobs.replay.retraining import Decision, Training
 from tidewheel.errors import DataRefused
 from tidewheel.policies.verdict import Outcome
 
@@ -24,14 +24,15 @@ class FixedRetraining:
     def __init__(self, policy: Fixed, fitter: Fitter) -> None:
         self._policy = policy
         self._fitter = fitter
-        self._champion: Champion | None = None
+        self._champion: Fit | None = None
         self._trained = 0
 
     @property
-    def champion(self) -> Champion:
+    def champion(self) -> tuple[str, Model]:
         """The model of the last training."""
-        assert self._champion is not None
-        return self._champion
+        if self._champion is None:
+            raise ValueError("nothing was trained yet")
+        return str(self._trained), self._champion.model
 
     def predicted(self, day: date, answers: Array) -> None:
         """Nothing is watched."""
@@ -59,6 +60,6 @@ class FixedRetraining:
             )
         fit = self._fitter.fit(known, days)
         self._trained += 1
-        self._champion = Champion(str(self._trained), known.as_of, fit, fit)
+        self._champion = fit
         says = f"promoted unseen, learned from {fit.rows:,} rows until {fit.learned_until}"
-        return Training(known.as_of, why, Outcome.PASSED, says, self._champion.version, 1, fit.rows, fit.cpu_seconds)
+        return Training(known.as_of, why, Outcome.PASSED, says, str(self._trained), 1, fit.rows, fit.cpu_seconds)

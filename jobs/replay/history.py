@@ -23,8 +23,9 @@ from jobs.data.training_data import (
     labelled_rows,
     matured_until,
 )
-from jobs.models.prediction import Array, model_frame
-from jobs.models.row_weights import at, weights_of
+from jobs.models.prediction import model_frame
+from jobs.models.row_weights import weights_of
+from jobs.training.fitting import Lesson
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
@@ -32,19 +33,6 @@ from tidewheel.spec import Pipeline
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Labelled rows of some days: feature columns as models see them, labels, the day and the weight of each row."""
-
-    frame: pd.DataFrame
-    truth: Array
-    days: pd.Series[str]
-    weights: Array | None = None
-
-    def __len__(self) -> int:
-        return len(self.truth)
 
 
 @dataclass(frozen=True)
@@ -60,7 +48,7 @@ class History:
 
     pipeline: Pipeline
     days: tuple[LabelledDay, ...]
-    rows: Rows
+    rows: Lesson
     spans: Mapping[date, tuple[int, int]]
 
     @classmethod
@@ -86,7 +74,7 @@ class History:
         column = labelled[PARTITION]
         starts = np.searchsorted(column.to_numpy(dtype="U10"), [day.day.isoformat() for day in days])
         ends = [*starts[1:], len(labelled)]
-        rows = Rows(
+        rows = Lesson(
             model_frame(labelled, pipeline.features),
             labelled[pipeline.labels.column].to_numpy(dtype="float64"),
             column.astype(str),
@@ -108,7 +96,7 @@ class History:
         """What is known at the end of a day."""
         return Known(self, day)
 
-    def taken(self, days: Sequence[date]) -> Rows:
+    def taken(self, days: Sequence[date]) -> Lesson:
         """The labelled rows of some days, in order."""
         spans = [self.spans[day] for day in days]
         where: Any
@@ -118,8 +106,7 @@ class History:
             where = slice(spans[0][0], spans[-1][1])  # a view: most trainings are of consecutive days
         else:
             where = [row for a, b in spans for row in range(a, b)]
-        rows = self.rows
-        return Rows(rows.frame.iloc[where], rows.truth[where], rows.days.iloc[where], at(rows.weights, where))
+        return self.rows.taken(where)
 
 
 @dataclass(frozen=True)
@@ -150,7 +137,7 @@ class Known:
         """The days whose labels are known, oldest first."""
         return [day for day in self.history.days if day.day <= self.matured_until]
 
-    def labelled(self, days: Sequence[date]) -> Rows:
+    def labelled(self, days: Sequence[date]) -> Lesson:
         """Labelled rows of some days.
 
         Raises:

@@ -12,12 +12,12 @@ from typing import Any
 from jobs.job import Job, Result
 from jobs.replay.history import History
 from jobs.replay.page import lead, replay_page
-from jobs.replay.play import Play
 from jobs.replay.policies import SPEC, parse_policy
 from jobs.replay.series import quality_over_time
-from jobs.replay.stage import play_all
+from jobs.replay.simulation import Simulation
+from jobs.replay.simulations import simulate_all
 from jobs.replay.summary import PolicySummary, summarize
-from jobs.replay.troupe import Scene
+from jobs.replay.workers import ReplayScope
 from tidewheel.errors import UsageError
 from tidewheel.options import ReplayOptions
 
@@ -28,16 +28,16 @@ INTERRUPTED = 130
 def work(job: Job[ReplayOptions]) -> Result:
     """Play a pipeline's history under several retraining policies, and tell what each was worth and what it cost.
 
-    A play that was kept from an earlier call is not played again, as long as neither code, data nor pipeline changed.
+    A simulation that an earlier call has stored is not run again, as long as neither code, data nor pipeline changed.
     """
     if job.pipeline.task == "multiclass":
         raise UsageError(f"{job.pipeline.name}: a pipeline of `task: multiclass` cannot be replayed yet")
     policies = _asked(job)
     history = History.read(job.lake, job.pipeline, job.partitions)
     seeds = [job.pipeline.training.seed + number for number in range(job.options.seeds)]
-    scene = Scene(job.settings, job.pipeline, job.partitions, job.settings.replay_cache / job.pipeline.name)
+    scope = ReplayScope(job.settings, job.pipeline, job.partitions, job.settings.replay_cache / job.pipeline.name)
     try:
-        plays = play_all(scene, history, policies, seeds, job.options.workers)
+        plays = simulate_all(scope, history, policies, seeds, job.options.workers)
     except KeyboardInterrupt:
         log.warning("stopped; the same command goes on where it was")
         sys.exit(INTERRUPTED)
@@ -89,7 +89,7 @@ def _figures(summaries: Sequence[PolicySummary]) -> dict[str, float]:
     }
 
 
-def _as_json(job: Job, summaries: Sequence[PolicySummary], plays: Sequence[Play]) -> dict[str, Any]:
+def _as_json(job: Job, summaries: Sequence[PolicySummary], plays: Sequence[Simulation]) -> dict[str, Any]:
     return {
         "pipeline": job.pipeline.name,
         "metric": job.pipeline.metric,

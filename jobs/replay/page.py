@@ -8,12 +8,12 @@ from pathlib import Path
 from jobs.models.prediction import Array
 from jobs.pages.rendering import render_page
 from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
-from jobs.replay.play import Play
 from jobs.replay.policies import EQUAL, FROZEN
 from jobs.replay.series import TRAILING_DAYS
+from jobs.replay.simulation import Simulation
 from jobs.replay.summary import CONFIDENCE, WEEKLY, Interval, PolicySummary
 from tidewheel.partitions import PartitionRange
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec import LOWER_IS_BETTER, Pipeline
 
 COLOURS = 8
@@ -26,7 +26,7 @@ def replay_page(
     rows: int,
     summaries: Sequence[PolicySummary],
     series: Mapping[str, Array],
-    plays: Sequence[Play],
+    plays: Sequence[Simulation],
     code_version: str,
 ) -> str:
     """Write the page.
@@ -124,7 +124,7 @@ def _range(interval: Interval) -> str:
 def _gain_chart(
     pipeline: Pipeline,
     played: PartitionRange,
-    plays: Sequence[Play],
+    plays: Sequence[Simulation],
     series: Mapping[str, Array],
     colours: Mapping[str, int],
     title: str,
@@ -141,7 +141,7 @@ def _gain_chart(
     return time_chart(played.days, lines, title, 240)
 
 
-def _marks(play: Play) -> list[Mark]:
+def _marks(play: Simulation) -> list[Mark]:
     return [
         Mark(
             training.as_of,

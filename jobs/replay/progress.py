@@ -1,4 +1,4 @@
-"""How far the plays are: bars on a terminal, elsewhere a line now and then."""
+"""How far the simulations are: bars on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from jobs.replay.play import Play
-from jobs.replay.troupe import News, Part
+from jobs.replay.simulation import Simulation
+from jobs.replay.workers import Report, SimulationRequest
 from tidewheel.partitions import PartitionRange
 
 log = logging.getLogger("tidewheel.replay")
@@ -20,7 +20,7 @@ LINE_SECONDS = 30
 
 
 class Progress:
-    """Shows the parts that are being played.
+    """Shows the simulations that run.
 
     Args:
         played: first and last day of each.
@@ -38,7 +38,7 @@ class Progress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._tasks: dict[Part, TaskID] = {}
+        self._tasks: dict[SimulationRequest, TaskID] = {}
         self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -48,28 +48,27 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def begin(self, part: Part) -> None:
-        """A part waits for its turn, or begins."""
-        self._tasks[part] = self._bars.add_task(_name(part), total=self._days, fits=0)
+    def begin(self, request: SimulationRequest) -> None:
+        """A simulation waits for its turn, or begins."""
+        self._tasks[request] = self._bars.add_task(_name(request), total=self._days, fits=0)
 
-    def tell(self, news: Iterable[News]) -> None:
-        """How far the parts have come."""
-        newest = {one.part: one for one in news}
-        for part, one in newest.items():
-            self._bars.update(self._tasks[part], completed=one.days, fits=one.fits)
+    def update(self, reports: Iterable[Report]) -> None:
+        """How far the simulations have come."""
+        newest = {one.request: one for one in reports}
+        for request, one in newest.items():
+            self._bars.update(self._tasks[request], completed=one.days, fits=one.fits)
         if newest and not self._console.is_terminal and time.monotonic() - self._last_line > LINE_SECONDS:
-            said = ", ".join(f"{_name(p)} {n.days} of {self._days} days, {n.fits} fits" for p, n in newest.items())
-            log.info("%s", said)
+            message = ", ".join(f"{_name(p)} {n.days} of {self._days} days, {n.fits} fits" for p, n in newest.items())
+            log.info("%s", message)
             self._last_line = time.monotonic()
 
-    def end(self, part: Part, play: Play, *, again: bool) -> None:
-        """A part is done; `again` is False for one that was kept from before."""
-        self._bars.update(self._tasks[part], completed=self._days, fits=play.fits)
+    def end(self, request: SimulationRequest, simulation: Simulation, *, simulated: bool) -> None:
+        """A simulation is done; `simulated` is False for one that an earlier call has stored."""
+        self._bars.update(self._tasks[request], completed=self._days, fits=simulation.fits)
         if not self._console.is_terminal:
-            log.info(
-                "%s: %s fits, %s", _name(part), play.fits, f"{play.seconds:.0f} s" if again else "kept from before"
-            )
+            took = f"{simulation.seconds:.0f} s" if simulated else "stored before"
+            log.info("%s: %s fits, %s", _name(request), simulation.fits, took)
 
 
-def _name(part: Part) -> str:
-    return f"{part.policy}, seed {part.seed}"
+def _name(request: SimulationRequest) -> str:
+    return f"{request.policy}, seed {request.seed}"

@@ -6,27 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from jobs.models.prediction import Array
-from jobs.replay.fits import Fit
+from jobs.models.prediction import Array, Model
 from jobs.replay.history import Known
 from tidewheel.policies.verdict import Outcome
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The version that predicts.
-
-    Attributes:
-        version: its number; trainings are counted from 1, as in the registry.
-        as_of: the day it was trained as of.
-        fit: the model.
-        judged: what the gate holds later challengers against: `fit`, or its twin from before a refit.
-    """
-
-    version: str
-    as_of: date
-    fit: Fit
-    judged: Fit
 
 
 @dataclass(frozen=True)
@@ -81,8 +63,8 @@ class Retraining(Protocol):
     """A policy at work in one play."""
 
     @property
-    def champion(self) -> Champion:
-        """The version that predicts now; there is one once the first training has passed."""
+    def champion(self) -> tuple[str, Model]:
+        """Number and model of the version that predicts now; there is one once the first training has passed."""
         ...
 
     def predicted(self, day: date, answers: Array) -> None:

@@ -11,9 +11,9 @@ import pandas as pd
 from jobs.evaluation.comparison import day_weights, losses
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
-from jobs.replay.history import Rows
-from jobs.replay.play import Play
 from jobs.replay.policies import EQUAL, FROZEN
+from jobs.replay.simulation import Simulation
+from jobs.training.fitting import Lesson
 from tidewheel.spec import LOWER_IS_BETTER, Pipeline
 
 WEEKLY = "every:7d"
@@ -64,7 +64,7 @@ class PolicySummary:
     alarms: float
 
 
-def summarize(pipeline: Pipeline, rows: Rows, plays: Sequence[Play], seed: int = 0) -> list[PolicySummary]:
+def summarize(pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], seed: int = 0) -> list[PolicySummary]:
     """Summarize plays of the same days, a row a policy, in the order they were asked for.
 
     Args:
@@ -75,7 +75,7 @@ def summarize(pipeline: Pipeline, rows: Rows, plays: Sequence[Play], seed: int =
     """
     codes, days = pd.factorize(rows.days)
     weights, codes = day_weights(len(days), seed), codes.astype(np.int64)
-    by_policy: dict[str, list[Play]] = {}
+    by_policy: dict[str, list[Simulation]] = {}
     for one in plays:
         by_policy.setdefault(one.policy, []).append(one)
     resampled = {
@@ -94,7 +94,7 @@ def summarize(pipeline: Pipeline, rows: Rows, plays: Sequence[Play], seed: int =
 
 
 def _summary(
-    pipeline: Pipeline, rows: Rows, plays: Sequence[Play], by_seed: Array, means: Mapping[str, Array]
+    pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], by_seed: Array, means: Mapping[str, Array]
 ) -> PolicySummary:
     own, frozen, weekly = means[plays[0].policy], means.get(FROZEN), means.get(WEEKLY)
     equal = means.get(EQUAL)

@@ -47,6 +47,9 @@ class Lesson:
     days: pd.Series[str]
     weights: Array | None = None
 
+    def __len__(self) -> int:
+        return len(self.truth)
+
     def taken(self, where: Any) -> Lesson:
         """Some of the rows, by a mask or by position."""
         frame, days = self.frame.iloc[where], self.days.iloc[where]
@@ -61,52 +64,71 @@ class Fitted:
     device: str
 
 
+def lesson_of(pipeline: Pipeline, rows: pd.DataFrame) -> Lesson:
+    """The rows to learn from.
+
+    Args:
+        pipeline: names features, label and weight.
+        rows: as `jobs.data.training_data.labelled_rows` gives them.
+    """
+    frame, truth = model_frame(rows, pipeline.features), rows[pipeline.labels.column].to_numpy()
+    return Lesson(frame, truth, rows["partition"], weights_of(rows, pipeline))
+
+
 def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> Lesson:
-    """Read the labelled rows of some days, by hash.
+    """Read the labelled rows of some days, by hash, to fit a model to.
 
     Raises:
         LakeError: a batch is gone.
         DataRefused: too few rows, labels of one kind only, or a feature that is infinite or a text without end.
     """
-    rows = labelled_rows(lake, pipeline, days)
-    training, label = pipeline.training, pipeline.labels.column
-    if len(rows) < training.minimum_rows:
+    lesson = lesson_of(pipeline, labelled_rows(lake, pipeline, days))
+    check_lesson(pipeline, lesson)
+    return lesson
+
+
+def check_lesson(pipeline: Pipeline, lesson: Lesson) -> None:
+    """See that a model can be fitted to some rows.
+
+    Raises:
+        DataRefused: too few rows, labels of one kind only, or a feature that is infinite or a text without end.
+    """
+    training, label, rows = pipeline.training, pipeline.labels.column, len(lesson.truth)
+    truth, days, frame = lesson.truth, lesson.days, lesson.frame
+    if rows < training.minimum_rows:
         raise DataRefused(
-            f"{pipeline.name}: {len(rows):,} rows have a label, training.minimum_rows asks for "
+            f"{pipeline.name}: {rows:,} rows have a label, training.minimum_rows asks for "
             f"{training.minimum_rows:,}; look at why the others have none, or lower training.minimum_rows"
         )
-    if pipeline.task == "classification" and rows[label].nunique() < 2:
+    if pipeline.task == "classification" and len(np.unique(truth)) < 2:
         raise DataRefused(
-            f"{pipeline.name}: label {label} is {rows[label].iloc[0]:g} in all {len(rows):,} rows; "
-            "a classifier needs rows of both kinds"
+            f"{pipeline.name}: label {label} is {truth[0]:g} in all {rows:,} rows; a classifier needs rows of both "
+            "kinds"
         )
-    if pipeline.task == "multiclass" and (lacking := absent(rows[label].to_numpy(), pipeline.labels.classes)):
+    if pipeline.task == "multiclass" and (lacking := absent(truth, pipeline.labels.classes)):
         raise DataRefused(
-            f"{pipeline.name}: no row of {rows['partition'].iloc[0]} to {rows['partition'].iloc[-1]} has the label "
+            f"{pipeline.name}: no row of {days.iloc[0]} to {days.iloc[-1]} has the label "
             f"{', '.join(lacking)}, and a model gives a probability for each of labels.classes; train on more days "
             "(training.window_days), group rare classes in the reader, or take the class out of labels.classes"
         )
-    frame = model_frame(rows, pipeline.features)
     for name in pipeline.features.numeric:
         if (infinite := np.isinf(frame[name])).any():
             raise DataRefused(
-                f"{pipeline.name}: feature {name} is infinite in {infinite.sum():,} of {len(rows):,} rows, first on "
-                f"{rows.loc[infinite, 'partition'].iloc[0]}; no service takes such a row: have the transform leave it "
+                f"{pipeline.name}: feature {name} is infinite in {infinite.sum():,} of {rows:,} rows, first on "
+                f"{days[infinite].iloc[0]}; no service takes such a row: have the transform leave it "
                 "empty, and build these days again"
             )
     for name in pipeline.features.categorical:
         if (long := frame[name].str.len() > LONGEST_CATEGORY).any():
             raise DataRefused(
                 f"{pipeline.name}: feature {name} has texts of more than {LONGEST_CATEGORY:,} characters in "
-                f"{long.sum():,} of {len(rows):,} rows, first on {rows.loc[long, 'partition'].iloc[0]}; no service "
+                f"{long.sum():,} of {rows:,} rows, first on {days[long].iloc[0]}; no service "
                 "takes such a category: have the transform shorten or hash it, and build these days again"
             )
-    lesson = Lesson(frame, rows[label].to_numpy(), rows["partition"], weights_of(rows, pipeline))
-    _refuse_weightless(pipeline, rows, lesson)
-    return lesson
+    _refuse_weightless(pipeline, lesson)
 
 
-def _refuse_weightless(pipeline: Pipeline, rows: pd.DataFrame, lesson: Lesson) -> None:
+def _refuse_weightless(pipeline: Pipeline, lesson: Lesson) -> None:
     """See that some rows count, of every class where there are classes.
 
     Raises:
@@ -116,8 +138,10 @@ def _refuse_weightless(pipeline: Pipeline, rows: pd.DataFrame, lesson: Lesson) -
     if column is None:
         return
     classes = class_names(pipeline) if pipeline.task != "regression" else []
-    places = lesson.truth.astype(np.intp) if classes else np.zeros(len(rows), np.intp)
-    totals = np.bincount(places, weights=rows[column].to_numpy(dtype="float64"), minlength=len(classes))
+    places = lesson.truth.astype(np.intp) if classes else np.zeros(len(lesson.truth), np.intp)
+    # rows that all weigh nothing have no weights at all
+    weights = np.zeros(len(places)) if lesson.weights is None else lesson.weights
+    totals = np.bincount(places, weights=weights, minlength=len(classes))
     if (lacking := np.flatnonzero(totals <= 0)).size:
         which = f"with label {classes[lacking[0]]} " if classes else ""
         raise DataRefused(

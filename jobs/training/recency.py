@@ -16,7 +16,7 @@ import numpy as np
 
 from jobs.data.training_data import LabelledDay
 from jobs.models.prediction import Array
-from tidewheel.policies.trigger_facts import mean_over_days
+from tidewheel.policies.trigger.quality import mean_over_days
 
 NEWEST_SHARE = 3
 """One in so many of the days since the change, the newest, tells the candidates apart."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from plugins.web import probations
 from tidewheel.ledger.releases import Status
+from tidewheel.policies import verdict
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.quantities import quantity
@@ -153,7 +154,7 @@ def short(sentence: str) -> str:
 
 def clause(row: VerdictRow | ProbationRow) -> str:
     """A decision's sentence without its outcome, which the page names itself."""
-    return short(row.sentence.removeprefix(f"{row.outcome.replace('_', ' ')}: "))
+    return short(verdict.clause(row.sentence, row.outcome))
 
 
 def failed_release(row: ReleaseRow, rolled_back: bool) -> str:

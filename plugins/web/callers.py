@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidewheel.policies.verdict import clause
+
 if TYPE_CHECKING:
     from plugins.web.fleet_rows import Figure
     from tidewheel.ledger.tables import VerdictRow
@@ -84,7 +86,7 @@ def callers(verdict: VerdictRow | None, figures: Iterable[Figure]) -> Callers:
         for name, values in by_column.items()
     ]
     found.sort(key=_rank)
-    sentence = verdict.sentence.partition(": ")[2]
+    sentence = clause(verdict.sentence, verdict.outcome)
     return Callers(verdict.subject, sentence, whole, found[:SHOWN], max(len(found) - SHOWN, 0))
 
 

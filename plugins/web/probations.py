@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.policies.probation import ProbationMeasurement, ProbationPolicy
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ProbationChart:
         """The chart in a sentence, for those who do not see it."""
         row = self.row
         if row.closed_at is not None:
-            words = row.sentence.removeprefix(f"{Outcome(row.outcome).words}: ")
+            words = clause(row.sentence, row.outcome)
             return f"{words[:1].upper()}{words[1:]}."
         pair = (
             f"Version {row.version} serves, and is compared every night with version {row.predecessor} on the same rows"

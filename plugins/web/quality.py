@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.quantities import quantity
 from tidewheel.spec import LOWER_IS_BETTER
 

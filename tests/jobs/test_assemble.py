@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidewheel.ledger.trainings import Judgement, Trainings
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:

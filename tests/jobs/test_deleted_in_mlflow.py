@@ -136,7 +136,7 @@ def test_an_experiment_that_was_deleted_is_restored_before_the_fit(
     assert f"the experiment {parcels.name} had been deleted in MLflow, and was restored" in trained.sentence
     down = parcels.settings.model_copy(update={"mlflow_url": "http://127.0.0.1:9"})
     monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", down.mlflow_url)
-    monkeypatch.setattr("jobs.training.challenger.make_challenger", lambda *_: pytest.fail("it was fitted"))
+    monkeypatch.setattr("jobs.train.make_challenger", lambda *_: pytest.fail("it was fitted"))
     run_job(parcels, "assemble", LATER, "three", "--force")
     with pytest.raises(SystemExit) as failed:  # before the fit
         run_job(parcels, "train", LATER, "three")

@@ -19,7 +19,7 @@ from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure, predic
 from tests.jobs.monitoring.conftest import parcels as monitored
 from tests.small_models import train as small_model
 from tidewheel.errors import LakeError
-from tidewheel.policies.gate_slices import SlicePolicy
+from tidewheel.policies.gate.slices import SlicePolicy
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels

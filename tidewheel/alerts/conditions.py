@@ -15,7 +15,7 @@ from tidewheel.alerts.facts import Facts, in_utc
 from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.lateness import expected_day, expected_labels
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.verdict import Outcome, clause
 from tidewheel.quantities import listing, quantity
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
 from tidewheel.spec.groups import group_name
@@ -122,7 +122,7 @@ def _events(facts: Facts, now: datetime) -> Iterator[Found]:
 def _monitoring(facts: Facts) -> Iterator[Found]:
     name = facts.pipeline.name
     if facts.drift is not None and facts.drift.outcome == Outcome.FIRED:
-        words = facts.drift.sentence.removeprefix(f"{Outcome.FIRED.words}: ")
+        words = clause(facts.drift.sentence, facts.drift.outcome)
         yield (
             Event.DRIFT,
             "",

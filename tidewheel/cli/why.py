@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidewheel.ledger import Ledger
-from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.policies.verdict import Kind, Outcome, clause
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
@@ -67,7 +67,7 @@ def _print(name: str, rows: list[VerdictRow]) -> None:
         console.print(f"No decision about {name} yet: its first night, training or release will appear here.")
     for row in rows:
         console.print(_heading(row))
-        sentence = row.sentence.removeprefix(f"{Outcome(row.outcome).words}: ")
+        sentence = clause(row.sentence, row.outcome)
         console.print(Padding(sentence, (0, 0, 0, 2)), markup=False)
 
 

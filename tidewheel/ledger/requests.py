@@ -12,7 +12,7 @@ from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import RetrainRequestRow
 from tidewheel.ledger.training_rows import abandon_row, answer_row, request_row
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.restraints import Role
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -14,7 +14,7 @@ from tidewheel.policies.verdict import Outcome
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from tidewheel.policies.trigger_restraints import Role
+    from tidewheel.policies.trigger.restraints import Role
 
 
 def request_row(session: Session, request: RetrainRequestRow, by: Role, at: datetime) -> None:

@@ -23,7 +23,7 @@ class TrainingRow(Table):
     text, is unknown.
 
     Attributes:
-        requested_by: the role on whose behalf monitoring requested it (`tidewheel.policies.trigger_restraints.Role`);
+        requested_by: the role on whose behalf monitoring requested it (`tidewheel.policies.trigger.restraints.Role`);
             empty where a run was started without a request.
         requested_day: the partition on which monitoring requested it.
         as_of: the day that it looked back from.

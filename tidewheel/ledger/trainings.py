@@ -85,6 +85,10 @@ class Trainings(LedgerSection):
         with self.ledger.session() as session:
             return list(session.scalars(query))
 
+    def judgements(self, pipeline: str) -> list[Judgement]:
+        """What the gate found of a pipeline's versions, in the order in which their trainings were requested."""
+        return [_judgement(row) for row in self.all(pipeline) if row.version and row.as_of and row.outcome]
+
     @idempotent
     def of_run(self, pipeline: str, run_id: str) -> TrainingRow | None:
         """The training of a run, or the requested one that the run would take over if it began now."""
@@ -141,3 +145,15 @@ class Trainings(LedgerSection):
 
 def _of(window: Window) -> dict[str, str]:
     return {"as_of": str(window.as_of), "window_start": str(window.start), "window_end": str(window.end)}
+
+
+def _judgement(row: TrainingRow) -> Judgement:
+    return Judgement(
+        version=row.version or "",
+        as_of=date.fromisoformat(row.as_of or ""),
+        outcome=Outcome.INCONCLUSIVE if row.outcome == FAILED else Outcome(row.outcome),
+        holdout=row.holdout,
+        gain=row.gain,
+        squared_error=row.squared_error,
+        meaning=row.meaning,
+    )

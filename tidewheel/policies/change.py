@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from statistics import fmean
 
-from tidewheel.policies.trigger_facts import DayQuality, losses_beyond_expectation
+from tidewheel.policies.trigger.quality import DayQuality, losses_beyond_expectation
 
 LOOK_BACK_DAYS = 42
 LEAST_BEFORE, LEAST_SINCE = 5, 2

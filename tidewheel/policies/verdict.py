@@ -37,6 +37,16 @@ class Outcome(StrEnum):
         return self.value.replace("_", " ")
 
 
+def clause(sentence: str, outcome: str) -> str:
+    """A verdict's sentence without the outcome that it begins with, for a place that shows the outcome itself.
+
+    Args:
+        sentence: of a verdict.
+        outcome: of the same verdict.
+    """
+    return sentence.removeprefix(f"{outcome.replace('_', ' ')}: ")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One decision. The sentence is for a person; inputs and thresholds let a person check it."""

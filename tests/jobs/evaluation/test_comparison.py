@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from jobs.evaluation.comparison import PairedRows, loss_difference
 from jobs.models.metrics import measure
-from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy
+from tidewheel.policies.gate.measurement import Comparison, GateMeasurement
+from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.verdict import Outcome
 
 METRICS = ["log_loss", "brier", "roc_auc", "rmse", "mae"]

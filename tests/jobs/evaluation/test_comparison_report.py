@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.evaluation.comparison_report import DayLosses, comparison_page
-from tidewheel.policies.gate_measurement import Comparison, GateMeasurement, GroupGap
+from tidewheel.policies.gate.measurement import Comparison, GateMeasurement, GroupGap
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 DAYS = [DayLosses("2024-01-01", 1200, 0.40, 0.42), DayLosses("2024-01-02", 800, 0.41, 0.40)]

@@ -12,7 +12,7 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import ScoredRows
 from jobs.evaluation.group_gaps import RATES, group_gap
 from tests.jobs.evaluation.test_slices import fortnight
-from tidewheel.policies.gate_measurement import GroupGap
+from tidewheel.policies.gate.measurement import GroupGap
 from tidewheel.spec.decision import Decision
 from tidewheel.spec.gate import FairnessLimit
 

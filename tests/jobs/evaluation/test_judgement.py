@@ -13,7 +13,7 @@ from jobs.evaluation.judgement import holdout_uses, judgement
 from jobs.models.recalibration import LITERAL, Line
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger.trainings import Judgement, Trainings
-from tidewheel.policies.gate import Comparison, GateMeasurement
+from tidewheel.policies.gate.measurement import Comparison, GateMeasurement
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import load_pipeline
 
@@ -70,6 +70,6 @@ def test_earlier_challengers_that_were_judged_on_some_of_the_days_are_counted(
         found = Judgement(version, AS_OF, Outcome.REFUSED, days)
         trainings.judged(parcels.name, f"run {version}", found, NOW)
 
-    assert holdout_uses(parcels.ledger, parcels.name, "11", DAYS) == 2
-    assert holdout_uses(parcels.ledger, parcels.name, "11", DAYS[1:]) == 1
-    assert holdout_uses(parcels.ledger, parcels.name, "11", ("2024-01-12 corrected l",)) == 0
+    assert holdout_uses(Trainings(parcels.ledger).judgements(parcels.name), "11", DAYS) == 2
+    assert holdout_uses(Trainings(parcels.ledger).judgements(parcels.name), "11", DAYS[1:]) == 1
+    assert holdout_uses(Trainings(parcels.ledger).judgements(parcels.name), "11", ("2024-01-12 corrected l",)) == 0

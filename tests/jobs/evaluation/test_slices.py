@@ -8,7 +8,8 @@ import pandas as pd
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import PairedRows
 from jobs.evaluation.slices import MISSING, compare_slices
-from tidewheel.policies.gate import SliceComparison, SlicePolicy
+from tidewheel.policies.gate.measurement import SliceComparison
+from tidewheel.policies.gate.slices import SlicePolicy
 from tidewheel.policies.verdict import Outcome
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.monitoring.answered_rows import answered_day
-from jobs.monitoring.measured_days import measure_days
+from jobs.monitoring.daily_performance import measure_days
 from tests.jobs.monitoring.asked import ask, asked_rows, publish_requests
 from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure, monitor_job
 from tidewheel.policies.verdict import Kind

@@ -11,8 +11,8 @@ import pytest
 
 from jobs.monitoring.attempts import attempts
 from tidewheel.ledger.trainings import FitCost, Judgement, Trainings, Window
-from tidewheel.policies.trigger_facts import Attempt, Ended
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.attempts import Attempt, Ended
+from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:

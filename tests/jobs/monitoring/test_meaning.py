@@ -21,8 +21,9 @@ from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictio
 from jobs.monitoring.performance import VERSION, Part, day_performance, estimate
 from jobs.training.fitting import fit
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.policies.trigger import trigger_policy
-from tidewheel.policies.trigger_facts import DayQuality, TriggerMeasurement
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
+from tidewheel.policies.trigger.policy import TriggerPolicy
+from tidewheel.policies.trigger.quality import DayQuality
 from tidewheel.spec import Pipeline, load_pipeline
 from tidewheel.spec.sections import Features
 from tidewheel.spec.training import Training
@@ -133,7 +134,7 @@ class Watched:
 
     def alarms(self, qualities: list[DayQuality]) -> list[int]:
         """Nights on which something is wrong."""
-        policy, found = trigger_policy(self.pipeline), []
+        policy, found = TriggerPolicy.of(self.pipeline), []
         for night in range(len(qualities)):
             today = qualities[night].day + timedelta(days=1)
             measured = TriggerMeasurement(today, "1", START, known_rows=10**6, quality=tuple(qualities[: night + 1]))

@@ -11,8 +11,8 @@ import pytest
 from jobs.monitoring.attempts import attempts
 from tests.jobs.monitoring.conftest import DAY, MATURED, declare, figure, let_a_day_pass, predict_day
 from tidewheel.ledger.trainings import FitCost, Judgement, Trainings, Window
-from tidewheel.policies.trigger_facts import Ended
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.attempts import Ended
+from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tidewheel.ledger.models import Models
 from tidewheel.ledger.probation_tables import ProbationRow
 from tidewheel.ledger.probations import Probations
 from tidewheel.policies.probation import PairedDay
-from tidewheel.policies.trigger_facts import Ended
+from tidewheel.policies.trigger.attempts import Ended
 from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:

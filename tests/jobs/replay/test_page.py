@@ -15,11 +15,11 @@ import pytest
 from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.kept import Kept
 from jobs.replay.page import lead, replay_page
-from jobs.replay.play import play
 from jobs.replay.policies import parse_policy
+from jobs.replay.result_cache import ResultCache
 from jobs.replay.series import quality_over_time
+from jobs.replay.simulation import simulate
 from jobs.replay.summary import Interval, PolicySummary, summarize
 from tests.jobs.replay.conftest import FIRST
 from tidewheel.partitions import PartitionRange
@@ -37,9 +37,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def written(page: dict[str, str], make_history: Callable[..., History], parcels: Pipeline) -> str:
     """A page of three policies, written once."""
     if "html" not in page:
-        history, kept = make_history(), Kept(Path(page["folder"]))
+        history, kept = make_history(), ResultCache(Path(page["folder"]))
         asked = [parse_policy(name, parcels, PLAYED) for name in ("spec", "frozen", "weekly")]
-        plays = [play(history, one.make(0), PLAYED, Fitter(parcels, 0, kept)) for one in asked]
+        plays = [simulate(history, one.make(0), PLAYED, Fitter(parcels, 0, kept)) for one in asked]
         rows = history.taken(PLAYED.days)
         series = {one.policy: quality_over_time(parcels, rows, [one], PLAYED) for one in plays}
         summaries = summarize(parcels, rows, plays)

@@ -15,9 +15,9 @@ from jobs.models import registry
 from jobs.models.prediction import model_frame, predict
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.kept import Kept
-from jobs.replay.play import play
 from jobs.replay.policies import Declared
+from jobs.replay.result_cache import ResultCache
+from jobs.replay.simulation import simulate
 from tidewheel.errors import DataRefused
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Kind, Outcome
@@ -52,8 +52,11 @@ def test_a_replay_decides_trains_and_predicts_as_the_jobs_did(
     gate = {v.subject: v.sentence for v in parcels.ledger.verdicts(parcels.name, Kind.GATE)}
 
     history = History.read(parcels.lake, pipeline, played)
-    replayed = play(
-        history, Declared("spec", pipeline), played, Fitter(pipeline, pipeline.training.seed, Kept(tmp_path / "kept"))
+    replayed = simulate(
+        history,
+        Declared("spec", pipeline),
+        played,
+        Fitter(pipeline, pipeline.training.seed, ResultCache(tmp_path / "kept")),
     )
 
     assert {str(decision.day): decision.sentence for decision in replayed.decisions} == trigger

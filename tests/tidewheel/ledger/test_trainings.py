@@ -12,7 +12,7 @@ from tidewheel.ledger.probation_tables import ProbationRow
 from tidewheel.ledger.probations import RETURNED, Probations
 from tidewheel.ledger.training_tables import FAILED, TrainingRow
 from tidewheel.ledger.trainings import FitCost, Judgement, Trainings, Window
-from tidewheel.policies.trigger_restraints import Role
+from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Outcome
 
 NOW, DAY = datetime(2026, 11, 22, 3, tzinfo=UTC), date(2026, 11, 21)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from tidewheel.policies.change import changed_since
-from tidewheel.policies.trigger_facts import DayQuality
+from tidewheel.policies.trigger.quality import DayQuality
 
 BEGIN = date(2024, 1, 1)
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tidewheel.policies.gate import Comparison, FairnessRule, Footprint, GateMeasurement, GatePolicy, GroupGap
-from tidewheel.policies.gate_measurement import Unsteady
+from tidewheel.policies.gate.fairness import FairnessRule
+from tidewheel.policies.gate.measurement import Comparison, Footprint, GateMeasurement, GroupGap, Unsteady
+from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.verdict import Outcome
 
 POLICY = GatePolicy(

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidewheel.policies.gate import Comparison, GateMeasurement, GatePolicy, SliceComparison, SlicePolicy
+from tidewheel.policies.gate.measurement import Comparison, GateMeasurement, SliceComparison
+from tidewheel.policies.gate.policy import GatePolicy
+from tidewheel.policies.gate.slices import SlicePolicy
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
 

@@ -12,20 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.policies.trigger import TriggerPolicy, trigger_policy
-from tidewheel.policies.trigger_facts import (
-    Attempt,
-    DayQuality,
-    Ended,
-    FeatureDrift,
-    TriggerMeasurement,
-    best_gain,
-    bias,
-    excess_loss,
-    mean_over_days,
-    undecided,
-)
-from tidewheel.policies.trigger_reasons import Calendar, Every, Staleness
+from tidewheel.policies.trigger.attempts import Attempt, Ended, best_gain, undecided
+from tidewheel.policies.trigger.measurement import FeatureDrift, TriggerMeasurement
+from tidewheel.policies.trigger.policy import TriggerPolicy
+from tidewheel.policies.trigger.quality import DayQuality, bias, excess_loss, mean_over_days
+from tidewheel.policies.trigger.reasons import Calendar, Every, Staleness
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.spec import load_pipeline
 
@@ -50,7 +41,7 @@ CALM = TriggerMeasurement(TODAY, "3", before(12), known_rows=50_000, new_rows=2_
 def declared(triggers: str, tmp_path: Path) -> TriggerPolicy:
     file = tmp_path / "orders.yaml"
     file.write_text(f"{PIPELINE_FILE}\ntriggers: {triggers}\n")
-    return trigger_policy(load_pipeline(file))
+    return TriggerPolicy.of(load_pipeline(file))
 
 
 @pytest.fixture

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pipelines import PIPELINE_FILE
-from tidewheel.policies.trigger import TriggerPolicy, trigger_policy
-from tidewheel.policies.trigger_facts import Attempt, DayQuality, Ended, FeatureDrift, TriggerMeasurement
-from tidewheel.policies.trigger_patience import Patience
-from tidewheel.policies.trigger_reasons import Calendar, Every, Staleness
-from tidewheel.policies.trigger_restraints import Budget, NewestDay, SingleFlight
+from tidewheel.policies.trigger.attempts import Attempt, Ended
+from tidewheel.policies.trigger.measurement import FeatureDrift, TriggerMeasurement
+from tidewheel.policies.trigger.patience import Patience
+from tidewheel.policies.trigger.policy import TriggerPolicy
+from tidewheel.policies.trigger.quality import DayQuality
+from tidewheel.policies.trigger.reasons import Calendar, Every, Staleness
+from tidewheel.policies.trigger.restraints import Budget, NewestDay, SingleFlight
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import load_pipeline
 
@@ -45,7 +47,7 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trigge
     def make(triggers: str) -> TriggerPolicy:
         file = folder / "orders.yaml"
         file.write_text(f"{PIPELINE_FILE}\ntriggers: {triggers}\n")
-        return trigger_policy(load_pipeline(file))
+        return TriggerPolicy.of(load_pipeline(file))
 
     return make
 

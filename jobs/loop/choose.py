@@ -1,0 +1,122 @@
+"""Which days a training learns from, and which are kept for the gate."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jobs.loop.fit import checked_lesson
+from jobs.models.files import Untrusted
+from jobs.models.paired_losses import row_losses
+from jobs.models.prediction import predict
+from jobs.models.row_weights import weighted_by_day
+from jobs.monitoring.qualities import day_qualities
+from jobs.training.recency import Trial, choose_days
+from tidewheel.errors import DataRefused, ModelRefused
+from tidewheel.mlflow_api import NotInRegistry
+from tidewheel.policies.change import changed_since
+from tidewheel.policies.trigger.attempts import undecided
+from tidewheel.policies.trigger.restraints import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from jobs.data.training_data import LabelledDay, TrainingData
+    from jobs.memory.protocol import Memory, Predictor
+    from jobs.models.prediction import Array
+
+ALARMS = (Role.ALARM, Role.FALL)
+log = logging.getLogger("tidewheel.choose")
+
+
+def choose(memory: Memory, as_of: date) -> TrainingData:
+    """The days to learn from, and those kept for the gate.
+
+    What an alarm has called for is marked as such: `try_days_out` has still to settle which days teach most.
+
+    Args:
+        memory: of the pipeline.
+        as_of: the day that the training looks back from.
+
+    Raises:
+        DataRefused: too few days or rows.
+    """
+    pipeline, role = memory.pipeline, memory.requested_by()
+    if not pipeline.on_probation:
+        return memory.training_data(as_of, pipeline.held_days(role in ALARMS, undecided(memory.attempts())))
+    chosen = memory.training_data(as_of, held=0)
+    champion = memory.champion()
+    if champion is None:
+        return chosen
+    since = champion.learned_since
+    if role not in ALARMS:
+        return chosen.learning_since(since)
+    changed = changed_since(day_qualities(memory.figures, pipeline, as_of))
+    return chosen.model_copy(update={"alarmed": True, "fallen": role is Role.FALL, "changed": changed, "since": since})
+
+
+def try_days_out(memory: Memory, chosen: TrainingData) -> TrainingData:
+    """Choose between all days and those since the champion's loss has risen; see `jobs.training.recency`.
+
+    Where nothing can be tried out (the champion cannot be opened, or a trial cannot be fitted), the days stay those
+    that the champion has learned from, and the reason is in the record.
+
+    Args:
+        memory: of the pipeline.
+        chosen: all days that may be learned from.
+
+    Returns:
+        The days to learn from, and what came of the trials.
+    """
+    settled = chosen.model_copy(update={"alarmed": False})
+    champion = memory.champion()
+    if champion is None:
+        return settled
+    try:
+        found = choose_days(
+            _trial(memory),
+            chosen.training,
+            chosen.changed,
+            chosen.since,
+            memory.predictor(champion.version),
+            champion.learned_until,
+            chosen.fallen,
+        )
+    except (Untrusted, NotInRegistry, DataRefused, ModelRefused) as error:
+        log.warning("which days teach most could not be tried out: %s", error)
+        tried = f"which days teach most could not be tried out ({error})"
+        return settled.learning_since(chosen.since).model_copy(update={"tried": tried})
+    learned = settled.learning_since(found.first)
+    cost = found.cost(learned.training_rows, chosen.training_rows)
+    return learned.model_copy(update={"tried": found.words, "cost": cost})
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A model of some of the days."""
+
+    memory: Memory
+    model: Any
+
+    def predictions(self, days: Sequence[LabelledDay]) -> Array:
+        return predict(self.model, self.memory.lesson(days).frame, self.memory.pipeline.task)
+
+
+def _trial(memory: Memory) -> Trial[Predictor]:
+    pipeline = memory.pipeline
+
+    def fit(days: Sequence[LabelledDay]) -> Predictor:
+        return _Candidate(memory, memory.fit(pipeline, days, checked_lesson(memory, days)).model)
+
+    def losses(candidate: Predictor, days: Sequence[LabelledDay]) -> list[Array]:
+        found: list[Array] = []
+        weights: list[Array | None] = []
+        for day in days:
+            rows = memory.lesson([day])
+            found.append(row_losses(pipeline.metric, rows.truth, candidate.predictions([day]), pipeline.loss))
+            weights.append(rows.weights)
+        return weighted_by_day(found, weights)
+
+    return Trial(fit, losses, pipeline.training.minimum_rows)

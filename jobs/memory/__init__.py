@@ -1,0 +1,1 @@
+"""What the decision loop remembers: in the ledger and the lake for the nights, in memory for a replay."""

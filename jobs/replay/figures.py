@@ -1,0 +1,77 @@
+"""The figures that monitoring would have measured in a play, in memory instead of the ledger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from jobs.models.prediction import Array
+from jobs.monitoring.expectation import Expectation
+from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
+from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
+from jobs.replay.history import Known
+from tidewheel.spec import Pipeline
+
+
+@dataclass(frozen=True)
+class PlayedFigure:
+    """One figure as the ledger's rows have it, see `jobs.monitoring.figure_source.Figure`."""
+
+    partition: str
+    version: str
+    slice: str
+    name: str
+    value: float
+
+
+class PlayedFigures:
+    """Measures the days of one play, and remembers; see `jobs.monitoring.figure_source.FigureSource`.
+
+    Args:
+        pipeline: says what is looked at.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._days: dict[str, Mapping[Part, Mapping[str, float]]] = {}
+
+    def measure(
+        self, known: Known, day: date, version: str, predicted: Array, expected: Mapping[str, Expectation]
+    ) -> None:
+        """Measure a day that has matured.
+
+        Args:
+            known: what is known on the evening.
+            day: the day, matured by then.
+            version: who predicted the day.
+            predicted: its predictions for the day's labelled rows.
+            expected: what versions showed before they served.
+        """
+        label = self._pipeline.labels.column
+        rows = known.labelled([day])
+        # of columns that are no features a replay knows nothing, and it reports no gaps between groups
+        said = rows.frame[[name for name in sliced_columns(self._pipeline) if name in rows.frame]].copy()
+        said["prediction"], said[label] = predicted, rows.truth
+        said[VERSION], said[SOURCE] = version, MAIN
+        if (weight := self._pipeline.training.sample_weight) is not None and rows.weights is not None:
+            said[weight] = rows.weights
+        found = day_performance(self._pipeline, LabelledPredictions(str(day), said), expected, reported=False)
+        self._days[str(day)] = {
+            part: {name: value for name, value in figures.items() if not math.isnan(value)}
+            for part, figures in found.figures.items()
+        }
+
+    def figures(self, pipeline: str, name: str) -> Iterator[PlayedFigure]:
+        """One figure of all rows over the days; there is no other pipeline here."""
+        for day in self._days:
+            yield from (one for one in self.figures_of_days(pipeline, day, day, {name}) if not one.slice)
+
+    def figures_of_days(self, pipeline: str, first: str, last: str, names: Collection[str]) -> Iterator[PlayedFigure]:
+        """Some figures of some days, of all slices and versions."""
+        for day, parts in self._days.items():
+            if first <= day <= last:
+                for part, figures in parts.items():
+                    for name in figures.keys() & set(names):
+                        yield PlayedFigure(day, part.version, part.slice, name, figures[name])

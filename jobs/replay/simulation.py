@@ -1,0 +1,134 @@
+"""One simulation: a policy decides day by day, and never sees more than was known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+
+from jobs.models.prediction import Array, predict
+from jobs.replay.declared import DeclaredRetraining
+from jobs.replay.fits import Fitter
+from jobs.replay.fixed import FixedRetraining
+from jobs.replay.history import History
+from jobs.replay.policies import Declared, Fixed, Policy
+from jobs.replay.retraining import Decision, Retraining, Training
+from tidewheel.errors import DataRefused
+from tidewheel.partitions import PartitionRange
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a policy did, and what its models said.
+
+    Attributes:
+        policy: its name.
+        seed: of everything random in its models.
+        trainings: in order; the first made the model that the simulation begins with.
+        decisions: one an evening.
+        versions: which version predicted each played day.
+        answers: predictions for the labelled rows of the played days, in the order of the history.
+        seconds: how long it took, fits that another one has stored not counted.
+    """
+
+    policy: str
+    seed: int
+    trainings: tuple[Training, ...]
+    decisions: tuple[Decision, ...]
+    versions: dict[date, str]
+    answers: Array = field(repr=False)
+    seconds: float
+
+    @property
+    def fits(self) -> int:
+        """Models fitted, those of the gate included."""
+        return sum(training.fits for training in self.trainings)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What fitting them cost, on one thread."""
+        return sum(training.cpu_seconds for training in self.trainings)
+
+    @property
+    def promotions(self) -> int:
+        """How often the model changed; the first is not counted."""
+        return sum(training.version is not None for training in self.trainings[1:])
+
+    @property
+    def rejections(self) -> int:
+        """How often a challenger was trained in vain."""
+        return sum(training.version is None for training in self.trainings)
+
+    @property
+    def alarms(self) -> int:
+        """Evenings on which something was found wrong with the data or the model."""
+        return sum(bool(decision.alarms) for decision in self.decisions)
+
+
+def simulate(
+    history: History,
+    policy: Policy,
+    played: PartitionRange,
+    fitter: Fitter,
+    tell: Callable[[date, int], None] = lambda day, fits: None,
+) -> Simulation:
+    """Play a policy from the first day to the last.
+
+    The first model is trained as of the day before. Each day is predicted by the version that is champion then; in the
+    evening its labels are not known yet, but those of `labels.delay_days` before are. The policy then decides, and what
+    it trains and promotes predicts from the next day on. The last evening decides nothing that could be played. A day
+    without rows predicts nothing, and only a calendar decides on it: monitoring runs on published features.
+
+    Args:
+        history: must reach until the last day.
+        policy: what is played.
+        played: first and last day.
+        fitter: fits the models.
+        tell: called after each day with the day and the fits so far.
+
+    Raises:
+        DataRefused: there is too little data for a first model, or the gate refuses it.
+    """
+    began = time.monotonic()
+    retraining = _retraining(policy, fitter)
+    first = retraining.train(history.on(played.first - timedelta(days=1)), "the first model")
+    if first.version is None:
+        raise DataRefused(
+            f"{history.pipeline.name}: policy {policy.name} has no model to begin with on {played.first}: "
+            f"{first.says}. Play from a later day on (--from), or change what the gate asks for"
+        )
+    trainings, decisions, versions = [first], list[Decision](), dict[date, str]()
+    answers: list[Array] = []
+    with_rows = set(history.days_of(played))
+    for day in played.days:
+        known = history.on(day)
+        if day in with_rows:
+            version, model = retraining.champion
+            said = predict(model, known.frame(day), history.pipeline.task)
+            versions[day] = version
+            answers.append(said)
+            retraining.predicted(day, said)
+        if day < played.last and (day in with_rows or isinstance(policy, Fixed)):
+            decision = retraining.decide(known)
+            decisions.append(decision)
+            if decision.fired:
+                trainings.append(retraining.train(known, decision.sentence))
+        tell(day, sum(training.fits for training in trainings))
+    return Simulation(
+        policy.name,
+        fitter.training.seed,
+        tuple(trainings),
+        tuple(decisions),
+        versions,
+        np.concatenate(answers),
+        time.monotonic() - began,
+    )
+
+
+def _retraining(policy: Policy, fitter: Fitter) -> Retraining:
+    if isinstance(policy, Declared):
+        return DeclaredRetraining(policy.pipeline, fitter)
+    return FixedRetraining(policy, fitter)

@@ -1,0 +1,1 @@
+"""The trigger: is it time to train again?"""

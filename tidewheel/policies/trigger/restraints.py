@@ -1,0 +1,209 @@
+"""Restraints on training: each says why a training that is due must wait, or nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from itertools import takewhile
+from typing import Protocol
+
+from tidewheel.policies.trigger.attempts import Attempt, Ended
+from tidewheel.policies.trigger.measurement import TriggerMeasurement
+from tidewheel.quantities import quantity
+
+
+class Role(StrEnum):
+    """On whose behalf a training is due."""
+
+    PERSON = "person"
+    ALARM = "alarm"
+    """Something was found wrong."""
+    FALL = "fall"
+    """Something is badly wrong: it waits for no rest and no budget."""
+    ROUTINE = "routine"
+    """Time or data has come."""
+
+
+EVERYBODY = frozenset(Role)
+MACHINES = frozenset({Role.ALARM, Role.ROUTINE})
+
+
+class Restraint(Protocol):
+    """One restraint."""
+
+    @property
+    def name(self) -> str:
+        """As it is called in the ledger."""
+        ...
+
+    @property
+    def concerns(self) -> frozenset[Role]:
+        """Whose trainings it holds."""
+        ...
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """The clause after "but": why a training must wait; None where it need not."""
+        ...
+
+
+@dataclass(frozen=True)
+class NewestDay:
+    """An older day that is monitored again, after a correction or a backfill, is measured and asks for nothing.
+
+    What calls for a training on it would call for one on the newest day too, were it still so.
+    """
+
+    name: str = "newest day"
+    concerns: frozenset[Role] = EVERYBODY
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds where a later day was monitored before."""
+        if measured.monitored_since is None:
+            return None
+        return f"{measured.monitored_since} was monitored before, and the newest day decides"
+
+
+@dataclass(frozen=True)
+class NoRefusedData:
+    """Data that was refused is not trained on."""
+
+    name: str = "refused data"
+    concerns: frozenset[Role] = EVERYBODY
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds while the newest data is refused."""
+        return measured.data_refused
+
+
+@dataclass(frozen=True)
+class SingleFlight:
+    """One training at a time.
+
+    Attributes:
+        patience_days: a training asked for and not judged after so many days is taken for lost; it is asked for again.
+            As many nights must have passed, and as many days by the clock: after three weeks without the platform all
+            the nights pass in an hour, and the training that the first of them asked for is still running.
+    """
+
+    patience_days: int
+    name: str = "single flight"
+    concerns: frozenset[Role] = EVERYBODY
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds while a training may still run."""
+        for attempt in measured.attempts:
+            nights = (measured.today - attempt.as_of).days
+            waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days)
+            if attempt.ended is Ended.RUNNING and waited < self.patience_days:
+                return f"the training asked for on {attempt.as_of} is not judged yet"
+        return None
+
+
+@dataclass(frozen=True)
+class CoolDown:
+    """Some days of rest between two trainings; ones that failed before the gate do not count."""
+
+    days: int
+    name: str = "cool-down"
+    concerns: frozenset[Role] = MACHINES
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds during the days after a training."""
+        judged = [a.as_of for a in measured.attempts if a.ended in (Ended.PROMOTED, Ended.REJECTED)]
+        if measured.champion_as_of is not None:
+            judged.append(measured.champion_as_of)
+        if not judged:
+            return None
+        passed = (measured.today - max(judged)).days
+        if passed < 0:
+            return f"the last training knew the days until {max(judged)} already"
+        return f"the last training was {passed} of {self.days} cool-down days ago" if passed < self.days else None
+
+
+@dataclass(frozen=True)
+class BackOff:
+    """After trainings in a row that changed nothing, the wait doubles each time.
+
+    A single rejected challenger waits no longer than the cool-down: a week may have been too restless to judge on, and
+    the next one tells.
+
+    Attributes:
+        rejected_days: the wait after a rejected challenger (the cool-down); doubled for each further one in a row.
+        failed_days: the wait after a training that failed; doubled for each further one.
+        maximum_days: the longest wait.
+    """
+
+    rejected_days: int
+    failed_days: int
+    maximum_days: int
+    name: str = "back-off"
+    concerns: frozenset[Role] = MACHINES
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds until the wait is over."""
+        vain = list(takewhile(lambda a: a.ended is not Ended.PROMOTED, reversed(measured.attempts)))
+        if not vain:
+            return None
+        wait, last = self._wait(vain), vain[0]
+        passed = (measured.today - last.as_of).days
+        if passed >= wait:
+            return None
+        word = "the last challenger was rejected" if last.ended is Ended.REJECTED else "the last training failed"
+        if len(vain) > 1:
+            word = f"the last {len(vain)} trainings changed nothing"
+        return f"{word}: {max(passed, 0)} of {wait} days of back-off have passed"
+
+    def _wait(self, vain: list[Attempt]) -> int:
+        rejected = vain[0].ended is Ended.REJECTED
+        first = self.rejected_days if rejected else self.failed_days
+        days = first << min(len(vain) - 1, 10)  # more doublings are beyond any maximum
+        return min(days, self.maximum_days)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A token bucket of fits: they come at a steady rate, some can be saved, and each model that is fitted takes one.
+
+    A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without
+    a pause, evenly spaced trainings keep more. The first model costs nothing. Whoever asked, a fit is paid for; but no
+    deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
+    policy for months.
+
+    Attributes:
+        fits: that come in a period.
+        days: length of the period.
+        burst: most that can be saved.
+        reserve: of those, that must be left afterwards; below zero: fits that may be owed.
+    """
+
+    fits: int
+    days: int
+    burst: int
+    reserve: int = 0
+    name: str = "budget"
+    concerns: frozenset[Role] = MACHINES
+
+    def holds(self, measured: TriggerMeasurement) -> str | None:
+        """Holds while less than one fit is saved beside the reserve."""
+        missing = 1 + self.reserve - self.saved(measured)
+        if missing <= 0:
+            return None
+        wait = math.ceil(missing * self.days / self.fits)
+        each = quantity(self.days / self.fits, "day")
+        left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
+        return (
+            f"the budget is used up (one fit in {each}, at most {self.burst} saved{left}): "
+            f"the next in {quantity(wait, 'day')}"
+        )
+
+    def saved(self, measured: TriggerMeasurement) -> Fraction:
+        """Fits that are saved today, as a fraction, since a sum of thirds would miss the day by rounding."""
+        saved, since = Fraction(self.burst), measured.today
+        first = next((n for n, a in enumerate(measured.attempts) if a.ended is Ended.PROMOTED), len(measured.attempts))
+        for attempt in (*measured.attempts[first + 1 :], Attempt(measured.today, Ended.RUNNING, fits=0)):
+            come = Fraction(max((attempt.as_of - since).days, 0) * self.fits, self.days)
+            saved = max(min(saved + come, Fraction(self.burst)) - attempt.fits, Fraction(1 - self.burst))
+            since = attempt.as_of
+        return saved
