@@ -17,6 +17,7 @@ from bentos.encoding import Category, Columns, Encoding, Number
 from bentos.predictor import load, pack
 from jobs.models.portable import dump_model
 from jobs.models.prediction import FeatureColumns, predict
+from jobs.packaging.catboost_trees import catboost_onnx, is_catboost
 
 if TYPE_CHECKING:
     from bentos.contract import Contract
@@ -236,6 +237,8 @@ def _milliseconds(call: Callable[[], object]) -> float:
 
 
 def _to_onnx(estimator: Any) -> bytes:
+    if is_catboost(estimator):
+        return catboost_onnx(estimator)
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -277,7 +280,9 @@ def _plain_attributes() -> Iterator[None]:
 def _to_treelite(estimator: Any) -> bytes:
     import treelite
 
-    if hasattr(estimator, "get_booster"):
+    if hasattr(estimator, "booster_"):
+        forest = treelite.frontend.from_lightgbm(estimator.booster_)
+    elif hasattr(estimator, "get_booster"):
         forest = treelite.frontend.from_xgboost(estimator.get_booster())
     else:
         forest = treelite.sklearn.import_model(estimator)

@@ -16,6 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from jobs.data.code_reference import resolve
+from jobs.training.parameter_names import check_names
 from tidewheel.errors import ModelRefused, SpecError
 from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
@@ -40,17 +41,38 @@ class Objective:
     Attributes:
         parameters: that say so.
         quantile: the parameter that takes the quantile; empty where there is none.
+        quantile_text: how it is written, where not as a number.
         regressor: the class that does; empty: the family's own.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     quantile: str = ""
+    quantile_text: str = ""
     regressor: str = ""
+
+    def of(self, quantile: float) -> dict[str, Any]:
+        """The parameters for one quantile; the quantile counts only where the loss has one."""
+        if not self.quantile:
+            return dict(self.parameters)
+        written = self.quantile_text.format(quantile) if self.quantile_text else quantile
+        return {**self.parameters, self.quantile: written}
 
 
 @dataclass(frozen=True)
 class Family:
-    """A named estimator: a class for each task, and what we set unless the pipeline says otherwise."""
+    """A named estimator: a class for each task, and what we set unless the pipeline says otherwise.
+
+    Attributes:
+        module: of the classes.
+        classifier: class for labels that are classes.
+        regressor: class for numbers.
+        defaults: parameters that we set.
+        classifier_defaults: further ones, of the classifier.
+        linear: whether it needs complete, scaled numbers and a column for each category.
+        losses: that a regression can minimise, beside the squared error.
+        seed: the parameter that takes the seed, where the estimator does not list it.
+        extra: of this project, that installs its library; empty where every installation has it.
+    """
 
     module: str
     classifier: str
@@ -59,6 +81,8 @@ class Family:
     classifier_defaults: Mapping[str, Any] = field(default_factory=dict)
     linear: bool = False
     losses: Mapping[str, Objective] = field(default_factory=dict)
+    seed: str = ""
+    extra: str = ""
 
     def build(self, task: Task, parameters: Mapping[str, Any], loss: Loss = SQUARED_ERROR) -> Any:
         """An estimator that is not fitted yet.
@@ -70,6 +94,7 @@ class Family:
 
         Raises:
             TypeError: the estimator does not know a parameter, or cannot minimise the loss.
+            SpecError: its library is not installed.
         """
         objective = Objective()
         if task == "regression" and loss.name != "squared_error":
@@ -77,12 +102,21 @@ class Family:
                 raise TypeError(f"{self.regressor} cannot minimise {loss.name}")
             objective = self.losses[loss.name]
         name = self.classifier if task != "regression" else objective.regressor or self.regressor
-        chosen = getattr(import_module(self.module), name)
-        if unknown := sorted(set(parameters) - set(chosen().get_params())):  # XGBoost would take them, and ignore them
-            raise TypeError(f"{chosen.__name__} knows no {', '.join(unknown)}")
+        chosen = getattr(self._library(), name)
+        check_names(chosen, parameters)
         defaults = {**self.defaults, **({} if task == "regression" else self.classifier_defaults)}
-        ours = {**objective.parameters, **({objective.quantile: loss.quantile} if objective.quantile else {})}
-        return chosen(**{**defaults, **parameters, **ours})
+        return chosen(**{**defaults, **parameters, **objective.of(loss.quantile)})
+
+    def _library(self) -> Any:
+        try:
+            return import_module(self.module)
+        except ModuleNotFoundError as error:
+            if not self.extra or error.name != self.module.partition(".")[0]:
+                raise
+            raise SpecError(
+                f"training.estimator {self.extra} needs the package {error.name}, which is not installed here: "
+                f"pip install 'tidewheel[{self.extra}]', in every environment or image that runs jobs"
+            ) from error
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -123,6 +157,31 @@ FAMILIES: Mapping[str, Family] = {
             "quantile": Objective({"objective": "reg:quantileerror"}, quantile="quantile_alpha"),
         },
     ),
+    "lightgbm": Family(
+        "lightgbm",
+        "LGBMClassifier",
+        "LGBMRegressor",
+        # without the two in the middle, the same rows give other trees on another number of cores
+        defaults={"verbosity": -1, "deterministic": True, "force_row_wise": True},
+        losses={
+            "poisson": Objective({"objective": "poisson"}),
+            "quantile": Objective({"objective": "quantile"}, quantile="alpha"),
+        },
+        extra="lightgbm",
+    ),
+    "catboost": Family(
+        "catboost",
+        "CatBoostClassifier",
+        "CatBoostRegressor",
+        # it would write catboost_info/ into the working directory
+        defaults={"logging_level": "Silent", "allow_writing_files": False},
+        losses={
+            "poisson": Objective({"loss_function": "Poisson"}),
+            "quantile": Objective(quantile="loss_function", quantile_text="Quantile:alpha={}"),
+        },
+        seed="random_seed",
+        extra="catboost",
+    ),
 }
 
 
@@ -154,6 +213,8 @@ def build_model(training: Training, features: Features, task: Task, never_seen: 
         raise SpecError(f"training.parameters do not fit {training.estimator}: {error}") from error
     known = estimator.get_params()
     settings: dict[str, Any] = {n: training.seed for n in known if n.split("__")[-1] == "random_state"}
+    if family and family.seed:
+        settings[family.seed] = training.seed
     if training.estimator == "xgboost" and "device" not in training.parameters:
         settings["device"] = xgboost_device()
     estimator.set_params(**settings)
@@ -211,6 +272,8 @@ def missing_gpu(training: Training, asked: int, device: str) -> str:
 def device_used(model: Any) -> str:
     """Where a fitted model was trained, as the library itself reports it."""
     estimator = model[-1]
+    if hasattr(estimator, "get_all_params"):  # CatBoost's
+        return "cuda" if estimator.get_all_params().get("task_type") == "GPU" else "cpu"
     if not hasattr(estimator, "get_booster"):
         return "cpu"
     learner = json.loads(estimator.get_booster().save_config())["learner"]

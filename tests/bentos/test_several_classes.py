@@ -29,7 +29,7 @@ from tests.small_models import CLASSES, Trained
 from tidewheel.release.artifact import predictions_apart
 from tidewheel.settings import Settings
 
-ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"]
+ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"]
 PROBABILITIES = [f"probability_{name}" for name in CLASSES]
 
 

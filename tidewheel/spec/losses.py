@@ -26,15 +26,24 @@ FIGURES: dict[LossName, tuple[str, ...]] = {
 }
 """Figures that a regression has beside those of every regression."""
 ESTIMATORS: dict[LossName, tuple[str, ...]] = {
-    "squared_error": ("hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"),
-    "poisson": ("hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"),
-    "quantile": ("hist_gradient_boosting", "xgboost"),
+    "squared_error": (
+        "hist_gradient_boosting",
+        "logistic_regression",
+        "random_forest",
+        "xgboost",
+        "lightgbm",
+        "catboost",
+    ),
+    "poisson": ("hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"),
+    "quantile": ("hist_gradient_boosting", "xgboost", "lightgbm", "catboost"),
 }
 """Named estimators that can minimise it."""
 SET_BY_LOSS: dict[str, tuple[str, ...]] = {
     "hist_gradient_boosting": ("loss", "quantile"),
     "random_forest": ("criterion",),
     "xgboost": ("objective", "quantile_alpha"),
+    "lightgbm": ("objective", "alpha"),
+    "catboost": ("loss_function",),
 }
 """Parameters of a named estimator that follow from `training.loss`."""
 

@@ -11,6 +11,10 @@ from tidewheel.spec.parameter import Parameter, ParameterKey
 from tidewheel.spec.sections import CodeReference, Column, Section
 
 Values = Annotated[list[Parameter], Field(min_length=1)]
+EstimatorName = Literal[
+    "hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"
+]
+"""Estimators that a pipeline can name."""
 LONGEST_DAYS = 36_500
 """A hundred years; further back than that no calendar of ours goes."""
 LARGEST_SEED = 2**32 - 1
@@ -57,11 +61,9 @@ class Search(Section):
 class Training(Section):
     """How a challenger is made."""
 
-    estimator: Literal["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"] | CodeReference = (
-        Field(
-            default="hist_gradient_boosting",
-            description="a named estimator, or `module:function` that returns a scikit-learn estimator",
-        )
+    estimator: EstimatorName | CodeReference = Field(
+        default="hist_gradient_boosting",
+        description="a named estimator, or `module:function` that returns a scikit-learn estimator",
     )
     parameters: dict[str, Parameter] = Field(
         default_factory=dict,

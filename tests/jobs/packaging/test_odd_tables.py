@@ -31,6 +31,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "hist_gradient_boosting": {"max_iter": 10},
     "random_forest": {"n_estimators": 5},
     "xgboost": {"n_estimators": 5},
+    "lightgbm": {"n_estimators": 5},
+    "catboost": {"n_estimators": 5},
 }
 DRAW = np.random.default_rng(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 
 import mlflow
@@ -26,6 +27,8 @@ SMALL = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 20},
     "xgboost": {"n_estimators": 20},
+    "lightgbm": {"n_estimators": 20},
+    "catboost": {"n_estimators": 20},
 }
 
 
@@ -116,6 +119,38 @@ def test_a_function_of_ones_own_is_called_with_the_parameters_and_seeded() -> No
 def test_a_misspelt_parameter_is_an_error_not_a_default(estimator: str) -> None:
     with pytest.raises(SpecError, match="max_itr"):
         build_model(Training(estimator=estimator, parameters={"max_itr": 5}), FEATURES, "classification")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "parameter", "said"),
+    [
+        ("catboost", {"iterations": 5}, "write n_estimators instead of iterations"),
+        ("lightgbm", {"num_iterations": 5}, "write n_estimators instead of num_iterations"),
+        ("lightgbm", {"min_data_in_leaf": 5}, "write min_child_samples instead of min_data_in_leaf"),
+        ("lightgbm", {"max_bins": 5}, "write max_bin instead of max_bins"),
+    ],
+)
+def test_a_parameter_has_one_name_so_that_a_search_can_set_it(
+    estimator: str, parameter: dict[str, int], said: str
+) -> None:
+    with pytest.raises(SpecError, match=said):
+        build_model(Training(estimator=estimator, parameters=parameter), FEATURES, "classification")
+
+
+def test_a_parameter_of_lightgbms_core_is_taken() -> None:
+    frame, late = parcels()
+    training = Training(estimator="lightgbm", parameters={"max_bin": 4, "n_estimators": 5})
+    model = build_model(training, FEATURES, "regression").fit(frame, late)
+    assert len(np.unique(predict(model, frame, "regression"))) < len(frame) / 2
+
+
+@pytest.mark.parametrize("estimator", ["lightgbm", "catboost"])
+def test_a_library_that_is_not_installed_is_named_with_what_installs_it(
+    estimator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, estimator, None)
+    with pytest.raises(SpecError, match=rf"needs the package {estimator}, .*pip install 'tidewheel\[{estimator}\]'"):
+        build_model(Training(estimator=estimator), FEATURES, "classification")
 
 
 def test_what_xgboost_trained_on_is_asked_of_xgboost_itself() -> None:

@@ -32,7 +32,7 @@ def test_a_named_estimator_minimises_the_loss_and_is_served_exactly(loss: str, e
     import skops.io
 
     rows, parameters = counts(), {**SMALL[estimator]}
-    if estimator in ("hist_gradient_boosting", "xgboost"):
+    if estimator in ("hist_gradient_boosting", "xgboost", "lightgbm", "catboost"):
         parameters |= {next(iter(parameters)): 40}
     pipeline = pipeline_of(loss, estimator=estimator, parameters=parameters)
     model = fit_lesson(pipeline, rows).model

@@ -21,6 +21,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 10},
     "xgboost": {"n_estimators": 10},
+    "lightgbm": {"n_estimators": 10},
+    "catboost": {"n_estimators": 60, "learning_rate": 0.1},
 }
 ROWS = 1500
 
@@ -60,7 +62,7 @@ def test_rows_that_count_more_move_the_mean_towards_them(estimator: str) -> None
     assert plain + 0.2 < moved < weighted + 0.1
 
 
-@pytest.mark.parametrize("estimator", ["logistic_regression", "xgboost"])
+@pytest.mark.parametrize("estimator", ["logistic_regression", "xgboost", "lightgbm", "catboost"])
 def test_of_several_classes_each_has_the_weight_of_its_name(estimator: str) -> None:
     rows, weights = lesson("multiclass"), {"a": 1, "b": 1, "c": 20}
     plain = mean_prediction(rows, "multiclass", estimator)

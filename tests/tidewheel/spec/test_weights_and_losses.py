@@ -81,7 +81,8 @@ def test_d2_is_a_floor_and_the_loss_a_ceiling(tmp_path: Path) -> None:
         (declared("loss: quantile, quantile: 1", "regression"), "training.quantile"),
         (
             declared("loss: quantile, quantile: 0.9, estimator: random_forest", "regression"),
-            "random_forest cannot minimise it; expected training.estimator to be hist_gradient_boosting or xgboost",
+            "random_forest cannot minimise it; expected training.estimator to be hist_gradient_boosting or xgboost or "
+            "lightgbm or catboost",
         ),
         (
             declared("loss: poisson, parameters: {loss: quantile}", "regression"),
