@@ -73,7 +73,8 @@ def test_every_requirement_of_the_lock_is_read_with_its_hashes() -> None:
 
     assert len(read) == len(re.findall(r"^[\w.-]+==", LOCK, re.MULTILINE))
     assert all("--hash=sha256:" in locked.text for locked in read)
-    assert {locked.name for locked in read} == names("core", *IMAGES["airflow"][1:], "lightgbm", "catboost", "demo", "dev")
+    extras = ("core", *IMAGES["airflow"][1:], "lightgbm", "catboost", "demo", "dev")
+    assert {locked.name for locked in read} == names(*extras)
 
 
 def test_what_is_left_out_takes_along_what_only_it_requires() -> None:
