@@ -14,7 +14,9 @@ from jobs.checking.finding import Wrong, reason
 from jobs.checking.made_up import MadeUp, made_up_rows
 from jobs.models.prediction import predict
 from jobs.training.class_weights import fit_weights
-from jobs.training.estimators import FAMILIES, build_model, settle_for_prediction, weight_arguments
+from jobs.training.estimators import build_model, settle_for_prediction, weight_arguments
+from jobs.training.families import FAMILIES
+from jobs.training.going_on import can_go_on
 from jobs.training.search_space import extremes
 from tidewheel.errors import ModelRefused, SpecError
 
@@ -34,6 +36,7 @@ GPU = {"xgboost": "device", "catboost": "task_type"}
 PATIENCE_SECONDS = 60.0
 ESTIMATOR, PARAMETERS = ("training", "estimator"), ("training", "parameters")
 SPACE = ("training", "search", "space")
+WARM = ("training", "warm_start")
 
 
 def model_mistakes(pipeline: Pipeline) -> Iterator[Wrong]:
@@ -42,6 +45,13 @@ def model_mistakes(pipeline: Pipeline) -> Iterator[Wrong]:
     if wrong:
         yield _blamed(pipeline, wrong)
         return
+    if pipeline.training.warm_start:
+        model = build_model(quick_training(pipeline.training), pipeline.features, pipeline.task)
+        if not can_go_on(model):
+            kind = type(model[-1]).__name__
+            yield Wrong(
+                WARM, f"{kind} cannot go on from a fitted model as it is declared; expected one with partial_fit"
+            )
     yield from _search_space(pipeline)
 
 

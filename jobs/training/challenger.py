@@ -14,6 +14,7 @@ from jobs.models.multiclass import shares
 from jobs.models.prediction import Array, predict
 from jobs.models.regression_losses import best_constant
 from jobs.partial_failures import RAISING, PartialFailures, cause
+from jobs.training.beginning import FROM_NOTHING, Beginning
 from jobs.training.boosting import Checkpoints
 from jobs.training.fitting import Fitted, Lesson, fit_lesson, read_lesson
 from jobs.training.search import SearchResult, search, with_parameters
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from jobs.data.training_data import LabelledDay, TrainingData
+    from jobs.training.going_on import Start
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
 
@@ -49,6 +51,8 @@ class Challenger:
         judged: what the gate judges, where the model itself has learned from the holdout too; else None.
         searched: the trials, where there was a search.
         refit: what came of the refit, in a sentence; empty where none was asked for.
+        start: the model that it went on from; None: fitted from nothing.
+        began: the start in a sentence, or why there is none; empty where the pipeline declares no warm start.
     """
 
     pipeline: Pipeline
@@ -59,10 +63,17 @@ class Challenger:
     judged: Any = None
     searched: SearchResult | None = None
     refit: str = ""
+    start: Start | None = None
+    began: str = ""
 
 
 def make_challenger(
-    lake: Lake, run_id: str, pipeline: Pipeline, chosen: TrainingData, failures: PartialFailures = RAISING
+    lake: Lake,
+    run_id: str,
+    pipeline: Pipeline,
+    chosen: TrainingData,
+    failures: PartialFailures = RAISING,
+    begins: Beginning = FROM_NOTHING,
 ) -> Challenger:
     """Make a challenger from the batches that were chosen.
 
@@ -71,7 +82,8 @@ def make_challenger(
         run_id: of the training.
         pipeline: its declaration.
         chosen: names them.
-        failures: takes note of the trials of a search that failed, and of a refit that did.
+        failures: takes note of the trials of a search that failed, of a warm start and of a refit that did.
+        begins: the model to go on from, where there is one.
 
     Raises:
         LakeError: a batch is gone.
@@ -82,8 +94,15 @@ def make_challenger(
     if pipeline.training.search:
         searched = search(lake, run_id, pipeline, lesson, chosen.data_hash, failures)
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
-    fitted = _fit(lake, run_id, pipeline, lesson, chosen.training)
+    warm = _warm(pipeline, lesson, begins.start, failures)
+    fitted = warm or _fit(lake, run_id, pipeline, lesson, chosen.training)
     made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
+    if warm:
+        made = replace(made, start=begins.start, began=begins.sentence)
+    elif begins.start:
+        made = replace(made, began=f"fitted from the start: version {begins.start.version} could not be gone on from")
+    else:
+        made = replace(made, began=begins.sentence)
     return _refit(lake, run_id, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
 
 
@@ -104,6 +123,17 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
             return held >= MUCH * chosen.training_rows or len(chosen.holdout) > pipeline.training.holdout_days
 
 
+def _warm(pipeline: Pipeline, lesson: Lesson, start: Start | None, failures: PartialFailures) -> Fitted | None:
+    """Go on from a model; None where there is none, or where that fails: a fit from nothing may do better."""
+    if start is None:
+        return None
+    try:
+        return fit_lesson(pipeline, lesson, start=start)
+    except ModelRefused as error:
+        failures.add("the warm start", error)
+        return None
+
+
 def _fit(lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, days: Sequence[LabelledDay]) -> Fitted:
     """Fit, and go on from where a killed attempt of the same run had come to."""
     follows_from = f"{data_hash(days)} {pipeline.training.model_dump_json()} {pipeline.features.model_dump_json()}"
@@ -117,7 +147,11 @@ def _refit(lake: Lake, run_id: str, made: Challenger, chosen: TrainingData, fail
     days = (*chosen.training, *chosen.holdout)
     everything = read_lesson(lake, pipeline, days)
     try:
-        again = _fit(lake, run_id, pipeline, everything, days)
+        again = (
+            fit_lesson(pipeline, everything, start=made.start)
+            if made.start
+            else _fit(lake, run_id, pipeline, everything, days)
+        )
     except (ModelRefused, MemoryError) as error:
         failures.add("the refit", error)
         return replace(
@@ -128,14 +162,13 @@ def _refit(lake: Lake, run_id: str, made: Challenger, chosen: TrainingData, fail
         sentence = f"the refit through {chosen.holdout[-1].day} is not used: {wrong}"
         log.warning("%s", sentence)
         return replace(made, refit=sentence)
-    return Challenger(
-        pipeline=pipeline,
+    return replace(
+        made,
         model=again.model,
         device=again.device,
         lesson=everything,
         last_day=chosen.holdout[-1].day,
         judged=made.model,
-        searched=made.searched,
         refit=f"fitted again through {chosen.holdout[-1].day}; the gate judges its twin, which learned until "
         f"{made.last_day}",
     )

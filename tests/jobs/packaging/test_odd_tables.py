@@ -19,7 +19,7 @@ from jobs.models.prediction import Task, model_frame
 from jobs.packaging.acceptance import Accepted, check_requests
 from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.compile import comparison_frame, compile_model
-from jobs.training.estimators import FAMILIES
+from jobs.training.families import FAMILIES
 from jobs.training.fitting import fit
 from tests import small_models
 from tests.bentos.conftest import Caller, unknown

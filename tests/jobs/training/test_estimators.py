@@ -15,7 +15,8 @@ from jobs.models.metrics import measure
 from jobs.models.model_file import model_file, open_model, serialization
 from jobs.models.prediction import Task, model_frame, predict
 from jobs.training import estimators
-from jobs.training.estimators import FAMILIES, build_model, device_used, missing_gpu, settle_for_prediction
+from jobs.training.estimators import build_model, device_used, missing_gpu, settle_for_prediction
+from jobs.training.families import FAMILIES
 from jobs.training.fitting import fit
 from tidewheel.errors import RegistryError, SpecError
 from tidewheel.spec.sections import Features

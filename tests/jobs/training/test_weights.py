@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from jobs.models.prediction import model_frame, predict
 from jobs.training.class_weights import fit_weights
-from jobs.training.estimators import FAMILIES
+from jobs.training.families import FAMILIES
 from jobs.training.fitting import Lesson, fit_lesson
 from tests.jobs.models.small_tasks import pipeline_of
 from tidewheel.errors import ModelRefused

@@ -92,6 +92,15 @@ def test_d2_is_a_floor_and_the_loss_a_ceiling(tmp_path: Path) -> None:
             declared("loss: quantile, quantile: 0.9", "regression", "gate: {metric: rmse}\n"),
             "rmse cannot judge a quantile; expected pinball_loss, d2",
         ),
+        (
+            declared("warm_start: {}, estimator: random_forest", "regression"),
+            "random_forest cannot go on from a fitted model with other rows; expected training.estimator to be xgboost",
+        ),
+        (
+            declared("warm_start: {rounds: 5}, search: {}, estimator: lightgbm", "regression"),
+            "leave out one of training.search and training.warm_start",
+        ),
+        (declared("warm_start: {rounds: 0}, estimator: xgboost"), "training.warm_start.rounds"),
         (declared("", "regression", "gate: {metric: pinball_loss}\n"), "pinball_loss cannot judge a regression"),
     ],
 )
