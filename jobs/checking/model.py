@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 FEW, MANY = 200, 2_000
 """Rows to fit to. What fails on a few may want more of them, a neighbour's number for example: many decide."""
 ROUNDS = 5
-ITERATIONS = ("max_iter", "n_estimators")
-BOOSTERS = ("xgboost", "lightgbm", "catboost")
-GPU = {"xgboost": "device", "catboost": "task_type"}
+ITERATIONS = ("max_iter", "n_estimators", "epochs")
+FORMS_VARY = ("xgboost", "lightgbm", "catboost", "tabular_net")
+"""Named estimators that are not served by a fast form, or explained, whatever their parameters."""
+GPU = {"xgboost": "device", "catboost": "task_type", "tabular_net": "device"}
 """Named estimators that can use one GPU, and the parameter that says so."""
 """Parameters of named estimators whose number is right or wrong whatever it is, and costs time."""
 PATIENCE_SECONDS = 60.0
@@ -96,7 +97,7 @@ def served_doubts(pipeline: Pipeline, doubts_of: Callable[[Any, MadeUp], Iterabl
         pipeline: its declaration.
         doubts_of: says it of a fitted model and the rows that it was fitted to.
     """
-    if pipeline.training.estimator not in BOOSTERS:
+    if pipeline.training.estimator not in FORMS_VARY:
         return
     rows = made_up_rows(pipeline, FEW)
     try:
@@ -192,7 +193,8 @@ def quick_training(training: Training) -> Training:
 
 
 def _rounds_of(estimator: str) -> tuple[str, ...]:
-    return ("max_iter",) if estimator == "hist_gradient_boosting" else ("n_estimators",)
+    rounds = {"hist_gradient_boosting": "max_iter", "tabular_net": "epochs"}
+    return (rounds.get(estimator, "n_estimators"),)
 
 
 def _blamed(pipeline: Pipeline, wrong: str) -> Wrong:

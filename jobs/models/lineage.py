@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_FILES = ("requirements.lock", "uv.lock")
-PACKAGES = ("catboost", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "xgboost", "xgboost-cpu")
+PACKAGES = (
+    "catboost",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "xgboost",
+    "xgboost-cpu",
+)
 """Packages whose version can change a model; the lock's hash stands for all others."""
 
 

@@ -25,6 +25,8 @@ TRUSTED_TYPES = (
     "catboost.core.CatBoostClassifier",
     "catboost.core.CatBoostRegressor",
     "collections.OrderedDict",
+    "jobs.training.tabular_net.TabularNetClassifier",
+    "jobs.training.tabular_net.TabularNetRegressor",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
     "lightgbm.sklearn.LGBMRegressor",
@@ -36,7 +38,18 @@ TRUSTED_TYPES = (
     "xgboost.sklearn.XGBRegressor",
 )
 """What our estimators need beyond what skops trusts by itself."""
-_PACKAGES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu")
+_PACKAGES = (
+    "catboost",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "torch",
+    "xgboost",
+    "xgboost-cpu",
+)
 
 
 def serialization(estimator: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from bentos.predictor import load, pack
 from jobs.models.portable import dump_model
 from jobs.models.prediction import FeatureColumns, predict
 from jobs.packaging.catboost_trees import catboost_onnx, is_catboost
+from jobs.packaging.net_onnx import is_net, net_onnx
 
 if TYPE_CHECKING:
     from bentos.contract import Contract
@@ -239,6 +240,8 @@ def _milliseconds(call: Callable[[], object]) -> float:
 def _to_onnx(estimator: Any) -> bytes:
     if is_catboost(estimator):
         return catboost_onnx(estimator)
+    if is_net(estimator):
+        return net_onnx(estimator)
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 

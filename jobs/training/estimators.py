@@ -108,13 +108,15 @@ def missing_gpu(training: Training, asked: int, device: str) -> str:
         asked: how many GPUs the job asked for.
         device: where the model was fitted.
     """
-    if not asked or device.startswith("cuda") or training.estimator != "xgboost":
+    if not asked or device.startswith("cuda") or training.estimator not in ("xgboost", "tabular_net"):
         return ""
-    import xgboost
-
     words = f"asked for {asked} GPU{'s' if asked > 1 else ''} (resources.train.gpu), and was fitted on {device}: "
     if "device" in training.parameters:
         return f"{words}training.parameters.device is {training.parameters['device']!r}; take it out"
+    if training.estimator == "tabular_net":
+        return f"{words}torch finds no GPU; install a torch built for CUDA, and give the pod a GPU"
+    import xgboost
+
     if not xgboost.build_info().get("USE_CUDA"):
         return f"{words}this XGBoost is built without CUDA; build the image of the jobs with --build-arg DEVICE=gpu"
     return f"{words}{DEVICES} has no nvidia device; give the pod one (device plugin, runtime class)"
@@ -123,6 +125,8 @@ def missing_gpu(training: Training, asked: int, device: str) -> str:
 def device_used(model: Any) -> str:
     """Where a fitted model was trained, as the library itself reports it."""
     estimator = model[-1]
+    if hasattr(estimator, "device_"):  # a tabular net
+        return str(estimator.device_)
     if hasattr(estimator, "get_all_params"):  # CatBoost's
         return "cuda" if estimator.get_all_params().get("task_type") == "GPU" else "cpu"
     if not hasattr(estimator, "get_booster"):

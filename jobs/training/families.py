@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from jobs.training.parameter_names import check_names
@@ -53,6 +54,7 @@ class Family:
         losses: that a regression can minimise, beside the squared error.
         seed: the parameter that takes the seed, where the estimator does not list it.
         extra: of this project, that installs its library; empty where every installation has it.
+        needs: the package that fitting needs, where it is not that of `module`.
     """
 
     module: str
@@ -64,6 +66,7 @@ class Family:
     losses: Mapping[str, Objective] = field(default_factory=dict)
     seed: str = ""
     extra: str = ""
+    needs: str = ""
 
     def build(self, task: Task, parameters: Mapping[str, Any], loss: Loss = SQUARED_ERROR) -> Any:
         """An estimator that is not fitted yet.
@@ -89,15 +92,21 @@ class Family:
         return chosen(**{**defaults, **parameters, **objective.of(loss.quantile)})
 
     def _library(self) -> Any:
+        if self.needs and find_spec(self.needs) is None:
+            raise self._not_installed(self.needs)
         try:
             return import_module(self.module)
         except ModuleNotFoundError as error:
             if not self.extra or error.name != self.module.partition(".")[0]:
                 raise
-            raise SpecError(
-                f"training.estimator {self.extra} needs the package {error.name}, which is not installed here: "
-                f"pip install 'tidewheel[{self.extra}]', in every environment or image that runs jobs"
-            ) from error
+            raise self._not_installed(error.name) from error
+
+    def _not_installed(self, package: str) -> SpecError:
+        named = next(name for name, family in FAMILIES.items() if family is self)
+        return SpecError(
+            f"training.estimator {named} needs the package {package}, which is not installed here: "
+            f"pip install 'tidewheel[{self.extra}]', in every environment or image that runs jobs"
+        )
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -162,5 +171,17 @@ FAMILIES: Mapping[str, Family] = {
         },
         seed="random_seed",
         extra="catboost",
+    ),
+    "tabular_net": Family(
+        "jobs.training.tabular_net",
+        "TabularNetClassifier",
+        "TabularNetRegressor",
+        linear=True,
+        losses={
+            "poisson": Objective({"loss": "poisson"}),
+            "quantile": Objective({"loss": "quantile"}, quantile="quantile"),
+        },
+        extra="torch",
+        needs="torch",
     ),
 }

@@ -196,6 +196,8 @@ def fit(
     try:
         if training.estimator in FAMILIES and is_boosted(model):
             fit_boosted(model, frame, truth, checkpoints, weights)
+        elif training.estimator == "tabular_net":
+            model.fit(frame, truth, **weight_arguments(model, weights), estimator__checkpoints=checkpoints)
         else:
             model.fit(frame, truth, **weight_arguments(model, weights))
     except (MemoryError, ModelRefused):

@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from jobs.training.boosting import is_boosted
 from jobs.training.estimators import device_used, settle_for_prediction, use_gpu
+from jobs.training.tabular_net import TabularNet
 from tidewheel.errors import ModelRefused
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ def can_go_on(model: Any) -> bool:
     """Whether a model is of a kind that learns on: boosted trees of three libraries, or what has `partial_fit`."""
     last = model[-1]
     library = type(last).__module__.partition(".")[0]
-    return library in ("lightgbm", "catboost") or is_boosted(model) or hasattr(last, "partial_fit")
+    return (
+        library in ("lightgbm", "catboost")
+        or isinstance(last, TabularNet)
+        or is_boosted(model)
+        or hasattr(last, "partial_fit")
+    )
 
 
 def go_on(start: Start, training: Training, lesson: Lesson, weights: Array | None) -> tuple[Any, str]:
@@ -85,6 +91,9 @@ def go_on(start: Start, training: Training, lesson: Lesson, weights: Array | Non
         last.set_params(n_estimators=start.rounds, random_state=seed)
         last.fit(rows, lesson.truth, sample_weight=weights, xgb_model=last.get_booster())
         last.set_params(n_estimators=total)
+    elif isinstance(last, TabularNet):
+        last.set_params(random_state=seed, device=training.parameters.get("device", "auto"))
+        last.learn_on(rows, lesson.truth, weights, start.rounds)
     else:
         _partial_fit(last, start.rounds, (rows, lesson.truth, weights))
     device = device_used(model)

@@ -47,6 +47,12 @@ SPACES: Mapping[str, Mapping[str, Range]] = {
         "depth": Range(low=4, high=8, whole=True),
         "l2_leaf_reg": Range(low=1, high=100, log=True),
     },
+    "tabular_net": {
+        "learning_rate": Range(low=0.0003, high=0.01, log=True),
+        "epochs": Range(low=5, high=40, log=True, whole=True),
+        "dropout": Range(low=0.0, high=0.5),
+        "weight_decay": Range(low=0.000001, high=0.01, log=True),
+    },
     "random_forest": {
         "max_depth": Range(low=6, high=18, whole=True),
         "min_samples_leaf": Range(low=5, high=200, log=True, whole=True),

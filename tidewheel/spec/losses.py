@@ -25,17 +25,12 @@ FIGURES: dict[LossName, tuple[str, ...]] = {
     "quantile": ("pinball_loss", "d2", "coverage"),
 }
 """Figures that a regression has beside those of every regression."""
+_BOOSTERS = ("xgboost", "lightgbm", "catboost")
+_EVERY = ("hist_gradient_boosting", "logistic_regression", "random_forest", *_BOOSTERS, "tabular_net")
 ESTIMATORS: dict[LossName, tuple[str, ...]] = {
-    "squared_error": (
-        "hist_gradient_boosting",
-        "logistic_regression",
-        "random_forest",
-        "xgboost",
-        "lightgbm",
-        "catboost",
-    ),
-    "poisson": ("hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"),
-    "quantile": ("hist_gradient_boosting", "xgboost", "lightgbm", "catboost"),
+    "squared_error": _EVERY,
+    "poisson": _EVERY,
+    "quantile": ("hist_gradient_boosting", *_BOOSTERS, "tabular_net"),
 }
 """Named estimators that can minimise it."""
 SET_BY_LOSS: dict[str, tuple[str, ...]] = {
@@ -44,6 +39,7 @@ SET_BY_LOSS: dict[str, tuple[str, ...]] = {
     "xgboost": ("objective", "quantile_alpha"),
     "lightgbm": ("objective", "alpha"),
     "catboost": ("loss_function",),
+    "tabular_net": ("loss", "quantile"),
 }
 """Parameters of a named estimator that follow from `training.loss`."""
 

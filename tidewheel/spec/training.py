@@ -12,7 +12,7 @@ from tidewheel.spec.sections import CodeReference, Column, Section
 
 Values = Annotated[list[Parameter], Field(min_length=1)]
 EstimatorName = Literal[
-    "hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"
+    "hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost", "tabular_net"
 ]
 """Estimators that a pipeline can name."""
 LONGEST_DAYS = 36_500

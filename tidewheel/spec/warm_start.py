@@ -10,7 +10,7 @@ from tidewheel.spec.mistake import Mistake
 if TYPE_CHECKING:
     from tidewheel.spec.pipeline import Pipeline
 
-ESTIMATORS = ("xgboost", "lightgbm", "catboost")
+ESTIMATORS = ("xgboost", "lightgbm", "catboost", "tabular_net")
 """Named estimators that can go on from a fitted model with other rows."""
 
 

@@ -23,13 +23,12 @@ from jobs.packaging.compile import (
     encoding_of,
     largest_difference,
 )
+from tests.named_estimators import NAMED
 from tests.small_models import FEATURES, Trained, train
-
-ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"]
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_every_named_estimator_has_a_fast_exact_form(estimator: str, task: Task) -> None:
     trained = train(estimator, task)
     compiled = compile_model(trained.model, trained.contract, comparison_frame(trained.contract, 500))

@@ -16,8 +16,8 @@ from jobs.models.model_file import model_file, open_model, serialization
 from jobs.models.prediction import Task, model_frame, predict
 from jobs.training import estimators
 from jobs.training.estimators import build_model, device_used, missing_gpu, settle_for_prediction
-from jobs.training.families import FAMILIES
 from jobs.training.fitting import fit
+from tests.named_estimators import NAMED
 from tidewheel.errors import RegistryError, SpecError
 from tidewheel.spec.sections import Features
 from tidewheel.spec.training import Training
@@ -28,6 +28,7 @@ SMALL = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 20},
     "xgboost": {"n_estimators": 20},
+    "tabular_net": {"epochs": 15, "hidden": [32], "batch_size": 64, "learning_rate": 0.005},
     "lightgbm": {"n_estimators": 20},
     "catboost": {"n_estimators": 20},
 }
@@ -55,7 +56,7 @@ def fitted(estimator: str, task: Task, seed: int = 3) -> object:
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_it_learns_and_the_same_data_give_the_same_model(estimator: str, task: Task) -> None:
     frame, late = parcels()
     truth = (late > 0.5).astype(float) if task == "classification" else late
@@ -65,14 +66,14 @@ def test_it_learns_and_the_same_data_give_the_same_model(estimator: str, task: T
     assert figures["roc_auc" if task == "classification" else "r2"] > 0.75
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_an_unknown_or_missing_category_and_a_missing_number_get_an_answer(estimator: str) -> None:
     strange = pd.DataFrame({"weight": [np.nan, 1.0], "distance": [np.nan, 5.0], "carrier": ["never seen", None]})
     answers = predict(fitted(estimator, "classification"), model_frame(strange, FEATURES), "classification")
     assert ((answers > 0) & (answers < 1)).all()
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_what_is_read_back_from_the_registry_answers_as_before(estimator: str, tmp_path: Path) -> None:
     frame, _ = parcels()
     model = fitted(estimator, "classification")
@@ -116,7 +117,7 @@ def test_a_function_of_ones_own_is_called_with_the_parameters_and_seeded() -> No
         build_model(Training(estimator=reference, parameters={"width": 2}), FEATURES, "classification")
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_a_misspelt_parameter_is_an_error_not_a_default(estimator: str) -> None:
     with pytest.raises(SpecError, match="max_itr"):
         build_model(Training(estimator=estimator, parameters={"max_itr": 5}), FEATURES, "classification")
@@ -204,7 +205,7 @@ def test_a_fit_that_asked_for_a_gpu_and_had_none_says_why(
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_a_column_that_is_constant_or_that_no_row_has_teaches_nothing_and_breaks_nothing(
     estimator: str, task: Task
 ) -> None:

@@ -21,13 +21,16 @@ from jobs.training.fitting import Lesson, fit_lesson
 from jobs.training.going_on import Start, can_go_on
 from tests.jobs.models.small_tasks import pipeline_of
 from tests.jobs.training.test_weights import lesson
+from tests.named_estimators import marked
 from tidewheel.errors import ModelRefused
 
 FEW: dict[str, dict[str, Any]] = {
     "xgboost": {"n_estimators": 10},
     "lightgbm": {"n_estimators": 10},
     "catboost": {"n_estimators": 10, "learning_rate": 0.2},
+    "tabular_net": {"epochs": 5, "hidden": [32], "batch_size": 64, "learning_rate": 0.003},
 }
+NAMED = [marked(name) for name in FEW]
 
 
 def log_loss(model: Any, rows: Lesson, task: str) -> float:
@@ -41,7 +44,7 @@ def turned() -> Lesson:
     return Lesson(rows.frame, (score > 1).to_numpy(dtype=float), rows.days)
 
 
-@pytest.mark.parametrize("estimator", FEW)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_more_rounds_on_other_rows_learn_what_these_say(estimator: str) -> None:
     pipeline = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator])
     before, new = fit_lesson(pipeline, lesson()).model, turned()
@@ -52,7 +55,7 @@ def test_more_rounds_on_other_rows_learn_what_these_say(estimator: str) -> None:
 
 
 @pytest.mark.parametrize("task", ["classification", "multiclass"])
-@pytest.mark.parametrize("estimator", FEW)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_a_model_that_went_on_repeats_itself_is_kept_and_is_served_exactly(estimator: str, task: str) -> None:
     pipeline, rows = pipeline_of(task, estimator=estimator, parameters=FEW[estimator]), lesson(task)
     start = Start("3", fit_lesson(pipeline, rows).model, 5, 2)
@@ -67,7 +70,7 @@ def test_a_model_that_went_on_repeats_itself_is_kept_and_is_served_exactly(estim
     assert compiled.format != "native", compiled.candidates
 
 
-@pytest.mark.parametrize("estimator", FEW)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_a_model_that_went_on_can_go_on_again(estimator: str) -> None:
     pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator]), lesson()
     first = fit_lesson(pipeline, rows).model
@@ -78,7 +81,7 @@ def test_a_model_that_went_on_can_go_on_again(estimator: str) -> None:
     assert losses == sorted(losses, reverse=True)
 
 
-@pytest.mark.parametrize("estimator", FEW)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_the_weights_of_rows_count_in_further_rounds(estimator: str) -> None:
     pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator]), lesson()
     heavy = Lesson(rows.frame, rows.truth, rows.days, np.where(rows.truth > 0, 9.0, 1.0))
