@@ -51,10 +51,12 @@ test-containers: $(READY) ## Build the images, start docker-compose.yaml and pla
 wheel: $(READY) ## Build the wheel in dist/
 	$(BIN)/python -m hatchling build --target wheel
 
+# Every extra but `torch`, which is several GB.
+LOCKED := airflow jobs lightgbm catboost serving demo dev
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 lock: $(READY) ## Bring requirements.lock in line with pyproject.toml, and the locks of GPUs and of the site with it
-	$(COMPILE) --all-extras pyproject.toml -o requirements.lock
+	$(COMPILE) $(LOCKED:%=--extra %) pyproject.toml -o requirements.lock
 	sed -n 's/^xgboost-cpu\(==[^\\]*\) \\$$/xgboost\1/p' requirements.lock | $(COMPILE) --no-annotate \
 		--constraints requirements.lock --no-emit-package numpy --no-emit-package scipy - -o requirements-gpu.lock
 	echo 'zensical>=0.0.73' | $(COMPILE) --no-annotate --constraints requirements.lock - -o requirements-docs.lock

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from jobs.checking.channels import channel_doubts, channel_mistakes
 from jobs.checking.finding import Lines, Wrong, sentences
 from jobs.checking.functions import function_doubts, function_mistakes
-from jobs.checking.model import model_doubts, model_mistakes
+from jobs.checking.model import model_doubts, model_mistakes, served_doubts
 from jobs.checking.source import source_doubts
 from jobs.checking.suites import suite_mistakes
+from jobs.packaging.form_doubts import form_doubts
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 from tidewheel.spec.yaml_file import read_document
@@ -36,7 +37,13 @@ def check(pipeline: Pipeline, settings: Settings) -> list[str]:
 
 def doubts(pipeline: Pipeline, settings: Settings) -> list[str]:
     """What may be wrong with a pipeline, in sentences: it works if this is meant, or if the environment is another."""
-    found = [*function_doubts(pipeline), *model_doubts(pipeline), *source_doubts(pipeline), *channel_doubts(pipeline)]
+    found = [
+        *function_doubts(pipeline),
+        *model_doubts(pipeline),
+        *served_doubts(pipeline, lambda model, rows: form_doubts(pipeline, model, rows.frame)),
+        *source_doubts(pipeline),
+        *channel_doubts(pipeline),
+    ]
     return sentences(found, _lines(pipeline, settings))
 
 

@@ -24,6 +24,7 @@ from jobs.models import files, registry
 from jobs.models.lineage import Lineage, environment
 from jobs.models.prediction import model_frame, predict
 from jobs.training.fitting import fit_lesson, read_lesson
+from jobs.training.warm_start import restored
 from tidewheel.errors import LakeError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.settings import Settings, load_settings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from jobs.data.training_data import LabelledDay
     from jobs.models.prediction import Array, Model, Task
     from jobs.training.fitting import Fitted, Lesson
+    from jobs.training.going_on import Start
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.reproduce")
@@ -96,7 +98,8 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
         number: the version.
 
     Raises:
-        Untrusted: the ledger knows no such version, or one of its files is not the one that was registered.
+        Untrusted: the ledger knows no such version, or one of its files, or of the version that it went on from, is not
+            the one that was registered.
         LakeError: a batch that it was trained on is gone.
     """
     version = registry.trained_version(settings, name, number)
@@ -108,7 +111,8 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     chosen = chosen.model_copy(update={"training": tuple(training), "holdout": tuple(holdout)})
     last_day = version.train_end
     days = [day for day in (*chosen.training, *chosen.holdout) if str(day.day) <= last_day]
-    fitted, lesson = _fitted(lake, pipeline, days)
+    start = restored(settings, pipeline, lineage.warm) if lineage.warm else None
+    fitted, lesson = _fitted(lake, pipeline, days, start)
     registered, contract = registry.load_model(settings, name, number), registry.contract(settings, name, number)
     golden = pd.DataFrame([row.row for row in contract.golden_rows], columns=lesson.frame.columns)
     golden = golden.astype(lesson.frame.dtypes)
@@ -126,7 +130,7 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
         else:
             notes.append(f"no day after {last_day}, the last that {us} has learned from, has features yet")
         if len(held):
-            again, _ = _fitted(lake, pipeline, chosen.training)
+            again, _ = _fitted(lake, pipeline, chosen.training, start)
             judged = registry.load_judged_model(settings, version)
             compared.append(_compare(TWIN, HOLDOUT, held, again.model, judged, task))
     elif len(held):
@@ -150,10 +154,10 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     )
 
 
-def _fitted(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> tuple[Fitted, Lesson]:
+def _fitted(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay], start: Start | None) -> tuple[Fitted, Lesson]:
     log.info("reading %s days, %s to %s", len(days), days[0].day, days[-1].day)
     lesson = read_lesson(lake, pipeline, days)
-    return fit_lesson(pipeline, lesson), lesson
+    return fit_lesson(pipeline, lesson, start=start), lesson
 
 
 def _held_out(lake: Lake, pipeline: Pipeline, chosen: TrainingData, notes: list[str]) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from jobs.memory.ledger import LedgerMemory
 from jobs.models import registry
 from jobs.models.contract import write_contract
 from jobs.models.files import CONTRACT_FILE, LINEAGE_FILE, digests, model_name
-from jobs.models.lineage import Lineage, environment
+from jobs.models.lineage import Lineage, WarmStarted, environment
 from jobs.models.metrics import measure
 from jobs.models.model_file import log_model, requirements
 from jobs.models.portable import dump_model, team_code_by_value
@@ -34,6 +34,7 @@ from jobs.training.cost import Meter
 from jobs.training.estimators import missing_gpu
 from jobs.training.refusals import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
+from jobs.training.warm_start import beginning
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidewheel.train")
 EXAMPLE_ROWS = 5
+BEGAN = "warm_start"
+"""MLflow's parameter that says what the model went on from, or why from nothing."""
 MLFLOW_LONGEST = 6_000
 """Characters of a parameter's value."""
 
@@ -91,7 +94,9 @@ def work(job: Job) -> Result:
         links=registry.pages(job.settings, done),
         warnings=failures.sentences,
         sentence=f"version {number} ({job.pipeline.training.estimator}) learned from {quantity(rows, 'row')} until "
-        + "; ".join([f"{last_day}", *(said for said in (done.refit, chosen.tried) if said), *restored]),
+        + "; ".join(
+            [f"{last_day}", *(said for said in (parameters.get(BEGAN), done.refit, chosen.tried) if said), *restored]
+        ),
     )
 
 
@@ -120,7 +125,7 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
         What the ledger is to know: the digest of each file as it left this process.
     """
     with refusal_is_a_verdict(job):
-        made = make_challenger(LedgerMemory(job), chosen, failures)
+        made = make_challenger(LedgerMemory(job), chosen, failures, beginning(job, chosen))
         asked = job.pipeline.resources_of("train")
         if asked is not None and (words := missing_gpu(made.pipeline.training, asked.gpu, made.device)):
             failures.sentences.append(words)
@@ -145,6 +150,7 @@ def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow
         pipeline=pipeline.model_dump(mode="json"),
         environment=environment(job.settings.project, job.code_version),
         device=made.device,
+        warm=_warm(made),
     )
     with registry.asking(job.settings) as client, team_code_by_value():
         mlflow.set_experiment(pipeline.name)
@@ -188,6 +194,13 @@ def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow
         created_by=job.actor,
         created_at=datetime.now(UTC),
     )
+
+
+def _warm(made: Challenger) -> WarmStarted | None:
+    start = made.start
+    if start is None:
+        return None
+    return WarmStarted(version=start.version, rounds=start.rounds, number=start.number, judged=start.judged)
 
 
 def _end_unfinished(client: MlflowClient, job: Job) -> None:
@@ -235,6 +248,7 @@ def _parameters(pipeline: Pipeline, model: Any, lineage: Lineage, made: Challeng
         "lock_hash": made_by.lock_hash,
         "python": made_by.python,
         **looked,
+        **({BEGAN: _short(made.began)} if made.began else {}),
         **{f"estimator.{name}": _short(value) for name, value in estimator.items()},
     }
 

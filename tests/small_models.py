@@ -35,7 +35,9 @@ class Trained(NamedTuple):
     frame: pd.DataFrame
 
 
-def train(estimator: str = "hist_gradient_boosting", task: Task = "classification", *, weight: float = 1.0) -> Trained:
+def train(
+    estimator: str = "hist_gradient_boosting", task: Task = "classification", *, weight: float = 1.0, **further: Any
+) -> Trained:
     """Train a small model on parcels; `weight` is how much weight matters, so that versions differ."""
     draw = np.random.default_rng(0)
     rows = 1500
@@ -55,9 +57,10 @@ def train(estimator: str = "hist_gradient_boosting", task: Task = "classificatio
     label = score * 10 if task == "regression" else (score > 0).astype(int)
     if task == "multiclass":
         label = np.digitize(score, [-0.5, 1.0])
-    parameters = {"max_iter": 20} if estimator == "hist_gradient_boosting" else {}
-    if estimator in ("random_forest", "xgboost"):
+    parameters: dict[str, Any] = {"max_iter": 20} if estimator == "hist_gradient_boosting" else {}
+    if estimator in ("random_forest", "xgboost", "lightgbm", "catboost"):
         parameters = {"n_estimators": 20}
+    parameters |= further
     model = build_model(Training(estimator=estimator, parameters=parameters), FEATURES, task).fit(frame, label)
     settle_for_prediction(model)
     classes = CLASSES if task == "multiclass" else ()

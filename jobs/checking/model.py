@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from jobs.checking.finding import Wrong, reason
 from jobs.checking.made_up import MadeUp, made_up_rows
 from jobs.models.prediction import predict
 from jobs.training.class_weights import fit_weights
-from jobs.training.estimators import FAMILIES, build_model, settle_for_prediction, weight_arguments
+from jobs.training.estimators import build_model, settle_for_prediction, weight_arguments
+from jobs.training.families import FAMILIES
+from jobs.training.going_on import can_go_on
 from jobs.training.search_space import extremes
 from tidewheel.errors import ModelRefused, SpecError
 
@@ -26,11 +28,16 @@ if TYPE_CHECKING:
 FEW, MANY = 200, 2_000
 """Rows to fit to. What fails on a few may want more of them, a neighbour's number for example: many decide."""
 ROUNDS = 5
-ITERATIONS = ("max_iter", "n_estimators")
+ITERATIONS = ("max_iter", "n_estimators", "epochs")
+FORMS_VARY = ("xgboost", "lightgbm", "catboost", "tabular_net")
+"""Named estimators that are not served by a fast form, or explained, whatever their parameters."""
+GPU = {"xgboost": "device", "catboost": "task_type", "tabular_net": "device"}
+"""Named estimators that can use one GPU, and the parameter that says so."""
 """Parameters of named estimators whose number is right or wrong whatever it is, and costs time."""
 PATIENCE_SECONDS = 60.0
 ESTIMATOR, PARAMETERS = ("training", "estimator"), ("training", "parameters")
 SPACE = ("training", "search", "space")
+WARM = ("training", "warm_start")
 
 
 def model_mistakes(pipeline: Pipeline) -> Iterator[Wrong]:
@@ -39,6 +46,13 @@ def model_mistakes(pipeline: Pipeline) -> Iterator[Wrong]:
     if wrong:
         yield _blamed(pipeline, wrong)
         return
+    if pipeline.training.warm_start:
+        model = build_model(quick_training(pipeline.training), pipeline.features, pipeline.task)
+        if not can_go_on(model):
+            kind = type(model[-1]).__name__
+            yield Wrong(
+                WARM, f"{kind} cannot go on from a fitted model as it is declared; expected one with partial_fit"
+            )
     yield from _search_space(pipeline)
 
 
@@ -65,10 +79,33 @@ def _idle_gpus(pipeline: Pipeline) -> Iterator[Wrong]:
         place = ("resources", job, "gpu")
         if job != "train":
             yield Wrong(place, f"keeps {asked.gpu} idle: only the job train uses a GPU")
-        elif estimator in FAMILIES and estimator != "xgboost":
+        elif estimator in FAMILIES and estimator not in GPU:
             yield Wrong(place, f"keeps {asked.gpu} idle: {estimator} is fitted on the CPU; xgboost uses a GPU")
-        elif asked.gpu > 1 and estimator == "xgboost":
-            yield Wrong(place, f"keeps {asked.gpu - 1} idle: xgboost is fitted on one GPU")
+        elif estimator == "catboost" and pipeline.training.parameters.get("task_type") != "GPU":
+            yield Wrong(
+                place,
+                f"keeps {asked.gpu} idle: catboost is fitted on the CPU without `task_type: GPU` in its parameters",
+            )
+        elif asked.gpu > 1 and estimator in GPU:
+            yield Wrong(place, f"keeps {asked.gpu - 1} idle: {estimator} is fitted on one GPU")
+
+
+def served_doubts(pipeline: Pipeline, doubts_of: Callable[[Any, MadeUp], Iterable[str]]) -> Iterator[Wrong]:
+    """What is not served or explained exactly of a model of a library whose parameters decide that.
+
+    Args:
+        pipeline: its declaration.
+        doubts_of: says it of a fitted model and the rows that it was fitted to.
+    """
+    if pipeline.training.estimator not in FORMS_VARY:
+        return
+    rows = made_up_rows(pipeline, FEW)
+    try:
+        model = build_model(quick_training(pipeline.training), pipeline.features, pipeline.task)
+        model.fit(rows.frame, rows.truth)
+    except Exception:  # model_mistakes names it: it is a mistake, and no doubt
+        return
+    yield from (Wrong(PARAMETERS, said) for said in doubts_of(settle_for_prediction(model), rows))
 
 
 class _Unfit(Exception):
@@ -149,13 +186,15 @@ def quick_training(training: Training) -> Training:
     }
     if training.estimator != "logistic_regression":
         quick = {**dict.fromkeys(_rounds_of(training.estimator), ROUNDS), **quick}
-    if str(training.parameters.get("device", "cpu")).startswith(("cuda", "gpu")):
-        quick["device"] = "cpu"
+    for name in GPU.values():
+        if str(training.parameters.get(name, "cpu")).lower().startswith(("cuda", "gpu")):
+            quick[name] = "CPU" if name == "task_type" else "cpu"
     return training.model_copy(update={"parameters": {**training.parameters, **quick}})
 
 
 def _rounds_of(estimator: str) -> tuple[str, ...]:
-    return ("max_iter",) if estimator == "hist_gradient_boosting" else ("n_estimators",)
+    rounds = {"hist_gradient_boosting": "max_iter", "tabular_net": "epochs"}
+    return (rounds.get(estimator, "n_estimators"),)
 
 
 def _blamed(pipeline: Pipeline, wrong: str) -> Wrong:

@@ -13,7 +13,8 @@ from jobs.models.multiclass import shares
 from jobs.models.prediction import Array, predict
 from jobs.models.regression_losses import best_constant
 from jobs.partial_failures import RAISING, PartialFailures, cause
-from jobs.training.fitting import check_lesson
+from jobs.training.beginning import FROM_NOTHING, Beginning
+from jobs.training.fitting import check_lesson, fit_lesson
 from jobs.training.search import with_parameters
 from tidewheel.errors import ModelRefused
 from tidewheel.policies.gate.measurement import NAMES
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from jobs.data.training_data import LabelledDay, TrainingData
     from jobs.memory.protocol import Memory
-    from jobs.training.fitting import Lesson
+    from jobs.training.fitting import Fitted, Lesson
+    from jobs.training.going_on import Start
     from jobs.training.search import SearchResult
     from tidewheel.spec import Pipeline
 
@@ -49,6 +51,8 @@ class Challenger:
         judged: what the gate judges, where the model itself has learned from the holdout too; else None.
         searched: the trials, where there was a search.
         refit: what came of the refit, in a sentence; empty where none was asked for.
+        start: the model that it went on from; None: fitted from nothing.
+        began: the start in a sentence, or why there is none; empty where the pipeline declares no warm start.
     """
 
     pipeline: Pipeline
@@ -59,15 +63,20 @@ class Challenger:
     judged: Any = None
     searched: SearchResult | None = None
     refit: str = ""
+    start: Start | None = None
+    began: str = ""
 
 
-def make_challenger(memory: Memory, chosen: TrainingData, failures: PartialFailures = RAISING) -> Challenger:
+def make_challenger(
+    memory: Memory, chosen: TrainingData, failures: PartialFailures = RAISING, begins: Beginning = FROM_NOTHING
+) -> Challenger:
     """Make a challenger from the days that were chosen.
 
     Args:
         memory: of the pipeline.
         chosen: names the days.
-        failures: takes note of the trials of a search that failed, and of a refit that did.
+        failures: takes note of the trials of a search that failed, of a warm start and of a refit that did.
+        begins: the model to go on from, where there is one.
 
     Raises:
         LakeError: a batch is gone.
@@ -78,8 +87,15 @@ def make_challenger(memory: Memory, chosen: TrainingData, failures: PartialFailu
     lesson, searched = checked_lesson(memory, chosen.training), None
     if pipeline.training.search and (searched := memory.search(lesson, chosen.data_hash, failures)):
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
-    fitted = memory.fit(pipeline, chosen.training, lesson)
+    warm = _warm(pipeline, lesson, begins.start, failures)
+    fitted = warm or memory.fit(pipeline, chosen.training, lesson)
     made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
+    if warm:
+        made = replace(made, start=begins.start, began=begins.sentence)
+    elif begins.start:
+        made = replace(made, began=f"fitted from the start: version {begins.start.version} could not be gone on from")
+    else:
+        made = replace(made, began=begins.sentence)
     return _refit(memory, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
 
 
@@ -111,13 +127,26 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
             return held >= MUCH * chosen.training_rows or len(chosen.holdout) > pipeline.training.holdout_days
 
 
+def _warm(pipeline: Pipeline, lesson: Lesson, start: Start | None, failures: PartialFailures) -> Fitted | None:
+    """Go on from a model; None where there is none, or where that fails: a fit from nothing may do better."""
+    if start is None:
+        return None
+    try:
+        return fit_lesson(pipeline, lesson, start=start)
+    except ModelRefused as error:
+        failures.add("the warm start", error)
+        return None
+
+
 def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: PartialFailures) -> Challenger:
     """Fit once more, on the holdout too; what the gate judges stays the model that has not seen it."""
     pipeline = made.pipeline
     days = (*chosen.training, *chosen.holdout)
     everything = checked_lesson(memory, days)
     try:
-        again = memory.fit(pipeline, days, everything)
+        again = (
+            fit_lesson(pipeline, everything, start=made.start) if made.start else memory.fit(pipeline, days, everything)
+        )
     except (ModelRefused, MemoryError) as error:
         failures.add("the refit", error)
         return replace(
@@ -128,14 +157,13 @@ def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: Par
         sentence = f"the refit through {chosen.holdout[-1].day} is not used: {wrong}"
         log.warning("%s", sentence)
         return replace(made, refit=sentence)
-    return Challenger(
-        pipeline=pipeline,
+    return replace(
+        made,
         model=again.model,
         device=again.device,
         lesson=everything,
         last_day=chosen.holdout[-1].day,
         judged=made.model,
-        searched=made.searched,
         refit=f"fitted again through {chosen.holdout[-1].day}; the gate judges its twin, which learned until "
         f"{made.last_day}",
     )

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_FILES = ("requirements.lock", "uv.lock")
-PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "xgboost", "xgboost-cpu")
+PACKAGES = (
+    "catboost",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "xgboost",
+    "xgboost-cpu",
+)
 """Packages whose version can change a model; the lock's hash stands for all others."""
 
 
@@ -45,6 +56,17 @@ class Environment(BaseModel):
         ]
 
 
+class WarmStarted(BaseModel):
+    """What a version went on from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str = Field(description="the predecessor")
+    rounds: int = Field(description="that were added")
+    number: int = Field(description="of warm starts in a row, this one included")
+    judged: bool = Field(default=False, description="from the twin that the gate judged, not from what served")
+
+
 class Lineage(BaseModel):
     """Everything but the data, which `training_data.json` names by hash."""
 
@@ -53,6 +75,7 @@ class Lineage(BaseModel):
     pipeline: dict[str, Any] = Field(description="the declaration, with the parameters that were used")
     environment: Environment
     device: str
+    warm: WarmStarted | None = Field(default=None, description="what it went on from; null: fitted from nothing")
 
     def declaration(self) -> Pipeline:
         """The pipeline as it was declared."""

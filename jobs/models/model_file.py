@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 SKOPS_FILE = "model.skops"
 PICKLE_FILE = "model.pkl"
 TRUSTED_TYPES = (
+    "catboost.core.CatBoostClassifier",
+    "catboost.core.CatBoostRegressor",
+    "collections.OrderedDict",
+    "jobs.training.tabular_net.TabularNetClassifier",
+    "jobs.training.tabular_net.TabularNetRegressor",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
@@ -30,7 +38,18 @@ TRUSTED_TYPES = (
     "xgboost.sklearn.XGBRegressor",
 )
 """What our estimators need beyond what skops trusts by itself."""
-_PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu")
+_PACKAGES = (
+    "catboost",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "torch",
+    "xgboost",
+    "xgboost-cpu",
+)
 
 
 def serialization(estimator: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 CODE = Path(bentos.__file__).parent
 BUILD_SECONDS = 300
-COMPILERS = ("compile.py", "explanation.py", "trees.py")
+COMPILERS = ("catboost_trees.py", "compile.py", "explanation.py", "lightgbm_trees.py", "net_onnx.py", "trees.py")
 PACKAGES = {
     "": (
         *("bentoml", "numpy", "prometheus-client", "pyarrow", "pydantic", "starlette", "uvicorn"),

@@ -17,6 +17,8 @@ from bentos.encoding import Category, Columns, Encoding, Number
 from bentos.predictor import load, pack
 from jobs.models.portable import dump_model
 from jobs.models.prediction import FeatureColumns, predict
+from jobs.packaging.catboost_trees import catboost_onnx, is_catboost
+from jobs.packaging.net_onnx import is_net, net_onnx
 
 if TYPE_CHECKING:
     from bentos.contract import Contract
@@ -236,6 +238,10 @@ def _milliseconds(call: Callable[[], object]) -> float:
 
 
 def _to_onnx(estimator: Any) -> bytes:
+    if is_catboost(estimator):
+        return catboost_onnx(estimator)
+    if is_net(estimator):
+        return net_onnx(estimator)
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -277,7 +283,9 @@ def _plain_attributes() -> Iterator[None]:
 def _to_treelite(estimator: Any) -> bytes:
     import treelite
 
-    if hasattr(estimator, "get_booster"):
+    if hasattr(estimator, "booster_"):
+        forest = treelite.frontend.from_lightgbm(estimator.booster_)
+    elif hasattr(estimator, "get_booster"):
         forest = treelite.frontend.from_xgboost(estimator.get_booster())
     else:
         forest = treelite.sklearn.import_model(estimator)

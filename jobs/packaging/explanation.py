@@ -12,7 +12,8 @@ import numpy as np
 from bentos.explainer import MOST_WORK, Explainer, pack, points, unpack
 from jobs.models.prediction import predict
 from jobs.packaging.compile import columns_of, encoding_of, largest_difference
-from jobs.packaging.trees import NotExplainable, RawTrees, Tree, raw_trees
+from jobs.packaging.tree import NotExplainable, RawTrees, Tree
+from jobs.packaging.trees import raw_trees
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,70 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.packaging.catboost_trees import catboost_trees, is_catboost
+from jobs.packaging.lightgbm_trees import lightgbm_trees
+from jobs.packaging.tree import NotExplainable, RawTrees, Tree
+
 if TYPE_CHECKING:
-    from bentos.encoding import Matrix
     from jobs.models.prediction import Task
 
-EXPLAINED = "linear models, random forests, HistGradientBoosting and XGBoost are"
+EXPLAINED = "linear models, random forests, HistGradientBoosting, XGBoost, LightGBM and CatBoost are"
 XGBOOST_LINKS = {
     **dict.fromkeys(("binary:logistic", "reg:logistic"), "logit"),
     **dict.fromkeys(("count:poisson", "reg:gamma", "reg:tweedie"), "log"),
     **dict.fromkeys(("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror"), "identity"),
 }
 LINKS = {"IdentityLink": "identity", "LogLink": "log", "LogitLink": "logit"}
-
-
-class NotExplainable(Exception):
-    """No prediction of a model can be explained; the sentence says why, and begins with the model."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One tree; node 0 is its root.
-
-    Attributes:
-        left: child for values of at most the threshold; negative at a leaf.
-        right: the other child.
-        position: of the prepared row, that a node looks at.
-        threshold: of a node.
-        missing_left: whether a missing value goes to the left.
-        cover: how many training rows, or how much of their weight, a node has.
-        value: of a leaf.
-    """
-
-    left: Matrix
-    right: Matrix
-    position: Matrix
-    threshold: Matrix
-    missing_left: Matrix
-    cover: Matrix
-    value: Matrix
-
-
-@dataclass(frozen=True)
-class RawTrees:
-    """Trees whose leaves add up, with the base, to the raw output.
-
-    Attributes:
-        base: what is added to every row.
-        link: how the raw output becomes the prediction: identity, logit (of the prediction), or log.
-        single_precision: whether the estimator sees its inputs as float32.
-    """
-
-    trees: tuple[Tree, ...]
-    base: float
-    link: str
-    single_precision: bool
-
-    def rounded(self) -> RawTrees:
-        """The same in single precision, thresholds rounded to the nearest, as a converter to ONNX does it."""
-        trees = (replace(t, threshold=t.threshold.astype(np.float32).astype(np.float64)) for t in self.trees)
-        return replace(self, trees=tuple(trees), single_precision=True)
 
 
 def raw_trees(estimator: Any, task: Task) -> RawTrees:
@@ -82,6 +37,10 @@ def raw_trees(estimator: Any, task: Task) -> RawTrees:
     """
     if hasattr(estimator, "get_booster"):
         return _of_xgboost(estimator)
+    if hasattr(estimator, "booster_"):
+        return lightgbm_trees(estimator)
+    if is_catboost(estimator):
+        return _of_catboost(estimator)
     if hasattr(estimator, "_predictors"):
         return _of_hist_gradient_boosting(estimator)
     if hasattr(estimator, "estimators_") and hasattr(estimator, "estimator_"):
@@ -150,6 +109,14 @@ def _of_xgboost(estimator: Any) -> RawTrees:
     score = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
     base = {"identity": lambda: score, "log": lambda: math.log(score), "logit": lambda: math.log(score / (1 - score))}
     return RawTrees(tuple(trees), base[link](), link, single_precision=True)
+
+
+def _of_catboost(estimator: Any) -> RawTrees:
+    found = catboost_trees(estimator)
+    if found.link == "softmax":
+        raise NotExplainable("it tells more than two classes apart")
+    trees = tuple(replace(tree, value=tree.value[:, 0]) for tree in found.trees)
+    return RawTrees(trees, float(found.base[0]), found.link, single_precision=True)
 
 
 def _xgboost_tree(tree: dict[str, Any]) -> Tree:

@@ -16,7 +16,7 @@ import joblib
 from jobs.models.lineage import installed
 from tidewheel.unused import mark_used
 
-PACKAGES = ("numpy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu")
+PACKAGES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu")
 
 
 def fingerprint(*rooms: ModuleType) -> str:

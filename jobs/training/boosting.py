@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PIECE = 250
 """Rounds between two checkpoints."""
-SUFFIX = ".ubj"
+SUFFIX = ".checkpoint"
 log = logging.getLogger("tidewheel.fitting")
 
 
@@ -101,18 +101,20 @@ def fit_boosted(
             left = (time.monotonic() - began) / (done - first) * (total - done)
             log.info("%s of %s rounds; about %.0f s to go", f"{done:,}", f"{total:,}", left)
             if checkpoints is not None:
-                _save(checkpoints, done, bytes(booster.save_raw("ubj")))
+                save_checkpoint(checkpoints, done, bytes(booster.save_raw("ubj")))
     estimator.set_params(**declared)
 
 
-def _save(checkpoints: Checkpoints, rounds: int, booster: bytes) -> None:
+def save_checkpoint(checkpoints: Checkpoints, rounds: int, booster: bytes) -> None:
+    """Store a piece; where that fails, the fit goes on without."""
     try:
         checkpoints.save(rounds, booster)
     except Exception as error:  # whatever a kind of store raises: the fit itself needs none
         log.warning("round %s is not stored (%s): a retry would fit it again", f"{rounds:,}", error)
 
 
-def _newest(checkpoints: Checkpoints) -> tuple[int, bytes] | None:
+def newest_checkpoint(checkpoints: Checkpoints) -> tuple[int, bytes] | None:
+    """The newest whole piece; None without one, and where none can be read."""
     try:
         return checkpoints.newest()
     except Exception as error:  # as above
@@ -123,7 +125,7 @@ def _newest(checkpoints: Checkpoints) -> tuple[int, bytes] | None:
 def _last_piece(checkpoints: Checkpoints | None, total: int) -> tuple[int, Any]:
     import xgboost
 
-    found = _newest(checkpoints) if checkpoints is not None else None
+    found = newest_checkpoint(checkpoints) if checkpoints is not None else None
     if found is None or found[0] >= total:
         return 0, None
     rounds, content = found

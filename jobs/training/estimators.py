@@ -1,10 +1,8 @@
-"""The estimators a pipeline can name, each with the treatment of columns it needs."""
+"""Models that are not fitted yet: the columns made ready as an estimator needs them, then the estimator."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +14,11 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from jobs.data.code_reference import resolve
+from jobs.training.families import FAMILIES
 from tidewheel.errors import ModelRefused, SpecError
-from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from jobs.models.prediction import Array, Task
     from tidewheel.spec.sections import Features
@@ -31,99 +29,6 @@ UNSEEN = -1
 DEVICES = Path("/dev")
 RARE = 20
 """One-hot encoding puts categories with fewer rows than this into one column."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """How an estimator is made to minimise a loss.
-
-    Attributes:
-        parameters: that say so.
-        quantile: the parameter that takes the quantile; empty where there is none.
-        regressor: the class that does; empty: the family's own.
-    """
-
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    quantile: str = ""
-    regressor: str = ""
-
-
-@dataclass(frozen=True)
-class Family:
-    """A named estimator: a class for each task, and what we set unless the pipeline says otherwise."""
-
-    module: str
-    classifier: str
-    regressor: str
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    classifier_defaults: Mapping[str, Any] = field(default_factory=dict)
-    linear: bool = False
-    losses: Mapping[str, Objective] = field(default_factory=dict)
-
-    def build(self, task: Task, parameters: Mapping[str, Any], loss: Loss = SQUARED_ERROR) -> Any:
-        """An estimator that is not fitted yet.
-
-        Args:
-            task: kind of label.
-            parameters: of the estimator.
-            loss: what a regression minimises.
-
-        Raises:
-            TypeError: the estimator does not know a parameter, or cannot minimise the loss.
-        """
-        objective = Objective()
-        if task == "regression" and loss.name != "squared_error":
-            if loss.name not in self.losses:
-                raise TypeError(f"{self.regressor} cannot minimise {loss.name}")
-            objective = self.losses[loss.name]
-        name = self.classifier if task != "regression" else objective.regressor or self.regressor
-        chosen = getattr(import_module(self.module), name)
-        if unknown := sorted(set(parameters) - set(chosen().get_params())):  # XGBoost would take them, and ignore them
-            raise TypeError(f"{chosen.__name__} knows no {', '.join(unknown)}")
-        defaults = {**self.defaults, **({} if task == "regression" else self.classifier_defaults)}
-        ours = {**objective.parameters, **({objective.quantile: loss.quantile} if objective.quantile else {})}
-        return chosen(**{**defaults, **parameters, **ours})
-
-
-FAMILIES: Mapping[str, Family] = {
-    "hist_gradient_boosting": Family(
-        "sklearn.ensemble",
-        "HistGradientBoostingClassifier",
-        "HistGradientBoostingRegressor",
-        # its own early stopping validates on rows drawn from all days, which flatters a model of a moving world
-        defaults={"early_stopping": False},
-        losses={
-            "poisson": Objective({"loss": "poisson"}),
-            "quantile": Objective({"loss": "quantile"}, quantile="quantile"),
-        },
-    ),
-    "logistic_regression": Family(
-        "sklearn.linear_model",
-        "LogisticRegression",
-        "Ridge",
-        classifier_defaults={"max_iter": 1000},
-        linear=True,
-        losses={"poisson": Objective({"max_iter": 1000}, regressor="PoissonRegressor")},
-    ),
-    "random_forest": Family(
-        "sklearn.ensemble",
-        "RandomForestClassifier",
-        "RandomForestRegressor",
-        # grown to single rows, a forest is hundreds of megabytes and its probabilities are badly calibrated
-        defaults={"max_depth": 12, "min_samples_leaf": 20, "n_jobs": -1},
-        losses={"poisson": Objective({"criterion": "poisson"})},
-    ),
-    "xgboost": Family(
-        "xgboost",
-        "XGBClassifier",
-        "XGBRegressor",
-        defaults={"tree_method": "hist"},
-        losses={
-            "poisson": Objective({"objective": "count:poisson"}),
-            "quantile": Objective({"objective": "reg:quantileerror"}, quantile="quantile_alpha"),
-        },
-    ),
-}
 
 
 def build_model(training: Training, features: Features, task: Task, never_seen: Collection[str] = ()) -> Any:
@@ -154,13 +59,20 @@ def build_model(training: Training, features: Features, task: Task, never_seen: 
         raise SpecError(f"training.parameters do not fit {training.estimator}: {error}") from error
     known = estimator.get_params()
     settings: dict[str, Any] = {n: training.seed for n in known if n.split("__")[-1] == "random_state"}
-    if training.estimator == "xgboost" and "device" not in training.parameters:
-        settings["device"] = xgboost_device()
+    if family and family.seed:
+        settings[family.seed] = training.seed
     estimator.set_params(**settings)
+    use_gpu(training, estimator)
     if isinstance(estimator, Steps):
         return estimator
     columns = _linear_columns(features) if family and family.linear else _tree_columns(features, never_seen)
     return Steps([("columns", columns), ("estimator", estimator)])
+
+
+def use_gpu(training: Training, estimator: Any) -> None:
+    """Have an estimator of XGBoost's fitted on a GPU where there is one, unless the pipeline names the device."""
+    if training.estimator == "xgboost":
+        estimator.set_params(device=training.parameters.get("device", xgboost_device()))
 
 
 def weight_arguments(model: Steps, weights: Array | None) -> dict[str, Any]:
@@ -196,13 +108,15 @@ def missing_gpu(training: Training, asked: int, device: str) -> str:
         asked: how many GPUs the job asked for.
         device: where the model was fitted.
     """
-    if not asked or device.startswith("cuda") or training.estimator != "xgboost":
+    if not asked or device.startswith("cuda") or training.estimator not in ("xgboost", "tabular_net"):
         return ""
-    import xgboost
-
     words = f"asked for {asked} GPU{'s' if asked > 1 else ''} (resources.train.gpu), and was fitted on {device}: "
     if "device" in training.parameters:
         return f"{words}training.parameters.device is {training.parameters['device']!r}; take it out"
+    if training.estimator == "tabular_net":
+        return f"{words}torch finds no GPU; install a torch built for CUDA, and give the pod a GPU"
+    import xgboost
+
     if not xgboost.build_info().get("USE_CUDA"):
         return f"{words}this XGBoost is built without CUDA; build the image of the jobs with --build-arg DEVICE=gpu"
     return f"{words}{DEVICES} has no nvidia device; give the pod one (device plugin, runtime class)"
@@ -211,6 +125,10 @@ def missing_gpu(training: Training, asked: int, device: str) -> str:
 def device_used(model: Any) -> str:
     """Where a fitted model was trained, as the library itself reports it."""
     estimator = model[-1]
+    if hasattr(estimator, "device_"):  # a tabular net
+        return str(estimator.device_)
+    if hasattr(estimator, "get_all_params"):  # CatBoost's
+        return "cuda" if estimator.get_all_params().get("task_type") == "GPU" else "cpu"
     if not hasattr(estimator, "get_booster"):
         return "cpu"
     learner = json.loads(estimator.get_booster().save_config())["learner"]

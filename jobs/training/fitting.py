@@ -16,7 +16,9 @@ from jobs.models.row_weights import at, weights_of
 from jobs.partial_failures import cause
 from jobs.training.boosting import fit_boosted, is_boosted
 from jobs.training.class_weights import fit_weights
-from jobs.training.estimators import FAMILIES, build_model, device_used, settle_for_prediction, weight_arguments
+from jobs.training.estimators import build_model, device_used, settle_for_prediction, weight_arguments
+from jobs.training.families import FAMILIES
+from jobs.training.going_on import go_on
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.spec.weights import class_names
 from tidewheel.tracing import step
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.training.boosting import Checkpoints
+    from jobs.training.going_on import Start
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
     from tidewheel.spec.sections import Features
@@ -150,20 +153,36 @@ def _refuse_weightless(pipeline: Pipeline, lesson: Lesson) -> None:
         )
 
 
-def fit_lesson(pipeline: Pipeline, lesson: Lesson, checkpoints: Checkpoints | None = None) -> Fitted:
+def fit_lesson(
+    pipeline: Pipeline, lesson: Lesson, checkpoints: Checkpoints | None = None, start: Start | None = None
+) -> Fitted:
     """Fit the model that a pipeline declares to some rows, each counting as the pipeline says.
 
     Args:
         pipeline: its declaration.
         lesson: the rows.
         checkpoints: where a long fit is stored piece by piece, and goes on from; None stores nothing.
+        start: the model to go on from; None: from nothing.
 
     Raises:
         SpecError: the estimator does not know a parameter.
         ModelRefused: it cannot be fitted.
     """
     weights = fit_weights(pipeline, lesson.truth, lesson.weights)
+    if start is not None:
+        return _gone_on(start, pipeline, lesson, weights)
     return fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth, checkpoints, weights)
+
+
+@step("fit")
+def _gone_on(start: Start, pipeline: Pipeline, lesson: Lesson, weights: Array | None) -> Fitted:
+    try:
+        model, device = go_on(start, pipeline.training, lesson, weights)
+    except (MemoryError, ModelRefused):
+        raise
+    except Exception as error:  # as in `fit`
+        raise ModelRefused(f"version {start.version} could not be gone on from: {cause(error)}") from error
+    return Fitted(model, device)
 
 
 @step("fit")
@@ -201,6 +220,8 @@ def fit(
     try:
         if training.estimator in FAMILIES and is_boosted(model):
             fit_boosted(model, frame, truth, checkpoints, weights)
+        elif training.estimator == "tabular_net":
+            model.fit(frame, truth, **weight_arguments(model, weights), estimator__checkpoints=checkpoints)
         else:
             model.fit(frame, truth, **weight_arguments(model, weights))
     except (MemoryError, ModelRefused):

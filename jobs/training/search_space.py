@@ -33,6 +33,26 @@ SPACES: Mapping[str, Mapping[str, Range]] = {
         "reg_lambda": Range(low=0.1, high=100, log=True),
         "colsample_bytree": Range(low=0.2, high=1.0),
     },
+    "lightgbm": {
+        "learning_rate": Range(low=0.02, high=0.2, log=True),
+        "n_estimators": Range(low=50, high=400, log=True, whole=True),
+        "num_leaves": Range(low=7, high=63, log=True, whole=True),
+        "min_child_samples": Range(low=20, high=1000, log=True, whole=True),
+        "reg_lambda": Range(low=0.1, high=100, log=True),
+        "colsample_bytree": Range(low=0.2, high=1.0),
+    },
+    "catboost": {
+        "learning_rate": Range(low=0.02, high=0.2, log=True),
+        "n_estimators": Range(low=100, high=1000, log=True, whole=True),
+        "depth": Range(low=4, high=8, whole=True),
+        "l2_leaf_reg": Range(low=1, high=100, log=True),
+    },
+    "tabular_net": {
+        "learning_rate": Range(low=0.0003, high=0.01, log=True),
+        "epochs": Range(low=5, high=40, log=True, whole=True),
+        "dropout": Range(low=0.0, high=0.5),
+        "weight_decay": Range(low=0.000001, high=0.01, log=True),
+    },
     "random_forest": {
         "max_depth": Range(low=6, high=18, whole=True),
         "min_samples_leaf": Range(low=5, high=200, log=True, whole=True),

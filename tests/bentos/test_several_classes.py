@@ -25,15 +25,15 @@ from jobs.packaging.explanation import explanation_of
 from tests import small_models
 from tests.bentos.conftest import Caller, unknown
 from tests.conftest import wait_until
+from tests.named_estimators import NAMED
 from tests.small_models import CLASSES, Trained
 from tidewheel.release.artifact import predictions_apart
 from tidewheel.settings import Settings
 
-ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"]
 PROBABILITIES = [f"probability_{name}" for name in CLASSES]
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_every_named_estimator_has_a_fast_exact_form(estimator: str) -> None:
     trained = small_models.train(estimator, "multiclass")
     compiled = compile_model(trained.model, trained.contract, comparison_frame(trained.contract, 500))

@@ -11,6 +11,7 @@ from tidewheel.spec.groups import group_columns
 from tidewheel.spec.losses import FIGURES, loss_mistakes, metrics_of
 from tidewheel.spec.mistake import Mistake
 from tidewheel.spec.multiclass import class_mistakes, task_words
+from tidewheel.spec.warm_start import warm_start_mistakes
 from tidewheel.spec.weights import weight_mistakes
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_figures(pipeline),
         *class_mistakes(pipeline),
         *loss_mistakes(pipeline),
+        *warm_start_mistakes(pipeline),
         *weight_mistakes(pipeline),
         *_decision(pipeline),
         *_slices(pipeline),

@@ -25,16 +25,21 @@ FIGURES: dict[LossName, tuple[str, ...]] = {
     "quantile": ("pinball_loss", "d2", "coverage"),
 }
 """Figures that a regression has beside those of every regression."""
+_BOOSTERS = ("xgboost", "lightgbm", "catboost")
+_EVERY = ("hist_gradient_boosting", "logistic_regression", "random_forest", *_BOOSTERS, "tabular_net")
 ESTIMATORS: dict[LossName, tuple[str, ...]] = {
-    "squared_error": ("hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"),
-    "poisson": ("hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"),
-    "quantile": ("hist_gradient_boosting", "xgboost"),
+    "squared_error": _EVERY,
+    "poisson": _EVERY,
+    "quantile": ("hist_gradient_boosting", *_BOOSTERS, "tabular_net"),
 }
 """Named estimators that can minimise it."""
 SET_BY_LOSS: dict[str, tuple[str, ...]] = {
     "hist_gradient_boosting": ("loss", "quantile"),
     "random_forest": ("criterion",),
     "xgboost": ("objective", "quantile_alpha"),
+    "lightgbm": ("objective", "alpha"),
+    "catboost": ("loss_function",),
+    "tabular_net": ("loss", "quantile"),
 }
 """Parameters of a named estimator that follow from `training.loss`."""
 

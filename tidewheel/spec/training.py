@@ -11,6 +11,10 @@ from tidewheel.spec.parameter import Parameter, ParameterKey
 from tidewheel.spec.sections import CodeReference, Column, Section
 
 Values = Annotated[list[Parameter], Field(min_length=1)]
+EstimatorName = Literal[
+    "hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost", "tabular_net"
+]
+"""Estimators that a pipeline can name."""
 LONGEST_DAYS = 36_500
 """A hundred years; further back than that no calendar of ours goes."""
 LARGEST_SEED = 2**32 - 1
@@ -54,14 +58,23 @@ class Search(Section):
     )
 
 
+class WarmStart(Section):
+    """How a training goes on from the champion instead of fitting from nothing."""
+
+    rounds: int = Field(
+        default=50, ge=1, le=10_000, description="rounds of boosting that are added, or passes over the training rows"
+    )
+    in_a_row: int = Field(
+        default=3, ge=1, le=1000, description="warm starts after each other; the next training fits from nothing"
+    )
+
+
 class Training(Section):
     """How a challenger is made."""
 
-    estimator: Literal["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"] | CodeReference = (
-        Field(
-            default="hist_gradient_boosting",
-            description="a named estimator, or `module:function` that returns a scikit-learn estimator",
-        )
+    estimator: EstimatorName | CodeReference = Field(
+        default="hist_gradient_boosting",
+        description="a named estimator, or `module:function` that returns a scikit-learn estimator",
     )
     parameters: dict[str, Parameter] = Field(
         default_factory=dict,
@@ -99,6 +112,13 @@ class Training(Section):
     )
     search: Search | None = Field(
         default=None, description="look for better parameters before fitting; null: take those declared"
+    )
+    warm_start: WarmStart | None = Field(
+        default=None,
+        description="go on from the champion's model, which costs a part of a fit; the gate judges it like any other. "
+        "From nothing all the same after an alarm, after a warm start that did not become champion, and where the "
+        "champion is gone or has other features, classes or parameters. null: always from nothing",
+        examples=[{"rounds": 30, "in_a_row": 3}],
     )
     window_days: int | None = Field(
         default=None, ge=1, le=LONGEST_DAYS, description="train on this many newest days; default: all history"

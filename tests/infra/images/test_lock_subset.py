@@ -21,6 +21,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 IMAGES = {
     "serving": ("serving",),
     "jobs": ("core", "jobs", "serving"),
+    "jobs with estimators": ("core", "jobs", "serving", "lightgbm", "catboost"),
     "airflow": ("core", "jobs", "serving", "airflow"),
 }
 
@@ -53,6 +54,12 @@ def test_serving_needs_nothing_that_trains_or_schedules() -> None:
     assert "apache-airflow" not in names("core", "jobs", "serving")
 
 
+def test_estimators_beside_those_of_scikit_learn_and_xgboost_are_installed_by_name_alone() -> None:
+    assert not {"lightgbm", "catboost"} & names("core", "jobs", "serving")
+    assert {"lightgbm", "catboost"} <= names("core", "jobs", "serving", "lightgbm", "catboost")
+    assert not {"lightgbm", "catboost"} & names("serving")
+
+
 def test_what_bentoml_runs_to_build_a_bento_is_in_the_jobs_image() -> None:
     assert "uv" in names("core", "jobs", "serving")
 
@@ -66,7 +73,8 @@ def test_every_requirement_of_the_lock_is_read_with_its_hashes() -> None:
 
     assert len(read) == len(re.findall(r"^[\w.-]+==", LOCK, re.MULTILINE))
     assert all("--hash=sha256:" in locked.text for locked in read)
-    assert {locked.name for locked in read} == names("core", *IMAGES["airflow"][1:], "demo", "dev")
+    extras = ("core", *IMAGES["airflow"][1:], "lightgbm", "catboost", "demo", "dev")
+    assert {locked.name for locked in read} == names(*extras)
 
 
 def test_what_is_left_out_takes_along_what_only_it_requires() -> None:
@@ -78,7 +86,7 @@ def test_what_is_left_out_takes_along_what_only_it_requires() -> None:
 
 
 def test_a_name_that_is_not_there_is_told_with_those_that_are() -> None:
-    with pytest.raises(UnknownName, match="extra 'servign': expected one of airflow, core, demo"):
+    with pytest.raises(UnknownName, match="extra 'servign': expected one of airflow, catboost, core, demo"):
         roots(PYPROJECT, ["servign"])
     with pytest.raises(UnknownName, match="has no nothing-like-it: run `make lock`"):
         subset(LOCK, ["nothing-like-it"])

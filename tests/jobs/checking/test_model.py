@@ -11,7 +11,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
 from jobs.checking.finding import sentences
-from jobs.checking.model import model_doubts, model_mistakes
+from jobs.checking.model import model_doubts, model_mistakes, served_doubts
+from jobs.packaging.form_doubts import form_doubts
 from tidewheel.spec import Pipeline
 
 HERE = "tests.jobs.checking.test_model"
@@ -140,6 +141,8 @@ def test_what_only_fitting_or_asking_rejects_is_found_before_a_night_does(
         ({"estimator": "logistic_regression", "search": {}}, "regression"),
         ({"estimator": "xgboost", "parameters": {"device": "cuda"}}, "classification"),
         ({"estimator": "random_forest", "parameters": {"class_weight": {"0": 1, "1": 5}}}, "classification"),
+        ({"estimator": "lightgbm", "search": {}}, "regression"),
+        ({"estimator": "catboost", "parameters": {"task_type": "GPU"}, "search": {}}, "classification"),
     ],
 )  # fmt: skip
 def test_a_model_that_can_be_fitted_and_asked_is_right(training: dict[str, object], task: str) -> None:
@@ -170,6 +173,8 @@ def test_an_estimator_that_takes_no_missing_value_is_a_doubt() -> None:
         ("xgboost", {"train": {"gpu": 4}}, "keeps 3 idle: xgboost is fitted on one GPU"),
         ("xgboost", {"score": {"gpu": 1}}, "keeps 1 idle: only the job train uses a GPU"),
         ("xgboost", {"train": {"gpu": 1}}, ""),
+        ("lightgbm", {"train": {"gpu": 1}}, "keeps 1 idle: lightgbm is fitted on the CPU"),
+        ("catboost", {"train": {"gpu": 1}}, "keeps 1 idle: catboost is fitted on the CPU without `task_type: GPU`"),
         (f"{HERE}:network", {"train": {"gpu": 1}}, ""),
     ],
 )
@@ -177,3 +182,42 @@ def test_gpus_that_nothing_would_use_are_a_doubt(estimator: str, resources: dict
     found = " ".join(sentences(model_doubts(with_resources({"estimator": estimator}, resources)), {}))
 
     assert (said in found) if said else ("idle" not in found)
+
+
+def served(training: dict[str, object], task: str = "classification") -> list[str]:
+    """What `validate` says of serving a model with these parameters."""
+    declared = pipeline(training, task)
+    return sentences(served_doubts(declared, lambda model, rows: form_doubts(declared, model, rows.frame)), {})
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("estimator", ["xgboost", "lightgbm", "catboost"])
+def test_the_boosters_are_served_and_explained_exactly_by_default(estimator: str, task: str) -> None:
+    assert served({"estimator": estimator}, task) == []
+
+
+@pytest.mark.parametrize(
+    ("training", "task", "said"),
+    [
+        (
+            {"estimator": "lightgbm", "parameters": {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1}},
+            "classification",
+            "training.parameters: with them no prediction can be explained: the trees of LightGBM's boosting rf are "
+            "averaged",
+        ),
+        (
+            {"estimator": "catboost", "parameters": {"loss_function": "RMSEWithUncertainty"}},
+            "regression",
+            "catboost itself would serve, and the serving image has no catboost",
+        ),
+        (
+            {"estimator": "xgboost", "parameters": {"booster": "dart"}},
+            "classification",
+            "XGBoost's booster dart with objective binary:logistic is not explained",
+        ),
+    ],
+)
+def test_parameters_that_cost_the_fast_form_or_the_explanation_are_a_doubt(
+    training: dict[str, object], task: str, said: str
+) -> None:
+    assert said in " ".join(served(training, task))

@@ -136,7 +136,9 @@ def test_rows_that_matter_only_in_large_company_are_found() -> None:
     assert among.way == "among more rows"
 
 
-@pytest.mark.parametrize("estimator", ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"])
+@pytest.mark.parametrize(
+    "estimator", ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"]
+)
 def test_every_named_estimator_is_steady(estimator: str) -> None:
     trained = small_models.train(estimator)
     golden = golden_frame(trained.contract)

@@ -23,19 +23,26 @@ from jobs.packaging.compile import (
     encoding_of,
     largest_difference,
 )
+from tests.named_estimators import NAMED
 from tests.small_models import FEATURES, Trained, train
-
-ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"]
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_every_named_estimator_has_a_fast_exact_form(estimator: str, task: Task) -> None:
     trained = train(estimator, task)
     compiled = compile_model(trained.model, trained.contract, comparison_frame(trained.contract, 500))
     assert compiled.format in ("onnx", "treelite"), compiled.candidates
     served = load(compiled.format, compiled.content)(columns_of(trained.frame, trained.contract))
     assert largest_difference(served, predict(trained.model, trained.frame, task)) <= 1e-5
+
+
+@pytest.mark.parametrize("grow_policy", ["Depthwise", "Lossguide"])
+@pytest.mark.parametrize("task", ["classification", "regression", "multiclass"])
+def test_trees_of_catboost_that_are_not_symmetric_are_served_by_onnx(grow_policy: str, task: Task) -> None:
+    trained = train("catboost", task, grow_policy=grow_policy)
+    compiled = compile_model(trained.model, trained.contract, comparison_frame(trained.contract, 500))
+    assert compiled.format == "onnx", compiled.candidates
 
 
 def test_the_same_model_compiles_to_the_same_bytes() -> None:

@@ -23,12 +23,14 @@ from bentos.explainer import Explainer, Explanation, unpack
 from bentos.predictor import load
 from jobs.models.contract import write_contract
 from jobs.models.prediction import Task, model_frame
+from jobs.packaging.catboost_trees import is_catboost
 from jobs.packaging.compile import columns_of, comparison_frame, compile_model
 from jobs.packaging.explanation import explanation_of
-from jobs.packaging.trees import Tree, raw_trees
+from jobs.packaging.tree import Tree
+from jobs.packaging.trees import raw_trees
 from tests.small_models import FEATURES, Trained, train
 
-ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost"]
+ESTIMATORS = ["hist_gradient_boosting", "logistic_regression", "random_forest", "xgboost", "lightgbm", "catboost"]
 UNITS = {
     ("random_forest", "classification"): "probability",
     **{(name, "classification"): "log_odds" for name in ESTIMATORS if name != "random_forest"},
@@ -70,6 +72,10 @@ def raw_output(trained: Trained, frame: pd.DataFrame, task: Task) -> np.ndarray:
     estimator, prepared = trained.model[-1], trained.model[:-1].transform(frame)
     if hasattr(estimator, "get_booster"):
         return np.asarray(estimator.predict(prepared, output_margin=True), dtype=float)
+    if hasattr(estimator, "booster_"):
+        return np.asarray(estimator.predict(prepared, raw_score=True))
+    if is_catboost(estimator):
+        return np.asarray(estimator.predict(prepared, prediction_type="RawFormulaVal"))
     if task == "regression":
         return np.asarray(estimator.predict(prepared))
     if hasattr(estimator, "decision_function"):
@@ -100,6 +106,45 @@ def test_contributions_are_those_that_xgboost_itself_gives(task: Task) -> None:
     found = explained("xgboost", task, frame)
     assert found.contributions == pytest.approx(theirs[:, :-1], abs=2e-5)
     assert found.base == pytest.approx(theirs[0, -1], abs=1e-5)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_contributions_are_those_that_lightgbm_itself_gives(task: Task) -> None:
+    trained = fitted("lightgbm", task)
+    frame = trained.frame.head(300)
+    theirs = trained.model[-1].predict(trained.model[:-1].transform(frame), pred_contrib=True)
+    found = explained("lightgbm", task, frame)
+    assert found.contributions == pytest.approx(theirs[:, :-1], abs=1e-7)
+    assert found.base == pytest.approx(theirs[0, -1], abs=1e-7)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"nan_mode": "Max"}], ids=str)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_contributions_are_those_that_catboost_itself_gives(task: Task, parameters: dict[str, Any]) -> None:
+    from catboost import Pool
+
+    trained = train("catboost", task, **parameters)
+    frame = trained.frame.head(300)
+    prepared = Pool(trained.model[:-1].transform(frame))
+    theirs = trained.model[-1].get_feature_importance(prepared, type="ShapValues", shap_calc_type="Regular")
+    found = opened(trained)
+    assert isinstance(found, Explainer), found
+    mine = found(columns_of(frame, trained.contract))
+    assert mine.contributions == pytest.approx(theirs[:, :-1], abs=1e-6)
+    assert mine.base == pytest.approx(theirs[0, -1], abs=1e-6)
+
+
+@pytest.mark.parametrize("grow_policy", ["Depthwise", "Lossguide"])
+def test_of_catboosts_trees_that_are_not_symmetric_the_base_is_the_mean_over_the_training_rows(
+    grow_policy: str,
+) -> None:  # CatBoost's own contributions start elsewhere: its weights of such trees are not their rows
+    trained = train("catboost", "regression", grow_policy=grow_policy)
+    found = opened(trained)
+    assert isinstance(found, Explainer), found
+    explanation = found(columns_of(trained.frame, trained.contract))
+    said = trained.model.predict(trained.frame)
+    assert explanation.base == pytest.approx(said.mean(), abs=1e-6)
+    assert explanation.outputs == pytest.approx(said, abs=1e-6)
 
 
 def expected_value(tree: Tree, row: np.ndarray, known: frozenset[int], owner: list[int], node: int = 0) -> float:

@@ -19,10 +19,10 @@ from jobs.models.prediction import Task, model_frame
 from jobs.packaging.acceptance import Accepted, check_requests
 from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.compile import comparison_frame, compile_model
-from jobs.training.estimators import FAMILIES
 from jobs.training.fitting import fit
 from tests import small_models
 from tests.bentos.conftest import Caller, unknown
+from tests.named_estimators import NAMED
 from tidewheel.spec.sections import Features
 from tidewheel.spec.training import Training
 
@@ -31,6 +31,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "hist_gradient_boosting": {"max_iter": 10},
     "random_forest": {"n_estimators": 5},
     "xgboost": {"n_estimators": 5},
+    "tabular_net": {"epochs": 15, "hidden": [32], "batch_size": 64, "learning_rate": 0.005},
+    "lightgbm": {"n_estimators": 5},
+    "catboost": {"n_estimators": 5},
 }
 DRAW = np.random.default_rng(0)
 
@@ -112,7 +115,7 @@ def answers_its_golden_rows(opened: LoadedModel, caller: Caller) -> None:
 
 @pytest.mark.parametrize("policy", ["flag", "refuse"])
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_every_estimator_answers_rows_of_every_odd_column(
     tmp_path: Path, estimator: str, task: Task, policy: str
 ) -> None:

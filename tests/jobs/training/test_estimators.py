@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 
 import mlflow
@@ -14,8 +15,9 @@ from jobs.models.metrics import measure
 from jobs.models.model_file import model_file, open_model, serialization
 from jobs.models.prediction import Task, model_frame, predict
 from jobs.training import estimators
-from jobs.training.estimators import FAMILIES, build_model, device_used, missing_gpu, settle_for_prediction
+from jobs.training.estimators import build_model, device_used, missing_gpu, settle_for_prediction
 from jobs.training.fitting import fit
+from tests.named_estimators import NAMED
 from tidewheel.errors import RegistryError, SpecError
 from tidewheel.spec.sections import Features
 from tidewheel.spec.training import Training
@@ -26,6 +28,9 @@ SMALL = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 20},
     "xgboost": {"n_estimators": 20},
+    "tabular_net": {"epochs": 15, "hidden": [32], "batch_size": 64, "learning_rate": 0.005},
+    "lightgbm": {"n_estimators": 20},
+    "catboost": {"n_estimators": 20},
 }
 
 
@@ -51,7 +56,7 @@ def fitted(estimator: str, task: Task, seed: int = 3) -> object:
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_it_learns_and_the_same_data_give_the_same_model(estimator: str, task: Task) -> None:
     frame, late = parcels()
     truth = (late > 0.5).astype(float) if task == "classification" else late
@@ -61,14 +66,14 @@ def test_it_learns_and_the_same_data_give_the_same_model(estimator: str, task: T
     assert figures["roc_auc" if task == "classification" else "r2"] > 0.75
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_an_unknown_or_missing_category_and_a_missing_number_get_an_answer(estimator: str) -> None:
     strange = pd.DataFrame({"weight": [np.nan, 1.0], "distance": [np.nan, 5.0], "carrier": ["never seen", None]})
     answers = predict(fitted(estimator, "classification"), model_frame(strange, FEATURES), "classification")
     assert ((answers > 0) & (answers < 1)).all()
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_what_is_read_back_from_the_registry_answers_as_before(estimator: str, tmp_path: Path) -> None:
     frame, _ = parcels()
     model = fitted(estimator, "classification")
@@ -112,10 +117,42 @@ def test_a_function_of_ones_own_is_called_with_the_parameters_and_seeded() -> No
         build_model(Training(estimator=reference, parameters={"width": 2}), FEATURES, "classification")
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_a_misspelt_parameter_is_an_error_not_a_default(estimator: str) -> None:
     with pytest.raises(SpecError, match="max_itr"):
         build_model(Training(estimator=estimator, parameters={"max_itr": 5}), FEATURES, "classification")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "parameter", "said"),
+    [
+        ("catboost", {"iterations": 5}, "write n_estimators instead of iterations"),
+        ("lightgbm", {"num_iterations": 5}, "write n_estimators instead of num_iterations"),
+        ("lightgbm", {"min_data_in_leaf": 5}, "write min_child_samples instead of min_data_in_leaf"),
+        ("lightgbm", {"max_bins": 5}, "write max_bin instead of max_bins"),
+    ],
+)
+def test_a_parameter_has_one_name_so_that_a_search_can_set_it(
+    estimator: str, parameter: dict[str, int], said: str
+) -> None:
+    with pytest.raises(SpecError, match=said):
+        build_model(Training(estimator=estimator, parameters=parameter), FEATURES, "classification")
+
+
+def test_a_parameter_of_lightgbms_core_is_taken() -> None:
+    frame, late = parcels()
+    training = Training(estimator="lightgbm", parameters={"max_bin": 4, "n_estimators": 5})
+    model = build_model(training, FEATURES, "regression").fit(frame, late)
+    assert len(np.unique(predict(model, frame, "regression"))) < len(frame) / 2
+
+
+@pytest.mark.parametrize("estimator", ["lightgbm", "catboost"])
+def test_a_library_that_is_not_installed_is_named_with_what_installs_it(
+    estimator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, estimator, None)
+    with pytest.raises(SpecError, match=rf"needs the package {estimator}, .*pip install 'tidewheel\[{estimator}\]'"):
+        build_model(Training(estimator=estimator), FEATURES, "classification")
 
 
 def test_what_xgboost_trained_on_is_asked_of_xgboost_itself() -> None:
@@ -168,7 +205,7 @@ def test_a_fit_that_asked_for_a_gpu_and_had_none_says_why(
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_a_column_that_is_constant_or_that_no_row_has_teaches_nothing_and_breaks_nothing(
     estimator: str, task: Task
 ) -> None:

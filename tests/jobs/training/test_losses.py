@@ -15,9 +15,14 @@ from jobs.packaging.compile import TOLERANCE, comparison_frame, compile_model
 from jobs.training.fitting import Lesson, fit_lesson
 from tests.jobs.models.small_tasks import pipeline_of
 from tests.jobs.training.test_weights import SMALL, lesson
+from tests.named_estimators import needs_torch
 from tidewheel.spec.losses import ESTIMATORS
 
-NAMED = [(loss, name) for loss in ("poisson", "quantile") for name in ESTIMATORS[loss]]
+NAMED = [
+    pytest.param(loss, name, marks=[needs_torch] if name == "tabular_net" else [])
+    for loss in ("poisson", "quantile")
+    for name in ESTIMATORS[loss]
+]
 
 
 def counts() -> Lesson:
@@ -32,7 +37,7 @@ def test_a_named_estimator_minimises_the_loss_and_is_served_exactly(loss: str, e
     import skops.io
 
     rows, parameters = counts(), {**SMALL[estimator]}
-    if estimator in ("hist_gradient_boosting", "xgboost"):
+    if estimator in ("hist_gradient_boosting", "xgboost", "lightgbm", "catboost"):
         parameters |= {next(iter(parameters)): 40}
     pipeline = pipeline_of(loss, estimator=estimator, parameters=parameters)
     model = fit_lesson(pipeline, rows).model

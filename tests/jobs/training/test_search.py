@@ -16,6 +16,7 @@ from jobs.training.estimators import build_model
 from jobs.training.fitting import Fitted, Lesson
 from jobs.training.search import SearchResult, search, time_ordered_folds, with_parameters
 from jobs.training.search_space import SPACES, first_values
+from tests.named_estimators import marked
 from tests.small_models import pipeline as small_pipeline
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.lake import Lake
@@ -202,7 +203,7 @@ def test_every_fold_learns_only_from_days_before_those_it_is_judged_on(lesson: L
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("estimator", SPACES)
+@pytest.mark.parametrize("estimator", [marked(name) for name in SPACES])
 def test_every_named_estimator_knows_the_parameters_of_its_own_space(estimator: str, task: str) -> None:
     drawn = first_values(Training(estimator=estimator), task)
     assert drawn

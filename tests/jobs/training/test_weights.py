@@ -11,9 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from jobs.models.prediction import model_frame, predict
 from jobs.training.class_weights import fit_weights
-from jobs.training.estimators import FAMILIES
 from jobs.training.fitting import Lesson, fit_lesson
 from tests.jobs.models.small_tasks import pipeline_of
+from tests.named_estimators import NAMED
 from tidewheel.errors import ModelRefused
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -21,6 +21,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 10},
     "xgboost": {"n_estimators": 10},
+    "tabular_net": {"epochs": 15, "hidden": [32], "batch_size": 64, "learning_rate": 0.005},
+    "lightgbm": {"n_estimators": 10},
+    "catboost": {"n_estimators": 60, "learning_rate": 0.1},
 }
 ROWS = 1500
 
@@ -42,7 +45,7 @@ def mean_prediction(rows: Lesson, task: str, estimator: str, **training: Any) ->
     return predict(fit_lesson(pipeline, rows).model, rows.frame, pipeline.task).mean(axis=0)
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_balanced_classes_make_a_rare_label_as_probable_as_the_other(estimator: str) -> None:
     rows = lesson()
     plain = mean_prediction(rows, "classification", estimator)
@@ -50,7 +53,7 @@ def test_balanced_classes_make_a_rare_label_as_probable_as_the_other(estimator: 
     assert 2 * plain < mean_prediction(rows, "classification", estimator, class_weight="balanced") < 0.5
 
 
-@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize("estimator", NAMED)
 def test_rows_that_count_more_move_the_mean_towards_them(estimator: str) -> None:
     rows = lesson("squared_error")
     heavy = Lesson(rows.frame, rows.truth, rows.days, np.where(rows.truth > 0, 9.0, 1.0))
@@ -60,7 +63,7 @@ def test_rows_that_count_more_move_the_mean_towards_them(estimator: str) -> None
     assert plain + 0.2 < moved < weighted + 0.1
 
 
-@pytest.mark.parametrize("estimator", ["logistic_regression", "xgboost"])
+@pytest.mark.parametrize("estimator", ["logistic_regression", "xgboost", "lightgbm", "catboost"])
 def test_of_several_classes_each_has_the_weight_of_its_name(estimator: str) -> None:
     rows, weights = lesson("multiclass"), {"a": 1, "b": 1, "c": 20}
     plain = mean_prediction(rows, "multiclass", estimator)

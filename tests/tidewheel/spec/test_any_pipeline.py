@@ -76,7 +76,7 @@ pipelines = st.fixed_dictionaries(
         ),
         "training": st.fixed_dictionaries(
             {
-                "estimator": st.sampled_from(["xgboost", "random_forest"]) | references,
+                "estimator": st.sampled_from(["xgboost", "random_forest", "lightgbm", "catboost"]) | references,
                 "parameters": st.dictionaries(names, parameters, max_size=3),
             }
         ),

@@ -81,7 +81,8 @@ def test_d2_is_a_floor_and_the_loss_a_ceiling(tmp_path: Path) -> None:
         (declared("loss: quantile, quantile: 1", "regression"), "training.quantile"),
         (
             declared("loss: quantile, quantile: 0.9, estimator: random_forest", "regression"),
-            "random_forest cannot minimise it; expected training.estimator to be hist_gradient_boosting or xgboost",
+            "random_forest cannot minimise it; expected training.estimator to be hist_gradient_boosting or xgboost or "
+            "lightgbm or catboost",
         ),
         (
             declared("loss: poisson, parameters: {loss: quantile}", "regression"),
@@ -91,6 +92,15 @@ def test_d2_is_a_floor_and_the_loss_a_ceiling(tmp_path: Path) -> None:
             declared("loss: quantile, quantile: 0.9", "regression", "gate: {metric: rmse}\n"),
             "rmse cannot judge a quantile; expected pinball_loss, d2",
         ),
+        (
+            declared("warm_start: {}, estimator: random_forest", "regression"),
+            "random_forest cannot go on from a fitted model with other rows; expected training.estimator to be xgboost",
+        ),
+        (
+            declared("warm_start: {rounds: 5}, search: {}, estimator: lightgbm", "regression"),
+            "leave out one of training.search and training.warm_start",
+        ),
+        (declared("warm_start: {rounds: 0}, estimator: xgboost"), "training.warm_start.rounds"),
         (declared("", "regression", "gate: {metric: pinball_loss}\n"), "pinball_loss cannot judge a regression"),
     ],
 )
