@@ -65,7 +65,7 @@ def show_fleet() -> HTMLResponse:
 
 
 @app.get("/pipeline/{name}")
-def show_pipeline(name: str) -> HTMLResponse:
+def show_pipeline(name: str, figure: str = "") -> HTMLResponse:
     """One pipeline: its quality, drift, trainings, releases, and what happens next."""
     settings = load_settings()
     declared = _declared(settings, name)
@@ -74,7 +74,7 @@ def show_pipeline(name: str) -> HTMLResponse:
     mlflow = settings.mlflow_link
     return _page(
         "pipeline.html",
-        page=pipeline_page(settings, declared),
+        page=pipeline_page(settings, declared, figure=figure),
         pipeline=declared,
         mlflow=mlflow,
         model=f"{mlflow}/#/models/{name}" if mlflow else "",
