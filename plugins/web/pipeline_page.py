@@ -23,7 +23,7 @@ from plugins.web.probations import Probation, probation
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import TimelineEvent, chart_data, timeline
-from plugins.web.traffic import HOURS, TrafficSummary, traffic
+from plugins.web.traffic import DAYS, TrafficSummary, traffic
 from plugins.web.trainings import SHOWN, Spent, Training, spent, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
@@ -62,7 +62,7 @@ class PipelinePage:
         callers: what they sent on the newest day.
         trainings: the newest, newest first.
         spent: what the trainings of the budget's period cost.
-        traffic: of the endpoint, over the last day.
+        traffic: of the endpoint, over the last day and sixty days.
         releases: the newest, newest first.
         steps: what happens next.
         decisions: the newest of all kinds, newest first.
@@ -199,7 +199,7 @@ def _rows(settings: Settings, pipeline: Pipeline, figure: str) -> PipelineRows:
 def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[Point]:
     ledger = Ledger.open(settings, patience_seconds=0)
     try:
-        return TrafficLog(ledger).series(name, now - timedelta(hours=HOURS), now)
+        return TrafficLog(ledger).series(name, now - timedelta(days=DAYS), now)
     finally:
         ledger.engine.dispose()
 

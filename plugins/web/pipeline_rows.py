@@ -80,7 +80,7 @@ class PipelineRows:
         drawn: like `quality`, for the figure that is to be drawn.
         figures: all figures of all rows, of the newest labelled days.
         requests: figures of what callers sent on the newest day that was looked at.
-        traffic: of the endpoint over the last day, by the minute.
+        traffic: of the endpoint over the last sixty days, by minutes, hours and days as they are rolled up.
     """
 
     fleet: FleetRows = field(default_factory=FleetRows)
