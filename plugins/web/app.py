@@ -27,6 +27,7 @@ from plugins.web.probations import interval_words, share_words
 from plugins.web.reports import read_report
 from plugins.web.row_page import row_page
 from plugins.web.static_files import static_files, static_version
+from plugins.web.trainings import Prices
 from tidewheel.console_route import CONSOLE_ROUTE
 from tidewheel.lake import Store
 from tidewheel.quantities import quantity
@@ -79,8 +80,7 @@ def show_pipeline(name: str, figure: str = "") -> HTMLResponse:
         mlflow=mlflow,
         model=f"{mlflow}/#/models/{name}" if mlflow else "",
         endpoint=f"{settings.endpoint_url.rstrip('/')}/{name}/" if settings.endpoint_url else "",
-        cpu_hour_price=settings.cpu_hour_price,
-        currency=settings.currency,
+        prices=Prices(settings.cpu_hour_price, settings.gpu_hour_price, settings.currency),
         report=lambda day: browser_address(report_path(name, day)),
     )
 
