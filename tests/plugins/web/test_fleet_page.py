@@ -58,7 +58,7 @@ def test_a_line_says_what_needs_a_person_first(
         'href="/dags/orders.training/runs/run%3A1/required_actions"',
         "Version 6 passed the gate and has waited for an approval since 2026-11-22 03:30 UTC.",
         '<h2 id="approvals-heading">1 approval to decide</h2>',
-        '<td class="nowrap">2026-11-22 03:30</td><td class="nowrap">2026-11-25 03:30</td>',
+        '<td class="nowrap">2026-11-22 03:30</td><td class="nowrap">by 2026-11-25 03:30</td>',
         'href="/dags/orders.training/runs/run%3A1/required_actions">Decide in Airflow</a>',
         ">training requested</a>",
         "<b>0.4812</b>",
