@@ -77,6 +77,16 @@ def _figures(story: MadeUp) -> Iterator[dict[str, Any]]:
                 "log_loss": loss,
                 "roc_auc": 0.77 - excess,
                 "brier": loss / 3.1,
+                "pr_auc": 0.58 - excess,
+                "accuracy": 0.79 - excess / 2 + chance.gauss(0, 0.004),
+                "precision": 0.61 - excess + chance.gauss(0, 0.01),
+                "recall": 0.47 - excess + chance.gauss(0, 0.01),
+                "f1": 0.53 - excess + chance.gauss(0, 0.01),
+                "expected_cost": 0.31 + excess + chance.gauss(0, 0.005),
+                "selection_rate": 0.18 + chance.gauss(0, 0.004),
+                "false_positive_rate": 0.09 + chance.gauss(0, 0.004),
+                "false_negative_rate": 0.53 + excess + chance.gauss(0, 0.01),
+                "calibration_error": 0.012 + excess,
                 "rows": rows,
                 "bias": chance.gauss(0, 0.01),
                 "expected_log_loss": world,
@@ -97,6 +107,9 @@ def _figures(story: MadeUp) -> Iterator[dict[str, Any]]:
                     {**base, "slice": part, "version": champion.number, "name": n, "value": v} for n, v in of.items()
                 )
             gaps = {"gap_bias": 0.02 + 0.01 * chance.random(), "gap_log_loss": 0.06 + 0.02 * chance.random()}
+            for rate, usual in (("selection_rate", 0.05), ("recall", 0.09), ("false_positive_rate", 0.03)):
+                gap = usual + 0.02 * chance.random()
+                gaps |= {f"gap_{rate}": gap, f"gap_{rate}_low": gap - 0.025, f"gap_{rate}_high": gap + 0.025}
             for column in {part.partition("=")[0] for part in story.slices}:
                 yield from (
                     {**base, "slice": column, "version": champion.number, "name": n, "value": v}

@@ -135,7 +135,10 @@ class Settings(BaseSettings):
     cpu_hour_price: float = Field(
         default=0, ge=0, description="what an hour of one CPU costs; the console then shows what trainings cost"
     )
-    currency: str = Field(default="EUR", max_length=10, description="of that price")
+    gpu_hour_price: float = Field(
+        default=0, ge=0, description="what an hour of one GPU costs, likewise; in addition to the CPUs beside it"
+    )
+    currency: str = Field(default="EUR", max_length=10, description="of these prices")
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower_case)] = Field(
         default="text", description="what processes log: text for a person, or one JSON object a line"
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote
 
 import jinja2
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import requires_access_view
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
@@ -23,12 +25,14 @@ from plugins.web.fleet_page import declared_pipeline, fleet
 from plugins.web.pipeline_page import pipeline_page, report_path
 from plugins.web.probations import interval_words, share_words
 from plugins.web.reports import read_report
+from plugins.web.row_page import row_page
 from plugins.web.static_files import static_files, static_version
+from plugins.web.trainings import Prices
 from tidewheel.console_route import CONSOLE_ROUTE
 from tidewheel.lake import Store
 from tidewheel.quantities import quantity
 from tidewheel.runs import JobRecord
-from tidewheel.settings import load_settings
+from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, pipeline_files
 
 NOT_FOUND = 404
@@ -40,7 +44,7 @@ REPORT_HEADERS = HEADERS | {"content-security-policy": "sandbox allow-scripts al
 # Neither script nor style stands in a page: what a hostile value might bring along would not run.
 PAGE_HEADERS = HEADERS | {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 }
 STATIC_HEADERS = HEADERS | {"cache-control": "private, max-age=31536000, immutable"}
 
@@ -62,27 +66,33 @@ def show_fleet() -> HTMLResponse:
 
 
 @app.get("/pipeline/{name}")
-def show_pipeline(name: str) -> HTMLResponse:
+def show_pipeline(name: str, figure: str = "") -> HTMLResponse:
     """One pipeline: its quality, drift, trainings, releases, and what happens next."""
     settings = load_settings()
-    file = next((file for file in pipeline_files(settings.pipelines_folder) if file.stem == name), None)
-    if file is None:
-        raise HTTPException(NOT_FOUND, f"there is no pipeline {_short(name)} in {settings.pipelines_folder}")
-    declared = declared_pipeline(file)
+    declared = _declared(settings, name)
     if not isinstance(declared, Pipeline):
         return _page("unreadable.html", name=name, error=declared)
     mlflow = settings.mlflow_link
     return _page(
         "pipeline.html",
-        page=pipeline_page(settings, declared),
+        page=pipeline_page(settings, declared, figure=figure),
         pipeline=declared,
         mlflow=mlflow,
         model=f"{mlflow}/#/models/{name}" if mlflow else "",
         endpoint=f"{settings.endpoint_url.rstrip('/')}/{name}/" if settings.endpoint_url else "",
-        cpu_hour_price=settings.cpu_hour_price,
-        currency=settings.currency,
+        prices=Prices(settings.cpu_hour_price, settings.gpu_hour_price, settings.currency),
         report=lambda day: browser_address(report_path(name, day)),
     )
+
+
+@app.get("/pipeline/{name}/row")
+def show_row(name: str, day: str = "", key: Annotated[Sequence[str], Query()] = ()) -> HTMLResponse:
+    """One row of a day: its prediction, its features, and what moved the prediction most."""
+    settings = load_settings()
+    declared = _declared(settings, name)
+    if not isinstance(declared, Pipeline):
+        return _page("unreadable.html", name=name, error=declared)
+    return _page("row.html", page=row_page(settings, declared, day, key), pipeline=declared)
 
 
 @app.get("/pipeline/{name}/audit")
@@ -136,6 +146,14 @@ async def _ask_a_person_to_log_in(request: Request, error: HTTPException) -> Res
     if error.status_code == UNAUTHENTICATED and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(f"{get_auth_manager().get_url_login()}?next={quote(str(request.url), safe='')}")
     return await http_exception_handler(request, error)
+
+
+def _declared(settings: Settings, name: str) -> Pipeline | str:
+    """A pipeline's file, or why it cannot be read."""
+    file = next((file for file in pipeline_files(settings.pipelines_folder) if file.stem == name), None)
+    if file is None:
+        raise HTTPException(NOT_FOUND, f"there is no pipeline {_short(name)} in {settings.pipelines_folder}")
+    return declared_pipeline(file)
 
 
 def _short(path: str) -> str:

@@ -203,12 +203,17 @@ def _deleted(known: PipelineSnapshot) -> list[Concern]:
     return [Concern(Urgency.ACT, "deleted in MLflow", short(known.gone))] if known.gone else []
 
 
+def approval_path(pipeline: str, passed: VerdictRow) -> str:
+    """Airflow's page on which a reviewer answers about a version that the gate has passed."""
+    return f"{run_path(pipeline, 'training', passed.run_id)}/required_actions"
+
+
 def _approvals(known: PipelineSnapshot) -> list[Concern]:
     row, declared = known.waiting, known.declared
     if row is None or declared is None or declared.gate.approval != "manual":
         return []
     words = f"{row.subject.capitalize()} passed the gate and has waited for an approval since "
-    link = f"{run_path(known.name, 'training', row.run_id)}/required_actions"
+    link = approval_path(known.name, row)
     return [Concern(Urgency.ACT, "approval waiting", f"{words}{as_utc(row.decided_at):%Y-%m-%d %H:%M} UTC.", link)]
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from plugins.web.airflow_runs import NextNight
-from plugins.web.attention import Concern, PipelineSnapshot, Urgency, as_utc, concerns
+from plugins.web.attention import Concern, PipelineSnapshot, Urgency, approval_path, as_utc, concerns
 from plugins.web.fleet_rows import FleetRows
 from plugins.web.quality import Quality, quality
 from plugins.web.sparkline import Sparkline, sparkline
 from tidewheel.ledger.tables import EndpointRow
+
+if TYPE_CHECKING:
+    from tidewheel.spec import Pipeline
 
 SPARK_DAYS = 30
 
@@ -55,6 +59,25 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """A version that waits for a reviewer.
+
+    Attributes:
+        pipeline: its name.
+        version: of the model.
+        since: when the gate passed it, in UTC.
+        until: no answer by then rejects it.
+        link: Airflow's page of the action, a path.
+    """
+
+    pipeline: str
+    version: str
+    since: datetime
+    until: datetime
+    link: str
+
+
+@dataclass(frozen=True)
 class Fleet:
     """The whole page.
 
@@ -63,12 +86,14 @@ class Fleet:
         silent: parts of the platform that did not answer, with the reason.
         unknown: names of these parts.
         stray: sentences about endpoints of pipelines that are no longer declared.
+        approvals: versions that wait for a reviewer, the nearest deadline first.
     """
 
     lines: Sequence[Line]
     silent: Sequence[str] = ()
     unknown: frozenset[str] = frozenset()
     stray: Sequence[str] = ()
+    approvals: Sequence[Approval] = ()
 
     @property
     def counts(self) -> dict[Urgency, int]:
@@ -105,6 +130,24 @@ def snapshot_of(known: PipelineSnapshot, rows: FleetRows, labels: str) -> Pipeli
         label_day=labels,
         ledger_answers=known.ledger_answers,
     )
+
+
+def approvals(declared: Mapping[str, Pipeline | str], rows: FleetRows) -> list[Approval]:
+    """Versions that wait for a reviewer, the nearest deadline first.
+
+    Args:
+        declared: pipelines by name; of those that cannot be read, the reason.
+        rows: of the ledger, of all pipelines.
+    """
+    found = []
+    for name, row in rows.waiting.items():
+        pipeline = declared.get(name)
+        if pipeline is None or isinstance(pipeline, str) or pipeline.gate.approval != "manual":
+            continue
+        since, timeout = as_utc(row.decided_at), timedelta(hours=pipeline.gate.approval_timeout_hours)
+        version = row.subject.removeprefix("version ")
+        found.append(Approval(name, version, since, since + timeout, approval_path(name, row)))
+    return sorted(found, key=lambda one: (one.until, one.pipeline))
 
 
 def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> Line:

@@ -14,7 +14,7 @@ from plugins.web import answers
 from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, REGISTRY, Answers
 from plugins.web.attention import PipelineSnapshot
-from plugins.web.fleet import SPARK_DAYS, Fleet, line, worst_first
+from plugins.web.fleet import SPARK_DAYS, Fleet, approvals, line, worst_first
 from plugins.web.fleet_rows import FleetRows, fleet_rows
 from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
@@ -66,7 +66,8 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
         for name, found in declared.items()
     ]
     stray = [undeclared_sentence(name) for name in undeclared(settings, list(rows.endpoints))]
-    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray)
+    waiting = approvals(declared, rows)
+    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray, waiting)
 
 
 def declared_pipeline(file: Path) -> Pipeline | str:

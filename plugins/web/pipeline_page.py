@@ -13,6 +13,7 @@ from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answers
 from plugins.web.attention import PipelineSnapshot
 from plugins.web.callers import Callers, callers
+from plugins.web.figures import TITLES, Measured, measured
 from plugins.web.fleet import Line, line, snapshot_of
 from plugins.web.fleet_page import newest_day
 from plugins.web.heat_map import HeatMap, heat_map
@@ -22,12 +23,13 @@ from plugins.web.probations import Probation, probation
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import TimelineEvent, chart_data, timeline
-from plugins.web.traffic import HOURS, TrafficSummary, traffic
+from plugins.web.traffic import DAYS, TrafficSummary, traffic
 from plugins.web.trainings import SHOWN, Spent, Training, spent, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import Point, TrafficLog
 from tidewheel.policies.verdict import Kind
+from tidewheel.spec.groups import group_name
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ReleaseRow, ReleaseStageRow, VerdictRow
@@ -49,7 +51,9 @@ class PipelinePage:
 
     Attributes:
         line: what the front page says of it.
-        quality: of three years.
+        quality: of three years, by the pipeline's metric.
+        drawn: likewise, by the figure that is drawn.
+        figures: all that are measured of a day.
         events: on the same axis, oldest first.
         chart: both, for the script that draws them.
         heat: drift of columns by days.
@@ -58,7 +62,7 @@ class PipelinePage:
         callers: what they sent on the newest day.
         trainings: the newest, newest first.
         spent: what the trainings of the budget's period cost.
-        traffic: of the endpoint, over the last day.
+        traffic: of the endpoint, over the last day and sixty days.
         releases: the newest, newest first.
         steps: what happens next.
         decisions: the newest of all kinds, newest first.
@@ -68,6 +72,8 @@ class PipelinePage:
 
     line: Line
     quality: Quality
+    drawn: Quality
+    figures: Sequence[Measured]
     events: Sequence[TimelineEvent]
     chart: Mapping[str, Any]
     heat: HeatMap
@@ -84,17 +90,21 @@ class PipelinePage:
     unknown: frozenset[str]
 
 
-def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None = None) -> PipelinePage:
+def pipeline_page(
+    settings: Settings, pipeline: Pipeline, now: datetime | None = None, figure: str = ""
+) -> PipelinePage:
     """Look at one pipeline.
 
     Args:
         settings: where everything is.
         pipeline: its file.
         now: the time, in UTC; default: by the clock.
+        figure: to be drawn; default, and where there is none of that name: the pipeline's metric.
     """
+    figure = figure if figure in TITLES else pipeline.metric
     now, name = now or datetime.now(UTC), pipeline.name
     pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
-    ledger = pool.submit(_rows, settings, pipeline)
+    ledger = pool.submit(_rows, settings, pipeline, figure)
     points = pool.submit(_traffic, settings, name, now)
     airflow = pool.submit(airflow_state, [name], now)
     day = pool.submit(newest_day, settings, name)
@@ -118,6 +128,7 @@ def pipeline_page(settings: Settings, pipeline: Pipeline, now: datetime | None =
         state,
         [key for key, report in reports.items() if parts.of(LAKE, report)],
         parts.silent,
+        figure,
     )
     pool.shutdown(wait=False, cancel_futures=True)
     return page
@@ -130,10 +141,11 @@ def assemble(
     state: AirflowState,
     reports: Sequence[str],
     silent: Mapping[str, str],
+    figure: str,
 ) -> PipelinePage:
     """Make the page of what the parts have answered; without any, it says that nothing is known."""
     name, night = pipeline.name, state.nights.get(pipeline.name)
-    shown = quality(pipeline.metric, rows.quality)
+    shown, drawn = quality(pipeline.metric, rows.quality), quality(figure, rows.drawn)
     labels = shown.newest.day if shown.newest else ""
     snapshot = snapshot_of(known, rows.fleet, labels)
     events = timeline(
@@ -143,11 +155,13 @@ def assemble(
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
         quality=shown,
+        drawn=drawn,
+        figures=measured(rows.figures),
         events=events,
-        chart=chart_data(shown, events),
+        chart=chart_data(drawn, events),
         heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
         probation=probation(pipeline, rows.probations, rows.paired_days, rows.fleet.newest_days.get(name, "")),
-        slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better),
+        slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better, limits=_limits(pipeline)),
         callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
         trainings=done[:SHOWN],
         spent=spent(pipeline, rows.fleet.newest_days.get(name, ""), done),
@@ -168,11 +182,16 @@ def report_path(pipeline: str, day: str) -> str:
     return f"{pipeline}/reports/{day}/drift.html"
 
 
-def _rows(settings: Settings, pipeline: Pipeline) -> PipelineRows:
+def _limits(pipeline: Pipeline) -> dict[tuple[str, str], float]:
+    """The largest gaps that the gate allows, by groups and figure."""
+    return {(group_name(limit.column), limit.figure): limit.maximum_gap for limit in pipeline.gate.fairness}
+
+
+def _rows(settings: Settings, pipeline: Pipeline, figure: str) -> PipelineRows:
     ledger = Ledger.open(settings, patience_seconds=0)
     try:
         with ledger.session() as session:
-            return pipeline_rows(session, pipeline)
+            return pipeline_rows(session, pipeline, figure)
     finally:
         ledger.engine.dispose()
 
@@ -180,7 +199,7 @@ def _rows(settings: Settings, pipeline: Pipeline) -> PipelineRows:
 def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[Point]:
     ledger = Ledger.open(settings, patience_seconds=0)
     try:
-        return TrafficLog(ledger).series(name, now - timedelta(hours=HOURS), now)
+        return TrafficLog(ledger).series(name, now - timedelta(days=DAYS), now)
     finally:
         ledger.engine.dispose()
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import defer, load_only
 
+from plugins.web import figures
 from plugins.web.callers import OF_COLUMN, OF_DAY
 from plugins.web.fleet_rows import FIGURE_COLUMNS, OF_VERSIONS, Figure, FleetRows, days_until, fleet_rows
-from plugins.web.quality import quality_names
+from plugins.web.quality import ROWS, quality_names
 from plugins.web.slices import slice_names
 from tidewheel.ledger.probation_tables import ProbationRow
 from tidewheel.ledger.probations import paired_days
@@ -76,8 +77,10 @@ class PipelineRows:
         restless: the most restless columns first.
         columns: how many columns drift is measured of.
         slices: figures of slices and groups of the newest labelled days.
+        drawn: like `quality`, for the figure that is to be drawn.
+        figures: all figures of all rows, of the newest labelled days.
         requests: figures of what callers sent on the newest day that was looked at.
-        traffic: of the endpoint over the last day, by the minute.
+        traffic: of the endpoint over the last sixty days, by minutes, hours and days as they are rolled up.
     """
 
     fleet: FleetRows = field(default_factory=FleetRows)
@@ -98,22 +101,26 @@ class PipelineRows:
     restless: Sequence[str] = ()
     columns: int = 0
     slices: Sequence[Figure] = ()
+    drawn: Sequence[Figure] = ()
+    figures: Sequence[Figure] = ()
     requests: Sequence[Figure] = ()
     traffic: Sequence[Point] = ()
 
 
-def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
+def pipeline_rows(session: Session, pipeline: Pipeline, drawn: str = "") -> PipelineRows:
     """Read what a pipeline's page shows.
 
     Args:
         session: of the ledger.
         pipeline: its file.
+        drawn: the figure to be drawn; default: the pipeline's metric.
     """
     name = pipeline.name
     fleet = fleet_rows(session, {name: pipeline.metric}, 1)
     newest = fleet.newest_days.get(name, "")
     quality = _figures(session, name, days_until(newest, QUALITY_DAYS), quality_names(pipeline.metric), [""])
     labelled = max((row.partition for row in quality if row.name == pipeline.metric), default="")
+    chosen = quality_names(drawn) if drawn and drawn != pipeline.metric else []
     restless, columns = _restless(session, name, days_until(newest, RANKED_DAYS))
     drift_days = days_until(newest, DRIFT_DAYS)
     drift = _figures(session, name, drift_days, [DRIFT, DRIFT_LIMIT], restless)
@@ -150,6 +157,8 @@ def pipeline_rows(session: Session, pipeline: Pipeline) -> PipelineRows:
         restless=restless,
         columns=columns,
         slices=_slices(session, pipeline, days_until(labelled, SLICE_DAYS)),
+        drawn=_figures(session, name, days_until(newest, QUALITY_DAYS), chosen, [""]) if chosen else quality,
+        figures=_figures(session, name, days_until(labelled, figures.DAYS), {*figures.TITLES, ROWS}, [""]),
         requests=_requests(session, name, fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS))),
     )
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tidewheel.policies.gate.measurement import NAMES
+from plugins.web.figures import TITLES, better
 from tidewheel.quantities import quantity
-from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from plugins.web.fleet_rows import Figure
@@ -67,12 +66,12 @@ class Quality:
     @property
     def title(self) -> str:
         """The metric's name for a person."""
-        return NAMES.get(self.metric, self.metric)
+        return TITLES.get(self.metric, self.metric)
 
     @property
     def lower_is_better(self) -> bool:
         """Which way is better."""
-        return self.metric in LOWER_IS_BETTER
+        return better(self.metric) == "lower"
 
     @property
     def main(self) -> list[DayOfVersion]:
@@ -102,12 +101,13 @@ class Quality:
         month = [value for value in self.last_days(30) if not math.isnan(value)]
         best = (min if self.lower_is_better else max)(main, key=lambda one: one.value)
         worst = (max if self.lower_is_better else min)(main, key=lambda one: one.value)
-        way = "lower" if self.lower_is_better else "higher"
         days, versions = quantity(len(main), "day"), quantity(len({one.version for one in main}), "version")
+        way = better(self.metric)
+        ends = ("Best", "worst") if way else ("Highest", "lowest")
         return (
-            f"{self.title} ({way} is better) of {newest.day}: {newest.value:.4g} by version {newest.version}; mean of "
-            f"the last 30 days {sum(month) / len(month):.4g}. Best {best.value:.4g} on {best.day}, worst "
-            f"{worst.value:.4g} on {worst.day}; {days} and {versions}."
+            f"{self.title}{f' ({way} is better)' if way else ''} of {newest.day}: {newest.value:.4g} by version "
+            f"{newest.version}; mean of the last 30 days {sum(month) / len(month):.4g}. {ends[0]} {best.value:.4g} on "
+            f"{best.day}, {ends[1]} {worst.value:.4g} on {worst.day}; {days} and {versions}."
         )
 
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from plugins.web.figures import TITLES
 from plugins.web.sparkline import Sparkline, sparkline
 
 if TYPE_CHECKING:
     from plugins.web.fleet_rows import Figure
 
 ROWS, BIAS, GAP = "rows", "bias", "gap_"
+LOW, HIGH = "_low", "_high"
+"""Ends of a gap's interval, as monitoring names them."""
+RATES = ("selection_rate", "recall", "false_positive_rate", "false_negative_rate")
+"""Of decisions, compared between groups: demographic parity, equal opportunity, and both of equalized odds."""
+NO_LIMITS: Mapping[tuple[str, str], float] = MappingProxyType({})
 REQUESTS = "requests"
 MOST = 40
 
@@ -47,6 +54,8 @@ class Gap:
         newest: of the newest day.
         mean: of all days.
         spark: over the days.
+        interval: of the newest day, 95%; None where it is not known.
+        limit: the most that the gate allows; None where none is declared.
     """
 
     column: str
@@ -54,6 +63,20 @@ class Gap:
     newest: float
     mean: float
     spark: Sparkline
+    interval: tuple[float, float] | None = None
+    limit: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The figure's name for a person."""
+        return TITLES.get(self.figure, self.figure.replace("_", " "))
+
+    @property
+    def beyond(self) -> str:
+        """Whether the newest gap exceeds its limit: `beyond`, `uncertain` where its interval has it, or empty."""
+        if self.limit is None or not self.newest > self.limit:
+            return ""
+        return "uncertain" if self.interval and self.interval[0] <= self.limit else "beyond"
 
 
 @dataclass(frozen=True)
@@ -77,16 +100,25 @@ class Slices:
 
 def slice_names(metric: str) -> list[str]:
     """Figures that `slices` reads."""
-    return [metric, ROWS, BIAS, f"{GAP}{metric}", f"{GAP}{BIAS}", f"{GAP}mean_prediction"]
+    compared = dict.fromkeys([metric, BIAS, "mean_prediction", *RATES])
+    ends = ("", LOW, HIGH)
+    return [metric, ROWS, BIAS, *(f"{GAP}{figure}{end}" for figure in compared for end in ends)]
 
 
-def slices(metric: str, figures: Iterable[Figure], *, lower_is_better: bool) -> Slices:
+def slices(
+    metric: str,
+    figures: Iterable[Figure],
+    *,
+    lower_is_better: bool,
+    limits: Mapping[tuple[str, str], float] = NO_LIMITS,
+) -> Slices:
     """Put the figures of slices and groups together.
 
     Args:
         metric: the pipeline's figure.
         figures: those that `slice_names` lists, of the newest days, in any order.
         lower_is_better: which way the metric is better.
+        limits: the largest gaps that are allowed, by groups and figure.
     """
     by_slice: defaultdict[str, defaultdict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     gaps: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
@@ -107,7 +139,7 @@ def slices(metric: str, figures: Iterable[Figure], *, lower_is_better: bool) -> 
         slices=ordered[:MOST],
         left_out=max(len(ordered) - MOST, 0),
         requests=requests,
-        gaps=[_gap(column, name, by_day) for (column, name), by_day in sorted(gaps.items())],
+        gaps=sorted(_gaps(gaps, limits), key=lambda gap: (gap.limit is None, gap.column, gap.figure)),
         days=sorted(days),
     )
 
@@ -143,9 +175,15 @@ def _slice(name: str, metric: str, by_day: dict[str, dict[str, float]]) -> Slice
     )
 
 
-def _gap(column: str, figure: str, by_day: dict[str, float]) -> Gap:
-    values = [by_day[day] for day in sorted(by_day)]
-    return Gap(column, figure, values[-1], sum(values) / len(values), sparkline(values))
+def _gaps(found: Mapping[tuple[str, str], dict[str, float]], limits: Mapping[tuple[str, str], float]) -> Iterator[Gap]:
+    for (column, figure), by_day in found.items():
+        if figure.endswith((LOW, HIGH)):
+            continue
+        values, newest = [by_day[day] for day in sorted(by_day)], max(by_day)
+        low, high = (found.get((column, f"{figure}{end}"), {}).get(newest, math.nan) for end in (LOW, HIGH))
+        interval = (low, high) if math.isfinite(low) and math.isfinite(high) else None
+        mean, limit = sum(values) / len(values), limits.get((column, figure))
+        yield Gap(column, figure, values[-1], mean, sparkline(values), interval, limit)
 
 
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float:

@@ -1,20 +1,22 @@
-"""Traffic of a pipeline's endpoint: what callers got of each version, and its course over the last day."""
+"""Traffic of a pipeline's endpoint: what callers got of each version, and its course over a day and over sixty."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from plugins.web.sparkline import Sparkline, sparkline
-from tidewheel.ledger.traffic import HOUR, MINUTE, Point
+from tidewheel.ledger.traffic import DAY, MINUTE, Point
 
 if TYPE_CHECKING:
     from tidewheel.policies.guard import Seen
 
-HOURS = 24
+HOURS, DAYS = 24, 60
+STEP = 600
+"""Seconds of a point of the last day's course: minutes of a quiet endpoint are mostly empty."""
 
 
 @dataclass(frozen=True)
@@ -37,40 +39,108 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Course:
+    """Requests over time, span by span.
+
+    Attributes:
+        name: `day` or `days`.
+        step: length of a span, in seconds.
+        starts: of the spans, in seconds since 1970 (UTC), without gaps.
+        answered: by colour and version, the one that answered first comes first: one entry a span, None where that
+            version answered nothing.
+    """
+
+    name: str
+    step: int
+    starts: Sequence[int]
+    answered: Mapping[tuple[str, str], Sequence[Seen | None]]
+
+    @property
+    def rows(self) -> list[tuple[str, str, str, Seen]]:
+        """Spans with requests, the newest first: the day, colour, version, and what callers got."""
+        return [
+            (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}", *key, seen)
+            for place, at in reversed(list(enumerate(self.starts)))
+            for key, spans in self.answered.items()
+            if (seen := spans[place]) is not None
+        ]
+
+    def drawn(self) -> dict[str, Any]:
+        """Parallel lists, one entry a span; a version has zero requests between two spans in which it answered."""
+        return {
+            "step": self.step,
+            "starts": list(self.starts),
+            "lines": [
+                {
+                    "name": f"version {version}" if version else colour,
+                    "colour": colour,
+                    "requests": _between([seen.requests if seen else None for seen in spans]),
+                    "errors": _between([seen.errors if seen else None for seen in spans]),
+                    "p50": [_known(seen.quantile(0.5)) if seen else None for seen in spans],
+                    "p99": [_known(seen.quantile(0.99)) if seen else None for seen in spans],
+                }
+                for (colour, version), spans in self.answered.items()
+            ],
+        }
+
+
+@dataclass(frozen=True)
 class TrafficSummary:
     """The endpoint's traffic.
 
     Attributes:
         answered: by the last hour and day, colour and version.
-        requests: hour by hour over the last day.
-        slowest: the 99th percentile of the answer times, likewise.
+        courses: over the last day, and over the last `DAYS` days; none where there were no requests.
     """
 
     answered: Sequence[Answered]
-    requests: Sparkline
-    slowest: Sparkline
+    courses: Sequence[Course]
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """What the script of the page draws, by the name of the course."""
+        return {course.name: course.drawn() for course in self.courses}
 
 
 def traffic(points: Sequence[Point], now: datetime) -> TrafficSummary:
-    """Sum up the last day.
+    """Sum up the last hour and day, and follow each version over time.
 
     Args:
-        points: by the minute, of the last `HOURS` hours.
+        points: of the last `DAYS` days, each as long as the ledger has it.
         now: the time, with its time zone.
     """
     spans = (("hour", timedelta(hours=1)), ("day", timedelta(hours=HOURS)))
     answered = [each for words, length in spans for each in _answered(words, length, points, now)]
-    hours: dict[int, Seen] = {}
-    for point in points:
-        place = HOURS - 1 - int((now - point.start).total_seconds() // HOUR)
-        hours[place] = hours[place] + point.seen if place in hours else point.seen
-    within = [hours.get(place) for place in range(HOURS)]
-    slowest = [seen.quantile(0.99) if seen else None for seen in within]
-    return TrafficSummary(
-        answered,
-        sparkline([seen.requests if seen else 0 for seen in within] if hours else []),
-        sparkline([math.nan if time is None else time for time in slowest]),
+    courses = (
+        _course("day", points, STEP, now - timedelta(hours=HOURS), now),
+        _course("days", points, DAY, now - timedelta(days=DAYS), now),
     )
+    return TrafficSummary(answered, [course for course in courses if course.answered])
+
+
+def _course(name: str, points: Sequence[Point], step: int, first: datetime, now: datetime) -> Course:
+    begin, end = (int(at.timestamp()) // step * step for at in (first, now))
+    starts = range(begin, end + step, step)
+    found: defaultdict[tuple[str, str], dict[int, Seen]] = defaultdict(dict)
+    for point in points:
+        at = int(point.start.timestamp()) // step * step
+        if at >= begin:
+            spans = found[point.colour, point.version]
+            spans[at] = spans[at] + point.seen if at in spans else point.seen
+    ordered = sorted(found.items(), key=lambda item: (min(item[1]), item[0]))
+    return Course(name, step, starts, {key: [spans.get(at) for at in starts] for key, spans in ordered})
+
+
+def _between(counts: Sequence[int | None]) -> list[int | None]:
+    """Counts with zeros for the gaps between the first and the last of them."""
+    places = [place for place, count in enumerate(counts) if count is not None]
+    first, last = (places[0], places[-1]) if places else (0, -1)
+    return [0 if count is None and first < place < last else count for place, count in enumerate(counts)]
+
+
+def _known(milliseconds: float | None) -> float | None:
+    """What JSON can say of it."""
+    return milliseconds if milliseconds is not None and math.isfinite(milliseconds) else None
 
 
 def _answered(words: str, length: timedelta, points: Sequence[Point], now: datetime) -> Iterator[Answered]:

@@ -34,6 +34,34 @@ class Cost:
     cpu_seconds: float = 0.0
     gpu_seconds: float = 0.0
 
+    def price(self, prices: Prices) -> float:
+        """Money."""
+        return prices.of(self.cpu_seconds or self.seconds, self.gpu_seconds)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What computing costs; 0 where nobody has declared it.
+
+    Attributes:
+        cpu_hour: an hour of one CPU.
+        gpu_hour: an hour of one GPU.
+        currency: of both.
+    """
+
+    cpu_hour: float
+    gpu_hour: float
+    currency: str
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a price at all."""
+        return bool(self.cpu_hour or self.gpu_hour)
+
+    def of(self, cpu_seconds: float, gpu_seconds: float) -> float:
+        """Money."""
+        return (cpu_seconds * self.cpu_hour + gpu_seconds * self.gpu_hour) / 3600
+
 
 @dataclass(frozen=True)
 class Training:
@@ -89,9 +117,13 @@ class Spent:
         """CPU seconds (clock seconds where those are not recorded) a promoted version; None where none was."""
         return (self.cpu_seconds or self.seconds) / self.promoted if self.promoted else None
 
-    def price(self, cpu_hour: float) -> float:
-        """Money, at a price of one CPU's hour."""
-        return (self.cpu_seconds or self.seconds) / 3600 * cpu_hour
+    def price(self, prices: Prices) -> float:
+        """Money, of all trainings."""
+        return prices.of(self.cpu_seconds or self.seconds, self.gpu_seconds)
+
+    def price_each(self, prices: Prices) -> float | None:
+        """Money a version that became champion, those that did not included; None where none did."""
+        return self.price(prices) / self.promoted if self.promoted else None
 
 
 def trainings(

@@ -32,6 +32,18 @@
     return uPlot.rangeNum(Math.min(...values), Math.max(...values), 0.1, true);
   }
 
+  // The band lies between two days: the interval of one that has no neighbour is a bar.
+  function bars(u) {
+    data.low.forEach((low, number) => {
+      const high = data.high[number];
+      const alone = [number - 1, number + 1].every((beside) => data.low[beside] == null || data.high[beside] == null);
+      if (low == null || high == null || !alone) return;
+      const [x, top, bottom] = [u.valToPos(days[number], "x", true), u.valToPos(high, "y", true), u.valToPos(low, "y", true)];
+      u.ctx.fillStyle = faint("v0");
+      u.ctx.fillRect(x - 6 * devicePixelRatio, top, 12 * devicePixelRatio, bottom - top);
+    });
+  }
+
   const hidden = { stroke: "transparent", points: { show: false } };
   const chart = new uPlot({
     width: holder.clientWidth, height: 240, legend: { show: false }, cursor: { points: { size: 7 }, drag: { x: false, y: false } }, padding: [12, 20, 0, 0],
@@ -46,7 +58,7 @@
       hidden, hidden,
     ],
     hooks: {
-      draw: [(u) => { across(u, data.margin, "act", [6, 4]); across(u, data.tolerance, "fine", [2, 3]); }],
+      draw: [(u) => { bars(u); across(u, data.margin, "act", [6, 4]); across(u, data.tolerance, "fine", [2, 3]); }],
       setCursor: [say],
     },
   }, [days, data.difference, data.mean, data.low, data.high], holder);

@@ -140,7 +140,7 @@
   }, [days, data.excess.value, data.excess.low, data.excess.high], below);
   const both = [quality, excess];
 
-  const ranges = document.querySelector(".ranges");
+  const ranges = document.querySelector("#quality .ranges");
   const buttons = [...ranges.querySelectorAll("button")];
   ranges.hidden = false;
   function show(span) {

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from benchmarks.made_up_ledger import write_ledger
 from benchmarks.made_up_past import MadeUp
+from benchmarks.made_up_traffic import write_traffic
 from plugins.web.app import app
 from tests.chromium import CHROMIUM, MISSING, headless_chromium
 from tests.conftest import wait_until
@@ -70,6 +71,7 @@ def test_the_console_is_drawn_steered_by_keys_and_runs_nothing_hostile(
     write_ledger(
         ledger, MadeUp("orders", NEWEST, days=60, trained_every=14, columns=columns, slices=slices, probation=True)
     )
+    write_traffic(ledger, MadeUp("orders", NEWEST, days=60, trained_every=14), datetime.now(UTC))
     lake.store.replace(f"orders/reports/{NEWEST}/drift.html", b"<title>drift of the day</title>")
 
     page.goto(f"{address}/")
@@ -91,6 +93,17 @@ def test_the_console_is_drawn_steered_by_keys_and_runs_nothing_hostile(
     assert re.match(
         r"2026-11-14 · .*% loss on 5,000 rows · .*% so far", page.locator("#probation-readout").inner_text()
     )
+
+    page.wait_for_selector("#traffic-times canvas")
+    page.locator("#traffic-chart").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    said = page.locator("#traffic-readout").inner_text()
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d0 · version \d+: \d+ requests, \d+ failed, p50 2.5 ms", said)
+    page.get_by_role("button", name="60 days").click()
+    page.keyboard.press("End")
+    assert page.locator("#traffic-legend li").count() >= 3
+    assert page.locator("#traffic-chart canvas").count() == 1, "the day's chart has made room"
 
     page.locator("#heat td[tabindex='0']").focus()
     page.keyboard.press("ArrowDown")
