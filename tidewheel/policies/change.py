@@ -32,12 +32,27 @@ def changed_since(quality: Sequence[DayQuality]) -> date | None:
     if not days:
         return None
     days = [q for q in days if q.day > days[-1].day - timedelta(days=LOOK_BACK_DAYS)]
-    losses = losses_beyond_expectation(days)
-    best, since = LEAST_T, None
-    for first in range(LEAST_BEFORE, len(days) - LEAST_SINCE + 1):
-        if (t := _t(losses[:first], losses[first:])) >= best:
-            best, since = t, days[first].day
-    return since
+    first = divided_at(losses_beyond_expectation(days), rising=True)
+    return days[first].day if first else None
+
+
+def divided_at(values: Sequence[float], *, rising: bool = False) -> int | None:
+    """Where values divide best in two levels.
+
+    Args:
+        values: of days, oldest first.
+        rising: only a higher level counts as one.
+
+    Returns:
+        The index of the first value of the later side, by the maximal two-sample statistic of Hawkins (Journal of the
+        American Statistical Association 72, 1977); None where no division shows two levels.
+    """
+    best, at = LEAST_T, None
+    for first in range(LEAST_BEFORE, len(values) - LEAST_SINCE + 1):
+        t = _t(values[:first], values[first:])
+        if (size := t if rising else abs(t)) >= best:
+            best, at = size, first
+    return at
 
 
 def _t(before: Sequence[float], after: Sequence[float]) -> float:

@@ -18,6 +18,7 @@ from datetime import date
 from itertools import pairwise
 from statistics import NormalDist, fmean
 
+from tidewheel.policies.change import divided_at
 from tidewheel.policies.significance import normal_equivalent
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import quantity
@@ -236,9 +237,12 @@ def evidence(measured: ProbationMeasurement) -> Evidence:
     """What the days say, each a block.
 
     The scale comes from how the difference moves from one day to the next, before the promotion and since: a level
-    that the models have learned, or that changes slowly, does not widen it.
+    that the models have learned, or that changes slowly, does not widen it. Nor does the one step of a relation that
+    turned before the promotion, which is why most versions on probation were trained.
     """
-    steps = [b.difference - a.difference for part in (measured.usual, measured.days) for a, b in pairwise(part)]
+    turned = divided_at([day.difference for day in measured.usual])
+    parts = (measured.usual[:turned], measured.usual[turned:]) if turned else (measured.usual,)
+    steps = [b.difference - a.difference for part in (*parts, measured.days) for a, b in pairwise(part)]
     scale = math.sqrt(fmean(step**2 for step in steps) / 2) if steps else math.nan
     freedom = PER_DIFFERENCE * len(steps)
     days = measured.days

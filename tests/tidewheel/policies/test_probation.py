@@ -49,6 +49,16 @@ def test_one_bad_day_sends_nothing_back_where_days_differ_by_as_much() -> None:
     assert POLICY.decide(measured(0.4, usual=usual)).outcome is Outcome.NO_ACTION
 
 
+def test_a_turn_before_the_promotion_is_not_what_days_usually_differ_by() -> None:
+    turned = tuple(
+        PairedDay(day.day, day.rows, day.loss - 0.6 * (n >= 30), day.predecessor_loss, day.row_error)
+        for n, day in enumerate(USUAL)
+    )
+    verdict = POLICY.decide(measured(0.5, usual=turned))
+    assert verdict.outcome is Outcome.ROLLED_BACK
+    assert verdict.inputs["day_deviation"] == pytest.approx(POLICY.decide(measured(0.5)).inputs["day_deviation"])
+
+
 def test_a_version_that_is_no_worse_ends_its_probation_early() -> None:
     verdict = POLICY.decide(measured(*[-0.02] * 6))
     assert verdict.outcome is Outcome.PASSED
