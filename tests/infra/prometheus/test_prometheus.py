@@ -78,10 +78,8 @@ def test_every_panel_of_every_dashboard_has_data(running: Installation, restarte
         return not missing
 
     wait_until(all_have_data, f"queries without data: {missing}", PATIENCE)
-    version, status = (
-        running.monitoring.query('tidewheel_service_info{model_version="3"}'),
-        'status="200",model_version="3"',
-    )
+    ours, status = f'pipeline="{BUSY}",model_version="3"', 'status="200",model_version="3"'
+    version = running.monitoring.query(f"tidewheel_service_info{{{ours}}}")
     assert version == ["1"]
     assert running.monitoring.query(f'tidewheel_requests_total{{pipeline="{BUSY}",colour="blue",{status}}}')
     assert not running.monitoring.query('{exported_pipeline!=""}')
