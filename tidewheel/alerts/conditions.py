@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 from tidewheel.actor import IN_MLFLOW
 from tidewheel.alerts.facts import Facts, in_utc
+from tidewheel.alerts.fairness_conditions import fairness_events
 from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import listing, quantity
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
-from tidewheel.spec.groups import group_name
 
 if TYPE_CHECKING:
     from tidewheel.ledger.alert_tables import TaskFailureRow
@@ -112,6 +112,7 @@ def dag_path(pipeline: str, purpose: str) -> str:
 
 def _events(facts: Facts, now: datetime) -> Iterator[Found]:
     yield from _monitoring(facts)
+    yield from fairness_events(facts)
     yield from request_events(facts.pipeline.name, facts.requests)
     yield from _lateness(facts, now)
     yield from _people(facts)
@@ -141,19 +142,6 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
             f"held back, a run of {name}.training starts one.",
             "monitoring",
         )
-    for limit in facts.pipeline.gate.fairness:
-        groups = group_name(limit.column)
-        for day, gap in facts.series.get((f"gap_{limit.figure}", groups), ())[:1]:  # the newest day
-            if gap > limit.maximum_gap:
-                yield (
-                    Event.FAIRNESS,
-                    f"{limit.figure} of {groups}",
-                    f"On {day}, {limit.figure} differs by {gap:.4g} between groups of {groups}; at most "
-                    f"{limit.maximum_gap:g} is allowed.",
-                    "Look at the groups' figures in the report of that day, and decide whether the model may go on "
-                    f"answering; `tidewheel rollback {name}` returns to the version before.",
-                    "monitoring",
-                )
 
 
 def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
