@@ -152,6 +152,7 @@ def test_a_gap_of_a_rate_is_an_alert_when_all_of_its_interval_is_beyond_the_limi
         "orders", "2026-11-21", {**gap, "gap_recall_low": 0.12}, NIGHT, version="1", slice="channel"
     )
     (condition,) = found(shop)
+    assert condition.path == "/tidewheel/pipeline/orders"
     assert "by 0.3 on 2026-11-21 (95% interval 0.12 to 0.5); at most 0.1 is allowed" in condition.sentence
 
 
@@ -161,6 +162,7 @@ def test_rows_are_late_some_hours_after_their_night(shop: Shop) -> None:
     assert events(shop, days=1.2) == []  # the night of 2026-11-23 was due at 03:00
     (condition,) = found(shop, days=1.3)
     assert condition.event == "data_late"
+    assert condition.path == "/dags/orders.features"
     assert "The rows of 2026-11-22 have not arrived" in condition.sentence
 
 
