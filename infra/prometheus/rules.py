@@ -24,7 +24,7 @@ FEW = 0.05
 """Requests a second: of fewer, a single failure would look like an outage."""
 VOLUMES = 'persistentvolumeclaim=~"[a-z]+-tidewheel-.*"'
 """Claims of the chart, as Kubernetes names those of a StatefulSet; without Kubernetes there is no such metric."""
-REFUSED_SHARE = 0.05
+REFUSED_SHARE, UNUSUAL_SHARE = 0.05, 0.2
 DAY = 86_400
 AS_THEY_ARE: Mapping[str, str] = MappingProxyType({})
 LOOKS_BACK = re.compile(r"\[(\d+[smhd])\]")
@@ -175,6 +175,14 @@ def _callers() -> Iterator[Rule]:
         "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of requests are refused as outside the contract",
         "`tidewheel_contract_problems_total` says for which columns; ask the callers to correct them.",
         wait="5m",
+    )
+    yield _alert(
+        "TidewheelRequestsUnusual",
+        f"tidewheel_requests_unusual_share > {UNUSUAL_SHARE}",
+        "ticket",
+        "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of the rows that callers sent on the newest day "
+        "have values that training never had",
+        "`tidewheel why NAME --kind requests` has the share of each column; the next training learns new categories.",
     )
     yield _alert(
         "TidewheelSkew",

@@ -19,7 +19,16 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 pytestmark = pytest.mark.slow
 ERRORS, SLOW = ([f"Tidewheel{what}BudgetBurns {long}" for long, *_ in BURNS] for what in ("Error", "Latency"))
-OF_THE_LEDGER = {"Drift", "Skew", "LabelsLate", "ChampionOld", "LossAboveExpected", "ApprovalWaiting", "ReleaseStuck"}
+OF_THE_LEDGER = {
+    "RequestsUnusual",
+    "Drift",
+    "Skew",
+    "LabelsLate",
+    "ChampionOld",
+    "LossAboveExpected",
+    "ApprovalWaiting",
+    "ReleaseStuck",
+}
 OF_REQUESTS = {"RequestsRefused", *(name.removeprefix("Tidewheel") for name in (*ERRORS, *SLOW))}
 OF_PARTS = ("LedgerDown", "RouterDown", "ExporterSilent", "VolumeNearlyFull", "PipelineUnreadable")
 ALONE = {"NightLate", "ReleaseFailed", "Watchdog"}
@@ -53,7 +62,7 @@ def test_alerts_about_what_the_ledger_says(running: Installation, opened: Ledger
     arrive(pager, "firing", "Watchdog", "NightLate")
 
     yesterday = before(now, 1)
-    opened.put_figures(QUIET, yesterday, {"drifted_columns": 3, "skewed_columns": 2}, now)
+    opened.put_figures(QUIET, yesterday, {"drifted_columns": 3, "skewed_columns": 2, "unusual_share": 0.3}, now)
     opened.put_figures(QUIET, yesterday, {"feature_drift": 0.4}, now, slice="amount")
     models.add(model("3", before(now, 60)))
     models.promote(QUIET, "3", "better", "me", "run-3", now)
@@ -66,7 +75,7 @@ def test_alerts_about_what_the_ledger_says(running: Installation, opened: Ledger
     arrive(pager, "resolved", "NightLate")
     arrive(pager, "firing", *OF_THE_LEDGER)
 
-    opened.put_figures(QUIET, yesterday, {"drifted_columns": 0, "skewed_columns": 0}, now)
+    opened.put_figures(QUIET, yesterday, {"drifted_columns": 0, "skewed_columns": 0, "unusual_share": 0.0}, now)
     expected = {**worse, "pooled_excess_loss": 0.01}
     opened.put_figures(QUIET, yesterday, {"log_loss": 0.5, **expected}, now, version="3")
     opened.record(QUIET, subject("4"), "run-4", Verdict(Kind.REVIEW, Outcome.PASSED, "by me"), now)
