@@ -7,8 +7,10 @@ will just be used up is a ticket. A short window beside the long one ends the al
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -22,22 +24,36 @@ FEW = 0.05
 """Requests a second: of fewer, a single failure would look like an outage."""
 VOLUMES = 'persistentvolumeclaim=~"[a-z]+-tidewheel-.*"'
 """Claims of the chart, as Kubernetes names those of a StatefulSet; without Kubernetes there is no such metric."""
-REFUSED_SHARE = 0.05
+REFUSED_SHARE, UNUSUAL_SHARE = 0.05, 0.2
 DAY = 86_400
+AS_THEY_ARE: Mapping[str, str] = MappingProxyType({})
+LOOKS_BACK = re.compile(r"\[(\d+[smhd])\]")
 Rule = dict[str, Any]
 
 
-def rules() -> dict[str, Any]:
-    """The rules, as Prometheus reads them."""
-    return {
-        "groups": [
-            {"name": "tidewheel_ratios", "rules": list(_ratios())},
-            {"name": "tidewheel_endpoints", "rules": [*_burns(), *_releases()]},
-            {"name": "tidewheel_models", "rules": list(_models())},
-            {"name": "tidewheel_callers", "rules": list(_callers())},
-            {"name": "tidewheel_platform", "rules": list(_platform())},
-        ]
+def rules(lengths: Mapping[str, str] = AS_THEY_ARE) -> dict[str, Any]:
+    """The rules, as Prometheus reads them.
+
+    Args:
+        lengths: other lengths of time for those that a rule looks back (`[1h]`) or waits (`for: 30m`), so that an alert
+            can be tried out in seconds. One that is not named stays. Names and labels keep the usual lengths.
+    """
+    groups = {
+        "tidewheel_ratios": _ratios(),
+        "tidewheel_endpoints": [*_burns(), *_releases()],
+        "tidewheel_models": _models(),
+        "tidewheel_callers": _callers(),
+        "tidewheel_platform": _platform(),
     }
+    return {
+        "groups": [{"name": name, "rules": [_paced(rule, lengths) for rule in group]} for name, group in groups.items()]
+    }
+
+
+def _paced(rule: Rule, lengths: Mapping[str, str]) -> Rule:
+    expr = LOOKS_BACK.sub(lambda found: f"[{lengths.get(found[1], found[1])}]", rule["expr"])
+    waits = {"for": lengths.get(rule["for"], rule["for"])} if "for" in rule else {}
+    return {**rule, "expr": expr, **waits}
 
 
 def _ratios() -> Iterator[Rule]:
@@ -159,6 +175,14 @@ def _callers() -> Iterator[Rule]:
         "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of requests are refused as outside the contract",
         "`tidewheel_contract_problems_total` says for which columns; ask the callers to correct them.",
         wait="5m",
+    )
+    yield _alert(
+        "TidewheelRequestsUnusual",
+        f"tidewheel_requests_unusual_share > {UNUSUAL_SHARE}",
+        "ticket",
+        "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of the rows that callers sent on the newest day "
+        "have values that training never had",
+        "`tidewheel why NAME --kind requests` has the share of each column; the next training learns new categories.",
     )
     yield _alert(
         "TidewheelSkew",

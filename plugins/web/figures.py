@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web.sparkline import Sparkline, sparkline
-from tidewheel.policies.gate import NAMES
+from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ from urllib.parse import quote
 
 from tidewheel.actor import IN_MLFLOW
 from tidewheel.alerts.facts import Facts, in_utc
+from tidewheel.alerts.fairness_conditions import fairness_events
 from tidewheel.alerts.request_conditions import Found, request_events
+from tidewheel.console_route import drift_report_page, pipeline_page
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Outcome, clause
 from tidewheel.quantities import listing, quantity
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
-from tidewheel.spec.groups import group_name
 
 if TYPE_CHECKING:
     from tidewheel.ledger.alert_tables import TaskFailureRow
@@ -27,6 +28,8 @@ THRESHOLD = "threshold"
 """Event of the rules that a file writes itself."""
 PURPOSES = {"training": Event.TRAINING_FAILED, "release": Event.RELEASE_FAILED}
 """Which event a failed task is, by what its DAG is for; tasks of any other DAG are the night's."""
+IN_AIRFLOW = frozenset({Event.NIGHT_FAILED, *PURPOSES.values(), Event.APPROVAL_WAITING, Event.DATA_LATE})
+"""Events to which one answers on the page of a DAG."""
 FREE_SHARE = 0.1
 """Of the disk that holds the platform's state."""
 NAMED_DAYS = 5
@@ -43,7 +46,7 @@ class Condition:
         severity: how severe it is.
         sentence: what is wrong.
         action: what to do.
-        path: page below Airflow's address that shows more.
+        path: page below Airflow's address, of the console or of a DAG, that shows more.
     """
 
     pipeline: str
@@ -70,7 +73,7 @@ def conditions(facts: Facts, now: datetime) -> list[Condition]:
     found = []
     for event, subject, sentence, action, purpose in _events(facts, now):
         if (severity := facts.pipeline.alerts.severity(event)) is not None:
-            path = dag_path(facts.pipeline.name, purpose)
+            path = _page(event, purpose, facts)
             found.append(Condition(facts.pipeline.name, str(event), subject, severity, sentence, action, path))
     return [*found, *_thresholds(facts)]
 
@@ -105,13 +108,18 @@ def _nearly_full(folder: Path, free: int, total: int) -> Condition:
     )
 
 
-def dag_path(pipeline: str, purpose: str) -> str:
-    """The page of one of a pipeline's DAGs, below Airflow's address."""
-    return f"/dags/{quote(f'{pipeline}.{purpose}')}"
+def _page(event: Event, purpose: str, facts: Facts) -> str:
+    """What shows more, below Airflow's address: a DAG where Airflow is where to act, else the console."""
+    if event in IN_AIRFLOW:
+        return f"/dags/{quote(f'{facts.pipeline.name}.{purpose}')}"
+    if event is Event.DRIFT and facts.drift is not None:
+        return drift_report_page(facts.pipeline.name, facts.drift.subject)
+    return pipeline_page(facts.pipeline.name)
 
 
 def _events(facts: Facts, now: datetime) -> Iterator[Found]:
     yield from _monitoring(facts)
+    yield from fairness_events(facts)
     yield from request_events(facts.pipeline.name, facts.requests)
     yield from _lateness(facts, now)
     yield from _people(facts)
@@ -141,19 +149,6 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
             f"held back, a run of {name}.training starts one.",
             "monitoring",
         )
-    for limit in facts.pipeline.gate.fairness:
-        groups = group_name(limit.column)
-        for day, gap in facts.series.get((f"gap_{limit.figure}", groups), ())[:1]:  # the newest day
-            if gap > limit.maximum_gap:
-                yield (
-                    Event.FAIRNESS,
-                    f"{limit.figure} of {groups}",
-                    f"On {day}, {limit.figure} differs by {gap:.4g} between groups of {groups}; at most "
-                    f"{limit.maximum_gap:g} is allowed.",
-                    "Look at the groups' figures in the report of that day, and decide whether the model may go on "
-                    f"answering; `tidewheel rollback {name}` returns to the version before.",
-                    "monitoring",
-                )
 
 
 def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
@@ -280,5 +275,5 @@ def _thresholds(facts: Facts) -> Iterator[Condition]:
             severity=rule.severity,
             sentence=f"{threshold.figure}{part} was {days}; the rule is `{rule.when}`.",
             action=f"`tidewheel why {name}` shows what was decided; the day's report shows which slices are worse.",
-            path=dag_path(name, "monitoring"),
+            path=pipeline_page(name),
         )

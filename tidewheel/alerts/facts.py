@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from tidewheel.alerts.fairness_conditions import DAYS as FAIRNESS_DAYS
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import FigureRow, PromotionRow, ReleaseRow, VerdictRow
@@ -122,7 +123,9 @@ def _asked(pipeline: Pipeline) -> set[tuple[str, str, int]]:
         key = (threshold.figure, rule.slice)
         longest[key] = max(longest.get(key, 0), threshold.days)
     for limit in pipeline.gate.fairness:
-        longest.setdefault((f"gap_{limit.figure}", group_name(limit.column)), 1)
+        for name in (f"gap_{limit.figure}{end}" for end in ("", "_low", "_high")):
+            key = (name, group_name(limit.column))
+            longest[key] = max(longest.get(key, 0), FAIRNESS_DAYS)
     return {(figure, part, days) for (figure, part), days in longest.items()}
 
 

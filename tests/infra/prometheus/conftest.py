@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PostgresServer
 from tests.infra.prometheus.envoy import RunningEnvoy
+from tests.infra.prometheus.installation import Installation, installation
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.settings import Settings
@@ -19,6 +21,12 @@ def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEnvoy]:
     running.start()
     yield running
     running.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, restarted_postgres: PostgresServer) -> Iterator[Installation]:
+    with installation(tmp_path_factory.mktemp("monitoring"), restarted_postgres) as started:
+        yield started
 
 
 @pytest.fixture

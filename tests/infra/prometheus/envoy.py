@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from tests.free_ports import free_port
 
 
 class Model(BaseHTTPRequestHandler):
-    """Answers with the status in the request's body."""
+    """Answers with the status in the request's body, after the seconds there."""
 
     def do_POST(self) -> None:
-        status = int(self.rfile.read(int(self.headers["content-length"])))
-        self.send_response(status)
+        status, seconds = self.rfile.read(int(self.headers["content-length"])).split()
+        time.sleep(float(seconds))
+        self.send_response(int(status))
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -64,12 +66,12 @@ class RunningEnvoy:
         self._process = subprocess.Popen(services.envoy(self._files).command, stderr=subprocess.DEVNULL)
         wait_until(lambda: self._answers(), "the model answers through Envoy")
 
-    def send(self, number: int, status: int = 200, pipeline: str = "") -> None:
-        """Send requests that the model answers with a status, of the first pipeline or another one."""
+    def send(self, number: int, status: int = 200, pipeline: str = "", seconds: float = 0) -> None:
+        """Send requests that the model answers with a status after a time, of the first pipeline or another one."""
         url = f"{self._url}/{pipeline or self._pipelines[0]}/predict"
         with httpx.Client(trust_env=False) as client:
             for _ in range(number):
-                assert client.post(url, content=str(status)).status_code == status
+                assert client.post(url, content=f"{status} {seconds}").status_code == status
 
     def kill(self) -> None:
         """End it at once."""
@@ -89,6 +91,7 @@ class RunningEnvoy:
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
             return (
-                httpx.post(f"{self._url}/{self._pipelines[0]}/ready", content="200", trust_env=False).status_code == 200
+                httpx.post(f"{self._url}/{self._pipelines[0]}/ready", content="200 0", trust_env=False).status_code
+                == 200
             )
         return False

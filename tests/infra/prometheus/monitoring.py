@@ -7,8 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,10 +33,16 @@ ROOT = Path(__file__).parents[3]
 PATIENCE = 60.0
 QUICK, SCRAPED_EVERY = "200ms", "2s"
 """A scrape may take no longer than its interval, and the machine may be busy."""
+LENGTHS = {"5m": "10s", "30m": "12s", "1h": "14s", "6h": "16s", "3d": "18s", "15m": "10s", "2m": "1s", "10m": "1s"}
+LENGTHS["1d"] = "1s"
+"""Of the rules' windows and waits, in the usual order: four scrapes or more must lie in a window."""
 
 
 class Pager:
-    """Receives what Alertmanager sends, and remembers the newest state of each alert of a pipeline or of none."""
+    """Receives what Alertmanager sends, and remembers the newest state of each alert of a pipeline or of none.
+
+    Several alerts of one name are told apart by their window: `TidewheelErrorBudgetBurns 1h`.
+    """
 
     def __init__(self, pipeline: str) -> None:
         self.states: dict[str, str] = {}
@@ -47,7 +52,7 @@ class Pager:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 ours = [one for one in body["alerts"] if one["labels"].get("pipeline", pipeline) == pipeline]
-                states.update({alert["labels"]["alertname"]: alert["status"] for alert in ours})
+                states.update({_name(alert["labels"]): alert["status"] for alert in ours})
                 self.send_response(200)
                 self.end_headers()
 
@@ -58,11 +63,55 @@ class Pager:
         Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
 
-    def wait(self, alert: str, state: str) -> float:
-        """Wait for a message that says so; returns the seconds that it took."""
-        began = time.monotonic()
-        wait_until(lambda: self.states.get(alert) == state, f"{alert} is {state}; said: {self.states}", PATIENCE)
-        return time.monotonic() - began
+    def wait(self, state: str, *alerts: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait for messages that say so of each of these alerts.
+
+        Args:
+            state: `firing` or `resolved`.
+            alerts: their names.
+            meanwhile: done again and again until all of them have come.
+        """
+        missing = set(alerts)
+
+        def none_missing() -> bool:
+            meanwhile()
+            missing.difference_update([alert for alert in missing if self.states.get(alert) == state])
+            return not missing
+
+        try:
+            wait_until(none_missing, state, PATIENCE)
+        except AssertionError as error:
+            raise AssertionError(f"not {state}: {sorted(missing)}; said: {self.states}") from error
+
+
+def _name(labels: Mapping[str, str]) -> str:
+    return f"{labels['alertname']} {labels.get('window', '')}".strip()
+
+
+class Program:
+    """A program that may be stopped and started again.
+
+    Args:
+        folder: it runs in, and that gets its log.
+        name: of the log.
+        command: starts it.
+        environment: of it.
+    """
+
+    def __init__(self, folder: Path, name: str, command: list[str], environment: Mapping[str, str]) -> None:
+        self._folder, self._log, self._command, self._environment = folder, f"{name}.log", command, environment
+
+    def start(self) -> None:
+        """Start it."""
+        with (self._folder / self._log).open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, cwd=self._folder, env=self._environment
+            )
+
+    def stop(self) -> None:
+        """End it, and wait for its end."""
+        self._process.terminate()
+        self._process.wait(20)
 
 
 @dataclass(frozen=True)
@@ -71,6 +120,7 @@ class Monitoring:
 
     prometheus: str
     pager: Pager
+    exporter: Program
 
     def query(self, expression: str) -> list[str]:
         """Values of an instant query; empty while Prometheus is still starting."""
@@ -85,19 +135,22 @@ class Monitoring:
 
 
 @contextmanager
-def monitoring(folder: Path, pipeline: str, environment: Mapping[str, str]) -> Iterator[Monitoring]:
+def monitoring(
+    folder: Path, pipeline: str, environment: Mapping[str, str], others: Sequence[int] = ()
+) -> Iterator[Monitoring]:
     """Run it over a project.
 
     Args:
         folder: of configuration and logs.
         pipeline: whose alerts the pager hears.
         environment: settings of the exporter.
+        others: ports of pages that are scraped too.
     """
     programs = _programs()
     exporter, prometheus, alertmanager = free_ports(3)
     pager, url = Pager(pipeline), f"http://127.0.0.1:{prometheus}"
     _write_yaml(folder / "rules.yaml", _quick_rules())
-    _write_yaml(folder / "prometheus.yaml", _quick_configuration(exporter, alertmanager))
+    _write_yaml(folder / "prometheus.yaml", _quick_configuration(exporter, alertmanager, others))
     route = {"receiver": "pager", "group_by": ["..."], "group_wait": "0s", "group_interval": QUICK}
     hooks = {"name": "pager", "webhook_configs": [{"url": pager.url, "send_resolved": True}]}
     _write_yaml(folder / "alertmanager.yaml", {"route": route, "receivers": [hooks]})
@@ -112,12 +165,16 @@ def monitoring(folder: Path, pipeline: str, environment: Mapping[str, str]) -> I
             f"--web.listen-address=127.0.0.1:{prometheus}",
         ],
     }  # fmt: skip
-    running = Monitoring(url, pager)
+    started = {
+        name: Program(folder, name, command, {**os.environ, **environment}) for name, command in commands.items()
+    }
+    running = Monitoring(url, pager, started["exporter"])
     with ExitStack() as stack:
         stack.callback(pager.server.server_close)
         stack.callback(pager.server.shutdown)
-        for name, command in commands.items():
-            stack.enter_context(_running(folder, name, command, {**os.environ, **environment}))
+        for program in started.values():
+            program.start()
+            stack.callback(program.stop)
         wait_until(lambda: running.query("tidewheel_ledger_up") == ["1"], "the exporter is scraped", PATIENCE)
         yield running
 
@@ -132,30 +189,27 @@ def model_service(pipeline: str, version: str) -> Iterator[tuple[int, Metrics]]:
     served = SimpleNamespace(packaged=packaged, colour="blue")
     metrics = Metrics(served, log, counts)  # type: ignore[arg-type]
 
+    with page(metrics.text) as port:
+        yield port, metrics
+
+
+@contextmanager
+def page(text: Callable[[], bytes]) -> Iterator[int]:
+    """Serve a page of metrics: its port."""
+
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(metrics.text())
+            self.wfile.write(text())
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], metrics
+        yield server.server_address[1]
         server.shutdown()
-
-
-@contextmanager
-def _running(folder: Path, name: str, command: list[str], environment: Mapping[str, str]) -> Iterator[None]:
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 def _programs() -> dict[str, str]:
@@ -167,22 +221,22 @@ def _programs() -> dict[str, str]:
     return {name: str(path) for name, path in found.items()}
 
 
-def _quick_configuration(exporter: int, alertmanager: int) -> dict[str, Any]:
+def _quick_configuration(exporter: int, alertmanager: int, others: Sequence[int]) -> dict[str, Any]:
     """The configuration as it is, but for ports and pace."""
     text = (ROOT / "infra" / "prometheus" / "prometheus.yaml").read_text()
     text = text.replace("9464", str(exporter)).replace("9093", str(alertmanager)).replace("30s", SCRAPED_EVERY)
     found: dict[str, Any] = YAML(typ="safe").load(text)
     found["global"]["evaluation_interval"] = QUICK
+    targets = [f"127.0.0.1:{port}" for port in others]
+    found["scrape_configs"].append({"job_name": "others", "static_configs": [{"targets": targets}]})
     return found
 
 
 def _quick_rules() -> dict[str, Any]:
-    """The rules as they are, but for the time that a cause must last."""
-    found = rules()
+    """The rules as they are, but for lengths of time."""
+    found = rules(LENGTHS)
     for group in found["groups"]:
         group["interval"] = QUICK
-        for rule in group["rules"]:
-            rule.pop("for", None)
     return found
 
 

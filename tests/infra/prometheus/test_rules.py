@@ -64,6 +64,9 @@ CASES = [
     # one request in ten is refused by the service for its content, then none; or very few are asked at all
     Case("TidewheelRequestsRefused", statuses("0+6x60 360x60", "0+54x120"), (30, 55), (2, 100)),
     Case("TidewheelRequestsRefused", statuses("0+1x120", "0x120"), (), (60, 120)),
+    Case(
+        "TidewheelRequestsUnusual", {f"tidewheel_requests_unusual_share{{{P}}}": "0.2x10 0.3x20 0x20"}, (15,), (5, 40)
+    ),
     Case("TidewheelSkew", {f"tidewheel_skewed_columns{{{P}}}": "0x10 2x20 0x20"}, (15,), (5, 40)),
     # a tenth of the requests fail for 20 minutes: both pages and the ticket
     Case("TidewheelErrorBudgetBurns", requests("0x60 60+60x20 1260x500", "0+540x600"), (80,), (50,), alerts=3),

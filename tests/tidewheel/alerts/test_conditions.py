@@ -130,12 +130,30 @@ def test_a_gap_between_groups_that_the_gate_would_refuse_is_an_alert(shop: Shop)
     shop.declare(more=more)
     file = shop.settings.pipelines_folder / "orders.yaml"
     file.write_text(file.read_text().replace("  numeric: [amount]\n", "  categorical: [channel]\n"))
-    figures(shop, "gap_bias", 0.2, 0.09, part="channel")
+    figures(shop, "gap_bias", 0.2, 0.09, 0.2, part="channel")
     assert events(shop) == []
-    figures(shop, "gap_bias", 0.2, part="channel")
+    figures(shop, "gap_bias", 0.3, 0.12, 0.2, part="channel")
     (condition,) = found(shop)
     assert (condition.event, condition.subject) == ("fairness", "bias of channel")
-    assert "differs by 0.2 between groups of channel; at most 0.1 is allowed" in condition.sentence
+    assert "by 0.2 on 2026-11-21, 0.12 on 2026-11-20, 0.3 on 2026-11-19 (this gap has no" in condition.sentence
+    assert "at most 0.1 is allowed" in condition.sentence
+
+
+def test_a_gap_of_a_rate_is_an_alert_when_all_of_its_interval_is_beyond_the_limit(shop: Shop) -> None:
+    shop.declare(more="gate: {fairness: [{column: channel, figure: recall, maximum_gap: 0.1}]}\n")
+    file = shop.settings.pipelines_folder / "orders.yaml"
+    file.write_text(file.read_text().replace("  numeric: [amount]\n", "  categorical: [channel]\n"))
+    gap = {"gap_recall": 0.3, "gap_recall_high": 0.5}
+    shop.ledger.put_figures(
+        "orders", "2026-11-21", {**gap, "gap_recall_low": 0.08}, NIGHT, version="1", slice="channel"
+    )
+    assert events(shop) == []
+    shop.ledger.put_figures(
+        "orders", "2026-11-21", {**gap, "gap_recall_low": 0.12}, NIGHT, version="1", slice="channel"
+    )
+    (condition,) = found(shop)
+    assert condition.path == "/tidewheel/pipeline/orders"
+    assert "by 0.3 on 2026-11-21 (95% interval 0.12 to 0.5); at most 0.1 is allowed" in condition.sentence
 
 
 def test_rows_are_late_some_hours_after_their_night(shop: Shop) -> None:
@@ -144,6 +162,7 @@ def test_rows_are_late_some_hours_after_their_night(shop: Shop) -> None:
     assert events(shop, days=1.2) == []  # the night of 2026-11-23 was due at 03:00
     (condition,) = found(shop, days=1.3)
     assert condition.event == "data_late"
+    assert condition.path == "/dags/orders.features"
     assert "The rows of 2026-11-22 have not arrived" in condition.sentence
 
 

@@ -34,7 +34,7 @@ def test_an_incident_is_sent_once_and_its_end_is_sent(shop: Shop, webhooks: Webh
     assert opened["title"] == "[info] orders: drift"
     assert "Drift on 2026-11-21: 1 of 2 columns drifted." in opened["message"]
     assert "What to do: Open the drift report" in opened["message"]
-    assert opened["message"].endswith("http://airflow.example/dags/orders.monitoring")
+    assert opened["message"].endswith("http://airflow.example/tidewheel/lake/orders/reports/2026-11-21/drift.html")
     assert shop.log.open_incidents("orders")[0].sentence.startswith("Drift on")
 
     shop.drift(Outcome.NO_ACTION, day="2026-11-22")
