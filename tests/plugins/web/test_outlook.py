@@ -11,7 +11,7 @@ import pytest
 from plugins.web.airflow_runs import NextNight
 from plugins.web.attention import PipelineSnapshot
 from plugins.web.outlook import outlook
-from plugins.web.trainings import spent, trainings
+from plugins.web.trainings import Prices, spent, trainings
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, RetrainRequestRow, VerdictRow
 from tidewheel.ledger.training_tables import TrainingRow
@@ -103,7 +103,7 @@ def test_fits_and_seconds_of_the_budgets_period_are_added_up(orders: Pipeline) -
     found = spent(orders, str(day), done)
     assert (found.days, found.trainings, found.fits, found.promoted) == (84, 3, 4, 1)
     assert (found.seconds, found.cpu_seconds, found.gpu_seconds, found.seconds_each) == (60.0, 150.0, 30.0, 150.0)
-    assert found.price(2.4) == pytest.approx(0.1)
+    assert found.price(Prices(cpu_hour=2.4, gpu_hour=12.0, currency="EUR")) == pytest.approx(0.1 + 0.1)
 
 
 def test_every_training_of_the_period_counts_however_many_are_shown(orders: Pipeline) -> None:
