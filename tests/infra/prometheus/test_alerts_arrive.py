@@ -94,7 +94,7 @@ def test_alerts_about_requests(running: Installation) -> None:
 
     def many_fail() -> None:
         envoy.send(20, status=503, pipeline=QUIET)
-        envoy.send(3, seconds=0.4, pipeline=QUIET)
+        envoy.send(8, seconds=0.3, pipeline=QUIET)  # more than 14.4 times the budget of 1%
         for _ in range(5):
             service.refused(422)
 
