@@ -1,4 +1,4 @@
-"""Which days a training learns from, and which are kept for the gate."""
+"""Which days a training learns from, and which are held out for the gate."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger("tidewheel.choose")
 
 
 def choose(memory: Memory, as_of: date) -> TrainingData:
-    """The days to learn from, and those kept for the gate.
+    """The days to learn from, and those held out for the gate.
 
     What an alarm has called for is marked as such: `try_days_out` has still to settle which days teach most.
 

@@ -158,7 +158,7 @@ class Memory(Protocol):
 
         Args:
             days: may be none.
-            challenger: its number; what the gate judges of it is asked.
+            challenger: its number; what the gate judges of it predicts.
             champion: likewise; empty: there is none.
 
         Raises:

@@ -130,7 +130,7 @@ _worker: list[_Worker] = []
 
 
 def _enter(scope: ReplayScope, outbox: Queue[Report]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; whoever started it has one
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; its parent process reports one
     threadpoolctl.threadpool_limits(1)
     os.environ.update(OMP_NUM_THREADS="1", LOKY_MAX_CPU_COUNT="1")  # for libraries that are loaded later, and joblib
     history = History.read(Lake.open(scope.pipeline.name, scope.settings), scope.pipeline, scope.played)

@@ -41,7 +41,7 @@ LENGTHS["1d"] = "1s"
 class Pager:
     """Receives what Alertmanager sends, and remembers the newest state of each alert of a pipeline or of none.
 
-    Several alerts of one name are told apart by their window: `TidewheelErrorBudgetBurns 1h`.
+    Several alerts of one name are distinguished by their window: `TidewheelErrorBudgetBurns 1h`.
     """
 
     def __init__(self, pipeline: str) -> None:

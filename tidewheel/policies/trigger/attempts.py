@@ -19,21 +19,21 @@ class Ended(StrEnum):
     FAILED = "failed"
     """Never came as far as the gate."""
     RUNNING = "running"
-    """Asked for, and not judged yet."""
+    """Requested, and not judged yet."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One training, whoever asked for it.
+    """One training, requested by a person or a policy.
 
     Attributes:
-        as_of: the day (partition) whose knowledge it had: the one it was asked for, or a later one that was there when
+        as_of: the day (partition) whose knowledge it had: the requested one, or a later one that was there when
             it began.
         ended: what came of it.
         fits: models that were fitted.
         best_gain: how much better than the champion it can be at best, as a share of the champion's loss: the far end
             of the gate's interval. Below zero: it was worse at best. None: it was not compared.
-        waited_days: of one that is not judged, whole days by the clock since it was asked for; nights may pass quicker
+        waited_days: of one that is not judged, whole days by the clock since it was requested; nights may pass quicker
             than days, when the platform catches up. None: as many as there were nights.
     """
 
@@ -45,7 +45,7 @@ class Attempt:
 
     @property
     def running(self) -> bool:
-        """Whether it was asked for and is not judged yet."""
+        """Whether it was requested and is not judged yet."""
         return self.ended is Ended.RUNNING
 
 

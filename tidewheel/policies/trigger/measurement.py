@@ -39,9 +39,9 @@ class TriggerMeasurement:
         drift: the drift alarm of today; None where drift is unknown.
         concept_alarms: sentences of slices and error streams in which the relation of features and label has changed,
             for example `origin=LGA: excess log-loss +0.310, t 9.2`.
-        attempts: trainings so far, oldest first; one that was asked for today and is not judged yet is left out, for
+        attempts: trainings so far, oldest first; one that was requested today and is not judged yet is left out, for
             a night that is run again to decide the same.
-        request: reason of a wish for training that a person left, and nobody has answered yet.
+        request: reason of a request for training that a person left and that is still open.
         data_refused: why the newest data cannot be trained on; None where it can.
         monitored_since: the newest later day that was monitored before this one; None where this is the newest.
     """
