@@ -98,6 +98,10 @@ class Namespace:
             lambda: bool(self.core.read_namespaced_resource_quota(name, self.name).status.hard), "the quota counts"
         )
 
+    def forget_quota(self, name: str) -> None:
+        """Take a quota away."""
+        self.core.delete_namespaced_resource_quota(name, self.name)
+
     def take_permissions_away(self) -> None:
         """Unbind Airflow's account from its Role."""
         self.rbac.delete_namespaced_role_binding(ROLE, self.name)
