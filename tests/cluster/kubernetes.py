@@ -123,6 +123,11 @@ class Namespace:
         pods = self.core.list_namespaced_pod(self.name).items
         return sorted(pods, key=lambda pod: pod.metadata.creation_timestamp)
 
+    def log(self, name: str) -> str:
+        """What a pod has logged so far."""
+        found: str = self.core.read_namespaced_pod_log(name, self.name)
+        return found
+
     def delete_pod(self, name: str) -> None:
         """Delete a pod as `kubectl delete pod` does."""
         self.core.delete_namespaced_pod(name, self.name)

@@ -27,7 +27,10 @@ from tests.infra.prometheus.monitoring import Program, page
 from tidewheel.settings import Settings
 
 PROGRAM = "TIDEWHEEL_TEST_METRICS_ADAPTER"
-"""Names the program of prometheus-adapter, where it is not `prometheus-adapter` on the path."""
+"""Names the program of prometheus-adapter, where it is not `prometheus-adapter` on the path.
+
+`.ci/go-program prometheus-adapter tests/cluster/adapter sigs.k8s.io/prometheus-adapter/cmd/adapter` builds it.
+"""
 RULES = ROOT / "infra" / "prometheus" / "metrics-adapter.yaml"
 VERSION = "v1beta1"
 SERVICE = "metrics-adapter"
