@@ -16,7 +16,7 @@ from tidewheel.release.backend import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 UNIX = "unix://"
-REQUESTS = ("upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_4xx", "upstream_rq_rx_reset", "upstream_rq_time")
+REQUESTS = tuple(f"upstream_rq_{name}" for name in ("completed", "5xx", "4xx", "rx_reset", "active", "time"))
 
 
 class ClusterRequests(NamedTuple):
@@ -27,6 +27,7 @@ class ClusterRequests(NamedTuple):
         failed: of them, with a 5xx.
         refused: of them, with a 4xx.
         resets: attempts that were cut off; another replica may have answered such a request after all.
+        active: not answered yet.
         times: milliseconds to the answer, as (at most, how many).
     """
 
@@ -34,6 +35,7 @@ class ClusterRequests(NamedTuple):
     failed: int
     refused: int
     resets: int
+    active: int
     times: tuple[tuple[float, int], ...]
 
 
@@ -155,7 +157,7 @@ class EnvoyAdmin:
 
 
 def _requests(found: Mapping[str, Any]) -> ClusterRequests:
-    completed, failed, refused, resets = (int(found.get(name, 0)) for name in REQUESTS[:-1])
+    completed, failed, refused, resets, active = (int(found.get(name, 0)) for name in REQUESTS[:-1])
     bins = found.get("upstream_rq_time", ())
     times = tuple((bin_["lower_bound"] + max(bin_["width"], 1), bin_["count"]) for bin_ in bins)
-    return ClusterRequests(completed, failed, refused, resets, times)
+    return ClusterRequests(completed, failed, refused, resets, active, times)

@@ -192,6 +192,9 @@ def endpoint() -> Dashboard:
             Panel("Rows that the prediction log left out, a second", (
                 (f"sum(rate(tidewheel_log_cut_rows_total{{{P}}}{RATE}))", "rows"),
             ), about="Of a large request it has the first rows only."),
+            Panel("Requests in flight", (
+                (f"sum by (colour) (tidewheel_router_requests_in_flight{{{P}}})", "{{colour}}"),
+            ), about="What the routers wait for; an autoscaler may follow it."),
             Panel("Attempts that a service cut off, a second", (
                 (f"sum by (colour) (rate(tidewheel_router_resets_total{{{P}}}{RATE}))", "{{colour}}"),
             ), about="Another replica may have answered."),

@@ -63,6 +63,10 @@ class KubernetesApi:
         found = self._call("GET", path, query=[("labelSelector", _selector(labels))], answer="V1PodList")
         return sorted(found.items, key=lambda pod: pod.metadata.creation_timestamp)
 
+    def serves(self, group: str) -> bool:
+        """Whether the API server, or what extends it, knows a group of kinds."""
+        return self._call("GET", f"/apis/{group}", absent=NOT_FOUND) is not None
+
     def create(self, document: Document) -> Document | None:
         """Make an object; None where one of its name is there already."""
         path, query = self._path(document["kind"], ""), [("fieldManager", f"{FIELD_MANAGER}-create")]

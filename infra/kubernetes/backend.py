@@ -82,7 +82,8 @@ class KubernetesBackend:
             artifact: the version.
             replicas: fewest pods; how many there may be the pipeline file says.
         """
-        asked = Replicas(minimum=replicas, maximum=max(self._declared().serving.replicas.maximum, replicas))
+        declared = self._declared().serving.replicas
+        asked = declared.model_copy(update={"minimum": replicas, "maximum": max(declared.maximum, replicas)})
         self.token()  # the pods read it
         there = self._deployment(colour)
         if there is not None and there["metadata"]["annotations"].get(CONTENT) != artifact.content_hash:

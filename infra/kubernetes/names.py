@@ -9,8 +9,9 @@ from tidewheel.release import Colour
 
 LONGEST = 63 - len("-green")
 """A Service's name is a DNS label."""
-PIPELINE, COLOUR, VERSION, CONTENT, MINIMUM, MAXIMUM = (
-    f"tidewheel/{name}" for name in ("pipeline", "colour", "version", "content-hash", "minimum", "maximum")
+PIPELINE, COLOUR, VERSION, CONTENT, MINIMUM, MAXIMUM, IN_FLIGHT = (
+    f"tidewheel/{name}"
+    for name in ("pipeline", "colour", "version", "content-hash", "minimum", "maximum", "requests-in-flight")
 )
 PART_OF = {"app.kubernetes.io/part-of": "tidewheel", "app.kubernetes.io/component": "model"}
 TOKEN = "tidewheel-platform-token"  # noqa: S105  the name of a Secret, not its content

@@ -79,7 +79,9 @@ def _of_container(subject: str, status: k8s.V1ContainerStatus) -> str:
             f"{named} cannot start: its image {status.image} cannot be pulled ({waiting.reason}: {said}); push it, or "
             "set TIDEWHEEL_SERVING_IMAGE to one that is there, or name imagePullSecrets in the pod template"
         )
-    return f"{named} cannot start ({waiting.reason}): {said}"
+    namespace = subject.removeprefix("pod ").partition("/")[0]
+    to_do = f"; create it in namespace {namespace}" if waiting.reason == "CreateContainerConfigError" else ""
+    return f"{named} cannot start ({waiting.reason}): {said}{to_do}"
 
 
 def _end(named: str, ended: Any, restarts: int) -> str:

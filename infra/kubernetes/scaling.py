@@ -5,9 +5,10 @@ The pipeline file may say otherwise by now, or be gone; what answers is as it wa
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from infra.kubernetes.names import MAXIMUM, MINIMUM, colour_name
+from infra.kubernetes.names import IN_FLIGHT, MAXIMUM, MINIMUM, colour_name
 from infra.kubernetes.workload import autoscaler
 from tidewheel.spec.serving import Replicas
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from infra.kubernetes.api import Document, KubernetesApi
     from tidewheel.release import Colour
 
+log = logging.getLogger("tidewheel.release")
 AUTOSCALER = "HorizontalPodAutoscaler"
+EXTERNAL_METRICS = "external.metrics.k8s.io"
+"""What an adapter answers with figures that are not of pods."""
 
 
 class Scaling:
@@ -35,7 +39,11 @@ class Scaling:
         if found is None:
             return None
         annotations = found["metadata"]["annotations"]
-        return Replicas(minimum=int(annotations[MINIMUM]), maximum=int(annotations[MAXIMUM]))
+        return Replicas(
+            minimum=int(annotations[MINIMUM]),
+            maximum=int(annotations[MAXIMUM]),
+            requests_in_flight=float(annotations[IN_FLIGHT]) if IN_FLIGHT in annotations else None,
+        )
 
     def size(self, colour: Colour) -> int:
         """How many pods a colour has, by its Deployment."""
@@ -56,7 +64,22 @@ class Scaling:
             self._api.delete(AUTOSCALER, name)
             return
         fewest = min(max(limits.minimum, floor), limits.maximum)
-        self._api.apply(autoscaler(self._pipeline, colour, fewest, limits.maximum))
+        self._api.apply(autoscaler(self._pipeline, colour, self._measurable(limits), fewest))
+
+    def _measurable(self, limits: Replicas) -> Replicas:
+        """Without what nothing in this cluster measures: an autoscaler that misses a figure never takes a pod away."""
+        if limits.requests_in_flight is None:
+            return limits
+        why = ""
+        if self._pipeline.endswith("_"):
+            why = "an autoscaler cannot select a figure by a name that ends in _; give the pipeline another"
+        elif not self._api.serves(EXTERNAL_METRICS):
+            why = f"no adapter in this cluster serves {EXTERNAL_METRICS}; install one, and release again"
+        if not why:
+            return limits
+        key = f"serving.replicas.requests_in_flight is {limits.requests_in_flight:g}"
+        log.warning("pods of %s scale by their CPU alone: %s and %s", self._pipeline, key, why)
+        return limits.model_copy(update={"requests_in_flight": None})
 
     def _deployment(self, colour: Colour) -> Document | None:
         return self._api.get("Deployment", colour_name(self._pipeline, colour))
@@ -69,4 +92,7 @@ def scales(replicas: Replicas) -> bool:
 
 def limit_annotations(replicas: Replicas) -> dict[str, str]:
     """What a Deployment remembers of its limits."""
-    return {MINIMUM: str(replicas.minimum), MAXIMUM: str(replicas.maximum)}
+    limits = {MINIMUM: str(replicas.minimum), MAXIMUM: str(replicas.maximum)}
+    if replicas.requests_in_flight is not None and scales(replicas):
+        limits[IN_FLIGHT] = f"{replicas.requests_in_flight:g}"
+    return limits

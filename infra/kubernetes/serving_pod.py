@@ -127,7 +127,9 @@ def _program(settings: Settings, module: str, *arguments: str) -> Container:
             f"the lake is {lake}, a folder of this machine, which no serving pod sees; set TIDEWHEEL_LAKE_URL to "
             "s3://BUCKET/FOLDER"
         )
-    options = {"secretKeyRef": {"name": SECRET, "key": LAKE_OPTIONS, "optional": True}}  # not where pods have a role
+    options = {
+        "secretKeyRef": {"name": SECRET, "key": LAKE_OPTIONS, "optional": not settings.lake_options}
+    }  # pods may have a role
     return {
         "image": settings.serving_image,
         "imagePullPolicy": "IfNotPresent",

@@ -10,12 +10,15 @@ from infra.kubernetes.serving_pod import PORT
 
 if TYPE_CHECKING:
     from tidewheel.release import Colour
+    from tidewheel.spec.serving import Replicas
 
 MIN_READY_SECONDS = 1
 CPU_PERCENT = 70
 """Of what a pod asks for: above this on average there are more pods, below fewer."""
 STEADY_SECONDS = 300
 """So long must fewer pods have sufficed before one of them goes."""
+IN_FLIGHT_METRIC = "tidewheel_router_requests_in_flight"
+"""Of the exporter, by pipeline and colour; infra/prometheus/metrics-adapter.yaml has an adapter serve it."""
 
 
 def service(pipeline: str, colour: Colour) -> dict[str, Any]:
@@ -60,17 +63,30 @@ def disruption_budget(pipeline: str, colour: Colour) -> dict[str, Any]:
     return _object("policy/v1", "PodDisruptionBudget", pipeline, colour, spec)
 
 
-def autoscaler(pipeline: str, colour: Colour, minimum: int, maximum: int) -> dict[str, Any]:
-    """Between how many pods a colour has, by their CPU."""
+def autoscaler(pipeline: str, colour: Colour, limits: Replicas, minimum: int) -> dict[str, Any]:
+    """Between how many pods a colour has, by their CPU and, where that is said, by the requests they have to answer.
+
+    Args:
+        pipeline: its name.
+        colour: blue or green.
+        limits: as declared.
+        minimum: fewest pods now; more than declared while a release holds them.
+    """
     name = colour_name(pipeline, colour)
     target = {"type": "Utilization", "averageUtilization": CPU_PERCENT}
     # Of the container that answers alone: what else is in a pod neither counts nor has to say what it asks for.
     cpu = {"name": "cpu", "container": CONTAINER, "target": target}
+    metrics: list[dict[str, Any]] = [{"type": "ContainerResource", "containerResource": cpu}]
+    if limits.requests_in_flight is not None:
+        # In thousandths: the API server writes quantities so, and would see a change in each release.
+        average = {"type": "AverageValue", "averageValue": f"{round(limits.requests_in_flight * 1000)}m"}
+        measured = {"name": IN_FLIGHT_METRIC, "selector": {"matchLabels": {"pipeline": pipeline, "colour": colour}}}
+        metrics.append({"type": "External", "external": {"metric": measured, "target": average}})
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
         "minReplicas": minimum,
-        "maxReplicas": maximum,
-        "metrics": [{"type": "ContainerResource", "containerResource": cpu}],
+        "maxReplicas": limits.maximum,
+        "metrics": metrics,
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": STEADY_SECONDS}},
     }
     return _object("autoscaling/v2", "HorizontalPodAutoscaler", pipeline, colour, spec)

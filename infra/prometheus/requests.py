@@ -60,6 +60,9 @@ def _families(found: list[RouterCounts]) -> Iterator[Metric]:
         "Attempts that a model service broke off; another replica may have answered",
         labels=LABELS,
     )
+    active = GaugeMetricFamily(
+        "tidewheel_router_requests_in_flight", "Requests that a model service has not answered yet", labels=LABELS
+    )
     seconds = HistogramMetricFamily(
         "tidewheel_router_request_seconds", "Time from passing a request on to the end of its response", labels=LABELS
     )
@@ -71,8 +74,9 @@ def _families(found: list[RouterCounts]) -> Iterator[Metric]:
             for outcome, number in outcomes.items():
                 requests.add_metric([*labels, outcome], number)
             resets.add_metric(labels, counted.resets)
+            active.add_metric(labels, counted.active)
             seconds.add_metric(labels, _buckets(counted), sum_value=None)
-    yield from (requests, resets, seconds)
+    yield from (requests, resets, active, seconds)
 
 
 def _buckets(found: ClusterRequests) -> list[tuple[str, float]]:

@@ -108,7 +108,7 @@ def _pod_counts(name: str, address: str, services: Mapping[str, tuple[str, str]]
 
     uptime, found = service_figures(address, services)
     counted = {
-        service: ClusterRequests(each.completed, each.failed, each.refused, each.resets, each.times)
+        service: ClusterRequests(each.completed, each.failed, each.refused, each.resets, each.active, each.times)
         for service, each in found.items()
     }
     asked = frozenset(pipeline for pipeline, _ in services.values())

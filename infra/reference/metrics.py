@@ -40,6 +40,7 @@ UNITS = {
     "_columns": "columns",
     "_days": "days",
     "_requests": "requests",
+    "_in_flight": "requests",
     "_values": "values",
     "_runs": "runs",
     "_resets": "attempts",

@@ -155,6 +155,15 @@ def installation(
         yield Installation(namespace, tmp_path / "project", Lake.open("shop"))
 
 
+@pytest.fixture
+def registry(cluster: Cluster, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """MLflow at an address that pods reach; asked for after `installation`, whose address it replaces."""
+    url = request.getfixturevalue("mlflow_url")
+    with relay(cluster.host, int(url.rsplit(":", 1)[1])) as port:
+        monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", f"http://{cluster.host}:{port}")
+        yield
+
+
 @pytest.fixture(scope="session")
 def house(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingHouse]:
     """What tests of releases share."""

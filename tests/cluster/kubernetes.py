@@ -98,6 +98,10 @@ class Namespace:
             lambda: bool(self.core.read_namespaced_resource_quota(name, self.name).status.hard), "the quota counts"
         )
 
+    def forget_quota(self, name: str) -> None:
+        """Take a quota away."""
+        self.core.delete_namespaced_resource_quota(name, self.name)
+
     def take_permissions_away(self) -> None:
         """Unbind Airflow's account from its Role."""
         self.rbac.delete_namespaced_role_binding(ROLE, self.name)
@@ -118,6 +122,11 @@ class Namespace:
         """All pods, oldest first."""
         pods = self.core.list_namespaced_pod(self.name).items
         return sorted(pods, key=lambda pod: pod.metadata.creation_timestamp)
+
+    def log(self, name: str) -> str:
+        """What a pod has logged so far."""
+        found: str = self.core.read_namespaced_pod_log(name, self.name)
+        return found
 
     def delete_pod(self, name: str) -> None:
         """Delete a pod as `kubectl delete pod` does."""

@@ -68,7 +68,7 @@ class ServingHouse:
 
     @contextmanager
     def place(
-        self, database_url: str, replicas: dict[str, int] | None = None, pod: dict[str, Any] | None = None
+        self, database_url: str, replicas: dict[str, float] | None = None, pod: dict[str, Any] | None = None
     ) -> Iterator[Place]:
         """A pipeline of a test's own, and its release; what `pod` says is added to its pods."""
         name = f"p_{uuid4().hex[:8]}"
@@ -115,6 +115,27 @@ class ServingHouse:
         name = colour_name(place.pipeline.name, colour)
         spec = self._autoscaling.read_namespaced_horizontal_pod_autoscaler(name, self.namespace.name).spec
         return spec.min_replicas, spec.max_replicas
+
+    def in_flight(self, place: Place, colour: Colour) -> float:
+        """Requests in flight for each of a colour's pods times their number, as its autoscaler has read it; else 0."""
+        return sum(
+            float(utils.parse_quantity(metric.external.current.average_value)) * len(self.pods(place, colour))
+            for metric in self._read_by_autoscaler(place, colour)
+            if metric.type == "External"
+        )
+
+    def cpu_share(self, place: Place, colour: Colour) -> int:
+        """Percent of the CPU that a colour's pods ask for, as its autoscaler has read it; else 0."""
+        return sum(
+            metric.container_resource.current.average_utilization or 0
+            for metric in self._read_by_autoscaler(place, colour)
+            if metric.type == "ContainerResource"
+        )
+
+    def _read_by_autoscaler(self, place: Place, colour: Colour) -> list[client.V2MetricStatus]:
+        name = colour_name(place.pipeline.name, colour)
+        found = self._autoscaling.read_namespaced_horizontal_pod_autoscaler(name, self.namespace.name)
+        return found.status.current_metrics or []
 
     def let_pods_go_at_once(self, place: Place, colour: Colour) -> None:
         """Have a colour's autoscaler not wait until fewer pods have sufficed for minutes."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 from plugins.operators.command import JobCommand
 from plugins.operators.job_task import job_task
 from plugins.operators.pod_operator import PodJobOperator
-from tests.cluster.airflow import Task
+from tests.cluster.airflow import RUN, Task
 from tidewheel.options.jobs import JOBS
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
@@ -37,6 +40,14 @@ def task(job: str, *, stage: str = "", days: str = DAY, resources: dict[str, Any
         return made
 
     return Task(make)
+
+
+def process(installation: Installation, job: str, day: str) -> None:
+    """Run one of the jobs that are no pods, as Airflow's worker does."""
+    command = [sys.executable, "-m", f"jobs.{job}", "--pipeline=shop", f"--partition={day}", f"--run-id={RUN}"]
+    code = {"PYTHONPATH": str(installation.project)}
+    ran = subprocess.run(command, env={**os.environ, **code}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def at_work(installation: Installation) -> list[str]:

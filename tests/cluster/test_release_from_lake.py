@@ -17,6 +17,7 @@ from jobs.release import executor_of
 from tests.cluster.releases import ServingHouse
 from tests.infra.release_contract import ROW
 from tests.pipelines import PIPELINE_FILE
+from tidewheel.errors import ReleaseError
 from tidewheel.lake import Lake, Store
 from tidewheel.options import ReleaseOptions
 from tidewheel.partitions import PartitionRange
@@ -72,3 +73,16 @@ def test_a_release_is_fetched_from_the_lake_by_its_pods(job: Job[ReleaseOptions]
     assert (answer.status_code, answer.json()["model_version"]) == (200, "1"), answer.text
     backend = open_backend(job.settings, job.pipeline.name)
     assert backend.all_traffic(job.settings)[job.pipeline.name] == Traffic(Colour.BLUE)
+
+
+def test_a_secret_that_is_missing_is_named_by_the_release_and_the_next_one_is_fetched(
+    job: Job[ReleaseOptions], house: ServingHouse
+) -> None:
+    house.namespace.forget_secret("tidewheel")
+    executor = executor_of(job)
+    expected = f'secret "tidewheel" not found; create it in namespace {house.namespace.name}'
+    with pytest.raises(ReleaseError, match=expected):
+        executor.run(executor.begin("1", "run").number)
+    house.namespace.secret("tidewheel", {"TIDEWHEEL_LAKE_OPTIONS": json.dumps(job.settings.lake_options)})
+    executor.run(executor.begin("1", "again").number)
+    assert open_backend(job.settings, job.pipeline.name).traffic() == Traffic(Colour.BLUE)

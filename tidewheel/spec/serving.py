@@ -29,6 +29,15 @@ class Replicas(Section):
         description="replicas under the highest load, by default as many as minimum; only Kubernetes scales up to it",
     )
 
+    requests_in_flight: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=10_000,
+        description="beside their CPU, pods are added until each of them has at most so many requests to answer at a "
+        "time, on average; where the cluster has an adapter for external metrics",
+        examples=[4],
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _maximum_is_minimum_by_default(cls, given: Any) -> Any:
@@ -42,6 +51,9 @@ class Replicas(Section):
         if self.maximum < self.minimum:
             wrong = f"expected at least minimum, which is {self.minimum}"
             refuse([Mistake(("maximum",), f"found {self.maximum}", wrong)])
+        if self.requests_in_flight is not None and self.maximum == self.minimum:
+            wrong = f"expected a maximum above minimum, which is {self.minimum}: only an autoscaler reads it"
+            refuse([Mistake(("requests_in_flight",), f"found {self.requests_in_flight:g}", wrong)])
         return self
 
 

@@ -39,7 +39,7 @@ def exported(database_url: str, project: Path) -> set[str]:
     counts = ContractCounts(packaged, "blue")  # type: ignore[arg-type]
     service = Metrics(SimpleNamespace(packaged=packaged, colour="blue"), log, counts)  # type: ignore[arg-type]
     settings = Settings(project=project, home=project / "home", database_url=database_url)  # type: ignore[arg-type]
-    router = RouterCounts("envoy", datetime.now(UTC), 60, {("orders", "blue"): ClusterRequests(1, 0, 0, 0, ())})
+    router = RouterCounts("envoy", datetime.now(UTC), 60, {("orders", "blue"): ClusterRequests(1, 0, 0, 0, 0, ())})
     families: Iterable[Metric] = [
         *text_string_to_metric_families(service.text().decode()),
         *LedgerCollector(settings).collect(),

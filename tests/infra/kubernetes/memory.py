@@ -29,6 +29,7 @@ class MemoryApi:
     namespace: str = "ns"
     objects: dict[tuple[str, str], Document] = field(default_factory=dict)
     running: list[k8s.V1Pod] = field(default_factory=list)
+    groups: set[str] = field(default_factory=set)
 
     def get(self, kind: str, name: str, namespace: str = "") -> Document | None:
         if kind == "Secret":
@@ -44,6 +45,9 @@ class MemoryApi:
 
     def pods(self, labels: Mapping[str, str], namespace: str = "") -> list[k8s.V1Pod]:
         return [pod for pod in self.running if labels.items() <= (pod.metadata.labels or {}).items()]
+
+    def serves(self, group: str) -> bool:
+        return group in self.groups
 
     def create(self, document: Document) -> None:
         self.objects.setdefault((document["kind"], document["metadata"]["name"]), document)
@@ -64,6 +68,11 @@ class MemoryApi:
         """Of an autoscaler."""
         found = self.get("HorizontalPodAutoscaler", name)
         return (found["spec"]["minReplicas"], found["spec"]["maxReplicas"]) if found else None
+
+    def metrics(self, name: str) -> list[Document]:
+        """What an autoscaler follows."""
+        found: list[Document] = self.objects["HorizontalPodAutoscaler", name]["spec"]["metrics"]
+        return found
 
     def shown(self, pipeline: str) -> str:
         """What the gateway shows of a pipeline's route."""

@@ -14,6 +14,7 @@ from tidewheel.errors import SettingsError
 from tidewheel.release.artifact import Artifact
 from tidewheel.release.stages import Colour
 from tidewheel.settings import Settings
+from tidewheel.spec.serving import Replicas
 
 ARTIFACT = Artifact("7", "orders:7", "/nowhere", "c0ffee")
 TEMPLATE = """
@@ -88,7 +89,7 @@ def test_a_template_that_is_no_pod_is_refused(tmp_path: Path) -> None:
 def test_nobody_but_an_autoscaler_says_how_many_pods_there_are_where_there_is_one() -> None:
     assert "replicas" not in deployment("a", Colour.BLUE, {}, {}, None)["spec"]
     assert deployment("a", Colour.BLUE, {}, {}, 2)["spec"]["replicas"] == 2
-    scaled = autoscaler("a", Colour.BLUE, 2, 6)["spec"]
+    scaled = autoscaler("a", Colour.BLUE, Replicas(minimum=1, maximum=6), 2)["spec"]
     assert (scaled["minReplicas"], scaled["maxReplicas"]) == (2, 6)
     assert scaled["scaleTargetRef"]["name"] == "a-blue"
 

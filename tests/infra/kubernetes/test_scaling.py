@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kubernetes.client import models as k8s
 
 from infra.kubernetes.names import colour_labels
+from infra.kubernetes.scaling import EXTERNAL_METRICS
 from infra.kubernetes.serving_pod import PORT
 from tests.infra.kubernetes.memory import MemoryApi, backend
 from tests.small_models import pipeline
@@ -17,17 +19,20 @@ from tidewheel.settings import Settings
 from tidewheel.spec import Pipeline
 from tidewheel.spec.serving import Replicas, Serving
 
+if TYPE_CHECKING:
+    import pytest
+
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
 
 
-def declared(folder: Path, minimum: int, maximum: int) -> Pipeline:
-    serving = Serving(replicas=Replicas(minimum=minimum, maximum=maximum))
+def declared(folder: Path, minimum: int, maximum: int, in_flight: float | None = None) -> Pipeline:
+    serving = Serving(replicas=Replicas(minimum=minimum, maximum=maximum, requests_in_flight=in_flight))
     return pipeline(folder).model_copy(update={"serving": serving})
 
 
-def release(settings: Settings, colour: Colour, minimum: int, maximum: int) -> None:
+def release(settings: Settings, colour: Colour, minimum: int, maximum: int, in_flight: float | None = None) -> None:
     """Start a version of its own, as declared; no request goes there."""
-    one = backend(settings, "orders", declared(settings.home, minimum, maximum))
+    one = backend(settings, "orders", declared(settings.home, minimum, maximum, in_flight))
     one.start(colour, Artifact(str(colour), f"orders:{colour}", "/nowhere", str(colour)), minimum)
 
 
@@ -68,6 +73,31 @@ def test_a_colour_is_stopped_without_a_pipeline_file_and_frees_the_size_of_the_o
     stops.route(Traffic())
     stops.stop(BLUE)
     assert not [kind for kind, _ in api.objects if kind in ("Deployment", "HorizontalPodAutoscaler")]
+
+
+def test_an_autoscaler_follows_the_requests_in_flight_of_its_colour_too(api: MemoryApi, settings: Settings) -> None:
+    api.groups.add(EXTERNAL_METRICS)
+    release(settings, BLUE, 1, 3, in_flight=2.5)
+    release(settings, GREEN, 1, 3)
+    by_cpu, by_requests = api.metrics("orders-blue")
+    assert by_cpu["type"] == "ContainerResource"
+    assert by_requests["external"] == {
+        "metric": {
+            "name": "tidewheel_router_requests_in_flight",
+            "selector": {"matchLabels": {"pipeline": "orders", "colour": "blue"}},
+        },
+        "target": {"type": "AverageValue", "averageValue": "2500m"},
+    }
+    assert [metric["type"] for metric in api.metrics("orders-green")] == ["ContainerResource"]
+
+
+def test_where_no_adapter_measures_requests_pods_scale_by_their_cpu_and_the_release_says_so(
+    api: MemoryApi, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    release(settings, BLUE, 1, 3, in_flight=4)
+    assert [metric["type"] for metric in api.metrics("orders-blue")] == ["ContainerResource"]
+    assert "orders scale by their CPU alone" in caplog.text
+    assert "no adapter in this cluster serves external.metrics.k8s.io" in caplog.text
 
 
 def test_only_pods_that_answer_and_stay_are_asked(api: MemoryApi, settings: Settings) -> None:

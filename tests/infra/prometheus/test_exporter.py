@@ -205,13 +205,14 @@ def counts(router: str, requests: ClusterRequests) -> RouterCounts:
 
 def test_the_routers_counts_become_counters_and_a_histogram_in_seconds() -> None:
     times = ((2.0, 60), (6.0, 30), (30.0, 10))
-    found = counts("envoy", ClusterRequests(100, 3, 7, 2, times))
-    up, requests, resets, seconds = RequestsCollector(lambda: {"envoy": found}).collect()
+    found = counts("envoy", ClusterRequests(100, 3, 7, 2, 4, times))
+    up, requests, resets, in_flight, seconds = RequestsCollector(lambda: {"envoy": found}).collect()
 
     assert up.samples[0].value == 1
     outcomes = {sample.labels["outcome"]: sample.value for sample in requests.samples}
     assert outcomes == {"answered": 90, "refused": 7, "failed": 3}
     assert [sample.value for sample in resets.samples] == [2]
+    assert [sample.value for sample in in_flight.samples] == [4]
     buckets = {sample.labels["le"]: sample.value for sample in seconds.samples if sample.name.endswith("_bucket")}
     assert (buckets["0.001"], buckets["0.0025"], buckets["0.01"], buckets["0.05"], buckets["+Inf"]) == (
         0, 60, 90, 100, 100,
@@ -219,7 +220,7 @@ def test_the_routers_counts_become_counters_and_a_histogram_in_seconds() -> None
 
 
 def test_each_router_has_series_of_its_own_and_one_that_is_away_is_a_metric() -> None:
-    read = {"pod-a": counts("pod-a", ClusterRequests(5, 0, 0, 0, ())), "pod-b": None}
+    read = {"pod-a": counts("pod-a", ClusterRequests(5, 0, 0, 0, 0, ())), "pod-b": None}
     up, requests, *_ = RequestsCollector(lambda: read).collect()
 
     assert {sample.labels["router"]: sample.value for sample in up.samples} == {"pod-a": 1, "pod-b": 0}

@@ -133,7 +133,7 @@ class Counting:
         self.readings += 1
         self.uptime += 10
         self.requests += 10
-        counted = ClusterRequests(self.requests, 0, 0, 0, ((2.0, self.requests),))
+        counted = ClusterRequests(self.requests, 0, 0, 0, 0, ((2.0, self.requests),))
         at = NOW + timedelta(seconds=10 * self.readings)
         return {"envoy": RouterCounts("envoy", at, self.uptime, {("orders", "blue"): counted})}
 
