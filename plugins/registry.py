@@ -113,15 +113,17 @@ def unreleased(
     return found
 
 
-def run_is_deleted(settings: Settings, mlflow_run: str, timeout_seconds: float = PATIENCE_SECONDS) -> bool:
+def run_is_deleted(client: httpx.Client, mlflow_run: str) -> bool:
     """Whether somebody has deleted a run in MLflow.
 
+    Args:
+        client: of MLflow, see `tidewheel.mlflow_api.mlflow_client`; several threads may use it.
+        mlflow_run: id of the run.
+
     Raises:
-        SettingsError: no registry is configured.
         HTTPError: the registry does not answer as it should.
     """
-    with mlflow_client(settings, timeout_seconds) as client:
-        answer = client.get("runs/get", params={"run_id": mlflow_run})
+    answer = client.get("runs/get", params={"run_id": mlflow_run})
     if answer.status_code == httpx.codes.NOT_FOUND:
         return True
     return str(answer.raise_for_status().json()["run"]["info"].get("lifecycle_stage")) == "deleted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True)
 class SpanSeen:
-    """One span, as it was received."""
+    """One span, as it was received; its start in seconds since 1970."""
 
     service: str
     name: str
@@ -25,6 +25,8 @@ class SpanSeen:
     parent_id: str
     attributes: dict[str, Any]
     failed: bool
+    start: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Receiver:
                 parent_id=span.parent_span_id.hex(),
                 attributes=_values(span.attributes),
                 failed=span.status.code == 2,
+                start=span.start_time_unix_nano / 1e9,
+                seconds=(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
             )
             for request in list(self.requests)
             for resource in request.resource_spans
@@ -75,6 +79,28 @@ class Receiver:
         """The one span of a name."""
         (found,) = [span for span in self.spans if span.name == name]
         return found
+
+
+def tree(spans: Iterable[SpanSeen]) -> str:
+    """The spans of one trace as text, each below its parent: seconds from the first to its start, and its duration.
+
+    Airflow sends a span with the id of the task for each of its tries: they stand beside each other.
+    """
+    spans = sorted(spans, key=lambda span: span.start)
+    ids = {span.span_id for span in spans}
+
+    def lines(parent: str | None, depth: int) -> Iterator[str]:
+        done: set[str] = set()
+        for span in spans:
+            if span.parent_id == parent or (parent is None and span.parent_id not in ids):
+                state = span.attributes.get("airflow.task_instance.state", "failed")  # Airflow: not only `failed`
+                name = f"{'  ' * depth}{span.name}{f' ({state})' if span.failed else ''}"
+                yield f"{name:<48}{span.start - spans[0].start:8.1f} s  {span.seconds:8.2f} s  {span.service}"
+                if span.span_id not in done:
+                    yield from lines(span.span_id, depth + 1)
+                done.add(span.span_id)
+
+    return "\n".join(lines(None, 0))
 
 
 @contextmanager

@@ -132,6 +132,12 @@ class Settings(BaseSettings):
         default="envoy-gateway-system", description="Kubernetes namespace of that Gateway's own pods"
     )
 
+    traffic_kept_days: int = Field(
+        default=1100, ge=60, description="how long figures of traffic are kept; `tidewheel gc` deletes older ones"
+    )
+    alerts_kept_days: int = Field(
+        default=90, ge=1, description="how long incidents that have ended, and their messages, are kept"
+    )
     cpu_hour_price: float = Field(
         default=0, ge=0, description="what an hour of one CPU costs; the console then shows what trainings cost"
     )

@@ -16,6 +16,14 @@ from tidewheel.release.backend import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 UNIX = "unix://"
+FOR_PROMETHEUS = (
+    r"^server\.(uptime|live|memory_allocated|total_connections)$"
+    r"|^http\.endpoint\.(downstream_cx_(active|total|overload_disable_keepalive)|downstream_rq_(active|timeout))$"
+    r"|^listener\..*\.(downstream_global_cx_overflow|ssl\.connection_error)$"
+    r"|^cluster\.[^.]+\.(upstream_cx_(active|connect_fail)|membership_(healthy|total)"
+    r"|upstream_rq_(active|retry|timeout|pending_overflow))$"
+)
+"""Envoy's own metrics that the exporter passes on: of several thousand, those that somebody looks at."""
 REQUESTS = tuple(f"upstream_rq_{name}" for name in ("completed", "5xx", "4xx", "rx_reset", "active", "time"))
 
 
@@ -124,6 +132,14 @@ class EnvoyAdmin:
         """
         return {cluster: _requests(found) for cluster, found in self._counters(r"[^.]+", REQUESTS).items()}
 
+    def for_prometheus(self) -> bytes:
+        """Envoy's own metrics in Prometheus' text format.
+
+        Raises:
+            PlatformError: Envoy does not answer.
+        """
+        return self._answered("/stats/prometheus", {"filter": FOR_PROMETHEUS}).content
+
     def _count(self, cluster: str, name: str) -> int:
         return int(self._counters(re.escape(cluster), [name]).get(cluster, {}).get(name, 0))
 
@@ -139,6 +155,9 @@ class EnvoyAdmin:
         return found
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+        return self._answered(path, parameters).json()  # type: ignore[no-any-return]
+
+    def _answered(self, path: str, parameters: dict[str, str]) -> httpx.Response:
         try:
             answer = self._ask(path, parameters)
             answer.raise_for_status()
@@ -146,7 +165,7 @@ class EnvoyAdmin:
             raise PlatformError(
                 f"Envoy does not answer at {self.url} ({error}); is the platform up (`tidewheel status`)?"
             ) from error
-        return answer.json()  # type: ignore[no-any-return]
+        return answer
 
     def _ask(self, path: str, parameters: dict[str, str]) -> httpx.Response:
         with self._client() as client:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from infra.grafana.one_pipeline import RATE, REQUESTS, endpoint, model
 from infra.grafana.panels import Dashboard, Panel, to_json
+from infra.grafana.parts import airflow_itself, envoy_itself
 
 
 def dashboards() -> tuple[Dashboard, ...]:
@@ -104,6 +105,8 @@ def platform() -> Dashboard:
             Panel("Pipelines whose file cannot be read", (
                 ('count(tidewheel_pipeline_info{team=""}) or vector(0)', "unreadable"),
             ), thresholds=(1, 1)),
+            *envoy_itself(),
+            *airflow_itself(),
         ),
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.grafana.panels import Dashboard, Panel
+from infra.grafana.parts import envoy_of_one_pipeline
 
 P = 'pipeline="$pipeline"'
 REQUESTS, TIMES = "tidewheel_router_requests_total", "tidewheel_router_request_seconds_bucket"
@@ -198,6 +199,7 @@ def endpoint() -> Dashboard:
             Panel("Attempts that a service cut off, a second", (
                 (f"sum by (colour) (rate(tidewheel_router_resets_total{{{P}}}{RATE}))", "{{colour}}"),
             ), about="Another replica may have answered."),
+            *envoy_of_one_pipeline(),
         ),
         per_pipeline=True,
     )  # fmt: skip

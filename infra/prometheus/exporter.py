@@ -12,12 +12,14 @@ from http.server import ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, GCCollector, MetricsHandler, PlatformCollector, ProcessCollector
 
+from infra.envoy.admin import EnvoyAdmin
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.recorder import TrafficRecorder
 from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import ReadRouters, routers
 from infra.prometheus.shared import SharedCollector
 from infra.prometheus.targets import model_services
+from tidewheel.errors import PlatformError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import TrafficLog
 from tidewheel.logs import configure
@@ -44,10 +46,11 @@ def registry(settings: Settings, read: ReadRouters | None = None) -> CollectorRe
 
 
 class Pages(MetricsHandler):
-    """The metrics at any path but two.
+    """The metrics at any path but three.
 
     `/healthz` says that the process does its work and costs no look at the ledger; `/targets` lists the model services
-    of this machine for Prometheus' HTTP discovery.
+    of this machine for Prometheus' HTTP discovery; `/envoy` has the own metrics of this machine's Envoy, whose admin
+    socket nobody else may open.
     """
 
     settings: Settings
@@ -58,16 +61,29 @@ class Pages(MetricsHandler):
         match self.path:
             case "/healthz":
                 well = self.recording is None or self.recording.is_alive()
-                self._answer(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, [])
+                self._answer(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, "[]")
             case "/targets":
-                self._answer(HTTPStatus.OK, model_services(self.settings))
+                self._answer(HTTPStatus.OK, json.dumps(model_services(self.settings)))
+            case "/envoy":
+                self._envoy()
             case _:
                 super().do_GET()
 
-    def _answer(self, status: HTTPStatus, document: list[dict[str, object]]) -> None:
-        body = json.dumps(document).encode()
+    def _envoy(self) -> None:
+        if not self.settings.envoy_admin_url:
+            self._answer(HTTPStatus.NOT_FOUND, "this installation has no Envoy of its own\n", "text/plain")
+            return
+        try:
+            page = EnvoyAdmin(self.settings.envoy_admin_url).for_prometheus()
+        except PlatformError as error:
+            self._answer(HTTPStatus.BAD_GATEWAY, f"{error}\n", "text/plain")
+        else:
+            self._answer(HTTPStatus.OK, page.decode(), "text/plain; version=0.0.4")
+
+    def _answer(self, status: HTTPStatus, text: str, kind: str = "application/json") -> None:
+        body = text.encode()
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -12,12 +12,11 @@ import pyarrow as pa
 
 from bentos.segments import SEGMENT_SECONDS, SUFFIX, Segment
 from tidewheel.atomic_file import replace_file
+from tidewheel.lake.expiry import INBOX
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake, Store
 
-INBOX = "requests/_inbox"
-"""Folder of a pipeline's lake that `infra.pod.ship` writes to."""
 SET_ASIDE = ".damaged"
 """Is added to the name of a damaged file whose undamaged rows are published."""
 NEVER = datetime.min.replace(tzinfo=UTC)

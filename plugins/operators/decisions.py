@@ -8,12 +8,14 @@ from urllib.parse import quote
 from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
+from plugins.night_trace import CONTEXT
 from plugins.operators.links import airflow_address, browser_address
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
 from tidewheel.spec.losses import FIGURES
 from tidewheel.spec.pipeline import METRICS
+from tidewheel.tracing import context_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,7 +171,7 @@ class RequestTraining(BaseOperator):
         raise DagRunTriggerException(
             trigger_dag_id=self.dag_to_start,
             dag_run_id=self.started,
-            conf={"reason": verdict.sentence},
+            conf={"reason": verdict.sentence, **_trace()},
             note=verdict.sentence,
             reset_dag_run=False,
             skip_when_already_exists=True,
@@ -179,6 +181,12 @@ class RequestTraining(BaseOperator):
             poke_interval=0,
             deferrable=False,
         )
+
+
+def _trace() -> dict[str, str]:
+    """Configuration by which the run that is started continues the trace of this task; empty where none is made."""
+    context = context_variables().get(CONTEXT.upper())
+    return {CONTEXT: context} if context else {}
 
 
 def _scored_from_others(lake: Lake, day: str) -> bool:

@@ -19,6 +19,7 @@ from plugins.web.fleet_rows import FleetRows, fleet_rows
 from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
+from tidewheel.mlflow_api import mlflow_client
 from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import Pipeline, load_pipeline, pipeline_files
 
@@ -114,16 +115,15 @@ def _gone(
         if not aliases.get(name, {}).get(CHAMPION)
     }
     waiting = {name: row for name, row in rows.newest_models.items() if _waits(name, row.version, rows, aliases)}
-    deleted = {
-        name: pool.submit(run_is_deleted, settings, row.mlflow_run, answers.PAGE_PATIENCE_SECONDS)
-        for name, row in waiting.items()
-    }
-    for name, answer in deleted.items():
-        if parts.of(REGISTRY, answer):
-            found.setdefault(name, []).append(
-                f"the MLflow run of version {waiting[name].version}, the newest challenger, was deleted: restore it "
-                "there, or train again; until then it is neither judged nor promoted"
-            )
+    # One client: a connection for each of a hundred questions takes longer than the answers.
+    with mlflow_client(settings, answers.PAGE_PATIENCE_SECONDS) as client:
+        asked = {name: pool.submit(run_is_deleted, client, row.mlflow_run) for name, row in waiting.items()}
+        deleted = [name for name, answer in asked.items() if parts.of(REGISTRY, answer)]
+    for name in deleted:
+        found.setdefault(name, []).append(
+            f"the MLflow run of version {waiting[name].version}, the newest challenger, was deleted: restore it "
+            "there, or train again; until then it is neither judged nor promoted"
+        )
     return {name: "; ".join(sentences) for name, sentences in found.items()}
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from plugins.web.figures import TITLES, better
@@ -73,7 +74,7 @@ class Quality:
         """Which way is better."""
         return better(self.metric) == "lower"
 
-    @property
+    @cached_property
     def main(self) -> list[DayOfVersion]:
         """One entry a day, of the version that predicted most of it, oldest first."""
         first = {one.day: one for one in reversed(self.days)}

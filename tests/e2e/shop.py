@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from ruamel.yaml import YAML
 
 from tests.conftest import wait_until
@@ -154,3 +155,18 @@ class Files:
     def orders(self, key: str) -> Path:
         """The file with a day's rows."""
         return self.folder / f"orders-{key}.parquet"
+
+
+def job_process(installation: Installation, module: str, run_id: str) -> int:
+    """Wait until a job of a run runs; the id of its process."""
+    found: list[int] = []
+
+    def runs() -> bool:
+        for process in psutil.process_iter(["cmdline"]):
+            line = process.info["cmdline"] or []
+            if module in line and f"--run-id={run_id}" in line:
+                found.append(process.pid)
+        return bool(found)
+
+    wait_until(runs, f"{module} of {run_id} runs", 180)
+    return found[0]

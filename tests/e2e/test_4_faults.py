@@ -6,11 +6,10 @@ import os
 import signal
 from datetime import date, timedelta
 
-import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.e2e.shop import Files, Shop
+from tests.e2e.shop import Files, Shop, job_process
 from tests.installation import Installation
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
@@ -84,7 +83,7 @@ def test_nulls_are_refused_at_validate_raw_by_column_and_rule_and_the_corrected_
 def test_a_job_killed_in_the_middle_is_run_again(shop: Shop, files: Files) -> None:
     installation = shop.installation
     shop.night("killed_night", KILLED)
-    os.kill(_job(installation, "jobs.features", "killed_night"), signal.SIGKILL)
+    os.kill(job_process(installation, "jobs.features", "killed_night"), signal.SIGKILL)
     run, tasks = installation.finish("shop.features", "killed_night")
     assert run.state == "success", tasks
 
@@ -92,7 +91,7 @@ def test_a_job_killed_in_the_middle_is_run_again(shop: Shop, files: Files) -> No
 def test_a_killed_scheduler_comes_back_and_the_night_ends_well(shop: Shop, files: Files) -> None:
     installation = shop.installation
     shop.night("restarted_night", RESTARTED)
-    _job(installation, "jobs.features", "restarted_night")
+    job_process(installation, "jobs.features", "restarted_night")
     _kill_service(installation, "airflow-scheduler")
     run, tasks = installation.finish("shop.features", "restarted_night", seconds=500)
     assert run.state == "success", tasks
@@ -101,7 +100,7 @@ def test_a_killed_scheduler_comes_back_and_the_night_ends_well(shop: Shop, files
 def test_a_killed_postgresql_comes_back_and_the_night_ends_well(shop: Shop, files: Files) -> None:
     installation = shop.installation
     shop.night("crashed_night", CRASHED)
-    _job(installation, "jobs.features", "crashed_night")
+    job_process(installation, "jobs.features", "crashed_night")
     _kill_service(installation, "postgres")
     wait_until(lambda: _answers(installation), "Airflow answers again", 120)
     run, tasks = installation.finish("shop.features", "crashed_night", seconds=500)
@@ -136,21 +135,6 @@ def test_a_wrong_pipeline_file_breaks_only_its_own_dags(shop: Shop) -> None:
     finally:
         (dags / "broken.py").unlink()
         (dags / "broken.yaml").unlink()
-
-
-def _job(installation: Installation, module: str, run_id: str) -> int:
-    """Wait until a job of a run runs; its process."""
-    found: list[int] = []
-
-    def runs() -> bool:
-        for process in psutil.process_iter(["cmdline"]):
-            line = process.info["cmdline"] or []
-            if module in line and f"--run-id={run_id}" in line:
-                found.append(process.pid)
-        return bool(found)
-
-    wait_until(runs, f"{module} of {run_id} runs", 180)
-    return found[0]
 
 
 def _kill_service(installation: Installation, name: str) -> None:

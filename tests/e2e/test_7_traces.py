@@ -1,4 +1,4 @@
-"""A run of a DAG on a whole platform is one trace, from Airflow's span to the steps of its jobs, and has its lineage.
+"""A night on a whole platform is one trace, from Airflow's spans to the steps of its jobs, and has its lineage.
 
 It starts a platform of its own, with the standard's variables, so it runs only where it is asked for:
 TIDEWHEEL_TEST_TRACES=1.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.conftest import wait_until
+from tests.e2e.shop import Shop, job_process
 from tests.installation import COPIED, PROJECT, Installation, running_installation
 from tests.lineage_receiver import receiving_lineage
-from tests.otlp_receiver import Receiver, SpanSeen, receiving
+from tests.otlp_receiver import Receiver, SpanSeen, receiving, tree
 
 pytestmark = [
     pytest.mark.timeout(1500),
@@ -36,6 +38,16 @@ JOBS = {
     "validate_features": "validate-features",
 }
 """Tasks with a job, and what its record and its span are called."""
+NIGHT = {
+    "land": ("features", "land"),
+    "features": ("features", "features"),
+    "score": ("scoring", "score"),
+    "requests": ("monitoring", "requests"),
+    "monitor": ("monitoring", "monitor"),
+}
+"""Jobs of a night, each with its DAG and its task."""
+MINUTES_TO_SCHEDULED_NIGHT = 240
+"""The test starts its night itself, so that the schedule's must not come."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +56,13 @@ class Observed:
 
     Attributes:
         installation: the platform.
+        shop: its pipeline, with a history and a model.
         traces: its spans.
         events: its lineage.
     """
 
     installation: Installation
+    shop: Shop
     traces: Receiver
     events: list[dict[str, Any]]
 
@@ -64,25 +78,17 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         patch.setenv("OPENLINEAGE_URL", lineage.url)
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         with running_installation(root / "home", root / "project") as installation:
-            yield Observed(installation, traces, lineage.events)
+            shop = Shop(installation, minutes=MINUTES_TO_SCHEDULED_NIGHT)
+            shop.begin()
+            yield Observed(installation, shop, traces, lineage.events)
 
 
 def test_a_run_of_a_dag_is_one_trace_and_says_what_its_jobs_read_and_wrote(observed: Observed) -> None:
-    installation = observed.installation
-    made = installation.command("new", "shop")
-    assert made.returncode == 0, made.stderr
-    installation.api.wait_for_dag("shop.features")
-    last = datetime.now(UTC).date() - timedelta(days=1)
-    form = {"first": str(last - timedelta(days=1)), "last": str(last)}
-    installation.api.trigger("shop.features", "history", conf=form)
-    run, tasks = installation.finish("shop.features", "history", seconds=600)
-    assert run.state == "success", tasks
-
     expected = {"dag_run.shop.features"}
     expected |= {name for task, job in JOBS.items() for name in (f"task_run.{task}", f"job {job}")}
     wait_until(lambda: expected <= {span.name for span in observed.traces.spans}, "all spans have come")
     spans = {span.span_id: span for span in observed.traces.spans}
-    [whole] = [span for span in spans.values() if span.name == "dag_run.shop.features"]
+    [whole] = [span for span in spans.values() if span.name == "dag_run.shop.features"]  # the history alone so far
     assert (whole.service, whole.parent_id) == ("Airflow", "")
     jobs = {span.name.removeprefix("job "): span for span in spans.values() if span.service == "tidewheel-jobs"}
     for task, job in JOBS.items():
@@ -97,6 +103,43 @@ def test_a_run_of_a_dag_is_one_trace_and_says_what_its_jobs_read_and_wrote(obser
     assert [one["name"].rpartition("/shop/")[2] for one in features["outputs"]] == ["features"]
     assert "landing" in {one["name"].rpartition("/shop/")[2] for one in features["inputs"]}
     assert features["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] > 0
+
+
+def test_a_night_is_one_trace_over_its_dag_runs_also_where_a_job_was_killed_and_run_again(
+    observed: Observed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop, key = observed.shop, observed.shop.yesterday.isoformat()
+    shop.night("night", key)
+    os.kill(job_process(observed.installation, "jobs.features", "night"), signal.SIGKILL)
+    shop.finish("features", "night")
+    for purpose in ("scoring", "monitoring"):
+        shop.wait_for(purpose, key)
+    wait_until(lambda: {"dag_run.shop.monitoring", "job monitor"} <= {s.name for s in night(observed)}, "all has come")
+    spans = {span.span_id: span for span in night(observed)}
+    with capsys.disabled():
+        sys.stdout.write(f"\n{tree(night(observed))}\n")
+
+    roots = {span.name for span in spans.values() if span.parent_id not in spans}
+    assert roots == {f"dag_run.shop.{purpose}" for purpose in ("features", "scoring", "monitoring")}
+    jobs = {
+        span.name: span for span in spans.values() if span.service == "tidewheel-jobs" and span.name.startswith("job ")
+    }
+    assert {f"job {job}" for job in NIGHT} <= jobs.keys()
+    for job, (dag, task) in NIGHT.items():
+        assert [span.name for span in path(spans, jobs[f"job {job}"])][-2:] == [
+            f"task_run.{task}",
+            f"dag_run.shop.{dag}",
+        ]
+    tries = [span for span in night(observed) if span.name == "task_run.features"]
+    assert {span.attributes["airflow.task_instance.try_number"] for span in tries} == {1, 2}
+
+
+def night(observed: Observed) -> list[SpanSeen]:
+    """The spans of the trace that the run `night` began."""
+    spans = observed.traces.spans
+    traces = {span.trace_id for span in spans if span.attributes.get("airflow.dag_run.run_id") == "night"}
+    assert len(traces) <= 1, traces
+    return [span for span in spans if span.trace_id in traces]
 
 
 def path(spans: dict[str, SpanSeen], span: SpanSeen) -> list[SpanSeen]:

@@ -1,7 +1,7 @@
 """A real OpenTelemetry Collector with infra/otel/collector.yaml: a night and a request are one trace each.
 
-`tests/otel/collector` is a program with the components that the configuration names:
-    (cd tests/otel/collector && go build -o ~/.local/bin/otelcol .) && export TIDEWHEEL_OTELCOL=~/.local/bin/otelcol
+`tests/otel/collector` is a program with the components that the configuration names; CI builds it and runs these tests:
+    export TIDEWHEEL_OTELCOL=$(.ci/go-program otelcol tests/otel/collector .)
 """
 
 from __future__ import annotations

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidewheel.alerts")
 
 PLATFORM_REMINDER_HOURS = 24.0
-REMEMBERED = timedelta(days=90)
-"""How long incidents that have ended stay in the ledger."""
 
 
 class Rounds:
@@ -92,7 +90,7 @@ class Rounds:
         incidents.write(self._log, changed, sections, self._address, now, because)
         _note(changed)
         if self._forgotten_on != now.date():
-            self._log.forget(now - REMEMBERED)
+            self._log.forget(now - timedelta(days=self._settings.alerts_kept_days))
             self._forgotten_on = now.date()
         self.delivery.start(now)
         return changed

@@ -1,4 +1,4 @@
-"""`tidewheel gc`: removes what of the home can be made again and has not been used for long."""
+"""`tidewheel gc`: removes what can be made again and has long not been used, and nightly data that has come of age."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 
+from tidewheel.cli.aged import AgedData
 from tidewheel.cli.removals import note_removal
 from tidewheel.errors import LedgerError, PlatformError, SettingsError
 from tidewheel.quantities import quantity
@@ -35,14 +36,17 @@ def register(app: typer.Typer) -> None:
 
 def gc(
     *,
-    keep_days: Annotated[float, typer.Option(min=1, help="leave alone what was used since")] = 30,
+    keep_days: Annotated[
+        float, typer.Option(min=1, help="of what can be made again, leave alone what was used so recently")
+    ] = 30,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="name what would go and remove nothing")] = False,
 ) -> None:
-    """Remove what nobody has used for long and what can be made again: downloaded models, Bentos, results of replays.
+    """Remove what has long not been used and can be made again, and delete nightly data that has come of age.
 
-    Scratch files of Spark jobs that were killed go too. What is served, released or may be rolled back to stays, and so
-    does everything that cannot be made again: the lake, the registry, the ledger. For the lake there is `tidewheel lake
-    gc`.
+    The first: downloaded models, Bentos, results of replays, scratch files of killed Spark jobs. What is served,
+    released or may be rolled back to stays. The second, as `retention` in a pipeline file and the settings say: logged
+    requests, predictions, reports of monitoring, figures of traffic, ended alerts. What models are made from,
+    decisions, the registry and the audit log stay. For files that no manifest names there is `tidewheel lake gc`.
     """
     settings, now = load_settings(), datetime.now(UTC)
     before, unused = now - timedelta(days=keep_days), f"unused for {quantity(keep_days, 'day')}"
@@ -53,6 +57,7 @@ def gc(
     for pipeline in bento_pipelines(settings):
         _take_bentos(sweep, settings, pipeline, before)
     sweep.tell()
+    AgedData(settings, sweep.console, dry_run=dry_run).delete(now)
 
 
 class _Sweep:

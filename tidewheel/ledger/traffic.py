@@ -116,6 +116,17 @@ class TrafficLog(LedgerSection):
             session.execute(delete(RouterReadingRow).where(RouterReadingRow.read_at < now - FORGOTTEN_ROUTER))
 
     @idempotent
+    def forget(self, before: datetime, *, dry_run: bool) -> int:
+        """Delete figures of before a time, or count them alone; returns how many rows."""
+        old = TrafficRow.start < before
+        with self.ledger.session() as session:
+            one_at_a_time(session, "traffic")
+            count = session.scalar(select(func.count()).select_from(TrafficRow).where(old)) or 0
+            if not dry_run:
+                session.execute(delete(TrafficRow).where(old))
+        return count
+
+    @idempotent
     def series(self, pipeline: str, first: datetime, last: datetime, seconds: int = MINUTE) -> list[Point]:
         """What callers of a pipeline got from each colour and version over a span, oldest first.
 

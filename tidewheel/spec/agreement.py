@@ -11,6 +11,7 @@ from tidewheel.spec.groups import group_columns
 from tidewheel.spec.losses import FIGURES, loss_mistakes, metrics_of
 from tidewheel.spec.mistake import Mistake
 from tidewheel.spec.multiclass import class_mistakes, task_words
+from tidewheel.spec.retention import retention_mistakes
 from tidewheel.spec.warm_start import warm_start_mistakes
 from tidewheel.spec.weights import weight_mistakes
 
@@ -61,6 +62,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_watched(pipeline),
         *_challenger(pipeline),
         *_days(pipeline),
+        *retention_mistakes(pipeline),
         *threshold_mistakes(
             pipeline.alerts, pipeline.task, (*METRICS[pipeline.task], *pipeline.loss.figures), _COMPARED[pipeline.task]
         ),

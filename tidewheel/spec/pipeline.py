@@ -15,6 +15,7 @@ from tidewheel.spec.mistake import refuse
 from tidewheel.spec.monitoring import Monitoring
 from tidewheel.spec.release import Release
 from tidewheel.spec.resources import JobResources, Resources, resources_of
+from tidewheel.spec.retention import Retention
 from tidewheel.spec.scoring import Scoring
 from tidewheel.spec.sections import (
     Features,
@@ -69,6 +70,7 @@ class Pipeline(Section):
     release: Release = Field(default_factory=Release, description="how a new version takes over")
     scoring: Scoring = Field(default_factory=Scoring, description="batch predictions")
     alerts: Alerts = Field(default_factory=Alerts, description="who is alerted, and about what")
+    retention: Retention = Field(default_factory=Retention, description="how long nightly data is kept")
     resources: JobResources = Field(
         default_factory=dict,
         description="what the pods of jobs get, by job; those that are not named get what was measured to suffice",

@@ -66,3 +66,12 @@ def test_a_page_of_one_pipeline_lets_the_reader_choose_it_and_no_other_page_does
 
     assert variables == ({"datasource", "pipeline"} if chosen else {"datasource"})
     assert {panel["datasource"]["uid"] for panel in made["panels"]} == {"${datasource}"}
+
+
+def test_the_page_of_panels_names_each_with_values() -> None:
+    page = (INFRA.parent / "docs" / "panels.md").read_text(encoding="utf-8")
+    written = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in page.splitlines() if line[:1] == "|"]
+    values = {title: shown for title, shown in written if title not in ("Panel", "---")}
+
+    assert values.keys() == {panel.title for dashboard in dashboards() for panel in dashboard.panels}
+    assert all(values.values())

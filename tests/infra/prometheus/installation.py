@@ -10,6 +10,7 @@ from pathlib import Path
 from bentos.metrics import Metrics
 from infra.local.endpoints import Endpoint, Place
 from tests.conftest import PostgresServer
+from tests.infra.prometheus.airflow_metrics import AirflowMetrics
 from tests.infra.prometheus.envoy import RunningEnvoy
 from tests.infra.prometheus.monitoring import ROOT, Monitoring, model_service, monitoring, page
 from tests.pipelines import PIPELINE_FILE
@@ -84,5 +85,6 @@ def installation(folder: Path, postgres: PostgresServer) -> Iterator[Installatio
             "PYTHONPATH": str(ROOT),
         }
         kubelet = stack.enter_context(page(volume.text))
-        started = stack.enter_context(monitoring(folder, QUIET, environment, [kubelet]))
+        airflow = stack.enter_context(page(AirflowMetrics().text))
+        started = stack.enter_context(monitoring(folder, QUIET, environment, [kubelet, airflow]))
         yield Installation(folder, started, envoy, services, volume)

@@ -124,6 +124,10 @@ class Monitoring:
 
     def query(self, expression: str) -> list[str]:
         """Values of an instant query; empty while Prometheus is still starting."""
+        return [value for _, value in self.series(expression)]
+
+    def series(self, expression: str) -> list[tuple[dict[str, str], str]]:
+        """Labels and value of each series of an instant query; empty while Prometheus is still starting."""
         try:
             answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": expression})
         except httpx.TransportError:
@@ -131,7 +135,7 @@ class Monitoring:
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             return []
         answer.raise_for_status()
-        return [found["value"][1] for found in answer.json()["data"]["result"]]
+        return [(found["metric"], found["value"][1]) for found in answer.json()["data"]["result"]]
 
 
 @contextmanager

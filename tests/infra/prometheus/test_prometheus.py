@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from infra.grafana.dashboards import dashboards
 from tests.conftest import PostgresServer, wait_until
 from tests.infra.prometheus.installation import BUSY, Installation
 from tests.infra.prometheus.monitoring import PATIENCE
+from tests.infra.prometheus.panel_values import Series, markdown
 from tests.infra.prometheus.test_exporter import model
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -67,17 +70,21 @@ def test_every_panel_of_every_dashboard_has_data(running: Installation, restarte
         for expression, _ in panel.queries
     }
     assert len(missing) > 40
+    shown: dict[str, Series] = {}
 
     def all_have_data() -> bool:
         running.envoy.send(2)
         running.services[BUSY].answered(rows=2, flags=1, seconds=0.002)
         for query in list(missing):
             expression = query[2].replace("$pipeline", BUSY).replace("$__rate_interval", "20s")
-            if [value for value in running.monitoring.query(expression) if value != "NaN"]:
+            if found := [one for one in running.monitoring.series(expression) if one[1] != "NaN"]:
                 missing.discard(query)
+                shown[query[2]] = found
         return not missing
 
     wait_until(all_have_data, f"queries without data: {missing}", PATIENCE)
+    if page := os.environ.get("TIDEWHEEL_PANELS"):
+        Path(page).write_text(markdown(shown), encoding="utf-8")
     ours, status = f'pipeline="{BUSY}",model_version="3"', 'status="200",model_version="3"'
     version = running.monitoring.query(f"tidewheel_service_info{{{ours}}}")
     assert version == ["1"]

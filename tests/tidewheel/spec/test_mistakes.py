@@ -43,6 +43,10 @@ WRONG = {
         (CSV, "{kind: sql, url_variable: SHOP_URL, query: 'select * from t where day = :partition::date'}"),
         ["line 5, source.reader.query: the cast right behind :partition hides its name; expected cast(:partition as"],
     ),
+    "data that is deleted before a night has read it": (
+        ("retention: {predictions_days: 30, requests_days: null}\n", None),
+        ["line 14, retention.predictions_days: found 30; expected at least", "labels come after 1 days"],
+    ),
     "a number out of range": (
         ("  column: returned", "  column: returned\n  delay_days: 0"),
         ["labels.delay_days: found 0; expected greater than or equal to 1"],

@@ -1,0 +1,67 @@
+"""The section `retention` of a pipeline file: how long nightly data is kept that no decision and no model needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from tidewheel.spec.mistake import Mistake
+from tidewheel.spec.sections import Section
+
+if TYPE_CHECKING:
+    from tidewheel.spec.pipeline import Pipeline
+
+YEAR, AROUND, WEEK = 365, 14, 7
+_DAYS = "days, counted from the pipeline's newest day; null: for ever"
+
+
+class Retention(Section):
+    """How many days `tidewheel gc` leaves alone. A day whose labels are not known yet is kept longer."""
+
+    requests_days: int | None = Field(default=400, ge=1, description=f"logged requests and their counts: {_DAYS}")
+    predictions_days: int | None = Field(default=400, ge=1, description=f"predictions of batch scoring: {_DAYS}")
+    reports_days: int | None = Field(
+        default=400,
+        ge=1,
+        description=f"reports of monitoring, such as drift.html, and what they were made from: {_DAYS}",
+    )
+
+    @property
+    def given(self) -> dict[str, int | None]:
+        """What the pipeline file itself says."""
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+
+
+def needed_days(pipeline: Pipeline) -> int:
+    """How many of its newest days a night may read again: for labels that come late, for drift, and for the trigger."""
+    monitoring, drift = pipeline.monitoring, pipeline.monitoring.drift
+    compared = drift.history_days + 2 * drift.checks + drift.block_days
+    compared += {
+        "none": drift.reference_days,
+        "week": WEEK * math.ceil(2 * drift.reference_days / WEEK),
+        "year": max(drift.reference_days, YEAR + AROUND),
+    }[drift.season]
+    performance = pipeline.triggers.performance
+    pooled = performance.window_days if performance is not None else 0
+    return pipeline.labels.delay_days + max(monitoring.catch_up_days, compared, pooled)
+
+
+def kept_days(pipeline: Pipeline, key: str) -> int | None:
+    """How many days are kept under a key of the section, never fewer than are needed; None: all."""
+    days: int | None = getattr(pipeline.retention, key)
+    return None if days is None else max(days, needed_days(pipeline))
+
+
+def retention_mistakes(pipeline: Pipeline) -> Iterator[Mistake]:
+    """Keys of the file that would delete what a night still reads."""
+    needed = needed_days(pipeline)
+    for key, days in pipeline.retention.given.items():
+        if days is not None and days < needed:
+            why = (
+                f"expected at least {needed}: labels come after {pipeline.labels.delay_days} days, and monitoring "
+                "compares each day with earlier ones (labels.delay_days, monitoring, triggers)"
+            )
+            yield Mistake(("retention", key), f"found {days}", why)
