@@ -50,4 +50,4 @@ def test_no_name_and_no_value_of_the_data_runs_and_all_columns_are_drawn(tmp_pat
 
         assert page.evaluate("window.hostile") is None
     assert complaints == []
-    assert said.count("‹/script›‹script›window.hostile = 1‹/script›") >= 2
+    assert said.count(f"\u2039/script\u203a\u2039script\u203a{RUNS}\u2039/script\u203a") >= 2
