@@ -158,6 +158,15 @@ def database_url(_migrated: Callable[[str], str]) -> Iterator[str]:
     _execute(_migrated("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def empty_database_url(postgres_url: Callable[[str], str]) -> Iterator[str]:
+    """URL of a database without tables that belongs to this test alone."""
+    name = f"empty_{secrets.token_hex(6)}"
+    _execute(postgres_url("postgres"), f"CREATE DATABASE {name}")
+    yield postgres_url(name)
+    _execute(postgres_url("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def _execute(url: str, statement: str) -> None:
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

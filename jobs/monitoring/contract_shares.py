@@ -29,6 +29,11 @@ class ColumnShare:
     unusual: float = 0.0
     problems: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def largest(self) -> float:
+        """The larger of its two shares."""
+        return max(self.refused, self.unusual)
+
 
 @dataclass(frozen=True)
 class ContractShares:
@@ -40,6 +45,7 @@ class ContractShares:
         unusual: share of the answered rows with any value that training never had.
         columns: by column.
         inputs: the batch looked at, `dataset/partition` to content hash.
+        rows: that were answered.
     """
 
     requests: int = 0
@@ -47,12 +53,19 @@ class ContractShares:
     unusual: float = 0.0
     columns: Mapping[str, ColumnShare] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    rows: int = 0
 
     @property
     def worst(self) -> list[str]:
         """Columns that requests were refused for, the largest share first."""
         having = [name for name, share in self.columns.items() if share.refused]
         return sorted(having, key=lambda name: (-self.columns[name].refused, name))
+
+    @property
+    def most_unusual(self) -> list[str]:
+        """Columns with values that training never had, the largest share first."""
+        having = [name for name, share in self.columns.items() if share.unusual]
+        return sorted(having, key=lambda name: (-self.columns[name].unusual, name))
 
 
 def contract_shares(lake: Lake, day: str) -> ContractShares | None:
@@ -91,4 +104,5 @@ def contract_shares(lake: Lake, day: str) -> ContractShares | None:
         unusual_rows / answered_rows if answered_rows else 0.0,
         columns,
         input_hashes(manifest),
+        answered_rows,
     )

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidewheel.drift_page")
 
+# Evidently writes names and values into a script as they are, so `</script><script>…` in a category would run. Angle
+# quotation marks look alike.
+_HARMLESS = str.maketrans({"<": "\u2039", ">": "\u203a"})
+
 
 def drift_page(
     pipeline: Pipeline,
@@ -75,18 +79,23 @@ def _drawn(pipeline: Pipeline, limits: Mapping[str, float], sides: Sequence[pd.D
         preset = DataDriftPreset(
             num_method=_method(settings.numeric, "num"),
             cat_method=_method(settings.categorical, "cat"),
-            per_column_threshold={name: limits[name] for name in shown},
+            per_column_threshold={name.translate(_HARMLESS): limits[name] for name in shown},
         )
-        definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+        definition = DataDefinition(
+            numerical_columns=[name.translate(_HARMLESS) for name in numeric],
+            categorical_columns=[name.translate(_HARMLESS) for name in categorical],
+        )
         typed = [Dataset.from_pandas(_drawable(side, numeric, categorical), definition) for side in sides]
         return str(Report([preset]).run(*typed).get_html_str(as_iframe=False))
 
 
 def _drawable(side: pd.DataFrame, numeric: list[str], categorical: list[str]) -> pd.DataFrame:
-    """Infinite numbers have no place on an axis, and are shown as missing; values of a category are text."""
+    """What Evidently may draw: infinite numbers have no place on an axis, and are missing; no text can be markup."""
     numbers = side[numeric].astype("float64").where(np.isfinite(side[numeric].astype("float64")))
     texts = side[categorical].astype(object)
-    return pd.concat([numbers, texts.where(texts.isna(), texts.astype(str))], axis=1)
+    harmless = texts.astype(str).apply(lambda column: column.str.translate(_HARMLESS))
+    drawable = pd.concat([numbers, texts.where(texts.isna(), harmless)], axis=1)
+    return drawable.rename(columns=lambda name: name.translate(_HARMLESS))
 
 
 def _method(name: str, kind: Kind) -> str:

@@ -155,7 +155,7 @@ def _by_column(skew: Skew, contract: ContractShares | None) -> Mapping[str, dict
         column = skew.columns[name]
         found[name] = {"skew_share": column.share, **({} if math.isnan(column.size) else {"skew_size": column.size})}
     if contract is not None:
-        for name in sorted(contract.columns, key=lambda name: -contract.columns[name].refused)[:MOST_COLUMNS]:
+        for name in sorted(contract.columns, key=lambda name: -contract.columns[name].largest)[:MOST_COLUMNS]:
             share = contract.columns[name]
             found.setdefault(name, {}).update(refused_share=share.refused, unusual_share=share.unusual)
     return found

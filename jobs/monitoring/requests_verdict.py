@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidewheel.policies.trigger.measurement import FeatureDrift
     from tidewheel.spec import Pipeline
 
-SKEW, LIVE_DRIFT, CONTRACT = "skew", "live drift", "contract"
+SKEW, LIVE_DRIFT, CONTRACT, UNUSUAL = "skew", "live drift", "contract", "unusual"
 """What may be due for somebody's attention."""
 NAMED = 3
 KEPT = 100
@@ -63,6 +63,8 @@ def requests_verdict(pipeline: Pipeline, found: RequestsOfDay) -> Verdict:
         due += [LIVE_DRIFT] if weighty or PREDICTION in found.drift.drifted else []
     if contract and contract.requests >= settings.minimum_rows and contract.refused > settings.maximum_refused:
         due.append(CONTRACT)
+    if contract and contract.rows >= settings.minimum_rows and contract.unusual > settings.maximum_unusual:
+        due.append(UNUSUAL)
     nothing = found.answers is None and contract is None
     outcome = Outcome.INCONCLUSIVE if nothing else Outcome.FIRED if due else Outcome.NO_ACTION
     words = f"no requests on {found.day}" if nothing else requests_words(pipeline, found)
@@ -83,7 +85,11 @@ def requests_verdict(pipeline: Pipeline, found: RequestsOfDay) -> Verdict:
             "drifted": found.drift.drifted if found.drift else [],
             "requests": contract.requests if contract else None,
             "refused": contract.refused if contract else None,
+            "answered_rows": contract.rows if contract else None,
             "unusual": contract.unusual if contract else None,
+            "unusual_columns": {name: contract.columns[name].unusual for name in contract.most_unusual[:KEPT]}
+            if contract
+            else {},
             "refused_columns": {
                 name: {"share": contract.columns[name].refused, **contract.columns[name].problems}
                 for name in contract.worst[:KEPT]
@@ -102,6 +108,7 @@ def requests_words(pipeline: Pipeline, found: RequestsOfDay) -> str:
         words.append(f"live input: {drift_words(found.drift)}")
     if found.contract is not None:
         words.append(_contract_words(found.contract))
+        words += [_unusual_words(found.contract)] if found.contract.unusual else []
     return "; ".join(words)
 
 
@@ -129,6 +136,14 @@ def _contract_words(contract: ContractShares) -> str:
         for name in contract.worst[:NAMED]
     ]
     return f"{words}: {', '.join(named)}"
+
+
+def _unusual_words(contract: ContractShares) -> str:
+    columns = [f"{name} {contract.columns[name].unusual:.1%}" for name in contract.most_unusual]
+    return (
+        f"{contract.unusual:.1%} of {quantity(contract.rows, 'row')} with values that training never had: "
+        f"{listing(columns, NAMED, rest=', ...')}"
+    )
 
 
 def _problems(problems: object) -> str:

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 QUALITY_REASONS = frozenset({"performance", "concept drift"})
 """Reasons of the trigger that say that predictions have become worse."""
-REQUEST_REASONS = {"skew": "skew", "live drift": "live drift", "contract": "requests refused"}
+REQUEST_REASONS = {
+    "skew": "skew",
+    "live drift": "live drift",
+    "contract": "requests refused",
+    "unusual": "requests unlike training",
+}
 """What a verdict on a day's requests names, as a title."""
 LONGEST_SENTENCE = 280
 

@@ -72,7 +72,7 @@ def test_what_a_service_was_asked_is_monitored_the_next_night_and_the_one_after(
     run(requests.work, today)
     run(monitor.work, today)
     [verdict] = ledger.verdicts("orders", Kind.REQUESTS)
-    assert verdict.inputs["due"] == ["skew", "contract"]
+    assert verdict.inputs["due"] == ["skew", "contract", "unusual"]
     assert "distance in 23%, by " in verdict.sentence, "14 of 60: the last question about the first row was right"
     assert "24.7% of 81 requests refused as outside the contract: weight 24.7% (wrong type)" in verdict.sentence
 

@@ -1,4 +1,4 @@
-"""A ledger that does not answer: no incident can be written, so the channels hear of it directly."""
+"""A ledger that cannot be used: no incident can be written, so the messages go to the channels directly."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from tidewheel.alerts import messages
 from tidewheel.alerts.channels import send, url_of
-from tidewheel.errors import TidewheelError
+from tidewheel.errors import LedgerError, TidewheelError
 from tidewheel.ledger.alerts import RESOLVED
+from tidewheel.ledger.outage import LedgerAway
 from tidewheel.spec.alerts import SEVERITIES
 from tidewheel.spec.load import declared_pipelines
 
@@ -29,6 +30,7 @@ ACTION = (
     "`tidewheel status` and `tidewheel logs postgres` show why. Until it answers, no job can end and no other alert is "
     "sent."
 )
+ACTION_OF_TABLES = "Until then, jobs that need them fail and no other alert is sent."
 
 
 class LedgerOutage:
@@ -44,20 +46,21 @@ class LedgerOutage:
         self._informed: set[str] = set()
         self._sending: dict[str, threading.Thread] = {}
 
-    def lasts(self, sentence: str, now: float) -> None:
-        """Note that the ledger does not answer; once it has not for a minute, send that to every channel.
+    def lasts(self, error: LedgerError, now: float) -> None:
+        """Note that the ledger cannot be used; once it has not been for a minute, send that to every channel.
 
         Args:
-            sentence: what the ledger's driver said.
+            error: why.
             now: a clock's seconds.
         """
         if self._since is None:
             self._since = now
-            log.warning("%s", sentence)
+            log.warning("%s", error)
         if now - self._since < PATIENCE_SECONDS:
             return
-        title = f"[{CRITICAL}] {messages.PLATFORM}: the ledger does not answer"
-        text = messages.body(f"{sentence}.", ACTION, "")
+        away = isinstance(error, LedgerAway)
+        title = f"[{CRITICAL}] {messages.PLATFORM}: the ledger {'does not answer' if away else 'cannot be used'}"
+        text = messages.body(f"{error}.", ACTION if away else ACTION_OF_TABLES, "")
         self._send(self._channels() - self._informed, title, text, CRITICAL)
 
     def ended(self) -> None:

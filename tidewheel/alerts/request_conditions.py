@@ -1,4 +1,4 @@
-"""The rules about what callers send: skew, drift of live input, and requests outside the contract."""
+"""The rules about what callers send: skew, drift of live input, refused requests, and rows unlike training."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ def request_events(pipeline: str, verdict: VerdictRow | None) -> Iterator[Found]
             f"contract{most}.",
             "Ask the callers to correct their requests: each refusal names row, field, and what was expected. The "
             f"endpoint's /docs.json is the contract. `tidewheel why {pipeline} --kind requests` has the shares.",
+            "monitoring",
+        )
+    if "unusual" in due:
+        yield (
+            Event.REQUESTS_UNUSUAL,
+            "",
+            f"On {day}, {inputs['unusual']:.0%} of {quantity(inputs['answered_rows'], 'row')} that callers sent have "
+            f"values that training never had: {_named(inputs['unusual_columns'])}.",
+            "Compare a few of these values with the callers: a wrong unit or a new code is theirs to correct. Values "
+            "that are right and new are learned by the next training; until then the model guesses.",
             "monitoring",
         )
 

@@ -77,7 +77,7 @@ def play(rounds: Rounds, right: Alone, outage: LedgerOutage, *, held: bool) -> b
         outage.ended()
         return False
     except LedgerError as error:
-        outage.lasts(str(error), time.monotonic())
+        outage.lasts(error, time.monotonic())
         return held
     except Exception:  # whatever it is, it must not end the alerts
         log.exception("this round failed; the next begins in %.0f s", ROUND_SECONDS)

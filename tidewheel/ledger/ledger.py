@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from tidewheel.errors import LedgerError, SettingsError
@@ -18,6 +18,7 @@ from tidewheel.ledger.audit import append_verdict
 from tidewheel.ledger.outage import PATIENCE_SECONDS, LedgerAway, idempotent, may_come_back
 from tidewheel.ledger.plain_json import to_json
 from tidewheel.ledger.requests import TrainingRequests
+from tidewheel.ledger.table_form import is_lacking, is_newer, tables_sentence
 from tidewheel.ledger.tables import ACTOR, FigureRow, Table, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings, load_settings
@@ -85,15 +86,17 @@ class Ledger(TrainingRequests):
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except (OperationalError, InterfaceError) as error:
+            if is_lacking(error):
+                raise LedgerError(f"{self._name} {tables_sentence(error, self.engine)}") from error
             said = " ".join(str(error.orig).split())
             kind = LedgerAway if may_come_back(error) else LedgerError
             raise kind(f"{self._name} cannot be reached: {said}; is the platform up (`tidewheel status`)?") from error
         except ProgrammingError as error:
-            said = str(error.orig).partition("\n")[0]
-            raise LedgerError(
-                f"{self._name} has not the tables of this version: {said}; start the platform again, which brings them "
-                "up to date (`tidewheel down`, then `tidewheel up`)"
-            ) from error
+            raise LedgerError(f"{self._name} {tables_sentence(error, self.engine)}") from error
+        except IntegrityError as error:
+            if not is_newer(error, self.engine):
+                raise
+            raise LedgerError(f"{self._name} {tables_sentence(error, self.engine)}") from error
 
     @property
     def _name(self) -> str:

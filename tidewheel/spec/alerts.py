@@ -66,6 +66,7 @@ class Event(StrEnum):
     SKEW = "skew"
     LIVE_DRIFT = "live_drift"
     REQUESTS_REFUSED = "requests_refused"
+    REQUESTS_UNUSUAL = "requests_unusual"
     DATA_LATE = "data_late"
     LABELS_LATE = "labels_late"
     APPROVAL_WAITING = "approval_waiting"
@@ -84,6 +85,7 @@ DEFAULTS: Mapping[Event, Severity] = {
     Event.SKEW: "warning",
     Event.LIVE_DRIFT: "info",
     Event.REQUESTS_REFUSED: "warning",
+    Event.REQUESTS_UNUSUAL: "warning",
     Event.DATA_LATE: "warning",
     Event.LABELS_LATE: "warning",
     Event.APPROVAL_WAITING: "info",

@@ -112,6 +112,13 @@ class RequestSettings(Section):
     maximum_refused: float = Field(
         default=0.05, ge=0, le=1, description="share of a day's requests that may be refused as outside the contract"
     )
+    maximum_unusual: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of a day's predicted rows that may have a value that training never had: a number outside "
+        "its range, or an unknown category",
+    )
     minimum_rows: int = Field(
         default=30, ge=1, description="rows that must be compared, or requests that must be counted, for an alarm"
     )

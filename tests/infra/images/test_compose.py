@@ -114,7 +114,11 @@ def test_services_run_on_a_read_only_root_file_system_and_without_rights(service
 
 
 def test_monitoring_is_optional_and_finds_exporter_services_and_dashboards(services: dict[str, Any]) -> None:
-    assert {name for name, service in services.items() if "profiles" in service} == {"prometheus", "grafana"}
+    assert {name for name, service in services.items() if "profiles" in service} == {
+        "prometheus",
+        "alertmanager",
+        "grafana",
+    }
     prometheus, grafana = services["prometheus"], services["grafana"]
     # exporter and model services listen on the loopback of the container of `endpoint`
     assert prometheus["network_mode"] == services["exporter"]["network_mode"] == "service:endpoint"
@@ -129,6 +133,31 @@ def test_monitoring_is_optional_and_finds_exporter_services_and_dashboards(servi
     [source] = yaml.load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
     assert (source["type"], source["url"]) == ("prometheus", "$PROMETHEUS_URL")
     assert grafana["environment"]["PROMETHEUS_URL"] == "http://endpoint:9090"
+
+
+def test_alertmanager_is_where_prometheus_sends_alerts_and_gets_secrets_as_files(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    yaml, service = YAML(typ="safe"), services["alertmanager"]
+    prometheus = yaml.load((ROOT / "infra" / "prometheus" / "prometheus.yaml").read_text())
+    [target] = prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    assert service["network_mode"] == services["prometheus"]["network_mode"]
+    [command] = service["command"]
+    assert f"--web.listen-address={target} " in command
+    [route, _] = service["volumes"]
+    route_file = ROOT / re.fullmatch(r"\$\{ALERTMANAGER_CONFIG:-(.+)\}:/etc/alertmanager.yaml:ro", route)[1]  # type: ignore[index]
+    named = set(re.findall(r"/run/secrets/(\w+)", route_file.read_text()))
+
+    written = (
+        command.replace("/run/secrets", str(tmp_path)).replace("exec alertmanager", "exec true").replace("$$", "$")
+    )
+    environment = {"PATH": os.environ["PATH"], "SLACK_URL": "https://slack/a b&c", "SMTP_PASSWORD": 'x"$y'}
+    subprocess.run([*service["entrypoint"], written], env=environment, check=True)
+
+    assert {path.name for path in tmp_path.iterdir()} == named
+    assert (tmp_path / "slack_url").read_text() == "https://slack/a b&c"
+    assert (tmp_path / "smtp_password").read_text() == 'x"$y'
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_jobs_share_network_processes_and_state_of_the_model_services_they_release(services: dict[str, Any]) -> None:

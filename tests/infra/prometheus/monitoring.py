@@ -150,7 +150,7 @@ def monitoring(
         environment: settings of the exporter.
         others: ports of pages that are scraped too.
     """
-    programs = _programs()
+    programs = installed_programs()
     exporter, prometheus, alertmanager = free_ports(3)
     pager, url = Pager(pipeline), f"http://127.0.0.1:{prometheus}"
     _write_yaml(folder / "rules.yaml", _quick_rules())
@@ -216,7 +216,8 @@ def page(text: Callable[[], bytes]) -> Iterator[int]:
         server.shutdown()
 
 
-def _programs() -> dict[str, str]:
+def installed_programs() -> dict[str, str]:
+    """Paths of Prometheus and Alertmanager; without them the test is skipped."""
     found = {name: next(filter(None, map(shutil.which, names)), None) for name, names in PROGRAMS.items()}
     if missing := [name for name, path in found.items() if path is None]:
         pytest.skip(

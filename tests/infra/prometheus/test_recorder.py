@@ -14,6 +14,7 @@ from infra.prometheus.recorder import TrafficRecorder
 from infra.prometheus.routers import RouterCounts, envoy_counts
 from tests.conftest import wait_until
 from tests.infra.prometheus.envoy import RunningEnvoy
+from tests.ledger_forms import SAID, older
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.traffic import Point, Reading, TrafficLog
@@ -161,6 +162,22 @@ def test_while_the_ledger_is_away_minutes_are_held_and_written_afterwards(
         "traffic is held back until the ledger answers",
         "the ledger answers again, and has the traffic",
     ]
+
+
+def test_traffic_waits_for_tables_that_a_migration_has_not_made_yet(
+    empty_database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    older(empty_database_url)
+    traffic, router = TrafficLog(Ledger(empty_database_url, patience_seconds=0)), Counting()
+    recording = TrafficRecorder(router, traffic)
+    for _ in range(6):
+        recording.step()
+    assert SAID[older] in caplog.text
+    migrate(empty_database_url)
+    recording.step()
+
+    assert total(traffic).requests == 70
+    traffic.ledger.engine.dispose()
 
 
 def test_a_ledger_that_is_away_for_long_costs_the_minutes_but_no_request(

@@ -168,6 +168,25 @@ def test_the_night_keeps_figures_and_a_verdict_and_catches_up_with_what_came_lat
     assert figures(parcels, "skew_share", "distance") == {str(DAY): 0.25}, "what was corrected differs no more"
 
 
+@pytest.mark.parametrize(
+    ("limit", "rows", "due"),
+    [("0.2", 80, ["unusual"]), ("0.3", 80, []), ("0.2", 20, [])],
+    ids=["", "higher", "few rows"],
+)
+def test_too_many_rows_with_values_that_training_never_had_are_due(
+    parcels: Parcels, limit: str, rows: int, due: list[str]
+) -> None:
+    declare(parcels, f"monitoring: {{requests: {{maximum_unusual: {limit}}}}}")
+    quarter = rows // 4
+    publish_counts(parcels, DAY, [("", "", "answered", 10, rows), ("", "any", "answered", 5, quarter),
+        ("distance", "out_of_range", "answered", 4, quarter),
+        ("carrier", "unknown_category", "answered", 1, 1)])  # fmt: skip
+    verdict = night(parcels, DAY)
+    assert verdict.inputs["due"] == due
+    assert list(verdict.inputs["unusual_columns"]) == ["distance", "carrier"]
+    assert f"25.0% of {rows} rows with values that training never had: distance 25.0%" in verdict.sentence
+
+
 def test_the_first_day_without_requests_ends_what_the_day_before_has_alarmed_about(parcels: Parcels) -> None:
     assert check_requests(monitor_job(parcels, DAY), parcels.ledger, datetime.now(UTC)) is None
     publish_requests(parcels, BEFORE, asked_rows(parcels, BEFORE))

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from plugins.web.airflow_runs import airflow_state
+from tests.ledger_forms import SAID
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -20,8 +22,6 @@ from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.plugins.conftest import Project
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
@@ -116,6 +116,24 @@ def test_a_ledger_without_its_tables_says_what_to_do(
         assert found.status_code == 200
         assert "has not the tables of this version" in found.text
         assert "start the platform again" in found.text
+
+
+@pytest.mark.parametrize("form", SAID)
+def test_a_ledger_of_another_version_is_named_and_the_rest_is_shown(
+    get: Get,
+    lake: Lake,
+    registry: str,
+    empty_database_url: str,
+    form: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form(empty_database_url)
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", empty_database_url)
+    for path in ("/", "/pipeline/orders"):
+        found = get(path)
+        assert found.status_code == 200
+        assert SAID[form] in found.text
+        assert "2026-01-05" in found.text
 
 
 def test_the_page_stands_when_the_lake_does_not_answer(

@@ -11,6 +11,7 @@ from tidewheel.actor import IN_MLFLOW
 from tidewheel.alerts import conditions as rules
 from tidewheel.alerts.conditions import Condition, conditions
 from tidewheel.alerts.facts import read_facts
+from tidewheel.console_route import pipeline_page
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.tables import ModelVersionRow
@@ -70,19 +71,23 @@ def test_performance_is_what_the_trigger_says_even_if_it_is_held_back(shop: Shop
 def test_what_callers_send_alerts_by_what_is_due_and_ends_with_a_newer_day(shop: Shop) -> None:
     shop.declare()
     inputs = {
-        "due": ["skew", "live drift", "contract"], "skewed": ["price", "amount"], "compared_rows": 1200,
+        "due": ["skew", "live drift", "contract", "unusual"], "skewed": ["price", "amount"], "compared_rows": 1200,
         "skew": {"price": {"share": 0.25, "size": 2.0}, "amount": {"share": 0.06, "size": None}},
         "drifted": ["price"], "refused": 0.081, "requests": 1310,
         "refused_columns": {"country": {"share": 0.08, "unknown_category": 105}},
+        "answered_rows": 1204, "unusual": 0.25, "unusual_columns": {"price": 0.2, "weight": 0.06},
     }  # fmt: skip
     record(shop, Verdict(Kind.REQUESTS, Outcome.FIRED, "fired: …", inputs))
-    skew, live, refused = found(shop)
+    skew, live, refused, unusual = found(shop)
     assert (skew.event, skew.severity) == ("skew", "warning")
     assert "for the same rows: price (25%), amount (6%) of 1,200 rows." in skew.sentence
     assert (live.event, live.severity) == ("live_drift", "info")
     assert (
         "8.1% of 1,310 requests were refused as outside the contract, most often for country (8%)." in refused.sentence
     )
+    assert (unusual.event, unusual.severity, unusual.path) == ("requests_unusual", "warning", pipeline_page("orders"))
+    assert unusual.sentence.startswith("On 2026-11-21, 25% of 1,204 rows")
+    assert unusual.sentence.endswith("have values that training never had: price (20%), weight (6%).")
     record(shop, Verdict(Kind.REQUESTS, Outcome.INCONCLUSIVE, "no requests", {"due": []}), "2026-11-22")
     assert events(shop) == []
 

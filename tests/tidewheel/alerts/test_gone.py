@@ -116,7 +116,7 @@ def test_a_slow_channel_hears_of_an_outage_once(shop: Shop, monkeypatch: pytest.
     monkeypatch.setattr(ledger_outage, "JOIN_SECONDS", 0.1)
     outage = LedgerOutage(shop.settings)
     for seconds in (0, PATIENCE_SECONDS, PATIENCE_SECONDS + 20, PATIENCE_SECONDS + 40):
-        outage.lasts("it is away", seconds)
+        outage.lasts(LedgerAway("it is away"), seconds)
     outage.ended()
     assert titles == ["[critical] the platform: the ledger does not answer"]
 

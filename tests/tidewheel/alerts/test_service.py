@@ -118,10 +118,10 @@ def test_a_ledger_that_stays_away_is_sent_once_and_so_is_its_return(shop: Shop, 
     with pytest.raises(LedgerError) as away:
         Rounds(shop.settings, Ledger(AWAY, patience_seconds=0)).play(NIGHT)
     for seconds in (0, PATIENCE_SECONDS - 1):
-        outage.lasts(str(away.value), seconds)
+        outage.lasts(away.value, seconds)
     assert webhooks.bodies == []
     for seconds in (PATIENCE_SECONDS, PATIENCE_SECONDS + 20):
-        outage.lasts(str(away.value), seconds)
+        outage.lasts(away.value, seconds)
     outage.ended()
     outage.ended()
     assert [body["title"] for body in webhooks.bodies] == [

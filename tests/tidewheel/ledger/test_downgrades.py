@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, create_engine, text
 
+from tests.ledger_forms import migrations
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.audit import entries
@@ -40,29 +40,12 @@ FAILURE = (
 )
 
 
-def config(url: str) -> Config:
-    made = Config()
-    made.set_main_option("script_location", "tidewheel:ledger/migrations")
-    made.set_main_option("path_separator", "os")
-    made.attributes["url"] = url
-    return made
-
-
 @pytest.fixture(params=["postgresql", "sqlite"])
-def empty_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres_url: Callable[[str], str]
-) -> Iterator[str]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without tables."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('ledger')}/ledger.db"
-        return
-    name = f"empty_{secrets.token_hex(6)}"
-    engine = create_engine(postgres_url("postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-        yield postgres_url(name)
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+        return f"sqlite:///{tmp_path}/ledger.db"
+    return str(request.getfixturevalue("empty_database_url"))
 
 
 def execute(url: str, *work: tuple[str, dict[str, object]]) -> None:
@@ -82,7 +65,7 @@ def ask(url: str, question: Callable[[Connection], object]) -> object:
 
 
 def test_what_was_decided_before_begins_the_chain(empty_url: str) -> None:
-    command.upgrade(config(empty_url), "0006")
+    command.upgrade(migrations(empty_url), "0006")
     for n in range(3):
         at = (NOW + timedelta(hours=n)).isoformat(sep=" ")
         execute(empty_url, (VERDICT, {"run": f"run-{n}", "at": at}))
@@ -106,12 +89,12 @@ def test_what_was_decided_before_begins_the_chain(empty_url: str) -> None:
 
 
 def test_an_earlier_form_keeps_its_rows_down_and_up_again(empty_url: str) -> None:
-    command.upgrade(config(empty_url), "0006")
+    command.upgrade(migrations(empty_url), "0006")
     rows = [(VERDICT, {"run": "run-1"}), (RELEASE, {"status": "done", "run": "run-1"}), (REQUEST, {})]
     execute(empty_url, *rows, (PROMOTION, {}), (TRAFFIC, {}), (FAILURE, {}))
 
     for form in ("0005", "0004", "0003", "0002", "0001"):
-        command.downgrade(config(empty_url), form)
+        command.downgrade(migrations(empty_url), form)
     migrate(empty_url)
 
     for table, count in (("verdict", 1), ("release", 1), ("retrain_request", 1), ("promotion", 0), ("traffic", 0)):
@@ -119,14 +102,14 @@ def test_an_earlier_form_keeps_its_rows_down_and_up_again(empty_url: str) -> Non
     ledger = Ledger(empty_url)
     assert verify(ledger).findings == ()
     ledger.engine.dispose()
-    command.upgrade(config(empty_url), "head")
+    command.upgrade(migrations(empty_url), "head")
 
 
 def test_the_audit_log_is_not_dropped_by_a_downgrade(empty_url: str) -> None:
     migrate(empty_url)
 
     with pytest.raises(LedgerError, match=r"0007 cannot be taken back: its audit log.* restore the backup"):
-        command.downgrade(config(empty_url), "0006")
+        command.downgrade(migrations(empty_url), "0006")
 
     ledger = Ledger(empty_url)
     assert verify(ledger).entries == 1

@@ -11,7 +11,8 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
 
-from tests.tidewheel.ledger.test_downgrades import config, empty_url  # noqa: F401  a fixture
+from tests.ledger_forms import migrations
+from tests.tidewheel.ledger.test_downgrades import empty_url  # noqa: F401  a fixture
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.training_tables import FAILED, TrainingRow
 from tidewheel.ledger.trainings import Trainings
@@ -74,7 +75,7 @@ class Before:
 
 @pytest.fixture
 def before(empty_url: str) -> Before:  # noqa: F811
-    command.upgrade(config(empty_url), "0009")
+    command.upgrade(migrations(empty_url), "0009")
     return Before(empty_url)
 
 
@@ -169,7 +170,7 @@ def test_rows_come_back_after_a_downgrade(before: Before, migrated: Migrated, em
     before.version("7", "run")
     before.verdict("gate", "version 7", "run", "passed", {"version": "7", "as_of": "2026-11-21"})
     first = migrated()["run"]
-    command.downgrade(config(empty_url), "0009")
+    command.downgrade(migrations(empty_url), "0009")
 
     again = migrated()["run"]
     assert (again.version, again.outcome, again.as_of) == (first.version, first.outcome, first.as_of)
