@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from infra.embedded import airflow_services, postgres, watchdog
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, EXPORTER, MLFLOW, Installation
@@ -17,6 +18,7 @@ from infra.embedded.processes import tree_memory
 from infra.embedded.program import State
 from infra.embedded.services import ALERTS, ENVOY, MLFLOW_SERVER, NAMES, PROMETHEUS_EXPORTER
 from infra.envoy.admin import EnvoyAdmin
+from tidewheel.http_client import failure, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -160,15 +162,10 @@ def _unanswered(url: str, expected: int = 200) -> str:
 def _get(url: str, expected: int = 200) -> dict[str, Any] | str:
     """JSON of a page, an empty object where it is no JSON, or in words why there is no answer."""
     try:
-        answer = watchdog.get(url, ANSWER_SECONDS)
-    except watchdog.NO_ANSWER as error:
-        return f"{url}: {str(error) or type(error).__name__}"
-    if answer.status != expected:
-        return f"{url}: HTTP {answer.status}"
-    if "json" not in answer.content_type:
-        return {}
-    page = json.loads(answer.body)
-    return page if isinstance(page, dict) else {}
+        response = watchdog.get(url, ANSWER_SECONDS)
+    except httpx.HTTPError as error:
+        return f"{url}: {failure(error)}"
+    return json_object(response) or {} if response.status_code == expected else f"{url}: HTTP {response.status_code}"
 
 
 def statuses(installation: Installation, supervisor: Supervisor) -> list[ServiceStatus]:

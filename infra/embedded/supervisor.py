@@ -224,8 +224,8 @@ class Supervisor:
             transport.close()
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket.
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket, for `xmlrpc.client`, which stands on `http.client` and takes no httpx.
 
     Args:
         path: of the socket.
@@ -251,7 +251,7 @@ class _UnixTransport(Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = UnixConnection(str(self._path), CALL_SECONDS)
+        connection = _UnixConnection(str(self._path), CALL_SECONDS)
         self._connection = host, connection  # it is closed by `Transport.close`
         return connection
 

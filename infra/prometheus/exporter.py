@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import signal
 import threading
 from http import HTTPStatus
@@ -80,7 +79,6 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on ({PORT})")
     options = parser.parse_args()
     configure()
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each reading
     settings, stop = load_settings(), threading.Event()
     recording = None
     if read := routers(settings):
