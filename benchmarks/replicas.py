@@ -33,7 +33,7 @@ from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from jobs.load.arrivals import Arrivals, Plan
-from jobs.load.connection import Endpoint
+from jobs.load.connection import LoadTarget
 from jobs.load.figures import Figures, figures, not_reached
 from jobs.models.contract import write_contract
 from jobs.packaging.bento import BentoStore
@@ -100,7 +100,7 @@ def behind_envoy(root: Path, bento: Path, replicas: int) -> Iterator[tuple[str, 
 
 def play(url: str, content: bytes, rate: float, seconds: float) -> tuple[Figures, str]:
     """The figures, and why they are not those of the rate."""
-    played = asyncio.run(Arrivals(Endpoint(url, {}), [content]).play(Plan(rate, seconds)))
+    played = asyncio.run(Arrivals(LoadTarget(url, {}), [content]).play(Plan(rate, seconds)))
     found = figures(played)
     return found, not_reached(played, found)
 

@@ -13,7 +13,7 @@ from jobs.data.column_names import check_names
 from jobs.data.day_types import DayTypes, ReadAsText, check_around
 from jobs.data.published_types import Schemas, newest_types
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
-from jobs.data.reasons import Failure, Reason, failure_sentences, reason_of
+from jobs.data.reasons import DayProblem, Failure, failure_sentences, reason_of
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
 from jobs.progress import each
@@ -180,7 +180,7 @@ def _land(
             log.warning("%s.types declares column %s, which no day of %s has%s", types.section, name, days, hint)
     reach = job.pipeline.features.look_back_days
     if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
-        landing.refused.append(Failure(str(days), Reason("", wrong)))
+        landing.refused.append(Failure(str(days), DayProblem("", wrong)))
         landing.staged.clear()
     return landing
 

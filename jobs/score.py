@@ -20,7 +20,7 @@ from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from bentos.contract import Contract
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from jobs.packaging.top_contributions import TopContributions
     from tidewheel.lake import Manifest
     from tidewheel.ledger.tables import ModelVersionRow
@@ -90,7 +90,7 @@ def work(job: Job[ScoreOptions]) -> Result:
     )
 
 
-def _explain(job: Job, model: Model, contract: Contract) -> TopContributions | None:
+def _explain(job: Job, model: FittedModel, contract: Contract) -> TopContributions | None:
     """What names the fields that add most to each prediction, where the pipeline declares so."""
     if not job.pipeline.scoring.explain:
         return None

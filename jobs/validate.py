@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from jobs.data.expectations import Finding
+from jobs.data.expectations import ExpectationResult
 from jobs.data.reasons import alike, days_sentence
 from jobs.data.table_judge import TableJudge
 from jobs.data.validation_page import batch_page, overview_page
@@ -39,10 +39,10 @@ class JudgedBatch:
 
     manifest: Manifest
     source: str
-    findings: Sequence[Finding]
+    findings: Sequence[ExpectationResult]
 
     @property
-    def broken(self) -> list[Finding]:
+    def broken(self) -> list[ExpectationResult]:
         """The rules that refuse the batch; one of severity `warning` or `info` is shown but refuses nothing."""
         return [finding for finding in self.findings if not finding.passed and finding.critical]
 

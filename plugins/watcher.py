@@ -58,7 +58,7 @@ class ChampionTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
         """Look at registry, ledger and router for ever; a look that fails is told once, and tried again."""
-        watch = Watch()
+        watch = RegistryWatch()
         failing = ""
         try:
             while True:
@@ -92,7 +92,7 @@ class ChampionTrigger(BaseEventTrigger):
             yield event
 
 
-class Watch:
+class RegistryWatch:
     """Looks at registry, ledger and router, over a kept connection; settings that are not there yet may come later."""
 
     def __init__(self) -> None:

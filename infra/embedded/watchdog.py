@@ -21,7 +21,7 @@ import httpx
 
 from infra.embedded.layout import Layout
 from infra.embedded.ports import HOST, ports_of
-from infra.embedded.program import Program, State, program_names
+from infra.embedded.program import Program, ProgramState, program_names
 from infra.embedded.supervisor import POLL_SECONDS, Supervisor
 from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
@@ -46,7 +46,7 @@ log = logging.getLogger(NAME)
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedProgram:
     """A program that answers over HTTP.
 
     Attributes:
@@ -74,7 +74,7 @@ class Watchdog:
     supervisor: Supervisor
     silent_since: dict[str, float] = field(default_factory=dict)
 
-    def look(self, watched: Iterable[Watched], unanswered: Callable[[str], str] | None = None) -> list[str]:
+    def look(self, watched: Iterable[WatchedProgram], unanswered: Callable[[str], str] | None = None) -> list[str]:
         """Request a page of each once, and restart those that have been silent for too long; returns their names."""
         unanswered = unanswered or why_unanswered
         statuses = {status.name: status for status in self.supervisor.statuses()}
@@ -94,8 +94,8 @@ class Watchdog:
             restarted.append(each.program)
         return restarted
 
-    def _silence(self, watched: Watched, status: ProgramStatus, unanswered: Callable[[str], str]) -> str:
-        if status.state is not State.RUNNING or time.time() - status.since < watched.start:
+    def _silence(self, watched: WatchedProgram, status: ProgramStatus, unanswered: Callable[[str], str]) -> str:
+        if status.state is not ProgramState.RUNNING or time.time() - status.since < watched.start:
             return ""
         return next(filter(None, map(unanswered, watched.urls)), "")
 
@@ -113,25 +113,25 @@ def program(layout: Layout) -> Program:
     )
 
 
-def write_watched(layout: Layout, watched: Iterable[Watched]) -> None:
+def write_watched(layout: Layout, watched: Iterable[WatchedProgram]) -> None:
     """Write down what is to be watched besides the models' services."""
     write_private(_file(layout), json.dumps([asdict(each) for each in watched], indent=1) + "\n")
 
 
-def read_watched(layout: Layout) -> list[Watched]:
+def read_watched(layout: Layout) -> list[WatchedProgram]:
     """What is watched now: the services that `write_watched` wrote, and the models that are placed in a colour."""
     services = json.loads(_file(layout).read_text(encoding="utf-8"))
-    watched = [Watched(**{**each, "urls": tuple(each["urls"])}) for each in services]
+    watched = [WatchedProgram(**{**each, "urls": tuple(each["urls"])}) for each in services]
     return [*watched, *models(layout)]
 
 
-def models(layout: Layout) -> list[Watched]:
+def models(layout: Layout) -> list[WatchedProgram]:
     """The models' services that are placed in a colour now."""
     endpoints: list[dict[str, Any]] = [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted((layout.home / "endpoints").glob("*.json"))
     ]
     return [
-        Watched(name, (f"http://{HOST}:{port}/livez",), SILENCE, START_SECONDS)
+        WatchedProgram(name, (f"http://{HOST}:{port}/livez",), SILENCE, START_SECONDS)
         for each in endpoints
         for colour, place in each["places"].items()
         for name, port in zip(
@@ -152,7 +152,7 @@ def restart_silent_models(supervisor: Supervisor, layout: Layout, patience: floa
 
 
 def why_unanswered(url: str) -> str:
-    """Why a URL of `Watched.urls` is not answered, empty where it is."""
+    """Why a URL of `WatchedProgram.urls` is not answered, empty where it is."""
     try:
         response = get(url, ANSWER_SECONDS)
     except httpx.HTTPError as error:
@@ -164,7 +164,7 @@ def get(url: str, timeout: float) -> httpx.Response:
     """Request a page of a service on this machine.
 
     Args:
-        url: as in `Watched.urls`.
+        url: as in `WatchedProgram.urls`.
         timeout: seconds for the connection and for each read.
 
     Raises:

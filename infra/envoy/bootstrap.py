@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, publish
-from infra.envoy.limits import LIMITS, Limits
+from infra.envoy.limits import LIMITS, ListenerLimits
 from infra.envoy.observation import Observation
 from tidewheel.atomic_file import write_private
 
@@ -45,7 +45,7 @@ def write_initial_state(
     admin_socket: Path,
     endpoint_host: str = HOST,
     tls: Tls | None = None,
-    limits: Limits = LIMITS,
+    limits: ListenerLimits = LIMITS,
     observation: Observation = UNOBSERVED,
 ) -> None:
     """Write bootstrap and listeners; routes and clusters only where there are none yet, for they belong to releases.
@@ -88,7 +88,7 @@ def bootstrap(files: EnvoyFiles, admin_socket: Path, observation: Observation = 
 def listener(
     files: EnvoyFiles,
     port: int,
-    limits: Limits,
+    limits: ListenerLimits,
     host: str = HOST,
     tls: Tls | None = None,
     observation: Observation = UNOBSERVED,

@@ -34,7 +34,7 @@ class QualityFigure(NamedTuple):
     value: float
 
 
-class Drift(NamedTuple):
+class DriftedColumns(NamedTuple):
     """Columns that had drifted on a day, of how many that were compared."""
 
     drifted: float
@@ -69,7 +69,7 @@ def newest_quality(session: Session, days: Mapping[str, str]) -> Mapping[str, Se
     return found
 
 
-def newest_drift(session: Session, days: Mapping[str, str]) -> dict[str, Drift]:
+def newest_drift(session: Session, days: Mapping[str, str]) -> dict[str, DriftedColumns]:
     """How many columns had drifted, by pipeline; without those where drift was not measured.
 
     Args:
@@ -79,7 +79,7 @@ def newest_drift(session: Session, days: Mapping[str, str]) -> dict[str, Drift]:
     drifted = func.max(case((FigureRow.name == DRIFTED, FigureRow.value)))
     compared = func.count(case((FigureRow.name == DRIFT, 1)))
     rows = _of_days(session, days, drifted, compared, where=FigureRow.name.in_([DRIFT, DRIFTED]), grouped=True)
-    return {pipeline: Drift(drifted, compared) for pipeline, drifted, compared in rows if drifted is not None}
+    return {pipeline: DriftedColumns(drifted, compared) for pipeline, drifted, compared in rows if drifted is not None}
 
 
 def newest_requests(session: Session, days: Mapping[str, str]) -> Mapping[str, Sequence[RequestFigure]]:

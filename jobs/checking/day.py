@@ -29,7 +29,7 @@ from jobs.checking.known_labels import labels_of_rows
 from jobs.checking.leaks import leaking
 from jobs.checking.look_back import look_back
 from jobs.checking.model import quick_training
-from jobs.checking.played import Played
+from jobs.checking.played import CheckedDay
 from jobs.checking.scratch import carried_out, scratch_settings
 from jobs.checking.source import require_day
 from jobs.data.feature_inputs import label_columns, label_sentence
@@ -61,7 +61,7 @@ class _Stop(Exception):
     """The day ends here."""
 
 
-def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[str], None]) -> Played:
+def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[str], None]) -> CheckedDay:
     """Play a day; the lake, the ledger and the registry stay as they are.
 
     Args:
@@ -74,7 +74,7 @@ def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[
         UsageError: the source never has such a day.
     """
     require_day(pipeline, day)
-    played = Played()
+    played = CheckedDay()
     with scratch_settings(settings) as scratch:
         if day >= datetime.now(UTC).date():
             played.doubtful.append(f"{day} is not over (UTC): the source may have a part of it")
@@ -92,7 +92,7 @@ class _Day:
     scratch: Settings
     day: date
     tell: Callable[[str], None]
-    played: Played
+    played: CheckedDay
 
     def __post_init__(self) -> None:
         self.lake = Lake.open(self.pipeline.name, self.scratch)

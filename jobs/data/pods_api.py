@@ -19,7 +19,7 @@ SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Refusal:
+class PodRefusal:
     """What the API refused.
 
     Attributes:
@@ -43,13 +43,13 @@ class PodsApi:
     def __init__(self, account: Path, namespace: str, url: str = API) -> None:
         self._account, self._url = account, f"{url}/api/v1/namespaces/{namespace}/pods"
 
-    def refusal(self, pod: Mapping[str, object]) -> Refusal | None:
+    def refusal(self, pod: Mapping[str, object]) -> PodRefusal | None:
         """Why the API would refuse a pod; None where it would not. Nothing is started."""
         answer = self._ask("POST", params={"dryRun": "All"}, json=pod)
         if answer.is_success:
             return None
         message = str(_json(answer).get("message") or answer.text)
-        return Refusal(message, answer.status_code == 401 or ("User" in message and "cannot" in message))
+        return PodRefusal(message, answer.status_code == 401 or ("User" in message and "cannot" in message))
 
     def why_none_runs(self, selector: str) -> str:
         """What keeps the newest of some pods from its work, in a few words."""

@@ -66,11 +66,11 @@ class KeyRows:
         return hashlib.sha256(json.dumps(dict(self.values), sort_keys=True).encode()).hexdigest()
 
     def columns(self, dataset: str) -> list[str]:
-        """See `tidewheel.lake.erasure.Rows`."""
+        """See `tidewheel.lake.erasure.RowSelection`."""
         return [f"{KEY}{name}" if dataset == DATASET else name for name in self.values]
 
     def of(self, dataset: str, table: pa.Table) -> pa.ChunkedArray:
-        """See `tidewheel.lake.erasure.Rows`."""
+        """See `tidewheel.lake.erasure.RowSelection`."""
         columns = zip(self.columns(dataset), self.values.values(), strict=True)
         return reduce(pc.and_, (_equal(table[name], value) for name, value in columns))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jobs.data.training_data import TrainingData
     from jobs.evaluation.judging import Judged
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Verdict
@@ -56,7 +56,7 @@ class JudgedVersion:
     """
 
     version: ModelVersionRow
-    model: Model
+    model: FittedModel
     chosen: TrainingData
     judged: Judged
     measured: GateMeasurement
@@ -161,7 +161,7 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
     return found
 
 
-def _importances(pipeline: Pipeline, model: Model, judged: Judged, failures: PartialFailures) -> dict[str, float]:
+def _importances(pipeline: Pipeline, model: FittedModel, judged: Judged, failures: PartialFailures) -> dict[str, float]:
     if judged.rows.empty:
         return {}
     found: dict[str, float] = {}

@@ -15,13 +15,13 @@ from tidewheel.spec import LOWER_IS_BETTER
 from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
-    from jobs.models.prediction import Array, Model, Task
+    from jobs.models.prediction import Array, FittedModel, Task
 
 ROWS, REPEATS = 2000, 2
 
 
 def importances(
-    model: Model,
+    model: FittedModel,
     frame: pd.DataFrame,
     truth: Array,
     *,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bentos.contract import Contract
     from jobs.job import Job
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.ledger import Ledger
     from tidewheel.policies.probation import PairedDay
     from tidewheel.policies.verdict import Verdict
@@ -46,7 +46,7 @@ class LedgerProbations:
         self._job = job
         self._ledger = ledger
         self._probations = Probations(ledger)
-        self._predecessor: tuple[Model, Contract] | None = None
+        self._predecessor: tuple[FittedModel, Contract] | None = None
 
     def running(self) -> Probation | None:
         """The version that is on probation now."""
@@ -136,7 +136,7 @@ class LedgerProbations:
             self._probations.close(row.id, verdict.outcome, verdict.sentence, gain, datetime.now(UTC))
 
     @property
-    def _opened(self) -> tuple[Model, Contract]:
+    def _opened(self) -> tuple[FittedModel, Contract]:
         if self._predecessor is None:
             raise ValueError("the predecessor is compared with before it was opened")
         return self._predecessor

@@ -12,8 +12,8 @@ from jobs.evaluation.judging import Judged
 from jobs.evaluation.usual_days import newest_days, pairs
 from jobs.memory.protocol import Champion, Circumstances, Probation
 from jobs.models.paired_losses import paired_day
-from jobs.models.prediction import Array, Model, predict
-from jobs.models.recalibration import Line, fit_line
+from jobs.models.prediction import Array, FittedModel, predict
+from jobs.models.recalibration import CalibrationLine, fit_line
 from jobs.models.row_weights import at
 from jobs.monitoring.expectation import expected_of
 from jobs.replay.figures import PlayedFigures
@@ -54,8 +54,8 @@ class Version:
     """
 
     known: Champion
-    serving: Model
-    judged: Model
+    serving: FittedModel
+    judged: FittedModel
 
 
 class ReplayMemory:
@@ -121,7 +121,7 @@ class ReplayMemory:
         """Remember how a training ended; `version` is empty where it made none."""
         self._attempts.append((version, attempt))
 
-    def fitted_line(self, model: Model, lesson: Lesson) -> Line:
+    def fitted_line(self, model: FittedModel, lesson: Lesson) -> CalibrationLine:
         """What a model makes of the rows that it has learned from, or of some of them, evenly drawn."""
         step = max(1, len(lesson.truth) // LINE_ROWS)
         drawn = np.arange(len(lesson.truth)) % step == 0
@@ -286,7 +286,7 @@ class PlayedModel:
     """
 
     memory: ReplayMemory
-    model: Model
+    model: FittedModel
 
     def predictions(self, days: Sequence[LabelledDay]) -> Array:
         """Predictions for the labelled rows of some days."""

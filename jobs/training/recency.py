@@ -30,7 +30,7 @@ M = TypeVar("M")
 
 
 @dataclass(frozen=True)
-class Trial(Generic[M]):
+class DaysTrial(Generic[M]):
     """What is needed to try days out.
 
     Attributes:
@@ -71,7 +71,7 @@ class Chosen(Generic[M]):
 
 
 def choose_days(
-    trial: Trial[M],
+    trial: DaysTrial[M],
     days: Sequence[LabelledDay],
     changed: date | None,
     current: date | None,

@@ -60,7 +60,7 @@ OF_VERSIONS = load_only(
 """Files and importances of a version are large, and no page shows them."""
 
 
-class Figure(NamedTuple):
+class NewestFigure(NamedTuple):
     """One measured number; see `FigureRow`."""
 
     pipeline: str
@@ -103,7 +103,7 @@ class FleetRows:
     verdicts: Mapping[str, Mapping[str, VerdictRow]] = field(default_factory=dict)
     probations: Mapping[str, RunningProbation] = field(default_factory=dict)
     newest_days: Mapping[str, str] = field(default_factory=dict)
-    figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
+    figures: Mapping[str, Sequence[NewestFigure]] = field(default_factory=dict)
 
 
 def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> FleetRows:
@@ -222,7 +222,7 @@ def _judged(session: Session, models: Mapping[str, ModelVersionRow]) -> tuple[di
 
 def _figures(
     session: Session, labelled_days: Mapping[str, str], names: Collection[str], days: int
-) -> dict[str, list[Figure]]:
+) -> dict[str, list[NewestFigure]]:
     windows = {name: days_until(day, days) for name, day in labelled_days.items()}
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline.in_(list(windows)),
@@ -230,7 +230,7 @@ def _figures(
         FigureRow.name.in_(names),
         FigureRow.slice == "",
     )
-    found: dict[str, list[Figure]] = {}
+    found: dict[str, list[NewestFigure]] = {}
     for row in session.execute(query.order_by(FigureRow.pipeline, FigureRow.partition)):
-        found.setdefault(row.pipeline, []).append(Figure(*row))
+        found.setdefault(row.pipeline, []).append(NewestFigure(*row))
     return found

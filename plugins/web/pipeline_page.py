@@ -14,20 +14,20 @@ from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answer
 from plugins.web.attention import PipelineSnapshot
 from plugins.web.callers import Callers, callers
 from plugins.web.figures import TITLES, Measured, measured
-from plugins.web.fleet import Line, line, snapshot_of
+from plugins.web.fleet import FleetLine, line, snapshot_of
 from plugins.web.fleet_page import newest_day
 from plugins.web.heat_map import HeatMap, heat_map
-from plugins.web.outlook import Step, outlook
+from plugins.web.outlook import ComingStep, outlook
 from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
-from plugins.web.probations import Probation, probation
+from plugins.web.probations import ProbationView, probation
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import TimelineEvent, chart_data, timeline
 from plugins.web.traffic import DAYS, TrafficSummary, traffic
-from plugins.web.trainings import SHOWN, Spent, Training, spent, trainings
+from plugins.web.trainings import SHOWN, Spent, TrainedVersion, spent, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.traffic import Point, TrafficLog
+from tidewheel.ledger.traffic import TrafficLog, TrafficPoint
 from tidewheel.policies.verdict import Kind
 from tidewheel.spec.groups import group_name
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseStages:
     """A release with its stages, in order."""
 
     row: ReleaseRow
@@ -70,21 +70,21 @@ class PipelinePage:
         unknown: names of these parts.
     """
 
-    line: Line
+    line: FleetLine
     quality: Quality
     drawn: Quality
     figures: Sequence[Measured]
     events: Sequence[TimelineEvent]
     chart: Mapping[str, Any]
     heat: HeatMap
-    probation: Probation
+    probation: ProbationView
     slices: Slices
     callers: Callers
-    trainings: Sequence[Training]
+    trainings: Sequence[TrainedVersion]
     spent: Spent
     traffic: TrafficSummary
-    releases: Sequence[Release]
-    steps: Sequence[Step]
+    releases: Sequence[ReleaseStages]
+    steps: Sequence[ComingStep]
     decisions: Sequence[VerdictRow]
     silent: Sequence[str]
     unknown: frozenset[str]
@@ -167,7 +167,7 @@ def assemble(
         spent=spent(pipeline, rows.fleet.newest_days.get(name, ""), done),
         traffic=traffic(rows.traffic, known.now),
         releases=[
-            Release(row, [stage for stage in rows.stages if stage.release_id == row.id])
+            ReleaseStages(row, [stage for stage in rows.stages if stage.release_id == row.id])
             for row in reversed(rows.releases[-RELEASES:])
         ],
         steps=outlook(pipeline, snapshot, night, rows.fleet.champions.get(name)),
@@ -196,7 +196,7 @@ def _rows(settings: Settings, pipeline: Pipeline, figure: str) -> PipelineRows:
         ledger.engine.dispose()
 
 
-def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[Point]:
+def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[TrafficPoint]:
     ledger = Ledger.open(settings, patience_seconds=0)
     try:
         return TrafficLog(ledger).series(name, now - timedelta(days=DAYS), now)

@@ -23,7 +23,7 @@ LINES = 6
 """Colours of versions; the seventh version has the first one's again."""
 
 
-class Mark(StrEnum):
+class EventMark(StrEnum):
     """What an event is drawn as."""
 
     PROMOTED = "promoted"
@@ -37,8 +37,8 @@ class Mark(StrEnum):
     ENDED = "probation ended"
 
 
-PROBATION_MARKS = {Outcome.PASSED: Mark.PASSED, Outcome.ROLLED_BACK: Mark.RETURNED}
-"""Of one that has ended otherwise: `Mark.ENDED`."""
+PROBATION_MARKS = {Outcome.PASSED: EventMark.PASSED, Outcome.ROLLED_BACK: EventMark.RETURNED}
+"""Of one that has ended otherwise: `EventMark.ENDED`."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TimelineEvent:
     """
 
     day: str
-    mark: Mark
+    mark: EventMark
     words: str
     version: str = ""
 
@@ -85,7 +85,7 @@ def timeline(
     found = [
         TimelineEvent(
             row.subject,
-            Mark.REQUESTED if row.outcome == Outcome.FIRED else Mark.HELD_BACK,
+            EventMark.REQUESTED if row.outcome == Outcome.FIRED else EventMark.HELD_BACK,
             clause(row),
         )
         for row in triggers
@@ -96,11 +96,13 @@ def timeline(
         at = as_utc(row.promoted_at)
         by = f" by {row.actor}" if row.actor else ""
         words = short(f"Version {row.version} became champion{by}. {row.reason}".strip())
-        found.append(TimelineEvent(_day_of(at, trained.get(row.version, ""), days), Mark.PROMOTED, words, row.version))
+        found.append(
+            TimelineEvent(_day_of(at, trained.get(row.version, ""), days), EventMark.PROMOTED, words, row.version)
+        )
     for one in probations:
         if one.closed_at is not None:
             day = _day_of(as_utc(one.closed_at), one.as_of, days)
-            mark = PROBATION_MARKS.get(Outcome(one.outcome), Mark.ENDED)
+            mark = PROBATION_MARKS.get(Outcome(one.outcome), EventMark.ENDED)
             found.append(TimelineEvent(day, mark, clause(one), one.version))
     answered = ""
     for release in releases:
@@ -111,12 +113,16 @@ def timeline(
         if release.status == Status.FAILED:
             back = release.id in rolled_back
             words = failed_release(release, back)
-            found.append(TimelineEvent(day, Mark.ROLLED_BACK if back else Mark.RELEASE_FAILED, words, release.version))
+            found.append(
+                TimelineEvent(day, EventMark.ROLLED_BACK if back else EventMark.RELEASE_FAILED, words, release.version)
+            )
         elif release.status == Status.DONE:
             back = bool(answered) and int(release.version) < int(answered)
             again = f" again, in place of version {answered}" if back else ""
             words = f"Version {release.version} answers{again}, as {release.colour}."
-            found.append(TimelineEvent(day, Mark.ROLLED_BACK if back else Mark.RELEASED, words, release.version))
+            found.append(
+                TimelineEvent(day, EventMark.ROLLED_BACK if back else EventMark.RELEASED, words, release.version)
+            )
             answered = release.version
     return sorted((event for event in found if event.day), key=lambda event: event.day)
 

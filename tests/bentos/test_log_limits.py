@@ -16,7 +16,7 @@ from bentos.log_limits import MEGABYTE, LogLimits
 from bentos.metrics import Metrics
 from bentos.platform_token import share_of
 from bentos.prediction_log import PredictionLog
-from bentos.request import Rows
+from bentos.request import CheckedRows
 from bentos.request_head import RequestHead
 from bentos.settings import EndpointSettings
 from jobs.data.request_log import RequestLog
@@ -42,13 +42,13 @@ def logged(settings: Settings) -> pd.DataFrame:
     return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
 
 
-def long_texts(served: LoadedModel, count: int, letters: int, *, coded: bool) -> Rows:
+def long_texts(served: LoadedModel, count: int, letters: int, *, coded: bool) -> CheckedRows:
     """Rows whose categories are long, in few bytes where they are a dictionary."""
     texts = ["é" * (letters // 2)] * count
     shared: Any = Coded(np.zeros(count, np.intp), ("é" * (letters // 2),))
     packaged = served.packaged
     categories = tuple(shared if coded else texts for _ in packaged.contract.categories)
-    return Rows(
+    return CheckedRows(
         Columns(np.ones((count, len(packaged.contract.numbers))), categories),
         tuple([None] * count for _ in packaged.key),
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLOURS = {"running": "green", "external": "cyan", "stopped": "dim", "starting": "yellow"}
 
 
-class Progress:
+class ServiceProgress:
     """Shows what is being started or stopped, and what it waits for.
 
     On a terminal a line with a spinner for each; elsewhere one plain line as each is done.

@@ -75,12 +75,12 @@ def new(
         return
     from tidewheel.scaffold.bring import bring
     from tidewheel.scaffold.brought import plan_brought
-    from tidewheel.scaffold.guess import Asked
+    from tidewheel.scaffold.guess import Hints
     from tidewheel.scaffold.sample import read_sample
 
     ask = _asks() and not yes
     sample = read_sample(source, query, table, settings.project)
-    asked = Asked(
+    asked = Hints(
         tuple(part.strip() for part in (key or "").split(",") if part.strip()), event_time or "", label or "", task
     )
 

@@ -25,7 +25,7 @@ CONSTANT_SHARE, CONSTANT_SCORES = 0.01, 10
 
 
 @dataclass(frozen=True)
-class Seen:
+class WindowCounts:
     """What one version did over a window.
 
     Attributes:
@@ -42,11 +42,11 @@ class Seen:
     times: tuple[tuple[float, int], ...] = ()
     scores: tuple[float, ...] = ()
 
-    def __add__(self, other: Seen) -> Seen:
+    def __add__(self, other: WindowCounts) -> WindowCounts:
         times = dict(self.times)
         for limit, count in other.times:
             times[limit] = times.get(limit, 0) + count
-        return Seen(
+        return WindowCounts(
             self.requests + other.requests,
             self.errors + other.errors,
             self.refused + other.refused,
@@ -94,8 +94,8 @@ class Compared:
         same_window: whether the old one was asked by the same callers at the same time, not before.
     """
 
-    new: Seen
-    old: Seen | None = None
+    new: WindowCounts
+    old: WindowCounts | None = None
     same_window: bool = False
 
     def __add__(self, other: Compared) -> Compared:
@@ -282,6 +282,6 @@ def _concluded(verdict: Verdict, outcome: Outcome, sentence: str) -> Verdict:
     return Verdict(verdict.kind, outcome, sentence, verdict.inputs, verdict.thresholds)
 
 
-def _told(kind: str, seen: Seen) -> str:
+def _told(kind: str, seen: WindowCounts) -> str:
     times = f", p50 {seen.quantile(0.5):g} ms, p99 {seen.quantile(0.99):g} ms" if seen.timed else ""
     return f"{seen.requests} {kind} ({seen.errors} failed{times})"

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tidewheel.errors import SettingsError
-from tidewheel.policies.guard import Seen
+from tidewheel.policies.guard import WindowCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +35,14 @@ class RequestCounts:
     refused: int = 0
     times: tuple[tuple[float, int], ...] = ()
 
-    def since(self, earlier: RequestCounts) -> Seen | None:
+    def since(self, earlier: RequestCounts) -> WindowCounts | None:
         """What happened since an earlier reading; None where the router has begun to count anew in between."""
         before = dict(earlier.times)
         times = [(limit, count - before.pop(limit, 0)) for limit, count in self.times]
         totals = (self.requests - earlier.requests, self.errors - earlier.errors, self.refused - earlier.refused)
         if before or min(*totals, *(count for _, count in times), 0) < 0:
             return None
-        return Seen(*totals, times=tuple((limit, count) for limit, count in times if count))
+        return WindowCounts(*totals, times=tuple((limit, count) for limit, count in times if count))
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RequestCounts:

@@ -29,7 +29,7 @@ class Unanswered(ReleaseError):
 
 
 @dataclass(frozen=True)
-class Answered:
+class ServedPredictions:
     """One answer of a service.
 
     Attributes:
@@ -76,7 +76,7 @@ class Probe:
             return f"{self.address} does not answer ({failure(error)})"
         return "" if answer.is_success else f"{self.address}/readyz says {answer.status_code}: {answer.text[:300]}"
 
-    def predict(self, rows: Sequence[dict[str, Any]]) -> Answered:
+    def predict(self, rows: Sequence[dict[str, Any]]) -> ServedPredictions:
         """Ask for predictions.
 
         Raises:
@@ -96,7 +96,7 @@ class Probe:
         found = answer.json()
         by_class = found.get("probabilities")
         predictions = found["predictions"] if by_class is None else [[*row.values()] for row in by_class]
-        return Answered(predictions, found["model_version"], found["colour"], milliseconds)
+        return ServedPredictions(predictions, found["model_version"], found["colour"], milliseconds)
 
 
 def _headers(platform_token: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tidewheel.errors import UsageError
 from tidewheel.scaffold import guess
 from tidewheel.scaffold.brought import Decided
-from tidewheel.scaffold.guess import Asked, Guess
+from tidewheel.scaffold.guess import Guess, Hints
 from tidewheel.scaffold.profile import Column, columns_of, daily, days_of
 from tidewheel.scaffold.rules import Profile
 from tidewheel.scaffold.sample import Sample
@@ -27,7 +27,7 @@ class Brought:
     reasons: Mapping[str, str]
 
 
-def bring(sample: Sample, asked: Asked, delay_days: int, settle: Settle) -> Brought:
+def bring(sample: Sample, asked: Hints, delay_days: int, settle: Settle) -> Brought:
     """Decide all that a pipeline needs to know.
 
     Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from tidewheel.project import CODE_FOLDER, FORK_CODE_FOLDER
-from tidewheel.scaffold.guess import Features
+from tidewheel.scaffold.guess import GuessedFeatures
 from tidewheel.scaffold.profile import kind_of
 from tidewheel.scaffold.rules import Profile, suites
 from tidewheel.scaffold.sample import NULLS, TIME_FORMATS, Sample, engine_of
@@ -40,7 +40,7 @@ class Decided:
     label: str
     task: Task
     delay_days: int
-    features: Features
+    features: GuessedFeatures
 
 
 def plan_brought(

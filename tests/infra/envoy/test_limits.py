@@ -17,12 +17,12 @@ import pytest
 from infra.embedded import services
 from infra.envoy.bootstrap import write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
-from infra.envoy.limits import Limits
+from infra.envoy.limits import ListenerLimits
 from infra.envoy.routing import Target, clusters, routes
 from tests.conftest import wait_until
 from tests.free_ports import free_port
 
-SHORT = Limits(connections=20, header_seconds=0.5, request_seconds=0.7, still_seconds=2, idle_seconds=1)
+SHORT = ListenerLimits(connections=20, header_seconds=0.5, request_seconds=0.7, still_seconds=2, idle_seconds=1)
 HEAD = b"POST /orders/predict HTTP/1.1\r\nhost: model\r\ncontent-type: application/json\r\n"
 
 

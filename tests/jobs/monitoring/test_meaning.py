@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from jobs.models.prediction import Task, model_frame, predict
-from jobs.models.recalibration import LITERAL, Line, fit_line, line_by_construction
+from jobs.models.recalibration import LITERAL, CalibrationLine, fit_line, line_by_construction
 from jobs.monitoring.day_quality import day_quality
 from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
@@ -98,7 +98,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return load_pipeline(path)
 
 
-def line_of(model: Any, learned: pd.DataFrame, held: pd.DataFrame, task: Task) -> Line:
+def line_of(model: Any, learned: pd.DataFrame, held: pd.DataFrame, task: Task) -> CalibrationLine:
     """What predictions mean, as `train` and `evaluate` find it out together."""
     (said, truth), (later, known) = (
         (predict(model, model_frame(rows, FEATURES), task), rows["returned"].to_numpy()) for rows in (learned, held)
@@ -113,7 +113,7 @@ class Watched:
 
     pipeline: Pipeline
     model: Any
-    line: Line
+    line: CalibrationLine
 
     @classmethod
     def trained(cls, pipeline: Pipeline, training: Training, task: Task = "classification", **world: Any) -> Watched:
@@ -213,7 +213,7 @@ def test_rows_that_cannot_say_leave_predictions_literal_or_finite(truth: list[fl
 
 def test_an_estimate_without_labels_is_of_what_predictions_mean() -> None:
     said = np.full(1000, 0.5)
-    line = Line(intercept=float(np.log(0.02 / 0.98)))
+    line = CalibrationLine(intercept=float(np.log(0.02 / 0.98)))
     found = estimate(said, "classification", line)
     assert found["estimated_brier"] == pytest.approx(0.25)
     assert found["estimated_log_loss"] == pytest.approx(np.log(2))

@@ -9,7 +9,7 @@ import numpy as np
 
 from jobs.data.training_data import LabelledDay
 from jobs.models.prediction import Array
-from jobs.training.recency import Chosen, Trial, choose_days, is_better
+from jobs.training.recency import Chosen, DaysTrial, choose_days, is_better
 from tidewheel.runs import BatchReference
 
 BEGIN, CHANGED, ROWS = date(2024, 1, 1), date(2024, 2, 20), 400
@@ -33,17 +33,17 @@ def share_of_new(learned: Sequence[LabelledDay]) -> float:
     return float(np.mean([day.day >= CHANGED for day in learned]))
 
 
-def trial(*, useful: float = 0.5, day_luck: float = 0.0, minimum_rows: int = 1000) -> Trial[float]:
+def trial(*, useful: float = 0.5, day_luck: float = 0.0, minimum_rows: int = 1000) -> DaysTrial[float]:
     """Models lose less, the more of the new days they know, by `useful`."""
 
     def losses(model: float, held: Sequence[LabelledDay]) -> list[Array]:
         return [1 - useful * model + NOISE * (1 + 0.1 * model) + day_luck * (n % 2) * model for n, _ in enumerate(held)]
 
-    return Trial(share_of_new, losses, minimum_rows)
+    return DaysTrial(share_of_new, losses, minimum_rows)
 
 
 def chosen(
-    tried: Trial[float],
+    tried: DaysTrial[float],
     *,
     changed: date | None = CHANGED,
     current: date | None = None,

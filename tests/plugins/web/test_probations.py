@@ -17,7 +17,7 @@ from benchmarks.made_up_past import MadeUp
 from plugins.web.attention import PipelineSnapshot, Urgency, concerns
 from plugins.web.outlook import outlook
 from plugins.web.probations import POLICY, probation
-from plugins.web.timeline import Mark, timeline
+from plugins.web.timeline import EventMark, timeline
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.probation_tables import ProbationRow
@@ -128,9 +128,9 @@ def test_ended_ones_are_marks_with_their_sentences() -> None:
     ]
     found = timeline([], [], [], [], [(NOW, "2026-11-21")], probations=[*ended, row(version="6")])
     assert [(event.mark, event.day, event.version) for event in found] == [
-        (Mark.PASSED, "2026-11-21", "3"),
-        (Mark.RETURNED, "2026-11-21", "4"),
-        (Mark.ENDED, "2026-11-21", "5"),
+        (EventMark.PASSED, "2026-11-21", "3"),
+        (EventMark.RETURNED, "2026-11-21", "4"),
+        (EventMark.ENDED, "2026-11-21", "5"),
     ]
     assert [event.words for event in found][:2] == ["no worse", "worse"]
 
