@@ -37,7 +37,7 @@ from jobs.job import Job, OptionsT, Result
 from jobs.models.prediction import model_frame, predict
 from jobs.models.row_weights import at, weights_of
 from jobs.training.class_weights import fit_weights
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tidewheel.errors import DataRefused, SourceError, TidewheelError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.options import FeaturesOptions, LandOptions, ScoreOptions, ValidateOptions, ValidationStage
@@ -215,7 +215,7 @@ class _Day:
             weights = fit_weights(pipeline, known, at(of_rows, slice(0, MOST_ROWS)))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = fit(training, pipeline.features, pipeline.task, few, known, weights=weights).model
+                model = fit(training, pipeline.features, pipeline.task, FitRows(few, known, weights)).model
                 return predict(model, frame, pipeline.task)
 
         answers = self._step("model", fitted)

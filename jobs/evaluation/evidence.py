@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import ScoredRows, figure_interval
-from jobs.evaluation.importances import importances
+from jobs.evaluation.importances import LabelledFrame, importances
 from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
 from jobs.evaluation.slices import masks, with_class_names
@@ -166,17 +166,9 @@ def _importances(pipeline: Pipeline, model: FittedModel, judged: Judged, failure
         return {}
     found: dict[str, float] = {}
     with failures.named("importances of the columns"):
-        found = importances(
-            model,
-            model_frame(judged.rows, pipeline.features),
-            judged.truth,
-            task=pipeline.task,
-            metric=pipeline.metric,
-            seed=pipeline.training.seed,
-            row_weights=judged.weights,
-            loss=pipeline.loss,
-            failures=failures,
-        )
+        frame = model_frame(judged.rows, pipeline.features)
+        rows = LabelledFrame(frame, judged.truth, pipeline.task, judged.weights, pipeline.loss)
+        found = importances(model, rows, pipeline.metric, seed=pipeline.training.seed, failures=failures)
     return found
 
 

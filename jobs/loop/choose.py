@@ -12,7 +12,7 @@ from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import predict
 from jobs.models.row_weights import weighted_by_day
 from jobs.monitoring.qualities import day_qualities
-from jobs.training.recency import DaysTrial, choose_days
+from jobs.training.recency import DaysTrial, LearnedModel, choose_days
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.mlflow_api import NotInRegistry
 from tidewheel.policies.change import changed_since
@@ -75,15 +75,8 @@ def try_days_out(memory: Memory, chosen: TrainingData) -> TrainingData:
     if champion is None:
         return settled
     try:
-        found = choose_days(
-            _trial(memory),
-            chosen.training,
-            chosen.changed,
-            chosen.since,
-            memory.predictor(champion.version),
-            champion.learned_until,
-            chosen.fallen,
-        )
+        learned_model = LearnedModel(memory.predictor(champion.version), chosen.since, champion.learned_until)
+        found = choose_days(_trial(memory), chosen.training, learned_model, chosen.changed, chosen.fallen)
     except (Untrusted, NotInRegistry, DataRefused, ModelRefused) as error:
         log.warning("which days teach most could not be tried out: %s", error)
         tried = f"which days teach most could not be tried out ({error})"

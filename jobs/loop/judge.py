@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.judgement import holdout_uses
-from jobs.evaluation.judging import Judged, measure_judged
+from jobs.evaluation.judging import ChallengerFacts, Judged, measure_judged
 from jobs.evaluation.usual_days import newest_days, pairs, recent
 from jobs.models.recalibration import CalibrationLine, line_by_construction
 from jobs.partial_failures import RAISING, PartialFailures
@@ -75,16 +75,9 @@ def judge(
         unsteady: a golden row whose prediction depends on more than the row.
         failures: takes note of a slice, or of groups, that cannot be measured.
     """
-    measured = measure_judged(
-        memory.pipeline,
-        compared.judged,
-        version,
-        footprint=footprint,
-        holdout=compared.content,
-        holdout_uses=holdout_uses(memory.judgements(), version, compared.content),
-        unsteady=unsteady,
-        failures=failures,
-    )
+    uses = holdout_uses(memory.judgements(), version, compared.content)
+    facts = ChallengerFacts(version, footprint, compared.content, uses, unsteady)
+    measured = measure_judged(memory.pipeline, compared.judged, facts, failures)
     return measured, memory.gate_policy(measured).decide(measured)
 
 

@@ -11,7 +11,7 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
 from jobs.evaluation.usual_days import newest_days, pairs
 from jobs.memory.protocol import Champion, Circumstances, Probation
-from jobs.models.paired_losses import paired_day
+from jobs.models.paired_losses import PairedAnswers, paired_day
 from jobs.models.prediction import Array, FittedModel, predict
 from jobs.models.recalibration import CalibrationLine, fit_line
 from jobs.models.row_weights import at
@@ -237,7 +237,7 @@ class ReplayMemory:
             return None
         pipeline, rows = self.pipeline, self.evening.labelled([day])
         theirs = predict(self.versions[running.predecessor].serving, rows.frame, pipeline.task)
-        return paired_day(day, pipeline.metric, rows.truth, ours, theirs, weights=rows.weights, loss=pipeline.loss)
+        return paired_day(day, pipeline.metric, PairedAnswers(rows.truth, ours, theirs, rows.weights), pipeline.loss)
 
     def usual_days(self, running: Probation) -> Sequence[PairedDay]:
         """Both versions on days before the promotion."""

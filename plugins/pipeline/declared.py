@@ -25,6 +25,8 @@ RETRY_DELAY = timedelta(seconds=20)
 LONGEST_RETRY_DELAY = timedelta(minutes=5)
 SHORT = timedelta(minutes=30)
 LONG = timedelta(hours=6)
+RUNS_AT_ONCE = {"release": 2}
+"""A rollback must not wait for the release that it takes back; two of one pipeline exclude each other by a lock."""
 
 
 def dag_id(pipeline: str, purpose: str) -> str:
@@ -39,8 +41,7 @@ def declared_dag(
     schedule: Any,
     params: Mapping[str, Param],
     partition: Macro | None = None,
-    runs_at_once: int = 1,
-    **guide: str,
+    guide: Mapping[str, str] | None = None,
 ) -> DAG:
     """A DAG of a pipeline, without tasks yet.
 
@@ -54,19 +55,18 @@ def declared_dag(
         schedule: when it runs.
         params: its form.
         partition: the macro that says which days a run is about.
-        runs_at_once: how many runs may be under way.
         guide: further words for the guide in `guides/<purpose>.md`.
     """
     return DAG(
         dag_id(pipeline.name, purpose),
         description=_headline(purpose, pipeline),
-        doc_md=_guide(purpose, pipeline, guide),
+        doc_md=_guide(purpose, pipeline, guide or {}),
         schedule=schedule,
         params=dict(params),
         user_defined_macros={"partition": partition} if partition else None,
         tags={"tidewheel", pipeline.name, purpose},
         catchup=False,
-        max_active_runs=runs_at_once,
+        max_active_runs=RUNS_AT_ONCE.get(purpose, 1),
         is_paused_upon_creation=False,
         default_args={
             "owner": pipeline.owner.team,

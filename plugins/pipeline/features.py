@@ -37,7 +37,7 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         schedule=nightly,
         params=forms.days("the day before the run") | forms.fields(LandOptions),
         partition=day_before,
-        cron=pipeline.schedule,
+        guide={"cron": pipeline.schedule},
     ) as dag:
         # A run may be about a range of years: its tasks have the time for it.
         chain(

@@ -33,7 +33,7 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         schedule=PartitionedAssetTimetable(assets=follows(pipeline.name)),
         params=forms.days("the newest day with published features"),
         partition=newest_features(pipeline.name, monitor.record_name),
-        follows="scored" if pipeline.scoring.enabled else "published",
+        guide={"follows": "scored" if pipeline.scoring.enabled else "published"},
     ) as dag:
         chain(
             job_task("requests", requests, pipeline, settings),

@@ -71,8 +71,12 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             "reason": forms.optional_text("Reason", "Why now; kept with the run."),
         },
         partition=newest_features(pipeline.name, AssembleOptions.job),
-        calendar=f"calendar `{pipeline.triggers.calendar}` (UTC)" if pipeline.triggers.calendar else "no calendar",
-        approval=_approval_words(pipeline),
+        guide={
+            "calendar": f"calendar `{pipeline.triggers.calendar}` (UTC)"
+            if pipeline.triggers.calendar
+            else "no calendar",
+            "approval": _approval_words(pipeline),
+        },
     ) as dag:
         chain(
             job_task(

@@ -90,6 +90,21 @@ class PipelinePage:
     unknown: frozenset[str]
 
 
+@dataclass(frozen=True)
+class BesideLedger:
+    """What Airflow and the lake have answered, and who has not.
+
+    Attributes:
+        airflow: its runs and nights.
+        reports: days with a report of drift.
+        silent: a sentence for each part that has not answered, by its name.
+    """
+
+    airflow: AirflowState
+    reports: Sequence[str]
+    silent: Mapping[str, str]
+
+
 def pipeline_page(
     settings: Settings, pipeline: Pipeline, now: datetime | None = None, figure: str = ""
 ) -> PipelinePage:
@@ -125,9 +140,7 @@ def pipeline_page(
         pipeline,
         known,
         replace(rows, traffic=parts.of(LEDGER, points) or ()),
-        state,
-        [key for key, report in reports.items() if parts.of(LAKE, report)],
-        parts.silent,
+        BesideLedger(state, [key for key, report in reports.items() if parts.of(LAKE, report)], parts.silent),
         figure,
     )
     pool.shutdown(wait=False, cancel_futures=True)
@@ -135,22 +148,14 @@ def pipeline_page(
 
 
 def assemble(
-    pipeline: Pipeline,
-    known: PipelineSnapshot,
-    rows: PipelineRows,
-    state: AirflowState,
-    reports: Sequence[str],
-    silent: Mapping[str, str],
-    figure: str,
+    pipeline: Pipeline, known: PipelineSnapshot, rows: PipelineRows, beside: BesideLedger, figure: str
 ) -> PipelinePage:
     """Make the page of what the parts have answered; without any, it says that nothing is known."""
-    name, night = pipeline.name, state.nights.get(pipeline.name)
+    name, night = pipeline.name, beside.airflow.nights.get(pipeline.name)
     shown, drawn = quality(pipeline.metric, rows.quality), quality(figure, rows.drawn)
     labels = shown.newest.day if shown.newest else ""
     snapshot = snapshot_of(known, rows.fleet, labels)
-    events = timeline(
-        rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back, rows.probations
-    )
+    events = timeline(rows)
     done = trainings(rows.versions, rows.gates, rows.promotions, rows.trainings)
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
@@ -159,7 +164,7 @@ def assemble(
         figures=measured(rows.figures),
         events=events,
         chart=chart_data(drawn, events),
-        heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
+        heat=heat_map(rows.drift, rows.restless, rows.columns, beside.reports),
         probation=probation(pipeline, rows.probations, rows.paired_days, rows.fleet.newest_days.get(name, "")),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better, limits=_limits(pipeline)),
         callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
@@ -172,8 +177,8 @@ def assemble(
         ],
         steps=outlook(pipeline, snapshot, night, rows.fleet.champions.get(name)),
         decisions=rows.decisions,
-        silent=list(silent.values()),
-        unknown=frozenset(silent),
+        silent=list(beside.silent.values()),
+        unknown=frozenset(beside.silent),
     )
 
 

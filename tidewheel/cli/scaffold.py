@@ -125,12 +125,14 @@ def suites(
     """Make a pipeline's expectation suites anew, from the lake's newest days or a file; print what changed."""
     from tidewheel.scaffold.anew import changes, remade, unused_reader
     from tidewheel.scaffold.brought import suite_text
+    from tidewheel.scaffold.sample import read_sample
     from tidewheel.spec import find_pipeline
 
     settings, console = load_settings(), Console(highlight=False, soft_wrap=True)
     pipeline = find_pipeline(settings.pipelines_folder, name)
     folder = settings.expectations_folder / name
-    made = remade(pipeline, settings, source, query, table, days, keep=not force)
+    rows = read_sample(source, query, table, settings.project).table if source else None
+    made = remade(pipeline, settings, rows, days, keep=not force)
     changed = 0
     for suite, (old, new_suite) in made.items():
         lines = changes(old, new_suite)

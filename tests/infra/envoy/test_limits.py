@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from infra.embedded import services
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.limits import ListenerLimits
 from infra.envoy.routing import Target, clusters, routes
@@ -64,7 +64,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     files, port = EnvoyFiles(tmp_path_factory.mktemp("envoy")), free_port()
     model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=model.serve_forever, daemon=True).start()
-    write_initial_state(files, endpoint_port=port, admin_socket=files.folder / "admin.sock", limits=SHORT)
+    write_initial_state(files, endpoint=Address(port), admin_socket=files.folder / "admin.sock", limits=SHORT)
     target = Target("orders", "blue", "1", (model.server_address[1],), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])

@@ -19,7 +19,7 @@ from jobs.monitoring.day_quality import day_quality
 from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, estimate
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.policy import TriggerPolicy
@@ -120,7 +120,7 @@ class Watched:
         learned, held = days(0, LEARNED, **world), days(LEARNED, HELD, **world)
         label = pipeline.labels.column
         frame, truth = model_frame(learned, FEATURES), learned[label].to_numpy()
-        model = fit(training, FEATURES, task, frame, truth).model
+        model = fit(training, FEATURES, task, FitRows(frame, truth)).model
         return cls(pipeline.model_copy(update={"task": task}), model, line_of(model, learned, held, task))
 
     def quality(self, number: int, rows: pd.DataFrame) -> DayQuality:
@@ -187,7 +187,9 @@ def test_a_quantile_is_no_mean_and_no_alarm(pipeline: Pipeline) -> None:
         return rows.assign(**{label: 3 * rows["weight"] + np.random.default_rng(first).normal(size=len(rows))})
 
     learned, held = values(0, LEARNED), values(LEARNED, HELD)
-    model = fit(training, FEATURES, "regression", model_frame(learned, FEATURES), learned[label].to_numpy()).model
+    model = fit(
+        training, FEATURES, "regression", FitRows(model_frame(learned, FEATURES), learned[label].to_numpy())
+    ).model
     line = line_of(model, learned, held, "regression")
     middle = line.meant(np.array([line.center]), "regression")
     assert middle - line.center == pytest.approx(-1.3, abs=0.3), "nine in ten lie so far above the mean"

@@ -10,6 +10,7 @@ import pytest
 
 from plugins.web.fleet_rows import NewestFigure, days_until
 from plugins.web.heat_map import heat_map
+from plugins.web.pipeline_rows import PipelineRows
 from plugins.web.quality import quality
 from plugins.web.slices import slices
 from plugins.web.sparkline import HEIGHT, WIDTH, sparkline
@@ -84,7 +85,15 @@ def test_events_stand_on_the_day_of_the_data_also_where_a_history_is_played() ->
         ReleaseRow(id=1, version="5", status="failed", reason="it errs", started_at=NOW + timedelta(minutes=6)),
         ReleaseRow(version="5", status="running", reason="", started_at=NOW + timedelta(minutes=9)),
     ]
-    found = timeline(promoted, releases, [played], models, [(played.decided_at, "2013-03-04")])
+    found = timeline(
+        PipelineRows(
+            promotions=promoted,
+            releases=releases,
+            triggers=[played],
+            versions=models,
+            decided=[(played.decided_at, "2013-03-04")],
+        )
+    )
     assert {event.day for event in found} == {"2013-03-04"}
     assert [event.mark for event in found] == [EventMark.REQUESTED, EventMark.PROMOTED, EventMark.RELEASE_FAILED]
     assert found[1].words == "Version 5 became champion by airflow."
@@ -96,7 +105,7 @@ def test_rolled_back_is_what_had_answered_and_a_release_that_returns_to_an_older
         ReleaseRow(id=n, version=version, colour="blue", status=status, reason="it errs", started_at=NOW)
         for n, (version, status) in enumerate(ended)
     ]
-    found = timeline([], releases, [], [], rolled_back={2})
+    found = timeline(PipelineRows(releases=releases, rolled_back={2}))
     assert [event.mark for event in found] == [
         EventMark.RELEASED,
         EventMark.RELEASE_FAILED,
