@@ -28,7 +28,7 @@ from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
 if TYPE_CHECKING:
-    from jobs.training.fitting import FitRows, Lesson
+    from jobs.training.fitting import Lesson
 
 SPLIT = date(2013, 11, 1)
 FITS, CALLS = 3, 500

@@ -92,12 +92,8 @@ def newest_day(settings: Settings, pipeline: str) -> str:
 
 
 def _rows(settings: Settings, metrics: Mapping[str, str]) -> FleetRows:
-    ledger = Ledger.open(settings, patience_seconds=0)
-    try:
-        with ledger.session() as session:
-            return fleet_rows(session, metrics, SPARK_DAYS)
-    finally:
-        ledger.engine.dispose()
+    with Ledger.briefly(settings) as ledger, ledger.session() as session:
+        return fleet_rows(session, metrics, SPARK_DAYS)
 
 
 def _gone(

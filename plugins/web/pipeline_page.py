@@ -193,20 +193,13 @@ def _limits(pipeline: Pipeline) -> dict[tuple[str, str], float]:
 
 
 def _rows(settings: Settings, pipeline: Pipeline, figure: str) -> PipelineRows:
-    ledger = Ledger.open(settings, patience_seconds=0)
-    try:
-        with ledger.session() as session:
-            return pipeline_rows(session, pipeline, figure)
-    finally:
-        ledger.engine.dispose()
+    with Ledger.briefly(settings) as ledger, ledger.session() as session:
+        return pipeline_rows(session, pipeline, figure)
 
 
 def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[TrafficPoint]:
-    ledger = Ledger.open(settings, patience_seconds=0)
-    try:
+    with Ledger.briefly(settings) as ledger:
         return TrafficLog(ledger).series(name, now - timedelta(days=DAYS), now)
-    finally:
-        ledger.engine.dispose()
 
 
 def _has_report(lake: Lake, day: str) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,27 +18,9 @@ from bentos.prediction_log import PredictionLog
 from bentos.request import CheckedRows
 from bentos.request_head import RequestHead
 from bentos.settings import EndpointSettings
-from jobs.data.request_log import RequestLog
+from tests.bentos.conftest import logged
 from tests.conftest import wait_until
 from tidewheel.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def folder(settings: Settings) -> Path:
-    return settings.request_log_folder / "orders"
-
-
-def logged(settings: Settings) -> pd.DataFrame:
-    now = datetime.now(UTC)
-    return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
 
 
 def long_texts(served: LoadedModel, count: int, letters: int, *, coded: bool) -> CheckedRows:

@@ -23,25 +23,11 @@ from bentos.request import CheckedRows
 from bentos.request_head import RequestHead
 from bentos.tables import TableReader
 from jobs.data.request_log import RequestLog
+from tests.bentos.conftest import logged
 from tests.bentos.service_process import Service, serving
 from tests.conftest import wait_until
 from tidewheel.release.artifact import Artifact
 from tidewheel.settings import Settings
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def folder(settings: Settings) -> Path:
-    return settings.request_log_folder / "orders"
-
-
-def logged(settings: Settings) -> pd.DataFrame:
-    now = datetime.now(UTC)
-    return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
 
 
 def call(request_id: str) -> RequestHead:

@@ -7,18 +7,13 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.embedded.layout import Layout
-from infra.embedded.processes import start_supervisord
 from infra.embedded.program import Program, ProgramState
 from infra.embedded.supervisor import Supervisor
 from tidewheel.errors import PlatformError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SLEEPER = (sys.executable, "-c", "import time; print('asleep', flush=True); time.sleep(600)")
 
@@ -30,14 +25,6 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     layout = Layout(home)
     layout.create()
     return layout
-
-
-@pytest.fixture(scope="module")
-def supervisor(layout: Layout) -> Iterator[Supervisor]:
-    """A running supervisord."""
-    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
-    yield supervisor
-    supervisor.shutdown()
 
 
 def sleeper(name: str, **options: object) -> Program:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from infra.embedded.layout import Layout
-from infra.embedded.processes import start_supervisord
 from infra.embedded.program import Program
 from infra.embedded.supervisor import Supervisor
 from infra.embedded.watchdog import Watchdog, WatchedProgram, read_watched, why_unanswered, write_watched
@@ -42,13 +41,6 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     layout = Layout(tmp_path_factory.mktemp("home"))
     layout.create()
     return layout
-
-
-@pytest.fixture(scope="module")
-def supervisor(layout: Layout) -> Iterator[Supervisor]:
-    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
-    yield supervisor
-    supervisor.shutdown()
 
 
 @pytest.fixture

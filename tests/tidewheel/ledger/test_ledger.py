@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,13 +17,6 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import load_settings
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
-
-
-@pytest.fixture
-def ledger(database_url: str) -> Iterator[Ledger]:
-    opened = Ledger(database_url)
-    yield opened
-    opened.engine.dispose()
 
 
 def at_once(calls: list[Callable[[], object]]) -> list[object]:
