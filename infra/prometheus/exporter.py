@@ -17,6 +17,7 @@ from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import ReadRouters, routers
 from infra.prometheus.shared import SharedCollector
 from infra.prometheus.targets import model_services
+from infra.prometheus.teams import TeamCollector
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import TrafficLog
 from tidewheel.logs import configure
@@ -35,6 +36,7 @@ def registry(settings: Settings, read: ReadRouters | None = None) -> CollectorRe
     """
     found = CollectorRegistry()
     found.register(SharedCollector(LedgerCollector(settings)))
+    found.register(SharedCollector(TeamCollector(settings)))
     if read is not None:
         found.register(SharedCollector(RequestsCollector(read)))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):

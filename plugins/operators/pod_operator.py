@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -283,5 +284,7 @@ def _environment(settings: Settings, resources: Resources, labels: dict[str, str
         # Measured: Spark's Java takes about half of what a job's processes take together.
         "TIDEWHEEL_SPARK_MEMORY": f"{resources.mebibytes // 2}m",
     }
+    if settings.team_cpu_seconds:  # `assemble` asks for it
+        variables["TIDEWHEEL_TEAM_CPU_SECONDS"] = json.dumps(settings.team_cpu_seconds)
     plain = [k8s.V1EnvVar(name=name, value=value) for name, value in variables.items()]
     return [*plain, *(executor_environment(settings, labels) if resources.executors else ())]

@@ -11,7 +11,7 @@ from plugins.operators.command import ACTOR, JobCommand
 from plugins.operators.decisions import VerdictGate
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import LONG, declared_dag
+from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
 from tidewheel.options import AssembleOptions, EvaluateOptions, PromoteOptions, TrainOptions
 from tidewheel.quantities import quantity
@@ -59,8 +59,9 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     with declared_dag(
         pipeline,
         "training",
+        settings,
         # The calendar is a reason among others: monitoring weighs it every night, so that its restraints hold.
-        schedule=[assets.retrain(pipeline.name)],
+        times=RunTimes([assets.retrain(pipeline.name)], newest_features(pipeline.name, AssembleOptions.job)),
         params={
             "as_of": forms.optional_day(
                 "As of",
@@ -70,7 +71,6 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             **forms.fields(AssembleOptions),
             "reason": forms.optional_text("Reason", "Why now; kept with the run."),
         },
-        partition=newest_features(pipeline.name, AssembleOptions.job),
         guide={
             "calendar": f"calendar `{pipeline.triggers.calendar}` (UTC)"
             if pipeline.triggers.calendar

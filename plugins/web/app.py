@@ -62,7 +62,7 @@ app = FastAPI(
 def show_fleet() -> HTMLResponse:
     """All pipelines on one page, the one that needs somebody most at the top."""
     settings = load_settings()
-    return _page("fleet.html", fleet=fleet(settings), mlflow=settings.mlflow_link)
+    return _page("fleet.html", fleet=fleet(settings), mlflow=settings.mlflow_link, prices=_prices(settings))
 
 
 @app.get("/pipeline/{name}")
@@ -80,7 +80,7 @@ def show_pipeline(name: str, figure: str = "") -> HTMLResponse:
         mlflow=mlflow,
         model=f"{mlflow}/#/models/{name}" if mlflow else "",
         endpoint=f"{settings.endpoint_url.rstrip('/')}/{name}/" if settings.endpoint_url else "",
-        prices=Prices(settings.cpu_hour_price, settings.gpu_hour_price, settings.currency),
+        prices=_prices(settings),
         report=lambda day: browser_address(report_path(name, day)),
     )
 
@@ -131,6 +131,10 @@ def show_record(path: str) -> HTMLResponse:
         raise HTTPException(NOT_FOUND, words) from None
     links = {title: browser_address(target) for title, target in record.links.items()}
     return _page("record.html", record=record, links=links, raw=browser_address(path))
+
+
+def _prices(settings: Settings) -> Prices:
+    return Prices(settings.cpu_hour_price, settings.gpu_hour_price, settings.currency)
 
 
 def _report_file(path: str, kind: str) -> ReportFile:

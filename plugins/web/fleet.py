@@ -16,6 +16,7 @@ from tidewheel.ledger.tables import EndpointRow
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
+    from tidewheel.teams import TeamUse
 
 SPARK_DAYS = 30
 
@@ -87,6 +88,7 @@ class Fleet:
         unknown: names of these parts.
         stray: sentences about endpoints of pipelines that are no longer declared.
         approvals: versions that wait for a reviewer, the nearest deadline first.
+        teams: what each has used this month; none where one team has all pipelines and no quota.
     """
 
     lines: Sequence[FleetLine]
@@ -94,6 +96,7 @@ class Fleet:
     unknown: frozenset[str] = frozenset()
     stray: Sequence[str] = ()
     approvals: Sequence[Approval] = ()
+    teams: Sequence[TeamUse] = ()
 
     @property
     def counts(self) -> dict[Urgency, int]:

@@ -21,6 +21,7 @@ from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import Pipeline, load_pipeline, pipeline_files
+from tidewheel.teams import team_uses
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -67,7 +68,10 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     ]
     stray = [undeclared_sentence(name) for name in undeclared(settings, list(rows.endpoints))]
     waiting = approvals(declared, rows)
-    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray, waiting)
+    known = [found for found in declared.values() if isinstance(found, Pipeline)]
+    uses = list(team_uses(known, rows.costs, settings).values())
+    teams = uses if len(uses) > 1 or any(use.quota is not None for use in uses) else []
+    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray, waiting, teams)
 
 
 def declared_pipeline(file: Path) -> Pipeline | str:
