@@ -102,12 +102,12 @@ def _of_days(
     known = {pipeline: day for pipeline, day in days.items() if day}
     if not known:
         return []
-    wanted = _pairs(known, "day")
-    same = (FigureRow.pipeline == wanted.c.pipeline) & (FigureRow.partition == wanted.c.day)
-    query = select(wanted.c.pipeline, *columns).join_from(wanted, FigureRow, same).where(where)
-    return session.execute(query.group_by(wanted.c.pipeline) if grouped else query).all()
+    pairs_of_days = _pairs(known, "day")
+    same = (FigureRow.pipeline == pairs_of_days.c.pipeline) & (FigureRow.partition == pairs_of_days.c.day)
+    query = select(pairs_of_days.c.pipeline, *columns).join_from(pairs_of_days, FigureRow, same).where(where)
+    return session.execute(query.group_by(pairs_of_days.c.pipeline) if grouped else query).all()
 
 
 def _pairs(pairs: Mapping[str, str], second: str) -> CTE:
     names = column("pipeline", String), column(second, String)
-    return values(*names, name="wanted").data(list(pairs.items())).cte()
+    return values(*names, name="pairs_of_days").data(list(pairs.items())).cte()

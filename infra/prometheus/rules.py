@@ -165,11 +165,11 @@ def _models() -> Iterator[Rule]:
 
 
 def _callers() -> Iterator[Rule]:
-    asked = 'tidewheel_requests_total{status=~"200|400|413|422"}'
+    counted = 'tidewheel_requests_total{status=~"200|400|413|422"}'
     outside = 'tidewheel_requests_total{status=~"400|413|422"}'
     yield _alert(
         "TidewheelRequestsRefused",
-        f"sum by (pipeline) (rate({outside}[15m])) / (sum by (pipeline) (rate({asked}[15m])) > {FEW})"
+        f"sum by (pipeline) (rate({outside}[15m])) / (sum by (pipeline) (rate({counted}[15m])) > {FEW})"
         f" > {REFUSED_SHARE}",
         "ticket",
         "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of requests are refused as outside the contract",

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from bentos.segments import KEY
 from jobs.data.request_log import DATASET
 from tidewheel.errors import UsageError, did_you_mean
+from tidewheel.lake.key_text import key_value
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
@@ -84,9 +85,7 @@ class KeyRows:
 
 def _equal(column: pa.ChunkedArray, text: str) -> pa.ChunkedArray:
     """Whether each value is what the text says: the number 7 is `7`, and the text 7 is too."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    try:
-        value = pa.scalar(text).cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # no such number, or nothing that a text can say
+    value = key_value(text, column.type)
+    if value is None:
         return pa.chunked_array([pa.repeat(pa.scalar(False), len(column))])
-    return pc.fill_null(pc.equal(column.cast(kind), value), False)
+    return pc.fill_null(pc.equal(column.cast(value.type), value), False)

@@ -24,10 +24,10 @@ from jobs.models import registry
 from jobs.models.lineage import installed
 from jobs.models.portable import distributions_of
 from tidewheel.errors import ReleaseError
+from tidewheel.home_cleanup import mark_used
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.release.artifact import Artifact, content_hash
-from tidewheel.unused import mark_used
 
 if TYPE_CHECKING:
     from bentos.contract import Contract

@@ -136,7 +136,7 @@ class TriggeredRun(BaseOperatorLink):
 
 
 class RequestTraining(BaseOperator):
-    """Starts the training DAG where monitoring asks for it, once a wish: however many runs ask on the same day.
+    """Starts the training DAG where monitoring requests it: once a request, however many runs have the same day.
 
     A run of a partition can only send events of that partition, and those never start a DAG that is not partitioned;
     so this task starts the run itself.

@@ -66,7 +66,7 @@ def judge(outcome: JobOutcome, last_words: str) -> dict[str, Any]:
     if code == ExitCode.DATA_REFUSED:
         raise AirflowFailException((record and record.refused) or last_words or f"{job} refused its data")
     if code == ExitCode.WRONG_USAGE:
-        raise AirflowFailException(f"{job} was asked for something that cannot be: {last_words}")
+        raise AirflowFailException(f"{job} was called wrongly: {last_words}")
     if code < 0:
         raise AirflowException(f"{job} was ended by signal {-code}; last words: {last_words or 'none'}")
     raise AirflowException(f"{job} failed (exit code {code}): {last_words or 'it printed nothing'}")

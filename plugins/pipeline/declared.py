@@ -57,7 +57,7 @@ def declared_dag(
 ) -> DAG:
     """A DAG of a pipeline, without tasks yet.
 
-    One run at a time, mostly: nights stay in order, and a small machine is not asked to do two at once. It is active
+    One run at a time, mostly: nights stay in order, and a small machine has one to do. It is active
     from the start, since the pipeline file in the repository is the decision to run it, and since events to a paused
     DAG are lost.
 

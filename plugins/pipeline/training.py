@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
-# An event of the asset `retrain` is somebody's wish, as good as the switch in the form.
+# An event of the asset `retrain` is a person's request, as the switch in the form is.
 FORCED = "{{ params.force or dag_run.run_type == 'asset_triggered' }}"
 REVIEW = """\
 {% set verdict = ti.xcom_pull(task_ids='gate') %}
@@ -69,7 +69,7 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 "Empty: the newest day with published features.",
             ),
             **forms.fields(AssembleOptions),
-            "reason": forms.optional_text("Reason", "Why now; kept with the run."),
+            "reason": forms.optional_text("Reason", "Why now; stored with the run."),
         },
         guide={
             "calendar": f"calendar `{pipeline.triggers.calendar}` (UTC)"

@@ -86,7 +86,7 @@ def print_addresses(console: Console, settings: Settings) -> None:
     ):
         table.add_row(name, url, f"user {user}" if user else "")
     console.print(table)
-    console.print(f"[dim]The passwords are in {escape(str(settings.home / 'platform.env'))}, for your eyes only.[/]")
+    console.print(f"[dim]The passwords are in {escape(str(settings.home / 'platform.env'))}, readable by you alone.[/]")
 
 
 def print_services(services: Sequence[ServiceStatus], console: Console | None = None) -> None:

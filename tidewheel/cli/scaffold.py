@@ -80,7 +80,7 @@ def new(
 
     ask = _asks() and not yes
     sample = read_sample(source, query, table, settings.project)
-    asked = Hints(
+    hints = Hints(
         tuple(part.strip() for part in (key or "").split(",") if part.strip()), event_time or "", label or "", task
     )
 
@@ -97,7 +97,7 @@ def new(
             f"name it with --{option}, or take all guesses with --yes"
         )
 
-    found = bring(sample, asked, label_delay or (_ask_delay() if ask else 1), settle)
+    found = bring(sample, hints, label_delay or (_ask_delay() if ask else 1), settle)
     plan = plan_brought(name, sample, found.profile, found.decided, settings.code_folder)
     _print_sample(console, found)
     _check_declaration(plan)

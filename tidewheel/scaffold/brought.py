@@ -140,12 +140,12 @@ def _readers(module: str, sample: Sample, profile: Profile, decided: Decided) ->
     time = quote(decided.event_time)
     day = f"date({time})" if dialect == "sqlite" else f"cast({time} as date)"
 
-    def asked(columns: Sequence[str]) -> dict[str, Any]:
+    def values_of(columns: Sequence[str]) -> dict[str, Any]:
         names = ", ".join(quote(column) for column in columns)
         query = f"select {names} from ({sample.query}) as source where {day} = :partition"  # noqa: S608  a person's own
         return {"kind": "sql", "url_variable": sample.variable, "query": query}
 
-    return asked([c for c in profile.columns if c != decided.label]), asked([*decided.key, decided.label])
+    return values_of([c for c in profile.columns if c != decided.label]), values_of([*decided.key, decided.label])
 
 
 def _clock(columns: Mapping[str, Column], decided: Decided) -> dict[str, str]:
