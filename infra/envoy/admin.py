@@ -12,7 +12,7 @@ from infra.envoy.bootstrap import ROUTE_TABLE
 from infra.envoy.routing import pipeline_below
 from tidewheel.errors import PlatformError
 from tidewheel.http_client import failure, http_client, plain_transport
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 UNIX = "unix://"

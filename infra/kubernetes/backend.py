@@ -37,8 +37,8 @@ from tidewheel.spec.serving import Replicas
 if TYPE_CHECKING:
     from kubernetes.client import models as k8s
 
+    from tidewheel.policies.guard import RequestCounts
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.backend import RequestCounts
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tidewheel.errors import PlatformError
 from tidewheel.http_client import failure, fetch
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 STATS_PORT = 19001

@@ -26,8 +26,8 @@ from tidewheel.release.probe import Probe
 from tidewheel.release.traffic import Gone, Traffic
 
 if TYPE_CHECKING:
+    from tidewheel.policies.guard import RequestCounts
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.backend import RequestCounts
     from tidewheel.settings import Settings
 
 USUAL_PORTS = range(Ports().models, Ports().models + 2_000)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from infra.envoy.admin import ClusterRequests, EnvoyAdmin
 from tidewheel.errors import PlatformError
 from tidewheel.ledger.traffic import Reading
+from tidewheel.policies.guard import RequestCounts
 from tidewheel.release import Colour
-from tidewheel.release.backend import RequestCounts
 from tidewheel.spec import pipeline_files
 
 if TYPE_CHECKING:

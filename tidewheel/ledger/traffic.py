@@ -13,8 +13,7 @@ from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RouterReadingRow, RouterTotalRow, TrafficRow
-from tidewheel.policies.guard import WindowCounts
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts, WindowCounts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -7,9 +7,9 @@ seldom lie so far apart (Kolmogorov-Smirnov). So ten requests prove little, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tidewheel.policies.significance import (
     binomial_upper_tail,
@@ -82,6 +82,38 @@ class WindowCounts:
             "p99_ms": self.quantile(0.99),
             "scores": len(self.scores),
         }
+
+
+@dataclass(frozen=True)
+class RequestCounts:
+    """Requests that a router has counted for a colour since it knows it: totals that only grow.
+
+    Attributes:
+        requests: answered, by the colour or in its place.
+        errors: of them, answered with a 5xx or cut off.
+        refused: of them, answered with a 4xx.
+        times: milliseconds to the answer, as (at most, how many).
+    """
+
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    times: tuple[tuple[float, int], ...] = ()
+
+    def since(self, earlier: RequestCounts) -> WindowCounts | None:
+        """What happened since an earlier reading; None where the router has begun to count anew in between."""
+        before = dict(earlier.times)
+        times = [(limit, count - before.pop(limit, 0)) for limit, count in self.times]
+        totals = (self.requests - earlier.requests, self.errors - earlier.errors, self.refused - earlier.refused)
+        if before or min(*totals, *(count for _, count in times), 0) < 0:
+            return None
+        return WindowCounts(*totals, times=tuple((limit, count) for limit, count in times if count))
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> RequestCounts:
+        """Read it as the ledger keeps it."""
+        times = tuple((limit, count) for limit, count in document["times"])
+        return cls(document["requests"], document["errors"], document["refused"], times)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
+from tidewheel.policies.guard import RequestCounts
 from tidewheel.policies.verdict import Outcome
 from tidewheel.polling import poll
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.backend import RequestCounts
 from tidewheel.release.checks import confirm, verify_parity, warm_up
 from tidewheel.release.probe import Probe, Unanswered
 from tidewheel.release.stages import (

@@ -25,9 +25,10 @@ from tidewheel.release.probe import Probe
 from tidewheel.release.stages import AskedBack, Bake
 
 if TYPE_CHECKING:
+    from tidewheel.policies.guard import RequestCounts
     from tidewheel.policies.verdict import Verdict
     from tidewheel.release.artifact import ExpectedPrediction
-    from tidewheel.release.backend import Backend, RequestCounts
+    from tidewheel.release.backend import Backend
     from tidewheel.release.stages import Colour, GuardedStage
 
 log = logging.getLogger("tidewheel.release")

@@ -11,8 +11,7 @@ import httpx
 
 from plugins.web.traffic import traffic
 from tidewheel.ledger.traffic import DAY, MINUTE, Reading, TrafficLog, TrafficPoint
-from tidewheel.policies.guard import WindowCounts
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts, WindowCounts
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake

@@ -11,7 +11,7 @@ from tidewheel.cli.app import main
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.traffic import Reading, TrafficLog
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.renaming import rename_rows
 from tidewheel.ledger.traffic import DAY, HOUR, MINUTE, Reading, TrafficLog, by_version
-from tidewheel.policies.guard import WindowCounts
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts, WindowCounts
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BLUE, GREEN = ("orders", "blue"), ("orders", "green")

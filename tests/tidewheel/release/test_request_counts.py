@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
-from tidewheel.policies.guard import WindowCounts
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts, WindowCounts
 
 EARLIER = RequestCounts(requests=100, errors=1, refused=5, times=((1, 60), (5, 40)))
 LATER = RequestCounts(requests=130, errors=4, refused=5, times=((1, 60), (5, 60), (300, 10)))
