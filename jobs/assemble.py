@@ -18,6 +18,7 @@ from tidewheel.ledger.trainings import Trainings, Window
 from tidewheel.options import AssembleOptions
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
@@ -28,12 +29,12 @@ def work(job: Job[AssembleOptions]) -> Result:
     now = datetime.now(UTC)
     if not job.options.force and (sentence := used_up(job, now)):
         _close_request(job, str(job.partitions.last), sentence)
-        return Result(figures={"skipped": True, "as_of": job.partitions.last.isoformat()}, sentence=sentence)
+        return Result(figures={SKIPPED: True, "as_of": job.partitions.last.isoformat()}, sentence=sentence)
     with refusal_is_a_verdict(job):
         chosen = choose(LedgerMemory(job), job.partitions.last)
     if sentence := repeated(job, chosen, forced=job.options.force):
         _close_request(job, str(chosen.as_of), sentence)
-        return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
+        return Result(figures={SKIPPED: True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
     path = keep_training_data(job.lake, job.run_id, chosen)
     stale = stale_days(job.lake, job.pipeline, chosen)
     first, last = chosen.training[0].day, chosen.training[-1].day

@@ -30,7 +30,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.options import EvaluateOptions
-from tidewheel.runs import read_record
+from tidewheel.runs import CHAMPION_VERSION, OUTCOME, read_record
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -204,9 +204,9 @@ def _is_judged_on(judged: Judged, name: str) -> bool:
 
 def _figures(pipeline: Pipeline, measured: GateMeasurement, verdict: Verdict) -> dict[str, float | str | None]:
     figures: dict[str, float | str | None] = {
-        "outcome": str(verdict.outcome),
+        OUTCOME: str(verdict.outcome),
         "version": measured.challenger_version,
-        "champion_version": measured.comparison.champion_version if measured.comparison else None,
+        CHAMPION_VERSION: measured.comparison.champion_version if measured.comparison else None,
         "metric": pipeline.metric,
         "rows": measured.rows,
         "days": measured.days,

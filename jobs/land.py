@@ -22,6 +22,7 @@ from tidewheel.lake import Manifest
 from tidewheel.options import LandOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 from tidewheel.spec.sections import Reader
 from tidewheel.spec.source_days import source_days, source_days_in_words
 from tidewheel.tracing import step
@@ -59,7 +60,7 @@ def work(job: Job[LandOptions]) -> Result:
     days = source_days(source, job.partitions)
     if days is None:
         return Result(
-            figures={"skipped": True, "rows": 0},
+            figures={SKIPPED: True, "rows": 0},
             sentence=f"skipped: the source of {job.pipeline.name} has {source_days_in_words(source)}, nothing for "
             f"{job.partitions}",
         )
@@ -94,9 +95,9 @@ def work(job: Job[LandOptions]) -> Result:
         raise SourceError("\n".join(rows.absences))
     if not staged and not refused:
         sentence = f"skipped: the source of {job.pipeline.name} has no rows for {days}, and no label is known"
-        return Result(figures={"skipped": True, "rows": 0}, sentence=sentence)
+        return Result(figures={SKIPPED: True, "rows": 0}, sentence=sentence)
     counts = {
-        "skipped": False,
+        SKIPPED: False,
         "days": len(rows.staged),
         "rows": sum(manifest.rows for manifest in rows.staged.values()),
         "labels": sum(manifest.rows for manifest in known.staged.values()),

@@ -28,6 +28,7 @@ from tidewheel.options import MonitorOptions
 from tidewheel.policies.trigger.quality import excess_loss
 from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
+from tidewheel.runs import OUTCOME, REQUEST
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def work(job: Job) -> Result:
         wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
-        figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
+        figures={**_figures(verdict, drift, performances[-1]), **({REQUEST: wish} if wish else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,
         sentence="; ".join(
@@ -147,7 +148,7 @@ def _keep_report(job: Job, drift: DayDrift) -> dict[str, str]:
 
 def _figures(verdict: Verdict, drift: DayDrift, performance: DayPerformance) -> dict[str, Figure]:
     figures: dict[str, Figure] = {
-        "outcome": str(verdict.outcome),
+        OUTCOME: str(verdict.outcome),
         "drifted_columns": len(drift.drifted),
         "suspected_columns": len(drift.suspected),
         "compared_columns": len(drift.findings),

@@ -17,7 +17,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.options import PromoteOptions, Review, TrainOptions
 from tidewheel.policies.verdict import Kind
-from tidewheel.runs import Figure, read_record
+from tidewheel.runs import SKIPPED, Figure, read_record
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ModelVersionRow
@@ -115,7 +115,7 @@ def _note(job: Job[PromoteOptions], number: str) -> None:
 def _result(job: Job, version: ModelVersionRow, *, promoted: bool, sentence: str, skipped: bool = False) -> Result:
     figures: dict[str, Figure] = {"version": version.version or "", "promoted": promoted}
     return Result(
-        figures=figures | ({"skipped": True} if skipped else {}),
+        figures=figures | ({SKIPPED: True} if skipped else {}),
         links=registry.pages(job.settings, version),
         sentence=sentence,
     )

@@ -15,6 +15,7 @@ from tidewheel.errors import LakeError
 from tidewheel.mlflow_api import NotInRegistry
 from tidewheel.options import ScoreOptions
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
 
@@ -39,7 +40,7 @@ def work(job: Job[ScoreOptions]) -> Result:
         return Result(sentence=why, refused=why)
     if scoring is None or scoring.version is None:
         return Result(
-            figures={"skipped": True},
+            figures={SKIPPED: True},
             sentence=f"no champion of {job.pipeline.name} yet, so nothing was scored; train and promote one first",
         )
     with step("read"):

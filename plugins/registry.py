@@ -13,7 +13,7 @@ import httpx
 
 from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases
-from tidewheel.mlflow_api import mlflow_client
+from tidewheel.mlflow_api import CHAMPION, mlflow_client
 from tidewheel.release import Colour
 from tidewheel.release.backend import all_traffic
 from tidewheel.release.traffic import Traffic
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tidewheel.ledger.tables import ReleaseRow
     from tidewheel.settings import Settings
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 PATIENCE_SECONDS = 15.0
 PAGE = 1000
 

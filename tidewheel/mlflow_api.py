@@ -15,6 +15,9 @@ from tidewheel.http_client import failure, http_client, json_object
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
 
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+"""Aliases of a registered model's versions."""
 TIMEOUT_SECONDS = 30
 AWAY = (502, 503, 504)
 """What a proxy in front of MLflow answers when MLflow does not."""

@@ -43,6 +43,7 @@ from tidewheel.lake import Lake
 from tidewheel.options import FeaturesOptions, LandOptions, ScoreOptions, ValidateOptions, ValidationStage
 from tidewheel.partitions import PartitionRange, parse_day
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
@@ -150,7 +151,7 @@ class _Day:
         if result.refused:
             self._refuse("source", result.refused)
             raise _Stop
-        if result.figures.get("skipped"):
+        if result.figures.get(SKIPPED):
             self.played.absent = result.sentence
             raise _Stop
         labels = [m for m in result.outputs if m.dataset == "labels"]

@@ -20,6 +20,8 @@ from jobs.models.model_file import open_model
 from tidewheel.errors import RegistryError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
+from tidewheel.mlflow_api import CHALLENGER as CHALLENGER
+from tidewheel.mlflow_api import CHAMPION as CHAMPION
 from tidewheel.mlflow_api import NotInRegistry, Refused, ask
 from tidewheel.options import Reviewed
 
@@ -34,8 +36,6 @@ __all__ = ["CONTRACT_FILE", "JUDGED_FOLDER", "Untrusted", "connect"]
 
 log = logging.getLogger("tidewheel.registry")
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 IMPORTANCES_FILE = "importances.json"
 
 RUN_ID = "tidewheel.run_id"

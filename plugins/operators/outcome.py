@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from tidewheel.errors import ExitCode, LakeError
+from tidewheel.runs import SKIPPED
 
 if TYPE_CHECKING:
     from plugins.operators.command import JobCommand
@@ -80,7 +81,7 @@ def _verified(outcome: JobOutcome) -> dict[str, Any]:
     if record is None:
         raise AirflowException(f"{outcome.job} ended well but left no record at {outcome.path}")
     verify_outputs(Lake.open(record.pipeline), record)
-    if record.figures.get("skipped"):
+    if record.figures.get(SKIPPED):
         raise AirflowSkipException(record.sentence or f"{outcome.job} had nothing to do for {record.partition}")
     return {
         "record": outcome.path,

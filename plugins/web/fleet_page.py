@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugins.registry import CHAMPION, gone_words, registered_aliases, run_is_deleted
+from plugins.registry import gone_words, registered_aliases, run_is_deleted
 from plugins.web import answers
 from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, REGISTRY, Answers
@@ -19,6 +19,7 @@ from plugins.web.fleet_rows import FleetRows, fleet_rows
 from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
+from tidewheel.mlflow_api import CHAMPION
 from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import Pipeline, load_pipeline, pipeline_files
 from tidewheel.teams import team_uses
