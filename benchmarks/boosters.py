@@ -23,7 +23,7 @@ from jobs.models.metrics import measure
 from jobs.models.prediction import predict
 from jobs.packaging.compile import columns_of, comparison_frame, compile_model
 from jobs.replay.history import History
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
@@ -68,7 +68,7 @@ def measured(pipeline: Pipeline, name: str, parameters: dict[str, Any], learned:
     clock, cpu = list[float](), list[float]()
     for _ in range(FITS):
         began, cpu_began = time.perf_counter(), cpu_seconds()
-        model = fit(training, pipeline.features, pipeline.task, learned.frame, learned.truth).model
+        model = fit(training, pipeline.features, pipeline.task, FitRows(learned.frame, learned.truth)).model
         clock.append(time.perf_counter() - began)
         cpu.append(cpu_seconds() - cpu_began)
     figures = measure(judged.truth, predict(model, judged.frame, pipeline.task), pipeline.task)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.replay import JUDGED, make_features, open_lake
 from jobs.models.prediction import predict
 from jobs.replay.history import History
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tidewheel.lake import Lake
 from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, find_pipeline
@@ -69,7 +69,7 @@ def weekly_losses(lake: Lake, pipeline: Pipeline, seed: int) -> Losses:
 def _losses_of_model(history: History, pipeline: Pipeline, as_of: date) -> Losses:
     learned = history.on(as_of).matured()
     rows = history.taken([day.day for day in learned])
-    model = fit(pipeline.training, pipeline.features, pipeline.task, rows.frame, rows.truth).model
+    model = fit(pipeline.training, pipeline.features, pipeline.task, FitRows(rows.frame, rows.truth)).model
     weeks = -(-len(JUDGED.days) // WEEK)
     losses = np.full(weeks, np.nan)
     for week in range(max(0, ((as_of - JUDGED.first).days + 1) // WEEK), weeks):

@@ -26,8 +26,8 @@ import pandas as pd
 
 from jobs.monitoring.comparisons import planned_comparisons
 from jobs.monitoring.daily_rows import rows_of_days
-from jobs.monitoring.detectors import Comparison
 from jobs.monitoring.drift import Moved, judge_columns, measure_column, measure_columns
+from jobs.monitoring.methods import DayComparison
 from jobs.monitoring.unexplained_shifts import unexplained_shifts
 from tidewheel.lake import Lake
 from tidewheel.partitions import PartitionRange
@@ -138,7 +138,7 @@ def measure_days(pipeline: Pipeline, rows: Rows, keys: Sequence[str]) -> list[Mo
     return measure_columns(pipeline, rows, pipeline.features.columns, comparisons)
 
 
-def comparison(pipeline: Pipeline, key: str) -> Comparison:
+def comparison(pipeline: Pipeline, key: str) -> DayComparison:
     """What a day is held against."""
     return planned_comparisons(pipeline.monitoring.drift, date.fromisoformat(key))[-1]
 

@@ -24,7 +24,7 @@ from sklearn.model_selection import GroupKFold
 
 from jobs.evaluation.comparison import PairedRows, loss_difference
 from jobs.models.metrics import log_losses
-from jobs.models.prediction import Array, Model, model_frame, predict
+from jobs.models.prediction import Array, FittedModel, model_frame, predict
 from jobs.training.estimators import build_model
 from tidewheel.lake import Lake
 from tidewheel.policies.gate.measurement import Comparison, GateMeasurement
@@ -92,11 +92,11 @@ def predictions(pipeline: Pipeline, rows: pd.DataFrame, seed: int) -> Predicted:
     block = pd.factorize(rows["day"], sort=True)[0] * FOLDS // rows["day"].nunique()
     for learned, held in GroupKFold(FOLDS).split(frame, groups=block):
 
-        def fit(labels: Array, learned: Array = learned) -> Model:
+        def fit(labels: Array, learned: Array = learned) -> FittedModel:
             days = rows["day"].iloc[learned]
             drawn = learned[days.isin(_five_of_six(days, rng)).to_numpy()]
             training = pipeline.training.model_copy(update={"seed": int(rng.integers(1_000_000))})
-            model: Model = build_model(training, pipeline.features, pipeline.task)
+            model: FittedModel = build_model(training, pipeline.features, pipeline.task)
             model.fit(frame.iloc[drawn], labels[drawn])
             return model
 

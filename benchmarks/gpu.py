@@ -27,7 +27,7 @@ from sklearn.metrics import log_loss
 
 from jobs.models.prediction import Array, predict
 from jobs.training.boosting import PIECE, Checkpoints
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tidewheel.lake import Lake, Store
 from tidewheel.spec.sections import Features
 from tidewheel.spec.training import Training
@@ -103,7 +103,7 @@ def measure(
 ) -> Measured:
     """Fit once; the model answers on the CPU, as it does in scoring and serving."""
     started = time.perf_counter()
-    fitted = fit(training, FEATURES, "classification", frame, truth, **more)
+    fitted = fit(training, FEATURES, "classification", FitRows(frame, truth), **more)
     seconds = time.perf_counter() - started
     booster = bytes(fitted.model[-1].get_booster().save_raw("ubj"))
     loss = float(log_loss(held[1], predict(fitted.model, held[0], "classification")))

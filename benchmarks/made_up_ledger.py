@@ -152,12 +152,12 @@ def _verdicts(story: MadeUp) -> Iterator[dict[str, Any]]:
                 f"excess loss {0.004 * (9 - left):.4f} over 14 days, t {4.1 - left / 3:.1f}, at least 0.0096 and 2.5 "
                 f"but the budget is used up (one fit in 21 days, at most 2 saved): the next in {left + 3} days"
             )
-        yield _verdict(story, day, "trigger", str(day), outcome, words, {"due": due, "age_days": age})
+        yield _verdict(story, day, ("trigger", str(day)), outcome, words, {"due": due, "age_days": age})
         fired = story.drifting and left < 8
         words = "discount 0.61, channel 0.44 beyond 0.21; 31% of the importances" if fired else "no column has drifted"
-        yield _verdict(story, day, "drift", str(day), "fired" if fired else "no_action", words, {})
+        yield _verdict(story, day, ("drift", str(day)), "fired" if fired else "no_action", words, {})
         for stage in ("raw", "features", "predictions"):
-            yield _verdict(story, day, "validation", f"{stage}/{day}", "passed", "8 expectations hold", {})
+            yield _verdict(story, day, ("validation", f"{stage}/{day}"), "passed", "8 expectations hold", {})
     for number, version in enumerate(versions):
         gain = 0.0011 * (1 + number % 5)
         outcome = "passed" if version.passed else "refused"
@@ -168,12 +168,13 @@ def _verdicts(story: MadeUp) -> Iterator[dict[str, Any]]:
             else f"version {version.number} may be worse: log-loss 0.4752 against 0.4740, up to 0.0041 with 95%"
         )
         about = f"version {version.number}"
-        yield _verdict(story, version.day, "gate", about, outcome, words, {"version": version.number})
+        yield _verdict(story, version.day, ("gate", about), outcome, words, {"version": version.number})
 
 
 def _verdict(
-    story: MadeUp, day: date, kind: str, subject: str, outcome: str, words: str, inputs: dict[str, Any]
+    story: MadeUp, day: date, about: tuple[str, str], outcome: str, words: str, inputs: dict[str, Any]
 ) -> dict[str, Any]:
+    kind, subject = about
     return {
         "pipeline": story.name,
         "kind": kind,

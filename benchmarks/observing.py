@@ -31,7 +31,7 @@ from benchmarks.http_load import request, send
 from benchmarks.scoring import fit
 from benchmarks.serving import CONNECTIONS, Server, answers, serve
 from infra.embedded import services
-from infra.envoy.bootstrap import listener, write_initial_state
+from infra.envoy.bootstrap import Address, listener, write_initial_state
 from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, publish
 from infra.envoy.limits import LIMITS
 from infra.envoy.observation import Observation
@@ -144,7 +144,7 @@ def chain(folder: Path, bento: Path, collector: str) -> Iterator[Chain]:
     share = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(SHARE)}
     observation = Observation.from_environment(logs | share)
     write_initial_state(
-        files, endpoint_port=ports[OBSERVED], admin_socket=folder / "admin.sock", observation=observation
+        files, endpoint=Address(ports[OBSERVED]), admin_socket=folder / "admin.sock", observation=observation
     )
     observed, plain = (
         listener(files, ports[OBSERVED], LIMITS, observation=observation),

@@ -13,8 +13,8 @@ from multiprocessing.synchronize import Event
 from types import TracebackType
 from typing import Any, Self
 
-from jobs.load.arrivals import Arrivals, Outcome, Plan, Played
-from jobs.load.connection import Endpoint
+from jobs.load.arrivals import Arrivals, LoadResult, Plan, RequestOutcome
+from jobs.load.connection import LoadTarget
 from jobs.load.figures import Figures, figures, not_reached
 
 LONGEST_SECONDS = 3600.0
@@ -34,7 +34,7 @@ class OpenLoop:
         context = multiprocessing.get_context("spawn")
         self._over = context.Event()
         self._results, results = context.Pipe(duplex=False)
-        arguments = (Endpoint(url, {}), list(bodies), rate, self._over, results)
+        arguments = (LoadTarget(url, {}), list(bodies), rate, self._over, results)
         self._process = context.Process(target=_send, args=arguments, daemon=True)
         self._began = 0.0
 
@@ -47,7 +47,7 @@ class OpenLoop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self.played: Played = self._receive(LAST_ANSWER_SECONDS)
+        self.played: LoadResult = self._receive(LAST_ANSWER_SECONDS)
         self._process.join()
 
     @property
@@ -65,7 +65,7 @@ class OpenLoop:
         """How many requests each version answered."""
         return dict(Counter(one.answered_by[0] for one in self.played.outcomes if not one.error))
 
-    def answered_at(self, outcome: Outcome) -> float:
+    def answered_at(self, outcome: RequestOutcome) -> float:
         """When a request was answered, in seconds since 1970."""
         return self._began + outcome.due + outcome.latency
 
@@ -76,7 +76,7 @@ class OpenLoop:
         return self._results.recv()
 
 
-def _send(endpoint: Endpoint, bodies: list[bytes], rate: float, over: Event, results: Connection) -> None:
+def _send(endpoint: LoadTarget, bodies: list[bytes], rate: float, over: Event, results: Connection) -> None:
     parent = os.getppid()
 
     def ended() -> bool:

@@ -29,11 +29,11 @@ import psutil
 from benchmarks.scoring import fit
 from benchmarks.serving import Server, answers, serve
 from infra.embedded import services
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from jobs.load.arrivals import Arrivals, Plan
-from jobs.load.connection import Endpoint
+from jobs.load.connection import LoadTarget
 from jobs.load.figures import Figures, figures, not_reached
 from jobs.models.contract import write_contract
 from jobs.packaging.bento import BentoStore
@@ -82,7 +82,7 @@ def behind_envoy(root: Path, bento: Path, replicas: int) -> Iterator[tuple[str, 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=root)))
         servers = [stack.enter_context(serve(COMMAND, bento, "/predict", {})) for _ in range(replicas)]
         files, [port] = EnvoyFiles(folder), free_ports(1)
-        write_initial_state(files, endpoint_port=port, admin_socket=folder / "admin.sock")
+        write_initial_state(files, endpoint=Address(port), admin_socket=folder / "admin.sock")
         ports = tuple(int(server.url.split(":")[2].split("/")[0]) for server in servers)
         target = Target("flight_delay", "blue", "1", ports, live=True)
         publish(files.clusters, CLUSTER, clusters([target]))
@@ -100,7 +100,7 @@ def behind_envoy(root: Path, bento: Path, replicas: int) -> Iterator[tuple[str, 
 
 def play(url: str, content: bytes, rate: float, seconds: float) -> tuple[Figures, str]:
     """The figures, and why they are not those of the rate."""
-    played = asyncio.run(Arrivals(Endpoint(url, {}), [content]).play(Plan(rate, seconds)))
+    played = asyncio.run(Arrivals(LoadTarget(url, {}), [content]).play(Plan(rate, seconds)))
     found = figures(played)
     return found, not_reached(played, found)
 

@@ -40,7 +40,7 @@ from benchmarks.scoring import draw, fit
 from bentos.encoding import Columns, Encoding
 from bentos.packaged import MODEL
 from infra.embedded import services
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from jobs.models.contract import write_contract
@@ -189,7 +189,7 @@ def through_envoy(root: Path, server: Server, body: bytes) -> None:
     files = EnvoyFiles(root / "envoy")
     files.folder.mkdir()
     [port] = free_ports(1)
-    write_initial_state(files, endpoint_port=port, admin_socket=files.folder / "admin.sock")
+    write_initial_state(files, endpoint=Address(port), admin_socket=files.folder / "admin.sock")
     target = Target("flight_delay", "blue", "1", (int(server.url.split(":")[2].split("/")[0]),), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])

@@ -17,7 +17,7 @@ from benchmarks.callers import ROW
 from infra.embedded import postgres, services
 from infra.embedded.layout import Layout
 from infra.embedded.processes import start_supervisord
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import EnvoyFiles
 from infra.local import LocalBackend
 from tests.free_ports import free_ports
@@ -105,7 +105,7 @@ def _started(folder: Path) -> Iterator[SmallPlatform]:
     supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
     try:
         files = EnvoyFiles(layout.envoy)
-        write_initial_state(files, endpoint_port=endpoint, admin_socket=layout.envoy_socket)
+        write_initial_state(files, endpoint=Address(endpoint), admin_socket=layout.envoy_socket)
         postgres.create_data_folder(layout, password)
         for program in (services.envoy(files), postgres.program(layout, postgres_port)):
             supervisor.add(program)

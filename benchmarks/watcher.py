@@ -17,7 +17,7 @@ import psutil
 
 from infra.embedded.platform import Platform
 from plugins.registry import registered_aliases
-from plugins.watcher import LOOK_SECONDS, Watch
+from plugins.watcher import LOOK_SECONDS, RegistryWatch
 from tidewheel.mlflow_api import ask
 from tidewheel.settings import Settings, load_settings
 
@@ -49,7 +49,7 @@ def _register(settings: Settings, name: str, run: Mapping[str, str]) -> None:
 
 
 def _report(settings: Settings, looks: int) -> None:
-    watch, wall = Watch(), []
+    watch, wall = RegistryWatch(), []
     watch.look()
     servers = _processes(settings, "mlflow")
     before, server_before = time.process_time(), _cpu(servers)

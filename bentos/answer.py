@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class PredictionResult:
     """An answer before it is written; the fields are those of `Answer`."""
 
     predictions: Predictions

@@ -22,11 +22,11 @@ Task = Literal["classification", "multiclass", "regression"]
 Row = dict[str, float | str | None]
 
 
-class _Part(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class NumberColumn(_Part):
+class NumberColumn(_FrozenModel):
     """A numeric feature."""
 
     type: Literal["number"] = "number"
@@ -41,7 +41,7 @@ class NumberColumn(_Part):
         return "a number or null" if self.nullable else "a number"
 
 
-class CategoryColumn(_Part):
+class CategoryColumn(_FrozenModel):
     """A categorical feature."""
 
     type: Literal["category"] = "category"
@@ -67,14 +67,14 @@ class CategoryColumn(_Part):
 Column = Annotated[NumberColumn | CategoryColumn, Field(discriminator="type")]
 
 
-class GoldenRow(_Part):
+class GoldenRow(_FrozenModel):
     """A real row, and what the model predicted for it offline."""
 
     row: Row
     prediction: float | tuple[float, ...] = Field(description="multiclass: the probability of each class")
 
 
-class Contract(_Part):
+class Contract(_FrozenModel):
     """What a model accepts and predicts."""
 
     format: Literal[1] = FORMAT

@@ -14,7 +14,7 @@ import pydantic_core
 
 from bentos.encoding import Coded, Columns
 from bentos.problems import RequestRefused
-from bentos.request import Rows
+from bentos.request import CheckedRows
 
 if TYPE_CHECKING:
     from bentos.encoding import Values
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COUNT = struct.Struct("<q")
 
 
-def write_rows(rows: Rows) -> bytes:
+def write_rows(rows: CheckedRows) -> bytes:
     """As `read_rows` reads it."""
     coded = [_coded(values) for values in rows.columns.categories]
     texts = {"categories": [each.values for each in coded], "key": [list(values) for values in rows.key]}
@@ -32,7 +32,7 @@ def write_rows(rows: Rows) -> bytes:
     return b"".join([COUNT.pack(len(rows)), numbers, *codes, pydantic_core.to_json(texts)])
 
 
-def read_rows(content: bytes | bytearray, packaged: Packaged) -> Rows:
+def read_rows(content: bytes | bytearray, packaged: Packaged) -> CheckedRows:
     """The rows that `write_rows` wrote."""
     (count,) = COUNT.unpack_from(content)
     width = len(packaged.contract.numbers)
@@ -44,7 +44,7 @@ def read_rows(content: bytes | bytearray, packaged: Packaged) -> Rows:
         Coded(each.astype(np.intp), tuple(values))
         for each, values in zip(codes.reshape(-1, count), texts["categories"], strict=True)
     )
-    return Rows(Columns(numbers, categories), tuple(texts["key"]))
+    return CheckedRows(Columns(numbers, categories), tuple(texts["key"]))
 
 
 def write_refusal(refusal: RequestRefused) -> bytes:

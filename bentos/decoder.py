@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bentos.packaged import Packaged
-    from bentos.request import Rows
+    from bentos.request import CheckedRows
 
-    Reader = Callable[[bytes | bytearray], Rows]
+    Reader = Callable[[bytes | bytearray], CheckedRows]
 
 REQUEST = struct.Struct("<BBQ")
 """Form of a body, whether it is packed, and its length; the body follows."""

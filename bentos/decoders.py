@@ -28,7 +28,7 @@ from bentos.problems import RequestRefused
 
 if TYPE_CHECKING:
     from bentos.packaged import Packaged
-    from bentos.request import Rows
+    from bentos.request import CheckedRows
     from bentos.request_body import Body
 
 CODE = Path(__file__).resolve().parent.parent
@@ -76,7 +76,7 @@ class Decoders:
         self.close = weakref.finalize(self, _end_all, self._idle)
         """Ends the idle processes; also called when this object is no longer referenced."""
 
-    def rows(self, form: int, packed: bool, body: Body) -> Rows:
+    def rows(self, form: int, packed: bool, body: Body) -> CheckedRows:
         """The rows of a body.
 
         Args:

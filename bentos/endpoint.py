@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from bentos.loaded_model import LoadedModel
-    from bentos.request import Rows
+    from bentos.request import CheckedRows
     from bentos.request_body import Body
     from bentos.settings import EndpointSettings
     from bentos.tracing import Tracing
@@ -210,10 +210,10 @@ class Endpoint:
             self._components.metrics.refused(500)
             return refusal_reply(RequestRefused(500, "the model failed; see the service's log"), head)
 
-    def _decoded(self, head: RequestHead, body: Body) -> Rows:
+    def _decoded(self, head: RequestHead, body: Body) -> CheckedRows:
         return self._components.decoders.rows(FORMS[head.content_type], head.is_packed, body)
 
-    def _answer(self, head: RequestHead, read: Callable[[], Rows], explains: bool = False) -> Reply:
+    def _answer(self, head: RequestHead, read: Callable[[], CheckedRows], explains: bool = False) -> Reply:
         started = time.perf_counter()
         components = self._components
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bentos.answer import Answered
+from bentos.answer import PredictionResult
 from bentos.encoding import UnknownCategory
 from bentos.explainer import Explainer, Explanation, unpack
 from bentos.packaged import EXPLANATION, MODEL, Packaged
@@ -18,7 +18,7 @@ from bentos.problems import RequestRefused, problem, refusal
 from bentos.request import Reader
 
 if TYPE_CHECKING:
-    from bentos.request import Rows
+    from bentos.request import CheckedRows
 
 FOLDER = Path(__file__).resolve().parent.parent
 """Where the Bento keeps what was packaged beside the code."""
@@ -60,7 +60,7 @@ class LoadedModel:
         model.answer(model.reader.from_rows(golden), "warm-up")
         return model
 
-    def answer(self, rows: Rows, request_id: str) -> Answered:
+    def answer(self, rows: CheckedRows, request_id: str) -> PredictionResult:
         """Answer rows that a reader has checked.
 
         Raises:
@@ -71,7 +71,7 @@ class LoadedModel:
         except UnknownCategory as error:
             raise RequestRefused(422, str(error)) from error
         packaged = self.packaged
-        return Answered(
+        return PredictionResult(
             predictions,
             packaged.version,
             self.colour,
@@ -80,7 +80,7 @@ class LoadedModel:
             outputs=packaged.contract.outputs,
         )
 
-    def explain(self, rows: Rows) -> Explanation:
+    def explain(self, rows: CheckedRows) -> Explanation:
         """Say what each field of rows that a reader has checked adds to their predictions.
 
         Raises:

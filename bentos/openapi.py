@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic.json_schema import models_json_schema
 
-from bentos.answer import Answer, Answered, ClassAnswer, ExplainedAnswer, Refusal
+from bentos.answer import Answer, ClassAnswer, ExplainedAnswer, PredictionResult, Refusal
 from bentos.explainer import Explainer
 from bentos.problems import quantity
 from bentos.request_body import BODY_SECONDS
@@ -49,7 +49,7 @@ def document(model: LoadedModel) -> dict[str, Any]:
     golden = packaged.contract.golden_rows[0]
     example = {"rows": [dict(golden.row)]}
     predicted = np.array([golden.prediction])
-    answer_example = Answered(
+    answer_example = PredictionResult(
         predicted, packaged.version, model.colour, "4f8a1c", [], outputs=packaged.contract.outputs
     ).fields()
     predict = {

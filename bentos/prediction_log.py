@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bentos.packaged import Packaged
     from bentos.predictor import Predictions
-    from bentos.request import Rows
+    from bentos.request import CheckedRows
     from bentos.request_head import RequestHead
 
 log = logging.getLogger("tidewheel.prediction_log")
@@ -131,7 +131,7 @@ class PredictionLog:
         """Whether a request belongs to the sample: by its id alone, so that both colours log the same ones."""
         return share_of(request_id, self._token) < self._share
 
-    def put(self, head: RequestHead, rows: Rows, predictions: Predictions) -> None:
+    def put(self, head: RequestHead, rows: CheckedRows, predictions: Predictions) -> None:
         """Hand an answer over, unless the request is a release's own or not in the sample.
 
         Takes microseconds, whatever the disk does. All in one piece: here each call costs as much as what it does.

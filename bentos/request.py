@@ -42,7 +42,7 @@ EXPLAINED_BYTES = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class CheckedRows:
     """The rows of a request, checked.
 
     Attributes:
@@ -70,7 +70,7 @@ class Reader:
         self.adapter: TypeAdapter[Any] = TypeAdapter(request_type(packaged))
         self._first_row_adapter: TypeAdapter[Any] = TypeAdapter(request_type(packaged, FailFast()))
 
-    def from_json(self, body: Body) -> Rows:
+    def from_json(self, body: Body) -> CheckedRows:
         """The rows of a JSON body.
 
         Raises:
@@ -87,13 +87,13 @@ class Reader:
         )
         if self._packaged.refuse_unknown:
             self._refuse_unknown(categories)
-        return Rows(Columns(numbers, categories), key)
+        return CheckedRows(Columns(numbers, categories), key)
 
-    def from_rows(self, rows: Sequence[Row]) -> Rows:
+    def from_rows(self, rows: Sequence[Row]) -> CheckedRows:
         """The same check for rows that are Python objects already."""
         return self.from_json(pydantic_core.to_json({"rows": list(rows)}, inf_nan_mode="constants"))
 
-    def flags(self, rows: Rows) -> list[dict[str, Any]]:
+    def flags(self, rows: CheckedRows) -> list[dict[str, Any]]:
         """Values that were answered although training saw none like them; `NAMED_FLAGS` of them at most."""
         unusual = islice(self._unusual(rows.columns), NAMED_FLAGS)
         flags = [_flag(row, name, value, self._usual(name)) for row, name, value in unusual]

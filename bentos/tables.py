@@ -33,7 +33,7 @@ from bentos.problems import (
     too_many_rows,
     unknown_name,
 )
-from bentos.request import Rows
+from bentos.request import CheckedRows
 from bentos.request_schema import KEY_EXPECTED, LONGEST_TEXT, known_categories
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class TableReader:
         self._columns = {column.name: column for column in contract.columns}
         self._names = [*self._columns, *packaged.key]
 
-    def from_stream(self, body: Body) -> Rows:
+    def from_stream(self, body: Body) -> CheckedRows:
         """The rows of an Arrow IPC stream.
 
         Raises:
@@ -72,7 +72,7 @@ class TableReader:
             self._check_schema(stream.schema)
             return self._rows(self._limited(stream), stream.schema)
 
-    def from_parquet(self, body: Body) -> Rows:
+    def from_parquet(self, body: Body) -> CheckedRows:
         """The rows of a Parquet file.
 
         Raises:
@@ -151,7 +151,7 @@ class TableReader:
             return problem(None, name, f"a column of {kind_name(field.type)}", column.expected)
         return problem(None, name, "a column", unknown_name("column", name, self._columns))
 
-    def _rows(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Rows:
+    def _rows(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> CheckedRows:
         table = pa.Table.from_batches(batches, schema)
         if not table.num_rows:
             raise refusal([problem(None, None, "no rows", "at least one")], 1)
@@ -167,7 +167,7 @@ class TableReader:
         key = tuple(self._key(_column(table, name), name, problems.append) for name in self._packaged.key)
         if problems:
             raise refusal(sorted(problems, key=lambda each: each["row"])[:NAMED_PROBLEMS], len(problems))
-        return Rows(Columns(numbers, categories), key)
+        return CheckedRows(Columns(numbers, categories), key)
 
     def _categories(self, column: CategoryColumn, values: pa.Array, report: Report) -> Coded:
         coded, cut = coded_texts(values, column.longest)

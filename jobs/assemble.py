@@ -12,11 +12,13 @@ from jobs.loop.choose import choose
 from jobs.memory.ledger import LedgerMemory
 from jobs.training.refusals import refusal_is_a_verdict
 from jobs.training.repeated_training import fingerprint, repeated
+from jobs.training.team_quota import used_up
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.trainings import Trainings, Window
 from tidewheel.options import AssembleOptions
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
@@ -24,11 +26,15 @@ if TYPE_CHECKING:
 
 def work(job: Job[AssembleOptions]) -> Result:
     """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
+    now = datetime.now(UTC)
+    if not job.options.force and (sentence := used_up(job, now)):
+        _close_request(job, str(job.partitions.last), sentence)
+        return Result(figures={SKIPPED: True, "as_of": job.partitions.last.isoformat()}, sentence=sentence)
     with refusal_is_a_verdict(job):
         chosen = choose(LedgerMemory(job), job.partitions.last)
     if sentence := repeated(job, chosen, forced=job.options.force):
-        _answer_the_wish(job, str(chosen.as_of), sentence)
-        return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
+        _close_request(job, str(chosen.as_of), sentence)
+        return Result(figures={SKIPPED: True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
     path = keep_training_data(job.lake, job.run_id, chosen)
     stale = stale_days(job.lake, job.pipeline, chosen)
     first, last = chosen.training[0].day, chosen.training[-1].day
@@ -58,8 +64,8 @@ def _kept_words(chosen: TrainingData) -> str:
     return f"{len(chosen.holdout)} later days kept for the gate"
 
 
-def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:
-    """Write down why there is no training, and close the wish that asked for it."""
+def _close_request(job: Job, as_of: str, sentence: str) -> None:
+    """Record why there is no training, and close the request for it."""
     ledger, now = Ledger.open(job.settings), datetime.now(UTC)
     verdict = Verdict(Kind.TRIGGER, Outcome.SUPPRESSED, f"{Outcome.SUPPRESSED}: {sentence}")
     ledger.record(job.pipeline.name, as_of, job.run_id, verdict, now)

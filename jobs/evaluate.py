@@ -19,7 +19,7 @@ from jobs.models import registry
 from jobs.models.files import Untrusted
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array, model_frame
-from jobs.models.recalibration import FIT_LINE, LITERAL, Line
+from jobs.models.recalibration import FIT_LINE, LITERAL, CalibrationLine
 from jobs.models.row_weights import at
 from jobs.models.standing import standing_before
 from jobs.models.steadiness import golden_frame, unsteadiness
@@ -30,7 +30,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases
 from tidewheel.options import EvaluateOptions
-from tidewheel.runs import read_record
+from tidewheel.runs import CHAMPION_VERSION, OUTCOME, read_record
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from jobs.data.training_data import TrainingData
     from jobs.evaluation.judging import Judged
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.policies.gate.measurement import Footprint, GateMeasurement, Unsteady
     from tidewheel.policies.verdict import Verdict
@@ -118,7 +118,7 @@ def _answering(job: Job) -> str:
 
 
 def _footprint(
-    job: Job, challenger: ModelVersionRow, model: Model, judged: Judged, failures: PartialFailures
+    job: Job, challenger: ModelVersionRow, model: FittedModel, judged: Judged, failures: PartialFailures
 ) -> Footprint | None:
     if judged.rows.empty:
         return None
@@ -128,7 +128,7 @@ def _footprint(
     return found
 
 
-def _unsteady(job: Job, challenger: ModelVersionRow, model: Model, judged: Judged) -> Unsteady | None:
+def _unsteady(job: Job, challenger: ModelVersionRow, model: FittedModel, judged: Judged) -> Unsteady | None:
     """Ask the model that would serve for each golden row alone, again, and among other rows."""
     settings, pipeline, number = job.settings, job.pipeline, challenger.version or ""
     if challenger.judged_train_end:  # the gate judges its twin
@@ -139,12 +139,12 @@ def _unsteady(job: Job, challenger: ModelVersionRow, model: Model, judged: Judge
     return unsteadiness(model, golden_frame(contract), pipeline.task, tolerance, others)
 
 
-def _fitted_line(trained: Mapping[str, Figure]) -> Line:
+def _fitted_line(trained: Mapping[str, Figure]) -> CalibrationLine:
     """The line on the rows that the challenger has learned from, as `train` has measured it."""
     known = {
         name.removeprefix(FIT_LINE): float(str(value)) for name, value in trained.items() if name.startswith(FIT_LINE)
     }
-    return Line.from_json(known)
+    return CalibrationLine.from_json(known)
 
 
 def _keep_report(
@@ -204,9 +204,9 @@ def _is_judged_on(judged: Judged, name: str) -> bool:
 
 def _figures(pipeline: Pipeline, measured: GateMeasurement, verdict: Verdict) -> dict[str, float | str | None]:
     figures: dict[str, float | str | None] = {
-        "outcome": str(verdict.outcome),
+        OUTCOME: str(verdict.outcome),
         "version": measured.challenger_version,
-        "champion_version": measured.comparison.champion_version if measured.comparison else None,
+        CHAMPION_VERSION: measured.comparison.champion_version if measured.comparison else None,
         "metric": pipeline.metric,
         "rows": measured.rows,
         "days": measured.days,

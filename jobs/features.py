@@ -30,7 +30,7 @@ from tidewheel.lake import Lake, Manifest
 from tidewheel.options import FeaturesOptions
 from tidewheel.partitions import PartitionRange, day_ranges
 from tidewheel.quantities import quantity
-from tidewheel.runs import read_record
+from tidewheel.runs import SKIPPED, read_record
 from tidewheel.spec import Pipeline
 from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
@@ -44,8 +44,8 @@ log = logging.getLogger("tidewheel.features")
 def work(job: Job) -> Result:
     """Call the pipeline's transform on the published rows and labels, and stage its result day by day."""
     days = source_days(job.pipeline.source, job.partitions)
-    if days is None or read_record(job.lake, job.run_id, "land").figures.get("skipped"):
-        return Result(figures={"skipped": True, "rows": 0}, sentence="skipped: nothing was landed")
+    if days is None or read_record(job.lake, job.run_id, "land").figures.get(SKIPPED):
+        return Result(figures={SKIPPED: True, "rows": 0}, sentence="skipped: nothing was landed")
     there = _landed(job, days)
     stale = stale_after(job.lake, job.pipeline, days)
     for group in alike(stale, lambda later: tuple(later.changed)):
@@ -53,7 +53,7 @@ def work(job: Job) -> Result:
         log.info("%s is computed again: %s changed since", which, ", ".join(group[0].changed))
     asked = [*there, *(later.day for later in stale)]
     if not asked:
-        return Result(figures={"skipped": True, "rows": 0}, sentence=f"skipped: the source has no rows for {days}")
+        return Result(figures={SKIPPED: True, "rows": 0}, sentence=f"skipped: the source has no rows for {days}")
     with step("read"):
         landing, labels = _inputs(job.lake, job.pipeline, asked)
     read = sum(m.rows for m in landing.values())
@@ -74,7 +74,7 @@ def work(job: Job) -> Result:
         inputs=inputs,
         outputs=staged,
         figures={
-            "skipped": False,
+            SKIPPED: False,
             "days": len(staged),
             "rows": rows,
             "look_back_days": len(landing) - len(staged),

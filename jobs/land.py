@@ -13,8 +13,8 @@ from jobs.data.column_names import check_names
 from jobs.data.day_types import DayTypes, ReadAsText, check_around
 from jobs.data.published_types import Schemas, newest_types
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
-from jobs.data.reasons import Failure, Reason, failure_sentences, reason_of
-from jobs.data.structure import labels_of_day, like_rows, rows_of_day
+from jobs.data.reasons import DayProblem, Failure, failure_sentences, reason_of
+from jobs.data.structure import LabelRules, labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
 from jobs.progress import each
 from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, did_you_mean
@@ -22,6 +22,7 @@ from tidewheel.lake import Manifest
 from tidewheel.options import LandOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 from tidewheel.spec.sections import Reader
 from tidewheel.spec.source_days import source_days, source_days_in_words
 from tidewheel.tracing import step
@@ -59,50 +60,44 @@ def work(job: Job[LandOptions]) -> Result:
     days = source_days(source, job.partitions)
     if days is None:
         return Result(
-            figures={"skipped": True, "rows": 0},
+            figures={SKIPPED: True, "rows": 0},
             sentence=f"skipped: the source of {job.pipeline.name} has {source_days_in_words(source)}, nothing for "
             f"{job.partitions}",
         )
     if not job.options.unfinished:
         _refuse_unfinished(days, datetime.now(UTC))
-    rows = _land(
+    read_rows = _DatasetReading(
         job,
         "landing",
         source.reader,
-        days,
-        _types(job, "landing", days, exempt=[source.event_time]),
         lambda day, found: (
             found.table
             if may_be_empty and not found.table.num_rows
             else rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name)
         ),
     )
+    rows = _land(read_rows, days, _types(job, "landing", days, exempt=[source.event_time]))
     matured = source_days(source, days.back(labels.delay_days))
-    known = _land(
+    least = 0 if job.pipeline.task == "regression" and job.pipeline.loss.name == "poisson" else None
+    rules = LabelRules(labels.column, job.pipeline.task, labels.classes, least)
+    read_labels = _DatasetReading(
         job,
         "labels",
         labels.reader,
-        matured,
-        _types(job, "labels", matured, exempt=[*job.pipeline.key, labels.column]),
         lambda day, found: labels_of_day(
-            like_rows(found.table, _landed_key(job, day, rows), found.name),
-            job.pipeline.key,
-            labels.column,
-            job.pipeline.task,
-            found.name,
-            labels.classes,
-            least=0 if job.pipeline.task == "regression" and job.pipeline.loss.name == "poisson" else None,
+            like_rows(found.table, _landed_key(job, day, rows), found.name), job.pipeline.key, rules, found.name
         ),
     )
+    known = _land(read_labels, matured, _types(job, "labels", matured, exempt=[*job.pipeline.key, labels.column]))
     staged = [*rows.staged.values(), *known.staged.values()]
     refused = [*rows.refusals, *known.refusals]
     if rows.absent and not refused:
         raise SourceError("\n".join(rows.absences))
     if not staged and not refused:
         sentence = f"skipped: the source of {job.pipeline.name} has no rows for {days}, and no label is known"
-        return Result(figures={"skipped": True, "rows": 0}, sentence=sentence)
+        return Result(figures={SKIPPED: True, "rows": 0}, sentence=sentence)
     counts = {
-        "skipped": False,
+        SKIPPED: False,
         "days": len(rows.staged),
         "rows": sum(manifest.rows for manifest in rows.staged.values()),
         "labels": sum(manifest.rows for manifest in known.staged.values()),
@@ -153,26 +148,30 @@ def _types(job: Job, dataset: str, days: PartitionRange | None, exempt: list[str
     )
 
 
-def _land(
-    job: Job,
-    dataset: str,
-    reader: Reader,
-    days: PartitionRange | None,
-    types: DayTypes,
-    check: Callable[[date, SourceDay], pa.Table],
-) -> _Landing:
+@dataclass(frozen=True)
+class _DatasetReading:
+    """How the days of a dataset are read and checked."""
+
+    job: Job[LandOptions]
+    dataset: str
+    reader: Reader
+    check: Callable[[date, SourceDay], pa.Table]
+
+
+def _land(reading: _DatasetReading, days: PartitionRange | None, types: DayTypes) -> _Landing:
     """Stage some days, one after the other.
 
     Where a later day of them shows that a column is wider than an earlier one had it, or is text, the earlier is read
     again, so that all days of a run have one type.
     """
-    asked = days.days if days else []
-    landing = _Landing(types, len(asked))
-    for day in each(asked, f"{job.pipeline.name}: {dataset}"):
-        _land_day(job, dataset, reader, day, landing, check, landing.types)
+    job, dataset = reading.job, reading.dataset
+    requested = days.days if days else []
+    landing = _Landing(types, len(requested))
+    for day in each(requested, f"{job.pipeline.name}: {dataset}"):
+        _land_day(reading, day, landing, landing.types)
     for day in [day for day in landing.staged if landing.types.differs(landing.schemas[day])]:
         del landing.staged[day]
-        _land_day(job, dataset, reader, day, landing, check, landing.types)
+        _land_day(reading, day, landing, landing.types)
     landing.staged = dict(sorted(landing.staged.items()))
     for name in types.declared:
         if landing.staged and not any(name in schema.names for schema in landing.schemas.values()):
@@ -180,29 +179,22 @@ def _land(
             log.warning("%s.types declares column %s, which no day of %s has%s", types.section, name, days, hint)
     reach = job.pipeline.features.look_back_days
     if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
-        landing.refused.append(Failure(str(days), Reason("", wrong)))
+        landing.refused.append(Failure(str(days), DayProblem("", wrong)))
         landing.staged.clear()
     return landing
 
 
-def _land_day(
-    job: Job,
-    dataset: str,
-    reader: Reader,
-    day: date,
-    landing: _Landing,
-    check: Callable[[date, SourceDay], pa.Table],
-    types: DayTypes,
-) -> None:
+def _land_day(reading: _DatasetReading, day: date, landing: _Landing, types: DayTypes) -> None:
+    job, dataset = reading.job, reading.dataset
     found: SourceDay | None = None
     try:
         with step("read", dataset=dataset, day=str(day)):
-            found = read_day(reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section)
+            found = read_day(reading.reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section)
         check_names(found.table.column_names, found.name)
         typed = replace(found, table=types.bring(found.table, found.name))
-        table = check(day, typed)
+        table = reading.check(day, typed)
     except ReadAsText as again:
-        _land_day(job, dataset, reader, day, landing, check, types.as_text(again.column))
+        _land_day(reading, day, landing, types.as_text(again.column))
     except UnreadableFile as error:
         place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
         landing.refused.append(Failure(str(day), error.reason, place))

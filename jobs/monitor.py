@@ -13,7 +13,7 @@ from jobs.memory.ledger import LedgerMemory
 from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.daily_performance import measure_days
 from jobs.monitoring.daily_rows import PREDICTION
-from jobs.monitoring.drift import Drift, day_drift
+from jobs.monitoring.drift import DayDrift, day_drift
 from jobs.monitoring.drift_verdict import champion_importances, drift_verdict, drift_words, feature_drift
 from jobs.monitoring.expectation import UNKNOWN, expectations
 from jobs.monitoring.labelled_day import day_predictions
@@ -28,6 +28,7 @@ from tidewheel.options import MonitorOptions
 from tidewheel.policies.trigger.quality import excess_loss
 from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
+from tidewheel.runs import OUTCOME, REQUEST
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def work(job: Job) -> Result:
     """
     now, ledger, day = datetime.now(UTC), Ledger.open(job.settings), job.partitions.last
     failures, memory = PartialFailures(), LedgerMemory(job)
-    drift = Drift(missing="it could not be measured")
+    drift = DayDrift(missing="it could not be measured")
     with failures.named(f"drift of {day}"), step("drift"):
         drift = day_drift(job.lake, job.pipeline, day, failures)
     _keep_drift(job, ledger, drift, now)
@@ -73,7 +74,7 @@ def work(job: Job) -> Result:
         wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
-        figures={**_figures(verdict, drift, performances[-1]), **({"wish": wish} if wish else {})},
+        figures={**_figures(verdict, drift, performances[-1]), **({REQUEST: wish} if wish else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,
         sentence="; ".join(
@@ -114,7 +115,7 @@ def _keep_estimate(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
         ledger.put_figures(job.pipeline.name, str(day), figures, now, version=str(version))
 
 
-def _keep_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> None:
+def _keep_drift(job: Job, ledger: Ledger, drift: DayDrift, now: datetime) -> None:
     name, key = job.pipeline.name, str(job.partitions.last)
     for column, finding in drift.findings.items():
         figure, part = ("prediction_drift", "") if column == PREDICTION else ("feature_drift", column)
@@ -127,7 +128,7 @@ def _keep_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> None:
         ledger.put_figures(name, key, {"drifted_columns": float(len(drift.drifted))}, now)
 
 
-def _judge_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> FeatureDrift | None:
+def _judge_drift(job: Job, ledger: Ledger, drift: DayDrift, now: datetime) -> FeatureDrift | None:
     """Weigh what has moved by what the champion leans on, and write the verdict down."""
     importances = champion_importances(job.settings, job.pipeline) if drift.drifted else {}
     moved = feature_drift(drift, importances, job.pipeline.features.columns)
@@ -136,7 +137,7 @@ def _judge_drift(job: Job, ledger: Ledger, drift: Drift, now: datetime) -> Featu
     return moved
 
 
-def _keep_report(job: Job, drift: Drift) -> dict[str, str]:
+def _keep_report(job: Job, drift: DayDrift) -> dict[str, str]:
     """Keep Evidently's page in the lake, where there is one; returns the record's links."""
     if not drift.page:
         return {}
@@ -145,9 +146,9 @@ def _keep_report(job: Job, drift: Drift) -> dict[str, str]:
     return {"Report": path}
 
 
-def _figures(verdict: Verdict, drift: Drift, performance: DayPerformance) -> dict[str, Figure]:
+def _figures(verdict: Verdict, drift: DayDrift, performance: DayPerformance) -> dict[str, Figure]:
     figures: dict[str, Figure] = {
-        "outcome": str(verdict.outcome),
+        OUTCOME: str(verdict.outcome),
         "drifted_columns": len(drift.drifted),
         "suspected_columns": len(drift.suspected),
         "compared_columns": len(drift.findings),

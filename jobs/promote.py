@@ -9,7 +9,7 @@ from jobs.job import Job, Result, run
 from jobs.loop.promote import begin_probation
 from jobs.memory.ledger import LedgerMemory
 from jobs.models import registry
-from jobs.models.reviews import keep_review
+from jobs.models.reviews import GivenReview, record_review
 from jobs.models.standing import objection_to, standing_before
 from jobs.models.target_version import needs_approval, overrule
 from tidewheel.errors import UsageError
@@ -17,7 +17,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.options import PromoteOptions, Review, TrainOptions
 from tidewheel.policies.verdict import Kind
-from tidewheel.runs import Figure, read_record
+from tidewheel.runs import SKIPPED, Figure, read_record
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ModelVersionRow
@@ -32,7 +32,7 @@ def work(job: Job[PromoteOptions]) -> Result:
     number = job.options.version or str(read_record(job.lake, job.run_id, TrainOptions.job).figures["version"])
     version = registry.trained_version(settings, name, number)
     if job.options.review:
-        said = _keep_review(job, version)
+        said = _record_review(job, version)
         if job.options.review is Review.REJECT:
             return _result(job, version, promoted=False, sentence=f"version {number} is {said}", skipped=True)
     champion = registry.champion(settings, name)
@@ -56,13 +56,13 @@ def work(job: Job[PromoteOptions]) -> Result:
     return _result(job, version, promoted=True, sentence=f"version {number} is the champion now{instead}{why}{judged}")
 
 
-def _keep_review(job: Job[PromoteOptions], version: ModelVersionRow) -> str:
+def _record_review(job: Job[PromoteOptions], version: ModelVersionRow) -> str:
     """Write down what the reviewer said, in the ledger and on the version; returns it in words."""
     reviewer, reason = job.options.reviewer or "", job.options.review_reason or ""
     approved = job.options.review is Review.APPROVE
-    said = registry.APPROVED if approved else registry.REJECTED
+    outcome = registry.APPROVED if approved else registry.REJECTED
     actor = f"{reviewer} (Airflow)" if job.has_named_actor and reviewer else job.actor
-    return keep_review(job.settings, version, said, reviewer, reason, job.run_id, actor)
+    return record_review(job.settings, version, GivenReview(outcome, reviewer, reason, actor), job.run_id)
 
 
 def _against(job: Job, number: str) -> str:
@@ -115,7 +115,7 @@ def _note(job: Job[PromoteOptions], number: str) -> None:
 def _result(job: Job, version: ModelVersionRow, *, promoted: bool, sentence: str, skipped: bool = False) -> Result:
     figures: dict[str, Figure] = {"version": version.version or "", "promoted": promoted}
     return Result(
-        figures=figures | ({"skipped": True} if skipped else {}),
+        figures=figures | ({SKIPPED: True} if skipped else {}),
         links=registry.pages(job.settings, version),
         sentence=sentence,
     )

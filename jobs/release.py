@@ -18,7 +18,7 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.release.backend import open_backend
 from tidewheel.release.executor import Executor
 from tidewheel.release.reconcile import MoveAlias, ReleaseVersion
-from tidewheel.release.record import Release
+from tidewheel.release.record import RecordedRelease
 from tidewheel.release.stages import PLAN
 from tidewheel.runs import read_record
 
@@ -142,7 +142,7 @@ def _why_moved_back(job: Job[ReleaseOptions], version: str, replaced: str) -> st
     return "the champion alias was moved back to it"
 
 
-def _rolled_back_from(release: Release) -> str | None:
+def _rolled_back_from(release: RecordedRelease) -> str | None:
     """The newer version that a release takes out of service; None where it brings a newer one."""
     before = release.before
     return before.version if before and release.stages and int(before.version) > int(release.version) else None
@@ -172,7 +172,7 @@ def executor_of(job: Job) -> Executor:
     return Executor(job.pipeline, backend, releases, build, scores)
 
 
-def _figures(release: Release, rolled_back_from: str | None) -> dict[str, int | str | None]:
+def _figures(release: RecordedRelease, rolled_back_from: str | None) -> dict[str, int | str | None]:
     return {
         "release": release.number,
         "version": release.version,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.data.training_data import LabelledDay
-    from jobs.models.prediction import Array, Model, Task
+    from jobs.models.prediction import Array, FittedModel, Task
     from jobs.training.fitting import Fitted, Lesson
     from jobs.training.going_on import Start
     from tidewheel.spec import Pipeline
@@ -45,8 +45,8 @@ HOLDOUT, TWIN = "holdout rows", "its twin that the gate judged"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What a model that was trained again, and the one that was kept, were both asked.
+class AnswerDifference:
+    """How far the answers of a model that was trained again lie from those of the registered one.
 
     Attributes:
         model: which one; a version that was fitted again through its holdout has a twin that the gate judged.
@@ -79,7 +79,7 @@ class Reproduction:
     pipeline: str
     version: str
     rows: int
-    compared: tuple[Comparison, ...]
+    compared: tuple[AnswerDifference, ...]
     max_difference: float
     same: bool
     differences: tuple[str, ...]
@@ -121,7 +121,7 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     notes: list[str] = []
     # What opens as the registered model must still be what its contract was written from.
     told = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
-    compared = [Comparison(us, len(golden), "golden rows", True, float(np.max(told)))]
+    compared = [AnswerDifference(us, len(golden), "golden rows", True, float(np.max(told)))]
     held = _held_out(lake, pipeline, chosen, notes)
     if version.judged_train_end or not chosen.holdout:
         later, which = _later(lake, pipeline, last_day, len(chosen.holdout) or pipeline.training.holdout_days)
@@ -182,9 +182,11 @@ def _later(lake: Lake, pipeline: Pipeline, last_day: str, days: int) -> tuple[pd
     return frame, f"rows of {usable[0].partition} to {usable[-1].partition}"
 
 
-def _compare(model: str, what: str, frame: pd.DataFrame, ours: Model, theirs: Model, task: Task) -> Comparison:
+def _compare(
+    model: str, what: str, frame: pd.DataFrame, ours: FittedModel, theirs: FittedModel, task: Task
+) -> AnswerDifference:
     difference = _largest(predict(ours, frame, task), predict(theirs, frame, task))
-    return Comparison(model, len(frame), what, False, difference)  # golden rows alone are learned
+    return AnswerDifference(model, len(frame), what, False, difference)  # golden rows alone are learned
 
 
 def _largest(ours: Array, theirs: Array) -> float:

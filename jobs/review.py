@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from jobs.job import Job, Result, run
 from jobs.models import registry
-from jobs.models.reviews import keep_review
+from jobs.models.reviews import GivenReview, record_review
 from tidewheel.options import ReviewOptions
 
 
 def work(job: Job[ReviewOptions]) -> Result:
-    """Keep a review in the ledger, with the name of the user who gives it; nothing is promoted by it."""
+    """Record a review in the ledger, with the name of the user who gives it; nothing is promoted by it."""
     version = registry.trained_version(job.settings, job.pipeline.name, job.options.version)
-    said = keep_review(
-        job.settings, version, job.options.say, job.actor, job.options.reason, run_id=job.run_id, actor=job.actor
-    )
+    review = GivenReview(job.options.say, reviewer=job.actor, reason=job.options.reason, actor=job.actor)
+    said = record_review(job.settings, version, review, job.run_id)
     return Result(
         figures={"version": job.options.version},
         links=registry.pages(job.settings, version),

@@ -15,12 +15,13 @@ from tidewheel.errors import LakeError
 from tidewheel.mlflow_api import NotInRegistry
 from tidewheel.options import ScoreOptions
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
 
 if TYPE_CHECKING:
     from bentos.contract import Contract
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from jobs.packaging.top_contributions import TopContributions
     from tidewheel.lake import Manifest
     from tidewheel.ledger.tables import ModelVersionRow
@@ -39,7 +40,7 @@ def work(job: Job[ScoreOptions]) -> Result:
         return Result(sentence=why, refused=why)
     if scoring is None or scoring.version is None:
         return Result(
-            figures={"skipped": True},
+            figures={SKIPPED: True},
             sentence=f"no champion of {job.pipeline.name} yet, so nothing was scored; train and promote one first",
         )
     with step("read"):
@@ -90,7 +91,7 @@ def work(job: Job[ScoreOptions]) -> Result:
     )
 
 
-def _explain(job: Job, model: Model, contract: Contract) -> TopContributions | None:
+def _explain(job: Job, model: FittedModel, contract: Contract) -> TopContributions | None:
     """What names the fields that add most to each prediction, where the pipeline declares so."""
     if not job.pipeline.scoring.explain:
         return None

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from jobs.data.expectations import Finding
+from jobs.data.expectations import ExpectationResult
 from jobs.data.reasons import alike, days_sentence
 from jobs.data.table_judge import TableJudge
 from jobs.data.validation_page import batch_page, overview_page
@@ -19,7 +19,7 @@ from tidewheel.lake import Manifest
 from tidewheel.options import FeaturesOptions, LandOptions, ScoreOptions, ValidateOptions, ValidationStage
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.quantities import listing
-from tidewheel.runs import JobRecord, read_record
+from tidewheel.runs import SKIPPED, JobRecord, read_record
 from tidewheel.tracing import step
 
 MADE_BY = {
@@ -39,10 +39,10 @@ class JudgedBatch:
 
     manifest: Manifest
     source: str
-    findings: Sequence[Finding]
+    findings: Sequence[ExpectationResult]
 
     @property
-    def broken(self) -> list[Finding]:
+    def broken(self) -> list[ExpectationResult]:
         """The rules that refuse the batch; one of severity `warning` or `info` is shown but refuses nothing."""
         return [finding for finding in self.findings if not finding.passed and finding.critical]
 
@@ -67,8 +67,8 @@ class JudgedBatch:
 def work(job: Job[ValidateOptions]) -> Result:
     """Hold the batches of a stage against the pipeline's expectations; publish those that keep them."""
     made = read_record(job.lake, job.run_id, MADE_BY[job.options.stage])
-    if made.figures.get("skipped"):
-        return Result(figures={"skipped": True, "rows": 0}, sentence=made.sentence)
+    if made.figures.get(SKIPPED):
+        return Result(figures={SKIPPED: True, "rows": 0}, sentence=made.sentence)
     judged = _judge(job, made)
     with step("write"), ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(partial(_keep, job), judged))
@@ -83,7 +83,7 @@ def work(job: Job[ValidateOptions]) -> Result:
     return Result(
         inputs={batch.manifest.key: batch.manifest.content_hash for batch in judged},
         outputs=published,
-        figures={"skipped": False, "batches": len(judged), "refused": len(refused), "rows": rows},
+        figures={SKIPPED: False, "batches": len(judged), "refused": len(refused), "rows": rows},
         links=_links(job, judged),
         sentence=sentence,
         refused=f"{job.pipeline.name}: {reason}" if refused else None,

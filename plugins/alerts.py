@@ -119,8 +119,5 @@ def _logs(patience_seconds: float) -> Iterator[tuple[AlertLog, TaskLog]]:
     from tidewheel.ledger.alerts import AlertLog
     from tidewheel.ledger.tasks import TaskLog
 
-    ledger = Ledger.open(patience_seconds=patience_seconds)
-    try:
+    with Ledger.briefly(patience_seconds=patience_seconds) as ledger:
         yield AlertLog(ledger), TaskLog(ledger)
-    finally:
-        ledger.engine.dispose()

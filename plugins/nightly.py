@@ -43,7 +43,7 @@ class NightlyTimetable(CronPartitionTimetable):
     def iter_partition_dagrun_infos(self, *, earliest: datetime, latest: datetime) -> Iterable[DagRunInfo]:
         """The days of a backfill, the first and the last included, whatever time of day they are named with.
 
-        A day that is not over is among them: its run asks whether that is wanted, which a timetable cannot see.
+        A day that is not over is among them: its run asks whether that is intended, which a timetable cannot see.
 
         Raises:
             InvalidBackfillDate: a day has not begun.

@@ -1,6 +1,6 @@
 """What registry, ledger and router say of all pipelines at once; `jobs.models.registry` is what jobs ask.
 
-MLflow is asked by REST: importing its client would cost the triggerer and the API server seconds and 200 MB.
+MLflow is queried by REST: importing its client would cost the triggerer and the API server seconds and 200 MB.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import httpx
 
 from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.releases import Releases
-from tidewheel.mlflow_api import mlflow_client
+from tidewheel.mlflow_api import CHAMPION, mlflow_client
 from tidewheel.release import Colour
 from tidewheel.release.backend import all_traffic
 from tidewheel.release.traffic import Traffic
@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     from tidewheel.ledger.tables import ReleaseRow
     from tidewheel.settings import Settings
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 PATIENCE_SECONDS = 15.0
 PAGE = 1000
 
 
 ABANDONED = timedelta(minutes=10)
-"""A release that began longer ago, and that no process works on, has been left by whoever ran it."""
+"""A release that began longer ago, and that no process works on, has been abandoned."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,16 @@ def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SEC
         SettingsError: no registry is configured.
         HTTPError: the registry does not answer as it should.
     """
-    asked: dict[str, Any] = {"max_results": PAGE}
+    query: dict[str, Any] = {"max_results": PAGE}
     found: dict[str, dict[str, str]] = {}
     with mlflow_client(settings, timeout_seconds) as client:
         while True:
-            page = client.get("registered-models/search", params=asked).raise_for_status().json()
+            page = client.get("registered-models/search", params=query).raise_for_status().json()
             for model in page.get("registered_models", []):
                 found[model["name"]] = {a["alias"]: str(a["version"]) for a in model.get("aliases", [])}
             if not (token := page.get("next_page_token")):
                 return found
-            asked["page_token"] = token
+            query["page_token"] = token
 
 
 def unreleased(
@@ -151,11 +149,11 @@ def routed_astray(settings: Settings, ledger: Ledger) -> dict[str, str]:
     traffic = all_traffic(settings)
     releases = Releases(ledger)
     coming = {row.pipeline for row in releases.all_running()}
-    wanted = {row.pipeline: Traffic(Colour(row.colour)) for row in releases.endpoints()}
+    recorded = {row.pipeline: Traffic(Colour(row.colour)) for row in releases.endpoints()}
     return {
         name: str(found)
-        for name in (traffic.keys() | wanted.keys()) - coming
-        if (found := traffic.get(name, Traffic())) != wanted.get(name, Traffic())
+        for name in (traffic.keys() | recorded.keys()) - coming
+        if (found := traffic.get(name, Traffic())) != recorded.get(name, Traffic())
     }
 
 

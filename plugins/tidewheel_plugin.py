@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from plugins import night_trace
+from plugins import night_trace, pools
 from plugins.nightly import NightlyTimetable
 from tidewheel.console_route import CONSOLE_ROUTE
 
@@ -16,7 +16,7 @@ class TidewheelPlugin(AirflowPlugin):
 
     name = "tidewheel"
     timetables = [NightlyTimetable]  # noqa: RUF012  Airflow wants plain lists
-    listeners = [night_trace]  # noqa: RUF012
+    listeners = [night_trace, pools]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
             "name": "Tidewheel",

@@ -1,4 +1,4 @@
-"""The watcher of the registry: a champion that does not answer yet starts its release, whoever moved the alias.
+"""The watcher of the registry: a champion that does not answer yet starts its release, no matter who moved the alias.
 
 So does one whose requests the router sends elsewhere than the ledger says: every release begins with a reconcile; and
 a version that answers while the registry names no champion: that release says what was deleted and puts the alias back.
@@ -57,8 +57,8 @@ class ChampionTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
-        """Look at registry, ledger and router for ever; a look that fails is told once, and tried again."""
-        watch = Watch()
+        """Look at registry, ledger and router for ever; a look that fails is logged once, and tried again."""
+        watch = RegistryWatch()
         failing = ""
         try:
             while True:
@@ -92,8 +92,8 @@ class ChampionTrigger(BaseEventTrigger):
             yield event
 
 
-class Watch:
-    """Looks at registry, ledger and router, over a kept connection; settings that are not there yet may come later."""
+class RegistryWatch:
+    """Looks at registry, ledger and router, over an open connection; settings that are not there yet may come later."""
 
     def __init__(self) -> None:
         self._ledger: Ledger | None = None
@@ -141,10 +141,10 @@ class Watch:
 
 @dataclass
 class Attention:
-    """Remembers which disagreement was told, so that each is told once, and again only after a growing while."""
+    """Remembers which disagreement was reported: each is reported once, and again only after a growing while."""
 
-    told: Unreleased | None = None
-    told_at: float = 0.0
+    reported: Unreleased | None = None
+    reported_at: float = 0.0
     patience: float = FIRST_REMINDER_SECONDS
 
     def caught_by(self, found: Unreleased | None, now: float) -> bool:
@@ -154,10 +154,10 @@ class Attention:
             found: the disagreement, None where there is none.
             now: a clock's seconds.
         """
-        if found is None or found != self.told:
-            self.told, self.told_at, self.patience = found, now, FIRST_REMINDER_SECONDS
+        if found is None or found != self.reported:
+            self.reported, self.reported_at, self.patience = found, now, FIRST_REMINDER_SECONDS
             return found is not None
-        if now - self.told_at < self.patience:
+        if now - self.reported_at < self.patience:
             return False
-        self.told_at, self.patience = now, min(2 * self.patience, LAST_REMINDER_SECONDS)
+        self.reported_at, self.patience = now, min(2 * self.patience, LAST_REMINDER_SECONDS)
         return True

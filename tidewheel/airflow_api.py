@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from tidewheel.errors import PlatformError
+from tidewheel.http_client import failure, http_client
 from tidewheel.polling import poll
 
 if TYPE_CHECKING:
@@ -79,12 +80,7 @@ class AirflowApi:
     def __init__(self, url: str, username: str, password: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
         self._credentials = {"username": username, "password": password}
-        self._http = httpx.Client(
-            base_url=self.url,
-            timeout=TIMEOUT_SECONDS,
-            transport=transport or httpx.HTTPTransport(retries=3),
-            trust_env=False,
-        )
+        self._http = http_client(self.url, seconds=TIMEOUT_SECONDS, retries=3, transport=transport)
 
     @classmethod
     def open(cls, settings: Settings) -> AirflowApi:
@@ -268,7 +264,8 @@ class AirflowApi:
             except httpx.HTTPError as error:
                 if not tries:
                     raise PlatformError(
-                        f"Airflow at {self.url} does not answer ({error}); is the platform up (`tidewheel status`)?"
+                        f"Airflow at {self.url} does not answer ({failure(error)}); is the platform up "
+                        "(`tidewheel status`)?"
                     ) from error
                 time.sleep(POLL_SECONDS)
 

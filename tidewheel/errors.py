@@ -1,15 +1,15 @@
 """Every error Tidewheel raises on purpose, in one tree.
 
 TidewheelError
-├── UsageError            the caller asked for something that cannot be (exit code 2)
+├── UsageError            the call cannot be carried out as it is (exit code 2)
 │   ├── SpecError         a pipeline file is wrong
 │   ├── SettingsError     a setting, port or prerequisite of this machine is wrong
 │   └── ModelRefused      a fitted model could not be scored or served, or no fit came to its end
 ├── DataRefused           the data breaks a rule; it is in quarantine (exit code 3, never retried)
-├── SourceError           a source has not (yet) what was asked for, or does not answer (may be retried)
+├── SourceError           a source has no data for this (yet), or does not answer (may be retried)
 ├── LakeError             a batch is missing or is not what its manifest says
 ├── LedgerError           the ledger is unreachable or holds something contradictory
-├── RegistryError         the model registry has not what was asked for
+├── RegistryError         the model registry has no such model, version or file
 ├── ReleaseError          a stage of a release failed; the live colour still answers
 └── PlatformError         a process of the platform did not start, answer or stop
 
@@ -24,7 +24,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a job's exit status means to whoever started it."""
+    """What a job's exit status means to its caller."""
 
     DONE = 0
     FAILED = 1
@@ -40,7 +40,7 @@ class TidewheelError(Exception):
 
 
 class UsageError(TidewheelError):
-    """The caller asked for something that cannot be; trying again will not help."""
+    """The call cannot be carried out as it is; trying again will not help."""
 
     exit_code = ExitCode.WRONG_USAGE
 
@@ -64,7 +64,7 @@ class DataRefused(TidewheelError):
 
 
 class SourceError(TidewheelError):
-    """A source has no data yet for what was asked, or does not answer. Trying again later may help."""
+    """A source has no data for this yet, or does not answer. Trying again later may help."""
 
 
 class LakeError(TidewheelError):
@@ -76,7 +76,7 @@ class LedgerError(TidewheelError):
 
 
 class RegistryError(TidewheelError):
-    """The model registry has not what was asked for."""
+    """The model registry has no such model, version or file."""
 
 
 class ReleaseError(TidewheelError):

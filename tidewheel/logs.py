@@ -63,6 +63,7 @@ def configure(text: str = TEXT, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if is_json() else TextLines(text))
     logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("httpx").setLevel(max(level, logging.WARNING))  # below, it has a line for each request
     if is_json():
         logging.captureWarnings(True)
         sys.excepthook = _log_uncaught

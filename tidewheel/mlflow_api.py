@@ -5,18 +5,19 @@ Importing `mlflow` costs 2.3 seconds of CPU; asking who the champion is should n
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from tidewheel.errors import RegistryError
+from tidewheel.http_client import failure, http_client, json_object
 
 if TYPE_CHECKING:
-    import ssl
-
     from tidewheel.settings import Settings
 
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+"""Aliases of a registered model's versions."""
 TIMEOUT_SECONDS = 30
 AWAY = (502, 503, 504)
 """What a proxy in front of MLflow answers when MLflow does not."""
@@ -42,18 +43,8 @@ def mlflow_client(settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS, 
         SettingsError: no registry is configured.
     """
     user = (settings.mlflow_username, settings.require("mlflow_password")) if settings.mlflow_username else None
-    return httpx.Client(
-        base_url=f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/",
-        auth=user,
-        timeout=timeout_seconds,
-        transport=httpx.HTTPTransport(retries=retries, verify=trusted()),
-    )
-
-
-@cache
-def trusted() -> ssl.SSLContext:
-    """The certificates that a server may be signed by, read once: that costs more than a request."""
-    return httpx.create_ssl_context()
+    base_url = f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/"
+    return http_client(base_url, seconds=timeout_seconds, retries=retries, auth=user)
 
 
 def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, Any]:
@@ -80,9 +71,9 @@ def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, 
             answer = client.request(method, path, **sent)
     except httpx.TransportError as error:
         raise RegistryError(
-            f"MLflow at {url} cannot be reached: {error}; is the platform up (`tidewheel status`)?"
+            f"MLflow at {url} cannot be reached: {failure(error)}; is the platform up (`tidewheel status`)?"
         ) from error
-    words = _words(answer)
+    words = json_object(answer)
     if answer.is_success and words is not None:
         return words
     found = f"(HTTP {answer.status_code}, {path})"
@@ -96,11 +87,3 @@ def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, 
         code == "INVALID_PARAMETER_VALUE" and message.endswith("not found.")
     )
     raise (NotInRegistry if missing else Refused)(f"MLflow at {url}: {message or answer.text[:300]} {found}")
-
-
-def _words(answer: httpx.Response) -> dict[str, Any] | None:
-    try:
-        words = answer.json()
-    except ValueError:
-        return None
-    return words if isinstance(words, dict) else None

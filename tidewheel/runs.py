@@ -1,4 +1,4 @@
-"""What a job leaves behind: `runs/<run-id>/<job>.json`, read and verified by whoever started it."""
+"""What a job leaves behind: `runs/<run-id>/<job>.json`, read and verified by the operator that started it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _RUN_ID = re.compile(r"[^A-Za-z0-9._+-]")
 
 LONGEST_RUN_ID = 250
 """Characters, as in Airflow and in the ledger; a folder's name may have a few more."""
+SKIPPED, OUTCOME, VERSION, CHAMPION_VERSION, REQUEST = "skipped", "outcome", "version", "champion_version", "wish"
+"""Figures of a record that another process reads again: whether there was nothing to do, what was decided, about which
+version and against which, and the number of the request for a training."""
 Figure = bool | int | float | str | None
 
 

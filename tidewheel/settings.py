@@ -138,6 +138,20 @@ class Settings(BaseSettings):
     alerts_kept_days: int = Field(
         default=90, ge=1, description="how long incidents that have ended, and their messages, are kept"
     )
+    team_slots: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode, BeforeValidator(_json_object)] = Field(
+        default_factory=dict,
+        description="tasks that run at once of each team's pipelines, as JSON ({team: slots}); default: no own limit",
+    )
+    team_cpu_seconds: Annotated[dict[str, Annotated[float, Field(ge=0)]], NoDecode, BeforeValidator(_json_object)] = (
+        Field(
+            default_factory=dict,
+            description="CPU seconds that a team's trainings may take in a month (UTC), as JSON ({team: seconds})",
+        )
+    )
+    team_roles: bool = Field(
+        default=False,
+        description="give the DAGs of a team to the Airflow role of its name; needs an auth manager with roles (FAB)",
+    )
     cpu_hour_price: float = Field(
         default=0, ge=0, description="what an hour of one CPU costs; the console then shows what trainings cost"
     )

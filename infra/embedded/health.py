@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from infra.embedded import airflow_services, postgres, watchdog
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, EXPORTER, MLFLOW, Installation
 from infra.embedded.ports import HOST
 from infra.embedded.processes import tree_memory
-from infra.embedded.program import State
+from infra.embedded.program import ProgramState
 from infra.embedded.services import ALERTS, ENVOY, MLFLOW_SERVER, NAMES, PROMETHEUS_EXPORTER
 from infra.envoy.admin import EnvoyAdmin
+from tidewheel.http_client import failure, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -48,7 +50,7 @@ class Service:
         address: where it answers, empty for one whose health another reports.
         problem: given the state of its program, says why it does not answer, an empty string when it does.
         patience: seconds that it may be alive without an answer before `tidewheel up` restarts it.
-        watched: what it answers over HTTP, see `infra.embedded.watchdog.Watched`; empty: the watchdog leaves it alone.
+        watched: what it answers over HTTP, see `WatchedProgram`; empty: the watchdog leaves it alone.
         silence: seconds without an answer before the watchdog restarts it.
     """
 
@@ -160,15 +162,10 @@ def _unanswered(url: str, expected: int = 200) -> str:
 def _get(url: str, expected: int = 200) -> dict[str, Any] | str:
     """JSON of a page, an empty object where it is no JSON, or in words why there is no answer."""
     try:
-        answer = watchdog.get(url, ANSWER_SECONDS)
-    except watchdog.NO_ANSWER as error:
-        return f"{url}: {str(error) or type(error).__name__}"
-    if answer.status != expected:
-        return f"{url}: HTTP {answer.status}"
-    if "json" not in answer.content_type:
-        return {}
-    page = json.loads(answer.body)
-    return page if isinstance(page, dict) else {}
+        response = watchdog.get(url, ANSWER_SECONDS)
+    except httpx.HTTPError as error:
+        return f"{url}: {failure(error)}"
+    return json_object(response) or {} if response.status_code == expected else f"{url}: HTTP {response.status_code}"
 
 
 def statuses(installation: Installation, supervisor: Supervisor) -> list[ServiceStatus]:
@@ -201,7 +198,7 @@ def at_fault(services: Iterable[ServiceStatus], routed: Collection[str]) -> list
 
     def released(service: ServiceStatus) -> bool:
         theirs = service.name not in NAMES and service.name not in routed
-        return theirs and service.state in {State.STARTING.lower(), State.STOPPING.lower()}
+        return theirs and service.state in {ProgramState.STARTING.lower(), ProgramState.STOPPING.lower()}
 
     return [service for service in services if not service.ok and not released(service)]
 
@@ -215,7 +212,7 @@ def _status(service: Service, status: ProgramStatus | None) -> ServiceStatus:
     """The status of a service, from its program's state and from whether it answers."""
     if status is None:
         return ServiceStatus(service.name, "stopped", service.address)
-    if status.state is not State.RUNNING:
+    if status.state is not ProgramState.RUNNING:
         return ServiceStatus(service.name, status.state.lower(), service.address, problem=status.problem)
     problem = service.problem(status)
     return ServiceStatus(

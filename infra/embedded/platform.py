@@ -24,7 +24,7 @@ from infra.embedded.installation import (
 from infra.embedded.layout import Layout, load_or_generate
 from infra.embedded.processes import end_stale_processes, start_supervisord
 from infra.embedded.services import ENVOY, MLFLOW_SERVER, NAMES, PROMETHEUS_EXPORTER, STOP_ORDER, prepare
-from infra.embedded.startup import Quiet, Report, Startup, run_steps
+from infra.embedded.startup import ProgressReport, Quiet, Startup, run_steps
 from infra.embedded.supervisor import Supervisor
 from tidewheel.errors import PlatformError, did_you_mean
 from tidewheel.file_lock import LockHeld, file_lock
@@ -58,7 +58,7 @@ class Platform:
         self.layout = Layout(settings.home)
         self.supervisor = Supervisor(self.layout)
 
-    def up(self, report: Report | None = None) -> set[str]:
+    def up(self, report: ProgressReport | None = None) -> set[str]:
         """Start everything that does not run, and wait until every service truly answers.
 
         Returns:
@@ -95,7 +95,7 @@ class Platform:
                 raise
             return startup.started
 
-    def down(self, report: Report | None = None) -> list[str]:
+    def down(self, report: ProgressReport | None = None) -> list[str]:
         """Stop every service and supervisord.
 
         Returns:
@@ -144,7 +144,7 @@ class Platform:
         statuses = self.supervisor.statuses()
         return {status.name for status in statuses if not status.state.at_rest and status.name != watchdog.NAME}
 
-    def _start_models(self, report: Report) -> None:
+    def _start_models(self, report: ProgressReport) -> None:
         """Start the models' services that rest, and restart those that run and do not answer.
 
         One that cannot start is reported, and does not fail the platform.
@@ -158,7 +158,7 @@ class Platform:
                 except PlatformError as error:
                     report.note(str(error))
 
-    def _plan(self, running: set[str], report: Report) -> Installation:
+    def _plan(self, running: set[str], report: ProgressReport) -> Installation:
         """Settle what is ours, what is external, and on which ports."""
         earlier = earlier_ports(read_platform_env(self.layout.home / PLATFORM_ENV))
         requested = ports.requested(os.environ)
@@ -172,7 +172,7 @@ class Platform:
     def _installation(self, given: Mapping[str, str], chosen: ports.Ports) -> Installation:
         return Installation(self._settings, self.layout, load_or_generate(self.layout.secrets), chosen, dict(given))
 
-    def _stop_all(self, report: Report, except_for: Collection[str] = ()) -> list[str]:
+    def _stop_all(self, report: ProgressReport, except_for: Collection[str] = ()) -> list[str]:
         """Stop in order, the models' services with the router; supervisord too unless `except_for` names services."""
         running = self._running().difference(except_for)
         if not except_for:

@@ -103,7 +103,7 @@ class Program:
         return "\n".join([f"[program:{self.name}]", *lines, ""])
 
 
-class State(StrEnum):
+class ProgramState(StrEnum):
     """What supervisord says of a program."""
 
     ABSENT = "ABSENT"
@@ -119,7 +119,13 @@ class State(StrEnum):
     @property
     def at_rest(self) -> bool:
         """Whether no process of the program runs and supervisord will not start one by itself."""
-        return self in {State.ABSENT, State.STOPPED, State.EXITED, State.FATAL, State.UNKNOWN}
+        return self in {
+            ProgramState.ABSENT,
+            ProgramState.STOPPED,
+            ProgramState.EXITED,
+            ProgramState.FATAL,
+            ProgramState.UNKNOWN,
+        }
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ class ProgramStatus:
     """
 
     name: str
-    state: State
+    state: ProgramState
     pid: int = 0
     since: float = 0.0
     problem: str = ""

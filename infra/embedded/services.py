@@ -14,7 +14,7 @@ from infra.embedded.layout import USERNAME
 from infra.embedded.machine import find_java_home
 from infra.embedded.ports import HOST
 from infra.embedded.program import Program
-from infra.envoy.bootstrap import Tls, write_initial_state
+from infra.envoy.bootstrap import Address, Tls, write_initial_state
 from infra.envoy.files import EnvoyFiles
 from infra.envoy.observation import Observation
 from tidewheel.atomic_file import write_private
@@ -63,9 +63,8 @@ def prepare(installation: Installation) -> dict[str, Program]:
         files = EnvoyFiles(layout.envoy)
         write_initial_state(
             files,
-            endpoint_port=ports.endpoint,
+            endpoint=Address(ports.endpoint, installation.settings.endpoint_host),
             admin_socket=layout.envoy_socket,
-            endpoint_host=installation.settings.endpoint_host,
             tls=_tls(installation.settings, installation.ports.endpoint_tls),
             observation=Observation.from_environment(os.environ),
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from infra.embedded import airflow_services, postgres, watchdog
 from infra.embedded.health import API_SERVER_SILENT, services
 from infra.embedded.installation import DATABASE
-from infra.embedded.program import State, last_lines
+from infra.embedded.program import ProgramState, last_lines
 from infra.embedded.services import ALERTS, ENVOY, MLFLOW_SERVER, PROMETHEUS_EXPORTER
 from tidewheel import ledger
 from tidewheel.errors import PlatformError
@@ -43,7 +43,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Report(Protocol):
+class ProgressReport(Protocol):
     """Receives the progress of a start or a stop; the command line shows it."""
 
     def note(self, sentence: str) -> None:
@@ -84,7 +84,7 @@ class Waiting:
     """How a step waits: it says for what, and gives up when the others do."""
 
     step: str
-    report: Report
+    report: ProgressReport
     cancelled: threading.Event
 
     def until(self, missing: Callable[[], str], timeout: float) -> str:
@@ -114,7 +114,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Step:
+class StartupStep:
     """One thing to do.
 
     Attributes:
@@ -128,7 +128,7 @@ class Step:
     needs: tuple[str, ...] = ()
 
 
-def run_steps(steps: Sequence[Step], report: Report) -> None:
+def run_steps(steps: Sequence[StartupStep], report: ProgressReport) -> None:
     """Run all steps, those that can at the same time.
 
     Raises:
@@ -154,7 +154,7 @@ def run_steps(steps: Sequence[Step], report: Report) -> None:
             cancelled.set()
 
 
-def _run(step: Step, waiting: Waiting) -> None:
+def _run(step: StartupStep, waiting: Waiting) -> None:
     began = time.monotonic()
     waiting.report.begin(step.name)
     step.run(waiting)
@@ -176,21 +176,21 @@ class Startup:
     environment: Mapping[str, str]
     started: set[str] = field(default_factory=set)
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[StartupStep]:
         """Every step, with what it needs."""
         steps = [
-            Step(DATABASES, self._make_databases, (postgres.NAME,)),
-            Step(LEDGER_TABLES, self._migrate_ledger, (DATABASES,)),
+            StartupStep(DATABASES, self._make_databases, (postgres.NAME,)),
+            StartupStep(LEDGER_TABLES, self._migrate_ledger, (DATABASES,)),
         ]
         if airflow_services.API_SERVER in self.programs:
-            steps.append(Step(AIRFLOW_TABLES, self._migrate_airflow, (DATABASES,)))
+            steps.append(StartupStep(AIRFLOW_TABLES, self._migrate_airflow, (DATABASES,)))
         steps += [self._answering(service) for service in services(self.installation)]
         return steps
 
     def watch(self) -> None:
         """Have the watchdog watch what runs now."""
         watched = [
-            watchdog.Watched(service.name, service.watched, service.silence, watchdog.START_SECONDS)
+            watchdog.WatchedProgram(service.name, service.watched, service.silence, watchdog.START_SECONDS)
             for service in services(self.installation)
             if service.watched
         ]
@@ -210,7 +210,7 @@ class Startup:
         url = postgres.beside(self.installation.address(DATABASE), postgres.AIRFLOW)
         airflow_services.migrate(self.installation.layout, environment, url, waiting)
 
-    def _answering(self, service: Service) -> Step:
+    def _answering(self, service: Service) -> StartupStep:
         program = self.programs[service.name]
 
         def run(waiting: Waiting) -> None:
@@ -224,14 +224,14 @@ class Startup:
             def missing() -> str:
                 status = self.supervisor.status(program.name)
                 starts.update([status.since] if status.since else [])
-                if status.state is State.FATAL or len(starts) > DEATHS:
+                if status.state is ProgramState.FATAL or len(starts) > DEATHS:
                     raise self._failure(program.name, f"does not stay up ({status.problem or status.state})")
-                return service.problem(status) if status.state is State.RUNNING else status.state.lower()
+                return service.problem(status) if status.state is ProgramState.RUNNING else status.state.lower()
 
             if still := waiting.until(missing, ANSWER_SECONDS):
                 raise self._failure(program.name, f"does not answer after {ANSWER_SECONDS:.0f} s: {still}")
 
-        return Step(service.name, run, NEEDS.get(service.name, (AIRFLOW_TABLES,)))
+        return StartupStep(service.name, run, NEEDS.get(service.name, (AIRFLOW_TABLES,)))
 
     def _restart_if_silent(self, service: Service, program: Program, waiting: Waiting) -> None:
         """Restart a program that runs, had the time to start, and does not answer: to wait for it would be in vain."""
@@ -240,7 +240,7 @@ class Startup:
 
         def missing() -> str:
             status = self.supervisor.status(program.name)
-            if status.state is not State.RUNNING:
+            if status.state is not ProgramState.RUNNING:
                 return ""
             why = service.problem(status)
             return "" if why.startswith(API_SERVER_SILENT) else why

@@ -14,7 +14,7 @@ from xmlrpc.client import Fault, ServerProxy, Transport
 import psutil
 from supervisor.xmlrpc import Faults
 
-from infra.embedded.program import Program, ProgramStatus, State, last_lines
+from infra.embedded.program import Program, ProgramState, ProgramStatus, last_lines
 from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError, did_you_mean
 from tidewheel.file_lock import file_lock
@@ -57,7 +57,7 @@ class Supervisor:
         return sorted((_status(info) for info in infos), key=lambda status: status.name)
 
     def status(self, name: str) -> ProgramStatus:
-        """State of one program; `State.ABSENT` when supervisord does not know it.
+        """State of one program; `ProgramState.ABSENT` when supervisord does not know it.
 
         Raises:
             PlatformError: supervisord does not answer.
@@ -65,7 +65,7 @@ class Supervisor:
         for status in self.statuses():
             if status.name == name:
                 return status
-        return ProgramStatus(name, State.ABSENT)
+        return ProgramStatus(name, ProgramState.ABSENT)
 
     def add(self, program: Program) -> bool:
         """Put a program under supervision; it starts at once where `program.autostart` is set.
@@ -80,14 +80,14 @@ class Supervisor:
         """
         with self._exclusively():
             state = self.status(program.name).state
-            if self.is_same(program) and state is not State.ABSENT:
+            if self.is_same(program) and state is not ProgramState.ABSENT:
                 return False
             if not state.at_rest:
                 raise PlatformError(
                     f"program {program.name!r} is {state} with another command or environment; "
                     "stop it before changing it"
                 )
-            if state is not State.ABSENT:
+            if state is not ProgramState.ABSENT:
                 self._call("removeProcessGroup", program.name)
             write_private(program.launch_file(self._layout), program.launch_json())
             write_private(program.config_file(self._layout), program.config_section(self._layout))
@@ -120,10 +120,10 @@ class Supervisor:
         self.spawn(name)
 
         def settled(status: ProgramStatus) -> bool:
-            return status.state in {State.RUNNING, State.FATAL}
+            return status.state in {ProgramState.RUNNING, ProgramState.FATAL}
 
         status = self._wait(name, settled, timeout)
-        if status.state is not State.RUNNING:
+        if status.state is not ProgramState.RUNNING:
             raise PlatformError(
                 f"program {name!r} did not start: {status.state} after {timeout:.0f} s at most"
                 f"{f' ({status.problem})' if status.problem else ''}; the end of {self._layout.log(name)}:\n"
@@ -167,7 +167,7 @@ class Supervisor:
             PlatformError: supervisord does not answer, or the program cannot be stopped.
         """
         with self._exclusively():
-            if self.status(name).state is not State.ABSENT:
+            if self.status(name).state is not ProgramState.ABSENT:
                 self.stop(name, timeout)
                 self._call("removeProcessGroup", name)
             forgotten = Program(name, ())
@@ -224,8 +224,8 @@ class Supervisor:
             transport.close()
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket.
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket, for `xmlrpc.client`, which stands on `http.client` and takes no httpx.
 
     Args:
         path: of the socket.
@@ -251,7 +251,7 @@ class _UnixTransport(Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = UnixConnection(str(self._path), CALL_SECONDS)
+        connection = _UnixConnection(str(self._path), CALL_SECONDS)
         self._connection = host, connection  # it is closed by `Transport.close`
         return connection
 
@@ -279,7 +279,7 @@ def _text(path: Path) -> str | None:
 def _status(info: dict[str, Any]) -> ProgramStatus:
     return ProgramStatus(
         name=info["name"],
-        state=State(info["statename"]),
+        state=ProgramState(info["statename"]),
         pid=int(info["pid"]),
         since=float(info["start"]),
         problem=info["spawnerr"],

@@ -7,7 +7,6 @@ PostgreSQL to `tidewheel up`: to kill a database on a mere suspicion does more h
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import os
@@ -16,15 +15,17 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from infra.embedded.layout import Layout
 from infra.embedded.ports import HOST, ports_of
-from infra.embedded.program import Program, State, program_names
-from infra.embedded.supervisor import POLL_SECONDS, Supervisor, UnixConnection
+from infra.embedded.program import Program, ProgramState, program_names
+from infra.embedded.supervisor import POLL_SECONDS, Supervisor
 from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError
+from tidewheel.http_client import failure, http_client, plain_transport
 from tidewheel.logs import FORMAT_VARIABLE, configure
 from tidewheel.project import installed_path
 
@@ -40,23 +41,12 @@ ROUTER_SILENCE = 12.0
 SILENCE = 60.0
 """Of programs that answer slowly when the machine is busy."""
 STOP_SECONDS = 5.0
-SERVER_ERROR = 500
-NO_ANSWER = (OSError, http.client.HTTPException)
-"""What `get` raises where there is no answer."""
 
 log = logging.getLogger(NAME)
 
 
-class Answer(NamedTuple):
-    """A page of a service."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
 @dataclass(frozen=True)
-class Watched:
+class WatchedProgram:
     """A program that answers over HTTP.
 
     Attributes:
@@ -84,7 +74,7 @@ class Watchdog:
     supervisor: Supervisor
     silent_since: dict[str, float] = field(default_factory=dict)
 
-    def look(self, watched: Iterable[Watched], unanswered: Callable[[str], str] | None = None) -> list[str]:
+    def look(self, watched: Iterable[WatchedProgram], unanswered: Callable[[str], str] | None = None) -> list[str]:
         """Request a page of each once, and restart those that have been silent for too long; returns their names."""
         unanswered = unanswered or why_unanswered
         statuses = {status.name: status for status in self.supervisor.statuses()}
@@ -104,8 +94,8 @@ class Watchdog:
             restarted.append(each.program)
         return restarted
 
-    def _silence(self, watched: Watched, status: ProgramStatus, unanswered: Callable[[str], str]) -> str:
-        if status.state is not State.RUNNING or time.time() - status.since < watched.start:
+    def _silence(self, watched: WatchedProgram, status: ProgramStatus, unanswered: Callable[[str], str]) -> str:
+        if status.state is not ProgramState.RUNNING or time.time() - status.since < watched.start:
             return ""
         return next(filter(None, map(unanswered, watched.urls)), "")
 
@@ -123,25 +113,25 @@ def program(layout: Layout) -> Program:
     )
 
 
-def write_watched(layout: Layout, watched: Iterable[Watched]) -> None:
+def write_watched(layout: Layout, watched: Iterable[WatchedProgram]) -> None:
     """Write down what is to be watched besides the models' services."""
     write_private(_file(layout), json.dumps([asdict(each) for each in watched], indent=1) + "\n")
 
 
-def read_watched(layout: Layout) -> list[Watched]:
+def read_watched(layout: Layout) -> list[WatchedProgram]:
     """What is watched now: the services that `write_watched` wrote, and the models that are placed in a colour."""
     services = json.loads(_file(layout).read_text(encoding="utf-8"))
-    watched = [Watched(**{**each, "urls": tuple(each["urls"])}) for each in services]
+    watched = [WatchedProgram(**{**each, "urls": tuple(each["urls"])}) for each in services]
     return [*watched, *models(layout)]
 
 
-def models(layout: Layout) -> list[Watched]:
+def models(layout: Layout) -> list[WatchedProgram]:
     """The models' services that are placed in a colour now."""
     endpoints: list[dict[str, Any]] = [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted((layout.home / "endpoints").glob("*.json"))
     ]
     return [
-        Watched(name, (f"http://{HOST}:{port}/livez",), SILENCE, START_SECONDS)
+        WatchedProgram(name, (f"http://{HOST}:{port}/livez",), SILENCE, START_SECONDS)
         for each in endpoints
         for colour, place in each["places"].items()
         for name, port in zip(
@@ -162,38 +152,28 @@ def restart_silent_models(supervisor: Supervisor, layout: Layout, patience: floa
 
 
 def why_unanswered(url: str) -> str:
-    """Why a URL of `Watched.urls` is not answered, empty where it is."""
+    """Why a URL of `WatchedProgram.urls` is not answered, empty where it is."""
     try:
-        answer = get(url, ANSWER_SECONDS)
-    except NO_ANSWER as error:
-        return f"{url}: {str(error) or type(error).__name__}"
-    return f"{url}: HTTP {answer.status}" if answer.status >= SERVER_ERROR else ""
+        response = get(url, ANSWER_SECONDS)
+    except httpx.HTTPError as error:
+        return f"{url}: {failure(error)}"
+    return f"{url}: HTTP {response.status_code}" if response.is_server_error else ""
 
 
-def get(url: str, timeout: float) -> Answer:
-    """Request a page of a service on this machine, without a proxy.
+def get(url: str, timeout: float) -> httpx.Response:
+    """Request a page of a service on this machine.
 
     Args:
-        url: as in `Watched.urls`.
+        url: as in `WatchedProgram.urls`.
         timeout: seconds for the connection and for each read.
 
     Raises:
-        OSError: it cannot be reached, or does not answer in time.
-        http.client.HTTPException: its answer is not HTTP.
+        httpx.HTTPError: it cannot be reached, does not answer in time, or answers with something else than HTTP.
     """
     address, _, path = url.partition("#")
-    parts = urlsplit(address)
-    if parts.scheme == "unix":
-        connection: http.client.HTTPConnection = UnixConnection(parts.path, timeout)
-    else:
-        path = parts.path or "/"
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return Answer(response.status, response.getheader("Content-Type", ""), response.read())
-    finally:
-        connection.close()
+    socket = address.removeprefix("unix://") if path else None
+    with http_client(seconds=timeout, transport=plain_transport(socket)) as client:
+        return client.get(f"http://localhost{path}" if socket else url)
 
 
 def _file(layout: Layout) -> Path:

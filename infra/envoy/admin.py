@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +11,8 @@ import httpx
 from infra.envoy.bootstrap import ROUTE_TABLE
 from infra.envoy.routing import pipeline_below
 from tidewheel.errors import PlatformError
-from tidewheel.release.backend import RequestCounts
+from tidewheel.http_client import failure, http_client, plain_transport
+from tidewheel.policies.guard import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 UNIX = "unix://"
@@ -56,18 +56,15 @@ class EnvoyAdmin:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        socket = self.url.removeprefix(UNIX) if self.url.startswith(UNIX) else None
-        self._base = "http://envoy" if socket else self.url
-        # Without a pool: an object of this kind lives as long as nobody asks it. To load certificates takes longer than
-        # to ask, and a socket needs none.
-        self._open = functools.partial(httpx.HTTPTransport, uds=socket, verify=socket is None)
+        self._socket = self.url.removeprefix(UNIX) if self.url.startswith(UNIX) else None
+        self._base = "http://envoy" if self._socket else self.url
 
     def ready(self) -> str:
         """Why it does not take requests, empty where it does."""
         try:
             answer = self._ask("/ready", {})
         except httpx.HTTPError as error:
-            return f"{self.url}: {str(error) or type(error).__name__}"
+            return f"{self.url}: {failure(error)}"
         return "" if answer.is_success else f"{self.url}/ready: {answer.text.strip()[:100]}"
 
     def actions(self) -> dict[str, dict[str, Any]]:
@@ -163,7 +160,7 @@ class EnvoyAdmin:
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise PlatformError(
-                f"Envoy does not answer at {self.url} ({error}); is the platform up (`tidewheel status`)?"
+                f"Envoy does not answer at {self.url} ({failure(error)}); is the platform up (`tidewheel status`)?"
             ) from error
         return answer
 
@@ -172,7 +169,9 @@ class EnvoyAdmin:
             return client.get(path, params=parameters)
 
     def _client(self) -> httpx.Client:
-        return httpx.Client(base_url=self._base, transport=self._open(), timeout=TIMEOUT_SECONDS, trust_env=False)
+        # Without a pool: an object of this kind outlives the idle time of a connection.
+        transport = plain_transport(self._socket) if self._socket else None
+        return http_client(self._base, seconds=TIMEOUT_SECONDS, transport=transport)
 
 
 def _requests(found: Mapping[str, Any]) -> ClusterRequests:

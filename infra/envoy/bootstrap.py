@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infra.envoy.files import CLUSTER, LISTENER, ROUTES, EnvoyFiles, publish
-from infra.envoy.limits import LIMITS, Limits
+from infra.envoy.limits import LIMITS, ListenerLimits
 from infra.envoy.observation import Observation
 from tidewheel.atomic_file import write_private
 
@@ -38,24 +38,30 @@ class Tls:
     key: Path
 
 
+class Address(NamedTuple):
+    """Where a listener listens."""
+
+    port: int
+    host: str = HOST
+
+
 def write_initial_state(
     files: EnvoyFiles,
     *,
-    endpoint_port: int,
+    endpoint: Address,
     admin_socket: Path,
-    endpoint_host: str = HOST,
     tls: Tls | None = None,
-    limits: Limits = LIMITS,
+    limits: ListenerLimits = LIMITS,
     observation: Observation = UNOBSERVED,
 ) -> None:
     """Write bootstrap and listeners; routes and clusters only where there are none yet, for they belong to releases.
 
-    With TLS only the encrypted listener is on `endpoint_host`: the plain one stays for this machine's own processes.
+    With TLS only the encrypted listener is on the endpoint's host: the plain one is for this machine's own processes.
     """
     write_private(files.bootstrap, json.dumps(bootstrap(files, admin_socket, observation), indent=1))
-    listeners = [listener(files, endpoint_port, limits, HOST if tls else endpoint_host, observation=observation)]
+    listeners = [listener(files, endpoint.port, limits, HOST if tls else endpoint.host, observation=observation)]
     if tls:
-        listeners.append(listener(files, tls.port, limits, endpoint_host, tls, observation))
+        listeners.append(listener(files, tls.port, limits, endpoint.host, tls, observation))
     publish(files.listeners, LISTENER, listeners)
     if not files.clusters.exists():
         publish(files.clusters, CLUSTER, [])
@@ -88,7 +94,7 @@ def bootstrap(files: EnvoyFiles, admin_socket: Path, observation: Observation = 
 def listener(
     files: EnvoyFiles,
     port: int,
-    limits: Limits,
+    limits: ListenerLimits,
     host: str = HOST,
     tls: Tls | None = None,
     observation: Observation = UNOBSERVED,

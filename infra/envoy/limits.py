@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Limits:
+class ListenerLimits:
     """Limits of one listener. The size of a body is the service's to judge: it says what is wrong with it.
 
     Attributes:
@@ -59,4 +59,4 @@ class Limits:
         }
 
 
-LIMITS = Limits()
+LIMITS = ListenerLimits()

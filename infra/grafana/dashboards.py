@@ -77,6 +77,16 @@ def platform() -> Dashboard:
             _stat("Ledger", "min(tidewheel_ledger_up)"),
             _stat("Routers", "sum(tidewheel_router_up)"),
             _stat("Routers without an answer", "count(tidewheel_router_up == 0) or vector(0)", (1, 1)),
+            Panel(
+                "Training CPU time by team, this month",
+                (
+                    ("tidewheel_team_training_cpu_seconds", "{{team}}"),
+                    ("tidewheel_team_training_cpu_quota_seconds", "quota of {{team}}"),
+                    ("tidewheel_team_training_gpu_seconds > 0", "GPUs of {{team}}"),
+                ),
+                "s",
+                about="When a quota is used up, no training of that team begins before the next month.",
+            ),
             _stat("Model services", 'sum(up{job=~".*tidewheel-models"})'),
             Panel(
                 "Alerts",

@@ -18,6 +18,7 @@ import httpx
 from tidewheel import ledger
 from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, TidewheelError
+from tidewheel.http_client import fetch, http_client
 from tidewheel.lake import Store
 from tidewheel.lake.outage import outage_sentence
 from tidewheel.polling import poll
@@ -25,6 +26,7 @@ from tidewheel.settings import Settings, load_settings
 
 AIRFLOW_PROCESSES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 LEDGER_UP = "tidewheel_ledger_up 1.0"
+REQUEST_SECONDS = 30.0
 SECONDS = 120.0
 """Airflow's health page needs a heartbeat of each process first."""
 logger = logging.getLogger("tidewheel.installed")
@@ -61,7 +63,8 @@ def mlflow_asks_for_a_login(settings: Settings) -> None:
 
 def _ask_mlflow(settings: Settings, login: tuple[str, str] | None, expected: int) -> None:
     url = f"{settings.require('mlflow_url').rstrip('/')}/api/2.0/mlflow/experiments/search"
-    answer = httpx.get(url, params={"max_results": 1}, auth=login, timeout=30)
+    with http_client(seconds=REQUEST_SECONDS, auth=login) as client:
+        answer = client.get(url, params={"max_results": 1})
     if answer.status_code != expected:
         raise PlatformError(
             f"MLflow at {settings.mlflow_link} answered {answer.status_code} {'with' if login else 'without'} a login, "
@@ -82,7 +85,7 @@ def airflow_is_healthy(settings: Settings) -> None:
 
 
 def _ill_processes(url: str) -> list[str]:
-    health = httpx.get(f"{url}/api/v2/monitor/health", timeout=30).raise_for_status().json()
+    health = fetch(f"{url}/api/v2/monitor/health", REQUEST_SECONDS).raise_for_status().json()
     return [name for name in AIRFLOW_PROCESSES if (health.get(name) or {}).get("status") != "healthy"]
 
 
@@ -90,7 +93,7 @@ def exporter_at(url: str) -> Callable[[Settings], None]:
     """The check of the exporter that listens at an address."""
 
     def exporter_reads_the_ledger(_: Settings) -> None:
-        answer = httpx.get(f"{url}/metrics", timeout=30).raise_for_status()
+        answer = fetch(f"{url}/metrics", REQUEST_SECONDS).raise_for_status()
         if LEDGER_UP not in answer.text.splitlines():
             raise PlatformError(f"the metrics at {url} have no line `{LEDGER_UP}`; see the log of tidewheel-exporter")
 

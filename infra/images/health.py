@@ -1,7 +1,7 @@
 """Ends with 0 where a service answers: `python -m infra.images.health URL`.
 
 With the name of one of Airflow's processes behind it, such as `scheduler`, URL is Airflow's health page, and the
-process has to be healthy there. Standard library only: it runs every few seconds.
+process has to be healthy there. Standard library only: it runs every few seconds, and the serving image has no httpx.
 """
 
 from __future__ import annotations

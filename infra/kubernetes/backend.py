@@ -37,8 +37,8 @@ from tidewheel.spec.serving import Replicas
 if TYPE_CHECKING:
     from kubernetes.client import models as k8s
 
+    from tidewheel.policies.guard import RequestCounts
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.backend import RequestCounts
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
@@ -83,7 +83,7 @@ class KubernetesBackend:
             replicas: fewest pods; how many there may be the pipeline file says.
         """
         declared = self._declared().serving.replicas
-        asked = declared.model_copy(update={"minimum": replicas, "maximum": max(declared.maximum, replicas)})
+        requested = declared.model_copy(update={"minimum": replicas, "maximum": max(declared.maximum, replicas)})
         self.token()  # the pods read it
         there = self._deployment(colour)
         if there is not None and there["metadata"]["annotations"].get(CONTENT) != artifact.content_hash:
@@ -92,7 +92,7 @@ class KubernetesBackend:
             there = None
         self._await_gone(colour, leaving_only=there is not None)
         self._apply_services()
-        self._apply_workload(colour, artifact, asked, new=there is None)
+        self._apply_workload(colour, artifact, requested, new=there is None)
 
     def stop(self, colour: Colour) -> None:
         """Have nothing run in a colour, to which nothing is routed."""
@@ -191,7 +191,7 @@ class KubernetesBackend:
         self._router.route(traffic, self.token())
 
     def withdraw(self, gone: Gone) -> None:
-        """Tell the gateway that nothing answers for this pipeline any more, and what callers are to be told."""
+        """Tell the gateway that nothing answers for this pipeline any more, and what callers get."""
         self._router.withdraw(gone)
 
     def traffic(self) -> Traffic:
@@ -256,15 +256,15 @@ class KubernetesBackend:
         for colour in Colour:
             self._api.apply(service(self._pipeline, colour))
 
-    def _apply_workload(self, colour: Colour, artifact: Artifact, asked: Replicas, *, new: bool) -> None:
+    def _apply_workload(self, colour: Colour, artifact: Artifact, requested: Replicas, *, new: bool) -> None:
         template = pod_template(self._settings, self._declared(), colour, artifact, self._source)
-        remembered = {**version_annotations(artifact), **limit_annotations(asked)}
-        fixed = None if scales(asked) else asked.minimum
+        remembered = {**version_annotations(artifact), **limit_annotations(requested)}
+        fixed = None if scales(requested) else requested.minimum
         # As large as the live one from the start. While there are two colours neither gets smaller: the one without
         # requests may have to take them all at once.
-        floor = max(asked.minimum, self._scaling.size(colour.other))
+        floor = max(requested.minimum, self._scaling.size(colour.other))
         if new and fixed is None:
-            size = min(floor, asked.maximum)
+            size = min(floor, requested.maximum)
             self._api.create(deployment(self._pipeline, colour, template, remembered, size))
         self._api.apply(deployment(self._pipeline, colour, template, remembered, fixed))
         self._api.apply(disruption_budget(self._pipeline, colour))

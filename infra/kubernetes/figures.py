@@ -11,7 +11,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tidewheel.errors import PlatformError
-from tidewheel.release.backend import RequestCounts
+from tidewheel.http_client import failure, fetch
+from tidewheel.policies.guard import RequestCounts
 
 TIMEOUT_SECONDS = 5.0
 STATS_PORT = 19001
@@ -128,11 +129,11 @@ def page(url: str) -> str:
         PlatformError: it is not there.
     """
     try:
-        answer = httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False)
-        answer.raise_for_status()
+        return fetch(url, TIMEOUT_SECONDS).raise_for_status().text
     except httpx.HTTPError as error:
-        raise PlatformError(f"{url} does not answer: {error}; this process must reach the cluster's pods") from error
-    return answer.text
+        raise PlatformError(
+            f"{url} does not answer: {failure(error)}; this process must reach the cluster's pods"
+        ) from error
 
 
 def _add(found: ClusterFigures, name: str, labels: dict[str, str], value: float) -> None:

@@ -11,6 +11,7 @@ from infra.kubernetes.figures import ClusterFigures, cluster_figures
 from infra.kubernetes.names import slug
 from infra.kubernetes.routes import ROUTEZ, TRAFFIC_HEADER, prefix, shown_traffic
 from tidewheel.errors import PlatformError, SettingsError
+from tidewheel.http_client import failure, fetch
 from tidewheel.release.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -106,11 +107,10 @@ class Gateway:
         """
         url = f"http://{address}{prefix(pipeline)}{ROUTEZ}"
         try:
-            # A connection of its own: one that is kept might be to a gateway that has left.
-            answer = httpx.get(url, timeout=TIMEOUT_SECONDS, trust_env=False)
+            # A new connection: an old one might be to a gateway that has left.
+            answer = fetch(url, TIMEOUT_SECONDS)
         except httpx.HTTPError as error:
-            said = str(error) or type(error).__name__
-            raise PlatformError(f"the gateway does not answer at {url}: {said}") from error
+            raise PlatformError(f"the gateway does not answer at {url}: {failure(error)}") from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             return ""
         if TRAFFIC_HEADER not in answer.headers:

@@ -115,7 +115,7 @@ def _spec(pipeline: Pipeline, colour: Colour) -> PodSpec:
 
 
 def _container(pipeline: Pipeline, colour: Colour) -> dict[str, Any]:
-    asked = pipeline.serving.resources
+    resources = pipeline.serving.resources
     return {
         "name": CONTAINER,
         "env": [
@@ -126,8 +126,8 @@ def _container(pipeline: Pipeline, colour: Colour) -> dict[str, Any]:
         ],
         # No limit of CPU: one would hold requests up while the node is idle.
         "resources": {
-            "requests": {"cpu": f"{asked.cpu:g}", "memory": asked.memory},
-            "limits": {"memory": asked.memory},
+            "requests": {"cpu": f"{resources.cpu:g}", "memory": resources.memory},
+            "limits": {"memory": resources.memory},
         },
         "startupProbe": _probe("/readyz", periodSeconds=1, failureThreshold=120),
         "readinessProbe": _probe("/readyz", periodSeconds=2, failureThreshold=2),

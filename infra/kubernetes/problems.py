@@ -36,13 +36,13 @@ def missing(deployment: Document, pods: Sequence[k8s.V1Pod], floor: int) -> str:
     name, status = deployment["metadata"]["name"], deployment.get("status", {})
     if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
         return f"Deployment {name} was changed and the cluster's controllers have not taken it up yet"
-    asked = max(floor, deployment["spec"].get("replicas", 1))
+    required = max(floor, deployment["spec"].get("replicas", 1))
     available, updated = status.get("availableReplicas", 0), status.get("updatedReplicas", 0)
-    if min(available, updated) >= asked:
+    if min(available, updated) >= required:
         return ""
     said = (said for pod in sorted(pods, key=_replaced) if (said := _waits(pod)))
     why = problem(deployment, pods) or next(said, "")
-    return f"Deployment {name} has {min(available, updated)} of {asked} pods available{f': {why}' if why else ''}"
+    return f"Deployment {name} has {min(available, updated)} of {required} pods available{f': {why}' if why else ''}"
 
 
 def _refusals(deployment: Document) -> Iterator[str]:

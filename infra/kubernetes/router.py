@@ -94,7 +94,7 @@ class Router:
             raise PlatformError(f"{colour} is not stopped: {why}")
 
     def withdraw(self, gone: Gone) -> None:
-        """Have callers told that nothing answers any more."""
+        """Let callers know that nothing answers any more."""
         for document in (_shown(), *gone_answers(self._pipeline, gone)):
             self._api.apply(document)
         self._api.apply(gone_route(self._pipeline, self.gateway.reference, gone))

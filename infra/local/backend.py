@@ -15,19 +15,19 @@ import psutil
 
 from infra.embedded.layout import Layout
 from infra.embedded.ports import HOST, LAST_PORT, MODEL_PORTS, Ports, can_bind
-from infra.embedded.program import Program, ProgramStatus, State, last_lines, program_names
+from infra.embedded.program import Program, ProgramState, ProgramStatus, last_lines, program_names
 from infra.embedded.supervisor import Supervisor
 from infra.envoy.admin import EnvoyAdmin
 from infra.envoy.routing import split
-from infra.local.endpoints import Endpoint, Endpoints, Place
+from infra.local.endpoints import Endpoints, LocalEndpoint, Place
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.release import Colour
 from tidewheel.release.probe import Probe
 from tidewheel.release.traffic import Gone, Traffic
 
 if TYPE_CHECKING:
+    from tidewheel.policies.guard import RequestCounts
     from tidewheel.release.artifact import Artifact
-    from tidewheel.release.backend import RequestCounts
     from tidewheel.settings import Settings
 
 USUAL_PORTS = range(Ports().models, Ports().models + 2_000)
@@ -36,7 +36,7 @@ START_SECONDS = 10
 """A service that ends sooner than this has failed to start; importing what it needs takes seconds."""
 STOP_SECONDS = 60
 """A service may drain for 30 s and write its prediction log for 20 more before it is killed, 5 s before this."""
-RUNS = frozenset({State.STARTING, State.RUNNING})
+RUNS = frozenset({ProgramState.STARTING, ProgramState.RUNNING})
 INHERITED = (
     *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "MALLOC_*", "SUPERVISOR_*"),
     *("TIDEWHEEL_ENDPOINT_*", "OTEL_*"),
@@ -69,7 +69,7 @@ class LocalBackend:
         self._refuse_routed(colour)
         self._remove(colour)
 
-        def placed(endpoint: Endpoint) -> Endpoint:
+        def placed(endpoint: LocalEndpoint) -> LocalEndpoint:
             place = Place(artifact.version, artifact.content_hash, self._free_ports(replicas))
             return endpoint.with_place(colour, place)
 
@@ -167,7 +167,7 @@ class LocalBackend:
     def route(self, traffic: Traffic) -> None:
         """Tell Envoy where requests go."""
 
-        def routed(endpoint: Endpoint) -> Endpoint:
+        def routed(endpoint: LocalEndpoint) -> LocalEndpoint:
             if missing := sorted(traffic.reached - endpoint.places.keys()):
                 names = " and ".join(self._name(colour) for colour in missing)
                 raise ReleaseError(f"nothing was started as {names}: it cannot be routed to")
@@ -213,7 +213,7 @@ class LocalBackend:
         """State of each program of a colour; of its first where nothing was started."""
         names = self._endpoints.get(self._pipeline).programs(colour) or program_names(self._pipeline, colour, 1)
         known = {status.name: status for status in self._supervisor.statuses()}
-        return [known.get(name, ProgramStatus(name, State.ABSENT)) for name in names]
+        return [known.get(name, ProgramStatus(name, ProgramState.ABSENT)) for name in names]
 
     def _remove(self, colour: Colour) -> None:
         """Remove the programs of a colour, also those of which no file knows any more."""

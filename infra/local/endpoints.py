@@ -37,7 +37,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class LocalEndpoint:
     """One pipeline's colours.
 
     Attributes:
@@ -51,11 +51,11 @@ class Endpoint:
     places: Mapping[Colour, Place] = field(default_factory=dict)
     gone: Gone | None = None
 
-    def with_place(self, colour: Colour, place: Place) -> Endpoint:
+    def with_place(self, colour: Colour, place: Place) -> LocalEndpoint:
         """The same with something started in a colour."""
         return replace(self, places={**self.places, colour: place})
 
-    def without(self, colour: Colour) -> Endpoint:
+    def without(self, colour: Colour) -> LocalEndpoint:
         """The same with nothing in a colour."""
         return replace(self, places={c: place for c, place in self.places.items() if c is not colour})
 
@@ -78,7 +78,7 @@ class Endpoint:
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Endpoint:
+    def from_json(cls, text: str) -> LocalEndpoint:
         """Read what `to_json` wrote."""
         found: dict[str, Any] = json.loads(text)
         return cls(
@@ -101,14 +101,16 @@ class Endpoints:
         self._token = self._folder / "token"
         self._envoy = EnvoyFiles(layout.envoy)
 
-    def get(self, pipeline: str) -> Endpoint:
+    def get(self, pipeline: str) -> LocalEndpoint:
         """One pipeline's colours; empty before its first release."""
         path = self._folder / f"{pipeline}.json"
-        return Endpoint.from_json(path.read_text(encoding="utf-8")) if path.exists() else Endpoint(pipeline)
+        return LocalEndpoint.from_json(path.read_text(encoding="utf-8")) if path.exists() else LocalEndpoint(pipeline)
 
-    def all(self) -> list[Endpoint]:
+    def all(self) -> list[LocalEndpoint]:
         """All of them, by name."""
-        return [Endpoint.from_json(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
+        return [
+            LocalEndpoint.from_json(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))
+        ]
 
     def token(self) -> str:
         """What this installation's own requests show to the services; made when it is first needed."""
@@ -126,7 +128,7 @@ class Endpoints:
             name for endpoint in self.all() for colour in endpoint.traffic.reached for name in endpoint.programs(colour)
         }
 
-    def change(self, pipeline: str, changed: Callable[[Endpoint], Endpoint]) -> Endpoint:
+    def change(self, pipeline: str, changed: Callable[[LocalEndpoint], LocalEndpoint]) -> LocalEndpoint:
         """Change one pipeline's colours, and tell Envoy.
 
         Args:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from infra.pod.lake import Lake, PodError, open_lake
+from infra.pod.lake import LakeFiles, PodError, open_lake
 
 PATIENCE_SECONDS = 60.0
 """How long a lake that does not answer is asked again; then the kubelet starts the container anew."""
@@ -22,7 +22,7 @@ RETRY_SECONDS = 2.0
 PUBLISH = "release the version again, which publishes it"
 
 
-def fetch(lake: Lake, pipeline: str, content_hash: str, folder: Path, patience: float = PATIENCE_SECONDS) -> None:
+def fetch(lake: LakeFiles, pipeline: str, content_hash: str, folder: Path, patience: float = PATIENCE_SECONDS) -> None:
     """Unpack a model's archive into a folder, which is replaced.
 
     Args:

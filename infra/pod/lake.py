@@ -26,7 +26,7 @@ class PodError(Exception):
     """Why a program of the pod cannot do its work, as a sentence for whoever reads the pod's status."""
 
 
-class Lake(Protocol):
+class LakeFiles(Protocol):
     """Files below the lake's root, by paths relative to it; OSError says that the lake does not answer."""
 
     root: str
@@ -38,7 +38,7 @@ class Lake(Protocol):
         """Put a file in place in one step: a reader sees the old content or the new, never a part."""
 
 
-def open_lake(environment: Mapping[str, str] = os.environ) -> Lake:
+def open_lake(environment: Mapping[str, str] = os.environ) -> LakeFiles:
     """The lake that `TIDEWHEEL_LAKE_URL` and `TIDEWHEEL_LAKE_OPTIONS` name.
 
     Raises:

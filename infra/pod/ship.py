@@ -18,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-from infra.pod.lake import Lake, PodError, open_lake
+from infra.pod.lake import LakeFiles, PodError, open_lake
 from infra.pod.logs import configure
 
 log = logging.getLogger("tidewheel.ship")
@@ -39,7 +39,7 @@ class Shipper:
         pipeline: name of the pipeline.
     """
 
-    def __init__(self, folder: Path, lake: Lake, pipeline: str) -> None:
+    def __init__(self, folder: Path, lake: LakeFiles, pipeline: str) -> None:
         self._folder, self._lake = folder, lake
         self._inbox = f"{pipeline}/requests/_inbox"
         self._shipped: dict[Path, int] = {}

@@ -178,7 +178,7 @@ def _decisions(states: list[PipelineState]) -> Iterator[Metric]:
     )
     names = "model_version", "colour"
     running = _family("tidewheel_release_started_timestamp_seconds", "Start of a running release", *names)
-    asked = _family(
+    requested = _family(
         "tidewheel_training_requested_timestamp_seconds", "When a training was requested that has not yet run"
     )
     waiting = _family("tidewheel_approvals_waiting", "Challengers that passed the gate and wait for approval")
@@ -191,9 +191,9 @@ def _decisions(states: list[PipelineState]) -> Iterator[Metric]:
             started = _seconds(state.release.since)
             running.add_metric([state.name, state.release.version, state.release.colour], started)
         if state.requested_at is not None:
-            asked.add_metric([state.name], _seconds(state.requested_at))
+            requested.add_metric([state.name], _seconds(state.requested_at))
         waiting.add_metric([state.name], state.approvals_waiting)
-    yield from (verdicts, releases, running, asked, waiting)
+    yield from (verdicts, releases, running, requested, waiting)
 
 
 def _trainings(states: list[PipelineState]) -> Iterator[Metric]:

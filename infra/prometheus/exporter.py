@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import signal
 import threading
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import ReadRouters, routers
 from infra.prometheus.shared import SharedCollector
 from infra.prometheus.targets import model_services
+from infra.prometheus.teams import TeamCollector
 from tidewheel.errors import PlatformError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import TrafficLog
@@ -38,6 +38,7 @@ def registry(settings: Settings, read: ReadRouters | None = None) -> CollectorRe
     """
     found = CollectorRegistry()
     found.register(SharedCollector(LedgerCollector(settings)))
+    found.register(SharedCollector(TeamCollector(settings)))
     if read is not None:
         found.register(SharedCollector(RequestsCollector(read)))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -96,7 +97,6 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on ({PORT})")
     options = parser.parse_args()
     configure()
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each reading
     settings, stop = load_settings(), threading.Event()
     recording = None
     if read := routers(settings):

@@ -34,7 +34,7 @@ class QualityFigure(NamedTuple):
     value: float
 
 
-class Drift(NamedTuple):
+class DriftedColumns(NamedTuple):
     """Columns that had drifted on a day, of how many that were compared."""
 
     drifted: float
@@ -69,7 +69,7 @@ def newest_quality(session: Session, days: Mapping[str, str]) -> Mapping[str, Se
     return found
 
 
-def newest_drift(session: Session, days: Mapping[str, str]) -> dict[str, Drift]:
+def newest_drift(session: Session, days: Mapping[str, str]) -> dict[str, DriftedColumns]:
     """How many columns had drifted, by pipeline; without those where drift was not measured.
 
     Args:
@@ -79,7 +79,7 @@ def newest_drift(session: Session, days: Mapping[str, str]) -> dict[str, Drift]:
     drifted = func.max(case((FigureRow.name == DRIFTED, FigureRow.value)))
     compared = func.count(case((FigureRow.name == DRIFT, 1)))
     rows = _of_days(session, days, drifted, compared, where=FigureRow.name.in_([DRIFT, DRIFTED]), grouped=True)
-    return {pipeline: Drift(drifted, compared) for pipeline, drifted, compared in rows if drifted is not None}
+    return {pipeline: DriftedColumns(drifted, compared) for pipeline, drifted, compared in rows if drifted is not None}
 
 
 def newest_requests(session: Session, days: Mapping[str, str]) -> Mapping[str, Sequence[RequestFigure]]:
@@ -102,12 +102,12 @@ def _of_days(
     known = {pipeline: day for pipeline, day in days.items() if day}
     if not known:
         return []
-    wanted = _pairs(known, "day")
-    same = (FigureRow.pipeline == wanted.c.pipeline) & (FigureRow.partition == wanted.c.day)
-    query = select(wanted.c.pipeline, *columns).join_from(wanted, FigureRow, same).where(where)
-    return session.execute(query.group_by(wanted.c.pipeline) if grouped else query).all()
+    pairs_of_days = _pairs(known, "day")
+    same = (FigureRow.pipeline == pairs_of_days.c.pipeline) & (FigureRow.partition == pairs_of_days.c.day)
+    query = select(pairs_of_days.c.pipeline, *columns).join_from(pairs_of_days, FigureRow, same).where(where)
+    return session.execute(query.group_by(pairs_of_days.c.pipeline) if grouped else query).all()
 
 
 def _pairs(pairs: Mapping[str, str], second: str) -> CTE:
     names = column("pipeline", String), column(second, String)
-    return values(*names, name="wanted").data(list(pairs.items())).cte()
+    return values(*names, name="pairs_of_days").data(list(pairs.items())).cte()

@@ -88,8 +88,10 @@ class TrafficRecorder:
 def _thinned(readings: Sequence[Reading]) -> list[Reading]:
     """Readings without every second one that others make superfluous."""
     inner = zip(readings, readings[1:], readings[2:], strict=False)
-    kept = [middle for n, (before, middle, after) in enumerate(inner) if n % 2 or not _between(before, middle, after)]
-    return [readings[0], *kept, readings[-1]]
+    middles = [
+        middle for n, (before, middle, after) in enumerate(inner) if n % 2 or not _between(before, middle, after)
+    ]
+    return [readings[0], *middles, readings[-1]]
 
 
 def _between(before: Reading, middle: Reading, after: Reading) -> bool:

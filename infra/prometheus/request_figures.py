@@ -38,7 +38,7 @@ MOST_COLUMNS = 20
 
 
 def request_families(states: list[PipelineState]) -> Iterator[Metric]:
-    """The metrics of all pipelines that were asked anything."""
+    """The metrics of all pipelines that had requests."""
     of_all = {name: GaugeMetricFamily(*named, labels=["pipeline"]) for name, named in METRICS.items()}
     of_columns = {name: GaugeMetricFamily(*named, labels=["pipeline", "column"]) for name, named in BY_COLUMN.items()}
     for state in states:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from infra.envoy.admin import ClusterRequests, EnvoyAdmin
 from tidewheel.errors import PlatformError
 from tidewheel.ledger.traffic import Reading
+from tidewheel.policies.guard import RequestCounts
 from tidewheel.release import Colour
-from tidewheel.release.backend import RequestCounts
 from tidewheel.spec import pipeline_files
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RouterCounts:
         at: when it was read.
         uptime_seconds: how long its process had run.
         services: counters by pipeline and colour.
-        pipelines: that it was asked about; None: all.
+        pipelines: that it was read for; None: all.
     """
 
     router: str
@@ -111,8 +111,8 @@ def _pod_counts(name: str, address: str, services: Mapping[str, tuple[str, str]]
         service: ClusterRequests(each.completed, each.failed, each.refused, each.resets, each.active, each.times)
         for service, each in found.items()
     }
-    asked = frozenset(pipeline for pipeline, _ in services.values())
-    return RouterCounts(name, datetime.now(UTC), uptime, counted, asked)
+    read = frozenset(pipeline for pipeline, _ in services.values())
+    return RouterCounts(name, datetime.now(UTC), uptime, counted, read)
 
 
 def _answered(ask: Callable[[], T]) -> T | None:

@@ -78,14 +78,14 @@ def _burns() -> Iterator[Rule]:
         for long, short, factor, severity in BURNS:
             over = [f"{_ratio(ratio, window)} > {factor} * {budget:g}" for window in (long, short)]
             busy = f"sum by (pipeline) (rate({REQUESTS}[{long}])) > {FEW}"
-            yield _alert(
+            rule = _alert(
                 name,
                 " and ".join([*over, busy]),
                 severity,
                 f"{{{{ $labels.pipeline }}}}: {{{{ $value | humanizePercentage }}}} of requests {what} ({long})",
                 "`tidewheel status` says what answers; `tidewheel rollback NAME` returns to the version before.",
-                window=long,
             )
+            yield {**rule, "labels": {**rule["labels"], "window": long}}
 
 
 def _releases() -> Iterator[Rule]:
@@ -165,11 +165,11 @@ def _models() -> Iterator[Rule]:
 
 
 def _callers() -> Iterator[Rule]:
-    asked = 'tidewheel_requests_total{status=~"200|400|413|422"}'
+    counted = 'tidewheel_requests_total{status=~"200|400|413|422"}'
     outside = 'tidewheel_requests_total{status=~"400|413|422"}'
     yield _alert(
         "TidewheelRequestsRefused",
-        f"sum by (pipeline) (rate({outside}[15m])) / (sum by (pipeline) (rate({asked}[15m])) > {FEW})"
+        f"sum by (pipeline) (rate({outside}[15m])) / (sum by (pipeline) (rate({counted}[15m])) > {FEW})"
         f" > {REFUSED_SHARE}",
         "ticket",
         "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of requests are refused as outside the contract",
@@ -240,12 +240,12 @@ def _ratio(name: str, window: str) -> str:
     return f"pipeline:tidewheel_router_{name}:ratio_rate{window}"
 
 
-def _alert(name: str, expr: str, severity: str, summary: str, action: str, *, wait: str = "", **labels: str) -> Rule:
+def _alert(name: str, expr: str, severity: str, summary: str, action: str, *, wait: str = "") -> Rule:
     return {
         "alert": name,
         "expr": expr,
         **({"for": wait} if wait else {}),
-        "labels": {"severity": severity, **labels},
+        "labels": {"severity": severity},
         "annotations": {"summary": summary, "action": action},
     }
 

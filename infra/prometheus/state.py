@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from sqlalchemy import func, select, tuple_
 
 from infra.prometheus.figures import (
-    Drift,
+    DriftedColumns,
     QualityFigure,
     RequestFigure,
     newest_drift,
@@ -60,7 +60,7 @@ class Deployed(NamedTuple):
     since: datetime
 
 
-class Champion(NamedTuple):
+class PromotedChampion(NamedTuple):
     """The champion, and when it was promoted; `train_end` is empty where the ledger has no row of its training."""
 
     version: str
@@ -95,11 +95,11 @@ class PipelineState:
     name: str
     declared: Pipeline | None = None
     endpoint: Deployed | None = None
-    champion: Champion | None = None
+    champion: PromotedChampion | None = None
     monitored_day: str = ""
     labelled_day: str = ""
     quality: Sequence[QualityFigure] = ()
-    drift: Drift | None = None
+    drift: DriftedColumns | None = None
     of_requests: Sequence[RequestFigure] = ()
     probation: RunningProbation | None = None
     release: Deployed | None = None
@@ -208,7 +208,7 @@ def _facts(session: Session, fact: type[Fact], pipeline: Any, *columns: Any, whe
     return {name: fact(*values) for name, *values in rows}
 
 
-def _champions(session: Session) -> dict[str, Champion]:
+def _champions(session: Session) -> dict[str, PromotedChampion]:
     newest = select(func.max(PromotionRow.id)).group_by(PromotionRow.pipeline)
     same = (ModelVersionRow.pipeline == PromotionRow.pipeline) & (ModelVersionRow.version == PromotionRow.version)
     query = (
@@ -216,7 +216,7 @@ def _champions(session: Session) -> dict[str, Champion]:
         .outerjoin(ModelVersionRow, same)
         .where(PromotionRow.id.in_(newest))
     )
-    return {name: Champion(version, at, end or "") for name, version, at, end in session.execute(query)}
+    return {name: PromotedChampion(version, at, end or "") for name, version, at, end in session.execute(query)}
 
 
 def _waiting(session: Session) -> set[str]:

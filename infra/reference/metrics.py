@@ -12,6 +12,7 @@ from bentos.metrics import Metrics, PredictionLogCollector
 from bentos.packaged import Packaged
 from infra.prometheus.collector import ledger_families
 from infra.prometheus.requests import router_families
+from infra.prometheus.teams import team_families
 from infra.reference.markdown import code, page, sentence, table
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def metrics_page() -> str:
         INTRODUCTION,
         "## Pipelines",
         FROM_THE_LEDGER,
-        _table(ledger_families([], 0)),
+        _table([*ledger_families([], 0), *team_families([])]),
         "## Routers",
         FROM_ROUTERS,
         _table(router_families({})),

@@ -29,7 +29,7 @@ from jobs.checking.known_labels import labels_of_rows
 from jobs.checking.leaks import leaking
 from jobs.checking.look_back import look_back
 from jobs.checking.model import quick_training
-from jobs.checking.played import Played
+from jobs.checking.played import CheckedDay
 from jobs.checking.scratch import carried_out, scratch_settings
 from jobs.checking.source import require_day
 from jobs.data.feature_inputs import label_columns, label_sentence
@@ -37,12 +37,13 @@ from jobs.job import Job, OptionsT, Result
 from jobs.models.prediction import model_frame, predict
 from jobs.models.row_weights import at, weights_of
 from jobs.training.class_weights import fit_weights
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tidewheel.errors import DataRefused, SourceError, TidewheelError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.options import FeaturesOptions, LandOptions, ScoreOptions, ValidateOptions, ValidationStage
 from tidewheel.partitions import PartitionRange, parse_day
 from tidewheel.quantities import quantity
+from tidewheel.runs import SKIPPED
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
@@ -61,7 +62,7 @@ class _Stop(Exception):
     """The day ends here."""
 
 
-def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[str], None]) -> Played:
+def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[str], None]) -> CheckedDay:
     """Play a day; the lake, the ledger and the registry stay as they are.
 
     Args:
@@ -74,7 +75,7 @@ def play_day(pipeline: Pipeline, settings: Settings, day: date, tell: Callable[[
         UsageError: the source never has such a day.
     """
     require_day(pipeline, day)
-    played = Played()
+    played = CheckedDay()
     with scratch_settings(settings) as scratch:
         if day >= datetime.now(UTC).date():
             played.doubtful.append(f"{day} is not over (UTC): the source may have a part of it")
@@ -92,7 +93,7 @@ class _Day:
     scratch: Settings
     day: date
     tell: Callable[[str], None]
-    played: Played
+    played: CheckedDay
 
     def __post_init__(self) -> None:
         self.lake = Lake.open(self.pipeline.name, self.scratch)
@@ -150,7 +151,7 @@ class _Day:
         if result.refused:
             self._refuse("source", result.refused)
             raise _Stop
-        if result.figures.get("skipped"):
+        if result.figures.get(SKIPPED):
             self.played.absent = result.sentence
             raise _Stop
         labels = [m for m in result.outputs if m.dataset == "labels"]
@@ -215,7 +216,7 @@ class _Day:
             weights = fit_weights(pipeline, known, at(of_rows, slice(0, MOST_ROWS)))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = fit(training, pipeline.features, pipeline.task, few, known, weights=weights).model
+                model = fit(training, pipeline.features, pipeline.task, FitRows(few, known, weights)).model
                 return predict(model, frame, pipeline.task)
 
         answers = self._step("model", fitted)

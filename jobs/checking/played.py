@@ -8,7 +8,7 @@ from tidewheel.errors import ExitCode
 
 
 @dataclass
-class Played:
+class CheckedDay:
     """What became of a day.
 
     Attributes:

@@ -20,7 +20,7 @@ POSITION = "position"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """What became of one rule.
 
     Attributes:
@@ -48,7 +48,7 @@ class Rehearsal:
         self._batch = asset.add_batch_definition_whole_dataframe("made_up")
         self._suites = context.suites
 
-    def outcomes(self, rules: Sequence[Rule], table: pa.Table) -> list[Outcome]:
+    def outcomes(self, rules: Sequence[Rule], table: pa.Table) -> list[RuleOutcome]:
         """What becomes of each rule over some rows, judged as the nights judge them.
 
         A rule that ends the whole suite is judged apart from the others.
@@ -57,18 +57,18 @@ class Rehearsal:
             return list(self._together(rules, table))
         except Exception as error:  # whatever a metric raises where Great Expectations does not expect it
             if len(rules) == 1:
-                return [Outcome(passed=False, raised=reason(error))]
+                return [RuleOutcome(passed=False, raised=reason(error))]
         return [outcome for rule in rules for outcome in self.outcomes([rule], table)]
 
-    def _together(self, rules: Sequence[Rule], table: pa.Table) -> Iterator[Outcome]:
+    def _together(self, rules: Sequence[Rule], table: pa.Table) -> Iterator[RuleOutcome]:
         import great_expectations as gx
 
         said = [{"type": r.kind, "kwargs": dict(r.arguments), "meta": {POSITION: r.position}} for r in rules]
         divided = divide(gx.ExpectationSuite(name="made_up", expectations=said).expectations, table.schema)
-        found: dict[int, Outcome] = {}
+        found: dict[int, RuleOutcome] = {}
         for expectation in divided.about_types:
             finding = judge_type(expectation, table.schema)
-            found[_position(expectation.configuration.to_json_dict())] = Outcome(finding.passed, finding.found)
+            found[_position(expectation.configuration.to_json_dict())] = RuleOutcome(finding.passed, finding.found)
         for frame, expectations in divided.by_frame.items():
             suite = gx.ExpectationSuite(name="made_up", expectations=list(expectations))
             for one in self._batch.get_batch({"dataframe": frame(table)}).validate(suite).results:
@@ -81,13 +81,13 @@ def _position(configuration: Mapping[str, Any]) -> int:
     return int(configuration["meta"][POSITION])
 
 
-def _outcome(result: Mapping[str, Any]) -> Outcome:
+def _outcome(result: Mapping[str, Any]) -> RuleOutcome:
     raised = _exception(result.get("exception_info") or {})
     detail = result.get("result") or {}
     found = detail.get("observed_value")
     if mismatched := (detail.get("details") or {}).get("mismatched"):
         found = ", ".join(f"{kind} {', '.join(columns)}" for kind, columns in mismatched.items() if columns)
-    return Outcome(bool(result["success"]), "" if found is None else f"found {found}", raised)
+    return RuleOutcome(bool(result["success"]), "" if found is None else f"found {found}", raised)
 
 
 def _exception(info: Mapping[str, Any]) -> str:

@@ -170,7 +170,7 @@ class LengthsEqual(_OfRows):
         return _all(table) if set(lengths.values()) <= {None, self.value} else None
 
 
-class Mean(_Limits, _OfColumn):
+class MeanBetween(_Limits, _OfColumn):
     """The mean lies within limits."""
 
     def _found(self, table: pa.Table) -> str | None:
@@ -223,7 +223,7 @@ KINDS: Mapping[str, type[ArrowRule]] = {
     "expect_column_values_to_be_between": Between,
     "expect_column_values_to_be_in_set": InSet,
     "expect_column_value_lengths_to_equal": LengthsEqual,
-    "expect_column_mean_to_be_between": Mean,
+    "expect_column_mean_to_be_between": MeanBetween,
     "expect_compound_columns_to_be_unique": CompoundUnique,
     "expect_column_values_to_be_of_type": OfType,
     "expect_column_values_to_be_in_type_list": InTypeList,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from jobs.data.arrow_rules import KINDS, ArrowRule, Name
-from jobs.data.expectations import Finding, columns_of, expected_of, worst_first
+from jobs.data.expectations import ExpectationResult, columns_of, expected_of, worst_first
 from jobs.data.type_rules import TYPE_RULES
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ArrowSuite:
 
     rules: tuple[tuple[_Expectation, ArrowRule], ...]
 
-    def judge(self, table: pa.Table) -> list[Finding] | None:
+    def judge(self, table: pa.Table) -> list[ExpectationResult] | None:
         """Hold a batch against the rules.
 
         Returns:
@@ -60,7 +60,7 @@ class ArrowSuite:
                 return None
             kwargs = rule.model_dump(exclude_unset=True, exclude_none=True)
             findings.append(
-                Finding(
+                ExpectationResult(
                     rule=expectation.type,
                     columns=columns_of(kwargs),
                     expected=expected_of(kwargs),

@@ -26,7 +26,7 @@ _NO_RULE = ("batch_id", "column", "column_list", "column_set", "exact_match", "m
 
 
 @dataclass(frozen=True)
-class Finding:
+class ExpectationResult:
     """What one expectation found in one batch."""
 
     rule: str
@@ -66,7 +66,7 @@ class Judge:
         self._batch = asset.add_batch_definition_whole_dataframe("batch")
         self._prepared: dict[Schema, PreparedSuite | None] = {}
 
-    def judge(self, frame: pd.DataFrame) -> list[Finding]:
+    def judge(self, frame: pd.DataFrame) -> list[ExpectationResult]:
         """Hold a batch against the suite, broken rules first."""
         schema = tuple(frame.dtypes.items())
         if schema not in self._prepared:
@@ -74,12 +74,12 @@ class Judge:
             return self.judge_plainly(frame)
         return self._judge_prepared(schema, frame)
 
-    def judge_plainly(self, frame: pd.DataFrame) -> list[Finding]:
+    def judge_plainly(self, frame: pd.DataFrame) -> list[ExpectationResult]:
         """The same, by Great Expectations' own way from suite to result."""
         result = self._batch.get_batch({"dataframe": frame}).validate(self.suite)
         return worst_first([_finding(one.to_json_dict()) for one in result.results])
 
-    def _judge_prepared(self, schema: Schema, frame: pd.DataFrame) -> list[Finding]:
+    def _judge_prepared(self, schema: Schema, frame: pd.DataFrame) -> list[ExpectationResult]:
         from jobs.data.prepared_suite import NotComputed, PreparedSuite
 
         try:
@@ -137,7 +137,7 @@ def parse_suite(suite_file: Path, text: str) -> gx.ExpectationSuite:
         raise SpecError(f"{suite_file} is not an expectation suite: {type(error).__name__}: {error}") from error
 
 
-def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+def worst_first(findings: Sequence[ExpectationResult]) -> list[ExpectationResult]:
     """Broken rules first, and of these the critical ones."""
     return sorted(findings, key=lambda finding: (finding.passed, not finding.critical, not finding.computed))
 
@@ -152,10 +152,10 @@ def expected_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in kwargs.items() if k not in _NO_RULE or (k == "mostly" and v != 1)}
 
 
-def _finding(result: dict[str, Any]) -> Finding:
+def _finding(result: dict[str, Any]) -> ExpectationResult:
     config = result["expectation_config"]
     kwargs = {k: v for k, v in config["kwargs"].items() if v is not None}
-    return Finding(
+    return ExpectationResult(
         rule=config["type"],
         columns=columns_of(kwargs),
         expected=expected_of(kwargs),

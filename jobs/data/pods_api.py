@@ -12,13 +12,14 @@ from typing import Any
 import httpx
 
 from tidewheel.errors import PlatformError
+from tidewheel.http_client import failure, http_client, json_object
 
 API = "https://kubernetes.default.svc"
 SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Refusal:
+class PodRefusal:
     """What the API refused.
 
     Attributes:
@@ -42,13 +43,13 @@ class PodsApi:
     def __init__(self, account: Path, namespace: str, url: str = API) -> None:
         self._account, self._url = account, f"{url}/api/v1/namespaces/{namespace}/pods"
 
-    def refusal(self, pod: Mapping[str, object]) -> Refusal | None:
+    def refusal(self, pod: Mapping[str, object]) -> PodRefusal | None:
         """Why the API would refuse a pod; None where it would not. Nothing is started."""
         answer = self._ask("POST", params={"dryRun": "All"}, json=pod)
         if answer.is_success:
             return None
         message = str(_json(answer).get("message") or answer.text)
-        return Refusal(message, answer.status_code == 401 or ("User" in message and "cannot" in message))
+        return PodRefusal(message, answer.status_code == 401 or ("User" in message and "cannot" in message))
 
     def why_none_runs(self, selector: str) -> str:
         """What keeps the newest of some pods from its work, in a few words."""
@@ -61,15 +62,18 @@ class PodsApi:
     def _ask(self, method: str, **arguments: Any) -> httpx.Response:
         try:
             token = (self._account / "token").read_text()
-            with httpx.Client(verify=self._certificates, timeout=SECONDS, trust_env=False) as client:
-                return client.request(method, self._url, headers={"Authorization": f"Bearer {token}"}, **arguments)
+            transport, headers = httpx.HTTPTransport(verify=self._certificates), {"Authorization": f"Bearer {token}"}
+            with http_client(seconds=SECONDS, transport=transport, headers=headers) as client:
+                return client.request(method, self._url, **arguments)
         except FileNotFoundError:
             raise PlatformError(
                 f"{self._account}/token is not there, so this pod cannot start executors; let the pod template mount "
                 "the token of its account (automountServiceAccountToken)"
             ) from None
         except httpx.HTTPError as error:
-            raise PlatformError(f"Kubernetes' API at {self._url} does not answer: {error}; try again") from error
+            raise PlatformError(
+                f"Kubernetes' API at {self._url} does not answer: {failure(error)}; try again"
+            ) from error
 
     @cached_property
     def _certificates(self) -> ssl.SSLContext:
@@ -77,11 +81,7 @@ class PodsApi:
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        body = answer.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    return json_object(answer) or {}
 
 
 def _state(pod: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ class _NarrowEngine(PandasExecutionEngine):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExpectationOutcome:
     """What one expectation says of a batch: its place in the suite's order of evaluation, verdict and details."""
 
     place: int
@@ -65,7 +65,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class _PreparedExpectation:
     """An expectation and the metrics it reads, by the name it reads them by."""
 
     expectation: Expectation
@@ -90,20 +90,20 @@ class PreparedSuite:
         self._engine = _NarrowEngine()
         self._engine.load(frame)
         calculator = MetricsCalculator(self._engine, show_progress_bars=False)
-        self._expectations: list[_Prepared] = []
+        self._expectations: list[_PreparedExpectation] = []
         graphs = []
         for configuration in configurations:
             configuration.kwargs["batch_id"] = BATCH
             expectation = configuration.to_domain_obj()
             needed = expectation.get_validation_dependencies(self._engine, {"result_format": RESULT_FORMAT})
             metrics = dict(needed.metric_configurations)
-            self._expectations.append(_Prepared(expectation, metrics, needed.result_format))
+            self._expectations.append(_PreparedExpectation(expectation, metrics, needed.result_format))
             graphs.append(
                 calculator.build_metric_dependency_graph(list(metrics.values()), {"result_format": RESULT_FORMAT})
             )
         self._levels = list(_levels(graphs))
 
-    def judge(self, frame: pd.DataFrame) -> list[Outcome]:
+    def judge(self, frame: pd.DataFrame) -> list[ExpectationOutcome]:
         """Evaluate every expectation.
 
         Args:
@@ -118,7 +118,7 @@ class PreparedSuite:
         except Exception as error:  # whatever a metric of Great Expectations or of a team raises
             raise NotComputed(str(error)) from error
 
-    def _outcomes(self) -> list[Outcome]:
+    def _outcomes(self) -> list[ExpectationOutcome]:
         values: dict[Any, Any] = {}
         for level in self._levels:
             nothing: dict[Any, Any] = {metric.id: [] for metric in level if _lists_nothing(metric, values)}
@@ -133,7 +133,7 @@ class PreparedSuite:
             )
             found = said if isinstance(said, dict) else said.to_json_dict()
             result: Any = convert_to_json_serializable(found.get("result") or {})
-            outcomes.append(Outcome(place, bool(found["success"]), result))
+            outcomes.append(ExpectationOutcome(place, bool(found["success"]), result))
         return outcomes
 
 

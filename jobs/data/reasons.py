@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Reason:
+class DayProblem:
     """Why the data of a day is refused, or is not there.
 
     Attributes:
@@ -44,14 +44,14 @@ class RowsRefused(DataRefused):
     """The data of a day breaks a rule.
 
     Args:
-        source: see `Reason`.
-        found: see `Reason`.
-        expected: see `Reason`.
-        columns: see `Reason`.
+        source: see `DayProblem`.
+        found: see `DayProblem`.
+        expected: see `DayProblem`.
+        columns: see `DayProblem`.
     """
 
     def __init__(self, source: str, found: str, expected: str, columns: Sequence[str] = ()) -> None:
-        self.reason = Reason(source, found, expected, tuple(columns))
+        self.reason = DayProblem(source, found, expected, tuple(columns))
         super().__init__(self.reason.sentence)
 
 
@@ -59,13 +59,13 @@ class NothingThere(SourceError):
     """A source has nothing for a day yet, or does not answer. The arguments are those of `RowsRefused`."""
 
     def __init__(self, source: str, found: str, expected: str) -> None:
-        self.reason = Reason(source, found, expected)
+        self.reason = DayProblem(source, found, expected)
         super().__init__(self.reason.sentence)
 
 
-def reason_of(error: DataRefused | SourceError) -> Reason:
+def reason_of(error: DataRefused | SourceError) -> DayProblem:
     """The reason that an error has; that of a team's own code is its words alone."""
-    return error.reason if isinstance(error, RowsRefused | NothingThere) else Reason("", str(error))
+    return error.reason if isinstance(error, RowsRefused | NothingThere) else DayProblem("", str(error))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Failure:
     """
 
     day: str
-    reason: Reason
+    reason: DayProblem
     place: str = ""
 
     @property

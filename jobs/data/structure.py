@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
@@ -48,34 +49,40 @@ def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, sou
     return _tidy(table, key, source)
 
 
-def labels_of_day(
-    table: pa.Table,
-    key: list[str],
-    label: str,
-    task: Task,
-    source: str,
-    classes: Sequence[str | int] = (),
-    *,
-    least: float | None = None,
-) -> pa.Table:
+@dataclass(frozen=True)
+class LabelRules:
+    """What a label may be.
+
+    Attributes:
+        column: that holds it.
+        task: of a classification a label is 0 or 1, of multiclass a class, of a regression any finite number.
+        classes: multiclass: what a label may be.
+        least: the smallest number that a label may be; None: any.
+    """
+
+    column: str
+    task: Task
+    classes: Sequence[str | int] = ()
+    least: float | None = None
+
+
+def labels_of_day(table: pa.Table, key: list[str], rules: LabelRules, source: str) -> pa.Table:
     """Check and put in order the labels of one day. Rows without a label are left out: unknown is not negative.
 
     Args:
         table: what the source had.
         key: columns that name a row.
-        label: name of the label column.
-        task: of a classification a label is 0 or 1, of multiclass a class, of a regression any finite number.
+        rules: what a label may be.
         source: file, query or function the labels came from, for the message.
-        classes: multiclass: what a label may be.
-        least: the smallest number that a label may be; None: any.
 
     Raises:
         DataRefused: a rule is broken; source, column and rule are named.
     """
+    label, task = rules.column, rules.task
     _need_columns(table, [*key, label], source)
     column = as_landed(table[label], label, source)
     if task == "multiclass":
-        column = as_class_type(column, label, classes, source)
+        column = as_class_type(column, label, rules.classes, source)
     elif pa.types.is_boolean(column.type):
         column = column.cast(pa.int64())
     elif pa.types.is_null(column.type) or pa.types.is_decimal(column.type):  # decimal: `numeric` in a database
@@ -95,9 +102,9 @@ def labels_of_day(
     is_known = pc.invert(pc.is_null(table[label], nan_is_null=True))
     known = each_column(table, lambda _, values: values.filter(is_known))
     if task == "multiclass":
-        refuse_unknown_classes(known[label], label, classes, source)
+        refuse_unknown_classes(known[label], label, rules.classes, source)
     else:
-        _of_the_task(known[label], label, task, source, least)
+        _of_the_task(known[label], label, task, source, rules.least)
     return _tidy(known, key, source)
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from jobs.data.arrow_suite import read_arrow_suite
 from jobs.data.column_types import family
 from jobs.data.conversions import brought
-from jobs.data.expectations import Finding, Judge, parse_suite, read_suite_file, worst_first
+from jobs.data.expectations import ExpectationResult, Judge, parse_suite, read_suite_file, worst_first
 from jobs.data.type_rules import TYPE_RULES, judge_type
 from tidewheel.errors import SpecError
 
@@ -83,7 +83,7 @@ def divide(expectations: Iterable[Expectation], schema: pa.Schema) -> Divided:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class _PreparedSuite:
     """The rules of a suite as they are judged on batches of one schema."""
 
     about_types: tuple[Expectation, ...]
@@ -102,9 +102,9 @@ class TableJudge:
         self._arrow_suite = read_arrow_suite(self._text)
         # What is wrong with a suite that Arrow cannot read is said before any batch is judged.
         self._suite = None if self._arrow_suite else parse_suite(suite_file, self._text)
-        self._prepared: dict[pa.Schema, _Prepared] = {}
+        self._prepared: dict[pa.Schema, _PreparedSuite] = {}
 
-    def judge(self, table: pa.Table) -> list[Finding]:
+    def judge(self, table: pa.Table) -> list[ExpectationResult]:
         """Hold a batch against the suite, broken rules first.
 
         Raises:
@@ -113,7 +113,7 @@ class TableJudge:
         findings = self._arrow_suite.judge(table) if self._arrow_suite else None
         return self.judge_by_great_expectations(table) if findings is None else findings
 
-    def judge_by_great_expectations(self, table: pa.Table) -> list[Finding]:
+    def judge_by_great_expectations(self, table: pa.Table) -> list[ExpectationResult]:
         """The same, whatever Arrow can compute."""
         if self._suite is None:
             self._suite = parse_suite(self._file, self._text)
@@ -125,7 +125,7 @@ class TableJudge:
                 f"{self._file}: a rule cannot be computed: {why}; `tidewheel validate` names the rule"
             ) from error
 
-    def _judge(self, suite: gx.ExpectationSuite, table: pa.Table) -> list[Finding]:
+    def _judge(self, suite: gx.ExpectationSuite, table: pa.Table) -> list[ExpectationResult]:
         schema = pa.schema([(field.name, field.type) for field in table.schema])
         if schema not in self._prepared:
             self._prepared[schema] = self._prepare(suite, schema)
@@ -135,11 +135,11 @@ class TableJudge:
             findings += judge.judge(frame(table))
         return worst_first(findings)
 
-    def _prepare(self, suite: gx.ExpectationSuite, schema: pa.Schema) -> _Prepared:
+    def _prepare(self, suite: gx.ExpectationSuite, schema: pa.Schema) -> _PreparedSuite:
         import great_expectations as gx
 
         divided = divide(suite.expectations, schema)
-        return _Prepared(
+        return _PreparedSuite(
             divided.about_types,
             {
                 frame: Judge(gx.ExpectationSuite(name=f"{suite.name}.{frame.__name__}", expectations=list(rules)))

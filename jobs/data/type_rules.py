@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs.data.column_types import DECLARED, family
-from jobs.data.expectations import Finding
+from jobs.data.expectations import ExpectationResult
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -27,7 +27,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 """Names of NumPy, pandas, Spark and Python for a type, by its family; its Arrow name and ours are names, too."""
 
 
-def judge_type(expectation: Expectation, schema: pa.Schema) -> Finding:
+def judge_type(expectation: Expectation, schema: pa.Schema) -> ExpectationResult:
     """Hold a batch's schema against a rule about one column's type. Missing values have the type of the column.
 
     Args:
@@ -44,7 +44,7 @@ def judge_type(expectation: Expectation, schema: pa.Schema) -> Finding:
         kind = schema.field(place).type
         passed = pa.types.is_null(kind) or any(one in names_of(kind) for one in wanted)
         found = f"found {kind}"
-    return Finding(
+    return ExpectationResult(
         rule=config["type"],
         columns=(name,),
         expected={key: value for key, value in kwargs.items() if key in ("type_", "type_list")},

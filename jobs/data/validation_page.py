@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.data.expectations import Finding
+from jobs.data.expectations import ExpectationResult
 from jobs.pages.rendering import render_page
 from tidewheel.lake import Manifest
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def batch_page(manifest: Manifest, source: str, findings: Sequence[Finding], *, published: bool) -> str:
+def batch_page(manifest: Manifest, source: str, findings: Sequence[ExpectationResult], *, published: bool) -> str:
     """What was found in one batch, broken rules first."""
     return render_page(
         TEMPLATES, "validation_batch.html", manifest=manifest, source=source, findings=findings, published=published

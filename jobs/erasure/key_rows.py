@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from bentos.segments import KEY
 from jobs.data.request_log import DATASET
 from tidewheel.errors import UsageError, did_you_mean
+from tidewheel.lake.key_text import key_value
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
@@ -66,11 +67,11 @@ class KeyRows:
         return hashlib.sha256(json.dumps(dict(self.values), sort_keys=True).encode()).hexdigest()
 
     def columns(self, dataset: str) -> list[str]:
-        """See `tidewheel.lake.erasure.Rows`."""
+        """See `tidewheel.lake.erasure.RowSelection`."""
         return [f"{KEY}{name}" if dataset == DATASET else name for name in self.values]
 
     def of(self, dataset: str, table: pa.Table) -> pa.ChunkedArray:
-        """See `tidewheel.lake.erasure.Rows`."""
+        """See `tidewheel.lake.erasure.RowSelection`."""
         columns = zip(self.columns(dataset), self.values.values(), strict=True)
         return reduce(pc.and_, (_equal(table[name], value) for name, value in columns))
 
@@ -84,9 +85,7 @@ class KeyRows:
 
 def _equal(column: pa.ChunkedArray, text: str) -> pa.ChunkedArray:
     """Whether each value is what the text says: the number 7 is `7`, and the text 7 is too."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    try:
-        value = pa.scalar(text).cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # no such number, or nothing that a text can say
+    value = key_value(text, column.type)
+    if value is None:
         return pa.chunked_array([pa.repeat(pa.scalar(False), len(column))])
-    return pc.fill_null(pc.equal(column.cast(kind), value), False)
+    return pc.fill_null(pc.equal(column.cast(value.type), value), False)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jobs.evaluation.drawn_figures import drawn_figure
+from jobs.evaluation.drawn_figures import Codes, DayDraws, Matrix, drawn_figure
 from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import Array
 from jobs.models.row_weights import at
@@ -29,9 +29,7 @@ from tidewheel.spec.losses import SQUARED_ERROR, Loss
 RESAMPLES = 2000
 COMPARED = frozenset({"log_loss", "brier", "roc_auc", "rmse", "mae", "poisson_deviance", "pinball_loss"})
 """Figures that two models may be compared by."""
-Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
-Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -156,13 +154,13 @@ def resample(rows: PairedRows, *, seed: int) -> Resampled:
         rows: what both models predict.
         seed: of the draws.
     """
-    codes, weights = drawn_days(rows.days, seed)
+    draws = drawn_days(rows.days, seed)
     challenger, champion = (
-        losses(rows.metric, rows.truth, predicted, codes, weights, rows.weights, rows.loss)
+        losses(rows.metric, ScoredRows(rows.truth, predicted, rows.days, rows.weights, rows.loss), draws)
         for predicted in (rows.challenger, rows.champion)
     )
     worse: Array = np.subtract(challenger, champion)
-    return Resampled(float(worse[0]), worse[1:][~np.isnan(worse[1:])], weights.shape[1])
+    return Resampled(float(worse[0]), worse[1:][~np.isnan(worse[1:])], draws.weights.shape[1])
 
 
 def figure_interval(
@@ -180,21 +178,10 @@ def figure_interval(
     Returns:
         Lower and upper end in the metric's unit; NaN with fewer than two days.
     """
-    codes, weights = drawn_days(rows.days, seed)
-    if metric in COMPARED:
-        drawn = losses(metric, rows.truth, rows.predicted, codes, weights, rows.weights, rows.loss)[1:]
-    else:
-        drawn = drawn_figure(
-            metric,
-            rows.truth,
-            rows.predicted,
-            codes,
-            weights,
-            decision or Decision(),
-            row_weights=rows.weights,
-            loss=rows.loss,
-        )[1:]
-    known, count = drawn[~np.isnan(drawn)], weights.shape[1]
+    draws = drawn_days(rows.days, seed)
+    compared = metric in COMPARED
+    drawn = losses(metric, rows, draws) if compared else drawn_figure(metric, rows, draws, decision or Decision())
+    known, count = drawn[1:][~np.isnan(drawn[1:])], draws.weights.shape[1]
     if count < 2 or len(known) == 0:
         return math.nan, math.nan
     level = expanded_level((1 + confidence) / 2, count)
@@ -214,46 +201,35 @@ def day_weights(days: int, seed: int) -> Matrix:
     return np.vstack([np.ones((1, days)), draws.astype(np.float64)])
 
 
-def losses(
-    metric: str,
-    truth: Array,
-    predicted: Array,
-    codes: Codes,
-    weights: Matrix,
-    row_weights: Array | None = None,
-    loss: Loss = SQUARED_ERROR,
-) -> Array:
-    """The loss under each row of day weights; a higher-is-better figure counts negative.
+def losses(metric: str, rows: ScoredRows, draws: DayDraws) -> Array:
+    """The loss under each draw of days; a higher-is-better figure counts negative.
 
     Args:
         metric: one of `COMPARED`.
-        truth: labels, one a row.
-        predicted: predictions for the same rows.
-        codes: day of each row, as a number from 0 on.
-        weights: how often each day counts, resamples x days, as `day_weights` draws them.
-        row_weights: how much each row counts; None: all the same.
-        loss: what a regression minimises.
+        rows: what the model predicts.
+        draws: of their days.
 
     Returns:
-        One loss for each row of weights, in the metric's unit.
+        One loss for each draw, in the metric's unit.
     """
+    truth, predicted, row_weights, (codes, weights) = rows.truth, rows.predicted, rows.weights, draws
     if metric == "roc_auc":
         return -_weighted_auc(truth, predicted, codes, weights, row_weights)
     if metric not in COMPARED:
         raise ValueError(f"no loss called {metric}")
-    of_rows, days = row_losses(metric, truth, predicted, loss), weights.shape[1]
+    of_rows, days = row_losses(metric, truth, predicted, rows.loss), weights.shape[1]
     if row_weights is not None:
         of_rows = of_rows * row_weights
-    rows = weights @ np.bincount(codes, weights=row_weights, minlength=days)
+    counted = weights @ np.bincount(codes, weights=row_weights, minlength=days)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw of days whose rows weigh nothing says nothing
-        mean = (weights @ np.bincount(codes, weights=of_rows, minlength=days)) / rows
+        mean = (weights @ np.bincount(codes, weights=of_rows, minlength=days)) / counted
     return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
 
 
-def drawn_days(days: pd.Series[str], seed: int) -> tuple[Codes, Matrix]:
+def drawn_days(days: pd.Series[str], seed: int) -> DayDraws:
     """The day of each row as a number, and how often each day counts, as `day_weights` draws it."""
     codes, names = pd.factorize(days, sort=True)
-    return codes.astype(np.int64), day_weights(len(names), seed)
+    return DayDraws(codes.astype(np.int64), day_weights(len(names), seed))
 
 
 def _weighted_auc(truth: Array, predicted: Array, codes: Codes, weights: Matrix, row_weights: Array | None) -> Array:

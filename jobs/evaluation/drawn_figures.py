@@ -6,50 +6,50 @@ are put into bins by the rank of their prediction first, which moves it by less 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jobs.models import multiclass
 from jobs.models.figures import costs_of_rows, decisions, relative_errors
 from jobs.models.regression_losses import best_constant, own_losses
-from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
-    from jobs.evaluation.comparison import Codes, Matrix
+    from jobs.evaluation.comparison import ScoredRows
     from jobs.models.prediction import Array
     from tidewheel.spec.decision import Decision
 
 BINS = 1000
+Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Ratio = tuple["Array", "Array"]
 """What a row adds to a figure's numerator and to its denominator."""
 
 
-def drawn_figure(
-    name: str,
-    truth: Array,
-    predicted: Array,
-    codes: Codes,
-    weights: Matrix,
-    decision: Decision,
-    *,
-    row_weights: Array | None = None,
-    loss: Loss = SQUARED_ERROR,
-) -> Array:
-    """A figure under each row of day weights; NaN where a draw leaves it undefined.
+class DayDraws(NamedTuple):
+    """Days drawn with replacement, many times.
+
+    Attributes:
+        codes: day of each row, as a number from 0 on.
+        weights: how often each day counts, resamples x days.
+    """
+
+    codes: Codes
+    weights: Matrix
+
+
+def drawn_figure(name: str, rows: ScoredRows, draws: DayDraws, decision: Decision) -> Array:
+    """A figure under each draw of days; NaN where a draw leaves it undefined.
 
     Args:
         name: pr_auc, r2, mape, d2, coverage, expected_cost, a figure that `row_ratio` knows, or one of
             `jobs.models.multiclass.DECIDED`.
-        truth: labels, one a row.
-        predicted: predictions for the same rows.
-        codes: day of each row, as a number from 0 on.
-        weights: how often each day counts, resamples x days, as `day_weights` draws them.
+        rows: what the model predicts.
+        draws: of their days.
         decision: threshold and costs.
-        row_weights: how much each row counts; None: all the same.
-        loss: what a regression minimises.
     """
-    counting = np.ones_like(truth) if row_weights is None else row_weights
+    truth, predicted, (codes, weights) = rows.truth, rows.predicted, draws
+    counting = np.ones_like(truth) if rows.weights is None else rows.weights
     if predicted.ndim == 2:
         return _of_classes(name, truth, predicted, codes, weights, counting)
     match name:
@@ -58,8 +58,10 @@ def drawn_figure(
         case "r2":
             return _r2(truth, predicted, codes, weights, counting)
         case "d2":
-            constant = np.full_like(truth, best_constant(truth, row_weights, loss))  # of all rows, whatever is drawn
-            lost = own_losses(truth, predicted, loss), own_losses(truth, constant, loss)
+            constant = np.full_like(
+                truth, best_constant(truth, rows.weights, rows.loss)
+            )  # of all rows, whatever is drawn
+            lost = own_losses(truth, predicted, rows.loss), own_losses(truth, constant, rows.loss)
             return 1 - drawn_ratio(lost, codes, weights, counting)
         case "coverage":
             covered = (truth <= predicted).astype(np.float64)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import ScoredRows, figure_interval
-from jobs.evaluation.importances import importances
+from jobs.evaluation.importances import LabelledFrame, importances
 from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
 from jobs.evaluation.slices import masks, with_class_names
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jobs.data.training_data import TrainingData
     from jobs.evaluation.judging import Judged
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Verdict
@@ -56,7 +56,7 @@ class JudgedVersion:
     """
 
     version: ModelVersionRow
-    model: Model
+    model: FittedModel
     chosen: TrainingData
     judged: Judged
     measured: GateMeasurement
@@ -161,22 +161,14 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
     return found
 
 
-def _importances(pipeline: Pipeline, model: Model, judged: Judged, failures: PartialFailures) -> dict[str, float]:
+def _importances(pipeline: Pipeline, model: FittedModel, judged: Judged, failures: PartialFailures) -> dict[str, float]:
     if judged.rows.empty:
         return {}
     found: dict[str, float] = {}
     with failures.named("importances of the columns"):
-        found = importances(
-            model,
-            model_frame(judged.rows, pipeline.features),
-            judged.truth,
-            task=pipeline.task,
-            metric=pipeline.metric,
-            seed=pipeline.training.seed,
-            row_weights=judged.weights,
-            loss=pipeline.loss,
-            failures=failures,
-        )
+        frame = model_frame(judged.rows, pipeline.features)
+        rows = LabelledFrame(frame, judged.truth, pipeline.task, judged.weights, pipeline.loss)
+        found = importances(model, rows, pipeline.metric, seed=pipeline.training.seed, failures=failures)
     return found
 
 

@@ -12,12 +12,12 @@ from tidewheel.policies.gate.measurement import Footprint
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jobs.models.prediction import Model, Task
+    from jobs.models.prediction import FittedModel, Task
 
 TIMED_CALLS, TIMED_SECONDS = 100, 1.0
 
 
-def footprint(model: Model, size_bytes: int, frame: pd.DataFrame, task: Task) -> Footprint:
+def footprint(model: FittedModel, size_bytes: int, frame: pd.DataFrame, task: Task) -> Footprint:
     """Measure a model as it was trained; packaging makes most of them faster.
 
     Processor time, because a clock on the wall would judge whatever else the machine does during the training.

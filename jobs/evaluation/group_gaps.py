@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.evaluation.comparison import COMPARED, Resampled, ScoredRows, drawn_days, losses
-from jobs.evaluation.drawn_figures import drawn_ratio, row_ratio
+from jobs.evaluation.drawn_figures import DayDraws, drawn_ratio, row_ratio
 from jobs.evaluation.groups import MOST_NAMED, Grouped, grouped
 from tidewheel.policies.gate.measurement import GroupGap
 from tidewheel.spec.groups import group_columns, group_name
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from jobs.evaluation.comparison import Codes, Matrix
     from jobs.models.prediction import Array
     from tidewheel.spec.decision import Decision
     from tidewheel.spec.gate import FairnessLimit
@@ -58,17 +57,18 @@ def group_gap(
     name = group_name(groups)
     if lacking := [column for column in group_columns(groups) if column not in rows]:
         return GroupGap(name, figure, {}, missing=lacking[0])
-    codes, weights = drawn_days(scored.days, seed)
+    draws = drawn_days(scored.days, seed)
     drawn: dict[str, Array] = {}
     found = grouped(rows, groups, minimum_rows)
     for group, places in found.members.items():
-        counted, values = _draws(
-            figure, scored.truth[places], scored.predicted[places], codes[places], weights, decision
-        )
+        members = ScoredRows(scored.truth[places], scored.predicted[places], scored.days.iloc[places])
+        counted, values = _draws(figure, members, DayDraws(draws.codes[places], draws.weights), decision)
         if counted >= minimum_rows and not math.isnan(values[0]):
             drawn[group] = values
     figures = {group: float(values[0]) for group, values in drawn.items()}
-    return GroupGap(name, figure, figures, *left_out(found, drawn), *_interval(drawn, weights.shape[1], confidence))
+    return GroupGap(
+        name, figure, figures, *left_out(found, drawn), *_interval(drawn, draws.weights.shape[1], confidence)
+    )
 
 
 def left_out(found: Grouped, compared: Container[str]) -> tuple[tuple[str, ...], int]:
@@ -77,18 +77,17 @@ def left_out(found: Grouped, compared: Container[str]) -> tuple[tuple[str, ...],
     return tuple(names[:MOST_NAMED]), len(names[MOST_NAMED:])
 
 
-def _draws(
-    figure: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix, decision: Decision
-) -> tuple[float, Array]:
+def _draws(figure: str, rows: ScoredRows, draws: DayDraws, decision: Decision) -> tuple[float, Array]:
     """Rows beneath the figure, and its value as it is and under each draw of days."""
-    if not np.isfinite(predicted).all():
-        return float(len(truth)), np.full(len(weights), math.nan)
+    count = float(len(rows.truth))
+    if not np.isfinite(rows.predicted).all():
+        return count, np.full(len(draws.weights), math.nan)
     if figure not in COMPARED:
-        ratio = row_ratio(figure, truth, predicted, decision)
-        return float(ratio[1].sum()), drawn_ratio(ratio, codes, weights)
+        ratio = row_ratio(figure, rows.truth, rows.predicted, decision)
+        return float(ratio[1].sum()), drawn_ratio(ratio, *draws)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw without a row of the group
-        values = losses(figure, truth, predicted, codes, weights)
-    return float(len(truth)), -values if figure == "roc_auc" else values
+        values = losses(figure, rows, draws)
+    return count, -values if figure == "roc_auc" else values
 
 
 def _interval(drawn: Mapping[str, Array], days: int, confidence: float) -> tuple[float, float]:

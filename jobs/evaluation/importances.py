@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,22 +16,32 @@ from tidewheel.spec import LOWER_IS_BETTER
 from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
-    from jobs.models.prediction import Array, Model, Task
+    from jobs.models.prediction import Array, FittedModel, Task
 
 ROWS, REPEATS = 2000, 2
 
 
+@dataclass(frozen=True)
+class LabelledFrame:
+    """Rows that a model has not learned from.
+
+    Attributes:
+        frame: feature columns.
+        truth: labels.
+        task: kind of label.
+        weights: how much each row counts; None: all the same.
+        loss: what a regression minimises.
+    """
+
+    frame: pd.DataFrame
+    truth: Array
+    task: Task
+    weights: Array | None = None
+    loss: Loss = SQUARED_ERROR
+
+
 def importances(
-    model: Model,
-    frame: pd.DataFrame,
-    truth: Array,
-    *,
-    task: Task,
-    metric: str,
-    seed: int,
-    row_weights: Array | None = None,
-    loss: Loss = SQUARED_ERROR,
-    failures: PartialFailures = RAISING,
+    model: FittedModel, rows: LabelledFrame, metric: str, *, seed: int, failures: PartialFailures = RAISING
 ) -> dict[str, float]:
     """Permutation importance (Breiman, "Random Forests", Machine Learning 45, 2001) on a sample of rows.
 
@@ -38,13 +49,9 @@ def importances(
 
     Args:
         model: the fitted model.
-        frame: feature columns, of rows that the model has not learned from.
-        truth: their labels.
-        task: kind of label.
+        rows: to shuffle and predict.
         metric: the figure that gets worse.
         seed: of sample and shuffling.
-        row_weights: how much each row counts; None: all the same.
-        loss: what a regression minimises.
         failures: takes note of a column whose importance cannot be measured.
 
     Returns:
@@ -52,11 +59,11 @@ def importances(
         computed.
     """
     rng = np.random.default_rng(seed)
-    drawn = np.sort(rng.choice(len(frame), size=min(ROWS, len(frame)), replace=False))
-    sample, known = frame.iloc[drawn].reset_index(drop=True), truth[drawn]
+    drawn = np.sort(rng.choice(len(rows.frame), size=min(ROWS, len(rows.frame)), replace=False))
+    sample, known = rows.frame.iloc[drawn].reset_index(drop=True), rows.truth[drawn]
     sign = 1 if metric in LOWER_IS_BETTER else -1
-    weights = at(row_weights, drawn)
-    as_it_is = measure(known, predict(model, sample, task), task, weights=weights, loss=loss)[metric]
+    weights, task = at(rows.weights, drawn), rows.task
+    as_it_is = measure(known, predict(model, sample, task), task, weights=weights, loss=rows.loss)[metric]
     if np.isnan(as_it_is):
         return {}
     found = {}
@@ -65,6 +72,6 @@ def importances(
         shuffled = [sample.assign(**{name: values[rng.permutation(len(values))]}) for _ in range(REPEATS)]
         with failures.named(f"importance of column {name}"):
             answers = np.split(predict(model, pd.concat(shuffled, ignore_index=True), task), REPEATS)
-            after = [measure(known, said, task, weights=weights, loss=loss)[metric] for said in answers]
+            after = [measure(known, said, task, weights=weights, loss=rows.loss)[metric] for said in answers]
             found[str(name)] = float(np.mean([sign * (one - as_it_is) for one in after]))
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from jobs.models.recalibration import Line
+    from jobs.models.recalibration import CalibrationLine
     from tidewheel.policies.gate.measurement import GateMeasurement
     from tidewheel.policies.verdict import Outcome
     from tidewheel.spec import Pipeline
 
 
-def judgement(pipeline: Pipeline, as_of: date, measured: GateMeasurement, outcome: Outcome, line: Line) -> Judgement:
+def judgement(
+    pipeline: Pipeline, as_of: date, measured: GateMeasurement, outcome: Outcome, line: CalibrationLine
+) -> Judgement:
     """What the gate found.
 
     Args:

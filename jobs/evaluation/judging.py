@@ -52,27 +52,34 @@ class Judged:
     weights: Array | None = None
 
 
+@dataclass(frozen=True)
+class ChallengerFacts:
+    """What is known of a challenger beside its predictions.
+
+    Attributes:
+        version: its number.
+        footprint: latency and size, where they were measured.
+        holdout: names the days judged on, by content.
+        holdout_uses: challengers that were judged before on some of them.
+        unsteady: a golden row whose prediction depends on more than the row.
+    """
+
+    version: str
+    footprint: Footprint | None = None
+    holdout: tuple[str, ...] = ()
+    holdout_uses: int = 0
+    unsteady: Unsteady | None = None
+
+
 def measure_judged(
-    pipeline: Pipeline,
-    judged: Judged,
-    version: str,
-    *,
-    footprint: Footprint | None = None,
-    holdout: tuple[str, ...] = (),
-    holdout_uses: int = 0,
-    unsteady: Unsteady | None = None,
-    failures: PartialFailures = RAISING,
+    pipeline: Pipeline, judged: Judged, facts: ChallengerFacts, failures: PartialFailures = RAISING
 ) -> GateMeasurement:
     """Measure all that the pipeline's gate asks about.
 
     Args:
         pipeline: its declaration.
         judged: what both models said.
-        version: the challenger's number.
-        footprint: latency and size, where they were measured.
-        holdout: names the days judged on, by content.
-        holdout_uses: challengers that were judged before on some of them.
-        unsteady: a golden row whose prediction depends on more than the row.
+        facts: of the challenger.
         failures: takes note of a slice, or of groups, that cannot be measured: the gate knows nothing of them then.
     """
     comparison = None
@@ -85,7 +92,7 @@ def measure_judged(
         theirs = all_figures(judged.truth, judged.champion, pipeline, judged.weights)
         comparison = Comparison(judged.champion_version, theirs, difference, bound)
     return GateMeasurement(
-        challenger_version=version,
+        challenger_version=facts.version,
         challenger=all_figures(judged.truth, judged.challenger, pipeline, judged.weights),
         rows=len(judged.rows),
         days=judged.rows[PARTITION].nunique(),
@@ -93,10 +100,10 @@ def measure_judged(
         incomparable=judged.incomparable,
         slices=_slices(pipeline, judged, failures),
         gaps=_gaps(pipeline, judged, failures),
-        footprint=footprint,
-        holdout=holdout,
-        holdout_uses=holdout_uses,
-        unsteady=unsteady,
+        footprint=facts.footprint,
+        holdout=facts.holdout,
+        holdout_uses=facts.holdout_uses,
+        unsteady=facts.unsteady,
     )
 
 

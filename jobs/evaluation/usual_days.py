@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
-from jobs.models.paired_losses import paired_day
+from jobs.models.paired_losses import PairedAnswers, paired_day
 from jobs.models.row_weights import at
 
 if TYPE_CHECKING:
@@ -55,13 +55,14 @@ def pairs(pipeline: Pipeline, judged: Judged) -> list[PairedDay]:
         return []
     found = []
     for day, rows in judged.rows.groupby(PARTITION).indices.items():
-        parts = (values[rows] for values in (judged.truth, judged.challenger, judged.champion))
+        answers = PairedAnswers(
+            judged.truth[rows], judged.challenger[rows], judged.champion[rows], at(judged.weights, rows)
+        )
         pair = paired_day(
             date.fromisoformat(str(day)),
             pipeline.metric,
-            *parts,
-            weights=at(judged.weights, rows),
-            loss=pipeline.loss,
+            answers,
+            pipeline.loss,
         )
         if pair:
             found.append(pair)

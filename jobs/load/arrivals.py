@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from jobs.load.connection import Broken, Connection, Endpoint
+from jobs.load.connection import Broken, Connection, LoadTarget
 
 MOST_CONNECTIONS = 400
 """Envoy's listener takes 500, and real callers want some of them."""
@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """What came of one request.
 
     Attributes:
@@ -66,11 +66,11 @@ class Outcome:
 
 
 @dataclass
-class Played:
+class LoadResult:
     """All outcomes, in no order, and how long sending took."""
 
     plan: Plan
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[RequestOutcome] = field(default_factory=list)
     sending_seconds: float = 0.0
 
 
@@ -83,13 +83,13 @@ class Arrivals:
         connections: at most so many at the same time; a request beyond them waits for one to be free.
     """
 
-    def __init__(self, endpoint: Endpoint, bodies: Sequence[bytes], connections: int = MOST_CONNECTIONS) -> None:
+    def __init__(self, endpoint: LoadTarget, bodies: Sequence[bytes], connections: int = MOST_CONNECTIONS) -> None:
         self._endpoint = endpoint
         self._wires = [endpoint.request(body) for body in bodies]
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(connections)
 
-    async def play(self, plan: Plan, over: Callable[[], bool] = lambda: False) -> Played:
+    async def play(self, plan: Plan, over: Callable[[], bool] = lambda: False) -> LoadResult:
         """Send everything, and wait for the last answer.
 
         Args:
@@ -97,7 +97,7 @@ class Arrivals:
             over: evaluated about once a millisecond; once it is true nothing more is sent, and the plan of what was
                 played ends there.
         """
-        played, started = Played(plan), time.perf_counter()
+        played, started = LoadResult(plan), time.perf_counter()
         tasks: set[asyncio.Task[None]] = set()
         number = 0
         while number < plan.requests:
@@ -118,7 +118,7 @@ class Arrivals:
             connection.close()
         return played
 
-    async def _one(self, number: int, started: float, begun: float, played: Played) -> None:
+    async def _one(self, number: int, started: float, begun: float, played: LoadResult) -> None:
         due = played.plan.due(number)
         error, by = "", ("", "")
         async with self._free:
@@ -131,7 +131,7 @@ class Arrivals:
             except OSError as failure:
                 error = failure.strerror or type(failure).__name__
         latency = time.perf_counter() - started - due
-        played.outcomes.append(Outcome(due, begun - due, latency, error, by))
+        played.outcomes.append(RequestOutcome(due, begun - due, latency, error, by))
 
     async def _ask(self, wire: bytes) -> tuple[str, tuple[str, str]]:
         while self._idle and not self._idle[-1].open:  # the other side has closed it meanwhile

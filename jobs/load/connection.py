@@ -25,7 +25,7 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class LoadTarget:
     """Where requests go.
 
     Attributes:
@@ -60,7 +60,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Answer:
+class LoadAnswer:
     """What came back."""
 
     status: int
@@ -73,11 +73,11 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[LoadAnswer] | None = None
         self.open = False
 
     @classmethod
-    async def connect(cls, endpoint: Endpoint) -> Self:
+    async def connect(cls, endpoint: LoadTarget) -> Self:
         """Open one.
 
         Raises:
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
         _, connection = await loop.create_connection(cls, str(parts.hostname), port, ssl=secure)
         return connection
 
-    async def ask(self, wire: bytes, timeout_seconds: float) -> Answer:
+    async def ask(self, wire: bytes, timeout_seconds: float) -> LoadAnswer:
         """Send a request and wait for its answer.
 
         Raises:
@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
         if CLOSES.search(head):
             self.close()
         body = bytes(self._received[begin : begin + int(length[1])])
-        self._answer.set_result(Answer(int(head[9:12]), body))
+        self._answer.set_result(LoadAnswer(int(head[9:12]), body))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Of `asyncio.Protocol`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.load.arrivals import Played
+from jobs.load.arrivals import LoadResult
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 REACHED = 0.98
@@ -50,7 +50,7 @@ class Figures:
         return sum(self.errors.values())
 
 
-def figures(played: Played) -> Figures:
+def figures(played: LoadResult) -> Figures:
     """Sum up what came of a load."""
     outcomes = played.outcomes
     second = np.array([int(one.due) for one in outcomes])
@@ -77,7 +77,7 @@ def figures(played: Played) -> Figures:
     )
 
 
-def not_reached(played: Played, found: Figures) -> str:
+def not_reached(played: LoadResult, found: Figures) -> str:
     """Why the figures are not those of the rate that was asked for; empty where they are."""
     asked = played.plan.rate
     if found.rate >= asked * REACHED and found.late <= LATE_SECONDS * 1000:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from jobs.job import Job, Result
-from jobs.load.arrivals import Arrivals, Plan, Played
-from jobs.load.connection import Endpoint
+from jobs.load.arrivals import Arrivals, LoadResult, Plan
+from jobs.load.connection import LoadTarget
 from jobs.load.figures import Figures, figures, not_reached
 from jobs.load.page import Shown, load_page, sentence
 from jobs.load.replicas import ReplicaCounter
@@ -67,7 +67,7 @@ def _plan(options: LoadOptions) -> Plan:
     return plan
 
 
-def _endpoint(job: Job[LoadOptions], backend: Backend | None) -> Endpoint:
+def _endpoint(job: Job[LoadOptions], backend: Backend | None) -> LoadTarget:
     """Where the requests go; one request has been answered there.
 
     Raises:
@@ -86,7 +86,7 @@ def _endpoint(job: Job[LoadOptions], backend: Backend | None) -> Endpoint:
     headers = {PROBE: token} if token else {}
     if caller := caller_token():
         headers["authorization"] = f"Bearer {caller}"
-    endpoint = Endpoint(url, headers)
+    endpoint = LoadTarget(url, headers)
     endpoint.request(b"")  # refuses what is no URL
     with Probe(url, platform_token=token) as probe:
         probe.predict(_rows(job, 1))
@@ -111,7 +111,7 @@ def _rows(job: Job, most: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _refuse(found: Figures, played: Played, said: str, page: str) -> None:
+def _refuse(found: Figures, played: LoadResult, said: str, page: str) -> None:
     """End with an error where requests failed or the rate was not reached; the page is written by then."""
     if found.failures:
         raise ReleaseError(f"{said}; page: {page}")
@@ -123,7 +123,7 @@ def _known(found: Figures) -> dict[str, float]:
     return {f"{name}_ms": round(value, 2) for name, value in known_figures(found.latency).items()}
 
 
-def _as_json(played: Played, shown: Shown) -> dict[str, Any]:
+def _as_json(played: LoadResult, shown: Shown) -> dict[str, Any]:
     found = asdict(shown.found)
     found["answered"] = [
         {"version": version, "colour": colour, "requests": count}

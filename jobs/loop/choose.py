@@ -12,7 +12,7 @@ from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import predict
 from jobs.models.row_weights import weighted_by_day
 from jobs.monitoring.qualities import day_qualities
-from jobs.training.recency import Trial, choose_days
+from jobs.training.recency import DaysTrial, LearnedModel, choose_days
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.mlflow_api import NotInRegistry
 from tidewheel.policies.change import changed_since
@@ -75,15 +75,8 @@ def try_days_out(memory: Memory, chosen: TrainingData) -> TrainingData:
     if champion is None:
         return settled
     try:
-        found = choose_days(
-            _trial(memory),
-            chosen.training,
-            chosen.changed,
-            chosen.since,
-            memory.predictor(champion.version),
-            champion.learned_until,
-            chosen.fallen,
-        )
+        learned_model = LearnedModel(memory.predictor(champion.version), chosen.since, champion.learned_until)
+        found = choose_days(_trial(memory), chosen.training, learned_model, chosen.changed, chosen.fallen)
     except (Untrusted, NotInRegistry, DataRefused, ModelRefused) as error:
         log.warning("which days teach most could not be tried out: %s", error)
         tried = f"which days teach most could not be tried out ({error})"
@@ -104,7 +97,7 @@ class _Candidate:
         return predict(self.model, self.memory.lesson(days).frame, self.memory.pipeline.task)
 
 
-def _trial(memory: Memory) -> Trial[Predictor]:
+def _trial(memory: Memory) -> DaysTrial[Predictor]:
     pipeline = memory.pipeline
 
     def fit(days: Sequence[LabelledDay]) -> Predictor:
@@ -119,4 +112,4 @@ def _trial(memory: Memory) -> Trial[Predictor]:
             weights.append(rows.weights)
         return weighted_by_day(found, weights)
 
-    return Trial(fit, losses, pipeline.training.minimum_rows)
+    return DaysTrial(fit, losses, pipeline.training.minimum_rows)

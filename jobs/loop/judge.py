@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.judgement import holdout_uses
-from jobs.evaluation.judging import Judged, measure_judged
+from jobs.evaluation.judging import ChallengerFacts, Judged, measure_judged
 from jobs.evaluation.usual_days import newest_days, pairs, recent
-from jobs.models.recalibration import Line, line_by_construction
+from jobs.models.recalibration import CalibrationLine, line_by_construction
 from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedPredictions:
     """What challenger and champion predict.
 
     Attributes:
@@ -36,7 +36,7 @@ class Comparison:
     content: tuple[str, ...]
 
 
-def compare(memory: Memory, chosen: TrainingData, version: str, champion: Champion | None) -> Comparison:
+def compare(memory: Memory, chosen: TrainingData, version: str, champion: Champion | None) -> PairedPredictions:
     """Ask both models about the days that the gate decides by.
 
     These are the days held out that neither has learned from; with probation there are none, and the newest days that
@@ -54,12 +54,12 @@ def compare(memory: Memory, chosen: TrainingData, version: str, champion: Champi
     pipeline = memory.pipeline
     paired = memory.compared(_judging_days(pipeline, chosen, champion), version, champion.version if champion else "")
     judged = recent(pipeline, paired)
-    return Comparison(paired, judged, _content_of(chosen, judged))
+    return PairedPredictions(paired, judged, _content_of(chosen, judged))
 
 
 def judge(
     memory: Memory,
-    compared: Comparison,
+    compared: PairedPredictions,
     version: str,
     footprint: Footprint | None = None,
     unsteady: Unsteady | None = None,
@@ -75,20 +75,13 @@ def judge(
         unsteady: a golden row whose prediction depends on more than the row.
         failures: takes note of a slice, or of groups, that cannot be measured.
     """
-    measured = measure_judged(
-        memory.pipeline,
-        compared.judged,
-        version,
-        footprint=footprint,
-        holdout=compared.content,
-        holdout_uses=holdout_uses(memory.judgements(), version, compared.content),
-        unsteady=unsteady,
-        failures=failures,
-    )
+    uses = holdout_uses(memory.judgements(), version, compared.content)
+    facts = ChallengerFacts(version, footprint, compared.content, uses, unsteady)
+    measured = measure_judged(memory.pipeline, compared.judged, facts, failures)
     return measured, memory.gate_policy(measured).decide(measured)
 
 
-def meaning(pipeline: Pipeline, judged: Judged, fitted: Line) -> Line:
+def meaning(pipeline: Pipeline, judged: Judged, fitted: CalibrationLine) -> CalibrationLine:
     """What the challenger's predictions mean, where the model is off by construction; monitoring expects that.
 
     Args:
@@ -100,7 +93,9 @@ def meaning(pipeline: Pipeline, judged: Judged, fitted: Line) -> Line:
     return line_by_construction(fitted, judged.truth, judged.challenger, days, pipeline.task, weights)
 
 
-def conclude(memory: Memory, compared: Comparison, found: Judgement, failures: PartialFailures = RAISING) -> None:
+def conclude(
+    memory: Memory, compared: PairedPredictions, found: Judgement, failures: PartialFailures = RAISING
+) -> None:
     """Write down what the gate found, and with probation how far the days of both versions differ.
 
     Args:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jobs.data.training_data import LabelledDay, TrainingData
     from jobs.evaluation.judging import Judged
     from jobs.job import Job
-    from jobs.models.prediction import Array, Model
+    from jobs.models.prediction import Array, FittedModel
     from jobs.monitoring.figure_source import FigureSource
     from jobs.partial_failures import PartialFailures
     from tidewheel.ledger.tables import ModelVersionRow
@@ -54,7 +54,7 @@ class LedgerMemory:
     def __init__(self, job: Job[Any]) -> None:
         self.job = job
         self._last_read: tuple[str, pd.DataFrame] | None = None
-        self._judged_models: dict[str, Model] = {}
+        self._judged_models: dict[str, FittedModel] = {}
 
     @property
     def pipeline(self) -> Pipeline:
@@ -142,7 +142,7 @@ class LedgerMemory:
         """In the ledger."""
         self._probations.keep_days(version, predecessor, days)
 
-    def judged_model(self, version: str) -> Model:
+    def judged_model(self, version: str) -> FittedModel:
         """The model of a version that the gate judges; opened once.
 
         Raises:

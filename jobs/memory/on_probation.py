@@ -11,7 +11,7 @@ from jobs.evaluation.usual_days import newest_days, pairs
 from jobs.memory.protocol import Probation
 from jobs.models import registry
 from jobs.models.files import Untrusted
-from jobs.models.paired_losses import paired_day
+from jobs.models.paired_losses import PairedAnswers, paired_day
 from jobs.models.prediction import answers_of
 from jobs.models.row_weights import weights_of
 from jobs.monitoring.labelled_day import labelled_day
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bentos.contract import Contract
     from jobs.job import Job
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.ledger import Ledger
     from tidewheel.policies.probation import PairedDay
     from tidewheel.policies.verdict import Verdict
@@ -46,7 +46,7 @@ class LedgerProbations:
         self._job = job
         self._ledger = ledger
         self._probations = Probations(ledger)
-        self._predecessor: tuple[Model, Contract] | None = None
+        self._predecessor: tuple[FittedModel, Contract] | None = None
 
     def running(self) -> Probation | None:
         """The version that is on probation now."""
@@ -95,7 +95,7 @@ class LedgerProbations:
         theirs = answers_of(model, contract, rows, pipeline)
         truth = rows[pipeline.labels.column].to_numpy(dtype="float64")
         ours, weights = predictions_of(rows, pipeline), weights_of(rows, pipeline)
-        return paired_day(day, pipeline.metric, truth, ours, theirs, weights=weights, loss=pipeline.loss)
+        return paired_day(day, pipeline.metric, PairedAnswers(truth, ours, theirs, weights), pipeline.loss)
 
     def usual_days(self, running: Probation) -> list[PairedDay]:
         """Both versions on days before the promotion, where `evaluate` has compared the version with another one."""
@@ -136,7 +136,7 @@ class LedgerProbations:
             self._probations.close(row.id, verdict.outcome, verdict.sentence, gain, datetime.now(UTC))
 
     @property
-    def _opened(self) -> tuple[Model, Contract]:
+    def _opened(self) -> tuple[FittedModel, Contract]:
         if self._predecessor is None:
             raise ValueError("the predecessor is compared with before it was opened")
         return self._predecessor

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bentos.contract import Contract
     from jobs.data.training_data import LabelledDay
     from jobs.job import Job
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.spec import Pipeline
 
@@ -34,7 +34,7 @@ def compare_registered(
     days: Sequence[LabelledDay],
     challenger: ModelVersionRow,
     champion: ModelVersionRow | None,
-    model_of: Callable[[ModelVersionRow], Model],
+    model_of: Callable[[ModelVersionRow], FittedModel],
 ) -> Judged:
     """Ask both versions about some days.
 
@@ -82,7 +82,11 @@ def compare_registered(
 
 
 def _predictions(
-    version: ModelVersionRow, model: Model, rows: pd.DataFrame, pipeline: Pipeline, contract: Contract | None = None
+    version: ModelVersionRow,
+    model: FittedModel,
+    rows: pd.DataFrame,
+    pipeline: Pipeline,
+    contract: Contract | None = None,
 ) -> Array:
     """A model's predictions.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bentos.contract import LONGEST_CATEGORY, CategoryColumn, Contract, GoldenRow, NumberColumn
-from jobs.models.prediction import Array, Model, Task, predict
+from jobs.models.prediction import Array, FittedModel, Task, predict
 from tidewheel.spec.sections import Features
 from tidewheel.unknown import known_or_none
 
@@ -30,7 +30,7 @@ def write_contract(
     task: Task,
     features: Features,
     frame: pd.DataFrame,
-    model: Model,
+    model: FittedModel,
     classes: Sequence[str | int] = (),
 ) -> Contract:
     """Describe a model by the rows it was trained on.

@@ -16,7 +16,7 @@ from jobs.models.mlflow_api import connect, is_up
 from jobs.models.model_file import model_file
 from tidewheel.atomic_file import replace_file
 from tidewheel.errors import RegistryError
-from tidewheel.unused import mark_used
+from tidewheel.home_cleanup import mark_used
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from jobs.models.lineage import installed
 from tidewheel.errors import RegistryError
 
 if TYPE_CHECKING:
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
 
 SKOPS_FILE = "model.skops"
 PICKLE_FILE = "model.pkl"
@@ -73,7 +73,7 @@ def model_file(estimator: str) -> str:
     return PICKLE_FILE if ":" in estimator else SKOPS_FILE
 
 
-def open_model(content: bytes, estimator: str) -> Model:
+def open_model(content: bytes, estimator: str) -> FittedModel:
     """Open a model.
 
     Args:
@@ -118,7 +118,7 @@ class _Noted:
         self.content = (Path(path) / self._file).read_bytes()
 
 
-def log_model(model: Model, estimator: str, **how: Any) -> tuple[str, bytes]:
+def log_model(model: FittedModel, estimator: str, **how: Any) -> tuple[str, bytes]:
     """Log a model into the active MLflow run, as `mlflow.sklearn.log_model` does.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,31 +18,37 @@ if TYPE_CHECKING:
     from datetime import date
 
 
-def paired_day(
-    day: date,
-    metric: str,
-    truth: Array,
-    ours: Array,
-    theirs: Array,
-    *,
-    weights: Array | None = None,
-    loss: Loss = SQUARED_ERROR,
-) -> PairedDay | None:
+@dataclass(frozen=True)
+class PairedAnswers:
+    """What two versions predict for the same labelled rows.
+
+    Attributes:
+        truth: labels.
+        ours: predictions of the version on probation.
+        theirs: predictions of its predecessor.
+        weights: how much each row counts; None: all the same.
+    """
+
+    truth: Array
+    ours: Array
+    theirs: Array
+    weights: Array | None = None
+
+
+def paired_day(day: date, metric: str, rows: PairedAnswers, loss: Loss = SQUARED_ERROR) -> PairedDay | None:
     """Compare two versions on a day.
 
     Args:
         day: the day of the rows.
         metric: the pipeline's. One that is no mean over rows is replaced by its task's loss: AUC by the log-loss, RMSE
             by the squared error.
-        truth: labels.
-        ours: what the version on probation said.
-        theirs: what its predecessor said.
-        weights: how much each row counts; None: all the same.
+        rows: what both predict.
         loss: what a regression minimises.
 
     Returns:
         None where there is no row, none that counts, or a prediction is no number.
     """
+    truth, ours, theirs, weights = rows.truth, rows.ours, rows.theirs, rows.weights
     if not len(truth) or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return None
     losses, before = row_losses(metric, truth, ours, loss), row_losses(metric, truth, theirs, loss)

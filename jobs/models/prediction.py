@@ -18,7 +18,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 """One number a row; predictions of several classes have a column for each."""
 
 
-class Model(Protocol):
+class FittedModel(Protocol):
     """A fitted scikit-learn estimator that takes a frame of feature columns."""
 
     def predict(self, frame: pd.DataFrame) -> Any:
@@ -72,7 +72,7 @@ def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
     return text.mask(missing, None)
 
 
-def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
+def predict(model: FittedModel, frame: pd.DataFrame, task: Task) -> Array:
     """Ask a model: the probability of label 1, of each class for multiclass, the value for regression.
 
     Args:
@@ -87,7 +87,7 @@ def predict(model: Model, frame: pd.DataFrame, task: Task) -> Array:
     return np.asarray(answer[:, 1] if task == "classification" else answer, dtype=np.float64)
 
 
-def answers_of(model: Model, contract: Contract, rows: pd.DataFrame, pipeline: Pipeline) -> Array:
+def answers_of(model: FittedModel, contract: Contract, rows: pd.DataFrame, pipeline: Pipeline) -> Array:
     """Ask a version that may have been trained under another declaration, so that its answers can be compared.
 
     Args:

@@ -37,7 +37,7 @@ ITERATIONS, FLATTEST, STEEPEST = 50, 0.05, 20.0
 
 
 @dataclass(frozen=True)
-class Line:
+class CalibrationLine:
     """What predictions mean: `intercept + slope * (score - center)`, where a score is a log-odds or a value.
 
     Attributes:
@@ -72,7 +72,7 @@ class Line:
         return cls(**found) if found else cls()
 
 
-LITERAL = Line()
+LITERAL = CalibrationLine()
 
 
 def fit_line(
@@ -81,7 +81,7 @@ def fit_line(
     task: Task,
     days: pd.Series[str] | None = None,
     row_weights: Array | None = None,
-) -> Line:
+) -> CalibrationLine:
     """The line from predictions to what they mean, by maximum likelihood, kept close to literal where rows are few.
 
     Predictions of several classes lie on no line: they are taken literally.
@@ -121,17 +121,17 @@ def fit_line(
     left, weight = (part * counting for part in _left(truth, rows @ found, task))
     center = float((weight * said).sum() / weight.sum()) if weight.sum() > 0 else 0.0
     error = _error(left, weight, task, days, counting) if days is not None else 0.0
-    return Line(float(found[0] + found[1] * center), float(found[1]), center, error)
+    return CalibrationLine(float(found[0] + found[1] * center), float(found[1]), center, error)
 
 
 def line_by_construction(
-    fitted: Line,
+    fitted: CalibrationLine,
     truth: Array,
     predicted: Array,
     days: pd.Series[str],
     task: Task,
     row_weights: Array | None = None,
-) -> Line:
+) -> CalibrationLine:
     """What a version's predictions mean; literal, unless it is off by construction.
 
     Args:
@@ -155,7 +155,7 @@ def line_by_construction(
     return _pooled(found, fitted)
 
 
-def _pooled(held: Line, learned: Line) -> Line:
+def _pooled(held: CalibrationLine, learned: CalibrationLine) -> CalibrationLine:
     """The line on the holdout, made surer by the one on many more rows where the two agree."""
     there = learned.intercept + learned.slope * (held.center - learned.center)
     apart = abs(there - held.intercept) / math.hypot(held.error, learned.error) if learned.error else math.inf
@@ -166,7 +166,9 @@ def _pooled(held: Line, learned: Line) -> Line:
     return replace(held, intercept=intercept, error=(weight + other) ** -0.5)
 
 
-def _saves(line: Line, truth: Array, predicted: Array, days: pd.Series[str], task: Task, counting: Array) -> bool:
+def _saves(
+    line: CalibrationLine, truth: Array, predicted: Array, days: pd.Series[str], task: Task, counting: Array
+) -> bool:
     loss = counting * _losses(truth, predicted, task)
     saved = loss - counting * _losses(truth, line.meant(predicted, task), task)
     by_day = [(float(saved[mask].mean()), int(mask.sum())) for mask in _by_day(days)]

@@ -20,13 +20,15 @@ from jobs.models.model_file import open_model
 from tidewheel.errors import RegistryError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
+from tidewheel.mlflow_api import CHALLENGER as CHALLENGER
+from tidewheel.mlflow_api import CHAMPION as CHAMPION
 from tidewheel.mlflow_api import NotInRegistry, Refused, ask
 from tidewheel.options import Reviewed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.settings import Settings
 
@@ -34,8 +36,6 @@ __all__ = ["CONTRACT_FILE", "JUDGED_FOLDER", "Untrusted", "connect"]
 
 log = logging.getLogger("tidewheel.registry")
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 IMPORTANCES_FILE = "importances.json"
 
 RUN_ID = "tidewheel.run_id"
@@ -246,7 +246,7 @@ def unknown(pipeline: str, version: str) -> str:
     )
 
 
-def load_model(settings: Settings, pipeline: str, version: str) -> Model:
+def load_model(settings: Settings, pipeline: str, version: str) -> FittedModel:
     """Open a version, verified.
 
     Raises:
@@ -256,7 +256,7 @@ def load_model(settings: Settings, pipeline: str, version: str) -> Model:
     return open_model(files.read(settings, row, files.model_name(row.estimator)), row.estimator)
 
 
-def load_judged_model(settings: Settings, version: ModelVersionRow) -> Model:
+def load_judged_model(settings: Settings, version: ModelVersionRow) -> FittedModel:
     """Open the model that the gate judges: the version itself, or its twin that has not seen the holdout.
 
     Raises:

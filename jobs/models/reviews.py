@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,35 +17,51 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
 
 
-def keep_review(
-    settings: Settings, version: ModelVersionRow, said: str, reviewer: str, reason: str, run_id: str, actor: str
-) -> str:
-    """Write down what a reviewer said.
+@dataclass(frozen=True)
+class GivenReview:
+    """A review of a version.
+
+    Attributes:
+        outcome: `approved` or `rejected`.
+        reviewer: who gives it; empty where nobody answered in time.
+        reason: why.
+        actor: the reviewer, and where that name is from.
+    """
+
+    outcome: str
+    reviewer: str
+    reason: str
+    actor: str
+
+    @property
+    def sentence(self) -> str:
+        """The review in words."""
+        by = f" by {self.reviewer}" if self.reviewer else ": nobody answered in time"
+        return f"{self.outcome}{by}" + (f": {self.reason}" if self.reason else "")
+
+
+def record_review(settings: Settings, version: ModelVersionRow, review: GivenReview, run_id: str) -> str:
+    """Record a review.
 
     Args:
         settings: of this installation.
         version: that was reviewed.
-        said: `approved` or `rejected`.
-        reviewer: who said it; empty where nobody answered in time.
-        reason: why.
-        run_id: of the run that asked.
-        actor: the reviewer, and where that name is from.
+        review: of it.
+        run_id: of the run that requested it.
 
     Returns:
-        The same in words.
+        The review in words.
     """
-    by = f" by {reviewer}" if reviewer else ": nobody answered in time"
-    sentence = f"{said}{by}" + (f": {reason}" if reason else "")
     number = version.version or ""
     verdict = Verdict(
         Kind.REVIEW,
-        Outcome.PASSED if said == registry.APPROVED else Outcome.REFUSED,
-        sentence,
-        {"version": number, "reviewer": reviewer, "reason": reason},
+        Outcome.PASSED if review.outcome == registry.APPROVED else Outcome.REFUSED,
+        review.sentence,
+        {"version": number, "reviewer": review.reviewer, "reason": review.reason},
     )
     ledger = Ledger.open(settings)
-    ledger.record(version.pipeline, subject(number), run_id, verdict, datetime.now(UTC), actor=actor)
+    ledger.record(version.pipeline, subject(number), run_id, verdict, datetime.now(UTC), actor=review.actor)
     Trainings(ledger).reviewed(version.pipeline, number, verdict.outcome)
-    tags = {registry.REVIEW: said, registry.REVIEWER: reviewer, registry.REVIEW_REASON: reason}
+    tags = {registry.REVIEW: review.outcome, registry.REVIEWER: review.reviewer, registry.REVIEW_REASON: review.reason}
     registry.tag_version(settings, version, tags)
-    return sentence
+    return review.sentence

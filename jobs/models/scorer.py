@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from bentos.contract import Contract
 from jobs.models.portable import dump_model
-from jobs.models.prediction import Model, model_frame, predict
+from jobs.models.prediction import FittedModel, model_frame, predict
 from tidewheel.lake import LakeFile, Store, open_parquet, open_verified
 
 if TYPE_CHECKING:
@@ -173,6 +173,6 @@ def packed(model: Any) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _opened(model: bytes) -> Model:
+def _opened(model: bytes) -> FittedModel:
     """The model, once a process. Pickled by the job that sends it, in this very run: nothing foreign is opened."""
     return pickle.loads(model)  # type: ignore[no-any-return]  # noqa: S301

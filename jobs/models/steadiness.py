@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bentos.contract import Contract
-    from jobs.models.prediction import Array, Model, Task
+    from jobs.models.prediction import Array, FittedModel, Task
 
 
 def golden_frame(contract: Contract) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def golden_frame(contract: Contract) -> pd.DataFrame:
 
 
 def unsteadiness(
-    model: Model, frame: pd.DataFrame, task: Task, tolerance: float, others: pd.DataFrame | None = None
+    model: FittedModel, frame: pd.DataFrame, task: Task, tolerance: float, others: pd.DataFrame | None = None
 ) -> Unsteady | None:
     """Ask for the same rows in several ways.
 

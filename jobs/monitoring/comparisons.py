@@ -6,7 +6,7 @@ import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from jobs.monitoring.detectors import Comparison
+from jobs.monitoring.methods import DayComparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 WEEK, YEAR, AROUND = 7, 365, 14
 
 
-def planned_comparisons(settings: DriftSettings, day: date) -> list[Comparison]:
+def planned_comparisons(settings: DriftSettings, day: date) -> list[DayComparison]:
     """What is held against what, for the checks and the history before them, oldest first; `day` is the last."""
     count = settings.history_days + settings.checks
     return [_comparison(settings, day - timedelta(days=n)) for n in range(count - 1, -1, -1)]
 
 
-def _comparison(settings: DriftSettings, day: date) -> Comparison:
+def _comparison(settings: DriftSettings, day: date) -> DayComparison:
     current = [day - timedelta(days=n) for n in range(settings.block_days - 1, -1, -1)]
     end = current[0] - timedelta(days=settings.checks - 1)
     if settings.season == "week":
@@ -32,9 +32,9 @@ def _comparison(settings: DriftSettings, day: date) -> Comparison:
         before = [end - timedelta(days=n) for n in range(1, 1 + settings.reference_days)]
     if settings.season == "year":
         before += [day - timedelta(days=YEAR + n) for n in range(-AROUND, AROUND + 1)]
-    return Comparison(tuple(map(str, current)), tuple(str(one) for one in sorted(set(before)) if one < end))
+    return DayComparison(tuple(map(str, current)), tuple(str(one) for one in sorted(set(before)) if one < end))
 
 
-def days_of(comparisons: Sequence[Comparison]) -> list[str]:
+def days_of(comparisons: Sequence[DayComparison]) -> list[str]:
     """All days that are compared, in order."""
     return sorted({key for comparison in comparisons for key in (*comparison.current, *comparison.reference)})

@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
+from tidewheel.policies.alarm import AlarmPolicy, Series, SeriesFinding
 
 if TYPE_CHECKING:
     from jobs.monitoring.figure_source import FigureSource
@@ -67,6 +67,6 @@ def _series(source: FigureSource, pipeline: Pipeline, day: date) -> list[Series]
     return found
 
 
-def _sentence(pipeline: Pipeline, finding: Finding) -> str:
+def _sentence(pipeline: Pipeline, finding: SeriesFinding) -> str:
     sign = "" if pipeline.task == "regression" else "+"
     return f"{finding.name}: {WORDS[pipeline.task]} {finding.value:{sign}.3f}, beyond {finding.limit:{sign}.3f}"

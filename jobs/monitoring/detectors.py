@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import jensenshannon
 
-from jobs.monitoring.methods import MISSING, NamedMethod
+from jobs.monitoring.methods import MISSING, DayComparison, NamedMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,18 +30,10 @@ EXPECTED_OFTEN = 10
 """A category expected in at least ten rows of a day is missed by chance once in 20,000 days."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Which days are held against which."""
-
-    current: tuple[str, ...]
-    reference: tuple[str, ...]
-
-
 class Detector(Protocol):
     """Measures one column."""
 
-    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[Comparison]) -> list[float]:
+    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison, NaN where a side has no rows."""
         ...
 
@@ -52,7 +44,7 @@ class Wasserstein:
     Read from 50 quantiles of each day, which is close to the distance between the rows and a hundred times quicker.
     """
 
-    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[Comparison]) -> list[float]:
+    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison."""
         kept = {day: _NumericDay.of(values.to_numpy(dtype="float64")) for day, values in days.items()}
         return [
@@ -77,7 +69,7 @@ class Wasserstein:
 class JensenShannon:
     """Jensen-Shannon distance of the shares of categories; a missing value is a category of its own."""
 
-    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[Comparison]) -> list[float]:
+    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison: 0 for the same shares, 0.83 for no category in common."""
         counts = category_counts(days)
         found = []
@@ -97,7 +89,7 @@ def detector(name: str, kind: Kind) -> Detector:
     return NamedMethod(name, kind)
 
 
-def gone_categories(counts: pd.DataFrame, comparison: Comparison) -> list[str]:
+def gone_categories(counts: pd.DataFrame, comparison: DayComparison) -> list[str]:
     """Categories that were nearly always there, that should be there ten times and more, and are not.
 
     Args:

@@ -18,12 +18,12 @@ import pandas as pd
 from jobs.monitoring.comparisons import days_of, planned_comparisons
 from jobs.monitoring.daily_rows import PREDICTION, VERSION, rows_of_days
 from jobs.monitoring.data_quality import column_quality
-from jobs.monitoring.detectors import Comparison, category_counts, detector, gone_categories
+from jobs.monitoring.detectors import category_counts, detector, gone_categories
 from jobs.monitoring.drift_page import drift_page
-from jobs.monitoring.methods import TESTS
+from jobs.monitoring.methods import TESTS, DayComparison
 from jobs.monitoring.unexplained_shifts import unexplained_shifts
 from jobs.partial_failures import RAISING, PartialFailures
-from tidewheel.policies.alarm import AlarmPolicy, Finding, Series
+from tidewheel.policies.alarm import AlarmPolicy, Series, SeriesFinding
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Drift:
+class DayDrift:
     """How far a day has moved.
 
     Attributes:
@@ -75,8 +75,8 @@ class Drift:
         inputs: the batches looked at, `dataset/partition` to content hash.
     """
 
-    findings: Mapping[str, Finding] = field(default_factory=dict)
-    unexplained: Mapping[str, Finding] = field(default_factory=dict)
+    findings: Mapping[str, SeriesFinding] = field(default_factory=dict)
+    unexplained: Mapping[str, SeriesFinding] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
     quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -96,16 +96,16 @@ class Drift:
         return [name for name in self._sorted(f for f in self._all if f.beyond and f.beyond[-1]) if name not in drifted]
 
     @property
-    def _all(self) -> Iterator[Finding]:
+    def _all(self) -> Iterator[SeriesFinding]:
         yield from self.findings.values()
         yield from self.unexplained.values()
 
-    def _sorted(self, findings: Iterator[Finding]) -> list[str]:
+    def _sorted(self, findings: Iterator[SeriesFinding]) -> list[str]:
         ordered = sorted(findings, key=lambda f: -f.value / f.limit if f.limit else -math.inf)
         return list(dict.fromkeys(f.name for f in ordered))
 
 
-def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailures = RAISING) -> Drift:
+def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailures = RAISING) -> DayDrift:
     """Hold a day's features and predictions against the days before it, and against how far they usually move.
 
     Args:
@@ -138,12 +138,12 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailur
 def compare_days(
     pipeline: Pipeline,
     rows: Mapping[str, pd.DataFrame],
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[DayComparison],
     what: str,
     failures: PartialFailures = RAISING,
     *,
     all_kinds: bool = True,
-) -> Drift:
+) -> DayDrift:
     """Measure and judge all columns of the newest day.
 
     Args:
@@ -160,12 +160,12 @@ def compare_days(
     settings, key = pipeline.monitoring.drift, comparisons[-1].current[-1]
     day = key.rpartition("/")[2]
     if key not in rows:
-        return Drift(missing=f"no {what} of {day}")
+        return DayDrift(missing=f"no {what} of {day}")
     if (count := _count(rows, comparisons[-1].current)) < LEAST_ROWS:
-        return Drift(missing=f"{quantity(count, 'row')} of {day}, {LEAST_ROWS} are needed")
-    possible = [c if _is_possible(rows, c) else Comparison((), ()) for c in comparisons]
+        return DayDrift(missing=f"{quantity(count, 'row')} of {day}, {LEAST_ROWS} are needed")
+    possible = [c if _is_possible(rows, c) else DayComparison((), ()) for c in comparisons]
     if not possible[-1].current:
-        return Drift(missing=f"no {what} of {LEAST_REFERENCE} days before {day} to compare it with")
+        return DayDrift(missing=f"no {what} of {LEAST_REFERENCE} days before {day} to compare it with")
     columns, left_out = _comparable(pipeline, rows, possible[-1].current, possible[-1].reference)
     moved = measure_columns(pipeline, rows, columns, possible, failures)
     moved = moved if all_kinds else [replace(one, gone=()) for one in moved]
@@ -173,7 +173,7 @@ def compare_days(
     left_out |= {name: "it could not be measured" for name in columns if name not in measured}
     findings, unexplained = judge_columns(settings, moved)
     gone = {one.column: one.gone[-1] for one in moved if one.gone and one.gone[-1]}
-    return Drift(findings, unexplained, left_out, gone)
+    return DayDrift(findings, unexplained, left_out, gone)
 
 
 def is_category(pipeline: Pipeline, name: str) -> bool:
@@ -185,7 +185,7 @@ def measure_columns(
     pipeline: Pipeline,
     rows: Mapping[str, pd.DataFrame],
     names: Sequence[str],
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[DayComparison],
     failures: PartialFailures = RAISING,
 ) -> list[Moved]:
     """How far columns lie from their reference, each by itself, and numeric features beside one another."""
@@ -202,7 +202,7 @@ def measure_columns(
 
 
 def measure_column(
-    pipeline: Pipeline, rows: Mapping[str, pd.DataFrame], name: str, comparisons: Sequence[Comparison]
+    pipeline: Pipeline, rows: Mapping[str, pd.DataFrame], name: str, comparisons: Sequence[DayComparison]
 ) -> Moved:
     """How far a column lies from its reference, one comparison after the other.
 
@@ -225,7 +225,9 @@ def measure_column(
     return Moved(name, settings.categorical, found, gone)
 
 
-def judge_columns(settings: DriftSettings, moved: Sequence[Moved]) -> tuple[dict[str, Finding], dict[str, Finding]]:
+def judge_columns(
+    settings: DriftSettings, moved: Sequence[Moved]
+) -> tuple[dict[str, SeriesFinding], dict[str, SeriesFinding]]:
     """Judge columns together: the newest comparisons are the checks, those before them the history.
 
     Args:
@@ -264,7 +266,7 @@ def judge_columns(settings: DriftSettings, moved: Sequence[Moved]) -> tuple[dict
     )
 
 
-def _is_possible(rows: Mapping[str, pd.DataFrame], comparison: Comparison) -> bool:
+def _is_possible(rows: Mapping[str, pd.DataFrame], comparison: DayComparison) -> bool:
     """Whether all the current days are there, with rows enough, and days enough to compare them with."""
     there = sum(key in rows for key in comparison.reference)
     return _count(rows, comparison.current) >= LEAST_ROWS and there >= LEAST_REFERENCE

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from jobs.monitoring.daily_rows import PREDICTION, VERSION
-from jobs.monitoring.detectors import Comparison, detector
+from jobs.monitoring.detectors import detector
+from jobs.monitoring.methods import DayComparison
 from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _method(name: str, kind: Kind) -> str:
 
     def compare(reference: pd.Series, current: pd.Series, _: object, limit: float) -> tuple[float, bool]:
         days = {"current": current, "reference": reference}
-        [distance] = detector(name, kind).distances(days, [Comparison(("current",), ("reference",))])
+        [distance] = detector(name, kind).distances(days, [DayComparison(("current",), ("reference",))])
         return distance, distance > limit
 
     registered = f"tidewheel_{kind}_{name}"

@@ -13,14 +13,14 @@ from tidewheel.quantities import listing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobs.monitoring.drift import Drift
+    from jobs.monitoring.drift import DayDrift
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
 NAMED = 3
 
 
-def feature_drift(drift: Drift, importances: Mapping[str, float], columns: list[str]) -> FeatureDrift | None:
+def feature_drift(drift: DayDrift, importances: Mapping[str, float], columns: list[str]) -> FeatureDrift | None:
     """What the trigger is told.
 
     Args:
@@ -40,7 +40,7 @@ def feature_drift(drift: Drift, importances: Mapping[str, float], columns: list[
     return FeatureDrift(moved, sum(weights[name] for name in moved) / sum(weights.values()))
 
 
-def drift_verdict(pipeline: Pipeline, drift: Drift, found: FeatureDrift | None) -> Verdict:
+def drift_verdict(pipeline: Pipeline, drift: DayDrift, found: FeatureDrift | None) -> Verdict:
     """Fired where confirmed drift weighs enough, or the predictions themselves have drifted; told every day."""
     least = pipeline.monitoring.drift.minimum_weight
     alarmed = found is not None and (found.weight >= least or PREDICTION in drift.drifted)
@@ -70,7 +70,7 @@ def drift_verdict(pipeline: Pipeline, drift: Drift, found: FeatureDrift | None) 
     )
 
 
-def drift_words(drift: Drift) -> str:
+def drift_words(drift: DayDrift) -> str:
     """What was found, in a clause."""
     if drift.missing:
         return f"drift unknown: {drift.missing}"
@@ -89,14 +89,14 @@ def champion_importances(settings: Settings, pipeline: Pipeline) -> dict[str, fl
     return {str(name): float(value) for name, value in champion.importances.items()} if champion else {}
 
 
-def _named(drift: Drift, names: list[str]) -> str:
+def _named(drift: DayDrift, names: list[str]) -> str:
     told = [
         _told(drift, name) + (f", {'/'.join(drift.gone[name])} gone" if drift.gone.get(name) else "") for name in names
     ]
     return listing(told, NAMED, rest=", ...")
 
 
-def _told(drift: Drift, name: str) -> str:
+def _told(drift: DayDrift, name: str) -> str:
     distance, unexplained = drift.findings[name], drift.unexplained.get(name)
     if unexplained is not None and sum(unexplained.beyond) > sum(distance.beyond):
         return f"{name} {unexplained.value:.2f} unlike the other columns"

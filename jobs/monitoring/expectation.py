@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from jobs.models.recalibration import LITERAL, Line
+from jobs.models.recalibration import LITERAL, CalibrationLine
 from tidewheel.ledger.trainings import Trainings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Expectation:
     """
 
     squared_error: float = math.nan
-    line: Line = LITERAL
+    line: CalibrationLine = LITERAL
 
 
 UNKNOWN = Expectation()
@@ -55,7 +55,9 @@ def expected_of(judgements: Iterable[Judgement], figures: FigureSource, pipeline
     first_days, found = _first_days(figures, pipeline), {}
     for judged in judgements:
         error = judged.squared_error if judged.holdout else first_days.get(judged.version)
-        found[judged.version] = Expectation(math.nan if error is None else error, Line.from_json(judged.meaning))
+        found[judged.version] = Expectation(
+            math.nan if error is None else error, CalibrationLine.from_json(judged.meaning)
+        )
     return found
 
 

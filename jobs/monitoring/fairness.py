@@ -52,7 +52,7 @@ def day_gaps(rows: pd.DataFrame, groups: str | Sequence[str], pipeline: Pipeline
     known = rows[rows[label].notna()]
     truth, said = known[label].to_numpy(dtype="float64"), known["prediction"].to_numpy(dtype="float64")
     rows_of = grouped(known, groups, pipeline.monitoring.minimum_slice_rows)
-    day = _Day(name, rows_of, {group: (truth[at], said[at]) for group, at in rows_of.members.items()}, pipeline)
+    day = _DayByGroup(name, rows_of, {group: (truth[at], said[at]) for group, at in rows_of.members.items()}, pipeline)
     found = [day.of_means(figure) for figure in ("mean_prediction", "bias", pipeline.metric)]
     return found + [day.of_rates(figure) for figure in RATES] if pipeline.task == "classification" else found
 
@@ -71,7 +71,7 @@ def gap_figures(gaps: Sequence[GroupGap]) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class _Day:
+class _DayByGroup:
     """A day's rows by group.
 
     Attributes:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from jobs.monitoring.comparisons import planned_comparisons
 from jobs.monitoring.daily_rows import answered_rows_of_days, rows_of_days
-from jobs.monitoring.detectors import Comparison
-from jobs.monitoring.drift import Drift, compare_days
+from jobs.monitoring.drift import DayDrift, compare_days
+from jobs.monitoring.methods import DayComparison
 from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ REQUESTS = "requests/"
 """Before the key of a day whose rows are those of callers."""
 
 
-def live_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailures = RAISING) -> Drift:
+def live_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailures = RAISING) -> DayDrift:
     """Hold a day's requests against the features of the days before it.
 
     Args:
@@ -40,8 +40,8 @@ def live_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailu
     planned = planned_comparisons(pipeline.monitoring.drift, day)
     asked = answered_rows_of_days(lake, pipeline, sorted({key for one in planned for key in one.current}))
     if str(day) not in asked:
-        return Drift(missing=f"no requests of {day}")
+        return DayDrift(missing=f"no requests of {day}")
     rows = {f"{REQUESTS}{key}": frame for key, frame in asked.items()}
     rows |= rows_of_days(lake, pipeline, sorted({key for one in planned for key in one.reference}))
-    comparisons = [Comparison(tuple(f"{REQUESTS}{key}" for key in one.current), one.reference) for one in planned]
+    comparisons = [DayComparison(tuple(f"{REQUESTS}{key}" for key in one.current), one.reference) for one in planned]
     return compare_days(pipeline, rows, comparisons, "requests", failures, all_kinds=False)

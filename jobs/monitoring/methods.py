@@ -12,7 +12,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,18 +34,17 @@ PRECISE_P = 1e-6
 """SciPy's p-value of Cramér and von Mises has some ten digits after the point: below this it is extrapolated."""
 
 
-class Comparison(Protocol):
-    """Which days are held against which."""
+@dataclass(frozen=True)
+class DayComparison:
+    """Which days are compared with which.
 
-    @property
-    def current(self) -> Sequence[str]:
-        """Days in question."""
-        ...
+    Attributes:
+        current: days in question.
+        reference: days they are compared with.
+    """
 
-    @property
-    def reference(self) -> Sequence[str]:
-        """Days they are held against."""
-        ...
+    current: tuple[str, ...]
+    reference: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class NamedMethod:
     name: str
     kind: Literal["num", "cat"]
 
-    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[Comparison]) -> list[float]:
+    def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison, NaN where a side has no rows or the method is not defined for these values.
 
         Raises:
@@ -71,7 +70,7 @@ class NamedMethod:
                 found.append(np.nan)
         return found
 
-    def _distance(self, days: Mapping[str, pd.Series], comparison: Comparison) -> float:
+    def _distance(self, days: Mapping[str, pd.Series], comparison: DayComparison) -> float:
         current, reference = (_rows(days, side) for side in (comparison.current, comparison.reference))
         if current.empty or reference.empty:
             return np.nan

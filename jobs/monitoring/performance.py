@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.models.prediction import Array, Task
-    from jobs.models.recalibration import Line
+    from jobs.models.recalibration import CalibrationLine
     from tidewheel.policies.gate.measurement import GroupGap
     from tidewheel.spec import Pipeline
 
@@ -237,7 +237,7 @@ def sliced_columns(pipeline: Pipeline) -> list[str]:
     return list(dict.fromkeys([*asked, *grouped]))
 
 
-def estimate(said: Array, task: Task, line: Line = LITERAL) -> dict[str, float]:
+def estimate(said: Array, task: Task, line: CalibrationLine = LITERAL) -> dict[str, float]:
     """Performance of a day whose labels are not known yet, from its predictions alone.
 
     Confidence-based: a prediction of 0.3 counts as 30% of a positive. It shows what a change of the *features* does to

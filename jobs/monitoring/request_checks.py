@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from jobs.job import Job
-    from jobs.monitoring.drift import Drift
+    from jobs.monitoring.drift import DayDrift
     from tidewheel.ledger import Ledger
     from tidewheel.policies.verdict import Verdict
 
@@ -110,7 +110,7 @@ def _with_drift(
     return found
 
 
-def _keep_drift(job: Job, ledger: Ledger, drift: Drift, at: datetime) -> None:
+def _keep_drift(job: Job, ledger: Ledger, drift: DayDrift, at: datetime) -> None:
     name, day = job.pipeline.name, str(job.partitions.last)
     for column, finding in drift.findings.items():
         measured = {"live_drift": finding.value, "live_drift_limit": finding.limit}

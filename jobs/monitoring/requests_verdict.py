@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.monitoring.contract_shares import ContractShares
 from jobs.monitoring.daily_rows import PREDICTION
-from jobs.monitoring.drift import Drift
+from jobs.monitoring.drift import DayDrift
 from jobs.monitoring.drift_verdict import drift_words
 from jobs.monitoring.skew import Skew, worst
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
@@ -42,7 +42,7 @@ class RequestsOfDay:
     answers: int | None = None
     skew: Skew = field(default_factory=Skew)
     contract: ContractShares | None = None
-    drift: Drift | None = None
+    drift: DayDrift | None = None
     moved: FeatureDrift | None = None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from jobs.monitoring.detectors import Comparison
+    from jobs.monitoring.methods import DayComparison
 
 RIDGE = 0.01
 """Share of a column's variance that the others never explain: two copies of one column must not divide by nothing."""
@@ -32,7 +32,7 @@ MOST_EXPLAINED = 2.0
 
 
 def unexplained_shifts(
-    days: Mapping[str, pd.DataFrame], columns: Sequence[str], comparisons: Sequence[Comparison]
+    days: Mapping[str, pd.DataFrame], columns: Sequence[str], comparisons: Sequence[DayComparison]
 ) -> dict[str, list[float]]:
     """How far each column's mean has moved beyond what the others explain.
 
@@ -45,7 +45,7 @@ def unexplained_shifts(
         By column, one shift a comparison, without a sign, in standard deviations of the reference's rows; NaN where
         the column has no values on one of the sides.
     """
-    kept = {day: _Day.of(rows, columns) for day, rows in days.items()}
+    kept = {day: _DayMoments.of(rows, columns) for day, rows in days.items()}
     found = [
         _shifts([kept[d] for d in one.current if d in kept], [kept[d] for d in one.reference if d in kept])
         for one in comparisons
@@ -54,7 +54,7 @@ def unexplained_shifts(
 
 
 @dataclass(frozen=True)
-class _Day:
+class _DayMoments:
     """What is kept of a day: known values and their mean by column, and the sums of products around that mean."""
 
     rows: int
@@ -63,7 +63,7 @@ class _Day:
     products: NDArray[np.float64]
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, columns: Sequence[str]) -> _Day:
+    def of(cls, rows: pd.DataFrame, columns: Sequence[str]) -> _DayMoments:
         values = rows.reindex(columns=list(columns)).to_numpy(dtype="float64")
         there = np.isfinite(values)
         known = there.sum(axis=0).astype(np.float64)
@@ -72,7 +72,7 @@ class _Day:
         return cls(len(values), known, means, apart.T @ apart)
 
 
-def _shifts(current: Sequence[_Day], reference: Sequence[_Day]) -> NDArray[np.float64]:
+def _shifts(current: Sequence[_DayMoments], reference: Sequence[_DayMoments]) -> NDArray[np.float64]:
     if not current or not reference:
         return np.empty(0)
     now, _ = _mean(current)
@@ -88,7 +88,7 @@ def _shifts(current: Sequence[_Day], reference: Sequence[_Day]) -> NDArray[np.fl
     return np.asarray(np.abs(shifts), dtype=np.float64)
 
 
-def _mean(days: Sequence[_Day]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _mean(days: Sequence[_DayMoments]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Means over several days, NaN without values, and how many values they are of."""
     known = sum((day.known for day in days), np.zeros_like(days[0].known))
     known = np.where(known > 0, known, np.nan)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bentos.contract import Contract
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.acceptance")
@@ -53,7 +53,7 @@ class Accepted:
     """
 
     pipeline: Pipeline
-    model: Model
+    model: FittedModel
     contract: Contract
 
 

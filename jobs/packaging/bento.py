@@ -24,14 +24,14 @@ from jobs.models import registry
 from jobs.models.lineage import installed
 from jobs.models.portable import distributions_of
 from tidewheel.errors import ReleaseError
+from tidewheel.home_cleanup import mark_used
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.release.artifact import Artifact, content_hash
-from tidewheel.unused import mark_used
 
 if TYPE_CHECKING:
     from bentos.contract import Contract
-    from jobs.models.prediction import Model
+    from jobs.models.prediction import FittedModel
     from jobs.packaging.compile import CompiledModel
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
@@ -144,7 +144,7 @@ class BentoStore:
         return _built(folder, version, labels, seconds=0.0, reused=True)
 
     def build(
-        self, pipeline: Pipeline, version: str, origin: str, contract: Contract, model: Model, form: str = ""
+        self, pipeline: Pipeline, version: str, origin: str, contract: Contract, model: FittedModel, form: str = ""
     ) -> BuiltBento:
         """Compile a model and build its Bento, replacing a broken one.
 

@@ -12,12 +12,12 @@ from jobs.loop.judge import compare, conclude, judge, meaning
 from jobs.loop.promote import begin_probation
 from jobs.loop.watch import judge_probation
 from jobs.memory.protocol import Champion
-from jobs.models.prediction import Array, Model
+from jobs.models.prediction import Array, FittedModel
 from jobs.monitoring.concept import slice_alarms
 from jobs.replay.fits import Fitter
 from jobs.replay.history import Known
 from jobs.replay.memory import ReplayMemory, Version
-from jobs.replay.retraining import Decision, Training
+from jobs.replay.retraining import EveningDecision, ReplayedTraining
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.ledger.trainings import Judgement
 from tidewheel.policies.trigger.attempts import Attempt, Ended
@@ -38,7 +38,7 @@ class DeclaredRetraining:
         self._memory = ReplayMemory(pipeline, fitter)
 
     @property
-    def champion(self) -> tuple[str, Model]:
+    def champion(self) -> tuple[str, FittedModel]:
         """The version that serves."""
         number = self._memory.serving
         if number is None:
@@ -49,14 +49,14 @@ class DeclaredRetraining:
         """Remember the predictions until the day's labels are known."""
         self._memory.keep_predictions(day, answers)
 
-    def decide(self, known: Known) -> Decision:
+    def decide(self, known: Known) -> EveningDecision:
         """Measure what has matured since the last evening, judge the version on probation, and ask the triggers."""
         memory = self._memory
         memory.evening = known
         tried = judge_probation(memory, known.as_of, memory.measure())
         verdict = decide(memory, known.as_of, None, slice_alarms(memory.figures, self._pipeline, known.as_of))
         memory.role = verdict.role
-        return Decision(
+        return EveningDecision(
             known.as_of,
             verdict.role is not None,
             verdict.sentence,
@@ -65,7 +65,7 @@ class DeclaredRetraining:
             returned=tried is not None and tried.outcome is Outcome.ROLLED_BACK,
         )
 
-    def train(self, known: Known, why: str) -> Training:
+    def train(self, known: Known, why: str) -> ReplayedTraining:
         """Train a challenger on what is known, have the gate judge it, and promote it where it passes."""
         memory = self._memory
         memory.evening, memory.fits = known, []
@@ -82,7 +82,7 @@ class DeclaredRetraining:
         except (DataRefused, ModelRefused) as error:
             memory.keep_attempt(Attempt(known.as_of, Ended.FAILED))
             fits, cost = self._spent()
-            return Training(known.as_of, why, Outcome.REFUSED, str(error), None, fits, 0, cost, tried)
+            return ReplayedTraining(known.as_of, why, Outcome.REFUSED, str(error), None, fits, 0, cost, tried)
         measured, verdict = judge(memory, compared, version)
         line = meaning(self._pipeline, compared.judged, memory.fitted_line(made.model, made.lesson))
         found = judgement(self._pipeline, known.as_of, measured, verdict.outcome, line)
@@ -91,7 +91,7 @@ class DeclaredRetraining:
         says = f"{verdict.sentence}; {made.refit}" if made.refit else verdict.sentence
         promoted = version if verdict.outcome is Outcome.PASSED else None
         fits, cost = self._spent()
-        return Training(known.as_of, why, verdict.outcome, says, promoted, fits, len(made.lesson), cost, tried)
+        return ReplayedTraining(known.as_of, why, verdict.outcome, says, promoted, fits, len(made.lesson), cost, tried)
 
     def _register(self, made: Challenger, judged_until: date, as_of: date, since: date | None) -> str:
         number = str(len(self._memory.versions) + 1)

@@ -11,7 +11,7 @@ from importlib import import_module
 from jobs.data import training_data
 from jobs.data.training_data import LabelledDay, data_hash
 from jobs.models import prediction
-from jobs.models.prediction import Model
+from jobs.models.prediction import FittedModel
 from jobs.replay.history import Known
 from jobs.replay.result_cache import ResultCache, content_key, fingerprint
 from jobs.training import fitting
@@ -30,7 +30,7 @@ class Fit:
         cpu_seconds: on one thread, when it was fitted.
     """
 
-    model: Model
+    model: FittedModel
     learned_until: date
     rows: int
     cpu_seconds: float

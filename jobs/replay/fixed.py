@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from jobs.models.prediction import Array, Model
+from jobs.models.prediction import Array, FittedModel
 from jobs.replay.fits import Fit, Fitter
 from jobs.replay.history import Known
 from jobs.replay.policies import Fixed
-from jobs.replay.retraining import Decision, Training
+from jobs.replay.retraining import EveningDecision, ReplayedTraining
 from tidewheel.errors import DataRefused
 from tidewheel.policies.verdict import Outcome
 
@@ -28,7 +28,7 @@ class FixedRetraining:
         self._trained = 0
 
     @property
-    def champion(self) -> tuple[str, Model]:
+    def champion(self) -> tuple[str, FittedModel]:
         """The model of the last training."""
         if self._champion is None:
             raise ValueError("nothing was trained yet")
@@ -37,12 +37,14 @@ class FixedRetraining:
     def predicted(self, day: date, answers: Array) -> None:
         """Nothing is watched."""
 
-    def decide(self, known: Known) -> Decision:
+    def decide(self, known: Known) -> EveningDecision:
         """Whether the day is one of the plan's."""
         fired = known.as_of in self._policy.days
-        return Decision(known.as_of, fired, f"{self._policy.name} {'trains' if fired else 'does not train'} today")
+        return EveningDecision(
+            known.as_of, fired, f"{self._policy.name} {'trains' if fired else 'does not train'} today"
+        )
 
-    def train(self, known: Known, why: str) -> Training:
+    def train(self, known: Known, why: str) -> ReplayedTraining:
         """Fit all matured days of the training window, and promote.
 
         Raises:
@@ -62,4 +64,6 @@ class FixedRetraining:
         self._trained += 1
         self._champion = fit
         says = f"promoted unseen, learned from {fit.rows:,} rows until {fit.learned_until}"
-        return Training(known.as_of, why, Outcome.PASSED, says, str(self._trained), 1, fit.rows, fit.cpu_seconds)
+        return ReplayedTraining(
+            known.as_of, why, Outcome.PASSED, says, str(self._trained), 1, fit.rows, fit.cpu_seconds
+        )

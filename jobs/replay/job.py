@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs.job import Job, Result
 from jobs.replay.history import History
-from jobs.replay.page import lead, replay_page
+from jobs.replay.page import ReplayResults, lead, replay_page
 from jobs.replay.policies import SPEC, parse_policy
 from jobs.replay.series import quality_over_time
 from jobs.replay.simulation import Simulation
@@ -50,7 +50,9 @@ def work(job: Job[ReplayOptions]) -> Result:
         for one in summaries
     }
     folder = f"{job.pipeline.name}/reports/replay/{job.partitions.first}..{job.partitions.last}"
-    page = replay_page(job.pipeline, job.partitions, len(rows), summaries, series, plays, job.code_version)
+    page = replay_page(
+        job.pipeline, job.partitions, ReplayResults(len(rows), summaries, series, plays), job.code_version
+    )
     job.lake.store.replace(f"{folder}/replay.html", page.encode())
     found = _as_json(job, summaries, plays)
     job.lake.store.replace(f"{folder}/replay.json", json.dumps(found, indent=1, default=str).encode())

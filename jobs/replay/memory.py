@@ -11,9 +11,9 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
 from jobs.evaluation.usual_days import newest_days, pairs
 from jobs.memory.protocol import Champion, Circumstances, Probation
-from jobs.models.paired_losses import paired_day
-from jobs.models.prediction import Array, Model, predict
-from jobs.models.recalibration import Line, fit_line
+from jobs.models.paired_losses import PairedAnswers, paired_day
+from jobs.models.prediction import Array, FittedModel, predict
+from jobs.models.recalibration import CalibrationLine, fit_line
 from jobs.models.row_weights import at
 from jobs.monitoring.expectation import expected_of
 from jobs.replay.figures import PlayedFigures
@@ -54,8 +54,8 @@ class Version:
     """
 
     known: Champion
-    serving: Model
-    judged: Model
+    serving: FittedModel
+    judged: FittedModel
 
 
 class ReplayMemory:
@@ -121,7 +121,7 @@ class ReplayMemory:
         """Remember how a training ended; `version` is empty where it made none."""
         self._attempts.append((version, attempt))
 
-    def fitted_line(self, model: Model, lesson: Lesson) -> Line:
+    def fitted_line(self, model: FittedModel, lesson: Lesson) -> CalibrationLine:
         """What a model makes of the rows that it has learned from, or of some of them, evenly drawn."""
         step = max(1, len(lesson.truth) // LINE_ROWS)
         drawn = np.arange(len(lesson.truth)) % step == 0
@@ -237,7 +237,7 @@ class ReplayMemory:
             return None
         pipeline, rows = self.pipeline, self.evening.labelled([day])
         theirs = predict(self.versions[running.predecessor].serving, rows.frame, pipeline.task)
-        return paired_day(day, pipeline.metric, rows.truth, ours, theirs, weights=rows.weights, loss=pipeline.loss)
+        return paired_day(day, pipeline.metric, PairedAnswers(rows.truth, ours, theirs, rows.weights), pipeline.loss)
 
     def usual_days(self, running: Probation) -> Sequence[PairedDay]:
         """Both versions on days before the promotion."""
@@ -286,7 +286,7 @@ class PlayedModel:
     """
 
     memory: ReplayMemory
-    model: Model
+    model: FittedModel
 
     def predictions(self, days: Sequence[LabelledDay]) -> Array:
         """Predictions for the labelled rows of some days."""

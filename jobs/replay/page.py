@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.models.prediction import Array
@@ -20,29 +21,36 @@ COLOURS = 8
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def replay_page(
-    pipeline: Pipeline,
-    played: PartitionRange,
-    rows: int,
-    summaries: Sequence[PolicySummary],
-    series: Mapping[str, Array],
-    plays: Sequence[Simulation],
-    code_version: str,
-) -> str:
+@dataclass(frozen=True)
+class ReplayResults:
+    """What came of some policies.
+
+    Attributes:
+        rows: labelled rows that were predicted.
+        summaries: one a policy, in the order of the table.
+        series: the metric over time, by policy.
+        plays: of these policies, all seeds.
+    """
+
+    rows: int
+    summaries: Sequence[PolicySummary]
+    series: Mapping[str, Array]
+    plays: Sequence[Simulation]
+
+
+def replay_page(pipeline: Pipeline, played: PartitionRange, results: ReplayResults, code_version: str) -> str:
     """Write the page.
 
     Args:
         pipeline: whose history was played.
         played: first and last day.
-        rows: labelled rows that were predicted.
-        summaries: one a policy, in the order of the table.
-        series: the metric over time, by policy.
-        plays: of these policies, all seeds.
+        results: what came of the policies.
         code_version: of the code that played.
 
     Returns:
         HTML.
     """
+    summaries, series, plays = results.summaries, results.series, results.plays
     colours = {one.policy: number % COLOURS for number, one in enumerate(summaries)}
     metric = NAMES[pipeline.metric]
     shown = [next(play for play in plays if play.policy == one.policy) for one in summaries]
@@ -58,7 +66,7 @@ def replay_page(
         "replay.html",
         pipeline=pipeline,
         played=played,
-        rows=rows,
+        rows=results.rows,
         lead=lead(pipeline, summaries),
         metric=metric,
         lower_is_better=pipeline.metric in LOWER_IS_BETTER,

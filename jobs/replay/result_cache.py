@@ -14,7 +14,7 @@ from typing import Any
 import joblib
 
 from jobs.models.lineage import installed
-from tidewheel.unused import mark_used
+from tidewheel.home_cleanup import mark_used
 
 PACKAGES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu")
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from jobs.models.prediction import Array, Model
+from jobs.models.prediction import Array, FittedModel
 from jobs.replay.history import Known
 from tidewheel.policies.verdict import Outcome
 
 
 @dataclass(frozen=True)
-class Decision:
+class EveningDecision:
     """What the policy said of an evening.
 
     Attributes:
@@ -33,7 +33,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Training:
+class ReplayedTraining:
     """One training and what came of it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Retraining(Protocol):
     """A policy at work in one play."""
 
     @property
-    def champion(self) -> tuple[str, Model]:
+    def champion(self) -> tuple[str, FittedModel]:
         """Number and model of the version that predicts now; there is one once the first training has passed."""
         ...
 
@@ -71,10 +71,10 @@ class Retraining(Protocol):
         """Take note of what the champion said of a day's labelled rows."""
         ...
 
-    def decide(self, known: Known) -> Decision:
+    def decide(self, known: Known) -> EveningDecision:
         """Decide in the evening of a day."""
         ...
 
-    def train(self, known: Known, why: str) -> Training:
+    def train(self, known: Known, why: str) -> ReplayedTraining:
         """Train in the evening of a day, and promote where that is right."""
         ...

@@ -15,7 +15,7 @@ from jobs.replay.fits import Fitter
 from jobs.replay.fixed import FixedRetraining
 from jobs.replay.history import History
 from jobs.replay.policies import Declared, Fixed, Policy
-from jobs.replay.retraining import Decision, Retraining, Training
+from jobs.replay.retraining import EveningDecision, ReplayedTraining, Retraining
 from tidewheel.errors import DataRefused
 from tidewheel.partitions import PartitionRange
 
@@ -36,8 +36,8 @@ class Simulation:
 
     policy: str
     seed: int
-    trainings: tuple[Training, ...]
-    decisions: tuple[Decision, ...]
+    trainings: tuple[ReplayedTraining, ...]
+    decisions: tuple[EveningDecision, ...]
     versions: dict[date, str]
     answers: Array = field(repr=False)
     seconds: float
@@ -100,7 +100,7 @@ def simulate(
             f"{history.pipeline.name}: policy {policy.name} has no model to begin with on {played.first}: "
             f"{first.says}. Play from a later day on (--from), or change what the gate asks for"
         )
-    trainings, decisions, versions = [first], list[Decision](), dict[date, str]()
+    trainings, decisions, versions = [first], list[EveningDecision](), dict[date, str]()
     answers: list[Array] = []
     with_rows = set(history.days_of(played))
     for day in played.days:

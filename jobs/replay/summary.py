@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from jobs.evaluation.comparison import day_weights, losses
+from jobs.evaluation.comparison import ScoredRows, day_weights, losses
+from jobs.evaluation.drawn_figures import DayDraws
 from jobs.models.metrics import measure
 from jobs.models.prediction import Array
 from jobs.replay.policies import EQUAL, FROZEN
@@ -74,14 +75,18 @@ def summarize(pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], see
         seed: of the resampling.
     """
     codes, days = pd.factorize(rows.days)
-    weights, codes = day_weights(len(days), seed), codes.astype(np.int64)
+    draws = DayDraws(codes.astype(np.int64), day_weights(len(days), seed))
     by_policy: dict[str, list[Simulation]] = {}
     for one in plays:
         by_policy.setdefault(one.policy, []).append(one)
     resampled = {
         policy: np.array(
             [
-                losses(pipeline.metric, rows.truth, one.answers, codes, weights, rows.weights, pipeline.loss)
+                losses(
+                    pipeline.metric,
+                    ScoredRows(rows.truth, one.answers, rows.days, rows.weights, pipeline.loss),
+                    draws,
+                )
                 for one in of_policy
             ]
         )

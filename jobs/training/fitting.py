@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -57,6 +57,20 @@ class Lesson:
         """Some of the rows, by a mask or by position."""
         frame, days = self.frame.iloc[where], self.days.iloc[where]
         return Lesson(frame, self.truth[where], days, at(self.weights, where))
+
+
+class FitRows(NamedTuple):
+    """Rows for an estimator.
+
+    Attributes:
+        frame: feature columns as `jobs.models.prediction.model_frame` makes them.
+        truth: labels.
+        weights: how much each row counts; None: all the same.
+    """
+
+    frame: pd.DataFrame
+    truth: Array
+    weights: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +185,8 @@ def fit_lesson(
     weights = fit_weights(pipeline, lesson.truth, lesson.weights)
     if start is not None:
         return _gone_on(start, pipeline, lesson, weights)
-    return fit(pipeline.training, pipeline.features, pipeline.task, lesson.frame, lesson.truth, checkpoints, weights)
+    rows = FitRows(lesson.frame, lesson.truth, weights)
+    return fit(pipeline.training, pipeline.features, pipeline.task, rows, checkpoints)
 
 
 @step("fit")
@@ -187,13 +202,7 @@ def _gone_on(start: Start, pipeline: Pipeline, lesson: Lesson, weights: Array | 
 
 @step("fit")
 def fit(
-    training: Training,
-    features: Features,
-    task: Task,
-    frame: pd.DataFrame,
-    truth: Array,
-    checkpoints: Checkpoints | None = None,
-    weights: Array | None = None,
+    training: Training, features: Features, task: Task, rows: FitRows, checkpoints: Checkpoints | None = None
 ) -> Fitted:
     """Fit a model to rows; the same rows and the same declaration give the same model.
 
@@ -201,15 +210,14 @@ def fit(
         training: estimator, parameters and seed.
         features: the columns.
         task: kind of label.
-        frame: training rows as `jobs.models.prediction.model_frame` makes them.
-        truth: their labels.
+        rows: to learn from.
         checkpoints: where a long fit is stored piece by piece, and goes on from; None stores nothing.
-        weights: how much each row counts; None: all the same.
 
     Raises:
         SpecError: the estimator does not know a parameter.
         ModelRefused: it cannot be fitted.
     """
+    frame, truth, weights = rows.frame, rows.truth, rows.weights
     if task == "multiclass" and (gaps := np.setdiff1d(np.arange(truth.max()), truth)).size:
         raise ModelRefused(f"no row has a label of class number {', '.join(f'{n:g}' for n in gaps)}, counted from 0")
     never_seen = [name for name in features.numeric if frame[name].isna().all()]

@@ -30,7 +30,7 @@ M = TypeVar("M")
 
 
 @dataclass(frozen=True)
-class Trial(Generic[M]):
+class DaysTrial(Generic[M]):
     """What is needed to try days out.
 
     Attributes:
@@ -70,35 +70,43 @@ class Chosen(Generic[M]):
         return max(1, round((learned + self.rows) / everything))
 
 
+@dataclass(frozen=True)
+class LearnedModel(Generic[M]):
+    """The champion, and the days that it has learned from.
+
+    Attributes:
+        model: predicts.
+        since: the first day, if it was not given all of them.
+        until: the newest day.
+    """
+
+    model: M
+    since: date | None
+    until: date
+
+
 def choose_days(
-    trial: Trial[M],
-    days: Sequence[LabelledDay],
-    changed: date | None,
-    current: date | None,
-    champion: M,
-    learned_until: date,
-    fallen: bool,
+    trial: DaysTrial[M], days: Sequence[LabelledDay], champion: LearnedModel[M], changed: date | None, fallen: bool
 ) -> Chosen[M]:
     """Try out whether the days since a change teach more than all of them, or all more than those of the champion.
 
     Args:
         trial: fits and judges.
         days: all that may be learned from, oldest first.
-        changed: since when the champion's loss is higher; None: no such day is known.
-        current: the first day that the champion has learned from, if it was not given all of them.
-        champion: its model.
-        learned_until: the newest day it has learned from.
+        champion: to be bettered.
+        changed: since when its loss is higher; None: no such day is known.
         fallen: whether something is so badly wrong that one day tells.
     """
+    current = champion.since
     since = [day for day in days if changed and day.day >= changed]
     held = max(1 if fallen else LEAST_HELD, len(since) // NEWEST_SHARE)
     newest, before = days[-held:], days[:-held]
     recent = since[:-held]
-    if newest[0].day <= learned_until:
+    if newest[0].day <= champion.until:
         return Chosen(current)
     fits: list[M] = []
     rows = 0
-    theirs, best, first = trial.losses(champion, newest), None, current
+    theirs, best, first = trial.losses(champion.model, newest), None, current
     if sum(day.rows for day in recent) >= trial.minimum_rows:
         fits.append(trial.fit(recent))
         rows += sum(day.rows for day in recent)

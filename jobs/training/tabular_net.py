@@ -6,6 +6,7 @@ Deep Learning Models for Tabular Data", NeurIPS 2021). The columns before it are
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ CHUNK = 65_536
 """Rows that are predicted together."""
 
 
-class TabularNet(BaseEstimator):  # type: ignore[misc]
+class TabularNet(BaseEstimator, ABC):  # type: ignore[misc]
     """What the classifier and the regressor share.
 
     Args:
@@ -106,8 +107,9 @@ class TabularNet(BaseEstimator):  # type: ignore[misc]
                 values = np.maximum(values, 0.0)
         return np.asarray(values)
 
+    @abstractmethod
     def _prepare(self, truth: Array) -> None:
-        raise NotImplementedError
+        """Set classes, scale of the label, width and link of the last layer."""
 
     def _targets(self, truth: Any) -> Array:
         return np.asarray((np.asarray(truth, dtype=np.float64) - self.centre_) / self.scale_)

@@ -73,7 +73,7 @@ class JobCommand:
         run = {name: value for name, value in values.items() if name in RunOptions.model_fields}
         own = {name: value for name, value in values.items() if name not in run}
         try:
-            asked, options = parse_options(RunOptions, run, title_of), parse_options(self.model, own, title_of)
+            run_options, options = parse_options(RunOptions, run, title_of), parse_options(self.model, own, title_of)
         except UsageError as error:
-            raise AirflowFailException(f"{self.job} was asked for something that cannot be: {error}") from None
-        return ["-m", f"jobs.{self.job}", *arguments_of(asked), *arguments_of(options)]
+            raise AirflowFailException(f"{self.job} was called wrongly: {error}") from None
+        return ["-m", f"jobs.{self.job}", *arguments_of(run_options), *arguments_of(options)]

@@ -13,6 +13,7 @@ from plugins.operators.links import airflow_address, browser_address
 from tidewheel.partitions import PartitionRange
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
+from tidewheel.runs import CHAMPION_VERSION, OUTCOME, REQUEST, VERSION
 from tidewheel.spec.losses import FIGURES
 from tidewheel.spec.pipeline import METRICS
 from tidewheel.tracing import context_variables
@@ -108,13 +109,13 @@ class VerdictGate(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the verdict; what is returned is what a reviewer is shown."""
         verdict = _record(self.pipeline, context["run_id"], self.job)
-        if verdict.figures.get("outcome") != Outcome.PASSED:
+        if verdict.figures.get(OUTCOME) != Outcome.PASSED:
             raise AirflowSkipException(verdict.sentence)
         self.log.info("%s", verdict.sentence)
         trained = _record(self.pipeline, context["run_id"], self.trained_by)
         return {
-            "version": verdict.figures.get("version"),
-            "champion": verdict.figures.get("champion_version"),
+            "version": verdict.figures.get(VERSION),
+            "champion": verdict.figures.get(CHAMPION_VERSION),
             "sentence": verdict.sentence,
             "figures": [
                 [name, value, verdict.figures.get(f"champion_{name}")]
@@ -138,7 +139,7 @@ class TriggeredRun(BaseOperatorLink):
 
 
 class RequestTraining(BaseOperator):
-    """Starts the training DAG where monitoring asks for it, once a wish: however many runs ask on the same day.
+    """Starts the training DAG where monitoring requests it: once a request, however many runs have the same day.
 
     A run of a partition can only send events of that partition, and those never start a DAG that is not partitioned;
     so this task starts the run itself.
@@ -162,12 +163,12 @@ class RequestTraining(BaseOperator):
     def execute(self, context: Context) -> None:
         """Read the verdict, and start a training where it says so."""
         verdict = _record(self.pipeline, context["run_id"], self.job)
-        wish = verdict.figures.get("wish")
-        if verdict.figures.get("outcome") != Outcome.FIRED or wish is None:  # None: answered this very moment
+        request = verdict.figures.get(REQUEST)
+        if verdict.figures.get(OUTCOME) != Outcome.FIRED or request is None:  # None: answered this very moment
             raise AirflowSkipException(verdict.sentence)
         self.log.info("%s", verdict.sentence)
         # A run that is cleared, or doubled, asks again under the same name, and Airflow skips what is there already.
-        self.started = f"wish__{wish}__{PartitionRange.parse(verdict.partition).last}"
+        self.started = f"wish__{request}__{PartitionRange.parse(verdict.partition).last}"
         raise DagRunTriggerException(
             trigger_dag_id=self.dag_to_start,
             dag_run_id=self.started,

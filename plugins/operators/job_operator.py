@@ -58,7 +58,7 @@ class JobOperator(BaseOperator):
         return judge(self.outcome, last_error or last_line)
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
-        """What the job read and wrote; asked only where OpenLineage is switched on."""
+        """What the job read and wrote; called only where OpenLineage is switched on."""
         from plugins.operators.lineage import lineage_of
 
         return lineage_of(self.outcome.record if self.outcome else None)

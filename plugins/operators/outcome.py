@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from tidewheel.errors import ExitCode, LakeError
+from tidewheel.runs import SKIPPED
 
 if TYPE_CHECKING:
     from plugins.operators.command import JobCommand
@@ -66,7 +67,7 @@ def judge(outcome: JobOutcome, last_words: str) -> dict[str, Any]:
     if code == ExitCode.DATA_REFUSED:
         raise AirflowFailException((record and record.refused) or last_words or f"{job} refused its data")
     if code == ExitCode.WRONG_USAGE:
-        raise AirflowFailException(f"{job} was asked for something that cannot be: {last_words}")
+        raise AirflowFailException(f"{job} was called wrongly: {last_words}")
     if code < 0:
         raise AirflowException(f"{job} was ended by signal {-code}; last words: {last_words or 'none'}")
     raise AirflowException(f"{job} failed (exit code {code}): {last_words or 'it printed nothing'}")
@@ -80,7 +81,7 @@ def _verified(outcome: JobOutcome) -> dict[str, Any]:
     if record is None:
         raise AirflowException(f"{outcome.job} ended well but left no record at {outcome.path}")
     verify_outputs(Lake.open(record.pipeline), record)
-    if record.figures.get("skipped"):
+    if record.figures.get(SKIPPED):
         raise AirflowSkipException(record.sentence or f"{outcome.job} had nothing to do for {record.partition}")
     return {
         "record": outcome.path,

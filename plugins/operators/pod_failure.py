@@ -44,14 +44,14 @@ class PodFailure:
 
 @dataclass(frozen=True)
 class RequestedPod:
-    """What a job has asked Kubernetes for.
+    """What a job has requested of Kubernetes.
 
     Attributes:
         job: name of the job.
         pipeline: name of the pipeline.
         namespace: where the pod was to run.
         image: of the job.
-        asked: CPU, memory and GPUs, by their Kubernetes names.
+        resources: CPU, memory and GPUs, by their Kubernetes names.
         schedule_seconds: how long it may wait for a node.
         startup_seconds: how long it may take to start on its node.
         run_seconds: how long it may run; None where nothing limits it.
@@ -62,7 +62,7 @@ class RequestedPod:
     pipeline: str
     namespace: str
     image: str
-    asked: dict[str, str]
+    resources: dict[str, str]
     schedule_seconds: int
     startup_seconds: int
     run_seconds: int | None
@@ -75,8 +75,8 @@ class RequestedPod:
 
     @property
     def asks(self) -> str:
-        """What it asked for, in words."""
-        return ", ".join(f"{name} {amount}" for name, amount in self.asked.items())
+        """What it requested, in words."""
+        return ", ".join(f"{name} {amount}" for name, amount in self.resources.items())
 
     def failure(self, pod: k8s.V1Pod | None, name: str, events: Sequence[PodEvent]) -> PodFailure | None:
         """Why the pod came to nothing; None where the cluster is not to blame, but the job.
@@ -121,7 +121,7 @@ class RequestedPod:
         if container is not None and container.state.terminated is not None:
             if container.state.terminated.reason == "OOMKilled":
                 yield PodFailure(
-                    f"{subject} used more memory than its {self.asked['memory']} and was killed (OOMKilled); "
+                    f"{subject} used more memory than its {self.resources['memory']} and was killed (OOMKilled); "
                     f"raise memory under {self.key}",
                     final=True,
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -112,7 +113,7 @@ class PodJobOperator(KubernetesPodOperator):
             pipeline=command.pipeline,
             namespace=settings.job_namespace,
             image=settings.job_image,
-            asked=limits,
+            resources=limits,
             schedule_seconds=settings.job_schedule_timeout_seconds,
             startup_seconds=settings.job_startup_timeout_seconds,
             run_seconds=self.active_deadline_seconds,
@@ -154,7 +155,7 @@ class PodJobOperator(KubernetesPodOperator):
         """Leave the waiting to the triggerer, which is to reach Kubernetes as this worker does.
 
         Where neither a connection nor KUBECONFIG says how, a worker takes the account of its own pod. The provider's
-        trigger does so only if it is told to: else it fails at once ("Invalid kube-config file"), after every deferral.
+        trigger does so only if it is set to: else it fails at once ("Invalid kube-config file"), after every deferral.
         """
         if self.in_cluster is None and self.hook.is_in_cluster:
             self.in_cluster = True
@@ -181,7 +182,7 @@ class PodJobOperator(KubernetesPodOperator):
         context["ti"].xcom_push(key="return_value", value=judge(self.outcome, errors[-1] if errors else failure))
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
-        """What the job read and wrote; asked only where OpenLineage is switched on."""
+        """What the job read and wrote; called only where OpenLineage is switched on."""
         from plugins.operators.lineage import lineage_of
 
         return lineage_of(self.outcome.record if self.outcome else None)
@@ -283,5 +284,7 @@ def _environment(settings: Settings, resources: Resources, labels: dict[str, str
         # Measured: Spark's Java takes about half of what a job's processes take together.
         "TIDEWHEEL_SPARK_MEMORY": f"{resources.mebibytes // 2}m",
     }
+    if settings.team_cpu_seconds:  # `assemble` asks for it
+        variables["TIDEWHEEL_TEAM_CPU_SECONDS"] = json.dumps(settings.team_cpu_seconds)
     plain = [k8s.V1EnvVar(name=name, value=value) for name, value in variables.items()]
     return [*plain, *(executor_environment(settings, labels) if resources.executors else ())]

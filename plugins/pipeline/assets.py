@@ -22,12 +22,12 @@ def predictions(pipeline: str) -> Asset:
 
 
 def retrain(pipeline: str) -> Asset:
-    """A wish for a new challenger, from outside: `Create asset event` in the UI, or a POST to the API."""
+    """A request for a new challenger, from outside: `Create asset event` in the UI, or a POST to the API."""
     return _asset(pipeline, "retrain")
 
 
 def champion(pipeline: str) -> Asset:
-    """A champion that does not answer yet, whoever made it champion: a promotion, or a reviewer in MLflow."""
+    """A champion that does not answer yet, by a promotion or by a reviewer in MLflow."""
     name = f"{pipeline}.champion"
     return _asset(pipeline, "champion", [AssetWatcher(name=name, trigger=ChampionTrigger(pipeline))])
 

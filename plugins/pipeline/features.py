@@ -11,7 +11,7 @@ from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnounceFeatures
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import LONG, declared_dag
+from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, day_before
 from tidewheel.options import FeaturesOptions, LandOptions, ValidateOptions, ValidationStage
 
@@ -34,10 +34,10 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     with declared_dag(
         pipeline,
         "features",
-        schedule=nightly,
+        settings,
+        times=RunTimes(nightly, day_before),
         params=forms.days("the day before the run") | forms.fields(LandOptions),
-        partition=day_before,
-        cron=pipeline.schedule,
+        guide={"cron": pipeline.schedule},
     ) as dag:
         # A run may be about a range of years: its tasks have the time for it.
         chain(

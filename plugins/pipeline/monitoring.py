@@ -10,7 +10,7 @@ from plugins.operators.command import JobCommand
 from plugins.operators.decisions import RequestTraining
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import LONG, dag_id, declared_dag
+from plugins.pipeline.declared import LONG, RunTimes, dag_id, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
 from tidewheel.options import MonitorOptions, RequestsOptions
 from tidewheel.pods import jobs_in_pods
@@ -30,10 +30,13 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     with declared_dag(
         pipeline,
         "monitoring",
-        schedule=PartitionedAssetTimetable(assets=follows(pipeline.name)),
+        settings,
+        times=RunTimes(
+            PartitionedAssetTimetable(assets=follows(pipeline.name)),
+            newest_features(pipeline.name, monitor.record_name),
+        ),
         params=forms.days("the newest day with published features"),
-        partition=newest_features(pipeline.name, monitor.record_name),
-        follows="scored" if pipeline.scoring.enabled else "published",
+        guide={"follows": "scored" if pipeline.scoring.enabled else "published"},
     ) as dag:
         chain(
             job_task("requests", requests, pipeline, settings),

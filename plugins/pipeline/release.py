@@ -9,7 +9,7 @@ from airflow.sdk import DAG, chain
 from plugins.operators.command import ACTOR, JobCommand
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import declared_dag
+from plugins.pipeline.declared import RunTimes, declared_dag
 from tidewheel.options import ReleaseOptions
 from tidewheel.release import stage_names
 
@@ -34,9 +34,8 @@ def release_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     with declared_dag(
         pipeline,
         "release",
-        schedule=[assets.champion(pipeline.name)],
-        # A rollback must not wait for the release that it takes back; two of one pipeline exclude each other by a lock.
-        runs_at_once=2,
+        settings,
+        times=RunTimes([assets.champion(pipeline.name)]),
         params=forms.fields(ReleaseOptions),
     ) as dag:
         chain(*(task(stage) for stage in stage_names(pipeline)))

@@ -10,7 +10,7 @@ from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnouncePartition
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import LONG, declared_dag
+from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
 from tidewheel.options import ScoreOptions, ValidateOptions, ValidationStage
 
@@ -31,9 +31,12 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     with declared_dag(
         pipeline,
         "scoring",
-        schedule=published if pipeline.scoring.enabled else PartitionedAtRuntime(),
+        settings,
+        times=RunTimes(
+            published if pipeline.scoring.enabled else PartitionedAtRuntime(),
+            newest_features(pipeline.name, score.record_name),
+        ),
         params=forms.days("the newest day with published features"),
-        partition=newest_features(pipeline.name, score.record_name),
     ) as dag:
         chain(
             job_task("score", score, pipeline, settings, links=["MLflow model"], execution_timeout=LONG),

@@ -11,7 +11,7 @@ from plugins.operators.command import ACTOR, JobCommand
 from plugins.operators.decisions import VerdictGate
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
-from plugins.pipeline.declared import LONG, declared_dag
+from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
 from tidewheel.options import AssembleOptions, EvaluateOptions, PromoteOptions, TrainOptions
 from tidewheel.quantities import quantity
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
-# An event of the asset `retrain` is somebody's wish, as good as the switch in the form.
+# An event of the asset `retrain` is a person's request, as the switch in the form is.
 FORCED = "{{ params.force or dag_run.run_type == 'asset_triggered' }}"
 REVIEW = """\
 {% set verdict = ti.xcom_pull(task_ids='gate') %}
@@ -59,8 +59,9 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     with declared_dag(
         pipeline,
         "training",
+        settings,
         # The calendar is a reason among others: monitoring weighs it every night, so that its restraints hold.
-        schedule=[assets.retrain(pipeline.name)],
+        times=RunTimes([assets.retrain(pipeline.name)], newest_features(pipeline.name, AssembleOptions.job)),
         params={
             "as_of": forms.optional_day(
                 "As of",
@@ -68,11 +69,14 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 "Empty: the newest day with published features.",
             ),
             **forms.fields(AssembleOptions),
-            "reason": forms.optional_text("Reason", "Why now; kept with the run."),
+            "reason": forms.optional_text("Reason", "Why now; stored with the run."),
         },
-        partition=newest_features(pipeline.name, AssembleOptions.job),
-        calendar=f"calendar `{pipeline.triggers.calendar}` (UTC)" if pipeline.triggers.calendar else "no calendar",
-        approval=_approval_words(pipeline),
+        guide={
+            "calendar": f"calendar `{pipeline.triggers.calendar}` (UTC)"
+            if pipeline.triggers.calendar
+            else "no calendar",
+            "approval": _approval_words(pipeline),
+        },
     ) as dag:
         chain(
             job_task(

@@ -24,7 +24,7 @@ from plugins.web.audit_page import audit_page
 from plugins.web.fleet_page import declared_pipeline, fleet
 from plugins.web.pipeline_page import pipeline_page, report_path
 from plugins.web.probations import interval_words, share_words
-from plugins.web.reports import read_report
+from plugins.web.reports import ReportFile, read_report
 from plugins.web.row_page import row_page
 from plugins.web.static_files import static_files, static_version
 from plugins.web.trainings import Prices
@@ -62,7 +62,7 @@ app = FastAPI(
 def show_fleet() -> HTMLResponse:
     """All pipelines on one page, the one that needs somebody most at the top."""
     settings = load_settings()
-    return _page("fleet.html", fleet=fleet(settings), mlflow=settings.mlflow_link)
+    return _page("fleet.html", fleet=fleet(settings), mlflow=settings.mlflow_link, prices=_prices(settings))
 
 
 @app.get("/pipeline/{name}")
@@ -80,7 +80,7 @@ def show_pipeline(name: str, figure: str = "") -> HTMLResponse:
         mlflow=mlflow,
         model=f"{mlflow}/#/models/{name}" if mlflow else "",
         endpoint=f"{settings.endpoint_url.rstrip('/')}/{name}/" if settings.endpoint_url else "",
-        prices=Prices(settings.cpu_hour_price, settings.gpu_hour_price, settings.currency),
+        prices=_prices(settings),
         report=lambda day: browser_address(report_path(name, day)),
     )
 
@@ -117,27 +117,32 @@ def show_static(name: str) -> Response:
 @app.get("/lake/{path:path}")
 def show_report(path: str) -> Response:
     """A report that a job left in the lake, as it is."""
-    settings = load_settings()
-    report = read_report(Store(settings.lake_root, settings.lake_options), path)
-    if report is None:
-        raise HTTPException(NOT_FOUND, f"the lake has no report {_short(path)}")
+    report = _report_file(path, "report")
     return Response(report.content, media_type=report.content_type, headers=REPORT_HEADERS)
 
 
 @app.get("/record/{path:path}")
 def show_record(path: str) -> HTMLResponse:
     """What a job left behind, for a person: its sentence, links, figures and batches."""
-    settings = load_settings()
-    report = read_report(Store(settings.lake_root, settings.lake_options), path)
-    if report is None:
-        raise HTTPException(NOT_FOUND, f"the lake has no record {_short(path)}")
     try:
-        record = JobRecord.model_validate_json(report.content)
+        record = JobRecord.model_validate_json(_report_file(path, "record").content)
     except ValidationError:
         words = f"{_short(path)} is not the record of a job, or was cut off or changed; run the job again"
         raise HTTPException(NOT_FOUND, words) from None
     links = {title: browser_address(target) for title, target in record.links.items()}
     return _page("record.html", record=record, links=links, raw=browser_address(path))
+
+
+def _prices(settings: Settings) -> Prices:
+    return Prices(settings.cpu_hour_price, settings.gpu_hour_price, settings.currency)
+
+
+def _report_file(path: str, kind: str) -> ReportFile:
+    settings = load_settings()
+    report = read_report(Store(settings.lake_root, settings.lake_options), path)
+    if report is None:
+        raise HTTPException(NOT_FOUND, f"the lake has no {kind} {_short(path)}")
+    return report
 
 
 @app.exception_handler(HTTPException)

@@ -37,11 +37,9 @@ class AuditPage:
 
 def audit_page(settings: Settings, name: str) -> AuditPage:
     """Read the page."""
-    ledger = Ledger.open(settings, patience_seconds=0)
     try:
-        found = newest(ledger, name, SHOWN + 1)
+        with Ledger.briefly(settings) as ledger:
+            entries = newest(ledger, name, SHOWN + 1)
     except LedgerError as error:
         return AuditPage(name, silent=str(error))
-    finally:
-        ledger.engine.dispose()
-    return AuditPage(name, found[:SHOWN], len(found) > SHOWN)
+    return AuditPage(name, entries[:SHOWN], len(entries) > SHOWN)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tidewheel.policies.verdict import clause
 
 if TYPE_CHECKING:
-    from plugins.web.fleet_rows import Figure
+    from plugins.web.fleet_rows import NewestFigure
     from tidewheel.ledger.tables import VerdictRow
 
 OF_DAY = ("answers", "skew_rows", "skew_row_share", "refused_share", "unusual_share", "counted_requests")
@@ -67,7 +67,7 @@ class Callers:
     left_out: int = 0
 
 
-def callers(verdict: VerdictRow | None, figures: Iterable[Figure]) -> Callers:
+def callers(verdict: VerdictRow | None, figures: Iterable[NewestFigure]) -> Callers:
     """Put the newest day together.
 
     Args:

@@ -14,7 +14,7 @@ from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
-    from plugins.web.fleet_rows import Figure
+    from plugins.web.fleet_rows import NewestFigure
 
 DAYS = 60
 ROWS = "rows"
@@ -59,7 +59,7 @@ class Measured:
     spark: Sparkline
 
 
-def measured(figures: Iterable[Figure]) -> list[Measured]:
+def measured(figures: Iterable[NewestFigure]) -> list[Measured]:
     """Put the figures of all rows (slice '') together, in the order of `TITLES`.
 
     Args:

@@ -16,12 +16,13 @@ from tidewheel.ledger.tables import EndpointRow
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
+    from tidewheel.teams import TeamUse
 
 SPARK_DAYS = 30
 
 
 @dataclass(frozen=True)
-class Line:
+class FleetLine:
     """One pipeline.
 
     Attributes:
@@ -87,13 +88,15 @@ class Fleet:
         unknown: names of these parts.
         stray: sentences about endpoints of pipelines that are no longer declared.
         approvals: versions that wait for a reviewer, the nearest deadline first.
+        teams: what each has used this month; none where one team has all pipelines and no quota.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[FleetLine]
     silent: Sequence[str] = ()
     unknown: frozenset[str] = frozenset()
     stray: Sequence[str] = ()
     approvals: Sequence[Approval] = ()
+    teams: Sequence[TeamUse] = ()
 
     @property
     def counts(self) -> dict[Urgency, int]:
@@ -150,7 +153,7 @@ def approvals(declared: Mapping[str, Pipeline | str], rows: FleetRows) -> list[A
     return sorted(found, key=lambda one: (one.until, one.pipeline))
 
 
-def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> Line:
+def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> FleetLine:
     """What the front page shows of a pipeline.
 
     Args:
@@ -162,7 +165,7 @@ def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, show
     declared, promotion = known.declared, rows.promotions.get(known.name)
     shown = shown or quality(declared.metric if declared else "", rows.figures.get(known.name, ()))
     labels = shown.newest.day if shown.newest else ""
-    return Line(
+    return FleetLine(
         name=known.name,
         description=declared.description if declared else "",
         owner=declared.owner.team if declared else "",
@@ -178,7 +181,7 @@ def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, show
     )
 
 
-def worst_first(lines: Sequence[Line]) -> list[Line]:
+def worst_first(lines: Sequence[FleetLine]) -> list[FleetLine]:
     """Lines by urgency; of the same urgency, the one with more concerns of it first, then by name."""
     return sorted(lines, key=lambda one: (one.first.urgency, -_of_that_urgency(one), one.name))
 
@@ -188,5 +191,5 @@ def days_since(at: datetime, now: datetime) -> int:
     return max((now - as_utc(at)).days, 0)
 
 
-def _of_that_urgency(one: Line) -> int:
+def _of_that_urgency(one: FleetLine) -> int:
     return sum(concern.urgency is one.first.urgency for concern in one.concerns)

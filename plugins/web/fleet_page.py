@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugins.registry import CHAMPION, gone_words, registered_aliases, run_is_deleted
+from plugins.registry import gone_words, registered_aliases, run_is_deleted
 from plugins.web import answers
 from plugins.web.airflow_runs import AirflowState, airflow_state
 from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, REGISTRY, Answers
@@ -19,9 +19,10 @@ from plugins.web.fleet_rows import FleetRows, fleet_rows
 from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
-from tidewheel.mlflow_api import mlflow_client
+from tidewheel.mlflow_api import CHAMPION, mlflow_client
 from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import Pipeline, load_pipeline, pipeline_files
+from tidewheel.teams import team_uses
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -68,7 +69,10 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     ]
     stray = [undeclared_sentence(name) for name in undeclared(settings, list(rows.endpoints))]
     waiting = approvals(declared, rows)
-    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray, waiting)
+    known = [found for found in declared.values() if isinstance(found, Pipeline)]
+    uses = list(team_uses(known, rows.costs, settings).values())
+    teams = uses if len(uses) > 1 or any(use.quota is not None for use in uses) else []
+    return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray, waiting, teams)
 
 
 def declared_pipeline(file: Path) -> Pipeline | str:
@@ -93,12 +97,8 @@ def newest_day(settings: Settings, pipeline: str) -> str:
 
 
 def _rows(settings: Settings, metrics: Mapping[str, str]) -> FleetRows:
-    ledger = Ledger.open(settings, patience_seconds=0)
-    try:
-        with ledger.session() as session:
-            return fleet_rows(session, metrics, SPARK_DAYS)
-    finally:
-        ledger.engine.dispose()
+    with Ledger.briefly(settings) as ledger, ledger.session() as session:
+        return fleet_rows(session, metrics, SPARK_DAYS)
 
 
 def _gone(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import String, column, func, select, tuple_, values
@@ -26,6 +26,7 @@ from tidewheel.ledger.tables import (
     RetrainRequestRow,
     VerdictRow,
 )
+from tidewheel.ledger.training_costs import TrainingCost, month_costs
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.rollback import rolled_back
 
@@ -60,7 +61,7 @@ OF_VERSIONS = load_only(
 """Files and importances of a version are large, and no page shows them."""
 
 
-class Figure(NamedTuple):
+class NewestFigure(NamedTuple):
     """One measured number; see `FigureRow`."""
 
     pipeline: str
@@ -89,6 +90,7 @@ class FleetRows:
         probations: versions on probation.
         newest_days: the newest day with any figure.
         figures: of all rows, of the newest days with labels.
+        costs: of the trainings of this month.
     """
 
     endpoints: Mapping[str, EndpointRow] = field(default_factory=dict)
@@ -103,7 +105,8 @@ class FleetRows:
     verdicts: Mapping[str, Mapping[str, VerdictRow]] = field(default_factory=dict)
     probations: Mapping[str, RunningProbation] = field(default_factory=dict)
     newest_days: Mapping[str, str] = field(default_factory=dict)
-    figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
+    figures: Mapping[str, Sequence[NewestFigure]] = field(default_factory=dict)
+    costs: Mapping[str, TrainingCost] = field(default_factory=dict)
 
 
 def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> FleetRows:
@@ -147,6 +150,7 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
         requests=by_pipeline(session.scalars(select(RetrainRequestRow).where(RetrainRequestRow.closed_at.is_(None)))),
         verdicts=_newest_verdicts(session, list(metrics)),
         probations=running_probations(session),
+        costs=month_costs(session, datetime.now(UTC)),
         newest_days={name: found.monitored for name, found in days_of.items() if found.monitored},
         figures=_figures(session, labelled, {*metrics.values(), ROWS}, days),
     )
@@ -222,7 +226,7 @@ def _judged(session: Session, models: Mapping[str, ModelVersionRow]) -> tuple[di
 
 def _figures(
     session: Session, labelled_days: Mapping[str, str], names: Collection[str], days: int
-) -> dict[str, list[Figure]]:
+) -> dict[str, list[NewestFigure]]:
     windows = {name: days_until(day, days) for name, day in labelled_days.items()}
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline.in_(list(windows)),
@@ -230,7 +234,7 @@ def _figures(
         FigureRow.name.in_(names),
         FigureRow.slice == "",
     )
-    found: dict[str, list[Figure]] = {}
+    found: dict[str, list[NewestFigure]] = {}
     for row in session.execute(query.order_by(FigureRow.pipeline, FigureRow.partition)):
-        found.setdefault(row.pipeline, []).append(Figure(*row))
+        found.setdefault(row.pipeline, []).append(NewestFigure(*row))
     return found

@@ -11,7 +11,7 @@ from plugins.web.pipeline_rows import DRIFT, DRIFT_LIMIT, PREDICTION_DRIFT, PRED
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
-    from plugins.web.fleet_rows import Figure
+    from plugins.web.fleet_rows import NewestFigure
 
 STEPS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.5)
 """Ends of the levels, as shares of the limit; beyond 1 the column counts as far from its past."""
@@ -73,7 +73,7 @@ class HeatMap:
 
 
 def heat_map(
-    figures: Iterable[Figure], restless: Sequence[str], columns: int, reports: Collection[str] = ()
+    figures: Iterable[NewestFigure], restless: Sequence[str], columns: int, reports: Collection[str] = ()
 ) -> HeatMap:
     """Arrange the figures.
 

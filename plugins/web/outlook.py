@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Step:
+class ComingStep:
     """One thing that will happen.
 
     Attributes:
@@ -32,7 +32,7 @@ class Step:
 
 def outlook(
     pipeline: Pipeline, known: PipelineSnapshot, night: NextNight | None, champion: ModelVersionRow | None
-) -> list[Step]:
+) -> list[ComingStep]:
     """The next steps, those that are under way first.
 
     Args:
@@ -52,73 +52,75 @@ def outlook(
     ]
 
 
-def _release(known: PipelineSnapshot) -> list[Step]:
+def _release(known: PipelineSnapshot) -> list[ComingStep]:
     row = known.release
     if row is None or row.status != Status.RUNNING:
         return []
-    return [Step("now", f"The release of version {row.version} goes through its stages.")]
+    return [ComingStep("now", f"The release of version {row.version} goes through its stages.")]
 
 
-def _approval(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:
+def _approval(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     row = known.waiting
     if row is None or pipeline.gate.approval != "manual":
         return []
     until = as_utc(row.decided_at) + timedelta(hours=pipeline.gate.approval_timeout_hours)
     return [
-        Step(
+        ComingStep(
             f"until {until:%Y-%m-%d %H:%M} UTC",
             f"{row.subject.capitalize()} waits for an approval; no answer rejects it.",
         )
     ]
 
 
-def _training(known: PipelineSnapshot) -> list[Step]:
+def _training(known: PipelineSnapshot) -> list[ComingStep]:
     if known.request is not None:
         when = "now" if known.request.day else "next night"
-        return [Step(when, "The training that was requested fits a challenger, and the gate judges it.")]
+        return [ComingStep(when, "The training that was requested fits a challenger, and the gate judges it.")]
     trigger = (known.verdicts or {}).get(str(Kind.TRIGGER))
     if trigger is None:
         return []
-    return [Step("every night", f"The trigger decides whether to train. On {trigger.subject}: {clause(trigger)}.")]
+    return [
+        ComingStep("every night", f"The trigger decides whether to train. On {trigger.subject}: {clause(trigger)}.")
+    ]
 
 
-def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Step:
+def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> ComingStep:
     if night is not None and night.paused:
         words = f"{pipeline.name}.features is paused in Airflow: no night begins until somebody unpauses it."
-        return Step("paused", words)
+        return ComingStep("paused", words)
     if night is not None and night.at is not None:
         of = night.day or str(night.at.date() - timedelta(days=1))
-        return Step(f"{night.at:%Y-%m-%d %H:%M} UTC", f"The next night lands, scores and monitors {of}.")
+        return ComingStep(f"{night.at:%Y-%m-%d %H:%M} UTC", f"The next night lands, scores and monitors {of}.")
     minute, hour = (int(part) for part in pipeline.schedule.split()[:2])
     due = now.astimezone(UTC).replace(hour=hour, minute=minute, second=0, microsecond=0)
     due += timedelta(days=1) if due <= now else timedelta()
     words = f"By the schedule, the next night lands {due.date() - timedelta(days=1)}; Airflow has not planned it."
-    return Step(f"{due:%Y-%m-%d %H:%M} UTC", words)
+    return ComingStep(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 
-def _probation(known: PipelineSnapshot) -> list[Step]:
+def _probation(known: PipelineSnapshot) -> list[ComingStep]:
     if (running := known.probation) is None:
         return []
     last = date.fromisoformat(running.as_of) + timedelta(days=probations.POLICY.maximum_nights)
     words = f"Probation of version {running.version} has ended, or version {running.predecessor} has returned before."
-    return [Step(f"{last} at the latest", words)]
+    return [ComingStep(f"{last} at the latest", words)]
 
 
-def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:
+def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     if not known.label_day:
         return []
     following = date.fromisoformat(known.label_day) + timedelta(days=1)
     due = following + timedelta(days=pipeline.labels.delay_days)
     if pipeline.source.end and following > pipeline.source.end:
         return []
-    return [Step(f"{due} at the earliest", f"Labels of {following} are known, and its predictions are measured.")]
+    return [ComingStep(f"{due} at the earliest", f"Labels of {following} are known, and its predictions are measured.")]
 
 
-def _age(pipeline: Pipeline, champion: ModelVersionRow | None) -> list[Step]:
+def _age(pipeline: Pipeline, champion: ModelVersionRow | None) -> list[ComingStep]:
     if champion is None or pipeline.triggers.maximum_age_days is None:
         return []
     try:
         old = date.fromisoformat(champion.as_of) + timedelta(days=pipeline.triggers.maximum_age_days)
     except ValueError:  # adopted from elsewhere: nobody knows when it was trained
         return []
-    return [Step(str(old), f"Version {champion.version} has reached its maximum age, and a training is due.")]
+    return [ComingStep(str(old), f"Version {champion.version} has reached its maximum age, and a training is due.")]

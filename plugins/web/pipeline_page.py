@@ -14,20 +14,20 @@ from plugins.web.answers import AIRFLOW, LAKE, LEDGER, QUESTIONS_AT_ONCE, Answer
 from plugins.web.attention import PipelineSnapshot
 from plugins.web.callers import Callers, callers
 from plugins.web.figures import TITLES, Measured, measured
-from plugins.web.fleet import Line, line, snapshot_of
+from plugins.web.fleet import FleetLine, line, snapshot_of
 from plugins.web.fleet_page import newest_day
 from plugins.web.heat_map import HeatMap, heat_map
-from plugins.web.outlook import Step, outlook
+from plugins.web.outlook import ComingStep, outlook
 from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
-from plugins.web.probations import Probation, probation
+from plugins.web.probations import ProbationView, probation
 from plugins.web.quality import Quality, quality
 from plugins.web.slices import Slices, slices
 from plugins.web.timeline import TimelineEvent, chart_data, timeline
 from plugins.web.traffic import DAYS, TrafficSummary, traffic
-from plugins.web.trainings import SHOWN, Spent, Training, spent, trainings
+from plugins.web.trainings import SHOWN, Spent, TrainedVersion, spent, trainings
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.traffic import Point, TrafficLog
+from tidewheel.ledger.traffic import TrafficLog, TrafficPoint
 from tidewheel.policies.verdict import Kind
 from tidewheel.spec.groups import group_name
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseStages:
     """A release with its stages, in order."""
 
     row: ReleaseRow
@@ -70,24 +70,39 @@ class PipelinePage:
         unknown: names of these parts.
     """
 
-    line: Line
+    line: FleetLine
     quality: Quality
     drawn: Quality
     figures: Sequence[Measured]
     events: Sequence[TimelineEvent]
     chart: Mapping[str, Any]
     heat: HeatMap
-    probation: Probation
+    probation: ProbationView
     slices: Slices
     callers: Callers
-    trainings: Sequence[Training]
+    trainings: Sequence[TrainedVersion]
     spent: Spent
     traffic: TrafficSummary
-    releases: Sequence[Release]
-    steps: Sequence[Step]
+    releases: Sequence[ReleaseStages]
+    steps: Sequence[ComingStep]
     decisions: Sequence[VerdictRow]
     silent: Sequence[str]
     unknown: frozenset[str]
+
+
+@dataclass(frozen=True)
+class BesideLedger:
+    """What Airflow and the lake have answered, and who has not.
+
+    Attributes:
+        airflow: its runs and nights.
+        reports: days with a report of drift.
+        silent: a sentence for each part that has not answered, by its name.
+    """
+
+    airflow: AirflowState
+    reports: Sequence[str]
+    silent: Mapping[str, str]
 
 
 def pipeline_page(
@@ -125,9 +140,7 @@ def pipeline_page(
         pipeline,
         known,
         replace(rows, traffic=parts.of(LEDGER, points) or ()),
-        state,
-        [key for key, report in reports.items() if parts.of(LAKE, report)],
-        parts.silent,
+        BesideLedger(state, [key for key, report in reports.items() if parts.of(LAKE, report)], parts.silent),
         figure,
     )
     pool.shutdown(wait=False, cancel_futures=True)
@@ -135,22 +148,14 @@ def pipeline_page(
 
 
 def assemble(
-    pipeline: Pipeline,
-    known: PipelineSnapshot,
-    rows: PipelineRows,
-    state: AirflowState,
-    reports: Sequence[str],
-    silent: Mapping[str, str],
-    figure: str,
+    pipeline: Pipeline, known: PipelineSnapshot, rows: PipelineRows, beside: BesideLedger, figure: str
 ) -> PipelinePage:
     """Make the page of what the parts have answered; without any, it says that nothing is known."""
-    name, night = pipeline.name, state.nights.get(pipeline.name)
+    name, night = pipeline.name, beside.airflow.nights.get(pipeline.name)
     shown, drawn = quality(pipeline.metric, rows.quality), quality(figure, rows.drawn)
     labels = shown.newest.day if shown.newest else ""
     snapshot = snapshot_of(known, rows.fleet, labels)
-    events = timeline(
-        rows.promotions, rows.releases, rows.triggers, rows.versions, rows.decided, rows.rolled_back, rows.probations
-    )
+    events = timeline(rows)
     done = trainings(rows.versions, rows.gates, rows.promotions, rows.trainings)
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
@@ -159,7 +164,7 @@ def assemble(
         figures=measured(rows.figures),
         events=events,
         chart=chart_data(drawn, events),
-        heat=heat_map(rows.drift, rows.restless, rows.columns, reports),
+        heat=heat_map(rows.drift, rows.restless, rows.columns, beside.reports),
         probation=probation(pipeline, rows.probations, rows.paired_days, rows.fleet.newest_days.get(name, "")),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better, limits=_limits(pipeline)),
         callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
@@ -167,13 +172,13 @@ def assemble(
         spent=spent(pipeline, rows.fleet.newest_days.get(name, ""), done),
         traffic=traffic(rows.traffic, known.now),
         releases=[
-            Release(row, [stage for stage in rows.stages if stage.release_id == row.id])
+            ReleaseStages(row, [stage for stage in rows.stages if stage.release_id == row.id])
             for row in reversed(rows.releases[-RELEASES:])
         ],
         steps=outlook(pipeline, snapshot, night, rows.fleet.champions.get(name)),
         decisions=rows.decisions,
-        silent=list(silent.values()),
-        unknown=frozenset(silent),
+        silent=list(beside.silent.values()),
+        unknown=frozenset(beside.silent),
     )
 
 
@@ -188,20 +193,13 @@ def _limits(pipeline: Pipeline) -> dict[tuple[str, str], float]:
 
 
 def _rows(settings: Settings, pipeline: Pipeline, figure: str) -> PipelineRows:
-    ledger = Ledger.open(settings, patience_seconds=0)
-    try:
-        with ledger.session() as session:
-            return pipeline_rows(session, pipeline, figure)
-    finally:
-        ledger.engine.dispose()
+    with Ledger.briefly(settings) as ledger, ledger.session() as session:
+        return pipeline_rows(session, pipeline, figure)
 
 
-def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[Point]:
-    ledger = Ledger.open(settings, patience_seconds=0)
-    try:
+def _traffic(settings: Settings, name: str, now: datetime) -> Sequence[TrafficPoint]:
+    with Ledger.briefly(settings) as ledger:
         return TrafficLog(ledger).series(name, now - timedelta(days=DAYS), now)
-    finally:
-        ledger.engine.dispose()
 
 
 def _has_report(lake: Lake, day: str) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import defer, load_only
 
 from plugins.web import figures
 from plugins.web.callers import OF_COLUMN, OF_DAY
-from plugins.web.fleet_rows import FIGURE_COLUMNS, OF_VERSIONS, Figure, FleetRows, days_until, fleet_rows
+from plugins.web.fleet_rows import FIGURE_COLUMNS, OF_VERSIONS, FleetRows, NewestFigure, days_until, fleet_rows
 from plugins.web.quality import ROWS, quality_names
 from plugins.web.slices import slice_names
 from tidewheel.ledger.probation_tables import ProbationRow
@@ -25,7 +25,7 @@ from tidewheel.ledger.tables import (
     ReleaseStageRow,
     VerdictRow,
 )
-from tidewheel.ledger.traffic import Point
+from tidewheel.ledger.traffic import TrafficPoint
 from tidewheel.ledger.training_tables import TrainingRow
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.rollback import rolled_back
@@ -84,7 +84,7 @@ class PipelineRows:
     """
 
     fleet: FleetRows = field(default_factory=FleetRows)
-    quality: Sequence[Figure] = ()
+    quality: Sequence[NewestFigure] = ()
     promotions: Sequence[PromotionRow] = ()
     versions: Sequence[ModelVersionRow] = ()
     trainings: Sequence[TrainingRow] = ()
@@ -97,14 +97,14 @@ class PipelineRows:
     decisions: Sequence[VerdictRow] = ()
     probations: Sequence[ProbationRow] = ()
     paired_days: Sequence[PairedDay] = ()
-    drift: Sequence[Figure] = ()
+    drift: Sequence[NewestFigure] = ()
     restless: Sequence[str] = ()
     columns: int = 0
-    slices: Sequence[Figure] = ()
-    drawn: Sequence[Figure] = ()
-    figures: Sequence[Figure] = ()
-    requests: Sequence[Figure] = ()
-    traffic: Sequence[Point] = ()
+    slices: Sequence[NewestFigure] = ()
+    drawn: Sequence[NewestFigure] = ()
+    figures: Sequence[NewestFigure] = ()
+    requests: Sequence[NewestFigure] = ()
+    traffic: Sequence[TrafficPoint] = ()
 
 
 def pipeline_rows(session: Session, pipeline: Pipeline, drawn: str = "") -> PipelineRows:
@@ -165,14 +165,14 @@ def pipeline_rows(session: Session, pipeline: Pipeline, drawn: str = "") -> Pipe
 
 def _figures(
     session: Session, name: str, days: Collection[str], names: Collection[str], slices: Collection[str]
-) -> list[Figure]:
+) -> list[NewestFigure]:
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline == name,
         FigureRow.partition.in_(days),
         FigureRow.name.in_(names),
         FigureRow.slice.in_(slices),
     )
-    return [Figure(*row) for row in session.execute(query)] if days and slices else []
+    return [NewestFigure(*row) for row in session.execute(query)] if days and slices else []
 
 
 def _restless(session: Session, name: str, days: Collection[str]) -> tuple[list[str], int]:
@@ -245,20 +245,20 @@ def _newest_decisions(session: Session, name: str) -> list[VerdictRow]:
     return list(session.scalars(query.order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc()).options(SENTENCES)))
 
 
-def _slices(session: Session, pipeline: Pipeline, days: Collection[str]) -> list[Figure]:
+def _slices(session: Session, pipeline: Pipeline, days: Collection[str]) -> list[NewestFigure]:
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline == pipeline.name,
         FigureRow.partition.in_(days),
         FigureRow.name.in_(slice_names(pipeline.metric)),
         FigureRow.slice != "",
     )
-    return [Figure(*row) for row in session.execute(query.order_by(FigureRow.partition))] if days else []
+    return [NewestFigure(*row) for row in session.execute(query.order_by(FigureRow.partition))] if days else []
 
 
-def _requests(session: Session, name: str, verdict: VerdictRow | None) -> list[Figure]:
+def _requests(session: Session, name: str, verdict: VerdictRow | None) -> list[NewestFigure]:
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline == name,
         FigureRow.partition == (verdict.subject if verdict else ""),
         FigureRow.name.in_({*OF_DAY, *OF_COLUMN}),
     )
-    return [Figure(*row) for row in session.execute(query)] if verdict else []
+    return [NewestFigure(*row) for row in session.execute(query)] if verdict else []

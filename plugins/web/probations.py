@@ -113,7 +113,7 @@ class ProbationChart:
 
 
 @dataclass(frozen=True)
-class Probation:
+class ProbationView:
     """All that the page shows of it.
 
     Attributes:
@@ -125,7 +125,9 @@ class Probation:
     ended: Sequence[ProbationRow] = ()
 
 
-def probation(pipeline: Pipeline, rows: Sequence[ProbationRow], days: Sequence[PairedDay], monitored: str) -> Probation:
+def probation(
+    pipeline: Pipeline, rows: Sequence[ProbationRow], days: Sequence[PairedDay], monitored: str
+) -> ProbationView:
     """Put a pipeline's probations together.
 
     Args:
@@ -136,7 +138,7 @@ def probation(pipeline: Pipeline, rows: Sequence[ProbationRow], days: Sequence[P
     """
     ended = [row for row in reversed(rows) if row.closed_at is not None][:SHOWN]
     if not rows:
-        return Probation()
+        return ProbationView()
     row = rows[-1]
     nights = _nights(row, monitored)
     measured = ProbationMeasurement(
@@ -147,7 +149,7 @@ def probation(pipeline: Pipeline, rows: Sequence[ProbationRow], days: Sequence[P
         nights,
     )
     endings = _endings(pipeline, row) if row.closed_at is None else ()
-    return Probation(ProbationChart(row, nights, _judged(measured), endings), ended)
+    return ProbationView(ProbationChart(row, nights, _judged(measured), endings), ended)
 
 
 def title(running: RunningProbation) -> str:

@@ -14,7 +14,7 @@ from plugins.web.figures import TITLES, better
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
-    from plugins.web.fleet_rows import Figure
+    from plugins.web.fleet_rows import NewestFigure
 
 POOLED, POOLED_ERROR = "pooled_excess_loss", "pooled_excess_loss_error"
 ROWS = "rows"
@@ -117,7 +117,7 @@ def quality_names(metric: str) -> list[str]:
     return [metric, ROWS, POOLED, POOLED_ERROR, f"estimated_{metric}"]
 
 
-def quality(metric: str, figures: Iterable[Figure]) -> Quality:
+def quality(metric: str, figures: Iterable[NewestFigure]) -> Quality:
     """Put the figures of all rows (slice '') together.
 
     Args:

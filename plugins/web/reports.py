@@ -15,14 +15,14 @@ CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".json": "application/json
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportFile:
     """A file that may be shown."""
 
     content: bytes
     content_type: str
 
 
-def read_report(store: Store, path: str) -> Report | None:
+def read_report(store: Store, path: str) -> ReportFile | None:
     """The file at a path of the lake; None where there is none, or where it is not a report.
 
     Rows of data, quarantined files among them, are never handed out: only `.html` and `.json` below
@@ -35,7 +35,7 @@ def read_report(store: Store, path: str) -> Report | None:
         content = store.read(path)
     except (IsADirectoryError, NotADirectoryError):
         return None
-    return None if content is None else Report(content, content_type)
+    return None if content is None else ReportFile(content, content_type)
 
 
 def _is_report(path: str) -> bool:

@@ -184,19 +184,17 @@ def _first(lake: Lake, manifest: Manifest, key: Mapping[str, str]) -> dict[str, 
 
 
 def _equals(schema: pa.Schema, key: Mapping[str, str]) -> pc.Expression:
-    import pyarrow as pa
     import pyarrow.compute as pc
+
+    from tidewheel.lake.key_text import key_type, key_value
 
     where = pc.scalar(True)
     for column, text in key.items():
         if column not in schema.names:
             raise _NotShown(f"The rows have no column {column}.")
-        kind = schema.field(column).type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        try:
-            value = pa.scalar(text).cast(kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise _NotShown(f"{_short(text)} cannot be a value of {column}, which is of type {kind}.") from None
+        value = key_value(text, kind := schema.field(column).type)
+        if value is None:
+            raise _NotShown(f"{_short(text)} cannot be a value of {column}, which is of type {key_type(kind)}.")
         where = where & (pc.field(column) == value)
     return where
 

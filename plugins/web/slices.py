@@ -13,7 +13,7 @@ from plugins.web.figures import TITLES
 from plugins.web.sparkline import Sparkline, sparkline
 
 if TYPE_CHECKING:
-    from plugins.web.fleet_rows import Figure
+    from plugins.web.fleet_rows import NewestFigure
 
 ROWS, BIAS, GAP = "rows", "bias", "gap_"
 LOW, HIGH = "_low", "_high"
@@ -107,7 +107,7 @@ def slice_names(metric: str) -> list[str]:
 
 def slices(
     metric: str,
-    figures: Iterable[Figure],
+    figures: Iterable[NewestFigure],
     *,
     lower_is_better: bool,
     limits: Mapping[tuple[str, str], float] = NO_LIMITS,
@@ -145,13 +145,13 @@ def slices(
 
 
 @dataclass(frozen=True)
-class _Part:
+class _SliceOfDay:
     day: str
     slice: str
     figures: dict[str, float]
 
 
-def _largest(figures: Iterable[Figure]) -> list[_Part]:
+def _largest(figures: Iterable[NewestFigure]) -> list[_SliceOfDay]:
     parts: defaultdict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
     for figure in figures:
         parts[figure.partition, figure.slice, figure.version][figure.name] = figure.value
@@ -159,7 +159,7 @@ def _largest(figures: Iterable[Figure]) -> list[_Part]:
     for (day, name, _), found in sorted(parts.items()):
         if found.get(ROWS, 0.0) >= largest.get((day, name), {}).get(ROWS, 0.0):
             largest[day, name] = found
-    return [_Part(day, name, found) for (day, name), found in largest.items()]
+    return [_SliceOfDay(day, name, found) for (day, name), found in largest.items()]
 
 
 def _slice(name: str, metric: str, by_day: dict[str, dict[str, float]]) -> Slice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -15,15 +15,14 @@ from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
+    from plugins.web.pipeline_rows import PipelineRows
     from plugins.web.quality import DayOfVersion, Quality
-    from tidewheel.ledger.probation_tables import ProbationRow
-    from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, VerdictRow
 
 LINES = 6
 """Colours of versions; the seventh version has the first one's again."""
 
 
-class Mark(StrEnum):
+class EventMark(StrEnum):
     """What an event is drawn as."""
 
     PROMOTED = "promoted"
@@ -37,8 +36,8 @@ class Mark(StrEnum):
     ENDED = "probation ended"
 
 
-PROBATION_MARKS = {Outcome.PASSED: Mark.PASSED, Outcome.ROLLED_BACK: Mark.RETURNED}
-"""Of one that has ended otherwise: `Mark.ENDED`."""
+PROBATION_MARKS = {Outcome.PASSED: EventMark.PASSED, Outcome.ROLLED_BACK: EventMark.RETURNED}
+"""Of one that has ended otherwise: `EventMark.ENDED`."""
 
 
 @dataclass(frozen=True)
@@ -53,70 +52,61 @@ class TimelineEvent:
     """
 
     day: str
-    mark: Mark
+    mark: EventMark
     words: str
     version: str = ""
 
 
-def timeline(
-    promotions: Iterable[PromotionRow],
-    releases: Iterable[ReleaseRow],
-    triggers: Iterable[VerdictRow],
-    versions: Iterable[ModelVersionRow],
-    decided: Iterable[tuple[datetime, str]] = (),
-    rolled_back: Collection[int] = (),
-    probations: Iterable[ProbationRow] = (),
-) -> list[TimelineEvent]:
+def timeline(rows: PipelineRows) -> list[TimelineEvent]:
     """Put events in the order of their days.
 
     Days of data and days of the calendar differ where a history is played. So a promotion or a release stands on the
     day that its version was trained as of, or on that of the newest decision before it where it came later.
 
-    Args:
-        promotions: of the pipeline.
-        releases: of the pipeline, oldest first; those that are under way are left out.
-        triggers: decisions by which a training was requested or held back.
-        versions: of the pipeline.
-        decided: time and day of every decision of the trigger.
-        rolled_back: numbers of the releases that failed after callers had been answered by them.
-        probations: of the pipeline; those that run are left out.
+    Releases under way and probations that run are left out.
     """
-    trained = {row.version: row.as_of for row in versions}
+    trained = {row.version: row.as_of for row in rows.versions}
     found = [
         TimelineEvent(
             row.subject,
-            Mark.REQUESTED if row.outcome == Outcome.FIRED else Mark.HELD_BACK,
+            EventMark.REQUESTED if row.outcome == Outcome.FIRED else EventMark.HELD_BACK,
             clause(row),
         )
-        for row in triggers
+        for row in rows.triggers
         if is_day(row.subject)
     ]
-    days = sorted((as_utc(at), day) for at, day in decided if is_day(day))
-    for row in promotions:
+    days = sorted((as_utc(at), day) for at, day in rows.decided if is_day(day))
+    for row in rows.promotions:
         at = as_utc(row.promoted_at)
         by = f" by {row.actor}" if row.actor else ""
         words = short(f"Version {row.version} became champion{by}. {row.reason}".strip())
-        found.append(TimelineEvent(_day_of(at, trained.get(row.version, ""), days), Mark.PROMOTED, words, row.version))
-    for one in probations:
+        found.append(
+            TimelineEvent(_day_of(at, trained.get(row.version, ""), days), EventMark.PROMOTED, words, row.version)
+        )
+    for one in rows.probations:
         if one.closed_at is not None:
             day = _day_of(as_utc(one.closed_at), one.as_of, days)
-            mark = PROBATION_MARKS.get(Outcome(one.outcome), Mark.ENDED)
+            mark = PROBATION_MARKS.get(Outcome(one.outcome), EventMark.ENDED)
             found.append(TimelineEvent(day, mark, clause(one), one.version))
     answered = ""
-    for release in releases:
+    for release in rows.releases:
         if release.status == Status.RUNNING:
             continue
         at = as_utc(release.ended_at or release.started_at)
         day = _day_of(at, trained.get(release.version, ""), days)
         if release.status == Status.FAILED:
-            back = release.id in rolled_back
+            back = release.id in rows.rolled_back
             words = failed_release(release, back)
-            found.append(TimelineEvent(day, Mark.ROLLED_BACK if back else Mark.RELEASE_FAILED, words, release.version))
+            found.append(
+                TimelineEvent(day, EventMark.ROLLED_BACK if back else EventMark.RELEASE_FAILED, words, release.version)
+            )
         elif release.status == Status.DONE:
             back = bool(answered) and int(release.version) < int(answered)
             again = f" again, in place of version {answered}" if back else ""
             words = f"Version {release.version} answers{again}, as {release.colour}."
-            found.append(TimelineEvent(day, Mark.ROLLED_BACK if back else Mark.RELEASED, words, release.version))
+            found.append(
+                TimelineEvent(day, EventMark.ROLLED_BACK if back else EventMark.RELEASED, words, release.version)
+            )
             answered = release.version
     return sorted((event for event in found if event.day), key=lambda event: event.day)
 

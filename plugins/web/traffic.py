@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tidewheel.ledger.traffic import DAY, MINUTE, Point
+from tidewheel.ledger.traffic import DAY, MINUTE, TrafficPoint
 
 if TYPE_CHECKING:
-    from tidewheel.policies.guard import Seen
+    from tidewheel.policies.guard import WindowCounts
 
 HOURS, DAYS = 24, 60
 STEP = 600
@@ -20,7 +20,7 @@ STEP = 600
 
 
 @dataclass(frozen=True)
-class Answered:
+class VersionTraffic:
     """What callers got from one colour and version over a span of time.
 
     Attributes:
@@ -34,7 +34,7 @@ class Answered:
     span: str
     colour: str
     version: str
-    seen: Seen
+    seen: WindowCounts
     per_second: float
 
 
@@ -53,10 +53,10 @@ class Course:
     name: str
     step: int
     starts: Sequence[int]
-    answered: Mapping[tuple[str, str], Sequence[Seen | None]]
+    answered: Mapping[tuple[str, str], Sequence[WindowCounts | None]]
 
     @property
-    def rows(self) -> list[tuple[str, str, str, Seen]]:
+    def rows(self) -> list[tuple[str, str, str, WindowCounts]]:
         """Spans with requests, the newest first: the day, colour, version, and what callers got."""
         return [
             (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}", *key, seen)
@@ -93,7 +93,7 @@ class TrafficSummary:
         courses: over the last day, and over the last `DAYS` days; none where there were no requests.
     """
 
-    answered: Sequence[Answered]
+    answered: Sequence[VersionTraffic]
     courses: Sequence[Course]
 
     @property
@@ -102,7 +102,7 @@ class TrafficSummary:
         return {course.name: course.drawn() for course in self.courses}
 
 
-def traffic(points: Sequence[Point], now: datetime) -> TrafficSummary:
+def traffic(points: Sequence[TrafficPoint], now: datetime) -> TrafficSummary:
     """Sum up the last hour and day, and follow each version over time.
 
     Args:
@@ -118,10 +118,10 @@ def traffic(points: Sequence[Point], now: datetime) -> TrafficSummary:
     return TrafficSummary(answered, [course for course in courses if course.answered])
 
 
-def _course(name: str, points: Sequence[Point], step: int, first: datetime, now: datetime) -> Course:
+def _course(name: str, points: Sequence[TrafficPoint], step: int, first: datetime, now: datetime) -> Course:
     begin, end = (int(at.timestamp()) // step * step for at in (first, now))
     starts = range(begin, end + step, step)
-    found: defaultdict[tuple[str, str], dict[int, Seen]] = defaultdict(dict)
+    found: defaultdict[tuple[str, str], dict[int, WindowCounts]] = defaultdict(dict)
     for point in points:
         at = int(point.start.timestamp()) // step * step
         if at >= begin:
@@ -143,11 +143,11 @@ def _known(milliseconds: float | None) -> float | None:
     return milliseconds if milliseconds is not None and math.isfinite(milliseconds) else None
 
 
-def _answered(words: str, length: timedelta, points: Sequence[Point], now: datetime) -> Iterator[Answered]:
-    sums: dict[tuple[str, str], Seen] = {}
+def _answered(words: str, length: timedelta, points: Sequence[TrafficPoint], now: datetime) -> Iterator[VersionTraffic]:
+    sums: dict[tuple[str, str], WindowCounts] = {}
     for point in points:
         if point.start >= now - length - timedelta(seconds=MINUTE):  # a minute that the span cuts counts whole
             key = (point.colour, point.version)
             sums[key] = sums[key] + point.seen if key in sums else point.seen
     for (colour, version), seen in sorted(sums.items(), key=lambda item: -item[1].requests):
-        yield Answered(words, colour, version, seen, seen.requests / length.total_seconds())
+        yield VersionTraffic(words, colour, version, seen, seen.requests / length.total_seconds())

@@ -64,7 +64,7 @@ class Prices:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainedVersion:
     """One version and what became of it.
 
     Attributes:
@@ -131,7 +131,7 @@ def trainings(
     gates: Iterable[VerdictRow],
     promotions: Iterable[PromotionRow],
     rows: Iterable[TrainingRow],
-) -> list[Training]:
+) -> list[TrainedVersion]:
     """What became of each version, newest first.
 
     Args:
@@ -144,7 +144,7 @@ def trainings(
     promoted = {row.version for row in promotions}
     by_version = {row.version: row for row in rows}
     return [
-        Training(
+        TrainedVersion(
             version=row.version or "",
             day=row.as_of,
             outcome=training.outcome if (training := by_version.get(row.version)) else "",
@@ -169,7 +169,7 @@ def _before_period(pipeline: Pipeline, newest_day: str) -> str:
     return str(date.fromisoformat(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
 
 
-def spent(pipeline: Pipeline, newest_day: str, done: Sequence[Training]) -> Spent:
+def spent(pipeline: Pipeline, newest_day: str, done: Sequence[TrainedVersion]) -> Spent:
     """Add up what the trainings of the budget's newest period cost.
 
     Args:

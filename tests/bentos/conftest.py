@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -15,9 +16,14 @@ import pytest
 from bentos.endpoint import Endpoint
 from bentos.loaded_model import LoadedModel
 from bentos.settings import EndpointSettings
+from jobs.data.request_log import RequestLog
 from jobs.packaging.bento import BentoStore
 from tests import small_models
 from tidewheel.release.artifact import Artifact
+from tidewheel.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Application = Callable[..., Any]
 
@@ -73,3 +79,20 @@ async def unknown(scope: Any, receive: Any, send: Any) -> None:
     """Stands where BentoML's own application would."""
     await send({"type": "http.response.start", "status": 404, "headers": []})
     await send({"type": "http.response.body", "body": b"BentoML's"})
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def folder(settings: Settings) -> Path:
+    """Where the requests of pipeline `orders` are logged."""
+    return settings.request_log_folder / "orders"
+
+
+def logged(settings: Settings) -> pd.DataFrame:
+    """The requests of pipeline `orders` in the log."""
+    now = datetime.now(UTC)
+    return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,39 +15,21 @@ from bentos.log_limits import MEGABYTE, LogLimits
 from bentos.metrics import Metrics
 from bentos.platform_token import share_of
 from bentos.prediction_log import PredictionLog
-from bentos.request import Rows
+from bentos.request import CheckedRows
 from bentos.request_head import RequestHead
 from bentos.settings import EndpointSettings
-from jobs.data.request_log import RequestLog
+from tests.bentos.conftest import logged
 from tests.conftest import wait_until
 from tidewheel.settings import Settings
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def folder(settings: Settings) -> Path:
-    return settings.request_log_folder / "orders"
-
-
-def logged(settings: Settings) -> pd.DataFrame:
-    now = datetime.now(UTC)
-    return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
-
-
-def long_texts(served: LoadedModel, count: int, letters: int, *, coded: bool) -> Rows:
+def long_texts(served: LoadedModel, count: int, letters: int, *, coded: bool) -> CheckedRows:
     """Rows whose categories are long, in few bytes where they are a dictionary."""
     texts = ["é" * (letters // 2)] * count
     shared: Any = Coded(np.zeros(count, np.intp), ("é" * (letters // 2),))
     packaged = served.packaged
     categories = tuple(shared if coded else texts for _ in packaged.contract.categories)
-    return Rows(
+    return CheckedRows(
         Columns(np.ones((count, len(packaged.contract.numbers))), categories),
         tuple([None] * count for _ in packaged.key),
     )

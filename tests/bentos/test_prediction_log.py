@@ -19,29 +19,15 @@ import pytest
 from bentos.encoding import Columns
 from bentos.loaded_model import LoadedModel
 from bentos.prediction_log import MOST_WAITING_ROWS, PredictionLog
-from bentos.request import Rows
+from bentos.request import CheckedRows
 from bentos.request_head import RequestHead
 from bentos.tables import TableReader
 from jobs.data.request_log import RequestLog
+from tests.bentos.conftest import logged
 from tests.bentos.service_process import Service, serving
 from tests.conftest import wait_until
 from tidewheel.release.artifact import Artifact
 from tidewheel.settings import Settings
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def folder(settings: Settings) -> Path:
-    return settings.request_log_folder / "orders"
-
-
-def logged(settings: Settings) -> pd.DataFrame:
-    now = datetime.now(UTC)
-    return RequestLog(settings, "orders").between(now - timedelta(days=1), now + timedelta(days=1))
 
 
 def call(request_id: str) -> RequestHead:
@@ -177,7 +163,7 @@ def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
     served: LoadedModel, settings: Settings, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = PredictionLog(folder, served.packaged, "blue")
-    bad = Rows(served.reader.from_rows([served.packaged.contract.golden_rows[0].row]).columns, (["\ud800"],))
+    bad = CheckedRows(served.reader.from_rows([served.packaged.contract.golden_rows[0].row]).columns, (["\ud800"],))
     log.put(call("bad"), bad, np.zeros(1))
     wait_until(lambda: log.dropped["failed"] == 1, "it is counted")
     put(log, served, "good")
@@ -240,7 +226,7 @@ def test_a_model_without_numbers_is_logged_too(served: LoadedModel, settings: Se
     contract = contract.model_copy(update={"columns": contract.categories})
     packaged = replace(served.packaged, contract=contract, key=())
     log = PredictionLog(folder, packaged, "blue")
-    rows = Rows(Columns(np.empty((2, 0)), tuple(["fast", None] for _ in contract.categories)), ())
+    rows = CheckedRows(Columns(np.empty((2, 0)), tuple(["fast", None] for _ in contract.categories)), ())
     log.put(call("one"), rows, np.array([0.25, 0.75]))
     log.close()
     assert logged(settings)["prediction"].tolist() == [0.25, 0.75]

@@ -211,7 +211,7 @@ def test_the_form_of_a_release_is_what_the_job_takes_and_empty_fields_are_left_o
 def test_what_the_form_lets_through_is_refused_in_the_jobs_own_words(
     read_dags: ReadDags, filled: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(AirflowFailException, match=f"^release was asked for something that cannot be: {said}"):
+    with pytest.raises(AirflowFailException, match=f"^release was called wrongly: {said}"):
         command(read_dags().dags["orders.release"], "plan", params=filled)
 
 

@@ -11,14 +11,14 @@ from rich.console import Console
 from tests.e2e.shop import Shop
 from tests.installation import Installation
 from tidewheel.demo.display import Display
-from tidewheel.demo.story import Demo, Ending
+from tidewheel.demo.story import Demo, DemoResult
 
 
 @dataclass(frozen=True)
 class Played:
     """A demo that was played to its end."""
 
-    ending: Ending
+    ending: DemoResult
     told: str
 
 

@@ -164,8 +164,7 @@ def test_a_column_whose_importance_cannot_be_measured_is_named_and_the_others_ar
     truth, failures = (frame["weight"] > 0).to_numpy("float64"), PartialFailures()
     asked = iter(range(100))
     broken(monkeypatch, importances, "predict", lambda *_: next(asked) == 2)  # the first is about the rows as they are
-    found = importances.importances(
-        model, frame, truth, task="classification", metric="log_loss", seed=0, failures=failures
-    )
+    rows = importances.LabelledFrame(frame, truth, "classification")
+    found = importances.importances(model, rows, "log_loss", seed=0, failures=failures)
     assert set(found) == set(frame.columns) - {"distance"}
     assert failures.sentences == ["importance of column distance failed: ZeroDivisionError: predict"]

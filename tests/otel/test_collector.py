@@ -20,7 +20,7 @@ import pytest
 
 from bentos.loaded_model import LoadedModel
 from infra.embedded import services
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.observation import Observation
 from infra.envoy.routing import Target, clusters, routes
@@ -118,7 +118,7 @@ def test_a_request_is_found_as_one_trace_with_its_lines(
 ) -> None:
     files, [port] = EnvoyFiles(tmp_path), free_ports(1)
     observation = Observation.from_environment(collector.variables)
-    write_initial_state(files, endpoint_port=port, admin_socket=tmp_path / "admin.sock", observation=observation)
+    write_initial_state(files, endpoint=Address(port), admin_socket=tmp_path / "admin.sock", observation=observation)
     row = dict(served.packaged.contract.golden_rows[0].row)
     variables = {**collector.variables, "TIDEWHEEL_ENDPOINT_LOG_LEVEL": "debug"}
     with serving(artifact.path, collector.state / "logs" / "orders-blue.log", variables) as service:

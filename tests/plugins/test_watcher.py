@@ -59,14 +59,14 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     def script(*seen: Look | Exception) -> list[int]:
         made: list[int] = []
 
-        def look(self: watcher.Watch) -> Look:
+        def look(self: watcher.RegistryWatch) -> Look:
             made.append(1)
             found = seen[min(len(made), len(seen)) - 1]
             if isinstance(found, Exception):
                 raise found
             return found
 
-        monkeypatch.setattr(watcher.Watch, "look", look)
+        monkeypatch.setattr(watcher.RegistryWatch, "look", look)
         return made
 
     return script
@@ -110,10 +110,10 @@ def test_a_registry_that_does_not_answer_is_said_once_and_watched_on(
 
 
 @pytest.fixture
-def routes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., watcher.Watch]:
+def routes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., watcher.RegistryWatch]:
     """A watch that finds these things astray, a look each, and whose looks tell that alone."""
 
-    def script(*seen: dict[str, str] | Exception) -> watcher.Watch:
+    def script(*seen: dict[str, str] | Exception) -> watcher.RegistryWatch:
         looks = iter(seen)
 
         def routed_astray(*_: object) -> dict[str, str]:
@@ -125,13 +125,13 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., watcher.Watch]:
         monkeypatch.setattr("plugins.registry.routed_astray", routed_astray)
         monkeypatch.setattr("plugins.registry.unreleased", lambda *arguments: arguments[-1])
         monkeypatch.setattr("tidewheel.ledger.Ledger.open", lambda _, **how: None)
-        return watcher.Watch()
+        return watcher.RegistryWatch()
 
     return script
 
 
 def test_what_the_router_does_against_the_ledger_is_told_once_it_lasts(
-    routes: Callable[..., watcher.Watch],
+    routes: Callable[..., watcher.RegistryWatch],
 ) -> None:
     torn: dict[str, Any] = {"orders": "green"}
     other = {"orders": "no colour"}
@@ -140,7 +140,7 @@ def test_what_the_router_does_against_the_ledger_is_told_once_it_lasts(
 
 
 def test_a_router_that_does_not_answer_is_said_once_and_aliases_are_watched_on(
-    routes: Callable[..., watcher.Watch], caplog: pytest.LogCaptureFixture
+    routes: Callable[..., watcher.RegistryWatch], caplog: pytest.LogCaptureFixture
 ) -> None:
     silent = PlatformError("Envoy does not answer")
     watch = routes(silent, silent, {"orders": "green"}, silent)

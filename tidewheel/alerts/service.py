@@ -105,7 +105,6 @@ def _end() -> None:
 def main() -> None:
     """Serve until SIGTERM."""
     configure()
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it has a line for each request
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

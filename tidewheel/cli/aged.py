@@ -50,12 +50,12 @@ class AgedData:
             self._say(f"traffic and alerts: left alone: {error}")
 
     def _of(self, pipeline: Pipeline) -> None:
+        from tidewheel.home_cleanup import remove
         from tidewheel.lake import Lake
         from tidewheel.lake.expiry import remove_days
         from tidewheel.ledger import Ledger
         from tidewheel.ledger.probations import Probations
         from tidewheel.retirement.expired import expired, expired_log_files, newest_day
-        from tidewheel.unused import remove
 
         judged = Probations(Ledger.open(self._settings, patience_seconds=0)).open(pipeline.name)
         lake = Lake.open(pipeline.name, self._settings)

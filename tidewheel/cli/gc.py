@@ -12,9 +12,7 @@ from rich.filesize import decimal
 from tidewheel.cli.aged import AgedData
 from tidewheel.cli.removals import note_removal
 from tidewheel.errors import LedgerError, PlatformError, SettingsError
-from tidewheel.quantities import quantity
-from tidewheel.settings import Settings, load_settings
-from tidewheel.unused import (
+from tidewheel.home_cleanup import (
     bento_pipelines,
     remove,
     unused_bentos,
@@ -22,11 +20,13 @@ from tidewheel.unused import (
     unused_replays,
     unused_scratch,
 )
+from tidewheel.quantities import quantity
+from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidewheel.unused import Unused
+    from tidewheel.home_cleanup import Unused
 
 
 def register(app: typer.Typer) -> None:
@@ -82,7 +82,7 @@ class _Sweep:
 
     def tell(self) -> None:
         self.console.print(
-            f"{self._home}: {self._done} {decimal(self._total)}; what is asked for again is made again", markup=False
+            f"{self._home}: {self._done} {decimal(self._total)}; what is needed again is made again", markup=False
         )
 
 

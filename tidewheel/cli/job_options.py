@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from tidewheel.options import JobOptions, parse_options
-from tidewheel.options.option import Declared
+from tidewheel.options.option import DeclaredOption
 
 Command = TypeVar("Command", bound=Callable[..., None])
 PARAMETER = "options"
@@ -44,7 +44,7 @@ def takes(model: type[JobOptions], *names: str, **fixed: object) -> Callable[[Co
     return derive
 
 
-def _parameter(option: Declared) -> inspect.Parameter:
+def _parameter(option: DeclaredOption) -> inspect.Parameter:
     """An option as Typer takes it from a function's signature."""
     settings: dict[str, Any] = {"help": option.option.line, "metavar": option.option.metavar or None}
     if option.option.if_empty:

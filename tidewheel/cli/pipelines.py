@@ -73,7 +73,7 @@ def validate(
 
 
 def schema() -> None:
-    """Print the JSON Schema of a pipeline file, for editors; kept in docs/pipeline.schema.json."""
+    """Print the JSON Schema of a pipeline file, for editors; stored in docs/pipeline.schema.json."""
     typer.echo(pipeline_schema(), nl=False)
 
 

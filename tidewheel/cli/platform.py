@@ -27,14 +27,14 @@ def register(app: typer.Typer) -> None:
 
 def up() -> None:
     """Start the platform: PostgreSQL, MLflow, Airflow and Envoy, and wait until each of them answers."""
-    from tidewheel.cli.progress import Progress, print_addresses
+    from tidewheel.cli.progress import ServiceProgress, print_addresses
 
     settings = load_settings()
     if not is_project(settings.project):
         raise SettingsError(no_project(settings.project))
     platform = _platform()
     began = time.monotonic()
-    with Progress() as progress:
+    with ServiceProgress() as progress:
         started = platform.up(progress)
     if started:
         progress.console.print(f"[bold]The platform runs[/], after {time.monotonic() - began:.0f} s.")
@@ -45,9 +45,9 @@ def up() -> None:
 
 def down() -> None:
     """Stop the platform and every model service, PostgreSQL last; all state stays."""
-    from tidewheel.cli.progress import Progress
+    from tidewheel.cli.progress import ServiceProgress
 
-    with Progress() as progress:
+    with ServiceProgress() as progress:
         stopped = _platform().down(progress)
     progress.console.print(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLOURS = {"running": "green", "external": "cyan", "stopped": "dim", "starting": "yellow"}
 
 
-class Progress:
+class ServiceProgress:
     """Shows what is being started or stopped, and what it waits for.
 
     On a terminal a line with a spinner for each; elsewhere one plain line as each is done.
@@ -86,7 +86,7 @@ def print_addresses(console: Console, settings: Settings) -> None:
     ):
         table.add_row(name, url, f"user {user}" if user else "")
     console.print(table)
-    console.print(f"[dim]The passwords are in {escape(str(settings.home / 'platform.env'))}, for your eyes only.[/]")
+    console.print(f"[dim]The passwords are in {escape(str(settings.home / 'platform.env'))}, readable by you alone.[/]")
 
 
 def print_services(services: Sequence[ServiceStatus], console: Console | None = None) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
 
 NAMED = 20
-"""Paths in an entry: whoever looks for one of thousands has its folder then."""
+"""Paths in an entry: of thousands the folder is named."""
 
 
 def note_removal(settings: Settings, pipeline: str, what: str, paths: Sequence[str]) -> str:

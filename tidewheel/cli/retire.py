@@ -37,7 +37,7 @@ def retire(
     delete_models: Annotated[bool, typer.Option("--delete-models", help="delete its versions in MLflow")] = False,
     yes: Yes = False,
 ) -> None:
-    """Give a pipeline up: endpoint off, DAGs gone, open requests closed. Data and models stay unless asked otherwise.
+    """Give a pipeline up: endpoint off, DAGs gone, open requests closed. Data and models stay by default.
 
     Killed or failed half-way, it is run again and goes on. See docs/how-to/retire-and-rename.md for what stays.
     """
@@ -102,25 +102,25 @@ def _retirement(settings: Settings, name: str, console: Console) -> Retirement:
     from tidewheel.release.backend import open_backend
     from tidewheel.retirement.retire import Retirement
 
-    def told(sentence: str) -> None:
+    def report(sentence: str) -> None:
         console.print(f"  {sentence}", markup=False)
 
-    return Retirement(settings, name, open_backend(settings, name), Releases(Ledger.open(settings)), told)
+    return Retirement(settings, name, open_backend(settings, name), Releases(Ledger.open(settings)), report)
 
 
 def _questions(found: Traces, *, delete_data: bool, delete_models: bool) -> list[str]:
-    """What is asked before anything is done; each names what goes."""
+    """Questions before anything is done; each names what goes."""
     name = found.pipeline
     serves = f"version {found.live} stops answering at /{name}/predict" if found.live else "it answers nowhere"
     files = " and ".join(f"dags/{file.name}" for file in found.files) or "it has no file in dags/"
-    asked = [f"Retire {name}: {serves}; {files} and its DAGs go. Go on?"]
+    questions = [f"Retire {name}: {serves}; {files} and its DAGs go. Go on?"]
     if delete_data:
         size = f"{decimal(found.lake_bytes)} with {quantity(found.days, 'day')} of features"
         logged = f"{decimal(found.request_bytes)} of logged requests"
-        asked.append(f"Delete all data of {name} for good: {size} in the lake, {logged}. Go on?")
+        questions.append(f"Delete all data of {name} for good: {size} in the lake, {logged}. Go on?")
     if delete_models:
         versions = ", ".join(found.versions) or "none"
-        asked.append(
+        questions.append(
             f"Delete all {quantity(len(found.versions), 'model version')} of {name} for good ({versions}). Go on?"
         )
-    return asked
+    return questions

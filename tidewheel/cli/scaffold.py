@@ -75,12 +75,12 @@ def new(
         return
     from tidewheel.scaffold.bring import bring
     from tidewheel.scaffold.brought import plan_brought
-    from tidewheel.scaffold.guess import Asked
+    from tidewheel.scaffold.guess import Hints
     from tidewheel.scaffold.sample import read_sample
 
     ask = _asks() and not yes
     sample = read_sample(source, query, table, settings.project)
-    asked = Asked(
+    hints = Hints(
         tuple(part.strip() for part in (key or "").split(",") if part.strip()), event_time or "", label or "", task
     )
 
@@ -97,7 +97,7 @@ def new(
             f"name it with --{option}, or take all guesses with --yes"
         )
 
-    found = bring(sample, asked, label_delay or (_ask_delay() if ask else 1), settle)
+    found = bring(sample, hints, label_delay or (_ask_delay() if ask else 1), settle)
     plan = plan_brought(name, sample, found.profile, found.decided, settings.code_folder)
     _print_sample(console, found)
     _check_declaration(plan)
@@ -125,12 +125,14 @@ def suites(
     """Make a pipeline's expectation suites anew, from the lake's newest days or a file; print what changed."""
     from tidewheel.scaffold.anew import changes, remade, unused_reader
     from tidewheel.scaffold.brought import suite_text
+    from tidewheel.scaffold.sample import read_sample
     from tidewheel.spec import find_pipeline
 
     settings, console = load_settings(), Console(highlight=False, soft_wrap=True)
     pipeline = find_pipeline(settings.pipelines_folder, name)
     folder = settings.expectations_folder / name
-    made = remade(pipeline, settings, source, query, table, days, keep=not force)
+    rows = read_sample(source, query, table, settings.project).table if source else None
+    made = remade(pipeline, settings, rows, days, keep=not force)
     changed = 0
     for suite, (old, new_suite) in made.items():
         lines = changes(old, new_suite)

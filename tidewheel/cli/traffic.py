@@ -14,7 +14,7 @@ from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
 
 if TYPE_CHECKING:
-    from tidewheel.policies.guard import Seen
+    from tidewheel.policies.guard import WindowCounts
 
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 STALE = timedelta(minutes=2)
@@ -41,7 +41,7 @@ def traffic(
     _print(name, found, read_at, now)
 
 
-def _print(name: str, found: dict[str, dict[str, Seen]], read_at: datetime | None, now: datetime) -> None:
+def _print(name: str, found: dict[str, dict[str, WindowCounts]], read_at: datetime | None, now: datetime) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -64,7 +64,7 @@ def _print(name: str, found: dict[str, dict[str, Seen]], read_at: datetime | Non
         console.print(f"The router was last read at {read_at:%Y-%m-%d %H:%M} UTC: see `tidewheel logs exporter`.")
 
 
-def _plain(found: dict[str, dict[str, Seen]]) -> dict[str, object]:
+def _plain(found: dict[str, dict[str, WindowCounts]]) -> dict[str, object]:
     figures = ("requests", "errors", "refused", "p50_ms", "p99_ms")
     return {
         span: {version: {figure: seen.figures()[figure] for figure in figures} for version, seen in versions.items()}

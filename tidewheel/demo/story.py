@@ -34,7 +34,7 @@ DAGS = ("features", "scoring", "monitoring", "training", "release")
 
 
 @dataclass(frozen=True)
-class Step:
+class StoryStep:
     """One step of the story.
 
     Attributes:
@@ -49,7 +49,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Ending:
+class DemoResult:
     """What the demo has to show for itself.
 
     Attributes:
@@ -79,7 +79,7 @@ class Demo:
         self.releases = Releases(self.ledger)
         self.traffic: TrafficReport | None = None
 
-    def play(self) -> Ending:
+    def play(self) -> DemoResult:
         """Play the whole story; what an earlier demo has done already is not done again.
 
         Raises:
@@ -90,33 +90,33 @@ class Demo:
             with self.display.step(number, len(steps), step.title, step.why):
                 step.work()
         endpoint = self.releases.endpoint(PIPELINE)
-        return Ending(
+        return DemoResult(
             judged=[self._judged(FIRST), self._judged(SECOND)],
             live_version=endpoint.version if endpoint else "",
             traffic=self.traffic,
             example=self.request_rows(1)[0],
         )
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[StoryStep]:
         """The story."""
-        yield Step("Wake the DAGs", "Airflow reads dags/flight_delay.py: five DAGs from one YAML file", self.wake)
-        yield Step(
+        yield StoryStep("Wake the DAGs", "Airflow reads dags/flight_delay.py: five DAGs from one YAML file", self.wake)
+        yield StoryStep(
             f"Land {HISTORY.first} to {HISTORY.last} and compute features",
             f"{len(HISTORY.days)} days of flights: landed, validated, and turned into features by one Spark run",
             self.history,
         )
-        yield Step(
+        yield StoryStep(
             "Train the first model, judge it, release it",
             "there is no champion to compare with yet, so it has to clear the floors of the gate",
             self.first_model,
         )
         for key in NIGHTS.keys:
-            yield Step(
+            yield StoryStep(
                 f"The night of {key}",
                 "features, then scoring, then monitoring: each starts the next by an asset event",
                 self.night(key),
             )
-        yield Step(
+        yield StoryStep(
             "Retrain, compare, and release blue-green under load",
             f"{REQUESTS_PER_SECOND} requests a second, half of them on fresh connections, from training to the end",
             self.retraining,

@@ -15,14 +15,14 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tidewheel.demo.story import Ending
+    from tidewheel.demo.story import DemoResult
     from tidewheel.runs import JobRecord
     from tidewheel.settings import Settings
 
 SHOWN = ("log_loss", "roc_auc", "brier")
 
 
-def print_summary(console: Console, settings: Settings, pipeline: str, ending: Ending) -> None:
+def print_summary(console: Console, settings: Settings, pipeline: str, ending: DemoResult) -> None:
     """Print the last page of the demo. Its example is a request to paste."""
     endpoint = f"{settings.require('endpoint_url').rstrip('/')}/{pipeline}"
     console.print()
@@ -58,7 +58,7 @@ def _command() -> str:
     return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
 
 
-def _versions(ending: Ending) -> Table:
+def _versions(ending: DemoResult) -> Table:
     table = Table("Version", *SHOWN, "Judged on", "Verdict", box=None, header_style="bold", padding=(0, 2))
     for judged in ending.judged:
         version = str(judged.figures["version"])

@@ -13,6 +13,8 @@ from types import TracebackType
 
 import httpx
 
+from tidewheel.http_client import http_client
+
 TIMEOUT_SECONDS = 10
 
 
@@ -69,7 +71,7 @@ class RequestStream:
 
     def _send(self, fresh: bool) -> None:
         headers = {"connection": "close"} if fresh else {}
-        with httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers, trust_env=False) as client:
+        with http_client(seconds=TIMEOUT_SECONDS, headers=headers) as client:
             for row in itertools.cycle(self.rows):
                 started = time.perf_counter()
                 try:

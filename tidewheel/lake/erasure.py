@@ -17,7 +17,7 @@ from uuid import uuid4
 from tidewheel.lake.lake import DATA, PUBLISHED
 from tidewheel.lake.litter import SHORTEST_GRACE
 from tidewheel.lake.manifest import DataFile, Erased, Manifest, content_hash
-from tidewheel.lake.successors import Document, documents, write_document
+from tidewheel.lake.successors import BatchDocument, documents, write_document
 from tidewheel.lake.verified import LakeFile, open_parquet, open_verified
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tidewheel.lake.lake import Lake
 
 
-class Rows(Protocol):
+class RowSelection(Protocol):
     """Which rows are to be erased."""
 
     @property
@@ -82,7 +82,7 @@ class _Searched:
     left: dict[str, str] = field(default_factory=dict)
 
 
-def erase_rows(lake: Lake, dataset: str, rows: Rows, now: datetime, *, dry_run: bool) -> DatasetErasure:
+def erase_rows(lake: Lake, dataset: str, rows: RowSelection, now: datetime, *, dry_run: bool) -> DatasetErasure:
     """Erase rows from all batches of a dataset.
 
     Args:
@@ -122,7 +122,7 @@ def erase_rows(lake: Lake, dataset: str, rows: Rows, now: datetime, *, dry_run: 
     return DatasetErasure(tuple(found.values()), tuple(sorted(stray.keys() - set(young))), keyless, left)
 
 
-def _search(lake: Lake, dataset: str, rows: Rows) -> _Searched:
+def _search(lake: Lake, dataset: str, rows: RowSelection) -> _Searched:
     """Look at every file of a dataset, whoever names it."""
     columns, found = rows.columns(dataset), _Searched()
     for path, _, changed in sorted(lake.store.find_details(f"{lake.pipeline}/{dataset}/{DATA}")):
@@ -156,8 +156,8 @@ def _count(mask: pa.ChunkedArray) -> int:
 def _replace(
     lake: Lake,
     dataset: str,
-    rows: Rows,
-    held: list[Document],
+    rows: RowSelection,
+    held: list[BatchDocument],
     hits: Mapping[str, tuple[int, datetime]],
     now: datetime,
 ) -> None:
@@ -196,7 +196,7 @@ def _there_already(lake: Lake, dataset: str, new: Manifest) -> Manifest | None:
     return there if there is not None and there.erased is None else None
 
 
-def _without(lake: Lake, dataset: str, rows: Rows, file: LakeFile) -> DataFile:
+def _without(lake: Lake, dataset: str, rows: RowSelection, file: LakeFile) -> DataFile:
     """Write a file anew without the rows."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

@@ -20,7 +20,7 @@ Batch = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Document:
+class BatchDocument:
     """A file with a manifest, or with the record of a batch in quarantine.
 
     Attributes:
@@ -50,7 +50,7 @@ def held_by(lake: Lake, digest: str, batches: Collection[Batch]) -> set[Batch]:
 
     Args:
         lake: of one pipeline.
-        digest: hash of what the rows are recognised by, see `tidewheel.lake.erasure.Rows`.
+        digest: hash of what the rows are recognised by, see `tidewheel.lake.erasure.RowSelection`.
         batches: that hold them now, or did a moment ago.
 
     Returns:
@@ -98,7 +98,7 @@ def _last(found: Mapping[Batch, str], batch: Batch) -> str:
     return content
 
 
-def documents(lake: Lake, dataset: str) -> Iterator[Document]:
+def documents(lake: Lake, dataset: str) -> Iterator[BatchDocument]:
     """Everything with a manifest in a dataset."""
     folder = f"{lake.pipeline}/{dataset}"
     for path in lake.store.find(folder, ".json"):
@@ -116,10 +116,10 @@ def documents(lake: Lake, dataset: str) -> Iterator[Document]:
                 f"{lake.store.url(path)} is no manifest ({error}), so nobody knows which files it names and nothing is "
                 "erased; restore or delete it first"
             ) from error
-        yield Document(path, manifest, document if in_quarantine else None)
+        yield BatchDocument(path, manifest, document if in_quarantine else None)
 
 
-def write_document(lake: Lake, document: Document, manifest: Manifest, path: str) -> None:
+def write_document(lake: Lake, document: BatchDocument, manifest: Manifest, path: str) -> None:
     """Write another manifest in a document's form.
 
     Args:

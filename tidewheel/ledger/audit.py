@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, or_, select
 
@@ -94,11 +94,16 @@ def release_entry(row: ReleaseRow, outcome: str, sentence: str, actor: str, at: 
     )
 
 
-def version_act(
-    act: Act, pipeline: str, version: str, outcome: str, sentence: str, actor: str, run_id: str = ""
-) -> Entry:
+class VersionOf(NamedTuple):
+    """A version of a pipeline's model."""
+
+    pipeline: str
+    version: str
+
+
+def version_act(act: Act, of: VersionOf, outcome: str, sentence: str, actor: str, run_id: str = "") -> Entry:
     """The entry of an act that is about a version, and recorded by no row that stays."""
-    return Entry(pipeline, act, f"version {version}", outcome, sentence, actor, run_id, datetime.now(UTC))
+    return Entry(of.pipeline, act, f"version {of.version}", outcome, sentence, actor, run_id, datetime.now(UTC))
 
 
 def note(ledger: Ledger, entry: Entry) -> None:

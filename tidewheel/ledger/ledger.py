@@ -65,6 +65,20 @@ class Ledger(TrainingRequests):
         """
         return cls((settings or load_settings()).require("database_url"), patience_seconds)
 
+    @classmethod
+    @contextmanager
+    def briefly(cls, settings: Settings | None = None, patience_seconds: float = 0) -> Iterator[Ledger]:
+        """The ledger for one page or message: it does not wait for a database that is away, and leaves no connection.
+
+        Raises:
+            SettingsError: as `open`.
+        """
+        ledger = cls.open(settings, patience_seconds)
+        try:
+            yield ledger
+        finally:
+            ledger.engine.dispose()
+
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
         """Wait for a ledger that is away for so long, while the block runs."""

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.alone import one_at_a_time
-from tidewheel.ledger.audit import Act, append, version_act
+from tidewheel.ledger.audit import Act, VersionOf, append, version_act
 from tidewheel.ledger.chain import Entry, record_hash
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
@@ -55,8 +55,8 @@ class Models(LedgerSection):
             session.add(row)
             if row.adopted_by:
                 sentence = f"version {row.version} is taken into the ledger, with its files as MLflow has them now"
-                named = row.pipeline, row.version or "", "adopted", sentence
-                append(session, version_act(Act.ADOPTION, *named, row.adopted_by, row.run_id))
+                of = VersionOf(row.pipeline, row.version or "")
+                append(session, version_act(Act.ADOPTION, of, "adopted", sentence, row.adopted_by, row.run_id))
         return row
 
     @idempotent

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
 from tidewheel.ledger.alone import Alone, Busy, alone
-from tidewheel.ledger.audit import Act, append, release_entry, version_act
+from tidewheel.ledger.audit import Act, VersionOf, append, release_entry, version_act
 from tidewheel.ledger.ledger import Ledger
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, ReleaseStageRow
@@ -107,10 +107,8 @@ class Releases:
                 return
             row.asked_back = reason
             sentence = f"release {row.id} is to be taken back: {reason}"
-            append(
-                session,
-                version_act(Act.ROLLBACK, row.pipeline, row.version, "requested", sentence, self.actor, row.run_id),
-            )
+            of = VersionOf(row.pipeline, row.version)
+            append(session, version_act(Act.ROLLBACK, of, "requested", sentence, self.actor, row.run_id))
 
     @idempotent
     def asked_back(self, release_id: int) -> str:
@@ -226,7 +224,7 @@ class Releases:
                 )
             )
             sentence = f"version {version} is to answer as {colour}{instead}"
-            append(session, version_act(Act.ENDPOINT, pipeline, version, "pointed", sentence, self.actor))
+            append(session, version_act(Act.ENDPOINT, VersionOf(pipeline, version), "pointed", sentence, self.actor))
 
     @idempotent
     def forget_endpoint(self, pipeline: str) -> None:
@@ -238,7 +236,8 @@ class Releases:
                 return
             session.delete(row)
             sentence = f"nothing is to answer any more; version {row.version} did as {row.colour}"
-            append(session, version_act(Act.ENDPOINT, pipeline, row.version, "withdrawn", sentence, self.actor))
+            of = VersionOf(pipeline, row.version)
+            append(session, version_act(Act.ENDPOINT, of, "withdrawn", sentence, self.actor))
 
     # --- one at a time ---------------------------------------------------------------------------------------------
 

@@ -13,8 +13,7 @@ from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RouterReadingRow, RouterTotalRow, TrafficRow
-from tidewheel.policies.guard import Seen
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts, WindowCounts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -48,7 +47,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Point:
+class TrafficPoint:
     """What callers got from one version in one span of time.
 
     Attributes:
@@ -63,7 +62,7 @@ class Point:
     seconds: int
     colour: str
     version: str
-    seen: Seen
+    seen: WindowCounts
 
 
 class TrafficLog(LedgerSection):
@@ -104,10 +103,10 @@ class TrafficLog(LedgerSection):
             one_at_a_time(session, "traffic")
             for fine, coarse, age in ROLL_UPS:
                 old = (TrafficRow.seconds == fine, TrafficRow.start < _floor(now - age, coarse))
-                sums: dict[datetime, dict[Key, Seen]] = {}
+                sums: dict[datetime, dict[Key, WindowCounts]] = {}
                 for row in session.scalars(select(TrafficRow).where(*old)):
                     key, of_span = _key(row), sums.setdefault(_floor(_utc(row.start), coarse), {})
-                    of_span[key] = of_span.get(key, Seen()) + _seen(row)
+                    of_span[key] = of_span.get(key, WindowCounts()) + _seen(row)
                 for start, added in sums.items():
                     _add(session, added, coarse, start)
                 session.execute(delete(TrafficRow).where(*old))
@@ -127,7 +126,7 @@ class TrafficLog(LedgerSection):
         return count
 
     @idempotent
-    def series(self, pipeline: str, first: datetime, last: datetime, seconds: int = MINUTE) -> list[Point]:
+    def series(self, pipeline: str, first: datetime, last: datetime, seconds: int = MINUTE) -> list[TrafficPoint]:
         """What callers of a pipeline got from each colour and version over a span, oldest first.
 
         Args:
@@ -142,13 +141,13 @@ class TrafficLog(LedgerSection):
         query = select(TrafficRow).where(
             TrafficRow.pipeline == pipeline, TrafficRow.start >= _floor(first, seconds), TrafficRow.start < last
         )
-        sums: dict[tuple[datetime, int, str, str], Seen] = {}
+        sums: dict[tuple[datetime, int, str, str], WindowCounts] = {}
         with self.ledger.session() as session:
             for row in session.scalars(query):
                 span = max(seconds, row.seconds)
                 key = (_floor(_utc(row.start), span), span, row.colour, row.version)
-                sums[key] = sums.get(key, Seen()) + _seen(row)
-        return [Point(*key, seen) for key, seen in sorted(sums.items(), key=lambda item: item[0])]
+                sums[key] = sums.get(key, WindowCounts()) + _seen(row)
+        return [TrafficPoint(*key, seen) for key, seen in sorted(sums.items(), key=lambda item: item[0])]
 
     @idempotent
     def read_at(self) -> datetime | None:
@@ -158,21 +157,23 @@ class TrafficLog(LedgerSection):
         return _utc(newest) if newest else None
 
 
-def by_version(points: Iterable[Point]) -> dict[str, Seen]:
+def by_version(points: Iterable[TrafficPoint]) -> dict[str, WindowCounts]:
     """All points of each version together."""
-    sums: dict[str, Seen] = {}
+    sums: dict[str, WindowCounts] = {}
     for point in points:
-        sums[point.version] = sums.get(point.version, Seen()) + point.seen
+        sums[point.version] = sums.get(point.version, WindowCounts()) + point.seen
     return sums
 
 
-def _since(counted: RequestCounts, earlier: RequestCounts) -> Seen:
+def _since(counted: RequestCounts, earlier: RequestCounts) -> WindowCounts:
     """What happened since an earlier reading, or since the router has begun to count anew."""
     seen = counted.since(earlier)
-    return Seen(counted.requests, counted.errors, counted.refused, counted.times) if seen is None else seen
+    return WindowCounts(counted.requests, counted.errors, counted.refused, counted.times) if seen is None else seen
 
 
-def _versioned(session: Session, found: Mapping[tuple[str, str], Seen], at: datetime) -> dict[Key, Seen]:
+def _versioned(
+    session: Session, found: Mapping[tuple[str, str], WindowCounts], at: datetime
+) -> dict[Key, WindowCounts]:
     """What had requests or times, with the version that the newest release brought to each colour."""
     busy = {key: seen for key, seen in found.items() if seen.requests or seen.timed}  # Envoy has times a little later
     if not busy:
@@ -190,7 +191,7 @@ def _versioned(session: Session, found: Mapping[tuple[str, str], Seen], at: date
     return {(*key, versions.get(key, "")): seen for key, seen in busy.items()}
 
 
-def _add(session: Session, added: Mapping[Key, Seen], seconds: int, start: datetime) -> None:
+def _add(session: Session, added: Mapping[Key, WindowCounts], seconds: int, start: datetime) -> None:
     query = select(TrafficRow).where(TrafficRow.seconds == seconds, TrafficRow.start == start)
     rows = {_key(row): row for row in session.scalars(query)} if added else {}
     for key, seen in added.items():
@@ -233,8 +234,8 @@ def _key(row: TrafficRow) -> Key:
     return row.pipeline, row.colour, row.version
 
 
-def _seen(row: TrafficRow) -> Seen:
-    return Seen(row.requests, row.errors, row.refused, tuple((limit, count) for limit, count in row.times))
+def _seen(row: TrafficRow) -> WindowCounts:
+    return WindowCounts(row.requests, row.errors, row.refused, tuple((limit, count) for limit, count in row.times))
 
 
 def _utc(at: datetime) -> datetime:

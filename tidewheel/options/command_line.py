@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidewheel.options.option import Declared, Options
+    from tidewheel.options.option import DeclaredOption, Options
 
 
 def add_arguments(parser: argparse.ArgumentParser, *models: type[Options]) -> None:
@@ -33,7 +33,7 @@ def arguments_of(options: Options) -> list[str]:
     return found
 
 
-def _accepted(option: Declared) -> dict[str, Any]:
+def _accepted(option: DeclaredOption) -> dict[str, Any]:
     text = option.option.line
     if option.required:
         text += " (required)"

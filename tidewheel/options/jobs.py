@@ -87,7 +87,10 @@ class AssembleOptions(JobOptions):
     job: ClassVar[str] = "assemble"
     force: Annotated[
         bool,
-        Option("train even where neither data, nor declaration, nor code have changed", title="Train all the same"),
+        Option(
+            "train even where neither data, nor declaration, nor code have changed, or the team's quota is used up",
+            title="Train all the same",
+        ),
     ] = False
 
 

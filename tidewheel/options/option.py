@@ -55,7 +55,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredOption:
     """An option as its model declares it.
 
     Attributes:
@@ -88,7 +88,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def declared(cls) -> dict[str, Declared]:
+    def declared(cls) -> dict[str, DeclaredOption]:
         """The options by name, in the order of their declaration."""
         return {name: _declared(name, field) for name, field in cls.model_fields.items()}
 
@@ -144,12 +144,12 @@ class RunOptions(Options):
     )
 
 
-def _declared(name: str, field: FieldInfo) -> Declared:
+def _declared(name: str, field: FieldInfo) -> DeclaredOption:
     kind, is_list, constraints = _unwrapped(field.annotation)
     constraints = (*constraints, *field.metadata)
     option = next(each for each in constraints if isinstance(each, Option))
     default = None if field.is_required() else field.default
-    return Declared(name, option, kind, is_list, constraints, field.is_required(), default)
+    return DeclaredOption(name, option, kind, is_list, constraints, field.is_required(), default)
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
 from tidewheel.errors import UsageError, did_you_mean
-from tidewheel.options.option import Declared, Expected, Options
+from tidewheel.options.option import DeclaredOption, Expected, Options
 from tidewheel.partitions import PartitionRange
 
 if TYPE_CHECKING:
@@ -21,17 +21,19 @@ KINDS = {bool: "yes or no", int: "a whole number", float: "a number", str: "text
 BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
 
 
-def flag_of(option: Declared) -> str:
+def flag_of(option: DeclaredOption) -> str:
     """An option as a command line spells it."""
     return option.flag
 
 
-def title_of(option: Declared) -> str:
+def title_of(option: DeclaredOption) -> str:
     """An option as Airflow's form and a command line spell it."""
     return f"{option.option.title} ({option.flag})" if option.option.title else option.flag
 
 
-def parse_options(model: type[O], values: Mapping[str, object], spelled: Callable[[Declared], str] = flag_of) -> O:
+def parse_options(
+    model: type[O], values: Mapping[str, object], spelled: Callable[[DeclaredOption], str] = flag_of
+) -> O:
     """Read values, which may be text, as the types that a model declares.
 
     An empty text, an empty list and None are no value: a switch stays off, and anything else keeps its default.
@@ -53,7 +55,7 @@ def parse_options(model: type[O], values: Mapping[str, object], spelled: Callabl
         raise UsageError("\n".join(lines)) from None
 
 
-def expected(option: Declared) -> str:
+def expected(option: DeclaredOption) -> str:
     """What values an option takes, in words."""
     if words := [each.words for each in option.constraints if isinstance(each, Expected)]:
         return words[0]
@@ -68,7 +70,9 @@ def _is_empty(value: object) -> bool:
     return value is None or value in ([], ())
 
 
-def _sentence(declared: Mapping[str, Declared], error: ErrorDetails, spelled: Callable[[Declared], str]) -> str:
+def _sentence(
+    declared: Mapping[str, DeclaredOption], error: ErrorDetails, spelled: Callable[[DeclaredOption], str]
+) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
     if not name:  # of the options together
         return str(error["ctx"]["error"])
@@ -85,10 +89,10 @@ def _sentence(declared: Mapping[str, Declared], error: ErrorDetails, spelled: Ca
     return f"{spelled(option)}: found {found!r}; expected {expected(option)}{near}"
 
 
-def _choices(option: Declared) -> list[str]:
+def _choices(option: DeclaredOption) -> list[str]:
     return [str(each.value) for each in option.kind] if issubclass(option.kind, Enum) else []
 
 
-def _bounds(option: Declared) -> list[str]:
+def _bounds(option: DeclaredOption) -> list[str]:
     bounds = [(type(each).__name__.lower(), each) for each in option.constraints if isinstance(each, Ge | Gt | Le | Lt)]
     return [f"{BOUNDS[name]} {getattr(bound, name):g}" for name, bound in bounds]

@@ -39,7 +39,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SeriesFinding:
     """What was found of one series.
 
     Attributes:
@@ -73,7 +73,7 @@ class AlarmPolicy:
     confirmations: int = 3
     correction: Literal["holm", "benjamini_hochberg"] = "holm"
 
-    def judge(self, family: Sequence[Series]) -> tuple[Finding, ...]:
+    def judge(self, family: Sequence[Series]) -> tuple[SeriesFinding, ...]:
         """Judge each check of each series against the history before the first check.
 
         Args:
@@ -100,7 +100,7 @@ class AlarmPolicy:
 
     def _finding(
         self, one: Series, usual: _Usual | None, corrected: Sequence[Mapping[str, float]], size: int
-    ) -> Finding:
+    ) -> SeriesFinding:
         beyond = tuple(
             (bool(one.certain) and one.certain[n])
             or (self._effect(value, usual) >= one.least and by_name.get(one.name, 1.0) <= self.level)
@@ -109,7 +109,7 @@ class AlarmPolicy:
         confirmed = sum(beyond) >= self.confirmations and any(beyond[-2:])
         value = one.checks[-1] if one.checks else math.nan
         probability = corrected[-1].get(one.name, 1.0) if corrected else 1.0
-        return Finding(one.name, value, self._limit(one, usual, size), probability, beyond, confirmed)
+        return SeriesFinding(one.name, value, self._limit(one, usual, size), probability, beyond, confirmed)
 
     def _effect(self, value: float, usual: _Usual | None) -> float:
         return -math.inf if usual is None or math.isnan(value) else value - usual.mean

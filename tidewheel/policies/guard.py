@@ -7,9 +7,9 @@ seldom lie so far apart (Kolmogorov-Smirnov). So ten requests prove little, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tidewheel.policies.significance import (
     binomial_upper_tail,
@@ -25,7 +25,7 @@ CONSTANT_SHARE, CONSTANT_SCORES = 0.01, 10
 
 
 @dataclass(frozen=True)
-class Seen:
+class WindowCounts:
     """What one version did over a window.
 
     Attributes:
@@ -42,11 +42,11 @@ class Seen:
     times: tuple[tuple[float, int], ...] = ()
     scores: tuple[float, ...] = ()
 
-    def __add__(self, other: Seen) -> Seen:
+    def __add__(self, other: WindowCounts) -> WindowCounts:
         times = dict(self.times)
         for limit, count in other.times:
             times[limit] = times.get(limit, 0) + count
-        return Seen(
+        return WindowCounts(
             self.requests + other.requests,
             self.errors + other.errors,
             self.refused + other.refused,
@@ -85,6 +85,38 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class RequestCounts:
+    """Requests that a router has counted for a colour since it knows it: totals that only grow.
+
+    Attributes:
+        requests: answered, by the colour or in its place.
+        errors: of them, answered with a 5xx or cut off.
+        refused: of them, answered with a 4xx.
+        times: milliseconds to the answer, as (at most, how many).
+    """
+
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    times: tuple[tuple[float, int], ...] = ()
+
+    def since(self, earlier: RequestCounts) -> WindowCounts | None:
+        """What happened since an earlier reading; None where the router has begun to count anew in between."""
+        before = dict(earlier.times)
+        times = [(limit, count - before.pop(limit, 0)) for limit, count in self.times]
+        totals = (self.requests - earlier.requests, self.errors - earlier.errors, self.refused - earlier.refused)
+        if before or min(*totals, *(count for _, count in times), 0) < 0:
+            return None
+        return WindowCounts(*totals, times=tuple((limit, count) for limit, count in times if count))
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> RequestCounts:
+        """Read it as the ledger keeps it."""
+        times = tuple((limit, count) for limit, count in document["times"])
+        return cls(document["requests"], document["errors"], document["refused"], times)
+
+
+@dataclass(frozen=True)
 class Compared:
     """The new version beside the old one.
 
@@ -94,8 +126,8 @@ class Compared:
         same_window: whether the old one was asked by the same callers at the same time, not before.
     """
 
-    new: Seen
-    old: Seen | None = None
+    new: WindowCounts
+    old: WindowCounts | None = None
     same_window: bool = False
 
     def __add__(self, other: Compared) -> Compared:
@@ -282,6 +314,6 @@ def _concluded(verdict: Verdict, outcome: Outcome, sentence: str) -> Verdict:
     return Verdict(verdict.kind, outcome, sentence, verdict.inputs, verdict.thresholds)
 
 
-def _told(kind: str, seen: Seen) -> str:
+def _told(kind: str, seen: WindowCounts) -> str:
     times = f", p50 {seen.quantile(0.5):g} ms, p99 {seen.quantile(0.99):g} ms" if seen.timed else ""
     return f"{seen.requests} {kind} ({seen.errors} failed{times})"

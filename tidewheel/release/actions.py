@@ -10,20 +10,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.errors import ReleaseError
+from tidewheel.policies.guard import RequestCounts
 from tidewheel.policies.verdict import Outcome
 from tidewheel.polling import poll
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.backend import RequestCounts
 from tidewheel.release.checks import confirm, verify_parity, warm_up
 from tidewheel.release.probe import Probe, Unanswered
 from tidewheel.release.stages import (
     AwaitReady,
     Bake,
-    Canary,
+    CanaryStage,
     Colour,
     Confirm,
     Drain,
     GuardBreach,
+    GuardedStage,
     Mirror,
     Package,
     Retire,
@@ -33,15 +34,14 @@ from tidewheel.release.stages import (
     Switch,
     VerifyParity,
     WarmUp,
-    Watched,
 )
 from tidewheel.release.traffic import POLL_SECONDS, Traffic, await_router, current_traffic, drain, reroute
-from tidewheel.release.watch import Baseline, Scores, Watch
+from tidewheel.release.watch import Baseline, Scores, StageWatch
 
 if TYPE_CHECKING:
-    from tidewheel.release.artifact import GoldenRow
+    from tidewheel.release.artifact import ExpectedPrediction
     from tidewheel.release.backend import Backend
-    from tidewheel.release.record import Release, ReleaseRecord
+    from tidewheel.release.record import RecordedRelease, ReleaseRecord
 
 
 READY_AGAIN_SECONDS = 30.0
@@ -59,7 +59,7 @@ class Actions:
         scores: reads what callers were answered; None where nobody keeps that.
     """
 
-    release: Release
+    release: RecordedRelease
     backend: Backend
     record: ReleaseRecord
     build: Callable[[str], Artifact]
@@ -84,7 +84,7 @@ class Actions:
                 return self._try_again(stage.colour, lambda: verify_parity(stage, self.backend, self._artifact()))
             case Mirror(colour, against):
                 return self._beside(stage, Traffic(against, mirrored=True))
-            case Canary(colour, against, share=share):
+            case CanaryStage(colour, against, share=share):
                 return self._beside(stage, Traffic(against, share=share))
             case Bake(colour, against):
                 return self._bake(stage)
@@ -144,7 +144,7 @@ class Actions:
         self.backend.route(Traffic(colour))
         return StageResult(f"all requests are routed to {colour}", figures)
 
-    def _beside(self, stage: Mirror | Canary, traffic: Traffic) -> StageResult:
+    def _beside(self, stage: Mirror | CanaryStage, traffic: Traffic) -> StageResult:
         """Let the new colour have requests beside the old one, and watch both."""
         reroute(self.backend, traffic)
         return self._watch(stage)
@@ -161,9 +161,9 @@ class Actions:
         times = datetime.fromisoformat(started["at"]), datetime.fromisoformat(switched["at"])
         return self._watch(stage, Baseline(seen, times))
 
-    def _watch(self, stage: Watched, baseline: Baseline | None = None) -> StageResult:
+    def _watch(self, stage: GuardedStage, baseline: Baseline | None = None) -> StageResult:
         rollback_requested = partial(self.record.rollback_requested, self.release)
-        watch = Watch(stage, self.backend, self._golden_rows(), rollback_requested, self.scores, baseline)
+        watch = StageWatch(stage, self.backend, self._golden_rows(), rollback_requested, self.scores, baseline)
         verdict = watch.run()
         if verdict.outcome is not Outcome.PASSED:
             raise GuardBreach(verdict)
@@ -173,7 +173,7 @@ class Actions:
         """What the release's first stage has built."""
         return Artifact(**self.record.detail(self.release, Package)["artifact"])
 
-    def _golden_rows(self) -> list[GoldenRow]:
+    def _golden_rows(self) -> list[ExpectedPrediction]:
         return self._artifact().golden_rows()
 
     def _request_counts(self, colour: Colour) -> dict[str, Any]:

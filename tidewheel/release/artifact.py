@@ -29,7 +29,7 @@ Prediction = float | list[float]
 
 
 @dataclass(frozen=True)
-class GoldenRow:
+class ExpectedPrediction:
     """A real row, and what the model said to it offline."""
 
     row: dict[str, Any]
@@ -63,10 +63,10 @@ class Artifact:
     path: str
     content_hash: str
 
-    def golden_rows(self) -> list[GoldenRow]:
+    def golden_rows(self) -> list[ExpectedPrediction]:
         """The contract's golden rows."""
         contract = json.loads((Path(self.path) / CONTRACT).read_text(encoding="utf-8"))
-        return [GoldenRow(golden["row"], golden["prediction"]) for golden in contract["golden_rows"]]
+        return [ExpectedPrediction(golden["row"], golden["prediction"]) for golden in contract["golden_rows"]]
 
     def publish(self, lake: Lake) -> str:
         """Put what is served into the lake, from where a pod fetches it; what is there is replaced by the same.

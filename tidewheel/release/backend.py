@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tidewheel.errors import SettingsError
-from tidewheel.policies.guard import Seen
+from tidewheel.policies.guard import RequestCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,38 +16,6 @@ if TYPE_CHECKING:
     from tidewheel.release.stages import Colour
     from tidewheel.release.traffic import Gone, Traffic
     from tidewheel.settings import Settings
-
-
-@dataclass(frozen=True)
-class RequestCounts:
-    """Requests that a router has counted for a colour since it knows it: totals that only grow.
-
-    Attributes:
-        requests: answered, by the colour or in its place.
-        errors: of them, answered with a 5xx or cut off.
-        refused: of them, answered with a 4xx.
-        times: milliseconds to the answer, as (at most, how many).
-    """
-
-    requests: int = 0
-    errors: int = 0
-    refused: int = 0
-    times: tuple[tuple[float, int], ...] = ()
-
-    def since(self, earlier: RequestCounts) -> Seen | None:
-        """What happened since an earlier reading; None where the router has begun to count anew in between."""
-        before = dict(earlier.times)
-        times = [(limit, count - before.pop(limit, 0)) for limit, count in self.times]
-        totals = (self.requests - earlier.requests, self.errors - earlier.errors, self.refused - earlier.refused)
-        if before or min(*totals, *(count for _, count in times), 0) < 0:
-            return None
-        return Seen(*totals, times=tuple((limit, count) for limit, count in times if count))
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> RequestCounts:
-        """Read it as the ledger keeps it."""
-        times = tuple((limit, count) for limit, count in document["times"])
-        return cls(document["requests"], document["errors"], document["refused"], times)
 
 
 class Backend(Protocol):

@@ -16,7 +16,7 @@ from tidewheel.release.traffic import POLL_SECONDS, ROUTER_SECONDS, Traffic, awa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidewheel.release.artifact import Artifact, GoldenRow, Prediction
+    from tidewheel.release.artifact import Artifact, ExpectedPrediction, Prediction
     from tidewheel.release.backend import Backend
     from tidewheel.release.stages import Confirm, VerifyParity, WarmUp
 
@@ -25,7 +25,7 @@ CONFIRM_ROUNDS = 3
 """So many times is a real request sent through each router before a switch counts as taken."""
 
 
-def warm_up(stage: WarmUp, backend: Backend, golden: Sequence[GoldenRow]) -> StageResult:
+def warm_up(stage: WarmUp, backend: Backend, golden: Sequence[ExpectedPrediction]) -> StageResult:
     """Ask a colour for golden rows until it is warm, and hold its latency and its memory against the budgets.
 
     Of several replicas the slowest counts.
@@ -102,7 +102,7 @@ def verify_parity(stage: VerifyParity, backend: Backend, artifact: Artifact) -> 
     return StageResult(f"{alike}, apart by {difference:.1g} at most{beside}", figures)
 
 
-def _furthest(golden: Sequence[GoldenRow], served: Sequence[Prediction]) -> tuple[int, float]:
+def _furthest(golden: Sequence[ExpectedPrediction], served: Sequence[Prediction]) -> tuple[int, float]:
     """The golden row whose answer lies furthest from its offline prediction, and how far."""
     worst, difference = 0, 0.0
     for place, (row, said) in enumerate(zip(golden, served, strict=True)):

@@ -18,12 +18,12 @@ from tidewheel.ledger.outage import LedgerAway
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.release.actions import Actions
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.plan import Live, State, explain, plan, stage_names
+from tidewheel.release.plan import EndpointState, Live, explain, plan, stage_names
 from tidewheel.release.probe import Probe
 from tidewheel.release.reconcile import Repair, Resume, reconcile, repair, situation
-from tidewheel.release.record import Release, ReleaseRecord
+from tidewheel.release.record import RecordedRelease, ReleaseRecord
 from tidewheel.release.rollback import RECORD_SECONDS, Rollback, TakenBack
-from tidewheel.release.stages import Confirm, Drain, Stage, StageResult, Switch, Watched
+from tidewheel.release.stages import Confirm, Drain, GuardedStage, Stage, StageResult, Switch
 from tidewheel.release.watch import Scores
 from tidewheel.tracing import step
 
@@ -64,15 +64,15 @@ class Executor:
         self._rollback = Rollback(pipeline, backend, self._record)
         self._build, self._scores = build, scores
 
-    def observe(self) -> State:
+    def observe(self) -> EndpointState:
         """What answers now, by the router and the colour itself."""
         colour = self._backend.traffic().live
         version = self._backend.version(colour) if colour else None
         if colour is None or version is None:
-            return State()
+            return EndpointState()
         healthy = any(not self._unready(address) for address in self._backend.addresses(colour))
         replicas, maximum = self._backend.replicas(colour), self._backend.maximum(colour)
-        return State(Live(colour, version, healthy, replicas, maximum))
+        return EndpointState(Live(colour, version, healthy, replicas, maximum))
 
     def _unready(self, address: str) -> str:
         with Probe(address, platform_token=self._backend.token()) as probe:
@@ -84,7 +84,7 @@ class Executor:
         stages = plan(state, version, self._pipeline)
         return stages, explain(state, version, stages)
 
-    def begin(self, version: str, run_id: str) -> Release:
+    def begin(self, version: str, run_id: str) -> RecordedRelease:
         """Plan a release and write it into the ledger, or join the one of the same version that is under way.
 
         A running release of another version has been overtaken: before its switch it is taken back, after it
@@ -150,7 +150,7 @@ class Executor:
             with step(f"stage {name}", version=release.version):
                 return self._run(release, position)
 
-    def _run(self, release: Release, position: int) -> StageResult:
+    def _run(self, release: RecordedRelease, position: int) -> StageResult:
         """Run a stage that is due, and write down what became of it.
 
         Raises:
@@ -161,7 +161,7 @@ class Executor:
         """
         stage, record = release.stages[position], self._record
         actions = Actions(release, self._backend, record, self._build, self._scores)
-        unproven = isinstance(stage, Switch | Confirm | Watched)
+        unproven = isinstance(stage, Switch | Confirm | GuardedStage)
         try:
             with record.patient(UNGUARDED_SECONDS if unproven else None):
                 record.stage_began(release, position)
@@ -179,13 +179,13 @@ class Executor:
             raise ReleaseError(f"{self._pipeline.name}: stage {stage.name} failed: {error}") from error
         return result
 
-    def _run_rest(self, release: Release) -> None:
+    def _run_rest(self, release: RecordedRelease) -> None:
         done = self._record.done(release)
         for position in range(len(release.stages)):
             if position not in done:
                 self._run(release, position)
 
-    def _overtake(self, release: Release, version: str) -> None:
+    def _overtake(self, release: RecordedRelease, version: str) -> None:
         """End a release in favour of another version: before its switch it is taken back, after it finished.
 
         Raises:
@@ -238,7 +238,7 @@ class Executor:
                 time.sleep(POLL_SECONDS)
         return TakenBack(release, time.monotonic() - requested_at)
 
-    def _take_back(self, release: Release, reason: str) -> None:
+    def _take_back(self, release: RecordedRelease, reason: str) -> None:
         """Take a release back as an operator asks; one that drains the old colour is brought to its end instead."""
         if self._record.get(release.number).status != Status.RUNNING:
             return
@@ -247,7 +247,7 @@ class Executor:
             return
         self._rollback.by_hand(release, reason)
 
-    def _not_taken_back(self, release: Release, seconds: float) -> str:
+    def _not_taken_back(self, release: RecordedRelease, seconds: float) -> str:
         return (
             f"another process works on release {release.number} of {self._pipeline.name} (stage "
             f"{self._record.present_stage(release) or 'not known'}) and has not taken version {release.version} back "

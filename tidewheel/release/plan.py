@@ -10,7 +10,7 @@ from tidewheel.release.stages import (
     PLAN,
     AwaitReady,
     Bake,
-    Canary,
+    CanaryStage,
     Colour,
     Confirm,
     Drain,
@@ -50,7 +50,7 @@ class Live:
 
 
 @dataclass(frozen=True)
-class State:
+class EndpointState:
     """What a release finds. `live` is None where nothing is routed."""
 
     live: Live | None = None
@@ -61,7 +61,7 @@ class State:
         return self.live.colour.other if self.live else Colour.BLUE
 
 
-def plan(state: State, version: str, spec: Pipeline) -> list[Stage]:
+def plan(state: EndpointState, version: str, spec: Pipeline) -> list[Stage]:
     """Plan the way from what answers now to another version.
 
     Args:
@@ -98,7 +98,7 @@ def plan(state: State, version: str, spec: Pipeline) -> list[Stage]:
 
 def stage_names(spec: Pipeline) -> tuple[str, ...]:
     """Every step that a release of this pipeline may have, in the order they run; a plan holds a part of them."""
-    fullest = plan(State(Live(Colour.BLUE, "old")), "new", spec)
+    fullest = plan(EndpointState(Live(Colour.BLUE, "old")), "new", spec)
     return (PLAN, *(stage.name for stage in fullest))
 
 
@@ -121,13 +121,14 @@ def _before_the_switch(
             return [Mirror(idle, against, strategy.seconds, window_seconds, guard)]
         case "canary":
             return [
-                Canary(idle, against, step.bake_seconds, window_seconds, guard, step.share) for step in strategy.steps
+                CanaryStage(idle, against, step.bake_seconds, window_seconds, guard, step.share)
+                for step in strategy.steps
             ]
         case "blue_green":
             return []
 
 
-def explain(state: State, version: str, stages: list[Stage]) -> str:
+def explain(state: EndpointState, version: str, stages: list[Stage]) -> str:
     """The plan in a sentence."""
     live = state.live
     if not stages:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from tidewheel.errors import ReleaseError
+from tidewheel.http_client import failure, http_client
 from tidewheel.release.artifact import Prediction
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Unanswered(ReleaseError):
 
 
 @dataclass(frozen=True)
-class Answered:
+class ServedPredictions:
     """One answer of a service.
 
     Attributes:
@@ -59,10 +58,7 @@ class Probe:
 
     def __init__(self, address: str, timeout_seconds: float = TIMEOUT_SECONDS, *, platform_token: str = "") -> None:
         self.address = address.rstrip("/")
-        # No proxy: these are our own processes.
-        self._client = httpx.Client(
-            timeout=timeout_seconds, trust_env=False, verify=_trusted(), headers=_headers(platform_token)
-        )
+        self._client = http_client(seconds=timeout_seconds, headers=_headers(platform_token))
 
     def __enter__(self) -> Self:
         return self
@@ -77,10 +73,10 @@ class Probe:
         try:
             answer = self._client.get(f"{self.address}/readyz")
         except httpx.TransportError as error:
-            return f"{self.address} does not answer ({error})"
+            return f"{self.address} does not answer ({failure(error)})"
         return "" if answer.is_success else f"{self.address}/readyz says {answer.status_code}: {answer.text[:300]}"
 
-    def predict(self, rows: Sequence[dict[str, Any]]) -> Answered:
+    def predict(self, rows: Sequence[dict[str, Any]]) -> ServedPredictions:
         """Ask for predictions.
 
         Raises:
@@ -91,7 +87,7 @@ class Probe:
         try:
             answer = self._client.post(f"{self.address}/predict", json={"rows": list(rows)})
         except httpx.TransportError as error:
-            raise Unanswered(f"{self.address}/predict does not answer: {str(error) or type(error).__name__}") from error
+            raise Unanswered(f"{self.address}/predict does not answer: {failure(error)}") from error
         milliseconds = (time.perf_counter() - started) * 1000
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             raise ReleaseError(f"{self.address}/predict wants a token: {_no_token()}")
@@ -100,7 +96,7 @@ class Probe:
         found = answer.json()
         by_class = found.get("probabilities")
         predictions = found["predictions"] if by_class is None else [[*row.values()] for row in by_class]
-        return Answered(predictions, found["model_version"], found["colour"], milliseconds)
+        return ServedPredictions(predictions, found["model_version"], found["colour"], milliseconds)
 
 
 def _headers(platform_token: str) -> dict[str, str]:
@@ -123,9 +119,3 @@ def _no_token() -> str:
         f"{found}; set {' or '.join(TOKEN_VARIABLES)} as where the platform was started, since a model service has it "
         "from there and a release from its own shell"
     )
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The system's certificates, read once: a client of its own for each stage would read them each time."""
-    return ssl.create_default_context()

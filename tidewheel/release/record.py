@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tidewheel.ledger.releases import Releases
     from tidewheel.ledger.tables import EndpointRow, ReleaseRow
     from tidewheel.policies.verdict import Verdict
-    from tidewheel.release.plan import State
+    from tidewheel.release.plan import EndpointState
     from tidewheel.release.stages import StageResult
 
 log = logging.getLogger("tidewheel.release")
@@ -37,7 +37,7 @@ HOLD_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Release:
+class RecordedRelease:
     """A release as the ledger has it.
 
     Attributes:
@@ -61,7 +61,7 @@ class Release:
     sentence: str
 
     @classmethod
-    def from_row(cls, row: ReleaseRow) -> Release:
+    def from_row(cls, row: ReleaseRow) -> RecordedRelease:
         """Read what `ReleaseRecord.begin` wrote, and what became of it."""
         before = row.plan["before"]
         return cls(
@@ -134,38 +134,38 @@ class ReleaseRecord:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
-    def get(self, number: int) -> Release:
+    def get(self, number: int) -> RecordedRelease:
         """A release by its number.
 
         Raises:
             LedgerError: there is none.
         """
-        return Release.from_row(self._releases.get(number))
+        return RecordedRelease.from_row(self._releases.get(number))
 
-    def running(self) -> Release | None:
+    def running(self) -> RecordedRelease | None:
         """The release that has not ended."""
         row = self._releases.running(self.pipeline)
-        return Release.from_row(row) if row is not None else None
+        return RecordedRelease.from_row(row) if row is not None else None
 
     def endpoint(self) -> EndpointRow | None:
         """What is live; None before the first release."""
         return self._releases.endpoint(self.pipeline)
 
-    def done(self, release: Release) -> set[int]:
+    def done(self, release: RecordedRelease) -> set[int]:
         """Positions of the stages that are done."""
         return {row.position for row in self._releases.stages(release.number) if row.status == Status.DONE}
 
-    def has_reached(self, release: Release, kind: type[Stage]) -> bool:
+    def has_reached(self, release: RecordedRelease, kind: type[Stage]) -> bool:
         """Whether a stage of this kind has begun."""
         begun = {row.position for row in self._releases.stages(release.number)}
         return any(isinstance(stage, kind) and n in begun for n, stage in enumerate(release.stages))
 
-    def present_stage(self, release: Release) -> str:
+    def present_stage(self, release: RecordedRelease) -> str:
         """Name of the stage that runs, empty where none does."""
         names = [row.name for row in self._releases.stages(release.number) if row.status == Status.RUNNING]
         return names[-1] if names else ""
 
-    def detail(self, release: Release, kind: type[Stage]) -> Mapping[str, Any]:
+    def detail(self, release: RecordedRelease, kind: type[Stage]) -> Mapping[str, Any]:
         """What a stage that is done has written down; empty where it is not done."""
         rows = self._releases.stages(release.number)
         return next((row.detail for row in rows if row.name == kind.kind and row.status == Status.DONE), {})
@@ -187,7 +187,9 @@ class ReleaseRecord:
 
     # --- a release -------------------------------------------------------------------------------------------------
 
-    def begin(self, version: str, state: State, stages: Sequence[Stage], sentence: str, run_id: str) -> Release:
+    def begin(
+        self, version: str, state: EndpointState, stages: Sequence[Stage], sentence: str, run_id: str
+    ) -> RecordedRelease:
         """Open a release; one without stages ends at once.
 
         Raises:
@@ -207,15 +209,15 @@ class ReleaseRecord:
             self._releases.end(row.id, Status.DONE, sentence, _now())
         return self.get(row.id)
 
-    def end(self, release: Release, status: Status, reason: str) -> None:
+    def end(self, release: RecordedRelease, status: Status, reason: str) -> None:
         """Close a release."""
         self._releases.end(release.number, status, reason, _now())
 
-    def request_rollback(self, release: Release, reason: str) -> None:
+    def request_rollback(self, release: RecordedRelease, reason: str) -> None:
         """Note that an operator asks for the old version; the process that works on the release will see it."""
         self._releases.ask_back(release.number, reason)
 
-    def rollback_requested(self, release: Release) -> str:
+    def rollback_requested(self, release: RecordedRelease) -> str:
         """Why an operator asks for the old version, empty while nobody does.
 
         Raises:
@@ -226,7 +228,7 @@ class ReleaseRecord:
 
     # --- its stages ------------------------------------------------------------------------------------------------
 
-    def stage_began(self, release: Release, position: int) -> None:
+    def stage_began(self, release: RecordedRelease, position: int) -> None:
         """Note that a stage runs.
 
         Raises:
@@ -238,7 +240,7 @@ class ReleaseRecord:
         if reason and not isinstance(stage, Drain | Retire):
             raise AskedBack(reason)
 
-    def stage_done(self, release: Release, position: int, result: StageResult) -> None:
+    def stage_done(self, release: RecordedRelease, position: int, result: StageResult) -> None:
         """Note what a stage did; with the last one the release ends."""
         stage = release.stages[position]
         if result.verdict is not None:
@@ -249,26 +251,28 @@ class ReleaseRecord:
         if position == len(release.stages) - 1:
             self.end(release, Status.DONE, release.sentence)
 
-    def stage_failed(self, release: Release, position: int, error: Exception, figures: Mapping[str, Any]) -> None:
+    def stage_failed(
+        self, release: RecordedRelease, position: int, error: Exception, figures: Mapping[str, Any]
+    ) -> None:
         """Note why a stage failed."""
         detail = {"sentence": str(error), "error": type(error).__name__, **figures}
         self._releases.stage_ended(release.number, position, Status.FAILED, detail, _now())
 
-    def judged(self, release: Release, where: str, verdict: Verdict) -> None:
+    def judged(self, release: RecordedRelease, where: str, verdict: Verdict) -> None:
         """Note a verdict on the release's version."""
         subject, run = f"version {release.version} in {where}", f"release {release.number}"
         self._releases.ledger.record(self.pipeline, subject, run, verdict, _now())
 
     # --- what is live ----------------------------------------------------------------------------------------------
 
-    def switch(self, release: Release) -> None:
+    def switch(self, release: RecordedRelease) -> None:
         """Have the release's version live."""
         replaced = release.before.version if release.before else None
         # A version that replaces itself, because it had fallen ill, keeps its way back.
         previous = release.previous_version if replaced == release.version else replaced
         self._point(release.colour, release.version, previous)
 
-    def switch_back(self, release: Release) -> None:
+    def switch_back(self, release: RecordedRelease) -> None:
         """Have live what was so before the release, if it has switched."""
         endpoint, before = self.endpoint(), release.before
         if endpoint is None or (endpoint.colour, endpoint.version) != (release.colour, release.version):

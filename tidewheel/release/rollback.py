@@ -12,21 +12,31 @@ from sqlalchemy import select
 
 from tidewheel.ledger.releases import Status, TakenOver
 from tidewheel.ledger.tables import ReleaseRow, ReleaseStageRow
-from tidewheel.release.stages import AskedBack, Canary, Confirm, Drain, GuardBreach, Retire, Stage, Switch, Watched
+from tidewheel.release.stages import (
+    AskedBack,
+    CanaryStage,
+    Confirm,
+    Drain,
+    GuardBreach,
+    GuardedStage,
+    Retire,
+    Stage,
+    Switch,
+)
 from tidewheel.release.traffic import drain, reroute
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from tidewheel.release.backend import Backend
-    from tidewheel.release.record import Release, ReleaseRecord
+    from tidewheel.release.record import RecordedRelease, ReleaseRecord
     from tidewheel.spec import Pipeline
 
 log = logging.getLogger("tidewheel.release")
 
 RECORD_SECONDS = 600.0
 """How long what a stage did, or that a release was taken back, waits for a ledger that is away."""
-ANSWERING = (Canary.kind, Switch.kind)
+ANSWERING = (CanaryStage.kind, Switch.kind)
 """Stages from whose begin on callers may be answered by the new version."""
 
 
@@ -39,7 +49,7 @@ class TakenBack:
         seconds: from the request until the router had acknowledged.
     """
 
-    release: Release
+    release: RecordedRelease
     seconds: float
 
     @property
@@ -66,7 +76,7 @@ class Rollback:
     backend: Backend
     record: ReleaseRecord
 
-    def after_failure(self, release: Release, position: int, error: Exception) -> None:
+    def after_failure(self, release: RecordedRelease, position: int, error: Exception) -> None:
         """Take a release back because of a stage that failed; once the old colour drains, it is only noted."""
         stage = release.stages[position]
         log.error("%s: %s", stage.name, error)
@@ -81,28 +91,28 @@ class Rollback:
             if isinstance(error, GuardBreach | AskedBack):
                 self.record.judged(release, stage.name, error.verdict)
 
-    def without_ledger(self, release: Release, stage: Stage) -> None:
+    def without_ledger(self, release: RecordedRelease, stage: Stage) -> None:
         """Send all requests to the old version, where the ledger has been away for so long that nobody would watch.
 
         Raises:
             ReleaseError: the router does not accept it.
         """
-        if isinstance(stage, Switch | Confirm | Watched) and release.before and release.before.healthy:
+        if isinstance(stage, Switch | Confirm | GuardedStage) and release.before and release.before.healthy:
             self._route_back(release)
 
-    def by_hand(self, release: Release, reason: str) -> None:
+    def by_hand(self, release: RecordedRelease, reason: str) -> None:
         """Take a release back that no process works on."""
         verdict = AskedBack(reason).verdict
         self._route_back(release)
         self._undo(release, verdict.sentence)
         self.record.judged(release, "between two stages", verdict)
 
-    def overtaken(self, release: Release, version: str) -> None:
+    def overtaken(self, release: RecordedRelease, version: str) -> None:
         """End a release before its switch, in favour of another version."""
         self._route_back(release)
         self._undo(release, f"overtaken by version {version}", Status.SUPERSEDED)
 
-    def _route_back(self, release: Release) -> float:
+    def _route_back(self, release: RecordedRelease) -> float:
         """Send all requests where they went before; returns the seconds until the router had acknowledged.
 
         Raises:
@@ -121,7 +131,7 @@ class Rollback:
         reroute(self.backend, release.traffic_before)
         return round(time.monotonic() - began, 3)
 
-    def _undo(self, release: Release, reason: str, status: Status = Status.FAILED) -> None:
+    def _undo(self, release: RecordedRelease, reason: str, status: Status = Status.FAILED) -> None:
         """Make ledger and colours as they were before the release, to which requests are no longer routed."""
         before = release.before
         self.record.switch_back(release)

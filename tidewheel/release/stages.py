@@ -104,7 +104,7 @@ class VerifyParity(_Named):
 
 
 @dataclass(frozen=True)
-class Watched(_Named):
+class GuardedStage(_Named):
     """A stage that the guard judges.
 
     Attributes:
@@ -123,7 +123,7 @@ class Watched(_Named):
 
 
 @dataclass(frozen=True)
-class Mirror(Watched):
+class Mirror(GuardedStage):
     """Send copies of all requests to the idle colour, whose answers nobody gets, under the guard."""
 
     kind: ClassVar[str] = "shadow"
@@ -133,7 +133,7 @@ class Mirror(Watched):
 
 
 @dataclass(frozen=True)
-class Canary(Watched):
+class CanaryStage(GuardedStage):
     """Let the idle colour answer a share of the requests, under the guard."""
 
     kind: ClassVar[str] = "canary"
@@ -173,7 +173,7 @@ class Confirm(_Named):
 
 
 @dataclass(frozen=True)
-class Bake(Watched):
+class Bake(GuardedStage):
     """Watch the new colour under the guard, while the old one stands by."""
 
     kind: ClassVar[str] = "bake"
@@ -212,7 +212,7 @@ Stage = (
     | WarmUp
     | VerifyParity
     | Mirror
-    | Canary
+    | CanaryStage
     | Switch
     | Confirm
     | Bake

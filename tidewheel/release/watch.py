@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING
 
 from tidewheel.errors import LedgerError, PlatformError, ReleaseError
 from tidewheel.ledger.releases import TakenOver
-from tidewheel.policies.guard import Compared, GuardMeasurement, Seen
+from tidewheel.policies.guard import Compared, GuardMeasurement, WindowCounts
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.probe import Probe
 from tidewheel.release.stages import AskedBack, Bake
 
 if TYPE_CHECKING:
+    from tidewheel.policies.guard import RequestCounts
     from tidewheel.policies.verdict import Verdict
-    from tidewheel.release.artifact import GoldenRow
-    from tidewheel.release.backend import Backend, RequestCounts
-    from tidewheel.release.stages import Colour, Watched
+    from tidewheel.release.artifact import ExpectedPrediction
+    from tidewheel.release.backend import Backend
+    from tidewheel.release.stages import Colour, GuardedStage
 
 log = logging.getLogger("tidewheel.release")
 
@@ -53,7 +54,7 @@ class Baseline:
         times: from when to when that was.
     """
 
-    seen: Seen
+    seen: WindowCounts
     times: tuple[datetime, datetime]
 
 
@@ -62,7 +63,7 @@ class GoldenRequests:
     """Requests for golden rows to one colour, over the whole watch and in the present window."""
 
     probe: Probe
-    rows: Sequence[GoldenRow]
+    rows: Sequence[ExpectedPrediction]
     times: list[int] = field(default_factory=list)
     errors: int = 0
     scores: dict[int, float] = field(default_factory=dict)
@@ -78,10 +79,10 @@ class GoldenRequests:
             self.failure = str(error)
         self.times.append(math.ceil((time.perf_counter() - started) * 1000))
 
-    def close_window(self) -> Seen:
+    def close_window(self) -> WindowCounts:
         """What happened since the last call; scores are those of the whole watch, one a golden row."""
         counts = tuple(sorted((float(ms), self.times.count(ms)) for ms in set(self.times)))
-        seen = Seen(len(self.times), self.errors, times=counts, scores=tuple(self.scores.values()))
+        seen = WindowCounts(len(self.times), self.errors, times=counts, scores=tuple(self.scores.values()))
         self.times, self.errors = [], 0
         return seen
 
@@ -141,7 +142,7 @@ class RollbackListener:
 
 
 @dataclass(frozen=True)
-class Watch:
+class StageWatch:
     """One stage under the guard.
 
     Attributes:
@@ -153,9 +154,9 @@ class Watch:
         baseline: what the old version did before a bake, which takes its traffic; None where that is not known.
     """
 
-    stage: Watched
+    stage: GuardedStage
     backend: Backend
-    golden: Sequence[GoldenRow]
+    golden: Sequence[ExpectedPrediction]
     rollback_requested: Callable[[], str]
     scores: Scores | None
     baseline: Baseline | None

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import UsageError
+from tidewheel.home_cleanup import Unused
 from tidewheel.lake.expiry import ExpiredDay, expired_batches, expired_inbox, expired_reports
 from tidewheel.partitions import parse_day
 from tidewheel.spec.retention import kept_days
-from tidewheel.unused import Unused
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake

@@ -72,14 +72,16 @@ class Rename:
         self._rename_folder(self.settings.expectations_folder)
         own_code = self._rename_code()
         self._rename_lake()
-        told = self.leaving.told
-        told(f"{quantity(rename_rows(self.leaving.releases.ledger, self.old, self.new), 'row')} of the ledger renamed")
+        report = self.leaving.report
+        report(
+            f"{quantity(rename_rows(self.leaving.releases.ledger, self.old, self.new), 'row')} of the ledger renamed"
+        )
         MlflowModels(self.settings).rename(self.old, self.new)
-        told("model and experiment renamed in MLflow")
+        report("model and experiment renamed in MLflow")
         for cache in (self.settings.model_cache, self.settings.replay_cache):
             shutil.rmtree(cache / self.old, ignore_errors=True)
         self._declare(own_code)
-        told(f"dags/{self.new}.yaml and {self.new}.py are there: its DAGs come")
+        report(f"dags/{self.new}.yaml and {self.new}.py are there: its DAGs come")
         if served:
             self._serve()
         self._move_requests()
@@ -126,7 +128,7 @@ class Rename:
                 dags = [dag for purpose in PURPOSES if airflow.has_dag(dag := f"{self.old}.{purpose}")]
                 runs = [f"{dag} ({run.state})" for dag in dags for run in airflow.runs(dag) if not run.ended]
         except (PlatformError, SettingsError) as error:
-            self.leaving.told(f"whether a run is under way is not known: {error}")
+            self.leaving.report(f"whether a run is under way is not known: {error}")
             return
         if runs:
             raise UsageError(f"{', '.join(runs)}: wait until no run of {self.old} is under way, or end it in Airflow")
@@ -151,7 +153,7 @@ class Rename:
     def _rename_folder(self, room: Path) -> None:
         if (room / self.old).exists() and not (room / self.new).exists():
             (room / self.old).rename(room / self.new)
-            self.leaving.told(f"{room.name}/{self.old} is {room.name}/{self.new} now")
+            self.leaving.report(f"{room.name}/{self.old} is {room.name}/{self.new} now")
 
     def _rename_code(self) -> bool:
         """Rename the pipeline's package where no other pipeline uses it; returns whether it has the new name."""
@@ -160,7 +162,7 @@ class Rename:
         texts = {file.name: file.read_text(encoding="utf-8", errors="ignore") for file in others}
         users = [name for name, text in texts.items() if self._with_new_name(text) != text]
         if users and (room / self.old).exists():
-            self.leaving.told(f"{self.settings.code_folder}/{self.old} keeps its name: {', '.join(users)} use it too")
+            self.leaving.report(f"{self.settings.code_folder}/{self.old} keeps its name: {', '.join(users)} use it too")
             return False
         self._rename_folder(room)
         if not (room / self.new).exists():
@@ -182,13 +184,13 @@ class Rename:
                 continue
             try:
                 document = json.loads(content)
-            except ValueError:  # broken before; whoever reads it will say so
+            except ValueError:  # broken before; reading it says so
                 continue
             changed = _renamed(document, self.old, self.new)
             if changed != document:
                 lake.store.replace(path, json.dumps(changed, indent=2).encode())
                 renamed += 1
-        self.leaving.told(f"the lake's folder is renamed, and {renamed} manifests and records in it")
+        self.leaving.report(f"the lake's folder is renamed, and {renamed} manifests and records in it")
 
     def _declare(self, own_code: bool) -> None:
         """Take the old declaration out of dags/, and put it back under the new name: Airflow's file comes last."""

@@ -43,17 +43,17 @@ class Retirement:
         pipeline: its name.
         backend: where it is served.
         releases: the ledger.
-        told: is told each step that was done, in a sentence.
+        report: gets a sentence for each step that was done.
     """
 
     settings: Settings
     pipeline: str
     backend: Backend
     releases: Releases
-    told: Callable[[str], None]
+    report: Callable[[str], None]
 
     def retire(self, *, delete_data: bool = False, delete_models: bool = False) -> None:
-        """Declaration first, so that nothing starts again what is stopped after it; what is kept comes last.
+        """Declaration first, so that nothing starts again what is stopped after it; what stays comes last.
 
         Args:
             delete_data: of lake and request log.
@@ -78,26 +78,26 @@ class Retirement:
         if delete_data:
             Lake.open(self.pipeline, self.settings).store.remove(self.pipeline)
             shutil.rmtree(self.settings.request_log_folder / self.pipeline, ignore_errors=True)
-            self.told("its data are deleted: lake and request log")
+            self.report("its data are deleted: lake and request log")
         if delete_models:
             MlflowModels(self.settings).delete(self.pipeline)
             # A later pipeline of this name goes on counting: no version of its own meets a verdict of these.
             Models(self.releases.ledger).forget(self.pipeline)
             for folder in self._made_again():
                 shutil.rmtree(folder, ignore_errors=True)
-            self.told("its models are deleted: registered versions, experiment, Bentos")
+            self.report("its models are deleted: registered versions, experiment, Bentos")
 
     def remove_declaration(self) -> None:
         """Take the files out of dags/, and keep them in the home; the pipeline's DAGs go with them."""
-        kept = kept_declaration(self.settings, self.pipeline)
+        folder = kept_declaration(self.settings, self.pipeline)
         files = declaration(self.settings, self.pipeline)
         for file in files:
-            kept.mkdir(parents=True, exist_ok=True)
-            # A file that was kept before is that of an earlier pipeline of this name, or of a step that was killed.
-            shutil.copy2(file, kept / file.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            # A file that is there already is that of an earlier pipeline of this name, or of a step that was killed.
+            shutil.copy2(file, folder / file.name)
             file.unlink()
         if files:
-            self.told(f"{' and '.join(file.name for file in files)} moved to {kept}: its DAGs go")
+            self.report(f"{' and '.join(file.name for file in files)} moved to {folder}: its DAGs go")
 
     def withdraw(self, gone: Gone) -> None:
         """Route nothing to the pipeline any more, and stop both colours once they have answered what they had begun."""
@@ -110,7 +110,9 @@ class Retirement:
             drain(self.backend, colour, DRAIN_SECONDS)
             self.backend.stop(colour)
         self.releases.forget_endpoint(self.pipeline)
-        self.told(f"nothing answers any more at {self.backend.endpoint()}; callers get: {gone.sentence(self.pipeline)}")
+        self.report(
+            f"nothing answers any more at {self.backend.endpoint()}; callers get: {gone.sentence(self.pipeline)}"
+        )
 
     def end_runs(self) -> None:
         """Pause the DAGs and end their runs; where Airflow does not answer, it finds the files gone by itself."""
@@ -118,10 +120,10 @@ class Retirement:
             with AirflowApi.open(self.settings) as airflow:
                 ended = sum(airflow.end_runs(f"{self.pipeline}.{purpose}") for purpose in PURPOSES)
         except (PlatformError, SettingsError) as error:
-            self.told(f"runs that are under way end by themselves: {error}")
+            self.report(f"runs that are under way end by themselves: {error}")
             return
         if ended:
-            self.told(f"{quantity(ended, 'run')} in Airflow ended")
+            self.report(f"{quantity(ended, 'run')} in Airflow ended")
 
     def _note(self, *, delete_data: bool, delete_models: bool) -> None:
         goes = ["its data are to be deleted"] if delete_data else []
@@ -135,10 +137,10 @@ class Retirement:
         now = datetime.now(UTC)
         if (running := self.releases.running(self.pipeline)) is not None:  # its process is gone: the lock was free
             self.releases.end(running.id, Status.SUPERSEDED, "the pipeline was retired", now)
-            self.told(f"release {running.id}, which was left behind, is closed")
+            self.report(f"release {running.id}, which was left behind, is closed")
         if self.releases.ledger.open_request(self.pipeline) is not None:
             self.releases.ledger.withdraw_request(self.pipeline, "retired", now)
-            self.told("the open request for a training is closed")
+            self.report("the open request for a training is closed")
 
     def _made_again(self) -> list[Path]:
         settings, name = self.settings, self.pipeline

@@ -1,4 +1,4 @@
-"""What there is of a pipeline besides its file: whoever deletes or renames the file alone leaves all of it behind."""
+"""What there is of a pipeline besides its file: deleting or renaming the file alone leaves all of it behind."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from tidewheel.project import package_of
 from tidewheel.scaffold.guess import check_label, need
 from tidewheel.scaffold.profile import columns_of, daily, days_of
 from tidewheel.scaffold.rules import Profile, merged, rule_words, suites
-from tidewheel.scaffold.sample import read_sample
 from tidewheel.scaffold.scaffold import plan_pipeline
 from tidewheel.spec.sections import PythonReader
 
@@ -26,30 +25,21 @@ Suite = dict[str, Any]
 
 
 def remade(
-    pipeline: Pipeline,
-    settings: Settings,
-    source: str | None,
-    query: str | None,
-    table: str | None,
-    days: int,
-    *,
-    keep: bool,
+    pipeline: Pipeline, settings: Settings, rows: pa.Table | None, days: int, *, keep: bool
 ) -> dict[str, tuple[Suite, Suite]]:
     """Each suite as it is and as it would be, by name.
 
     Args:
         pipeline: whose suites.
         settings: where its lake and its suites are.
-        source: data to profile, as `tidewheel new --from` takes it; None: what was published in the lake.
-        query: of a database.
-        table: of a database.
+        rows: data to profile; None: what was published in the lake.
         days: newest published days to look at.
         keep: keep the rules that were written or changed by hand.
 
     Raises:
         UsageError: there is nothing to profile, or the data is not the pipeline's.
     """
-    rows = read_sample(source, query, table, settings.project).table if source else _landed(pipeline, settings, days)
+    rows = _landed(pipeline, settings, days) if rows is None else rows
     columns = columns_of(rows)
     label, event_time = pipeline.labels.column, pipeline.source.event_time
     for name in (*pipeline.key, event_time, label):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tidewheel.errors import UsageError
 from tidewheel.scaffold import guess
 from tidewheel.scaffold.brought import Decided
-from tidewheel.scaffold.guess import Asked, Guess
+from tidewheel.scaffold.guess import Guess, Hints
 from tidewheel.scaffold.profile import Column, columns_of, daily, days_of
 from tidewheel.scaffold.rules import Profile
 from tidewheel.scaffold.sample import Sample
@@ -27,12 +27,12 @@ class Brought:
     reasons: Mapping[str, str]
 
 
-def bring(sample: Sample, asked: Asked, delay_days: int, settle: Settle) -> Brought:
+def bring(sample: Sample, hints: Hints, delay_days: int, settle: Settle) -> Brought:
     """Decide all that a pipeline needs to know.
 
     Args:
         sample: the rows.
-        asked: what the caller said.
+        hints: what the caller said.
         delay_days: after so many days a label is known.
         settle: decides about a guess.
 
@@ -53,18 +53,18 @@ def bring(sample: Sample, asked: Asked, delay_days: int, settle: Settle) -> Brou
         return value
 
     event_time = one(
-        "event-time", "the time that puts a row into its day", asked.event_time,
+        "event-time", "the time that puts a row into its day", hints.event_time,
         lambda: guess.guess_event_time(sample, columns),
     )  # fmt: skip
     _times(columns, event_time, sample)
     label = one(
-        "label", "the column to predict", asked.label,
-        lambda: guess.guess_label(columns, [event_time, *asked.key], asked.task),
+        "label", "the column to predict", hints.label,
+        lambda: guess.guess_label(columns, [event_time, *hints.key], hints.task),
     )  # fmt: skip
     guess.need(label, columns, "--label")
-    task = guess.check_label(columns[label], asked.task)
-    reasons["task"] = "as you said" if asked.task else f"{label} holds {columns[label].words}"
-    key = asked.key or tuple(
+    task = guess.check_label(columns[label], hints.task)
+    reasons["task"] = "as you said" if hints.task else f"{label} holds {columns[label].words}"
+    key = hints.key or tuple(
         name.strip()
         for name in one(
             "key", "the columns that name a row, with commas between", "",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from tidewheel.project import CODE_FOLDER, FORK_CODE_FOLDER
-from tidewheel.scaffold.guess import Features
+from tidewheel.scaffold.guess import GuessedFeatures
 from tidewheel.scaffold.profile import kind_of
 from tidewheel.scaffold.rules import Profile, suites
 from tidewheel.scaffold.sample import NULLS, TIME_FORMATS, Sample, engine_of
@@ -40,7 +40,7 @@ class Decided:
     label: str
     task: Task
     delay_days: int
-    features: Features
+    features: GuessedFeatures
 
 
 def plan_brought(
@@ -140,12 +140,12 @@ def _readers(module: str, sample: Sample, profile: Profile, decided: Decided) ->
     time = quote(decided.event_time)
     day = f"date({time})" if dialect == "sqlite" else f"cast({time} as date)"
 
-    def asked(columns: Sequence[str]) -> dict[str, Any]:
+    def values_of(columns: Sequence[str]) -> dict[str, Any]:
         names = ", ".join(quote(column) for column in columns)
         query = f"select {names} from ({sample.query}) as source where {day} = :partition"  # noqa: S608  a person's own
         return {"kind": "sql", "url_variable": sample.variable, "query": query}
 
-    return asked([c for c in profile.columns if c != decided.label]), asked([*decided.key, decided.label])
+    return values_of([c for c in profile.columns if c != decided.label]), values_of([*decided.key, decided.label])
 
 
 def _clock(columns: Mapping[str, Column], decided: Decided) -> dict[str, str]:

@@ -22,7 +22,7 @@ _THOUSANDS_COMMA = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
 
 @dataclass(frozen=True)
 class Dialect:
-    """What must be known to read a CSV file; the defaults are what a reader takes without being told."""
+    """What must be known to read a CSV file; the defaults are what a reader takes by itself."""
 
     delimiter: str = ","
     decimal: str = "."

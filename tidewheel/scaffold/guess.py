@@ -48,7 +48,7 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Hints:
     """What the caller said; empty: guess."""
 
     key: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Features:
+class GuessedFeatures:
     """Feature columns, and the columns that are none, each with its reason."""
 
     numeric: list[str] = field(default_factory=list)
@@ -215,13 +215,13 @@ def _check_classes(column: Column) -> Task:
     return "multiclass"
 
 
-def guess_features(columns: Mapping[str, Column], taken: Sequence[str], rows: int) -> Features:
+def guess_features(columns: Mapping[str, Column], taken: Sequence[str], rows: int) -> GuessedFeatures:
     """Which columns a model sees: numbers, and text of few values.
 
     Raises:
         UsageError: none is left.
     """
-    found, left_out = Features(), dict[str, str]()
+    found, left_out = GuessedFeatures(), dict[str, str]()
     for name, column in columns.items():
         if name in taken:
             continue
@@ -231,7 +231,7 @@ def guess_features(columns: Mapping[str, Column], taken: Sequence[str], rows: in
             found.categorical.append(name)
         else:
             found.numeric.append(name)
-    return Features(found.numeric, found.categorical, left_out)
+    return GuessedFeatures(found.numeric, found.categorical, left_out)
 
 
 def _no_feature(column: Column, rows: int) -> str:

@@ -89,7 +89,7 @@ def columns_of(table: pa.Table) -> dict[str, Column]:
     if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
         raise UsageError(f"column {', '.join(twice)} is there twice; give each column a name of its own")
     if not table.num_rows:
-        raise UsageError("there are no rows, from which nothing can be told")
+        raise UsageError("there are no rows to learn from")
     return {name: _column(name, table[name]) for name in table.column_names}
 
 
@@ -156,12 +156,12 @@ def daily(table: pa.Table, days: pa.ChunkedArray) -> tuple[Mapping[date, int], M
     for name in numbers:
         place = found.column_names.index(name)
         found = found.set_column(place, name, found[name].cast(pa.float64()))
-    asked: Sequence[tuple[object, ...]] = [
+    aggregations: Sequence[tuple[object, ...]] = [
         *((name, "count") for name in table.column_names if kind_of(table[name].type) != "other"),
         *((name, "mean") for name in numbers),
         ([], "count_all"),
     ]
-    grouped = found.group_by("tidewheel day", use_threads=False).aggregate(asked).to_pylist()
+    grouped = found.group_by("tidewheel day", use_threads=False).aggregate(aggregations).to_pylist()
     rows = {row["tidewheel day"]: row["count_all"] for row in grouped if row["tidewheel day"]}
     columns = {}
     for name in table.column_names:

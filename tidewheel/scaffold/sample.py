@@ -41,7 +41,7 @@ class Sample:
 
     Attributes:
         table: the rows; text that holds times is a timestamp.
-        kind: `file` holds many days, `files` is one file a day, `database` is asked for a day.
+        kind: `file` holds many days, `files` is one file a day, `database` is queried for a day.
         origin: for a person.
         format: of files.
         path: of a file, or of the files of a day with `{partition}` for the day.
@@ -50,7 +50,7 @@ class Sample:
         written_numbers: columns of numbers such as 1.234,50, which a CSV reader takes for text.
         file_days: the day that the name of each row's file holds, for `files`.
         variable: environment variable of a database.
-        query: what was asked of it.
+        query: that was sent to it.
         left_out: files that were not looked at.
     """
 
@@ -73,7 +73,7 @@ def read_sample(source: str, query: str | None, table: str | None, project: Path
 
     Args:
         source: a file, a folder of files, or the name of an environment variable that holds a database's URL.
-        query: asked of the database; with or without the parameter `:partition`.
+        query: sent to the database; with or without the parameter `:partition`.
         table: read instead of a query.
         project: folder that paths in a pipeline file start at.
 
@@ -169,9 +169,9 @@ def _from_database(variable: str, query: str | None, table: str | None) -> Sampl
     try:
         quote = engine.dialect.identifier_preparer.quote
         named = ".".join(quote(part) for part in (table or "").split("."))  # a schema may stand before the table
-        asked = f"select * from {named}" if table else str(query).rstrip("; \n")  # noqa: S608  quoted above
+        statement = f"select * from {named}" if table else str(query).rstrip("; \n")  # noqa: S608  quoted above
         with engine.connect() as connection:
-            result = connection.execute(text(f"select * from ({asked}) as sample limit {MOST_ROWS}"))  # noqa: S608
+            result = connection.execute(text(f"select * from ({statement}) as sample limit {MOST_ROWS}"))  # noqa: S608
             names, rows = list(result.keys()), result.fetchall()
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
@@ -179,14 +179,19 @@ def _from_database(variable: str, query: str | None, table: str | None) -> Sampl
     finally:
         engine.dispose()
     if not rows:
-        raise UsageError(f"{table or 'the query'} has no rows, from which nothing can be told")
+        raise UsageError(f"{table or 'the query'} has no rows to learn from")
     try:
         columns = {name: pa.array(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
     except pa.ArrowException as error:
         raise UsageError(f"{table or 'the query'}: a column holds values of more than one type: {error}") from error
     found, formats = _with_times(pa.table(columns))
     return Sample(
-        found, "database", f"{table or 'the query'} of {variable}", time_formats=formats, variable=variable, query=asked
+        found,
+        "database",
+        f"{table or 'the query'} of {variable}",
+        time_formats=formats,
+        variable=variable,
+        query=statement,
     )
 
 

@@ -44,7 +44,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Document:
+class YamlDocument:
     """What a file holds, and where each of its keys and list items begins.
 
     Attributes:
@@ -56,7 +56,7 @@ class Document:
     lines: Mapping[Key, int] = field(default_factory=dict)
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path) -> YamlDocument:
     """Read a YAML file of one document.
 
     Raises:
@@ -65,7 +65,7 @@ def read_document(path: Path) -> Document:
     text = _text(path)
     try:
         lines = _checked(path, text)
-        return Document(YAML(typ="safe").load(text), lines)
+        return YamlDocument(YAML(typ="safe").load(text), lines)
     except DuplicateKeyError as error:
         place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise SpecError(f"{path}: {place}{_cut(error.problem)}; keep one of the two") from None

@@ -53,7 +53,7 @@ class UnreadableFile(RowsRefused):
 
     Args:
         file: the file.
-        found: see `jobs.data.reasons.Reason`.
+        found: see `jobs.data.reasons.DayProblem`.
         expected: see there.
         columns: see there.
     """

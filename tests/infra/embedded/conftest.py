@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.embedded.layout import Layout
 from infra.embedded.platform import Platform
+from infra.embedded.processes import start_supervisord
+from infra.embedded.supervisor import Supervisor
 from tests.installation import environment_of
 from tidewheel.settings import load_settings
 
@@ -36,3 +39,11 @@ def small(environment: dict[str, str]) -> Iterator[Platform]:
     platform = Platform(load_settings())
     yield platform
     platform.down()
+
+
+@pytest.fixture(scope="module")
+def supervisor(layout: Layout) -> Iterator[Supervisor]:
+    """A running supervisord, in the home that the module's own `layout` is about."""
+    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
+    yield supervisor
+    supervisor.shutdown()

@@ -20,7 +20,7 @@ from infra.embedded.installation import read_platform_env
 from infra.embedded.layout import Layout
 from infra.embedded.platform import Platform
 from infra.embedded.ports import ROW, can_bind
-from infra.embedded.program import Program, State
+from infra.embedded.program import Program, ProgramState
 from infra.embedded.startup import Quiet
 from infra.embedded.supervisor import has_process
 from tests.conftest import wait_until
@@ -81,7 +81,7 @@ def test_a_restart_keeps_ports_passwords_and_model_services(
             monkeypatch.delenv(name)
     assert small.up() == {"postgres", "envoy", "exporter", "alerts"}
     assert ((small.layout.home / "platform.env").read_text(), small.layout.secrets.read_text()) == kept
-    assert small.supervisor.status("model").state is State.RUNNING
+    assert small.supervisor.status("model").state is ProgramState.RUNNING
 
 
 def test_secrets_and_addresses_are_readable_by_their_owner_only(small: Platform) -> None:
@@ -249,7 +249,7 @@ def test_a_model_that_cannot_start_does_not_keep_the_platform_down(small: Platfo
     small.up()
     command = (sys.executable, "-c", "raise SystemExit('the model is gone')")
     small.supervisor.add(Program("model", command, start_retries=0))
-    wait_until(lambda: small.supervisor.status("model").state is State.FATAL, "supervisord gives up")
+    wait_until(lambda: small.supervisor.status("model").state is ProgramState.FATAL, "supervisord gives up")
     notes = Notes()
     assert small.up(notes) == set()
     assert "the model is gone" in notes.sentences[0]

@@ -14,7 +14,7 @@ from infra.embedded.layout import Credentials, Layout
 from infra.embedded.ports import Ports
 from infra.embedded.program import Program
 from infra.embedded.services import MLFLOW_SERVER, NAMES
-from infra.embedded.startup import Quiet, Startup, Step, Waiting, run_steps
+from infra.embedded.startup import Quiet, Startup, StartupStep, Waiting, run_steps
 from infra.embedded.supervisor import Supervisor
 from tidewheel.settings import Settings
 
@@ -22,7 +22,7 @@ RUN_TASKS = {airflow_services.SCHEDULER, airflow_services.TRIGGERER}
 
 
 @pytest.fixture
-def steps(tmp_path: Path) -> list[Step]:
+def steps(tmp_path: Path) -> list[StartupStep]:
     """The steps of a start in which everything is our own."""
     layout = Layout(tmp_path / "home")
     installation = Installation(Settings(home=layout.home), layout, Credentials(), Ports(), {})
@@ -30,7 +30,7 @@ def steps(tmp_path: Path) -> list[Step]:
 
 
 @pytest.mark.parametrize("late", [airflow_services.API_SERVER, MLFLOW_SERVER, "ledger"])
-def test_what_runs_tasks_starts_when_all_that_tasks_need_answers(steps: list[Step], late: str) -> None:
+def test_what_runs_tasks_starts_when_all_that_tasks_need_answers(steps: list[StartupStep], late: str) -> None:
     begun: list[str] = []
     everything_else = threading.Event()
 
@@ -42,7 +42,7 @@ def test_what_runs_tasks_starts_when_all_that_tasks_need_answers(steps: list[Ste
             assert everything_else.wait(30), "all that does not run tasks starts beside it"
             assert not RUN_TASKS.intersection(begun)
 
-    def recorded(step: Step) -> Step:
+    def recorded(step: StartupStep) -> StartupStep:
         def note(_: Waiting) -> None:
             run(step.name)
 

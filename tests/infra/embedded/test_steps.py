@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from infra.embedded.startup import Cancelled, Quiet, Step, Waiting, run_steps
+from infra.embedded.startup import Cancelled, Quiet, StartupStep, Waiting, run_steps
 from tidewheel.errors import PlatformError
 
 
@@ -18,10 +18,10 @@ def test_a_step_runs_after_what_it_needs_and_beside_what_it_does_not_need() -> N
         both.wait()
 
     steps = [
-        Step("last", lambda _: order.append("last"), ("left", "right", "left out")),
-        Step("left", meet, ("first",)),
-        Step("right", meet, ("first",)),
-        Step("first", lambda _: order.append("first")),
+        StartupStep("last", lambda _: order.append("last"), ("left", "right", "left out")),
+        StartupStep("left", meet, ("first",)),
+        StartupStep("right", meet, ("first",)),
+        StartupStep("first", lambda _: order.append("first")),
     ]
     run_steps(steps, Quiet())
     assert order == ["first", "last"]
@@ -44,9 +44,9 @@ def test_the_first_error_ends_the_others_and_is_the_one_that_is_told() -> None:
             raise
 
     steps = [
-        Step("fails", fail),
-        Step("waits", wait_forever),
-        Step("later", lambda _: ended.append("later"), ("fails",)),
+        StartupStep("fails", fail),
+        StartupStep("waits", wait_forever),
+        StartupStep("later", lambda _: ended.append("later"), ("fails",)),
     ]
     with pytest.raises(PlatformError, match="no disk"):
         run_steps(steps, Quiet())

@@ -7,18 +7,13 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.embedded.layout import Layout
-from infra.embedded.processes import start_supervisord
-from infra.embedded.program import Program, State
+from infra.embedded.program import Program, ProgramState
 from infra.embedded.supervisor import Supervisor
 from tidewheel.errors import PlatformError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SLEEPER = (sys.executable, "-c", "import time; print('asleep', flush=True); time.sleep(600)")
 
@@ -32,14 +27,6 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     return layout
 
 
-@pytest.fixture(scope="module")
-def supervisor(layout: Layout) -> Iterator[Supervisor]:
-    """A running supervisord."""
-    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
-    yield supervisor
-    supervisor.shutdown()
-
-
 def sleeper(name: str, **options: object) -> Program:
     """A program that does nothing, for ten minutes."""
     return Program(name, SLEEPER, **{"start_seconds": 0, "autostart": False, **options})  # type: ignore[arg-type]
@@ -47,13 +34,13 @@ def sleeper(name: str, **options: object) -> Program:
 
 def test_a_program_is_added_started_stopped_and_removed_at_run_time(supervisor: Supervisor, layout: Layout) -> None:
     assert supervisor.add(sleeper("model"))
-    assert supervisor.status("model").state is State.STOPPED
+    assert supervisor.status("model").state is ProgramState.STOPPED
     started = supervisor.start("model")
-    assert (started.state, started.pid > 0) == (State.RUNNING, True)
+    assert (started.state, started.pid > 0) == (ProgramState.RUNNING, True)
     supervisor.stop("model", timeout=10)
-    assert supervisor.status("model").state is State.STOPPED
+    assert supervisor.status("model").state is ProgramState.STOPPED
     supervisor.remove("model")
-    assert supervisor.status("model").state is State.ABSENT
+    assert supervisor.status("model").state is ProgramState.ABSENT
     assert not list(layout.included_config.glob("model*")) + list(layout.programs.glob("model*"))
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from infra.embedded.layout import Layout
-from infra.embedded.processes import start_supervisord
 from infra.embedded.program import Program
 from infra.embedded.supervisor import Supervisor
-from infra.embedded.watchdog import Watchdog, Watched, read_watched, why_unanswered, write_watched
+from infra.embedded.watchdog import Watchdog, WatchedProgram, read_watched, why_unanswered, write_watched
 from tests.conftest import wait_until
 from tests.free_ports import free_port
 
@@ -44,13 +43,6 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     return layout
 
 
-@pytest.fixture(scope="module")
-def supervisor(layout: Layout) -> Iterator[Supervisor]:
-    supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"]})
-    yield supervisor
-    supervisor.shutdown()
-
-
 @pytest.fixture
 def server(supervisor: Supervisor) -> Iterator[str]:
     """URL of a program that answers: with 404, which is an answer."""
@@ -67,7 +59,7 @@ def test_one_that_is_silent_for_long_enough_is_restarted_and_answers_again(
     supervisor: Supervisor, server: str, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.embedded.watchdog.ANSWER_SECONDS", 0.5)
-    watched = [Watched("server", (f"{server}/",), silence=1.0, start=0.0)]
+    watched = [WatchedProgram("server", (f"{server}/",), silence=1.0, start=0.0)]
     watchdog, first = Watchdog(supervisor), supervisor.status("server").pid
     assert watchdog.look(watched) == []
     if harm == "signal":
@@ -82,16 +74,16 @@ def test_one_that_is_silent_for_long_enough_is_restarted_and_answers_again(
 
 def test_one_that_has_just_started_or_answers_in_between_is_left_alone(supervisor: Supervisor, server: str) -> None:
     silent, watchdog = f"{server}/fail", Watchdog(supervisor)
-    starting = [Watched("server", (silent,), silence=0.0, start=600.0)]
+    starting = [WatchedProgram("server", (silent,), silence=0.0, start=600.0)]
     assert watchdog.look(starting) == []
     silences = iter(["silent", "", "silent", ""])
-    now_and_then = [Watched("server", (silent,), silence=0.001, start=0.0)]
+    now_and_then = [WatchedProgram("server", (silent,), silence=0.001, start=0.0)]
     assert [watchdog.look(now_and_then, lambda _: next(silences)) for _ in range(4)] == [[]] * 4
-    assert watchdog.look([Watched("of somebody else", (silent,), 0.0, 0.0)]) == []
+    assert watchdog.look([WatchedProgram("of somebody else", (silent,), 0.0, 0.0)]) == []
 
 
 def test_models_are_watched_where_they_are_placed(layout: Layout) -> None:
-    service = Watched("mlflow", ("http://127.0.0.1:1/health",), 60.0, 60.0)
+    service = WatchedProgram("mlflow", ("http://127.0.0.1:1/health",), 60.0, 60.0)
     write_watched(layout, [service])
     assert read_watched(layout) == [service]
     endpoints: Path = layout.home / "endpoints"

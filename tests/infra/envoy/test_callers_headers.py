@@ -14,7 +14,7 @@ import pytest
 
 from infra.embedded import services
 from infra.envoy.admin import EnvoyAdmin
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from tests.conftest import wait_until
@@ -77,7 +77,7 @@ def serve() -> Model:
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     files, port = EnvoyFiles(tmp_path_factory.mktemp("envoy")), free_port()
     admin_socket = files.folder / "admin.sock"
-    write_initial_state(files, endpoint_port=port, admin_socket=admin_socket)
+    write_initial_state(files, endpoint=Address(port), admin_socket=admin_socket)
     live, copied = serve(), serve()
     targets = [
         Target("orders", "blue", "1", (live.port,), live=True),

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from infra.embedded import services
-from infra.envoy.bootstrap import Tls, route_table, write_initial_state
+from infra.envoy.bootstrap import Address, Tls, route_table, write_initial_state
 from infra.envoy.files import ROUTES, EnvoyFiles, publish
 from tests.conftest import wait_until
 from tests.free_ports import free_port
@@ -48,7 +48,7 @@ def endpoint(files: EnvoyFiles, tls: Tls) -> Iterator[httpx.Client]:
     """A client of a running Envoy."""
     ports = {name: int(port) for name, port in port_variables().items()}
     endpoint = ports["TIDEWHEEL_ENDPOINT_PORT"]
-    write_initial_state(files, endpoint_port=endpoint, admin_socket=files.folder / "admin.sock", tls=tls)
+    write_initial_state(files, endpoint=Address(endpoint), admin_socket=files.folder / "admin.sock", tls=tls)
     process = subprocess.Popen(services.envoy(files).command, stderr=subprocess.DEVNULL)
     with httpx.Client(base_url=f"http://127.0.0.1:{endpoint}", trust_env=False) as client:
         wait_until(lambda: answers(client), "Envoy answers")
@@ -106,9 +106,9 @@ def test_the_version_is_a_digest_of_the_content(files: EnvoyFiles, tmp_path: Pat
 
 def test_a_restart_keeps_the_routes_and_clusters_of_releases(tmp_path: Path) -> None:
     files = EnvoyFiles(tmp_path)
-    write_initial_state(files, endpoint_port=1, admin_socket=tmp_path / "admin.sock")
+    write_initial_state(files, endpoint=Address(1), admin_socket=tmp_path / "admin.sock")
     publish(files.routes, ROUTES, [route_table([{"match": {"prefix": "/"}}])])
     routes = files.routes.read_text()
-    write_initial_state(files, endpoint_port=3, admin_socket=tmp_path / "admin.sock")
+    write_initial_state(files, endpoint=Address(3), admin_socket=tmp_path / "admin.sock")
     assert files.routes.read_text() == routes
     assert '"port_value": 3' in files.listeners.read_text()

@@ -15,14 +15,14 @@ import httpx
 import pytest
 
 from infra.embedded import services
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
-from infra.envoy.limits import Limits
+from infra.envoy.limits import ListenerLimits
 from infra.envoy.routing import Target, clusters, routes
 from tests.conftest import wait_until
 from tests.free_ports import free_port
 
-SHORT = Limits(connections=20, header_seconds=0.5, request_seconds=0.7, still_seconds=2, idle_seconds=1)
+SHORT = ListenerLimits(connections=20, header_seconds=0.5, request_seconds=0.7, still_seconds=2, idle_seconds=1)
 HEAD = b"POST /orders/predict HTTP/1.1\r\nhost: model\r\ncontent-type: application/json\r\n"
 
 
@@ -64,7 +64,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     files, port = EnvoyFiles(tmp_path_factory.mktemp("envoy")), free_port()
     model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=model.serve_forever, daemon=True).start()
-    write_initial_state(files, endpoint_port=port, admin_socket=files.folder / "admin.sock", limits=SHORT)
+    write_initial_state(files, endpoint=Address(port), admin_socket=files.folder / "admin.sock", limits=SHORT)
     target = Target("orders", "blue", "1", (model.server_address[1],), live=True)
     publish(files.clusters, CLUSTER, clusters([target]))
     publish(files.routes, ROUTES, [routes([target])])

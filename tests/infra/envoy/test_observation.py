@@ -16,7 +16,7 @@ import pytest
 
 from infra.embedded import services
 from infra.envoy.admin import EnvoyAdmin
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.observation import Collector, Observation
 from infra.envoy.routing import Target, clusters, routes
@@ -73,7 +73,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
             "OTEL_TRACES_SAMPLER_ARG": "0",
         }
         observation = Observation.from_environment(variables)
-        write_initial_state(files, endpoint_port=port, admin_socket=socket, observation=observation)
+        write_initial_state(files, endpoint=Address(port), admin_socket=socket, observation=observation)
         targets = [Target("orders", "blue", "1", (service.server_address[1],), live=True)]
         publish(files.clusters, CLUSTER, clusters(targets))
         publish(files.routes, ROUTES, [routes(targets)])

@@ -19,7 +19,7 @@ from infra.kubernetes.gateway import Gateway
 from infra.prometheus.routers import gateway_counts
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.errors import PlatformError, SettingsError
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts
 from tidewheel.settings import Settings
 
 BLUE = "httproute/ns/shop/rule/0/backend/0"

@@ -15,7 +15,7 @@ from infra.embedded import services
 from infra.embedded.layout import Layout
 from infra.embedded.processes import start_supervisord
 from infra.embedded.supervisor import Supervisor
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import EnvoyFiles
 from infra.local import LocalBackend
 from jobs.packaging.bento import BentoStore
@@ -88,7 +88,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     supervisor = start_supervisord(layout, {"PATH": os.environ["PATH"], **SECRETS})
     try:
         files = EnvoyFiles(layout.envoy)
-        write_initial_state(files, endpoint_port=port, admin_socket=layout.envoy_socket)
+        write_initial_state(files, endpoint=Address(port), admin_socket=layout.envoy_socket)
         supervisor.add(services.envoy(files))
         supervisor.start(services.ENVOY)
         endpoint_url, admin_url = f"http://127.0.0.1:{port}", f"unix://{layout.envoy_socket}"

@@ -15,7 +15,7 @@ from infra.embedded.health import ServiceStatus, at_fault
 from infra.embedded.layout import Layout
 from infra.envoy.files import EnvoyFiles
 from infra.envoy.routing import Target, clusters, routes, split
-from infra.local.endpoints import Endpoint, Endpoints, Place
+from infra.local.endpoints import Endpoints, LocalEndpoint, Place
 from tidewheel.release.stages import Colour
 from tidewheel.release.traffic import Traffic
 
@@ -63,22 +63,24 @@ def test_one_pipeline_never_takes_the_requests_of_another_whose_name_begins_alik
 
 
 def test_an_endpoint_survives_its_file(layout: Layout) -> None:
-    endpoint = Endpoint("orders", Traffic(Colour.GREEN, share=5), {Colour.GREEN: Place("3", "abc", (21000, 21002))})
-    assert Endpoint.from_json(endpoint.to_json()) == endpoint
-    assert Endpoints(layout).get("orders") == Endpoint("orders")
+    endpoint = LocalEndpoint(
+        "orders", Traffic(Colour.GREEN, share=5), {Colour.GREEN: Place("3", "abc", (21000, 21002))}
+    )
+    assert LocalEndpoint.from_json(endpoint.to_json()) == endpoint
+    assert Endpoints(layout).get("orders") == LocalEndpoint("orders")
 
 
 def test_a_file_from_before_replicas_is_read_as_one_replica() -> None:
     place = {"version": "3", "content_hash": "abc", "port": 21000}
     traffic = {"live": "blue", "share": 0, "mirrored": False}
     file = json.dumps({"pipeline": "orders", "traffic": traffic, "places": {"blue": place}})
-    endpoint = Endpoint.from_json(file)
+    endpoint = LocalEndpoint.from_json(file)
     assert endpoint.places == {Colour.BLUE: Place("3", "abc", (21000,))}
     assert endpoint.programs(Colour.BLUE) == ["orders-blue"], "what runs is still known by its name"
 
 
 def test_every_replica_of_the_live_colour_is_looked_after(layout: Layout) -> None:
-    def released(now: Endpoint) -> Endpoint:
+    def released(now: LocalEndpoint) -> LocalEndpoint:
         return replace(now.with_place(Colour.BLUE, Place("1", "a", (1, 2, 3))), traffic=Traffic(Colour.BLUE))
 
     Endpoints(layout).change("orders", released)
@@ -86,7 +88,7 @@ def test_every_replica_of_the_live_colour_is_looked_after(layout: Layout) -> Non
 
 
 def test_only_a_model_that_no_request_is_sent_to_may_be_starting_or_stopping(layout: Layout) -> None:
-    def released(now: Endpoint) -> Endpoint:
+    def released(now: LocalEndpoint) -> LocalEndpoint:
         both = now.with_place(Colour.BLUE, Place("1", "a", (21000,))).with_place(
             Colour.GREEN, Place("2", "b", (21001,))
         )

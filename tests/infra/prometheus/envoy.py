@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from infra.embedded import services
-from infra.envoy.bootstrap import write_initial_state
+from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from tests.conftest import wait_until
@@ -47,7 +47,7 @@ class RunningEnvoy:
         threading.Thread(target=self._model.serve_forever, daemon=True).start()
         socket = folder / "admin.sock"
         self.admin_url = f"unix://{socket}"
-        write_initial_state(self._files, endpoint_port=self._port, admin_socket=socket)
+        write_initial_state(self._files, endpoint=Address(self._port), admin_socket=socket)
         self.route("blue")
 
     def route(self, *colours: str) -> None:

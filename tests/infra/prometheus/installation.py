@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentos.metrics import Metrics
-from infra.local.endpoints import Endpoint, Place
+from infra.local.endpoints import LocalEndpoint, Place
 from tests.conftest import PostgresServer
 from tests.infra.prometheus.airflow_metrics import AirflowMetrics
 from tests.infra.prometheus.envoy import RunningEnvoy
@@ -75,7 +75,7 @@ def installation(folder: Path, postgres: PostgresServer) -> Iterator[Installatio
             text = PIPELINE_FILE.replace("orders", name)
             (folder / "dags" / f"{name}.yaml").write_text(f"{text}gate: {{approval: manual}}\n{TRIGGERS}")
             port, services[name] = stack.enter_context(model_service(name, "3"))
-            endpoint = Endpoint(name, Traffic(Colour.BLUE), {Colour.BLUE: Place("3", "hash", (port,))})
+            endpoint = LocalEndpoint(name, Traffic(Colour.BLUE), {Colour.BLUE: Place("3", "hash", (port,))})
             (folder / "home" / "endpoints" / f"{name}.json").write_text(endpoint.to_json())
         environment = {
             "TIDEWHEEL_PROJECT": str(folder),

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from infra.envoy.admin import ClusterRequests
-from infra.local.endpoints import Endpoint, Place
+from infra.local.endpoints import LocalEndpoint, Place
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.exporter import Pages, registry
 from infra.prometheus.requests import RequestsCollector
@@ -266,7 +266,7 @@ def test_the_model_services_of_this_machine_are_listed_with_pipeline_colour_and_
     folder = settings.home / "endpoints"
     folder.mkdir(parents=True)
     places = {Colour.GREEN: Place("4", "hash", (21002,)), Colour.BLUE: Place("3", "hash", (21000, 21001))}
-    (folder / "orders.json").write_text(Endpoint("orders", Traffic(Colour.BLUE), places).to_json())
+    (folder / "orders.json").write_text(LocalEndpoint("orders", Traffic(Colour.BLUE), places).to_json())
 
     assert model_services(settings) == [
         {

@@ -17,8 +17,8 @@ from tests.infra.prometheus.envoy import RunningEnvoy
 from tests.ledger_forms import SAID, older
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger, migrate
-from tidewheel.ledger.traffic import Point, Reading, TrafficLog
-from tidewheel.policies.guard import Seen
+from tidewheel.ledger.traffic import Reading, TrafficLog, TrafficPoint
+from tidewheel.policies.guard import WindowCounts
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 
@@ -37,12 +37,12 @@ def recorder(envoy: RunningEnvoy, traffic: TrafficLog) -> TrafficRecorder:
     return TrafficRecorder(lambda: {"envoy": envoy_counts(admin)}, traffic)
 
 
-def points(traffic: TrafficLog) -> list[Point]:
+def points(traffic: TrafficLog) -> list[TrafficPoint]:
     return traffic.series("orders", datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1))
 
 
-def total(traffic: TrafficLog) -> Seen:
-    return sum((point.seen for point in points(traffic)), Seen())
+def total(traffic: TrafficLog) -> WindowCounts:
+    return sum((point.seen for point in points(traffic)), WindowCounts())
 
 
 def test_each_request_is_counted_once_when_envoy_and_the_collector_are_started_again(

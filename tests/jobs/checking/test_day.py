@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jobs.checking.day import Played, play_day
+from jobs.checking.day import CheckedDay, play_day
 from tests.jobs.data.conftest import (  # noqa: F401  a fixture among them
     FIRST,
     Deliveries,
@@ -26,7 +26,7 @@ from tidewheel.spec import find_pipeline
 DAY = FIRST + timedelta(days=4)
 
 
-def play(made: Deliveries, day: date = DAY) -> tuple[Played, list[str]]:
+def play(made: Deliveries, day: date = DAY) -> tuple[CheckedDay, list[str]]:
     """What comes of a day, and the lines that are told."""
     settings = load_settings()
     lines: list[str] = []

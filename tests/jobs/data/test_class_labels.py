@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from jobs.data.structure import labels_of_day
+from jobs.data.structure import LabelRules, labels_of_day
 from tidewheel.errors import DataRefused
 
 TEXTS, NUMBERS = ("low", "high", "none"), (1, 2, 3)
@@ -16,7 +16,7 @@ TEXTS, NUMBERS = ("low", "high", "none"), (1, 2, 3)
 
 def landed(values: pa.Array, classes: tuple[str | int, ...]) -> pa.ChunkedArray:
     table = pa.table({"id": list(range(len(values))), "level": values})
-    return labels_of_day(table, ["id"], "level", "multiclass", "labels.csv", classes)["level"]
+    return labels_of_day(table, ["id"], LabelRules("level", "multiclass", classes), "labels.csv")["level"]
 
 
 @pytest.mark.parametrize(

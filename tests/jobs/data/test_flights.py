@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.data.structure import labels_of_day, rows_of_day
+from jobs.data.structure import LabelRules, labels_of_day, rows_of_day
 from jobs.data.table_judge import TableJudge
 from jobs.pipelines.flight_delay.package_data import package_data
 from jobs.pipelines.flight_delay.reader import arrivals, flights
@@ -44,7 +44,7 @@ def test_nothing_is_in_the_rows_that_is_known_only_after_departure() -> None:
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_a_flight_that_never_arrived_has_no_label(source: pd.DataFrame, day: date) -> None:
-    known = labels_of_day(arrivals(day), ["flight_id"], "late", "classification", "arrivals")
+    known = labels_of_day(arrivals(day), ["flight_id"], LabelRules("late", "classification"), "arrivals")
     delays = _of(source, day).arr_delay
     assert known.num_rows == delays.notna().sum()
     assert sum(known["late"].to_pylist()) == (delays > 15).sum()
@@ -76,6 +76,6 @@ def test_the_real_days_keep_the_rules_of_their_suites() -> None:
     rows, labels = TableJudge(SUITES / "raw.json"), TableJudge(SUITES / "labels.json")
     for day in DAYS:
         landed = rows_of_day(flights(day), day, ["flight_id"], "scheduled_departure", "flights")
-        known = labels_of_day(arrivals(day), ["flight_id"], "late", "classification", "arrivals")
+        known = labels_of_day(arrivals(day), ["flight_id"], LabelRules("late", "classification"), "arrivals")
         findings = [*rows.judge(landed), *labels.judge(known)]
         assert [f.sentence for f in findings if not f.passed and f.critical] == []

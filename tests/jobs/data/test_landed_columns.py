@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from jobs.data.landed_columns import with_landed_columns
 from jobs.data.training_data import PARTITION, choose_training_data, labelled_rows
-from jobs.evaluation.judging import Judged, measure_judged
+from jobs.evaluation.judging import ChallengerFacts, Judged, measure_judged
 from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import find_pipeline
@@ -63,7 +63,7 @@ def test_the_gate_judges_groups_of_columns_that_are_no_features(make_parcels: Ma
     rows = labelled_rows(parcels.lake, pipeline, chosen.holdout)
     rows = with_landed_columns(parcels.lake, rows, pipeline.key, rows[PARTITION], sorted(pipeline.gate.columns))
     said = np.where(rows["sex"] == "m", 0.9, np.where(rows["weight"] > 0, 0.6, 0.2))
-    measured = measure_judged(pipeline, Judged(rows, rows["late"].to_numpy(), said), "2")
+    measured = measure_judged(pipeline, Judged(rows, rows["late"].to_numpy(), said), ChallengerFacts("2"))
     verdict = GatePolicy.of(pipeline).decide(measured)
     assert verdict.outcome is Outcome.REFUSED
     assert "has a gap in selection_rate of " in verdict.sentence

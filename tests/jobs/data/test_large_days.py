@@ -91,7 +91,7 @@ def test_a_key_that_occurs_twice_is_seen_across_all_parts(tight: None) -> None:
     keys = [*range(100), 3, 41, 3]
     rows = pa.table({"k": keys, "x": [0.5] * 103, "late": [1] * 103})
     with pytest.raises(DataRefused, match=r"column k: 2 keys occur more than once \(for example \(3,\), \(41,\)\)"):
-        structure.labels_of_day(rows, ["k"], "late", "classification", "source")
+        structure.labels_of_day(rows, ["k"], structure.LabelRules("late", "classification"), "source")
 
 
 def _query(url: str, query: str) -> SqlReader:

@@ -12,7 +12,7 @@ from jobs.data.column_names import check_names
 from jobs.data.readers.csv_files import csv_table
 from jobs.data.readers.source_day import SourceFile
 from jobs.data.readers.values import ValueProblem, array_of
-from jobs.data.reasons import Failure, NothingThere, Reason, RowsRefused, failure_sentences, reason_of
+from jobs.data.reasons import DayProblem, Failure, NothingThere, RowsRefused, failure_sentences, reason_of
 from jobs.data.structure import labels_of_day, rows_of_day
 from tidewheel.errors import DataRefused
 from tidewheel.spec.sections import CsvReader
@@ -39,10 +39,10 @@ def csv(content: bytes, name: str) -> RowsRefused:
 
 
 def test_a_sentence_is_made_of_its_parts() -> None:
-    reason = Reason("orders.csv", "column 'a' is missing", "rule: it must be there", ("a",))
+    reason = DayProblem("orders.csv", "column 'a' is missing", "rule: it must be there", ("a",))
     assert reason.sentence == "orders.csv: column 'a' is missing; rule: it must be there"
-    assert Reason("", "as a team's own reader says it").sentence == "as a team's own reader says it"
-    assert str(RowsRefused("s", "f", "e")) == Reason("s", "f", "e").sentence
+    assert DayProblem("", "as a team's own reader says it").sentence == "as a team's own reader says it"
+    assert str(RowsRefused("s", "f", "e")) == DayProblem("s", "f", "e").sentence
 
 
 @pytest.mark.parametrize(

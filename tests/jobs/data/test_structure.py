@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from jobs.data.structure import EVENT_TIME_TYPE, Task, labels_of_day, like_rows, rows_of_day
+from jobs.data.structure import EVENT_TIME_TYPE, LabelRules, Task, labels_of_day, like_rows, rows_of_day
 from tidewheel.errors import DataRefused
 
 DAY = date(2024, 3, 1)
@@ -96,22 +96,22 @@ def test_the_key_may_be_of_several_columns() -> None:
 )
 def test_unknown_labels_are_left_out(labels: pa.Array, known: list[float]) -> None:
     table = pa.table({"id": [1, 2, 3], "late": labels})
-    assert labels_of_day(table, ["id"], "late", "regression", "labels.csv")["late"].to_pylist() == known
+    assert labels_of_day(table, ["id"], LabelRules("late", "regression"), "labels.csv")["late"].to_pylist() == known
 
 
 @pytest.mark.parametrize(("task", "word"), [("classification", "boolean"), ("regression", "number")])
 def test_a_label_that_is_text_names_the_declaration_that_reads_it(task: Task, word: str) -> None:
     table = pa.table({"id": [1], "late": ["1"]})
     with pytest.raises(DataRefused, match=rf"'1'; rule: .*declare what.*`labels\.types: {{late: {word}}}`"):
-        labels_of_day(table, ["id"], "late", task, "labels.csv")
+        labels_of_day(table, ["id"], LabelRules("late", task), "labels.csv")
     lists = pa.table({"id": [1], "late": [[1]]})
     with pytest.raises(DataRefused, match=r"for example \[1\]; rule: a label is a number or a boolean; convert it"):
-        labels_of_day(lists, ["id"], "late", task, "labels.csv")
+        labels_of_day(lists, ["id"], LabelRules("late", task), "labels.csv")
 
 
 def test_zero_has_no_sign() -> None:
     table = pa.table({"id": [1, 2, 3], "late": [-0.0, 0.0, 1.0]})
-    assert labels_of_day(table, ["id"], "late", "classification", "labels.csv").num_rows == 3
+    assert labels_of_day(table, ["id"], LabelRules("late", "classification"), "labels.csv").num_rows == 3
     keys = pa.table({"id": [0.0, -0.0], "at": [NOON] * 2})
     with pytest.raises(DataRefused, match="1 keys occur more than once"):
         rows_of_day(keys, DAY, ["id"], "at", "source.csv")
@@ -143,4 +143,4 @@ def test_labels_get_their_key_in_the_type_of_the_rows() -> None:
 def test_a_label_is_one_of_the_task(task: Task, labels: list[float], words: str) -> None:
     table = pa.table({"id": range(len(labels)), "late": labels})
     with pytest.raises(DataRefused, match=f"labels.csv: column 'late': {words}"):
-        labels_of_day(table, ["id"], "late", task, "labels.csv")
+        labels_of_day(table, ["id"], LabelRules("late", task), "labels.csv")

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.data.expectations import Finding
+from jobs.data.expectations import ExpectationResult
 from jobs.data.table_judge import TableJudge
 from tidewheel.errors import SpecError
 
@@ -78,14 +78,14 @@ HOLDS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("user.age 100% `q` 'x'", BETWEEN, {"min_value": 1, "max_value": 3}, {"min_value": 4}),
     ("user.age 100% `q` 'x'", OF_TYPE, {"type_": "int64"}, {"type_": "float64"}),
 ]
-Judges = Callable[[str, dict[str, Any]], tuple[Finding, ...]]
+Judges = Callable[[str, dict[str, Any]], tuple[ExpectationResult, ...]]
 
 
 @pytest.fixture
 def found(tmp_path: Path) -> Judges:
     """What one rule finds in the full table, and in one with a missing value in each column."""
 
-    def find(rule: str, kwargs: dict[str, Any]) -> tuple[Finding, ...]:
+    def find(rule: str, kwargs: dict[str, Any]) -> tuple[ExpectationResult, ...]:
         suite = tmp_path / "suite.json"
         expectation = {"type": rule, "kwargs": kwargs, "severity": "critical"}
         suite.write_text(json.dumps({"name": "suite", "expectations": [expectation], "meta": {}}))

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from jobs.data.structure import labels_of_day
+from jobs.data.structure import LabelRules, labels_of_day
 from jobs.data.training_data import choose_training_data, labelled_rows
 from jobs.data.weight_rules import refuse_day_without_weight, refuse_unusable_weights
 from jobs.training.fitting import read_lesson
@@ -93,9 +93,9 @@ def test_a_class_of_which_no_row_counts_is_refused(make_parcels: MakeParcels) ->
 
 def test_a_count_below_0_is_refused_where_it_is_landed_and_where_it_is_learned(make_parcels: MakeParcels) -> None:
     table = pa.table({"k": ["a", "b"], "n": [3, -1]})
-    assert labels_of_day(table, ["k"], "n", "regression", "labels.csv").num_rows == 2
+    assert labels_of_day(table, ["k"], LabelRules("n", "regression"), "labels.csv").num_rows == 2
     with pytest.raises(DataRefused, match=r"1 of 2 labels are wrong \(for example -1\).*of `loss: poisson` 0 or more"):
-        labels_of_day(table, ["k"], "n", "regression", "labels.csv", least=0)
+        labels_of_day(table, ["k"], LabelRules("n", "regression", least=0), "labels.csv")
 
     parcels = make_parcels(task="regression", floors="{d2: 0}")
     declare(parcels, "loss: poisson")

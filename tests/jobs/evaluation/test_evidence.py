@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from jobs.evaluation.importances import importances
+from jobs.evaluation.importances import LabelledFrame, importances
 from jobs.evaluation.plots import plots
 from jobs.models import registry
 from tests.small_models import train as small_model
@@ -72,11 +72,11 @@ def test_what_matters_is_found_by_shuffling_and_the_same_seed_finds_the_same() -
     model, _, frame = small_model()
     truth = (frame["weight"] + (frame["carrier"] == "slow") > 0).to_numpy("float64")
     first, again = (
-        importances(model, frame, truth, task="classification", metric="log_loss", seed=0) for _ in range(2)
+        importances(model, LabelledFrame(frame, truth, "classification"), "log_loss", seed=0) for _ in range(2)
     )
     assert list(first)[:2] == ["weight", "carrier"]
     assert first == again
-    assert importances(model, frame, np.ones(len(frame)), task="classification", metric="roc_auc", seed=0) == {}
+    assert importances(model, LabelledFrame(frame, np.ones(len(frame)), "classification"), "roc_auc", seed=0) == {}
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

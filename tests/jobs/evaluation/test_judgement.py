@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.evaluation.judgement import holdout_uses, judgement
-from jobs.models.recalibration import LITERAL, Line
+from jobs.models.recalibration import LITERAL, CalibrationLine
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger.trainings import Judgement, Trainings
 from tidewheel.policies.gate.measurement import Comparison, GateMeasurement
@@ -24,7 +24,7 @@ AS_OF, NOW = date(2024, 1, 13), datetime(2026, 11, 22, 3, tzinfo=UTC)
 DAYS = ("2024-01-11 f l", "2024-01-12 f l")
 
 
-def judged(folder: Path, mode: str, line: Line = LITERAL, comparison: Comparison | None = None) -> Judgement:
+def judged(folder: Path, mode: str, line: CalibrationLine = LITERAL, comparison: Comparison | None = None) -> Judgement:
     path = folder / "orders.yaml"
     path.write_text(f"{PIPELINE_FILE}gate: {{mode: {mode}}}\n")
     measured = GateMeasurement("5", {"log_loss": 0.48, "rmse": 0.5}, 100, 2, comparison=comparison, holdout=DAYS)
@@ -55,9 +55,9 @@ def test_what_was_not_compared_has_no_gain(tmp_path: Path, comparison: Compariso
 
 
 def test_what_predictions_mean_is_kept_where_it_is_not_what_they_say(tmp_path: Path) -> None:
-    line = Line(slope=0.5)
+    line = CalibrationLine(slope=0.5)
 
-    assert Line.from_json(judged(tmp_path, "before", line).meaning) == line
+    assert CalibrationLine.from_json(judged(tmp_path, "before", line).meaning) == line
     assert judged(tmp_path, "before").meaning == {}
 
 

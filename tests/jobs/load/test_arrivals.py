@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from jobs.load.arrivals import Arrivals, Outcome, Plan, Played
-from jobs.load.connection import Endpoint
+from jobs.load.arrivals import Arrivals, LoadResult, Plan, RequestOutcome
+from jobs.load.connection import LoadTarget
 from jobs.load.figures import Figures, figures, not_reached
 from tests.free_ports import free_port
 from tests.jobs.load.conftest import Handler, Scripted
@@ -18,8 +18,8 @@ from tidewheel.errors import UsageError
 BODIES = [b'{"rows": [{"weight": 1.0}]}', b'{"rows": [{"weight": 2.0}]}']
 
 
-def play(url: str, rate: float, seconds: float, connections: int = 50) -> Played:
-    return asyncio.run(Arrivals(Endpoint(url, {"x-mark": "m"}), BODIES, connections).play(Plan(rate, seconds)))
+def play(url: str, rate: float, seconds: float, connections: int = 50) -> LoadResult:
+    return asyncio.run(Arrivals(LoadTarget(url, {"x-mark": "m"}), BODIES, connections).play(Plan(rate, seconds)))
 
 
 def sum_up(url: str, rate: float, seconds: float) -> Figures:
@@ -58,7 +58,7 @@ def test_requests_that_are_due_while_the_endpoint_stands_still_show_that_they_wa
 
 
 def test_a_load_that_is_ended_early_is_summed_up_as_the_shorter_load_that_it_was(endpoint: Scripted) -> None:
-    arrivals = Arrivals(Endpoint(endpoint.url, {}), BODIES)
+    arrivals = Arrivals(LoadTarget(endpoint.url, {}), BODIES)
     played = asyncio.run(arrivals.play(Plan(100, 3600), lambda: len(endpoint.received) >= 50))
     found = figures(played)
     assert 50 <= found.requests < 150
@@ -91,9 +91,9 @@ def test_an_endpoint_that_is_away_is_a_kind_of_failure_and_does_not_end_the_load
 
 def test_a_sender_that_cannot_keep_the_rate_says_what_it_reached() -> None:
     plan = Plan(1000, 1)
-    kept = Played(plan, [Outcome(n / 1000, 0.001, 0.002) for n in range(1000)], 1.0)
+    kept = LoadResult(plan, [RequestOutcome(n / 1000, 0.001, 0.002) for n in range(1000)], 1.0)
     assert not_reached(kept, figures(kept)) == ""
-    slow = Played(plan, [Outcome(n / 1000, n / 1000, 0.002 + n / 1000) for n in range(1000)], 2.0)
+    slow = LoadResult(plan, [RequestOutcome(n / 1000, n / 1000, 0.002 + n / 1000) for n in range(1000)], 2.0)
     said = not_reached(slow, figures(slow))
     assert "did not keep the rate of 1000 requests/s: it sent 500 a second" in said
     assert "989 ms late" in said
@@ -101,4 +101,4 @@ def test_a_sender_that_cannot_keep_the_rate_says_what_it_reached() -> None:
 
 def test_what_is_no_url_is_refused() -> None:
     with pytest.raises(UsageError, match="found the URL 'ftp://there/parcels'; expected http://HOST:PORT/PIPELINE"):
-        Endpoint("ftp://there/parcels", {}).request(b"")
+        LoadTarget("ftp://there/parcels", {}).request(b"")

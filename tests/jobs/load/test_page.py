@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from jobs.load.arrivals import Outcome, Plan, Played
+from jobs.load.arrivals import LoadResult, Plan, RequestOutcome
 from jobs.load.figures import figures
 from jobs.load.page import Shown, load_page
 from tests import small_models
@@ -17,9 +17,11 @@ NAN = float("nan")
 
 
 def page(folder: Path, seconds: int, replicas: list[float], error: str = "") -> str:
-    outcomes = [Outcome(n / 10, 0.001, 0.02, error, ("", "") if error else ("7", "blue")) for n in range(10 * seconds)]
+    outcomes = [
+        RequestOutcome(n / 10, 0.001, 0.02, error, ("", "") if error else ("7", "blue")) for n in range(10 * seconds)
+    ]
     plan = Plan(10, seconds)
-    found = figures(Played(plan, outcomes, float(seconds)))
+    found = figures(LoadResult(plan, outcomes, float(seconds)))
     shown = Shown(small_models.pipeline(folder), "http://there/orders", plan, 1, found, replicas)
     return load_page(shown, "", marked=False, code_version="abc")
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from jobs.evaluation.comparison import ScoredRows, day_weights, figure_interval
-from jobs.evaluation.drawn_figures import drawn_figure
+from jobs.evaluation.comparison import ScoredRows, drawn_days, figure_interval
+from jobs.evaluation.drawn_figures import DayDraws, drawn_figure
 from jobs.models.figures import further_figures
 from tidewheel.spec.decision import Costs, Decision
 
@@ -85,17 +85,17 @@ def test_a_draw_of_each_day_once_gives_the_figure_itself_and_the_interval_holds_
     truth, said = rows()
     if name not in CLASSIFICATION:
         truth, said = 50 + 10 * truth, 50 + 10 * said
-    codes = np.arange(len(truth)) % 8
-    drawn = drawn_figure(name, truth, said, codes, day_weights(8, 0), DECISION)
+    days = pd.Series([str(n % 8) for n in range(len(truth))])
+    drawn = drawn_figure(name, ScoredRows(truth, said, days), drawn_days(days, 0), DECISION)
     task = "classification" if name in CLASSIFICATION else "regression"
     figures = further_figures(truth, said, task, DECISION) | {"r2": metrics.r2_score(truth, said)}  # type: ignore[arg-type]
     assert drawn[0] == pytest.approx(figures[name], abs=1e-3 if name == "pr_auc" else 1e-9)
-    days = pd.Series(codes.astype(str))
     low, high = figure_interval(name, ScoredRows(truth, said, days), confidence=0.9, seed=0, decision=DECISION)
     assert low < figures[name] < high
 
 
 def test_a_draw_under_which_a_figure_is_undefined_is_unknown() -> None:
     truth, said = np.array([1.0, 0.0]), np.array([0.9, 0.1])
-    drawn = drawn_figure("recall", truth, said, np.array([0, 1]), np.array([[1.0, 1.0], [0.0, 2.0]]), DECISION)
+    draws = DayDraws(np.array([0, 1]), np.array([[1.0, 1.0], [0.0, 2.0]]))
+    drawn = drawn_figure("recall", ScoredRows(truth, said, pd.Series(["0", "1"])), draws, DECISION)
     assert drawn == pytest.approx([1.0, math.nan], nan_ok=True)

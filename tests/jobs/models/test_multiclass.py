@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from bentos.outputs import Outputs, aligned
 from jobs.data.label_numbers import label_numbers
-from jobs.evaluation.comparison import PairedRows, ScoredRows, day_weights, figure_interval, loss_difference, losses
+from jobs.evaluation.comparison import PairedRows, ScoredRows, drawn_days, figure_interval, loss_difference, losses
 from jobs.evaluation.drawn_figures import drawn_figure
 from jobs.models.calibration import expected_log_losses
 from jobs.models.figures import all_figures
@@ -79,11 +79,9 @@ def test_without_rows_or_with_a_prediction_that_is_no_number_nothing_is_known(pi
 def test_under_the_draw_that_takes_each_day_once_a_figure_is_what_it_is(pipeline: Pipeline, name: str) -> None:
     truth, predicted = drawn()
     days = pd.Series(np.repeat([f"2024-01-0{n}" for n in range(1, 9)], 50))
-    codes, weights = pd.factorize(days)[0].astype(np.int64), day_weights(8, 0)
+    rows, draws = ScoredRows(truth, predicted, days), drawn_days(days, 0)
     drawn_values = (
-        losses(name, truth, predicted, codes, weights)
-        if name in ("log_loss", "brier")
-        else drawn_figure(name, truth, predicted, codes, weights, Decision())
+        losses(name, rows, draws) if name in ("log_loss", "brier") else drawn_figure(name, rows, draws, Decision())
     )
     assert drawn_values[0] == pytest.approx(all_figures(truth, predicted, pipeline)[name])
     low, high = figure_interval(name, ScoredRows(truth, predicted, days), confidence=0.9, seed=0)

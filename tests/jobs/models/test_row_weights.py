@@ -11,7 +11,7 @@ import pytest
 from jobs.evaluation.comparison import PairedRows, ScoredRows, figure_interval, loss_difference
 from jobs.models.calibration import calibration_error
 from jobs.models.figures import all_figures
-from jobs.models.paired_losses import paired_day
+from jobs.models.paired_losses import PairedAnswers, paired_day
 from jobs.models.prediction import Array
 from jobs.models.recalibration import fit_line
 from jobs.models.row_weights import weighted_by_day, weights_of
@@ -74,10 +74,10 @@ def test_rows_of_weight_0_are_not_there(drawn: Answers) -> None:
 def test_a_day_on_probation_is_a_weighted_mean_with_an_error_that_knows_it(drawn: Answers) -> None:
     metric, loss = drawn.pipeline.metric, drawn.pipeline.loss
     three = (drawn.truth, drawn.ours, drawn.theirs)
-    found = paired_day(DAY, metric, *three, weights=drawn.weights, loss=loss)
-    repeated = paired_day(DAY, metric, *map(drawn.repeated, three), loss=loss)
-    equal = paired_day(DAY, metric, *three, weights=np.full(len(drawn.truth), 7.0), loss=loss)
-    plain = paired_day(DAY, metric, *three, loss=loss)
+    found = paired_day(DAY, metric, PairedAnswers(*three, drawn.weights), loss)
+    repeated = paired_day(DAY, metric, PairedAnswers(*map(drawn.repeated, three)), loss)
+    equal = paired_day(DAY, metric, PairedAnswers(*three, np.full(len(drawn.truth), 7.0)), loss)
+    plain = paired_day(DAY, metric, PairedAnswers(*three), loss)
     assert found
     assert repeated
     assert equal
@@ -86,7 +86,7 @@ def test_a_day_on_probation_is_a_weighted_mean_with_an_error_that_knows_it(drawn
     assert found.rows == len(drawn.truth)
     assert found.row_error > repeated.row_error  # a row of weight 3 is one observation, not three
     assert equal.row_error == pytest.approx(plain.row_error)
-    assert paired_day(DAY, metric, *three, weights=np.zeros(len(drawn.truth)), loss=loss) is None
+    assert paired_day(DAY, metric, PairedAnswers(*three, np.zeros(len(drawn.truth))), loss) is None
 
 
 @pytest.mark.parametrize("task", ["classification", "squared_error"])

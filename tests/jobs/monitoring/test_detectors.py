@@ -7,9 +7,10 @@ import math
 import pandas as pd
 import pytest
 
-from jobs.monitoring.detectors import Comparison, category_counts, detector, gone_categories
+from jobs.monitoring.detectors import category_counts, detector, gone_categories
+from jobs.monitoring.methods import DayComparison
 
-TODAY = Comparison(("today",), ("before",))
+TODAY = DayComparison(("today",), ("before",))
 
 
 def days(before: list[str | None], today: list[str | None]) -> dict[str, pd.Series]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from jobs.models.recalibration import LITERAL, Line
+from jobs.models.recalibration import LITERAL, CalibrationLine
 from jobs.monitoring.expectation import FIRST_DAYS, expectations
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.trainings import Judgement, Trainings, Window
@@ -24,7 +24,9 @@ def ledger(database_url: str) -> Iterator[Ledger]:
     ledger.engine.dispose()
 
 
-def judge(ledger: Ledger, version: str, *holdout: str, error: float | None = None, line: Line = LITERAL) -> None:
+def judge(
+    ledger: Ledger, version: str, *holdout: str, error: float | None = None, line: CalibrationLine = LITERAL
+) -> None:
     meaning = {} if line.is_literal else line.to_json()
     found = Judgement(version, AS_OF, Outcome.PASSED, holdout, None, error, meaning)
     Trainings(ledger).judged(SHOP, f"run {version}", found, NOW)
@@ -36,7 +38,7 @@ def label_days(ledger: Ledger, version: str, days: int) -> None:
 
 
 def test_a_version_is_expected_to_do_as_on_its_holdout(ledger: Ledger) -> None:
-    line = Line(slope=0.5)
+    line = CalibrationLine(slope=0.5)
     judge(ledger, "7", "2026-11-20 f l", error=0.25, line=line)
     label_days(ledger, "7", FIRST_DAYS)
 

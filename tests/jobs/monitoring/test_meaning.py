@@ -14,12 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from jobs.models.prediction import Task, model_frame, predict
-from jobs.models.recalibration import LITERAL, Line, fit_line, line_by_construction
+from jobs.models.recalibration import LITERAL, CalibrationLine, fit_line, line_by_construction
 from jobs.monitoring.day_quality import day_quality
 from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
 from jobs.monitoring.performance import VERSION, Part, day_performance, estimate
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.policy import TriggerPolicy
@@ -98,7 +98,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return load_pipeline(path)
 
 
-def line_of(model: Any, learned: pd.DataFrame, held: pd.DataFrame, task: Task) -> Line:
+def line_of(model: Any, learned: pd.DataFrame, held: pd.DataFrame, task: Task) -> CalibrationLine:
     """What predictions mean, as `train` and `evaluate` find it out together."""
     (said, truth), (later, known) = (
         (predict(model, model_frame(rows, FEATURES), task), rows["returned"].to_numpy()) for rows in (learned, held)
@@ -113,14 +113,14 @@ class Watched:
 
     pipeline: Pipeline
     model: Any
-    line: Line
+    line: CalibrationLine
 
     @classmethod
     def trained(cls, pipeline: Pipeline, training: Training, task: Task = "classification", **world: Any) -> Watched:
         learned, held = days(0, LEARNED, **world), days(LEARNED, HELD, **world)
         label = pipeline.labels.column
         frame, truth = model_frame(learned, FEATURES), learned[label].to_numpy()
-        model = fit(training, FEATURES, task, frame, truth).model
+        model = fit(training, FEATURES, task, FitRows(frame, truth)).model
         return cls(pipeline.model_copy(update={"task": task}), model, line_of(model, learned, held, task))
 
     def quality(self, number: int, rows: pd.DataFrame) -> DayQuality:
@@ -187,7 +187,9 @@ def test_a_quantile_is_no_mean_and_no_alarm(pipeline: Pipeline) -> None:
         return rows.assign(**{label: 3 * rows["weight"] + np.random.default_rng(first).normal(size=len(rows))})
 
     learned, held = values(0, LEARNED), values(LEARNED, HELD)
-    model = fit(training, FEATURES, "regression", model_frame(learned, FEATURES), learned[label].to_numpy()).model
+    model = fit(
+        training, FEATURES, "regression", FitRows(model_frame(learned, FEATURES), learned[label].to_numpy())
+    ).model
     line = line_of(model, learned, held, "regression")
     middle = line.meant(np.array([line.center]), "regression")
     assert middle - line.center == pytest.approx(-1.3, abs=0.3), "nine in ten lie so far above the mean"
@@ -213,7 +215,7 @@ def test_rows_that_cannot_say_leave_predictions_literal_or_finite(truth: list[fl
 
 def test_an_estimate_without_labels_is_of_what_predictions_mean() -> None:
     said = np.full(1000, 0.5)
-    line = Line(intercept=float(np.log(0.02 / 0.98)))
+    line = CalibrationLine(intercept=float(np.log(0.02 / 0.98)))
     found = estimate(said, "classification", line)
     assert found["estimated_brier"] == pytest.approx(0.25)
     assert found["estimated_log_loss"] == pytest.approx(np.log(2))

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.monitoring.detectors import Comparison, detector
+from jobs.monitoring.detectors import detector
 from jobs.monitoring.drift_page import drift_page
+from jobs.monitoring.methods import DayComparison
 from jobs.monitoring.streams import changes
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.spec import load_pipeline
@@ -19,7 +20,7 @@ from tidewheel.spec.monitoring import CategoricalDetector, NumericDetector, Stre
 
 NUMERIC, CATEGORICAL = get_args(NumericDetector), get_args(CategoricalDetector)
 STREAMS = get_args(get_args(StreamSettings.model_fields["detectors"].annotation)[0])
-TODAY = Comparison(("today",), ("before",))
+TODAY = DayComparison(("today",), ("before",))
 CAPPED = {"anderson"}
 """SciPy's p-value has a floor, so that beyond it all drift is told as the same."""
 UNDEFINED = {("es", "one row")}

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from jobs.job import Job
-from jobs.monitoring.detectors import Comparison
 from jobs.monitoring.drift import measure_column
 from jobs.monitoring.expectation import UNKNOWN
 from jobs.monitoring.labelled_predictions import MAIN, ONLINE, SOURCE, LabelledPredictions
+from jobs.monitoring.methods import DayComparison
 from jobs.monitoring.performance import Part, day_performance
 from jobs.replay import job as replay
 from tests.tidewheel.spec.test_multiclass import declared
@@ -36,7 +36,7 @@ def test_the_predicted_class_drifts_as_a_category_does(pipeline: Pipeline) -> No
 
     rows = {f"2024-01-0{n}": day([0.5, 0.3, 0.2], n) for n in range(1, 7)} | {"2024-01-07": day([0.1, 0.3, 0.6], 7)}
     before = tuple(f"2024-01-0{n}" for n in range(1, 6))
-    comparisons = [Comparison((newest,), before) for newest in ("2024-01-06", "2024-01-07")]
+    comparisons = [DayComparison((newest,), before) for newest in ("2024-01-06", "2024-01-07")]
     moved = measure_column(pipeline, rows, "prediction", comparisons)
     assert moved.method == "jensenshannon"
     usual, turned = moved.distances

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.monitoring.detectors import Comparison
+from jobs.monitoring.methods import DayComparison
 from jobs.monitoring.unexplained_shifts import unexplained_shifts
 
 COLUMNS = ["temperature", "dew_point", "distance"]
 DAYS = [f"2024-01-{n:02}" for n in range(1, 21)]
-TODAY = Comparison((DAYS[-1],), tuple(DAYS[:-1]))
+TODAY = DayComparison((DAYS[-1],), tuple(DAYS[:-1]))
 
 
 def weather(warmer: float = 0.0, broken: float = 0.0) -> dict[str, pd.DataFrame]:
@@ -61,4 +61,4 @@ def test_copies_constants_and_missing_values_are_no_obstacle() -> None:
 
 
 def test_a_comparison_without_days_finds_nothing() -> None:
-    assert np.isnan(unexplained_shifts(weather(), COLUMNS, [Comparison((), ())])["distance"]).all()
+    assert np.isnan(unexplained_shifts(weather(), COLUMNS, [DayComparison((), ())])["distance"]).all()

@@ -19,7 +19,7 @@ from jobs.models.prediction import Task, model_frame
 from jobs.packaging.acceptance import Accepted, check_requests
 from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.compile import comparison_frame, compile_model
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tests import small_models
 from tests.bentos.conftest import Caller, unknown
 from tests.named_estimators import NAMED
@@ -78,7 +78,7 @@ def served(
     frame.iloc[5] = [None if frame[name].isna().any() else frame[name].iloc[5] for name in frame]
     truth = (weight > 0).astype(float) if task == "classification" else 3 * weight
     training = Training(estimator=estimator, parameters=SMALL.get(estimator, {}))
-    model = fit(training, features, task, frame, truth).model
+    model = fit(training, features, task, FitRows(frame, truth)).model
     contract = write_contract("orders", task, features, frame, model)
     spec = small_models.pipeline(folder)
     serving = spec.serving.model_copy(update={"unknown_categories": policy})
@@ -135,7 +135,7 @@ def test_a_hundred_thousand_categories_are_answered(tmp_path: Path) -> None:
     weight = np.random.default_rng(1).normal(size=rows)
     frame = model_frame(pd.DataFrame({"weight": weight, "sku": [f"sku-{n}" for n in range(rows)]}), features)
     training = Training(parameters={"max_iter": 5})
-    model = fit(training, features, "classification", frame, (weight > 0).astype(float)).model
+    model = fit(training, features, "classification", FitRows(frame, (weight > 0).astype(float))).model
     contract = write_contract("orders", "classification", features, frame, model)
     spec = small_models.pipeline(tmp_path)
     serving = spec.serving.model_copy(update={"unknown_categories": "refuse"})

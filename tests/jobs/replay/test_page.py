@@ -15,7 +15,7 @@ import pytest
 from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.page import lead, replay_page
+from jobs.replay.page import ReplayResults, lead, replay_page
 from jobs.replay.policies import parse_policy
 from jobs.replay.result_cache import ResultCache
 from jobs.replay.series import quality_over_time
@@ -43,7 +43,7 @@ def written(page: dict[str, str], make_history: Callable[..., History], parcels:
         rows = history.taken(PLAYED.days)
         series = {one.policy: quality_over_time(parcels, rows, [one], PLAYED) for one in plays}
         summaries = summarize(parcels, rows, plays)
-        page["html"] = replay_page(parcels, PLAYED, len(rows), summaries, series, plays, "0.1 <dirty>")
+        page["html"] = replay_page(parcels, PLAYED, ReplayResults(len(rows), summaries, series, plays), "0.1 <dirty>")
     return page["html"]
 
 

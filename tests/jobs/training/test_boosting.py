@@ -13,7 +13,7 @@ import pytest
 
 from jobs.training import boosting
 from jobs.training.boosting import Checkpoints, checkpoint_folder
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tidewheel.lake import Lake, Store
 from tidewheel.spec.sections import Features
 from tidewheel.spec.training import Training
@@ -46,7 +46,7 @@ def rows(seed: int = 0) -> tuple[pd.DataFrame, Any]:
 
 def fitted(checkpoints: Checkpoints | None = None, **parameters: object) -> Any:
     declared = Training(estimator="xgboost", parameters={"n_estimators": ROUNDS, **parameters}, seed=7)
-    return fit(declared, COLUMNS, "classification", *rows(), checkpoints).model
+    return fit(declared, COLUMNS, "classification", FitRows(*rows()), checkpoints).model
 
 
 def content(model: Any) -> bytes:

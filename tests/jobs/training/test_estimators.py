@@ -16,7 +16,7 @@ from jobs.models.model_file import model_file, open_model, serialization
 from jobs.models.prediction import Task, model_frame, predict
 from jobs.training import estimators
 from jobs.training.estimators import build_model, device_used, missing_gpu, settle_for_prediction
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tests.named_estimators import NAMED
 from tidewheel.errors import RegistryError, SpecError
 from tidewheel.spec.sections import Features
@@ -213,7 +213,7 @@ def test_a_column_that_is_constant_or_that_no_row_has_teaches_nothing_and_breaks
     truth = (late > 0.5).astype(float) if task == "classification" else late
     odd = Features(transform="a:b", numeric=["weight", "distance", "always", "never"], categorical=["carrier", "none"])
     rows = model_frame(frame.assign(always=1.0, never=np.nan, none=None), odd)
-    model = fit(Training(estimator=estimator, parameters=SMALL[estimator]), odd, task, rows, truth).model
+    model = fit(Training(estimator=estimator, parameters=SMALL[estimator]), odd, task, FitRows(rows, truth)).model
     answers = predict(model, rows, task)
     assert measure(truth, answers, task)["roc_auc" if task == "classification" else "r2"] > 0.75
     assert np.array_equal(predict(model, rows.assign(never=5.0), task), answers) or estimator == "logistic_regression"

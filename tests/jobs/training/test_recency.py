@@ -9,7 +9,7 @@ import numpy as np
 
 from jobs.data.training_data import LabelledDay
 from jobs.models.prediction import Array
-from jobs.training.recency import Chosen, Trial, choose_days, is_better
+from jobs.training.recency import Chosen, DaysTrial, LearnedModel, choose_days, is_better
 from tidewheel.runs import BatchReference
 
 BEGIN, CHANGED, ROWS = date(2024, 1, 1), date(2024, 2, 20), 400
@@ -33,24 +33,24 @@ def share_of_new(learned: Sequence[LabelledDay]) -> float:
     return float(np.mean([day.day >= CHANGED for day in learned]))
 
 
-def trial(*, useful: float = 0.5, day_luck: float = 0.0, minimum_rows: int = 1000) -> Trial[float]:
+def trial(*, useful: float = 0.5, day_luck: float = 0.0, minimum_rows: int = 1000) -> DaysTrial[float]:
     """Models lose less, the more of the new days they know, by `useful`."""
 
     def losses(model: float, held: Sequence[LabelledDay]) -> list[Array]:
         return [1 - useful * model + NOISE * (1 + 0.1 * model) + day_luck * (n % 2) * model for n, _ in enumerate(held)]
 
-    return Trial(share_of_new, losses, minimum_rows)
+    return DaysTrial(share_of_new, losses, minimum_rows)
 
 
 def chosen(
-    tried: Trial[float],
+    tried: DaysTrial[float],
     *,
     changed: date | None = CHANGED,
     current: date | None = None,
     fallen: bool = False,
     count: int = 60,
 ) -> Chosen[float]:
-    return choose_days(tried, days(count), changed, current, 0.0, date(2024, 2, 15), fallen)
+    return choose_days(tried, days(count), LearnedModel(0.0, current, date(2024, 2, 15)), changed, fallen)
 
 
 def test_days_before_a_change_are_left_out_where_those_since_teach_more() -> None:
@@ -83,13 +83,13 @@ def test_one_day_tells_only_after_a_fall() -> None:
 
 def test_a_champion_of_few_days_is_followed_by_one_of_all_where_that_does_better() -> None:
     tried = trial(useful=-0.5)  # the world has turned back: what knows the new days loses more
-    found = choose_days(tried, days(), None, CHANGED, 1.0, date(2024, 2, 15), fallen=False)
+    found = choose_days(tried, days(), LearnedModel(1.0, CHANGED, date(2024, 2, 15)), None, fallen=False)
     assert found.first is None
     assert len(found.fits) == 1
 
 
 def test_days_that_were_learned_from_tell_nothing() -> None:
-    found = choose_days(trial(), days(), CHANGED, None, 0.0, date(2024, 2, 29), fallen=False)
+    found = choose_days(trial(), days(), LearnedModel(0.0, None, date(2024, 2, 29)), CHANGED, fallen=False)
     assert found == Chosen(None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ import pytest
 import yaml
 
 from tests.known_versions import register
+from tidewheel.ledger.trainings import FitCost, Trainings, Window
 from tidewheel.policies.verdict import Kind, Outcome
+from tidewheel.spec import find_pipeline
 
 if TYPE_CHECKING:
     from tests.parcels import Parcels
@@ -62,6 +65,23 @@ def test_somebody_who_asks_gets_a_training(parcels: Parcels, assemble: Assemble)
     assert "skipped" not in assemble("two", "--force").figures
     parcels.ledger.request_training(parcels.name, "log-loss rose", datetime.now(UTC))
     assert "skipped" not in assemble("three").figures
+
+
+def test_no_training_begins_where_the_teams_quota_is_used_up(
+    parcels: Parcels, assemble: Assemble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Window(LAST, date(2024, 1, 1), date(2024, 1, 10))
+    Trainings(parcels.ledger).fitted(parcels.name, "earlier", window, FitCost(1, 5.0, 9.0, 0.0), datetime.now(UTC))
+    parcels.ledger.fire_request(parcels.name, LAST.isoformat(), "fired: the calendar asks", datetime.now(UTC))
+    team = find_pipeline(parcels.settings.pipelines_folder, parcels.name).owner.team
+    monkeypatch.setenv("TIDEWHEEL_TEAM_CPU_SECONDS", json.dumps({team: 9}))
+    skipped = assemble("one")
+    assert skipped.figures["skipped"] is True
+    assert skipped.sentence.startswith(f"team {team} has used 9 CPU seconds in 1 training in ")
+    assert parcels.ledger.open_request(parcels.name) is None
+    assert "skipped" not in assemble("by hand", "--force").figures
+    monkeypatch.setenv("TIDEWHEEL_TEAM_CPU_SECONDS", json.dumps({team: 10, "another": 0}))
+    assert "skipped" not in assemble("two").figures
 
 
 @pytest.mark.usefixtures("judged")

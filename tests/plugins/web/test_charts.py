@@ -8,19 +8,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from plugins.web.fleet_rows import Figure, days_until
+from plugins.web.fleet_rows import NewestFigure, days_until
 from plugins.web.heat_map import heat_map
+from plugins.web.pipeline_rows import PipelineRows
 from plugins.web.quality import quality
 from plugins.web.slices import slices
 from plugins.web.sparkline import HEIGHT, WIDTH, sparkline
-from plugins.web.timeline import LINES, Mark, chart_data, timeline
+from plugins.web.timeline import LINES, EventMark, chart_data, timeline
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, VerdictRow
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
 
-def figure(day: str, name: str, value: float, version: str = "4", slice: str = "") -> Figure:
-    return Figure("orders", day, name, slice, version, value)
+def figure(day: str, name: str, value: float, version: str = "4", slice: str = "") -> NewestFigure:
+    return NewestFigure("orders", day, name, slice, version, value)
 
 
 def test_the_version_with_most_rows_speaks_for_a_day() -> None:
@@ -84,9 +85,17 @@ def test_events_stand_on_the_day_of_the_data_also_where_a_history_is_played() ->
         ReleaseRow(id=1, version="5", status="failed", reason="it errs", started_at=NOW + timedelta(minutes=6)),
         ReleaseRow(version="5", status="running", reason="", started_at=NOW + timedelta(minutes=9)),
     ]
-    found = timeline(promoted, releases, [played], models, [(played.decided_at, "2013-03-04")])
+    found = timeline(
+        PipelineRows(
+            promotions=promoted,
+            releases=releases,
+            triggers=[played],
+            versions=models,
+            decided=[(played.decided_at, "2013-03-04")],
+        )
+    )
     assert {event.day for event in found} == {"2013-03-04"}
-    assert [event.mark for event in found] == [Mark.REQUESTED, Mark.PROMOTED, Mark.RELEASE_FAILED]
+    assert [event.mark for event in found] == [EventMark.REQUESTED, EventMark.PROMOTED, EventMark.RELEASE_FAILED]
     assert found[1].words == "Version 5 became champion by airflow."
 
 
@@ -96,19 +105,19 @@ def test_rolled_back_is_what_had_answered_and_a_release_that_returns_to_an_older
         ReleaseRow(id=n, version=version, colour="blue", status=status, reason="it errs", started_at=NOW)
         for n, (version, status) in enumerate(ended)
     ]
-    found = timeline([], releases, [], [], rolled_back={2})
+    found = timeline(PipelineRows(releases=releases, rolled_back={2}))
     assert [event.mark for event in found] == [
-        Mark.RELEASED,
-        Mark.RELEASE_FAILED,
-        Mark.ROLLED_BACK,
-        Mark.RELEASED,
-        Mark.ROLLED_BACK,
+        EventMark.RELEASED,
+        EventMark.RELEASE_FAILED,
+        EventMark.ROLLED_BACK,
+        EventMark.RELEASED,
+        EventMark.ROLLED_BACK,
     ]
     assert found[1].words == "The release of version 5 failed: it errs"
     assert found[4].words == "Version 4 answers again, in place of version 5, as blue."
 
 
-def drift(column: str, day: str, value: float, limit: float | None = 0.2) -> list[Figure]:
+def drift(column: str, day: str, value: float, limit: float | None = 0.2) -> list[NewestFigure]:
     prefix = "feature" if column else "prediction"
     found = [figure(day, f"{prefix}_drift", value, "", column)]
     return found if limit is None else [*found, figure(day, f"{prefix}_drift_limit", limit, "", column)]

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.made_up_ledger import write_ledger
 from benchmarks.made_up_past import MadeUp
 from plugins.web.figures import measured
-from plugins.web.fleet_rows import Figure
+from plugins.web.fleet_rows import NewestFigure
 from plugins.web.slices import slices
 from tests.plugins.web.conftest import Get
 
@@ -24,8 +24,8 @@ NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 DAY = "2026-11-20"
 
 
-def figure(day: str, name: str, value: float, version: str = "4", slice: str = "") -> Figure:
-    return Figure("orders", day, name, slice, version, value)
+def figure(day: str, name: str, value: float, version: str = "4", slice: str = "") -> NewestFigure:
+    return NewestFigure("orders", day, name, slice, version, value)
 
 
 def test_figures_are_those_of_the_version_with_most_rows_in_a_fixed_order() -> None:

@@ -16,8 +16,9 @@ from benchmarks.made_up_ledger import write_ledger
 from benchmarks.made_up_past import MadeUp
 from plugins.web.attention import PipelineSnapshot, Urgency, concerns
 from plugins.web.outlook import outlook
+from plugins.web.pipeline_rows import PipelineRows
 from plugins.web.probations import POLICY, probation
-from plugins.web.timeline import Mark, timeline
+from plugins.web.timeline import EventMark, timeline
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.probation_tables import ProbationRow
@@ -126,11 +127,11 @@ def test_ended_ones_are_marks_with_their_sentences() -> None:
         row(Outcome.ROLLED_BACK, "rolled back: worse", "4"),
         row(Outcome.INCONCLUSIVE, "version 6 took the place of version 5, which was on probation"),
     ]
-    found = timeline([], [], [], [], [(NOW, "2026-11-21")], probations=[*ended, row(version="6")])
+    found = timeline(PipelineRows(decided=[(NOW, "2026-11-21")], probations=[*ended, row(version="6")]))
     assert [(event.mark, event.day, event.version) for event in found] == [
-        (Mark.PASSED, "2026-11-21", "3"),
-        (Mark.RETURNED, "2026-11-21", "4"),
-        (Mark.ENDED, "2026-11-21", "5"),
+        (EventMark.PASSED, "2026-11-21", "3"),
+        (EventMark.RETURNED, "2026-11-21", "4"),
+        (EventMark.ENDED, "2026-11-21", "5"),
     ]
     assert [event.words for event in found][:2] == ["no worse", "worse"]
 

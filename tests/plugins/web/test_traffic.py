@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from plugins.web.traffic import traffic
-from tidewheel.ledger.traffic import DAY, MINUTE, Point, Reading, TrafficLog
-from tidewheel.policies.guard import Seen
-from tidewheel.release.backend import RequestCounts
+from tidewheel.ledger.traffic import DAY, MINUTE, Reading, TrafficLog, TrafficPoint
+from tidewheel.policies.guard import RequestCounts, WindowCounts
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake
@@ -22,8 +21,10 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 Get = Callable[..., httpx.Response]
 
 
-def minute(before: timedelta, version: str, requests: int, milliseconds: float, errors: int = 0) -> Point:
-    return Point(NOW - before, MINUTE, "blue", version, Seen(requests, errors, 0, ((milliseconds, requests),)))
+def minute(before: timedelta, version: str, requests: int, milliseconds: float, errors: int = 0) -> TrafficPoint:
+    return TrafficPoint(
+        NOW - before, MINUTE, "blue", version, WindowCounts(requests, errors, 0, ((milliseconds, requests),))
+    )
 
 
 def test_each_version_is_summed_over_the_last_hour_and_day() -> None:
@@ -46,7 +47,9 @@ def test_each_version_is_summed_over_the_last_hour_and_day() -> None:
 
 
 def test_the_course_of_a_day_is_by_ten_minutes_and_version_that_of_sixty_by_days() -> None:
-    rolled_up = Point(NOW - timedelta(days=40, hours=12), DAY, "green", "0", Seen(9000, 9, 0, ((math.inf, 9000),)))
+    rolled_up = TrafficPoint(
+        NOW - timedelta(days=40, hours=12), DAY, "green", "0", WindowCounts(9000, 9, 0, ((math.inf, 9000),))
+    )
     found = traffic(
         [
             rolled_up,

@@ -17,13 +17,13 @@ from infra.local.endpoints import Endpoints, Place
 from tidewheel.actor import operating_system_user
 from tidewheel.cli.app import app
 from tidewheel.errors import PlatformError
+from tidewheel.home_cleanup import mark_used, remove, unused_models, unused_scratch
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.audit import Act, entries
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.verification import verify
 from tidewheel.release import Colour
 from tidewheel.settings import Settings, load_settings
-from tidewheel.unused import mark_used, remove, unused_models, unused_scratch
 
 NOW = datetime.now(UTC)
 
@@ -59,7 +59,7 @@ def test_a_dry_run_names_what_nobody_has_used_and_the_real_one_removes_it(home: 
     told = gc("--dry-run")
     assert "cache/models/orders/31-run  1.0 kB" in told
     assert "downloaded models, unused for 30 days: would remove 1 (1.0 kB)" in told
-    assert f"{home.home}: would remove 2.0 kB; what is asked for again is made again" in told
+    assert f"{home.home}: would remove 2.0 kB; what is needed again is made again" in told
     assert old.exists()
     assert fit.exists()
 

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.pipelines import PIPELINE_FILE
 from tidewheel.cli.app import main
-from tidewheel.ledger import Ledger, migrate
+from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.traffic import Reading, TrafficLog
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts
 
 
 @pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrafficLog:
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "orders.yaml").write_text(PIPELINE_FILE)
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    monkeypatch.setenv("TIDEWHEEL_PROJECT", str(tmp_path))
-    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", url)
-    migrate(url)
-    return TrafficLog(Ledger(url))
+def log(project_ledger: Ledger) -> TrafficLog:
+    return TrafficLog(project_ledger)
 
 
 def record(log: TrafficLog, ago: timedelta, uptime: float, counted: RequestCounts) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.pipelines import PIPELINE_FILE
 from tidewheel.cli.app import main
-from tidewheel.ledger import Ledger, migrate
+from tidewheel.ledger import Ledger
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -18,14 +16,8 @@ HELD = "performance fell (excess log-loss +0.031, t 2.4) but the last training w
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "orders.yaml").write_text(PIPELINE_FILE)
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    monkeypatch.setenv("TIDEWHEEL_PROJECT", str(tmp_path))
-    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", url)
-    migrate(url)
-    return Ledger(url)
+def ledger(project_ledger: Ledger) -> Ledger:
+    return project_ledger
 
 
 def decide(ledger: Ledger) -> None:

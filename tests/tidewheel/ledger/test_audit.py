@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -21,13 +20,6 @@ from tidewheel.ledger.verification import verify
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
-
-
-@pytest.fixture
-def ledger(database_url: str) -> Iterator[Ledger]:
-    opened = Ledger(database_url)
-    yield opened
-    opened.engine.dispose()
 
 
 def gate(outcome: Outcome = Outcome.PASSED, **inputs: object) -> Verdict:

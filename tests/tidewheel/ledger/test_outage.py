@@ -17,8 +17,8 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.outage import LedgerAway
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.traffic import Reading, TrafficLog
+from tidewheel.policies.guard import RequestCounts
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
-from tidewheel.release.backend import RequestCounts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 GOOD = Verdict(Kind.GATE, Outcome.PASSED, "good")

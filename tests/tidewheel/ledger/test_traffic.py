@@ -13,8 +13,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.renaming import rename_rows
 from tidewheel.ledger.traffic import DAY, HOUR, MINUTE, Reading, TrafficLog, by_version
-from tidewheel.policies.guard import Seen
-from tidewheel.release.backend import RequestCounts
+from tidewheel.policies.guard import RequestCounts, WindowCounts
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BLUE, GREEN = ("orders", "blue"), ("orders", "green")
@@ -59,7 +58,7 @@ def test_what_a_router_has_counted_since_its_last_reading_is_added_to_the_minute
     # the last reading has fewer errors than the one before: the counters began anew
     first, second = traffic.series("orders", NOW, NOW + timedelta(hours=1))
     assert (first.start, first.seconds, first.colour) == (NOW, 60, "blue")
-    assert first.seen == Seen(30, 1, 2, ((5.0, 29), (250.0, 1)))
+    assert first.seen == WindowCounts(30, 1, 2, ((5.0, 29), (250.0, 1)))
     assert (first.seen.quantile(0.5), first.seen.quantile(0.99)) == (5.0, 250.0)
     assert (second.start, second.seen.requests) == (NOW + timedelta(minutes=1), 31)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tidewheel.policies.guard import Compared, GuardMeasurement, GuardPolicy, Seen
+from tidewheel.policies.guard import Compared, GuardMeasurement, GuardPolicy, WindowCounts
 from tidewheel.policies.significance import kolmogorov_smirnov_distance
 from tidewheel.policies.verdict import Outcome, Verdict
 
@@ -23,17 +23,17 @@ POLICY = GuardPolicy(
     patience_seconds=30,
     when_inconclusive="roll_back",
 )
-QUIET = Compared(Seen())
+QUIET = Compared(WindowCounts())
 
 
 def seen(
     requests: int = 200, *, errors: int = 0, refused: int = 0, ms: float = 3, slow: int = 0, slow_ms: float = 300
-) -> Seen:
+) -> WindowCounts:
     times = [(ms, requests - slow), *([(slow_ms, slow)] if slow else [])]
-    return Seen(requests, errors, refused, tuple(times))
+    return WindowCounts(requests, errors, refused, tuple(times))
 
 
-def judge(new: Seen, old: Seen | None = None, *, same_window: bool = False) -> Verdict:
+def judge(new: WindowCounts, old: WindowCounts | None = None, *, same_window: bool = False) -> Verdict:
     return POLICY.judge(GuardMeasurement("3", "2", Compared(new, old, same_window), QUIET))
 
 
@@ -132,7 +132,7 @@ def test_only_breaches_in_a_row_end_a_bake_early(windows: list[Verdict], ends: b
         assert verdict.sentence.endswith("(2 windows in a row)")
 
 
-def whole(new: Seen, *, missing: bool = False) -> GuardMeasurement:
+def whole(new: WindowCounts, *, missing: bool = False) -> GuardMeasurement:
     return GuardMeasurement("3", "2", None if missing else Compared(new, seen()), QUIET)
 
 

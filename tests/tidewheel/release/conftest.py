@@ -16,9 +16,9 @@ from tests.small_models import pipeline
 from tidewheel.errors import PlatformError, ReleaseError
 from tidewheel.ledger import Ledger, migrate
 from tidewheel.ledger.releases import Releases
+from tidewheel.policies.guard import RequestCounts
 from tidewheel.release.actions import Actions
 from tidewheel.release.artifact import Artifact
-from tidewheel.release.backend import RequestCounts
 from tidewheel.release.executor import Executor
 from tidewheel.release.stages import Colour, Stage, StageResult
 from tidewheel.release.traffic import Gone, Traffic

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.small_models import pipeline
-from tidewheel.release.plan import Live, State, explain, guard_policy, plan, stage_names
+from tidewheel.release.plan import EndpointState, Live, explain, guard_policy, plan, stage_names
 from tidewheel.release.stages import (
     PLAN,
     AwaitReady,
@@ -37,7 +37,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 def test_a_first_release_goes_to_blue_and_has_nothing_to_compare_with_or_to_drain(spec: Pipeline) -> None:
-    assert plan(State(), "1", spec) == [
+    assert plan(EndpointState(), "1", spec) == [
         Package("1"),
         StartIdle(BLUE, "1"),
         AwaitReady(BLUE, 60),
@@ -51,22 +51,22 @@ def test_a_first_release_goes_to_blue_and_has_nothing_to_compare_with_or_to_drai
 def test_a_change_of_the_replicas_alone_is_a_release_of_the_same_version(spec: Pipeline) -> None:
     serving = spec.serving.model_copy(update={"replicas": Replicas(minimum=3)})
     more = spec.model_copy(update={"serving": serving})
-    state = State(Live(BLUE, "1", replicas=1))
+    state = EndpointState(Live(BLUE, "1", replicas=1))
     stages = plan(state, "1", more)
     assert StartIdle(GREEN, "1", 3) in stages
     assert WarmUp(GREEN, 50, 3 * 1024) in stages, "each replica has the memory of one"
     assert explain(state, "1", stages) == (
         "version 1 as green takes over from version 1 as blue, with 3 instead of 1 replicas"
     )
-    assert plan(State(Live(BLUE, "1", replicas=3)), "1", more) == []
+    assert plan(EndpointState(Live(BLUE, "1", replicas=3)), "1", more) == []
 
 
 def test_a_change_of_the_most_replicas_alone_is_one_too_where_something_scales(spec: Pipeline) -> None:
     serving = spec.serving.model_copy(update={"replicas": Replicas(minimum=1, maximum=6)})
     more = spec.model_copy(update={"serving": serving})
-    assert StartIdle(GREEN, "1", 1) in plan(State(Live(BLUE, "1", maximum=3)), "1", more)
-    assert plan(State(Live(BLUE, "1", maximum=6)), "1", more) == []
-    assert plan(State(Live(BLUE, "1", maximum=None)), "1", more) == []
+    assert StartIdle(GREEN, "1", 1) in plan(EndpointState(Live(BLUE, "1", maximum=3)), "1", more)
+    assert plan(EndpointState(Live(BLUE, "1", maximum=6)), "1", more) == []
+    assert plan(EndpointState(Live(BLUE, "1", maximum=None)), "1", more) == []
 
 
 def test_a_plan_from_before_replicas_starts_one() -> None:
@@ -74,7 +74,7 @@ def test_a_plan_from_before_replicas_starts_one() -> None:
 
 
 def test_a_new_version_bakes_beside_the_old_one_which_is_then_drained_and_stopped(spec: Pipeline) -> None:
-    assert plan(State(Live(BLUE, "1")), "2", spec) == [
+    assert plan(EndpointState(Live(BLUE, "1")), "2", spec) == [
         Package("2"),
         StartIdle(GREEN, "2"),
         AwaitReady(GREEN, 60),
@@ -95,7 +95,7 @@ def released_by(spec: Pipeline, **release: object) -> Pipeline:
 def test_a_canary_moves_the_traffic_in_steps_before_the_switch(spec: Pipeline) -> None:
     steps = [{"share": 5, "bake_seconds": 10}, {"share": 50}]
     canary = released_by(spec, strategy={"kind": "canary", "steps": steps})
-    stages = plan(State(Live(BLUE, "1")), "2", canary)
+    stages = plan(EndpointState(Live(BLUE, "1")), "2", canary)
     assert [str(stage) for stage in stages[5:8]] == [
         "route 5% of the requests to green for 10 s under the guard",
         "route 50% of the requests to green for 60 s under the guard",
@@ -107,27 +107,27 @@ def test_a_canary_moves_the_traffic_in_steps_before_the_switch(spec: Pipeline) -
 
 def test_a_shadow_is_compared_before_it_answers_anybody(spec: Pipeline) -> None:
     shadow = released_by(spec, strategy={"kind": "shadow", "seconds": 30})
-    stages = plan(State(Live(BLUE, "1")), "2", shadow)
+    stages = plan(EndpointState(Live(BLUE, "1")), "2", shadow)
     assert str(stages[5]) == "mirror all requests to green for 30 s under the guard; blue answers"
     assert [stage_from_json(stage_to_json(stage)) for stage in stages] == stages
 
 
-@pytest.mark.parametrize("state", [State(), State(Live(BLUE, "1", healthy=False))])
+@pytest.mark.parametrize("state", [EndpointState(), EndpointState(Live(BLUE, "1", healthy=False))])
 def test_beside_nothing_or_a_version_that_does_not_answer_there_is_no_bake_and_no_canary(
-    spec: Pipeline, state: State
+    spec: Pipeline, state: EndpointState
 ) -> None:
     canary = released_by(spec, strategy={"kind": "canary", "steps": [{"share": 5}]})
     assert not {"bake", "canary_5"} & {stage.name for stage in plan(state, "2", canary)}
 
 
 def test_what_is_live_and_healthy_needs_nothing(spec: Pipeline) -> None:
-    state = State(Live(GREEN, "2"))
+    state = EndpointState(Live(GREEN, "2"))
     assert plan(state, "2", spec) == []
     assert explain(state, "2", []) == "version 2 is live as green and healthy: nothing to do"
 
 
 def test_what_is_live_and_ill_is_replaced_by_itself_in_the_other_colour(spec: Pipeline) -> None:
-    state = State(Live(GREEN, "2", healthy=False))
+    state = EndpointState(Live(GREEN, "2", healthy=False))
     stages = plan(state, "2", spec)
     assert stages[1] == StartIdle(BLUE, "2")
     assert stages[-1] == Retire(GREEN)
@@ -143,7 +143,7 @@ lives = st.none() | st.builds(Live, st.sampled_from(Colour), st.sampled_from(["1
 def test_no_plan_touches_the_live_colour_before_all_requests_have_left_it(
     spec: Pipeline, live: Live | None, wanted: str
 ) -> None:
-    stages = plan(State(live), wanted, spec)
+    stages = plan(EndpointState(live), wanted, spec)
     names = [stage.name for stage in stages]
     assert [name for name in stage_names(spec) if name in names] == names, "stages run in the order of their names"
     if live is not None and stages:
@@ -154,7 +154,7 @@ def test_no_plan_touches_the_live_colour_before_all_requests_have_left_it(
 
 @given(live=lives, wanted=st.sampled_from(["1", "2"]))
 def test_stages_survive_the_ledger(spec: Pipeline, live: Live | None, wanted: str) -> None:
-    stages = plan(State(live), wanted, spec)
+    stages = plan(EndpointState(live), wanted, spec)
     assert [stage_from_json(stage_to_json(stage)) for stage in stages] == stages
 
 

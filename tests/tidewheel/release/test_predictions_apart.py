@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tidewheel.release.artifact import predictions_apart
-from tidewheel.release.probe import Answered
+from tidewheel.release.probe import ServedPredictions
 
 
 def test_the_furthest_probability_counts_and_one_that_is_no_number_is_never_near() -> None:
@@ -17,5 +17,5 @@ def test_the_furthest_probability_counts_and_one_that_is_no_number_is_never_near
 
 
 def test_the_score_of_several_classes_is_the_probability_of_the_one_that_is_predicted() -> None:
-    assert Answered([[0.2, 0.8], [0.6, 0.4]], "7", "blue", 1.0).scores == [0.8, 0.6]
-    assert Answered([0.3], "7", "blue", 1.0).scores == [0.3]
+    assert ServedPredictions([[0.2, 0.8], [0.6, 0.4]], "7", "blue", 1.0).scores == [0.8, 0.6]
+    assert ServedPredictions([0.3], "7", "blue", 1.0).scores == [0.3]

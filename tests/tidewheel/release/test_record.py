@@ -12,7 +12,7 @@ from tidewheel import release as package
 from tidewheel.errors import ReleaseError
 from tidewheel.ledger.releases import Status
 from tidewheel.release import Colour
-from tidewheel.release.record import Release, ReleaseRecord
+from tidewheel.release.record import RecordedRelease, ReleaseRecord
 from tidewheel.release.stages import AskedBack, StageResult, Switch
 
 BLUE, GREEN = Colour.BLUE, Colour.GREEN
@@ -24,7 +24,7 @@ def record(stand: Stand) -> ReleaseRecord:
     return ReleaseRecord(stand.releases, "orders")
 
 
-def begun(stand: Stand, version: str) -> Release:
+def begun(stand: Stand, version: str) -> RecordedRelease:
     """A release of which no stage has run."""
     return stand.executor().begin(version, "run")
 

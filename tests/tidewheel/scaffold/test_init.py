@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.tidewheel.scaffold.conftest import FAILURES
 from tests.tidewheel.scaffold.test_scaffold import ROOT, everything
 from tidewheel.cli.app import main
 from tidewheel.errors import UsageError
@@ -75,19 +77,11 @@ def test_a_file_in_place_of_the_folder_is_a_sentence_and_exit_code_2(
 
 
 @pytest.mark.parametrize("fails", [1, 4, 7])
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failure", FAILURES)
 def test_where_it_fails_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int, failure: BaseException
+    tmp_path: Path, rename_fails: Callable[[int, BaseException], None], fails: int, failure: BaseException
 ) -> None:
-    rename, calls = Path.rename, []
-
-    def failing(self: Path, target: Path) -> Path:
-        calls.append(target)
-        if len(calls) == fails:
-            raise failure
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", failing)
+    rename_fails(fails, failure)
     with pytest.raises(type(failure)):
         init_project(tmp_path / "teams" / "my-models")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.tidewheel.scaffold.conftest import FAILURES
 from tidewheel.errors import UsageError
 from tidewheel.scaffold import plan_pipeline, write_pipeline
 from tidewheel.spec import load_pipeline
@@ -115,19 +117,11 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fails", [1, 2, 3, 4])
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failure", FAILURES)
 def test_where_putting_it_in_place_fails_nothing_is_left(
-    project: Path, monkeypatch: pytest.MonkeyPatch, fails: int, failure: BaseException
+    project: Path, rename_fails: Callable[[int, BaseException], None], fails: int, failure: BaseException
 ) -> None:
-    rename, calls = Path.rename, []
-
-    def failing(self: Path, target: Path) -> Path:
-        calls.append(target)
-        if len(calls) == fails:
-            raise failure
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", failing)
+    rename_fails(fails, failure)
     with pytest.raises(type(failure)):
         write_pipeline(plan_pipeline("shop"), project)
 

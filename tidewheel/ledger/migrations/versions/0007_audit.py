@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from alembic import op
@@ -108,8 +108,16 @@ def _rows(bind: sa.Connection, table: str) -> Iterator[tuple[str, tuple[str, int
     columns = {name: sa.column(name, _type(name)) for name in ("id", "pipeline", *RECORD_COLUMNS[table])}
     query = sa.select(*columns.values()).select_from(sa.table(table)).order_by(columns[time], columns["id"])
     for row in bind.execute(query.execution_options(yield_per=_AT_ONCE)).mappings():
-        entry = _ENTRIES[table](row, time, table)
+        entry = _ENTRIES[table](_Row(row, time, table))
         yield entry.at.astimezone(UTC).isoformat(timespec="microseconds"), (table, row["id"]), entry
+
+
+class _Row(NamedTuple):
+    """A row, the name of its time, and of its table."""
+
+    columns: Any
+    time: str
+    table: str
 
 
 def _type(name: str) -> Any:
@@ -118,24 +126,28 @@ def _type(name: str) -> Any:
     return sa.DateTime(timezone=True) if name.endswith("_at") else None
 
 
-def _entry(row: Any, time: str, table: str, kind: str, subject: str, outcome: str, sentence: str, actor: str) -> Entry:
+def _entry(source: _Row, kind: str, subject: str, outcome: str, sentence: str, actor: str) -> Entry:
+    row, time, table = source
     at = row[time] if row[time].tzinfo else row[time].replace(tzinfo=UTC)
     record = record_hash(table, row)
     return Entry(row["pipeline"], kind, subject, outcome, sentence, actor, row["run_id"], at, table, row["id"], record)
 
 
-def _verdict(row: Any, time: str, table: str) -> Entry:
-    return _entry(row, time, table, row["kind"], row["subject"], row["outcome"], row["sentence"], row["actor"])
+def _verdict(source: _Row) -> Entry:
+    row = source.columns
+    return _entry(source, row["kind"], row["subject"], row["outcome"], row["sentence"], row["actor"])
 
 
-def _promotion(row: Any, time: str, table: str) -> Entry:
+def _promotion(source: _Row) -> Entry:
+    row = source.columns
     sentence = f"version {row['version']} is the champion" + (f": {row['reason']}" if row["reason"] else "")
-    return _entry(row, time, table, "promotion", f"version {row['version']}", "promoted", sentence, row["actor"])
+    return _entry(source, "promotion", f"version {row['version']}", "promoted", sentence, row["actor"])
 
 
-def _release(row: Any, time: str, table: str) -> Entry:
+def _release(source: _Row) -> Entry:
+    row = source.columns
     sentence = f"release {row['id']}: {row['reason'] or row['plan'].get('sentence', '')}"
-    return _entry(row, time, table, "release", f"version {row['version']}", row["status"], sentence, "")
+    return _entry(source, "release", f"version {row['version']}", row["status"], sentence, "")
 
 
 _ENTRIES = {"verdict": _verdict, "promotion": _promotion, "release": _release}

@@ -1,7 +1,7 @@
-"""What of a home can be made again and has long not been used: it grows with every version and change of code.
+"""Removes from a home what can be made again and has long not been used: it grows with every version of a model.
 
-Whoever uses such a thing marks it as used, by its time of change. So what a running job reads is never old, and no list
-of users has to be kept. Bentos are the exception: a service reads its own when it starts, which may be months ago, so
+Using such a thing marks it as used, by its time of change. So what a running job reads is never old, and there is no
+list of users. Bentos are the exception: a service reads its own when it starts, which may be months ago, so
 the caller says which versions are needed.
 """
 
