@@ -80,8 +80,8 @@ class DeclaredRetraining:
             before = memory.champion()
             compared = compare(memory, chosen, version, before)
         except (DataRefused, ModelRefused) as error:
-            memory.keep_attempt(Attempt(known.as_of, Ended.FAILED))
             fits, cost = self._spent()
+            memory.keep_attempt(Attempt(known.as_of, Ended.FAILED, cpu_seconds=cost))
             return Training(known.as_of, why, Outcome.REFUSED, str(error), None, fits, 0, cost, tried)
         measured, verdict = judge(memory, compared, version)
         line = meaning(self._pipeline, compared.judged, memory.fitted_line(made.model, made.lesson))
@@ -104,7 +104,8 @@ class DeclaredRetraining:
         """Write down how the training ended, and promote what has passed."""
         memory, passed = self._memory, found.outcome is Outcome.PASSED
         ended = Ended.PROMOTED if passed else Ended.REJECTED
-        memory.keep_attempt(Attempt(found.as_of, ended, fits, found.gain), found.version)
+        attempt = Attempt(found.as_of, ended, fits, found.gain, cpu_seconds=self._spent()[1])
+        memory.keep_attempt(attempt, found.version)
         if passed:
             begin_probation(memory, found.version, found.as_of, before.version if before else "")
             memory.serving = found.version
