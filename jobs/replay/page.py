@@ -159,10 +159,14 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
     judged = f"the newest {held} matured days are the gate's{after_alarms}"
     if pipeline.on_probation:
         judged = "on every matured day, promoted first and judged by its predecessor on the days that follow"
-    left_out = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
-    if pipeline.training.warm_start:
-        left_out.append("Every model is fitted from the start: training.warm_start is not played.")
-    left_out += ["Feature drift trains nothing here: triggers.drift is not played."] if pipeline.triggers.drift else []
+    left_out = []
+    if pipeline.training.search:
+        left_out.append(
+            "spec searches for parameters as the pipeline does, on one thread: with training.search.minutes, a night "
+            "tries more."
+        )
+    if pipeline.triggers.drift:
+        left_out.append("Drift is measured of the rows that have labels.")
     if pipeline.monitoring.streams.detectors:
         left_out.append("Detectors over streams raise no alarm here: monitoring.streams is not played.")
     return [

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from jobs import data, evaluation, loop, memory, models, monitoring, training
-from jobs.replay import declared, figures, fits, fixed, history, policies, simulation
+from jobs.replay import declared, drifting, figures, fits, fixed, history, policies, simulation, version
 from jobs.replay import memory as replay_memory
 from jobs.replay.history import History
 from jobs.replay.policies import SPEC, Declared, parse_policy
@@ -20,7 +20,7 @@ from tidewheel import policies as judgements
 from tidewheel.errors import PlatformError
 
 CODE = (
-    *(declared, figures, fits, fixed, history, policies, replay_memory, simulation),
+    *(declared, drifting, figures, fits, fixed, history, policies, replay_memory, simulation, version),
     *(data, evaluation, loop, memory, models, monitoring, training, judgements),
 )
 """What a simulation depends on; when it changes, it is run again."""
