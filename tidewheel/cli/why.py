@@ -33,7 +33,7 @@ NO_ACTION = {
     Kind.TRIGGER: "no retraining",
     Kind.DRIFT: "no alarm",
     Kind.REQUESTS: "no alarm",
-    Kind.PROBATION: "goes on",
+    Kind.PROBATION: "continues",
 }
 
 

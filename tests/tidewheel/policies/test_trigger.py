@@ -222,7 +222,7 @@ def test_a_fall_waits_for_no_cool_down_and_for_no_budget(default: TriggerPolicy)
     assert verdict.outcome is Outcome.FIRED
     assert verdict.inputs["role"] == "fall"
     assert verdict.sentence.startswith(
-        "fired: something is badly wrong (log-loss rose by 0.296 on each of the last 3 days, from 0.500)"
+        "fired: something is badly wrong (log-loss rose by at least 59% on each of the last 3 days, compared with the "
     )
     in_debt = replace(measured, attempts=(*spent, *[Attempt(before(5), Ended.PROMOTED)] * 3))
     assert "the budget is used up" in sentence(default, in_debt)
