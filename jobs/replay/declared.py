@@ -70,6 +70,7 @@ class DeclaredRetraining:
             verdict.alarms,
             probation=tried.sentence if tried else "",
             returned=tried is not None and tried.outcome is Outcome.ROLLED_BACK,
+            undecided=tried is not None and bool(tried.inputs.get("undecided")),
         )
 
     def _drift(self, known: Known) -> FeatureDrift | None:
@@ -109,7 +110,10 @@ class DeclaredRetraining:
         says = "; ".join(said for said in (verdict.sentence, made.refit, made.began) if said)
         promoted = version if verdict.outcome is Outcome.PASSED else None
         fits, cost = self._spent()
-        return Training(known.as_of, why, verdict.outcome, says, promoted, fits, len(made.lesson), cost, tried)
+        undecided = promoted is None and (found.gain or 0) > 0
+        return Training(
+            known.as_of, why, verdict.outcome, says, promoted, fits, len(made.lesson), cost, tried, undecided
+        )
 
     def _register(self, made: Challenger, judged_until: date, as_of: date, since: date | None) -> str:
         number = str(len(self._memory.versions) + 1)

@@ -56,6 +56,8 @@ class ReplayMemory:
 
     def __init__(self, pipeline: Pipeline, fitter: Fitter) -> None:
         self._pipeline = pipeline
+        training = pipeline.training.model_copy(update={"refit": "always"})
+        self._beginning = pipeline.model_copy(update={"training": training})
         self._fitter = fitter
         self._evening: Known | None = None
         self.fits: list[Fit] = []
@@ -108,8 +110,8 @@ class ReplayMemory:
 
     @property
     def pipeline(self) -> Pipeline:
-        """The declaration that is played."""
-        return self._pipeline
+        """The declaration that is played. The first model is fitted through its holdout, as every policy's is."""
+        return self._beginning if self.serving is None else self._pipeline
 
     def training_data(self, as_of: date, held: int | None) -> TrainingData:
         """The days that a training may use."""
