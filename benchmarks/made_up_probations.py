@@ -40,7 +40,7 @@ def _end(row: ProbationRow, outcome: Outcome, day: date) -> None:
     words = (
         f"{said}: -0.4% loss over {DAYS_TO_PASS} days, worse by no more than 2%"
         if outcome is Outcome.PASSED
-        else f"{said}: +6.1% loss over {DAYS_TO_PASS} days, worse by more than 0%"
+        else f"{said}: +6.1% loss over {DAYS_TO_PASS} days, shown to be worse"
     )
     row.outcome, row.sentence, row.closed_at = str(outcome), f"{outcome.words}: {words}", night_of(day, 3.5)
 

@@ -20,11 +20,11 @@ from jobs.data.training_data import TRAINING_DATA_FILE, TrainingData, labelled_r
 from jobs.erasure.trained import without_erased_rows
 from jobs.job import code_version
 from jobs.logs import set_up_logging
+from jobs.memory.origins import restored
 from jobs.models import files, registry
 from jobs.models.lineage import Lineage, environment
 from jobs.models.prediction import model_frame, predict
 from jobs.training.fitting import fit_lesson, read_lesson
-from jobs.training.warm_start import restored
 from tidewheel.errors import LakeError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.settings import Settings, load_settings

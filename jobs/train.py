@@ -34,7 +34,6 @@ from jobs.training.cost import Meter
 from jobs.training.estimators import missing_gpu
 from jobs.training.refusals import refusal_is_a_verdict
 from jobs.training.search import SEARCH_FILE
-from jobs.training.warm_start import beginning
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
@@ -125,7 +124,7 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
         What the ledger is to know: the digest of each file as it left this process.
     """
     with refusal_is_a_verdict(job):
-        made = make_challenger(LedgerMemory(job), chosen, failures, beginning(job, chosen))
+        made = make_challenger(LedgerMemory(job), chosen, failures)
         asked = job.pipeline.resources_of("train")
         if asked is not None and (words := missing_gpu(made.pipeline.training, asked.gpu, made.device)):
             failures.sentences.append(words)

@@ -105,6 +105,10 @@ def model() -> Dashboard:
                 (f"tidewheel_training_fits_saved{{{P}}}", "saved at the newest decision"),
                 (f"tidewheel_training_fits_maximum{{{P}}}", "may be saved"),
             )),
+            Panel("CPU seconds of the budget", (
+                (f"tidewheel_training_cpu_seconds_saved{{{P}}}", "saved at the newest decision"),
+                (f"tidewheel_training_cpu_seconds_expected{{{P}}}", "expected of the next training"),
+            ), "s", about="Empty unless triggers.budget is in cpu_seconds."),
             Panel("Time of each task, the newest run", (
                 (f"tidewheel_task_last_seconds{{{P}}}", "{{dag}}.{{task}}"),
             ), "s"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from infra.prometheus.budget_left import BudgetLeft
 from infra.prometheus.request_figures import request_families
 from infra.prometheus.state import PipelineState, VerdictCounts, pipeline_states
 from tidewheel.errors import TidewheelError
@@ -199,12 +200,22 @@ def _decisions(states: list[PipelineState]) -> Iterator[Metric]:
 def _trainings(states: list[PipelineState]) -> Iterator[Metric]:
     saved = _family("tidewheel_training_fits_saved", "Fits of the budget that were unused at the newest decision")
     most = _family("tidewheel_training_fits_maximum", "Most unused fits that the budget (triggers.budget) carries over")
+    seconds = _family(
+        "tidewheel_training_cpu_seconds_saved", "CPU seconds of the budget that were unused at the newest decision"
+    )
+    each = _family(
+        "tidewheel_training_cpu_seconds_expected", "CPU seconds that the budget expects of the next training"
+    )
     for state in states:
-        if state.declared is not None and (budget := state.declared.triggers.budget):
+        if state.declared is None or (budget := state.declared.triggers.budget) is None:
+            continue
+        if budget.fits is not None:
             most.add_metric([state.name], budget.burst)
-            if state.fits_saved is not None:
-                saved.add_metric([state.name], state.fits_saved)
-    yield from (saved, most)
+        left = state.left or BudgetLeft()
+        for family, value in ((saved, left.fits), (seconds, left.cpu_seconds), (each, left.each)):
+            if value is not None:
+                family.add_metric([state.name], value)
+    yield from (saved, most, seconds, each)
 
 
 def _tasks(states: list[PipelineState]) -> Iterator[Metric]:

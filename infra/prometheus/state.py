@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import func, select, tuple_
 
+from infra.prometheus.budget_left import BudgetLeft, budget_left
 from infra.prometheus.figures import (
     DriftedColumns,
     QualityFigure,
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
-FITS_SAVED = "fits_saved"
-"""Input of the trigger's verdict, see `tidewheel.policies.trigger.policy`."""
 Counts = defaultdict[str, dict[tuple[str, ...], int]]
 """How many rows there are of a pipeline, by the columns that tell them apart."""
 Fact = TypeVar("Fact")
@@ -86,7 +85,7 @@ class PipelineState:
         release: the release that runs.
         requested_at: when the training was requested that nobody has answered.
         approvals_waiting: challengers that wait for a person: 0 or 1.
-        fits_saved: fits of the budget that were saved at the newest decision; None without a budget or a decision.
+        left: what the newest decision says of the budget; None without a budget or a decision.
         verdicts: how many, by kind and outcome.
         releases: how many, by status.
         tasks: what the tasks of its DAGs took.
@@ -105,7 +104,7 @@ class PipelineState:
     release: Deployed | None = None
     requested_at: datetime | None = None
     approvals_waiting: int = 0
-    fits_saved: float | None = None
+    left: BudgetLeft | None = None
     verdicts: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     releases: Mapping[str, int] = field(default_factory=dict)
     tasks: Sequence[TaskSeconds] = ()
@@ -177,7 +176,7 @@ def pipeline_states(settings: Settings, ledger: Ledger, counts: VerdictCounts) -
         of_requests = newest_requests(session, monitored)
         probations = running_probations(session)
         waiting = _waiting(session)
-        saved = _fits_saved(session, decided)
+        saved = budget_left(session, decided)
         tasks = task_seconds(session)
     return [
         PipelineState(
@@ -194,7 +193,7 @@ def pipeline_states(settings: Settings, ledger: Ledger, counts: VerdictCounts) -
             release=running.get(name),
             requested_at=requested.get(name),
             approvals_waiting=int(pipeline is not None and pipeline.gate.approval == "manual" and name in waiting),
-            fits_saved=saved.get(name),
+            left=saved.get(name),
             verdicts=verdicts[name],
             releases={status: count for (status,), count in releases[name].items()},
             tasks=tasks.get(name, ()),
@@ -241,23 +240,6 @@ def _waiting(session: Session) -> set[str]:
     last = {(name, kind): outcome for name, kind, outcome in session.execute(decided)}
     passed = {name for name in candidates if last.get((name, str(Kind.GATE))) == Outcome.PASSED}
     return {name for name in passed if (name, str(Kind.REVIEW)) not in last}
-
-
-def _fits_saved(session: Session, newest: Mapping[str, str]) -> dict[str, float]:
-    """What the trigger's decision on a day says of the budget, by pipeline.
-
-    Args:
-        session: of the ledger.
-        newest: the day of each pipeline's newest decision.
-    """
-    saved = VerdictRow.inputs[FITS_SAVED].as_float()
-    query = select(VerdictRow.pipeline, saved).where(
-        VerdictRow.kind == str(Kind.TRIGGER),
-        VerdictRow.pipeline.in_(newest),
-        tuple_(VerdictRow.pipeline, VerdictRow.subject).in_(newest.items()),
-    )
-    rows = session.execute(query.order_by(VerdictRow.decided_at, VerdictRow.id))
-    return {name: value for name, value in rows if value is not None}
 
 
 def _releases(session: Session) -> Counts:

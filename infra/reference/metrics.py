@@ -49,6 +49,8 @@ UNITS = {
     "_releases": "releases",
     "_problems": "requests",
     "_waiting": "versions",
+    "_cpu_seconds_saved": "CPU seconds",
+    "_cpu_seconds_expected": "CPU seconds",
     "_fits_saved": "fits",
     "_fits_maximum": "fits",
     "_up": "0 or 1",

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import ScoredRows, figure_interval
-from jobs.evaluation.importances import LabelledFrame, importances
+from jobs.evaluation.importances import judged_importances
 from jobs.evaluation.model_card import CardFacts, model_card
 from jobs.evaluation.plots import plots
 from jobs.evaluation.slices import masks, with_class_names
 from jobs.models import registry
 from jobs.models.figures import all_figures
 from jobs.models.metrics import measure
-from jobs.models.prediction import model_frame
 from jobs.models.row_weights import at
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.ledger import Ledger
@@ -90,7 +89,7 @@ def keep_evidence(
         intervals=_intervals(pipeline, judged, failures),
         confidence=CONFIDENCE,
         slices=slice_table(pipeline, judged, failures),
-        importances=_importances(pipeline, found.model, judged, failures),
+        importances=judged_importances(pipeline, found.model, judged, failures),
         refit=version.refit,
         parameters={parameter["key"]: parameter["value"] for parameter in logged["params"]},
     )
@@ -158,17 +157,6 @@ def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) ->
                 seed=pipeline.training.seed,
                 decision=pipeline.decision,
             )
-    return found
-
-
-def _importances(pipeline: Pipeline, model: FittedModel, judged: Judged, failures: PartialFailures) -> dict[str, float]:
-    if judged.rows.empty:
-        return {}
-    found: dict[str, float] = {}
-    with failures.named("importances of the columns"):
-        frame = model_frame(judged.rows, pipeline.features)
-        rows = LabelledFrame(frame, judged.truth, pipeline.task, judged.weights, pipeline.loss)
-        found = importances(model, rows, pipeline.metric, seed=pipeline.training.seed, failures=failures)
     return found
 
 

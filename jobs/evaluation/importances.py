@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from jobs.models.metrics import measure
-from jobs.models.prediction import predict
+from jobs.models.prediction import model_frame, predict
 from jobs.models.row_weights import at
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.spec import LOWER_IS_BETTER
 from tidewheel.spec.losses import SQUARED_ERROR, Loss
 
 if TYPE_CHECKING:
+    from jobs.evaluation.judging import Judged
     from jobs.models.prediction import Array, FittedModel, Task
+    from tidewheel.spec import Pipeline
 
 ROWS, REPEATS = 2000, 2
 
@@ -75,3 +77,24 @@ def importances(
             after = [measure(known, said, task, weights=weights, loss=rows.loss)[metric] for said in answers]
             found[str(name)] = float(np.mean([sign * (one - as_it_is) for one in after]))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def judged_importances(
+    pipeline: Pipeline, model: FittedModel, judged: Judged, failures: PartialFailures = RAISING
+) -> dict[str, float]:
+    """The same on the rows that a version was judged on; empty without any.
+
+    Args:
+        pipeline: names task, metric and seed.
+        model: that was judged.
+        judged: the rows.
+        failures: takes note of what cannot be measured.
+    """
+    if judged.rows.empty:
+        return {}
+    found: dict[str, float] = {}
+    with failures.named("importances of the columns"):
+        frame = model_frame(judged.rows, pipeline.features)
+        rows = LabelledFrame(frame, judged.truth, pipeline.task, judged.weights, pipeline.loss)
+        found = importances(model, rows, pipeline.metric, seed=pipeline.training.seed, failures=failures)
+    return found

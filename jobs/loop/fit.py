@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.loop.warm import beginning
 from jobs.models.metrics import measure
 from jobs.models.multiclass import shares
 from jobs.models.prediction import Array, predict
 from jobs.models.regression_losses import best_constant
 from jobs.partial_failures import RAISING, PartialFailures, cause
-from jobs.training.beginning import FROM_NOTHING, Beginning
-from jobs.training.fitting import check_lesson, fit_lesson
+from jobs.training.fitting import check_lesson
 from jobs.training.search import with_parameters
 from tidewheel.errors import ModelRefused
 from tidewheel.policies.gate.measurement import NAMES
@@ -67,16 +67,13 @@ class Challenger:
     began: str = ""
 
 
-def make_challenger(
-    memory: Memory, chosen: TrainingData, failures: PartialFailures = RAISING, begins: Beginning = FROM_NOTHING
-) -> Challenger:
-    """Make a challenger from the days that were chosen.
+def make_challenger(memory: Memory, chosen: TrainingData, failures: PartialFailures = RAISING) -> Challenger:
+    """Make a challenger from the days that were chosen; where the pipeline says so, by a warm start.
 
     Args:
         memory: of the pipeline.
         chosen: names the days.
         failures: takes note of the trials of a search that failed, of a warm start and of a refit that did.
-        begins: the model to go on from, where there is one.
 
     Raises:
         LakeError: a batch is gone.
@@ -87,7 +84,8 @@ def make_challenger(
     lesson, searched = checked_lesson(memory, chosen.training), None
     if pipeline.training.search and (searched := memory.search(lesson, chosen.data_hash, failures)):
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
-    warm = _warm(pipeline, lesson, begins.start, failures)
+    begins = beginning(memory, chosen)
+    warm = _warm(memory, chosen, lesson, begins.start, failures)
     fitted = warm or memory.fit(pipeline, chosen.training, lesson)
     made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
     if warm:
@@ -127,12 +125,14 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
             return held >= MUCH * chosen.training_rows or len(chosen.holdout) > pipeline.training.holdout_days
 
 
-def _warm(pipeline: Pipeline, lesson: Lesson, start: Start | None, failures: PartialFailures) -> Fitted | None:
+def _warm(
+    memory: Memory, chosen: TrainingData, lesson: Lesson, start: Start | None, failures: PartialFailures
+) -> Fitted | None:
     """Go on from a model; None where there is none, or where that fails: a fit from nothing may do better."""
     if start is None:
         return None
     try:
-        return fit_lesson(pipeline, lesson, start=start)
+        return memory.fit(memory.pipeline, chosen.training, lesson, start)
     except ModelRefused as error:
         failures.add("the warm start", error)
         return None
@@ -144,9 +144,7 @@ def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: Par
     days = (*chosen.training, *chosen.holdout)
     everything = checked_lesson(memory, days)
     try:
-        again = (
-            fit_lesson(pipeline, everything, start=made.start) if made.start else memory.fit(pipeline, days, everything)
-        )
+        again = memory.fit(pipeline, days, everything, made.start)
     except (ModelRefused, MemoryError) as error:
         failures.add("the refit", error)
         return replace(

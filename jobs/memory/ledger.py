@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 from jobs.data.training_data import choose_training_data, data_hash, labelled_rows
 from jobs.memory.circumstances import circumstances_of
 from jobs.memory.on_probation import LedgerProbations
-from jobs.memory.protocol import Champion, Circumstances, Probation
+from jobs.memory.origins import origin_of, restored
+from jobs.memory.protocol import Champion, Circumstances, Origin, Probation
 from jobs.memory.registered import compare_registered
 from jobs.models import registry, standing
+from jobs.models.lineage import WarmStarted
 from jobs.models.prediction import answers_of
 from jobs.monitoring.attempts import attempts
 from jobs.training.boosting import Checkpoints
 from jobs.training.fitting import Fitted, Lesson, fit_lesson, lesson_of
-from jobs.training.search import SearchResult, search
+from jobs.training.search import LakeTrials, SearchResult, search
 from tidewheel.ledger import Ledger
+from tidewheel.ledger.models import Models
 from tidewheel.ledger.trainings import Trainings
 from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.trigger.restraints import Role
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from jobs.models.prediction import Array, FittedModel
     from jobs.monitoring.figure_source import FigureSource
     from jobs.partial_failures import PartialFailures
+    from jobs.training.going_on import Start
     from tidewheel.ledger.tables import ModelVersionRow
     from tidewheel.ledger.trainings import Judgement
     from tidewheel.policies.gate.measurement import GateMeasurement
@@ -89,10 +93,14 @@ class LedgerMemory:
 
     def search(self, lesson: Lesson, data_hash: str, failures: PartialFailures) -> SearchResult | None:
         """Search for parameters; the trials are stored in the lake."""
-        return search(self.job.lake, self.job.run_id, self.pipeline, lesson, data_hash, failures)
+        return search(LakeTrials(self.job.lake, self.job.run_id), self.pipeline, lesson, data_hash, failures)
 
-    def fit(self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson) -> Fitted:
-        """Fit, and go on from where a killed attempt of the same run had come to."""
+    def fit(
+        self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson, start: Start | None = None
+    ) -> Fitted:
+        """Fit; where a killed attempt of the same run had come to, goes on, unless a warm start makes it short."""
+        if start is not None:
+            return fit_lesson(pipeline, lesson, start=start)
         follows_from = f"{data_hash(days)} {pipeline.training.model_dump_json()} {pipeline.features.model_dump_json()}"
         return fit_lesson(pipeline, lesson, Checkpoints(self.job.lake, self.job.run_id, follows_from))
 
@@ -106,6 +114,20 @@ class LedgerMemory:
         settings, name = self.job.settings, self.pipeline.name
         contract = registry.contract(settings, name, version)
         return RegisteredModel(self, registry.load_model(settings, name, version), contract)
+
+    def newest_version(self) -> str | None:
+        """By the ledger."""
+        last = Models(self.ledger).newest(self.pipeline.name)
+        return None if last is None or last.run_id == self.job.run_id else last.version
+
+    def origin(self, version: str) -> Origin:
+        """From its lineage and its contract."""
+        return origin_of(self.job.settings, self.pipeline, self._row(version))
+
+    def start(self, version: str, rounds: int, number: int, *, judged: bool) -> Start:
+        """Opened from the registry."""
+        warm = WarmStarted(version=version, rounds=rounds, number=number, judged=judged)
+        return restored(self.job.settings, self.pipeline, warm)
 
     # --- trainings so far ------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobs.monitoring.figure_source import FigureSource
     from jobs.partial_failures import PartialFailures
     from jobs.training.fitting import Fitted, Lesson
+    from jobs.training.going_on import Start
     from jobs.training.search import SearchResult
     from tidewheel.ledger.trainings import Judgement
     from tidewheel.policies.gate.measurement import GateMeasurement
@@ -44,6 +45,19 @@ class Champion:
     learned_since: date | None
     learned_until: date
     judged_until: date
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a version was made, as far as a fit that goes on from it must know.
+
+    Attributes:
+        warm_starts: in a row that it is the last of; 0: it was fitted from nothing.
+        differs: in what its rows or its declaration differ from today's, as the end of a sentence; empty: in nothing.
+    """
+
+    warm_starts: int
+    differs: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,8 +130,16 @@ class Memory(Protocol):
         """Search for parameters, as `training.search` asks; None: the memory searches for none."""
         ...
 
-    def fit(self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson) -> Fitted:
+    def fit(
+        self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson, start: Start | None = None
+    ) -> Fitted:
         """Fit a model to the rows of some days.
+
+        Args:
+            pipeline: the declaration, with the parameters to use.
+            days: names the rows.
+            lesson: their rows.
+            start: the model to go on from; None: from nothing.
 
         Raises:
             ModelRefused: it cannot be fitted.
@@ -134,6 +156,33 @@ class Memory(Protocol):
         Raises:
             Untrusted: it cannot be opened.
             NotInRegistry: it is gone.
+        """
+        ...
+
+    def newest_version(self) -> str | None:
+        """The version that was trained last, not counting the training that runs now; None where there is none."""
+        ...
+
+    def origin(self, version: str) -> Origin:
+        """How a version was made.
+
+        Raises:
+            RegistryError: its files are gone, or are not those that were registered.
+            ValueError: they cannot be read.
+        """
+        ...
+
+    def start(self, version: str, rounds: int, number: int, *, judged: bool) -> Start:
+        """A version as the start of a fit.
+
+        Args:
+            version: its number.
+            rounds: to add.
+            number: of warm starts in a row, the one that begins included.
+            judged: whether to go on from the twin that the gate judged.
+
+        Raises:
+            RegistryError: as for `origin`.
         """
         ...
 

@@ -41,6 +41,7 @@ def _attempt(row: TrainingRow, now: datetime) -> Attempt | None:
         ended=ended,
         fits=row.fits or 1,
         best_gain=row.gain,
+        cpu_seconds=row.cpu_seconds,
         waited_days=_waited_days(row, now) if ended is Ended.RUNNING else None,
     )
 

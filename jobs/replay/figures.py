@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from bentos.outputs import Outputs
 from jobs.models.prediction import Array
 from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
@@ -53,7 +54,10 @@ class PlayedFigures:
         rows = known.labelled([day])
         # of columns that are no features a replay knows nothing, and it reports no gaps between groups
         said = rows.frame[[name for name in sliced_columns(self._pipeline) if name in rows.frame]].copy()
-        said["prediction"], said[label] = predicted, rows.truth
+        outputs = Outputs(tuple(self._pipeline.labels.classes))
+        for field, values in zip(outputs.fields, outputs.arrays(predicted), strict=True):
+            said[field.name] = values.to_numpy(zero_copy_only=False)
+        said[label] = rows.truth
         said[VERSION], said[SOURCE] = version, MAIN
         if (weight := self._pipeline.training.sample_weight) is not None and rows.weights is not None:
             said[weight] = rows.weights

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from jobs.job import Job, Result
+from jobs.replay.daily import daily_losses
 from jobs.replay.history import History
-from jobs.replay.page import ReplayResults, lead, replay_page
+from jobs.replay.page import Replayed, lead, replay_page
 from jobs.replay.policies import SPEC, parse_policy
+from jobs.replay.seeds import seeds_of
 from jobs.replay.series import quality_over_time
 from jobs.replay.simulation import Simulation
 from jobs.replay.simulations import simulate_all
@@ -30,13 +32,12 @@ def work(job: Job[ReplayOptions]) -> Result:
 
     A simulation that an earlier call has stored is not run again, as long as neither code, data nor pipeline changed.
     """
-    if job.pipeline.task == "multiclass":
-        raise UsageError(f"{job.pipeline.name}: a pipeline of `task: multiclass` cannot be replayed yet")
     policies = _asked(job)
     history = History.read(job.lake, job.pipeline, job.partitions)
-    seeds = [job.pipeline.training.seed + number for number in range(job.options.seeds)]
+    asked = [job.pipeline.training.seed + number for number in range(job.options.seeds)]
     scope = ReplayScope(job.settings, job.pipeline, job.partitions, job.settings.replay_cache / job.pipeline.name)
     try:
+        seeds = seeds_of(scope, history, policies, asked)
         plays = simulate_all(scope, history, policies, seeds, job.options.workers)
     except KeyboardInterrupt:
         log.warning("stopped; the same command goes on where it was")
@@ -44,17 +45,16 @@ def work(job: Job[ReplayOptions]) -> Result:
     rows = history.taken(history.days_of(job.partitions))
     summaries = summarize(job.pipeline, rows, plays)
     series = {
-        one.policy: quality_over_time(
-            job.pipeline, rows, [play for play in plays if play.policy == one.policy], job.partitions
-        )
+        one.policy: quality_over_time(job.pipeline, rows, of_policy(plays, one.policy), job.partitions)
         for one in summaries
     }
     folder = f"{job.pipeline.name}/reports/replay/{job.partitions.first}..{job.partitions.last}"
-    page = replay_page(
-        job.pipeline, job.partitions, ReplayResults(len(rows), summaries, series, plays), job.code_version
-    )
+    played = Replayed(job.pipeline, job.partitions, len(rows), plays, len(asked), job.code_version)
+    page = replay_page(played, summaries, series)
     job.lake.store.replace(f"{folder}/replay.html", page.encode())
-    found = _as_json(job, summaries, plays)
+    daily = {one.policy: daily_losses(job.pipeline, rows, of_policy(plays, one.policy)) for one in summaries}
+    names = {"data": history.fingerprint, "days": list(dict.fromkeys(rows.days))}
+    found = names | _as_json(job, summaries, daily, plays)
     job.lake.store.replace(f"{folder}/replay.json", json.dumps(found, indent=1, default=str).encode())
     return Result(
         inputs={"history": history.fingerprint},
@@ -91,14 +91,23 @@ def _figures(summaries: Sequence[PolicySummary]) -> dict[str, float]:
     }
 
 
-def _as_json(job: Job, summaries: Sequence[PolicySummary], plays: Sequence[Simulation]) -> dict[str, Any]:
+def of_policy(plays: Sequence[Simulation], policy: str) -> list[Simulation]:
+    """The plays of one policy."""
+    return [play for play in plays if play.policy == policy]
+
+
+def _as_json(
+    job: Job, summaries: Sequence[PolicySummary], daily: Mapping[str, Any], plays: Sequence[Simulation]
+) -> dict[str, Any]:
     return {
         "pipeline": job.pipeline.name,
         "metric": job.pipeline.metric,
         "first": job.partitions.first,
         "last": job.partitions.last,
         "code_version": job.code_version,
-        "policies": [asdict(one) for one in summaries],
+        "policies": [
+            {**asdict(one), "cpu_seconds_each": one.cpu_seconds_each, "daily": daily[one.policy]} for one in summaries
+        ],
         "plays": [
             {
                 "policy": play.policy,

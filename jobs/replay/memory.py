@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
 from jobs.evaluation.usual_days import newest_days, pairs
-from jobs.memory.protocol import Champion, Circumstances, Probation
+from jobs.memory.protocol import Champion, Circumstances, Origin, Probation
 from jobs.models.paired_losses import PairedAnswers, paired_day
 from jobs.models.prediction import Array, FittedModel, predict
-from jobs.models.recalibration import CalibrationLine, fit_line
-from jobs.models.row_weights import at
 from jobs.monitoring.expectation import expected_of
 from jobs.replay.figures import PlayedFigures
+from jobs.replay.version import Version
 from jobs.training.fitting import Fitted
+from jobs.training.going_on import Start
 from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.verdict import Outcome
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobs.data.training_data import LabelledDay, TrainingData
     from jobs.partial_failures import PartialFailures
-    from jobs.replay.fits import Fit, Fitter
+    from jobs.replay.fits import Fit, Fitter, Searched
     from jobs.replay.history import Known
     from jobs.training.fitting import Lesson
     from jobs.training.search import SearchResult
@@ -38,24 +36,6 @@ if TYPE_CHECKING:
     from tidewheel.policies.trigger.restraints import Role
     from tidewheel.policies.verdict import Verdict
     from tidewheel.spec import Pipeline
-
-LINE_ROWS = 20_000
-"""Rows, evenly drawn, that tell what a model makes of those it has learned from."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version that was trained in a play.
-
-    Attributes:
-        known: what the loop knows of it.
-        serving: the model that serves.
-        judged: the model that the gate compares: the same, or its twin from before a refit.
-    """
-
-    known: Champion
-    serving: FittedModel
-    judged: FittedModel
 
 
 class ReplayMemory:
@@ -67,23 +47,28 @@ class ReplayMemory:
 
     Attributes:
         fits: models that were fitted since the play last looked.
+        searches: for parameters, since then.
         versions: all that were trained, by number.
         serving: the number of the version that serves; None before the first has passed.
+        predicted: by day the version that predicted its rows, and its predictions.
         role: on whose behalf the trigger fired this evening.
     """
 
     def __init__(self, pipeline: Pipeline, fitter: Fitter) -> None:
         self._pipeline = pipeline
+        training = pipeline.training.model_copy(update={"refit": "always"})
+        self._beginning = pipeline.model_copy(update={"training": training})
         self._fitter = fitter
         self._evening: Known | None = None
         self.fits: list[Fit] = []
+        self.searches: list[Searched] = []
         self.versions: dict[str, Version] = {}
         self.serving: str | None = None
         self.role: Role | None = None
         self._attempts: list[tuple[str, Attempt]] = []
         self._judgements: list[Judgement] = []
         self._figures = PlayedFigures(pipeline)
-        self._predicted: dict[date, tuple[str, Array]] = {}
+        self.predicted: dict[date, tuple[str, Array]] = {}
         self._unmeasured: set[date] = set()
         self._probation: Probation | None = None
         self._paired: dict[tuple[str, str], dict[date, PairedDay]] = {}
@@ -105,7 +90,7 @@ class ReplayMemory:
         """Remember what the champion predicted for a day's labelled rows."""
         if self.serving is None:
             raise ValueError(f"no version serves on {day}")
-        self._predicted[day] = self.serving, predicted
+        self.predicted[day] = self.serving, predicted
         self._unmeasured.add(day)
 
     def measure(self) -> list[date]:
@@ -113,7 +98,7 @@ class ReplayMemory:
         expected = expected_of(self._judgements, self._figures, self.pipeline.name)
         days = sorted(day for day in self._unmeasured if day <= self.evening.matured_until)
         for day in days:
-            self._figures.measure(self.evening, day, *self._predicted[day], expected)
+            self._figures.measure(self.evening, day, *self.predicted[day], expected)
         self._unmeasured -= set(days)
         return days
 
@@ -121,20 +106,12 @@ class ReplayMemory:
         """Remember how a training ended; `version` is empty where it made none."""
         self._attempts.append((version, attempt))
 
-    def fitted_line(self, model: FittedModel, lesson: Lesson) -> CalibrationLine:
-        """What a model makes of the rows that it has learned from, or of some of them, evenly drawn."""
-        step = max(1, len(lesson.truth) // LINE_ROWS)
-        drawn = np.arange(len(lesson.truth)) % step == 0
-        said = predict(model, lesson.frame[drawn], self.pipeline.task)
-        weights = at(lesson.weights, drawn)
-        return fit_line(lesson.truth[drawn], said, self.pipeline.task, lesson.days[drawn], weights)
-
     # --- days and rows ---------------------------------------------------------------------------------------------
 
     @property
     def pipeline(self) -> Pipeline:
-        """The declaration that is played."""
-        return self._pipeline
+        """The declaration that is played. The first model is fitted through its holdout, as every policy's is."""
+        return self._beginning if self.serving is None else self._pipeline
 
     def training_data(self, as_of: date, held: int | None) -> TrainingData:
         """The days that a training may use."""
@@ -147,12 +124,16 @@ class ReplayMemory:
     # --- models ----------------------------------------------------------------------------------------------------
 
     def search(self, lesson: Lesson, data_hash: str, failures: PartialFailures) -> SearchResult | None:
-        """None: parameters are those declared."""
-        return None
+        """As the nights do, on one thread and with the seed of the play."""
+        self.searches.append(self._fitter.search(lesson, data_hash, failures))
+        return self.searches[-1].result
 
-    def fit(self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson) -> Fitted:
+    def fit(
+        self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson, start: Start | None = None
+    ) -> Fitted:
         """A model of some days, with the seed of the play."""
-        self.fits.append(self._fitter.fit(self.evening, days))
+        begun = self.versions[start.version].keys[start.judged] if start else ""
+        self.fits.append(self._fitter.fit(self.evening, days, pipeline.training, start, begun))
         return Fitted(self.fits[-1].model, "cpu")
 
     def champion(self) -> Champion | None:
@@ -162,6 +143,19 @@ class ReplayMemory:
     def predictor(self, version: str) -> PlayedModel:
         """A version of the play."""
         return PlayedModel(self, self.versions[version].serving)
+
+    def newest_version(self) -> str | None:
+        """The one that was trained last."""
+        return next(reversed(self.versions), None)
+
+    def origin(self, version: str) -> Origin:
+        """Of a play all versions have one declaration."""
+        return Origin(self.versions[version].warm_starts)
+
+    def start(self, version: str, rounds: int, number: int, *, judged: bool) -> Start:
+        """One of the play's models."""
+        made = self.versions[version]
+        return Start(version, made.judged if judged else made.serving, rounds, number, judged)
 
     # --- trainings so far ------------------------------------------------------------------------------------------
 
@@ -232,7 +226,7 @@ class ReplayMemory:
 
     def compared_day(self, running: Probation, day: date, matured: date) -> PairedDay | None:
         """Both versions on the rows of a day that the one on probation predicted."""
-        version, ours = self._predicted.get(day, ("", None))
+        version, ours = self.predicted.get(day, ("", None))
         if version != running.version or ours is None:
             return None
         pipeline, rows = self.pipeline, self.evening.labelled([day])

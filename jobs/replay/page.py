@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.models.prediction import Array
@@ -18,42 +18,49 @@ from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec import LOWER_IS_BETTER, Pipeline
 
 COLOURS = 8
+ZOOMED = 120
+"""Days that a chart shows well; of more, quarters of a year can be looked at."""
+UNDECIDED = 0.5
+"""Share of a policy's comparisons without a result above which the page says that days have too few rows."""
 TEMPLATES = Path(__file__).with_name("templates")
 
 
 @dataclass(frozen=True)
-class ReplayResults:
-    """What came of some policies.
+class Replayed:
+    """What was played.
 
     Attributes:
+        pipeline: whose history it is.
+        played: first and last day.
         rows: labelled rows that were predicted.
-        summaries: one a policy, in the order of the table.
-        series: the metric over time, by policy.
-        plays: of these policies, all seeds.
+        plays: of all policies and seeds.
+        seeds: that were asked for; a policy whose models do not depend on the seed was played with one.
+        code_version: of the code that played.
     """
 
+    pipeline: Pipeline
+    played: PartitionRange
     rows: int
-    summaries: Sequence[PolicySummary]
-    series: Mapping[str, Array]
     plays: Sequence[Simulation]
+    seeds: int
+    code_version: str
 
 
-def replay_page(pipeline: Pipeline, played: PartitionRange, results: ReplayResults, code_version: str) -> str:
+def replay_page(replayed: Replayed, summaries: Sequence[PolicySummary], series: Mapping[str, Array]) -> str:
     """Write the page.
 
     Args:
-        pipeline: whose history was played.
-        played: first and last day.
-        results: what came of the policies.
-        code_version: of the code that played.
+        replayed: what was played.
+        summaries: one a policy, in the order of the table.
+        series: the metric over time, by policy.
 
     Returns:
         HTML.
     """
-    summaries, series, plays = results.summaries, results.series, results.plays
+    pipeline, played = replayed.pipeline, replayed.played
     colours = {one.policy: number % COLOURS for number, one in enumerate(summaries)}
     metric = NAMES[pipeline.metric]
-    shown = [next(play for play in plays if play.policy == one.policy) for one in summaries]
+    shown = [next(play for play in replayed.plays if play.policy == one.policy) for one in summaries]
     lines = [Line(p.policy, colours[p.policy], series[p.policy], _marks(p)) for p in shown]
     gain_title = f"{metric} better than the frozen model's, trailing {TRAILING_DAYS} days"
     costs, cost_title = _cost(metric, summaries)
@@ -61,12 +68,14 @@ def replay_page(pipeline: Pipeline, played: PartitionRange, results: ReplayResul
         Dot(one.policy, colours[one.policy], one.fits, cost.value, cost.low, cost.high)
         for one, cost in zip(summaries, costs, strict=True)
     ]
+    spans = zoom_spans(played)
+    gains = _gains(pipeline, shown, series, colours)
     return render_page(
         TEMPLATES,
         "replay.html",
         pipeline=pipeline,
         played=played,
-        rows=results.rows,
+        rows=replayed.rows,
         lead=lead(pipeline, summaries),
         metric=metric,
         lower_is_better=pipeline.metric in LOWER_IS_BETTER,
@@ -76,22 +85,74 @@ def replay_page(pipeline: Pipeline, played: PartitionRange, results: ReplayResul
         colours=colours,
         palette=COLOURS,
         window=TRAILING_DAYS,
-        quality=time_chart(played.days, lines, f"{metric} over time, by policy"),
+        spans=[name for name, _ in spans],
+        quality=_zoomed(played, spans, lines, f"{metric} over time, by policy", 300),
         gain_title=gain_title,
-        gain=_gain_chart(pipeline, played, shown, series, colours, gain_title),
+        gain=_zoomed(played, spans, gains, gain_title, 240) if gains else [],
         cost=cost_chart(dots, "models fitted (logarithmic)", cost_title, f"{cost_title} against models fitted"),
         plays=shown,
         rules=_rules(pipeline, played),
+        notes=_notes(replayed, summaries),
         confidence=CONFIDENCE,
-        code_version=code_version,
+        code_version=replayed.code_version,
     )
+
+
+def zoom_spans(played: PartitionRange) -> list[tuple[str, slice]]:
+    """Parts of the played days that the charts can be limited to: all of them first, then quarters of a year."""
+    days = played.days
+    spans = [("all days", slice(0, len(days)))]
+    if len(days) <= ZOOMED:
+        return spans
+    quarters = [(day.year, (day.month + 2) // 3) for day in days]
+    for year, quarter in dict.fromkeys(quarters):
+        first = quarters.index((year, quarter))
+        spans.append((f"{year} Q{quarter}", slice(first, first + quarters.count((year, quarter)))))
+    return spans
+
+
+def _zoomed(
+    played: PartitionRange, spans: Sequence[tuple[str, slice]], lines: Sequence[Line], title: str, height: int
+) -> list[str]:
+    """A chart over time for each span, each with a scale of its own."""
+    charts = []
+    for _, span in spans:
+        days = played.days[span]
+        within = [
+            replace(
+                line, values=line.values[span], marks=[mark for mark in line.marks if days[0] <= mark.day <= days[-1]]
+            )
+            for line in lines
+        ]
+        charts.append(time_chart(days, within, title, height))
+    return charts
+
+
+def _notes(replayed: Replayed, summaries: Sequence[PolicySummary]) -> list[str]:
+    """What a reader should know of these figures."""
+    notes, a_day = [], replayed.rows / len(replayed.played.days)
+    if once := [one.policy for one in summaries if one.seeds < replayed.seeds]:
+        notes.append(
+            f"The models of {', '.join(once)} do not depend on the seed: played once instead of {replayed.seeds} times."
+        )
+    for one in summaries:
+        judged = one.promotions + one.rejections
+        if one.undecided > UNDECIDED * judged:
+            notes.append(
+                f"{one.policy}: {one.undecided:.3g} of {judged:.3g} comparisons could not tell which model is better. "
+                f"Days of about {a_day:,.0f} labelled rows are too few for the gate; more "
+                "days (training.holdout_days) or a metric that varies less from day to day would tell more."
+            )
+    return notes
 
 
 def _cost(metric: str, summaries: Sequence[PolicySummary]) -> tuple[list[Interval], str]:
     """What is drawn against cost: the gain over the frozen model, whose interval is narrower, where that was played."""
-    gains = [one.better_than_frozen for one in summaries if one.better_than_frozen is not None]
-    if len(gains) == len(summaries):
-        return gains, f"{metric}, better than frozen"
+    nothing = Interval(0.0, 0.0, 0.0)
+    gains = [nothing if one.policy == FROZEN else one.better_than_frozen for one in summaries]
+    known = [gain for gain in gains if gain is not None]
+    if len(known) == len(summaries) > 1:
+        return known, f"{metric}, better than frozen"
     return [one.quality for one in summaries], metric
 
 
@@ -129,24 +190,18 @@ def _range(interval: Interval) -> str:
     return f"{interval.value:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"
 
 
-def _gain_chart(
-    pipeline: Pipeline,
-    played: PartitionRange,
-    plays: Sequence[Simulation],
-    series: Mapping[str, Array],
-    colours: Mapping[str, int],
-    title: str,
-) -> str:
-    """Each policy against the frozen one; empty where there is nothing to compare."""
-    if FROZEN not in series or len(series) == 1:
-        return ""
+def _gains(
+    pipeline: Pipeline, plays: Sequence[Simulation], series: Mapping[str, Array], colours: Mapping[str, int]
+) -> list[Line]:
+    """Each policy against the frozen one; none where there is nothing to compare."""
+    if FROZEN not in series:
+        return []
     sign = 1 if pipeline.metric in LOWER_IS_BETTER else -1
-    lines = [
+    return [
         Line(p.policy, colours[p.policy], sign * (series[FROZEN] - series[p.policy]))
         for p in plays
         if p.policy != FROZEN
     ]
-    return time_chart(played.days, lines, title, 240)
 
 
 def _marks(play: Simulation) -> list[Mark]:
@@ -167,14 +222,19 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
     judged = f"the newest {held} matured days are the gate's{after_alarms}"
     if pipeline.on_probation:
         judged = "on every matured day, promoted first and judged by its predecessor on the days that follow"
-    left_out = ["Parameters are those declared: training.search is not played."] if pipeline.training.search else []
-    if pipeline.training.warm_start:
-        left_out.append("Every model is fitted from the start: training.warm_start is not played.")
-    left_out += ["Feature drift trains nothing here: triggers.drift is not played."] if pipeline.triggers.drift else []
+    left_out = []
+    if pipeline.training.search:
+        left_out.append(
+            "spec searches for parameters as the pipeline does, on one thread: with training.search.minutes, a night "
+            "tries more."
+        )
+    if pipeline.triggers.drift:
+        left_out.append("Drift is measured of the rows that have labels.")
     if pipeline.monitoring.streams.detectors:
         left_out.append("Detectors over streams raise no alarm here: monitoring.streams is not played.")
     return [
-        f"Every policy begins with a model trained on what was known on the evening before {played.first}.",
+        f"Every policy begins with the same model, trained on all that was known on the evening before {played.first}; "
+        "with gate.mode: before, the gate judges a twin of it.",
         "A day is predicted by the version that is champion then. In the evening the policy decides; what it trains "
         "and promotes predicts from the next day on.",
         f"A label of day D is known from D + {delay} on: in training, in the gate and in what the triggers see.",

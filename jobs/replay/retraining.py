@@ -22,6 +22,7 @@ class EveningDecision:
         alarms: what was found wrong, if anything.
         probation: what was decided of a version on probation; empty where none is.
         returned: whether its predecessor answers again.
+        undecided: whether probation has ended without having shown that the version is no worse.
     """
 
     day: date
@@ -30,6 +31,7 @@ class EveningDecision:
     alarms: tuple[str, ...] = ()
     probation: str = ""
     returned: bool = False
+    undecided: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class ReplayedTraining:
         rows: rows that the promoted (or refused) model learned from.
         cpu_seconds: what fitting cost on one thread.
         days_tried: what came of trying out which days teach most; empty where nothing was tried.
+        undecided: whether its version was refused though it may have been better than the champion.
     """
 
     as_of: date
@@ -57,6 +60,7 @@ class ReplayedTraining:
     rows: int
     cpu_seconds: float
     days_tried: str = ""
+    undecided: bool = False
 
 
 class Retraining(Protocol):

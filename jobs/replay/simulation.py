@@ -63,6 +63,12 @@ class Simulation:
         return sum(training.version is None for training in self.trainings)
 
     @property
+    def undecided(self) -> int:
+        """Challengers that the gate refused though they may have been better, and probations that could not tell."""
+        refused = sum(training.undecided for training in self.trainings[1:])
+        return refused + sum(decision.undecided for decision in self.decisions)
+
+    @property
     def alarms(self) -> int:
         """Evenings on which something was found wrong with the data or the model."""
         return sum(bool(decision.alarms) for decision in self.decisions)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from jobs import data, evaluation, loop, memory, models, monitoring, training
-from jobs.replay import declared, figures, fits, fixed, history, policies, simulation
+from jobs.replay import declared, drifting, figures, fits, fixed, history, policies, simulation, version
 from jobs.replay import memory as replay_memory
 from jobs.replay.history import History
 from jobs.replay.policies import SPEC, Declared, parse_policy
@@ -20,7 +20,7 @@ from tidewheel import policies as judgements
 from tidewheel.errors import PlatformError
 
 CODE = (
-    *(declared, figures, fits, fixed, history, policies, replay_memory, simulation),
+    *(declared, drifting, figures, fits, fixed, history, policies, replay_memory, simulation, version),
     *(data, evaluation, loop, memory, models, monitoring, training, judgements),
 )
 """What a simulation depends on; when it changes, it is run again."""
@@ -28,7 +28,11 @@ LOOK_SECONDS = 0.5
 
 
 def simulate_all(
-    scope: ReplayScope, history: History, policies: Sequence[str], seeds: Sequence[int], workers: int | None = None
+    scope: ReplayScope,
+    history: History,
+    policies: Sequence[str],
+    seeds: Mapping[str, Sequence[int]],
+    workers: int | None = None,
 ) -> list[Simulation]:
     """Simulate each policy with each seed.
 
@@ -36,7 +40,7 @@ def simulate_all(
         scope: what the simulations have in common.
         history: its data, to know what is stored already.
         policies: as the person wrote them; one made from `spec` needs `spec` among them.
-        seeds: of the models.
+        seeds: of the models, by policy; the first are the same for all.
         workers: simulations at once; None: one a core.
 
     Returns:
@@ -44,7 +48,8 @@ def simulate_all(
     """
     cache, done = ResultCache(scope.folder), dict[SimulationRequest, Simulation]()
     # seed by seed: what is stopped halfway has a whole picture of the first
-    requests = [SimulationRequest(policy, seed) for seed in seeds for policy in policies]
+    every = list(dict.fromkeys(seed for policy in policies for seed in seeds[policy]))
+    requests = [SimulationRequest(policy, seed) for seed in every for policy in policies if seed in seeds[policy]]
     asked = {policy: parse_policy(policy, scope.pipeline, scope.played) for policy in policies}
     waiting = [request for request in requests if asked[request.policy].waits]
     ready = [request for request in requests if not asked[request.policy].waits]
@@ -77,7 +82,7 @@ def simulate_all(
                 cache.put("plays", simulation_key(scope, history, request), finished)
                 take(request, finished)
                 progress.end(request, finished, simulated=True)
-    return [done[SimulationRequest(policy, seed)] for policy in policies for seed in seeds]
+    return [done[SimulationRequest(policy, seed)] for policy in policies for seed in seeds[policy]]
 
 
 def _result(future: Future[Simulation], request: SimulationRequest) -> Simulation:

@@ -39,15 +39,19 @@ class PolicySummary:
         seeds: how many plays.
         figures: the composite model's figures, mean over the seeds.
         quality: the gate's metric among them, with an interval from days drawn as blocks, the same ones for all.
-        better_than_frozen: how much better than the first model, in the metric's unit; None where that was not played.
-        better_than_equal: the same against the calendar that fitted equally many models; None where none was played.
-        gain_kept: the same as a share of what weekly training gains; None where that was not played, or gains nothing.
+        better_than_frozen: how much better than the first model, in the metric's unit; None where that was not played,
+            and for itself.
+        better_than_equal: the same against the calendar that fitted equally many models; None likewise.
+        gain_kept: the same as a share of what weekly training gains; None where that was not played or gains nothing,
+            and for the two that it is measured by.
         seed_spread: highest minus lowest quality among the seeds.
         fits: models fitted, those of the gate included.
         cpu_seconds: for fitting, on one thread.
         promotions: changes of the model.
         rejections: trainings in vain.
         alarms: evenings with something wrong.
+        undecided: trainings whose version was refused though it may have been better, or served after a probation
+            that could not tell; of the first model nothing is said.
     """
 
     policy: str
@@ -63,6 +67,12 @@ class PolicySummary:
     promotions: float
     rejections: float
     alarms: float
+    undecided: float = 0.0
+
+    @property
+    def cpu_seconds_each(self) -> float:
+        """CPU seconds for each model that served, those that were fitted in vain included."""
+        return self.cpu_seconds / (1 + self.promotions)
 
 
 def summarize(pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], seed: int = 0) -> list[PolicySummary]:
@@ -101,11 +111,11 @@ def summarize(pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], see
 def _summary(
     pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], by_seed: Array, means: Mapping[str, Array]
 ) -> PolicySummary:
-    own, frozen, weekly = means[plays[0].policy], means.get(FROZEN), means.get(WEEKLY)
-    equal = means.get(EQUAL)
+    name, frozen, weekly = plays[0].policy, means.get(FROZEN), means.get(WEEKLY)
+    own, equal = means[name], means.get(EQUAL)
     sign = 1 if pipeline.metric in LOWER_IS_BETTER else -1
     gain_kept = None
-    if frozen is not None and weekly is not None and frozen[0] > weekly[0]:
+    if name not in (FROZEN, WEEKLY) and frozen is not None and weekly is not None and frozen[0] > weekly[0]:
         with np.errstate(divide="ignore", invalid="ignore"):
             gain_kept = _interval((frozen - own) / (frozen - weekly))
     measured = [
@@ -113,12 +123,12 @@ def _summary(
     ]
     figures = pd.DataFrame(measured).mean()
     return PolicySummary(
-        policy=plays[0].policy,
+        policy=name,
         seeds=len(plays),
         figures={str(name): float(value) for name, value in figures.items()},
         quality=_interval(sign * own),
-        better_than_frozen=None if frozen is None else _interval(frozen - own),
-        better_than_equal=None if equal is None else _interval(equal - own),
+        better_than_frozen=None if frozen is None or name == FROZEN else _interval(frozen - own),
+        better_than_equal=None if equal is None or name == EQUAL else _interval(equal - own),
         gain_kept=gain_kept,
         seed_spread=float(np.ptp(by_seed)),
         fits=_mean([one.fits for one in plays]),
@@ -126,6 +136,7 @@ def _summary(
         promotions=_mean([one.promotions for one in plays]),
         rejections=_mean([one.rejections for one in plays]),
         alarms=_mean([one.alarms for one in plays]),
+        undecided=_mean([one.undecided for one in plays]),
     )
 
 

@@ -12,7 +12,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -94,14 +94,49 @@ class SearchResult(BaseModel):
         return sum(trial.seconds for trial in self.trials)
 
 
+class Trials(Protocol):
+    """Where the trials of a search are stored, so that one that was interrupted goes on."""
+
+    def read(self) -> SearchResult | None:
+        """Those of an attempt before, if there are any."""
+        ...
+
+    def write(self, result: SearchResult) -> None:
+        """Store the trials so far in place of those before."""
+        ...
+
+
+class LakeTrials:
+    """The trials of a training run, in the lake beside the run's records.
+
+    Args:
+        lake: of the pipeline.
+        run_id: of the training.
+    """
+
+    def __init__(self, lake: Lake, run_id: str) -> None:
+        self._store = lake.store
+        self._path = f"{lake.pipeline}/runs/{run_folder(run_id)}/{SEARCH_FILE}"
+
+    def read(self) -> SearchResult | None:
+        """Those of a killed attempt of the run."""
+        if (content := self._store.read(self._path)) is None:
+            return None
+        remedy = "delete it: the search then begins anew"
+        return read_document(SearchResult, content, self._store.url(self._path), "the trials of a search", remedy)
+
+    def write(self, result: SearchResult) -> None:
+        """Replace the file."""
+        self._store.replace(self._path, result.model_dump_json(indent=2).encode())
+
+
 def search(
-    lake: Lake, run_id: str, pipeline: Pipeline, lesson: Lesson, data_hash: str, failures: PartialFailures = RAISING
+    trials: Trials, pipeline: Pipeline, lesson: Lesson, data_hash: str, failures: PartialFailures = RAISING
 ) -> SearchResult:
     """Search, or go on with a search that was interrupted. A trial that fails is named, and the next one begins.
 
     Args:
-        lake: keeps the trials, beside the run's records.
-        run_id: of the training.
+        trials: where they are stored.
         pipeline: its declaration, with `training.search`.
         lesson: the rows to learn from.
         data_hash: names them by content.
@@ -115,17 +150,14 @@ def search(
     assert asked is not None
     folds = list(time_ordered_folds(lesson, asked))
     declared = pipeline.training.model_dump(mode="json", exclude={"search": {"trials", "minutes"}})
-    path = f"{lake.pipeline}/runs/{run_folder(run_id)}/{SEARCH_FILE}"
     result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
-    if (kept := lake.store.read(path)) is not None:
-        remedy = "delete it: the search then begins anew"
-        before = read_document(SearchResult, kept, lake.store.url(path), "the trials of a search", remedy)
-        result = before if before.question == result.question else result
+    if (before := trials.read()) is not None and before.question == result.question:
+        result = before
     space = distributions(pipeline.training, pipeline.task)
     while len(result.trials) <= asked.trials and not _is_late(asked, result):
         trial = _try(pipeline, lesson, folds, result.trials, space)
         result = result.model_copy(update={"trials": (*result.trials, trial)})
-        lake.store.replace(path, result.model_dump_json(indent=2).encode())
+        trials.write(result)
         said = trial.failed or f"{pipeline.metric} {trial.loss:.5f}{' (given up)' if trial.pruned else ''}"
         log.info("trial %s of %s: %s", len(result.trials) - 1, asked.trials, said)
     log.info("best of %s trials: %s %.5f", len(result.trials), pipeline.metric, result.best.loss)

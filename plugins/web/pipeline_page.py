@@ -156,6 +156,7 @@ def assemble(
     labels = shown.newest.day if shown.newest else ""
     snapshot = snapshot_of(known, rows.fleet, labels)
     events = timeline(rows)
+    verdicts, day = rows.fleet.verdicts.get(name, {}), rows.fleet.newest_days.get(name, "")
     done = trainings(rows.versions, rows.gates, rows.promotions, rows.trainings)
     return PipelinePage(
         line=line(known, rows.fleet, night, shown),
@@ -165,11 +166,11 @@ def assemble(
         events=events,
         chart=chart_data(drawn, events),
         heat=heat_map(rows.drift, rows.restless, rows.columns, beside.reports),
-        probation=probation(pipeline, rows.probations, rows.paired_days, rows.fleet.newest_days.get(name, "")),
+        probation=probation(pipeline, rows.probations, rows.paired_days, day),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better, limits=_limits(pipeline)),
-        callers=callers(rows.fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS)), rows.requests),
+        callers=callers(verdicts.get(str(Kind.REQUESTS)), rows.requests),
         trainings=done[:SHOWN],
-        spent=spent(pipeline, rows.fleet.newest_days.get(name, ""), done),
+        spent=spent(pipeline, day, done, verdicts.get(str(Kind.TRIGGER))),
         traffic=traffic(rows.traffic, known.now),
         releases=[
             ReleaseStages(row, [stage for stage in rows.stages if stage.release_id == row.id])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plugins.web.attention import clause
 from tidewheel.ledger.models import subject
+from tidewheel.policies.trigger.budget import left_words
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, VerdictRow
@@ -92,8 +93,10 @@ class Spent:
 
     Attributes:
         days: length of the period; 0 where the pipeline has no budget, and the newest trainings are counted.
-        allowed: fits that come in a period.
-        burst: fits that can be saved.
+        allowed: fits that come in a period; 0 where the budget is in seconds.
+        allowed_seconds: CPU seconds that come in a period; 0 where the budget is in fits.
+        burst: fits, or trainings of the usual cost, that can be saved.
+        left: what was left when the trigger last decided, in words; empty where that is unknown.
         fits: that were used.
         trainings: that used them.
         promoted: how many of them made a champion.
@@ -104,7 +107,9 @@ class Spent:
 
     days: int
     allowed: int
+    allowed_seconds: float
     burst: int
+    left: str
     fits: int
     trainings: int
     promoted: int
@@ -169,21 +174,26 @@ def _before_period(pipeline: Pipeline, newest_day: str) -> str:
     return str(date.fromisoformat(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
 
 
-def spent(pipeline: Pipeline, newest_day: str, done: Sequence[TrainedVersion]) -> Spent:
+def spent(
+    pipeline: Pipeline, newest_day: str, done: Sequence[TrainedVersion], decided: VerdictRow | None = None
+) -> Spent:
     """Add up what the trainings of the budget's newest period cost.
 
     Args:
         pipeline: its `triggers.budget`.
         newest_day: the day that the period ends with.
         done: all trainings, newest first.
+        decided: the trigger's newest verdict.
     """
     budget, first = pipeline.triggers.budget, _before_period(pipeline, newest_day)
     counted = [one for one in done if one.day > first] if first else done[:SHOWN]
     costs = [one.cost or Cost(1, 0.0) for one in counted]
     return Spent(
         days=budget.days if budget else 0,
-        allowed=budget.fits if budget else 0,
+        allowed=(budget.fits or 0) if budget else 0,
+        allowed_seconds=(budget.cpu_seconds or 0.0) if budget else 0.0,
         burst=budget.burst if budget else 0,
+        left=left_words(decided.inputs) if budget and decided else "",
         fits=sum(cost.fits for cost in costs),
         trainings=len(counted),
         promoted=sum(one.promoted for one in counted),

@@ -103,7 +103,7 @@ def test_three_classes_from_training_to_probation(parcels: Parcels, run_job: Run
 
     record = run_job(parcels, "monitor", days[15], "night")
     assert not record.warnings, record.warnings
-    assert "probation goes on" in record.sentence or "probation ends" in record.sentence
+    assert "probation continues" in record.sentence or "probation ends" in record.sentence
     truth = (
         parcels.lake.read(parcels.lake.need("labels", str(days[13])))
         .to_pandas()

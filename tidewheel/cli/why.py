@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidewheel.ledger import Ledger
+from tidewheel.policies.trigger.budget import left_words
 from tidewheel.policies.verdict import Kind, Outcome, clause
 from tidewheel.settings import load_settings
 from tidewheel.spec import find_pipeline
@@ -32,7 +33,7 @@ NO_ACTION = {
     Kind.TRIGGER: "no retraining",
     Kind.DRIFT: "no alarm",
     Kind.REQUESTS: "no alarm",
-    Kind.PROBATION: "goes on",
+    Kind.PROBATION: "continues",
 }
 
 
@@ -68,6 +69,8 @@ def _print(name: str, rows: list[VerdictRow]) -> None:
     for row in rows:
         console.print(_heading(row))
         sentence = clause(row.sentence, row.outcome)
+        if row.kind == Kind.TRIGGER and (left := left_words(row.inputs)):
+            sentence = f"{sentence} ({left})"
         console.print(Padding(sentence, (0, 0, 0, 2)), markup=False)
 
 

@@ -105,7 +105,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ProbationPolicy:
-    """Worse: the predecessor returns. No worse, or no longer a question: probation ends. Else it goes on.
+    """Worse: the predecessor returns. No worse, or no longer a question: probation ends. Else it continues.
 
     Attributes:
         margin: share of the predecessor's loss that a version must be shown to be worse by.
@@ -140,13 +140,17 @@ class ProbationPolicy:
             measured: losses of both versions on the same rows.
 
         Returns:
-            rolled back (the predecessor answers again), passed (probation ends), or no action (it goes on).
+            rolled back (the predecessor answers again), passed (probation ends), or no action (it continues).
         """
         found = evidence(measured)
-        pair = f"version {measured.version} against version {measured.predecessor}"
+        ours = f"version {measured.version}"
+        pair = f"{ours} against version {measured.predecessor}"
         if day := self._abrupt(measured.days, found):
             share = day.difference / abs(day.predecessor_loss)
-            words = f"{pair}: {share:+.0%} loss on {day.day} ({quantity(day.rows, 'row')}), beyond what days differ by"
+            words = (
+                f"{pair}: {share:+.0%} loss on {day.day} ({quantity(day.rows, 'row')}), beyond what days differ by; "
+                f"version {measured.predecessor} becomes champion again"
+            )
             return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
         said = (
             f"{pair}: {_share(found):+.1%} loss over {quantity(found.days, 'day')}"
@@ -154,13 +158,23 @@ class ProbationPolicy:
             else f"{pair}: no labels yet"
         )
         if self._worse(measured.days, found):
-            return self._verdict(measured, found, Outcome.ROLLED_BACK, f"{said}, worse by more than {self.margin:.0%}")
+            by = f" by more than {self.margin:.0%}" if self.margin else ""
+            words = f"{said}, shown to be worse{by}; version {measured.predecessor} becomes champion again"
+            return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
         if found.days >= self.minimum_days and self._no_worse(measured.days, found):
-            words = f"{said}, worse by no more than {self.tolerance:.0%}"
+            words = f"{said}, worse by no more than {self.tolerance:.0%}; probation ends, and {ours} stays champion"
             return self._verdict(measured, found, Outcome.PASSED, words)
         if found.days >= self.days or measured.nights >= self.maximum_nights:
-            return self._verdict(measured, found, Outcome.PASSED, f"{said}, nothing shows it worse, and the time is up")
-        return self._verdict(measured, found, Outcome.NO_ACTION, f"{said}; probation goes on")
+            words = f"{said}; not shown to be worse in time, so probation ends, and {ours} stays champion"
+            return self._verdict(measured, found, Outcome.PASSED, words, undecided=True)
+        return self._verdict(
+            measured, found, Outcome.NO_ACTION, f"{said}; probation continues {self._until(measured, found)}"
+        )
+
+    def _until(self, measured: ProbationMeasurement, found: Evidence) -> str:
+        """When probation ends at the latest."""
+        days, nights = self.days - found.days, self.maximum_nights - measured.nights
+        return f"for at most {quantity(days, 'labelled day')} or {quantity(nights, 'night')} more"
 
     def _abrupt(self, days: Sequence[PairedDay], found: Evidence) -> PairedDay | None:
         """The newest day, where one day is enough."""
@@ -218,13 +232,22 @@ class ProbationPolicy:
             total += max(-clip, min(step, clip))
         return e_value(normal_equivalent(total / math.sqrt(len(days)), found.freedom) * math.sqrt(len(days)), len(days))
 
-    def _verdict(self, measured: ProbationMeasurement, found: Evidence, outcome: Outcome, words: str) -> Verdict:
+    def _verdict(
+        self,
+        measured: ProbationMeasurement,
+        found: Evidence,
+        outcome: Outcome,
+        words: str,
+        *,
+        undecided: bool = False,
+    ) -> Verdict:
         inputs: dict[str, object] = {
             "version": measured.version,
             "predecessor": measured.predecessor,
             "days": found.days,
             "nights": measured.nights,
             "usual_days": len(measured.usual),
+            "undecided": undecided,
         }
         if found.days:
             inputs |= {"difference": found.difference, "predecessor_loss": found.predecessor_loss}

@@ -76,21 +76,44 @@ class DriftTrigger(Section):
 
 
 class Budget(Section):
-    """Fits come at a steady rate, and some can be saved (a token bucket)."""
+    """Fits, or seconds of CPU, come at a steady rate, and some can be saved (a token bucket)."""
 
-    fits: int = Field(
+    fits: int | None = Field(
         default=4,
         ge=1,
         description="models that may be fitted in a period, whatever called for them and came of them; a refit counts. "
-        "4 in 84 days, one in three weeks, are a third of what training every week costs",
+        "4 in 84 days, one in three weeks, are a third of what training every week costs. Either this or cpu_seconds",
+    )
+    cpu_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds of CPU that trainings may take in a period, instead of fits. A training is expected to "
+        "take the median of the pipeline's five newest; until one is recorded, nothing is held back",
     )
     days: int = Field(default=84, ge=1, le=3660, description="length of the period")
     burst: int = Field(
         default=3,
         ge=1,
-        description="most fits that quiet times save, to be used at once. The routine leaves one of them to alarms; "
-        "where something is badly wrong, all but one of as many may be owed",
+        description="most fits (with cpu_seconds: trainings of the usual cost) that quiet times save, to be used at "
+        "once. The routine leaves one of them to alarms; where something is badly wrong, all but one of as many may be "
+        "owed",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seconds_replace_fits(cls, data: object) -> object:
+        seconds = isinstance(data, dict) and data.get("cpu_seconds") is not None
+        return {"fits": None, **data} if seconds and isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if self.fits is not None and self.cpu_seconds is not None:
+            raise ValueError(
+                f"fits is {self.fits} and cpu_seconds is {self.cpu_seconds:g}: a budget has one unit, leave out either"
+            )
+        if self.fits is None and self.cpu_seconds is None:
+            raise ValueError("fits is null: give fits or cpu_seconds, or set triggers.budget to null for no budget")
+        return self
 
 
 class Triggers(Section):
@@ -153,7 +176,8 @@ class Triggers(Section):
         "for again",
     )
     budget: Budget | None = Field(
-        default_factory=Budget, description="how many models may be fitted; null: as many as the cool-down allows"
+        default_factory=Budget,
+        description="how many models may be fitted, or what that may cost; null: as many as the cool-down allows",
     )
 
     @model_validator(mode="after")
@@ -163,10 +187,10 @@ class Triggers(Section):
                 f"every_days is {self.every_days}, but cool_down_days is {self.cool_down_days} and would hold it back: "
                 "lower cool_down_days"
             )
-        if self.every_days and self.budget and self.every_days * self.budget.fits < self.budget.days:
+        fits, days = (self.budget.fits, self.budget.days) if self.budget else (None, 0)
+        if self.every_days and fits and self.every_days * fits < days:
             raise ValueError(
-                f"every_days is {self.every_days}, but the budget allows one fit in "
-                f"{self.budget.days / self.budget.fits:g} days and would hold it back: raise budget.fits to "
-                f"{math.ceil(self.budget.days / self.every_days)}, or set budget to null"
+                f"every_days is {self.every_days}, but the budget allows one fit in {days / fits:g} days and would "
+                f"hold it back: raise budget.fits to {math.ceil(days / self.every_days)}, or set budget to null"
             )
         return self

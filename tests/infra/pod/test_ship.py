@@ -30,7 +30,7 @@ from jobs.job import Job
 from jobs.requests import work
 from tests import small_models
 from tests.conftest import wait_until
-from tidewheel.lake import LakeFiles, Store
+from tidewheel.lake import Lake, Store
 from tidewheel.options import RequestsOptions
 from tidewheel.partitions import PartitionRange
 from tidewheel.settings import Settings
@@ -84,14 +84,14 @@ class Pod:
 
     def publish(self) -> int:
         """Run the job; returns the rows of the day."""
-        lake, days = LakeFiles.open("orders", self.settings), PartitionRange.parse(DAY)
+        lake, days = Lake.open("orders", self.settings), PartitionRange.parse(DAY)
         pipeline = small_models.pipeline(self.settings.home)
         work(Job("requests", pipeline, days, "run", self.settings, lake, RequestsOptions(), "code"))
         return lake.need("requests", DAY).rows
 
     def inbox(self) -> list[str]:
         """What lies shipped in the lake."""
-        return LakeFiles.open("orders", self.settings).store.find("orders/requests/_inbox", "")
+        return Lake.open("orders", self.settings).store.find("orders/requests/_inbox", "")
 
 
 def a_pod(settings: Settings, folder: Path) -> Iterator[Pod]:
@@ -126,7 +126,7 @@ def test_counts_of_requests_outside_the_contract_are_shipped_and_published_like_
     assert list(pod.folder.glob("*/*")) == []
     assert pod.read() == ["a"], "counts are no requests"
     assert pod.publish() == 1
-    lake = LakeFiles.open("orders", pod.settings)
+    lake = Lake.open("orders", pod.settings)
     published = lake.read(lake.need("request_counts", DAY), ["requests", "rows"])
     assert published.to_pylist() == [{"requests": 3, "rows": 4}]
 
@@ -188,7 +188,7 @@ def test_a_shipper_that_was_killed_ships_again_and_nothing_is_counted_twice(pod:
     assert len(pod.read()) == 1
     assert pod.publish() == 1
     for path in pod.inbox():
-        LakeFiles.open("orders", pod.settings).store.remove(path)
+        Lake.open("orders", pod.settings).store.remove(path)
     pod.shipper().ship()
     assert pod.publish() == 3
     assert pod.read() == ["a", "b", "c"]
@@ -219,7 +219,7 @@ def test_a_shipped_file_that_was_damaged_is_published_without_its_damage_and_set
     content[content.index(b"second")] = ord("x")
     path.write_bytes(content)
     os.utime(path, (0, 0))
-    lake, days = LakeFiles.open("orders", pod.settings), PartitionRange.parse(DAY)
+    lake, days = Lake.open("orders", pod.settings), PartitionRange.parse(DAY)
     pipeline = small_models.pipeline(pod.settings.home)
     result = work(Job("requests", pipeline, days, "run", pod.settings, lake, RequestsOptions(), "code"))
     assert f"file://{path} was changed after it was written: " in result.warnings[0]

@@ -144,6 +144,20 @@ def test_fits_that_are_left_are_those_of_the_newest_day_that_was_decided(setting
     assert value(found, "tidewheel_training_fits_maximum") == 2
 
 
+def test_of_a_budget_in_seconds_the_seconds_are_exposed_that_are_left(settings: Settings, ledger: Ledger) -> None:
+    declared = (settings.pipelines_folder / "orders.yaml").read_text()
+    budget = declared.replace("maximum_age_days: 30", "maximum_age_days: 30, budget: {cpu_seconds: 60, days: 28}")
+    (settings.pipelines_folder / "orders.yaml").write_text(budget)
+    left = {"fits_saved": None, "cpu_seconds_saved": 31.5, "cpu_seconds_a_training": 14.0}
+    verdict = Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "nothing calls for a training", left)
+    ledger.record("orders", "2026-11-21", "run", verdict, NOW)
+    found = scraped(settings)
+
+    assert value(found, "tidewheel_training_cpu_seconds_saved") == 31.5
+    assert value(found, "tidewheel_training_cpu_seconds_expected") == 14
+    assert value(found, "tidewheel_training_fits_maximum") is None
+
+
 def test_a_verdict_that_came_since_the_last_scrape_counts(settings: Settings, ledger: Ledger) -> None:
     collector = LedgerCollector(settings)
 

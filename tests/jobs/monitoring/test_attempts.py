@@ -75,7 +75,7 @@ def test_an_attempt_tells_what_it_cost_and_what_it_can_have_saved(parcels: Parce
     trainings.fitted(parcels.name, "run", Window(DAY, DAY, DAY), FitCost(2, 9.0, 14.0, 0.0), NOW)
     judge(parcels, DAY, "run", Outcome.PASSED, gain=0.02)
 
-    assert told(parcels) == [Attempt(DAY, Ended.PROMOTED, fits=2, best_gain=0.02)]
+    assert told(parcels) == [Attempt(DAY, Ended.PROMOTED, fits=2, best_gain=0.02, cpu_seconds=14.0)]
 
 
 def test_a_wish_that_was_lost_has_failed_and_is_asked_for_again(parcels: Parcels) -> None:

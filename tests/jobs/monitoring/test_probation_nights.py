@@ -137,7 +137,10 @@ def test_a_version_that_is_as_good_stays_and_a_day_that_is_monitored_again_count
     parcels: Parcels, served: Registry, run_job: Callable[..., JobRecord]
 ) -> None:
     said = nights(parcels, run_job, spread=2.0, days=[*NIGHTS, NIGHTS[-1]])
-    assert said[-1] == ("no_action: no action: version 5 against version 4: +0.0% loss over 4 days; probation goes on")
+    assert said[-1] == (
+        "no_action: no action: version 5 against version 4: +0.0% loss over 4 days; probation continues for at most 10 "
+        "labelled days or 22 nights more"
+    )
     assert served.champion == "5"
 
 
@@ -182,4 +185,56 @@ def test_a_second_promotion_takes_the_place_of_the_first_on_probation(parcels: P
 def test_without_labels_probation_waits(parcels: Parcels, served: Registry, run_job: Callable[..., JobRecord]) -> None:
     run_job(parcels, "monitor", DAY, "one")
     verdict = parcels.ledger.verdicts(parcels.name, Kind.PROBATION)[0]
-    assert verdict.sentence == "no action: version 5 against version 4: no labels yet; probation goes on"
+    assert verdict.sentence == (
+        "no action: version 5 against version 4: no labels yet; probation continues for at most 14 labelled days or 22 "
+        "nights more"
+    )
+
+
+def test_labels_that_never_come_end_probation_after_four_weeks_and_the_version_stays(
+    parcels: Parcels, served: Registry, run_job: Callable[..., JobRecord]
+) -> None:
+    for nights in (27, 28):
+        run_job(parcels, "monitor", AS_OF + timedelta(days=nights), f"night {nights}")
+    last, before = parcels.ledger.verdicts(parcels.name, Kind.PROBATION)[:2]
+    assert (before.outcome, last.outcome) == (Outcome.NO_ACTION, Outcome.PASSED)
+    assert "no labels yet; not shown to be worse in time, so probation ends, and version 5 stays" in last.sentence
+    assert served.champion == "5"
+    assert Probations(parcels.ledger).open(parcels.name) is None
+
+
+def test_a_night_that_was_killed_while_the_predecessor_predicted_is_made_up_by_the_next(
+    parcels: Parcels, served: Registry, run_job: Callable[..., JobRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(model: Parting, frame: pd.DataFrame) -> Any:
+        raise KeyboardInterrupt
+
+    whole = Parting.predict_proba
+    for day in (AS_OF + timedelta(days=n) for n in range(1, 5)):
+        predict_day(parcels, day, "5", 2.0)
+    monkeypatch.setattr(Parting, "predict_proba", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(parcels, "monitor", DAY, "killed")
+    compared = [day for day in Probations(parcels.ledger).days(parcels.name, "5", "4") if day.day > AS_OF]
+    assert compared == []
+    assert Probations(parcels.ledger).open(parcels.name) is not None
+
+    monkeypatch.setattr(Parting, "predict_proba", whole)
+    run_job(parcels, "monitor", DAY, "again")
+    compared = [day for day in Probations(parcels.ledger).days(parcels.name, "5", "4") if day.day > AS_OF]
+    assert [day.day for day in compared] == [AS_OF + timedelta(days=n) for n in range(1, 5)]
+    assert served.champion == "5"
+
+
+def test_a_correction_after_probation_has_ended_changes_nothing(
+    parcels: Parcels, served: Registry, run_job: Callable[..., JobRecord]
+) -> None:
+    nights(parcels, run_job, spread=-2.0)
+    assert served.champion == "4"
+    known, ended = Probations(parcels.ledger).days(parcels.name, "5", "4"), parcels.ledger.verdicts
+    said = [one.sentence for one in ended(parcels.name, Kind.PROBATION)]
+    parcels.publish_day(AS_OF + timedelta(days=1), signal=-2.0)  # every label turned round: version 5 was right
+    run_job(parcels, "monitor", DAY, "corrected")
+    assert served.champion == "4"
+    assert Probations(parcels.ledger).days(parcels.name, "5", "4") == known
+    assert [one.sentence for one in ended(parcels.name, Kind.PROBATION)] == said

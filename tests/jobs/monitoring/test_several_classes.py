@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.job import Job
 from jobs.monitoring.drift import measure_column
 from jobs.monitoring.expectation import UNKNOWN
 from jobs.monitoring.labelled_predictions import MAIN, ONLINE, SOURCE, LabelledPredictions
 from jobs.monitoring.methods import DayComparison
 from jobs.monitoring.performance import Part, day_performance
-from jobs.replay import job as replay
 from tests.tidewheel.spec.test_multiclass import declared
-from tidewheel.errors import UsageError
 from tidewheel.spec import Pipeline, load_pipeline
 
 
@@ -61,8 +56,3 @@ def test_each_class_is_a_slice_and_what_was_answered_online_is_measured_by_itsel
     assert sum(figures["rows"] for figures in classes.values()) == 180
     mine = (truth[:200] == 1) & np.isfinite(truth[:200])
     assert classes["returned=b"]["recall"] == pytest.approx((said[:200][mine].argmax(axis=1) == 1).mean())
-
-
-def test_a_replay_of_several_classes_is_refused(pipeline: Pipeline) -> None:
-    with pytest.raises(UsageError, match="shop: a pipeline of `task: multiclass` cannot be replayed yet"):
-        replay.work(cast("Job", SimpleNamespace(pipeline=pipeline)))

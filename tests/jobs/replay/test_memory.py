@@ -16,8 +16,9 @@ from jobs.memory.protocol import Champion
 from jobs.replay.declared import DeclaredRetraining
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.memory import ReplayMemory, Version
+from jobs.replay.memory import ReplayMemory
 from jobs.replay.result_cache import ResultCache
+from jobs.replay.version import Version
 from tests.jobs.replay.conftest import DECLARED, FIRST
 from tidewheel.policies.probation import PairedDay
 from tidewheel.policies.trigger.attempts import Attempt, Ended

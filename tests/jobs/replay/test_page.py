@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from jobs.replay.charts import Dot, Line, Mark, cost_chart, time_chart
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
-from jobs.replay.page import ReplayResults, lead, replay_page
+from jobs.replay.page import Replayed, lead, replay_page, zoom_spans
 from jobs.replay.policies import parse_policy
 from jobs.replay.result_cache import ResultCache
 from jobs.replay.series import quality_over_time
@@ -43,7 +45,7 @@ def written(page: dict[str, str], make_history: Callable[..., History], parcels:
         rows = history.taken(PLAYED.days)
         series = {one.policy: quality_over_time(parcels, rows, [one], PLAYED) for one in plays}
         summaries = summarize(parcels, rows, plays)
-        page["html"] = replay_page(parcels, PLAYED, ReplayResults(len(rows), summaries, series, plays), "0.1 <dirty>")
+        page["html"] = replay_page(Replayed(parcels, PLAYED, len(rows), plays, 3, "0.1 <dirty>"), summaries, series)
     return page["html"]
 
 
@@ -65,7 +67,7 @@ def test_the_page_is_well_formed_and_what_others_wrote_is_text(written: str) -> 
 
     class Checker(HTMLParser):
         def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag not in ("meta", "br", "line", "path", "circle"):
+            if tag not in ("meta", "br", "input", "line", "path", "circle"):
                 stack.append(tag)
 
         def handle_startendtag(self, tag: str, attrs: object) -> None:
@@ -121,3 +123,32 @@ def test_what_weekly_training_gains_is_shared_where_it_is_shown(parcels: Pipelin
 
     assert "It keeps 80%" in said
     assert "as many fits: -0.0100 (-0.0300 to -0.0050), worse." in said
+
+
+def test_a_policy_can_be_hidden_and_the_page_says_what_was_played_once(written: str) -> None:
+    assert len(re.findall(r'<input class="choice" type="checkbox" id="s\d"', written)) == 3
+    assert 'label for="s0"' in written
+    assert "The models of spec, frozen, every:7d do not depend on the seed: played once instead of 3 times." in written
+
+
+def test_a_year_can_be_looked_at_in_quarters() -> None:
+    year = PartitionRange(FIRST + timedelta(days=20), FIRST + timedelta(days=380))
+    spans = zoom_spans(year)
+    assert [name for name, _ in spans] == ["all days", "2024 Q1", "2024 Q2", "2024 Q3", "2024 Q4", "2025 Q1"]
+    assert sum(len(year.days[span]) for _, span in spans[1:]) == len(year.days) == len(year.days[spans[0][1]])
+    assert len(zoom_spans(PLAYED)) == 1
+
+
+def test_the_page_says_where_days_have_too_few_rows_for_the_gate(
+    parcels: Pipeline, make_history: Callable[..., History]
+) -> None:
+    history, policy = make_history(), parse_policy("frozen", parcels, PLAYED)
+    with tempfile.TemporaryDirectory() as folder:
+        play = simulate(history, policy.make(0), PLAYED, Fitter(parcels, 0, ResultCache(Path(folder))))
+    rows = history.taken(PLAYED.days)
+    (one,) = summarize(parcels, rows, [play])
+    series = {"frozen": quality_over_time(parcels, rows, [play], PLAYED)}
+    replayed = Replayed(parcels, PLAYED, len(rows), [play], 1, "0.1")
+    unsure = replay_page(replayed, [replace(one, promotions=3, undecided=3)], series)
+    assert "frozen: 3 of 3 comparisons could not tell which model is better. Days of about 60 labelled rows" in unsure
+    assert "could not tell" not in replay_page(replayed, [replace(one, promotions=3, undecided=1)], series)

@@ -77,10 +77,11 @@ def test_a_refit_serves_through_the_newest_matured_day_and_counts_as_a_fit(
     once, twice = (run(make_history(), Declared("spec", with_refit(parcels, refit))) for refit in ("never", "always"))
 
     assert [training.fits for training in twice.trainings] == [2] * len(twice.trainings)
+    assert [training.fits for training in once.trainings] == [2] + [1] * (len(once.trainings) - 1)
     held = parcels.training.holdout_days
-    assert twice.trainings[0].rows == once.trainings[0].rows + 60 * held
+    assert twice.trainings[1].rows == once.trainings[1].rows + 60 * held
     # the gate judges the twin that has not seen its days
-    assert twice.trainings[0].says.startswith(once.trainings[0].says)
+    assert twice.trainings[1].says.startswith(once.trainings[1].says)
     assert "fitted again through 2024-01-13" in twice.trainings[0].says
 
 
@@ -225,3 +226,14 @@ def _until(evening: date, played: Simulation) -> tuple[Sequence[object], ...]:
     versions = [version for day, version in played.versions.items() if day <= evening]
     assert not any(math.isnan(answer) for answer in played.answers)
     return decisions, trainings, versions, list(played.answers[: 60 * days])
+
+
+def test_all_policies_begin_with_the_same_model_also_where_the_gate_judges_before(
+    run: Callable[..., Simulation], make_history: Callable[..., History], parcels: Pipeline
+) -> None:
+    declared = run(make_history(), Declared("spec", with_refit(parcels, "never")))
+    frozen = run(make_history(), Fixed("frozen", parcels))
+    until = declared.trainings[1].as_of
+    alike = 60 * ((until - PLAYED.first).days + 1)
+    assert declared.trainings[0].rows == frozen.trainings[0].rows
+    assert (declared.answers[:alike] == frozen.answers[:alike]).all()

@@ -44,6 +44,9 @@ def test_each_evening_says_how_the_version_on_probation_does(
     found = played(make_history(on_probation()), tmp_path)
     trained = found.trainings[1].as_of
     said = [decision.probation for decision in found.decisions if decision.day > trained]
-    assert said[0] == "no action: version 2 against version 1: no labels yet; probation goes on"
+    assert said[0] == (
+        "no action: version 2 against version 1: no labels yet; probation continues for at most 14 labelled days or 27 "
+        "nights more"
+    )
     assert said[2].startswith("no action: version 2 against version 1: ")
     assert "over 1 day" in said[2]

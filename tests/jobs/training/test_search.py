@@ -14,7 +14,7 @@ from jobs.partial_failures import PartialFailures
 from jobs.training import search as room
 from jobs.training.estimators import build_model
 from jobs.training.fitting import Fitted, Lesson
-from jobs.training.search import SearchResult, search, time_ordered_folds, with_parameters
+from jobs.training.search import LakeTrials, SearchResult, search, time_ordered_folds, with_parameters
 from jobs.training.search_space import SPACES, first_values
 from tests.named_estimators import marked
 from tests.small_models import pipeline as small_pipeline
@@ -57,7 +57,7 @@ def test_what_it_finds_is_never_worse_than_the_declaration_on_the_days_it_looked
     lake: Lake, lesson: Lesson, tmp_path: Path
 ) -> None:
     pipeline = declared(tmp_path)
-    found = search(lake, "run", pipeline, lesson, "data")
+    found = search(LakeTrials(lake, "run"), pipeline, lesson, "data")
     assert found.trials[0].parameters == {}
     assert len(found.trials) == 9
     assert found.best.loss < found.trials[0].loss
@@ -70,7 +70,7 @@ def test_a_killed_search_goes_on_exactly_as_it_would_have(
     lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline, asked = declared(tmp_path), []
-    whole = search(lake, "whole", pipeline, lesson, "data")
+    whole = search(LakeTrials(lake, "whole"), pipeline, lesson, "data")
     fit = room.fit_lesson
 
     def killed(tried: Pipeline, *rest: Any) -> Any:
@@ -82,8 +82,8 @@ def test_a_killed_search_goes_on_exactly_as_it_would_have(
     with monkeypatch.context() as context:
         context.setattr(room, "fit_lesson", killed)
         with pytest.raises(KeyboardInterrupt):
-            search(lake, "killed", pipeline, lesson, "data")
-    again = search(lake, "killed", pipeline, lesson, "data")
+            search(LakeTrials(lake, "killed"), pipeline, lesson, "data")
+    again = search(LakeTrials(lake, "killed"), pipeline, lesson, "data")
     told = [[(trial.parameters, trial.losses) for trial in result.trials] for result in (whole, again)]
     assert told[0] == told[1]
 
@@ -92,11 +92,11 @@ def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
     lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = declared(tmp_path, trials=2)
-    first = search(lake, "run", pipeline, lesson, "data")
+    first = search(LakeTrials(lake, "run"), pipeline, lesson, "data")
     monkeypatch.setattr(room, "fit_lesson", None)
-    assert search(lake, "run", pipeline, lesson, "data") == first
+    assert search(LakeTrials(lake, "run"), pipeline, lesson, "data") == first
     with pytest.raises(ModelRefused, match="none of 3 trials could be judged"):
-        search(lake, "run", pipeline, lesson, "other data")
+        search(LakeTrials(lake, "run"), pipeline, lesson, "other data")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(
 
     monkeypatch.setattr(room, "fit_lesson", sometimes)
     failures = PartialFailures()
-    found = search(lake, "run", declared(tmp_path), lesson, "data", failures)
+    found = search(LakeTrials(lake, "run"), declared(tmp_path), lesson, "data", failures)
     failed = [trial for trial in found.trials if trial.parameters.get("learning_rate") == 0.3]
     assert failed
     assert len(found.trials) == 9
@@ -138,7 +138,7 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(
     assert "learning_rate 0.3) failed: " in failures.sentences[0]
     assert failures.sentences[0].endswith(told)
     again = PartialFailures()
-    assert search(lake, "run", declared(tmp_path), lesson, "data", again) == found
+    assert search(LakeTrials(lake, "run"), declared(tmp_path), lesson, "data", again) == found
     assert again.sentences == failures.sentences
 
 
@@ -156,19 +156,19 @@ def test_when_every_trial_fails_the_reasons_are_grouped(
     with pytest.raises(
         ModelRefused, match=r"none of 9 trials .*ValueError: nothing to split \(6 of .*MemoryError \(3 of"
     ):
-        search(lake, "run", declared(tmp_path), lesson, "data", PartialFailures())
+        search(LakeTrials(lake, "run"), declared(tmp_path), lesson, "data", PartialFailures())
 
 
 def test_no_trial_begins_after_the_time_and_the_declaration_is_judged_in_any_case(
     lake: Lake, lesson: Lesson, tmp_path: Path
 ) -> None:
-    found = search(lake, "run", declared(tmp_path, minutes=1e-9), lesson, "data")
+    found = search(LakeTrials(lake, "run"), declared(tmp_path, minutes=1e-9), lesson, "data")
     assert [trial.parameters for trial in found.trials] == [{}]
 
 
 def test_a_hopeless_trial_is_given_up_before_its_last_fold(lake: Lake, lesson: Lesson, tmp_path: Path) -> None:
     hopeless = {"min_samples_leaf": {"low": 5, "high": 900, "whole": True}}
-    found = search(lake, "run", declared(tmp_path, trials=12, folds=3, space=hopeless), lesson, "data")
+    found = search(LakeTrials(lake, "run"), declared(tmp_path, trials=12, folds=3, space=hopeless), lesson, "data")
     given_up = [trial for trial in found.trials if trial.pruned]
     assert given_up
     assert all(len(trial.losses) < 3 for trial in given_up)
@@ -181,9 +181,9 @@ def test_choices_may_be_lists_and_mappings_and_a_killed_search_still_knows_them(
 ) -> None:
     choices = {"class_weight": [{0: 1, 1: 5}, None, "balanced"], "interaction_cst": [[[0], [1]], [[0, 1]]]}
     half, whole = (declared(tmp_path, space=choices, trials=n) for n in (3, 6))
-    before = search(lake, "run", half, lesson, "data")
+    before = search(LakeTrials(lake, "run"), half, lesson, "data")
 
-    found = search(lake, "run", whole, lesson, "data")
+    found = search(LakeTrials(lake, "run"), whole, lesson, "data")
 
     assert found.trials[: len(before.trials)] == before.trials
     for trial in found.trials[1:]:

@@ -16,6 +16,7 @@ from tests.pipelines import PIPELINE_FILE
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, RetrainRequestRow, VerdictRow
 from tidewheel.ledger.training_tables import TrainingRow
 from tidewheel.spec import Pipeline, load_pipeline
+from tidewheel.spec.triggers import Budget
 
 NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 
@@ -104,6 +105,14 @@ def test_fits_and_seconds_of_the_budgets_period_are_added_up(orders: Pipeline) -
     assert (found.days, found.trainings, found.fits, found.promoted) == (84, 3, 4, 1)
     assert (found.seconds, found.cpu_seconds, found.gpu_seconds, found.seconds_each) == (60.0, 150.0, 30.0, 150.0)
     assert found.price(Prices(cpu_hour=2.4, gpu_hour=12.0, currency="EUR")) == pytest.approx(0.1 + 0.1)
+
+
+def test_a_budget_in_seconds_is_shown_in_seconds(orders: Pipeline) -> None:
+    budget = Budget.model_validate({"cpu_seconds": 600, "days": 84})
+    in_seconds = orders.model_copy(update={"triggers": orders.triggers.model_copy(update={"budget": budget})})
+    decided = VerdictRow(inputs={"cpu_seconds_saved": 120.0})
+    found = spent(in_seconds, "2026-11-26", [], decided)
+    assert (found.allowed, found.allowed_seconds, found.left) == (0, 600, "120 CPU seconds left of the budget")
 
 
 def test_every_training_of_the_period_counts_however_many_are_shown(orders: Pipeline) -> None:

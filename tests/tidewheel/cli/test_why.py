@@ -68,6 +68,20 @@ def test_a_program_gets_all_that_was_decided_from(
     assert (older["inputs"], older["thresholds"]) == ({"rows": 900}, {"margin": 0.02})
 
 
+def test_what_is_left_of_the_budget_follows_the_triggers_sentence(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for subject, inputs in (("a", {"fits_saved": 1.0}), ("b", {"fits_saved": None, "cpu_seconds_saved": 31.52})):
+        ledger.record(
+            "orders", subject, subject, Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "no action: calm", inputs), NOW
+        )
+    why(monkeypatch, "orders")
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[1::2]] == [
+        "calm (31.5 CPU seconds left of the budget)",
+        "calm (1 fit left of the budget)",
+    ]
+
+
 def test_a_pipeline_without_decisions_says_so(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,7 @@ def test_one_day_is_enough_where_it_is_far_beyond_what_days_differ_by() -> None:
     verdict = POLICY.decide(measured(0.4))
     assert verdict.outcome is Outcome.ROLLED_BACK
     assert "+80% loss on 2024-03-01" in verdict.sentence
+    assert verdict.sentence.endswith("; version 1 becomes champion again")
 
 
 def test_one_bad_day_sends_nothing_back_where_days_differ_by_as_much() -> None:
@@ -62,7 +63,8 @@ def test_a_turn_before_the_promotion_is_not_what_days_usually_differ_by() -> Non
 def test_a_version_that_is_no_worse_ends_its_probation_early() -> None:
     verdict = POLICY.decide(measured(*[-0.02] * 6))
     assert verdict.outcome is Outcome.PASSED
-    assert "worse by no more than 2%" in verdict.sentence
+    assert verdict.sentence.endswith("worse by no more than 2%; probation ends, and version 2 stays champion")
+    assert verdict.inputs["undecided"] is False
 
 
 def test_a_better_one_stays_on_probation_for_some_days_all_the_same() -> None:
@@ -73,7 +75,8 @@ def test_probation_ends_after_two_weeks_of_days_that_show_nothing() -> None:
     restless = [0.05 * (-1) ** n for n in range(14)]
     verdict = POLICY.decide(measured(*restless, usual=days(*restless * 3, first=-60)))
     assert verdict.outcome is Outcome.PASSED
-    assert "the time is up" in verdict.sentence
+    assert verdict.sentence.endswith("not shown to be worse in time, so probation ends, and version 2 stays champion")
+    assert verdict.inputs["undecided"] is True
 
 
 @pytest.mark.parametrize(("nights", "outcome"), [(27, Outcome.NO_ACTION), (28, Outcome.PASSED)])

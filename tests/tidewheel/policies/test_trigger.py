@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pipelines import PIPELINE_FILE
+from tidewheel.errors import SpecError
 from tidewheel.policies.trigger.attempts import Attempt, Ended, best_gain, undecided
 from tidewheel.policies.trigger.measurement import FeatureDrift, TriggerMeasurement
 from tidewheel.policies.trigger.policy import TriggerPolicy
@@ -178,6 +179,40 @@ def test_quiet_times_save_fits_and_a_refit_takes_two(tmp_path: Path) -> None:
     )
 
 
+def test_a_budget_in_seconds_pays_each_training_by_what_it_took(tmp_path: Path) -> None:
+    policy = declared("{maximum_age_days: 5, budget: {cpu_seconds: 60, days: 30, burst: 1}}", tmp_path)
+    first = Attempt(before(70), Ended.PROMOTED, cpu_seconds=30)
+    used = replace(CALM, attempts=(first, Attempt(before(12), Ended.REJECTED, cpu_seconds=30)))
+    assert sentence(policy, used).endswith(
+        "but the budget is used up (60 CPU seconds in 30 days, and a training takes about 30; at most 1 training "
+        "saved): the next in 3 days"
+    )
+    left = policy.decide(used).inputs
+    assert (left["fits_saved"], left["cpu_seconds_saved"], left["cpu_seconds_a_training"]) == (None, 24, 30)
+    cheap = replace(CALM, attempts=(first, Attempt(before(12), Ended.REJECTED, cpu_seconds=10)))
+    assert fires(policy, cheap)  # a training takes 20 by then, and the second took half of one
+
+
+def test_a_budget_in_seconds_holds_nothing_until_a_cost_is_known_and_takes_unknown_ones_for_usual(
+    tmp_path: Path,
+) -> None:
+    policy = declared("{maximum_age_days: 5, budget: {cpu_seconds: 60, days: 30, burst: 1}}", tmp_path)
+    old = (Attempt(before(70), Ended.PROMOTED), Attempt(before(8), Ended.REJECTED))
+    measured = replace(CALM, attempts=old)
+    assert fires(policy, measured)
+    assert policy.decide(measured).inputs["cpu_seconds_saved"] is None
+    known = replace(CALM, attempts=(replace(old[0], cpu_seconds=30), old[1]))
+    assert policy.decide(known).inputs["cpu_seconds_saved"] == pytest.approx(16)  # eight days' worth
+    assert "the next in 7 days" in sentence(policy, known)
+
+
+def test_a_budget_has_one_unit(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"fits is 4 and cpu_seconds is 60: a budget has one unit, leave out either"):
+        declared("{budget: {fits: 4, cpu_seconds: 60}}", tmp_path)
+    with pytest.raises(SpecError, match=r"give fits or cpu_seconds, or set triggers.budget to null"):
+        declared("{budget: {fits: null}}", tmp_path)
+
+
 def test_a_fall_waits_for_no_cool_down_and_for_no_budget(default: TriggerPolicy) -> None:
     calm = quality(0.0, days=20)
     fallen = tuple(replace(q, loss=q.loss + 0.3) if q.day >= before(4) else q for q in calm)
@@ -187,7 +222,7 @@ def test_a_fall_waits_for_no_cool_down_and_for_no_budget(default: TriggerPolicy)
     assert verdict.outcome is Outcome.FIRED
     assert verdict.inputs["role"] == "fall"
     assert verdict.sentence.startswith(
-        "fired: something is badly wrong (log-loss rose by 0.296 on each of the last 3 days, from 0.500)"
+        "fired: something is badly wrong (log-loss rose by at least 59% on each of the last 3 days, compared with the "
     )
     in_debt = replace(measured, attempts=(*spent, *[Attempt(before(5), Ended.PROMOTED)] * 3))
     assert "the budget is used up" in sentence(default, in_debt)

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.policies.trigger.attempts import Attempt, Ended
+from tidewheel.policies.trigger.budget import Budget
 from tidewheel.policies.trigger.measurement import FeatureDrift, TriggerMeasurement
 from tidewheel.policies.trigger.patience import Patience
 from tidewheel.policies.trigger.policy import TriggerPolicy
 from tidewheel.policies.trigger.quality import DayQuality
 from tidewheel.policies.trigger.reasons import Calendar, Every, Staleness
-from tidewheel.policies.trigger.restraints import Budget, NewestDay, SingleFlight
+from tidewheel.policies.trigger.restraints import NewestDay, SingleFlight
 from tidewheel.policies.verdict import Outcome
 from tidewheel.spec import load_pipeline
 

@@ -35,6 +35,7 @@ class Attempt:
             of the gate's interval. Below zero: it was worse at best. None: it was not compared.
         waited_days: of one that is not judged, whole days by the clock since it was requested; nights may pass quicker
             than days, when the platform catches up. None: as many as there were nights.
+        cpu_seconds: that fitting and logging took; None: unknown.
     """
 
     as_of: date
@@ -42,6 +43,7 @@ class Attempt:
     fits: int = 1
     best_gain: float | None = None
     waited_days: int | None = None
+    cpu_seconds: float | None = None
 
     @property
     def running(self) -> bool:

@@ -51,7 +51,9 @@ class Fall:
         sure = min(Mean(rise, error, len(excess)).surety for rise in rises)
         if min(rises) < self.minimum_excess * level or sure < self.t:
             return None
+        share = f"{min(rises) / level:.0%}" if level > 0 else f"{min(rises):.3g}"
         words = (
-            f"{self.loss} rose by {min(rises):.3f} on each of the last {quantity(self.days, 'day')}, from {level:.3f}"
+            f"{self.loss} rose by at least {share} on each of the last {quantity(self.days, 'day')}, compared with the "
+            f"{quantity(len(before), 'day')} before"
         )
         return Seen(True, f"something is badly wrong ({words})")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidewheel.policies.trigger.budget import Budget
 from tidewheel.policies.trigger.fall import Fall
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.patience import Patience
@@ -31,7 +32,6 @@ from tidewheel.policies.trigger.reasons import (
 )
 from tidewheel.policies.trigger.restraints import (
     BackOff,
-    Budget,
     CoolDown,
     NewestDay,
     NoRefusedData,
@@ -143,7 +143,7 @@ class TriggerPolicy:
             "due": [reason.name for reason in due],
             "role": role,
             "held_by": held_by,
-            "fits_saved": float(budget.saved(measured)) if budget else None,
+            **(budget.left(measured) if budget else {"fits_saved": None}),
         }
         parts: tuple[Reason | Restraint, ...] = (*self.reasons, *self.restraints)
         thresholds = {part.name: _settings(part) for part in parts}
@@ -193,7 +193,13 @@ def _budgets(budget: Spending) -> Iterator[Budget]:
     """One bucket, of which the routine leaves a fit to alarms, and which a fall may overdraw."""
     for role, reserve in ((Role.FALL, 1 - budget.burst), (Role.ALARM, 0), (Role.ROUTINE, min(1, budget.burst - 1))):
         yield Budget(
-            budget.fits, budget.days, budget.burst, reserve, name=f"budget of {role}", concerns=frozenset({role})
+            budget.fits,
+            budget.days,
+            budget.burst,
+            reserve,
+            budget.cpu_seconds,
+            name=f"budget of {role}",
+            concerns=frozenset({role}),
         )
 
 

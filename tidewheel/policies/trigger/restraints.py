@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 from itertools import takewhile
 from typing import Protocol
 
 from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
-from tidewheel.quantities import quantity
 
 
 class Role(StrEnum):
@@ -160,50 +157,3 @@ class BackOff:
         first = self.rejected_days if rejected else self.failed_days
         days = first << min(len(vain) - 1, 10)  # more doublings are beyond any maximum
         return min(days, self.maximum_days)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """A token bucket of fits: they come at a steady rate, some can be saved, and each model that is fitted takes one.
-
-    A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without
-    a pause, evenly spaced trainings keep more. The first model costs nothing. Whoever asked, a fit is paid for; but no
-    deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
-    policy for months.
-
-    Attributes:
-        fits: that come in a period.
-        days: length of the period.
-        burst: most that can be saved.
-        reserve: of those, that must be left afterwards; below zero: fits that may be owed.
-    """
-
-    fits: int
-    days: int
-    burst: int
-    reserve: int = 0
-    name: str = "budget"
-    concerns: frozenset[Role] = MACHINES
-
-    def holds(self, measured: TriggerMeasurement) -> str | None:
-        """Holds while less than one fit is saved beside the reserve."""
-        missing = 1 + self.reserve - self.saved(measured)
-        if missing <= 0:
-            return None
-        wait = math.ceil(missing * self.days / self.fits)
-        each = quantity(self.days / self.fits, "day")
-        left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
-        return (
-            f"the budget is used up (one fit in {each}, at most {self.burst} saved{left}): "
-            f"the next in {quantity(wait, 'day')}"
-        )
-
-    def saved(self, measured: TriggerMeasurement) -> Fraction:
-        """Fits that are saved today, as a fraction, since a sum of thirds would miss the day by rounding."""
-        saved, since = Fraction(self.burst), measured.today
-        first = next((n for n, a in enumerate(measured.attempts) if a.ended is Ended.PROMOTED), len(measured.attempts))
-        for attempt in (*measured.attempts[first + 1 :], Attempt(measured.today, Ended.RUNNING, fits=0)):
-            come = Fraction(max((attempt.as_of - since).days, 0) * self.fits, self.days)
-            saved = max(min(saved + come, Fraction(self.burst)) - attempt.fits, Fraction(1 - self.burst))
-            since = attempt.as_of
-        return saved
