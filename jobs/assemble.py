@@ -28,7 +28,7 @@ def work(job: Job[AssembleOptions]) -> Result:
         chosen = choose(LedgerMemory(job), job.partitions.last)
     if sentence := repeated(job, chosen, forced=job.options.force):
         _answer_the_wish(job, str(chosen.as_of), sentence)
-        return Result(figures={"skipped": True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
+        return Result(figures={"skipped": True, "as_of": str(chosen.as_of)}, sentence=sentence)
     path = keep_training_data(job.lake, job.run_id, chosen)
     stale = stale_days(job.lake, job.pipeline, chosen)
     first, last = chosen.training[0].day, chosen.training[-1].day
@@ -37,10 +37,10 @@ def work(job: Job[AssembleOptions]) -> Result:
     return Result(
         inputs=chosen.inputs,
         figures={
-            "as_of": chosen.as_of.isoformat(),
+            "as_of": str(chosen.as_of),
             "days": len(chosen.training),
-            "first_day": first.isoformat(),
-            "last_day": last.isoformat(),
+            "first_day": str(first),
+            "last_day": str(last),
             "rows": chosen.training_rows,
             "holdout_days": len(chosen.holdout),
             "stale_days": len(stale),

@@ -25,6 +25,7 @@ from jobs.monitoring.streams import stream_alarms
 from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.options import MonitorOptions
+from tidewheel.partitions import day_of
 from tidewheel.policies.trigger.quality import excess_loss
 from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
@@ -53,7 +54,7 @@ def work(job: Job) -> Result:
         performances = measure_days(job, ledger, now, failures)
     tried = None
     with failures.named("the version on probation"), step("probation"):
-        measured = {date.fromisoformat(found.day) for found in performances}
+        measured = {day_of(found.day) for found in performances}
         tried = judge_probation(memory, day, measured, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)

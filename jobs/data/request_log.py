@@ -216,7 +216,7 @@ class RequestLog:
 def _days(start: datetime, end: datetime) -> Iterator[str]:
     day = start.astimezone(UTC).date()
     while datetime.combine(day, time(), UTC) < end:
-        yield day.isoformat()
+        yield str(day)
         day += timedelta(days=1)
 
 

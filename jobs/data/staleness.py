@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import PartitionRange, day_of
 from tidewheel.quantities import listing, quantity
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def changed_inputs(pipeline: Pipeline, features: Manifest, published: Mapping[st
         features: the manifest of the day's features.
         published: content hashes of what is published now, by key.
     """
-    looked_at = inputs_of(pipeline, date.fromisoformat(features.partition))
+    looked_at = inputs_of(pipeline, day_of(features.partition))
     return [key for key in looked_at if key in published and published[key] != features.inputs.get(key)]
 
 
@@ -95,7 +95,7 @@ def stale_days(lake: Lake, pipeline: Pipeline, data: TrainingData) -> list[date]
 
 
 def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list[StaleDay]:
-    days = [date.fromisoformat(manifest.partition) for manifest in features]
+    days = [day_of(manifest.partition) for manifest in features]
     wanted = {key for day in days for key in inputs_of(pipeline, day)}
     found = [lake.published(*key.split("/")) for key in sorted(wanted)]
     published = {manifest.key: manifest.content_hash for manifest in found if manifest is not None}

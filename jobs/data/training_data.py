@@ -15,6 +15,7 @@ from jobs.data.weight_rules import refuse_unusable_weights
 from tidewheel.errors import DataRefused, LakeError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.verified import read_document
+from tidewheel.partitions import day_of
 from tidewheel.runs import BatchReference, run_folder
 from tidewheel.tracing import step
 
@@ -260,7 +261,7 @@ def _labelled_day(lake: Lake, features: Manifest) -> LabelledDay:
         BatchReference(dataset=m.dataset, partition=m.partition, content_hash=m.content_hash, rows=m.rows)
         for m in (features, labels)
     ]
-    return LabelledDay(day=date.fromisoformat(features.partition), features=batches[0], labels=batches[1])
+    return LabelledDay(day=day_of(features.partition), features=batches[0], labels=batches[1])
 
 
 def _path(lake: Lake, run_id: str) -> str:

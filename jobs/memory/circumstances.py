@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.memory.protocol import Circumstances
 from tidewheel.ledger import Ledger
+from tidewheel.partitions import day_of
 from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Kind
 
@@ -47,4 +48,4 @@ def _monitored_since(job: Job, ledger: Ledger, day: date) -> date | None:
     # monitoring alone writes a verdict on drift, for each day that it monitors
     later = ledger.judged_after(job.pipeline.name, Kind.DRIFT, str(day))
     newest = next((key for key in later if job.lake.published("features", key) is not None), None)
-    return date.fromisoformat(newest) if newest else None
+    return day_of(newest) if newest else None

@@ -7,7 +7,7 @@ A label of an earlier day was known when the answer was given, and says nothing 
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ from jobs.monitoring.answered_rows import answered_day, read_answered
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions, input_hashes
 from jobs.monitoring.predictions import answer_columns
 from jobs.monitoring.text_keys import as_written, joined_key, with_text_keys
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +85,7 @@ def labelled_answers(
 
 def published_labels(lake: Lake, day: str, until: str) -> Iterator[Manifest]:
     """The labels of the days `day` to `until`, oldest first; days without any are left out."""
-    first, last = date.fromisoformat(day), date.fromisoformat(until)
+    first, last = day_of(day), day_of(until)
     for n in range((last - first).days + 1):
         if (manifest := lake.published(LABELS, str(first + timedelta(days=n)))) is not None:
             yield manifest

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.monitoring.day_quality import FIGURES, day_quality
+from tidewheel.partitions import day_of
 from tidewheel.policies.change import LOOK_BACK_DAYS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def day_qualities(
         if not row.slice:
             found[row.partition, row.version][row.name] = row.value
     qualities = (
-        day_quality(pipeline.task, date.fromisoformat(partition), version, measured)
+        day_quality(pipeline.task, day_of(partition), version, measured)
         for (partition, version), measured in found.items()
     )
     return tuple(quality for quality in qualities if quality)

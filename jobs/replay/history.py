@@ -28,7 +28,7 @@ from jobs.models.row_weights import weights_of
 from jobs.training.fitting import Lesson
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import PartitionRange, consecutive
 from tidewheel.spec import Pipeline
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class History:
             labelled: their rows, as `jobs.data.training_data.labelled_rows` gives them.
         """
         column = labelled[PARTITION]
-        starts = np.searchsorted(column.to_numpy(dtype="U10"), [day.day.isoformat() for day in days])
+        starts = np.searchsorted(column.to_numpy(dtype="U10"), [str(day.day) for day in days])
         ends = [*starts[1:], len(labelled)]
         rows = Lesson(
             model_frame(labelled, pipeline.features),
@@ -219,14 +219,3 @@ def make_command(pipeline: str, days: PartitionRange) -> str:
         f"for job in {steps}; do python -m jobs.$job --pipeline {pipeline} --partition {days} --run-id history "
         "|| break; done"
     )
-
-
-def consecutive(days: Sequence[date]) -> list[PartitionRange]:
-    """Days in order, as ranges."""
-    spans: list[PartitionRange] = []
-    for day in days:
-        if spans and day - spans[-1].last == timedelta(days=1):
-            spans[-1] = PartitionRange(spans[-1].first, day)
-        else:
-            spans.append(PartitionRange(day, day))
-    return spans

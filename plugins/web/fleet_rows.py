@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import String, column, func, select, tuple_, values
@@ -26,6 +26,7 @@ from tidewheel.ledger.tables import (
     RetrainRequestRow,
     VerdictRow,
 )
+from tidewheel.partitions import day_or_none
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.rollback import rolled_back
 
@@ -159,9 +160,7 @@ def by_pipeline(rows: Iterable[Any]) -> dict[str, Any]:
 
 def days_until(newest: str, days: int) -> list[str]:
     """So many days up to and with the newest, oldest first; empty for a key that is no day."""
-    try:
-        last = date.fromisoformat(newest)
-    except ValueError:
+    if (last := day_or_none(newest)) is None:
         return []
     return [str(last - timedelta(days=n)) for n in range(min(days, last.toordinal()) - 1, -1, -1)]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web import probations
 from plugins.web.attention import PipelineSnapshot, as_utc, clause
 from tidewheel.ledger.releases import Status
+from tidewheel.partitions import day_of
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Step:
 def _probation(known: PipelineSnapshot) -> list[Step]:
     if (running := known.probation) is None:
         return []
-    last = date.fromisoformat(running.as_of) + timedelta(days=probations.POLICY.maximum_nights)
+    last = day_of(running.as_of) + timedelta(days=probations.POLICY.maximum_nights)
     words = f"Probation of version {running.version} has ended, or version {running.predecessor} has returned before."
     return [Step(f"{last} at the latest", words)]
 
@@ -107,7 +108,7 @@ def _probation(known: PipelineSnapshot) -> list[Step]:
 def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[Step]:
     if not known.label_day:
         return []
-    following = date.fromisoformat(known.label_day) + timedelta(days=1)
+    following = day_of(known.label_day) + timedelta(days=1)
     due = following + timedelta(days=pipeline.labels.delay_days)
     if pipeline.source.end and following > pipeline.source.end:
         return []
@@ -118,7 +119,7 @@ def _age(pipeline: Pipeline, champion: ModelVersionRow | None) -> list[Step]:
     if champion is None or pipeline.triggers.maximum_age_days is None:
         return []
     try:
-        old = date.fromisoformat(champion.as_of) + timedelta(days=pipeline.triggers.maximum_age_days)
+        old = day_of(champion.as_of) + timedelta(days=pipeline.triggers.maximum_age_days)
     except ValueError:  # adopted from elsewhere: nobody knows when it was trained
         return []
     return [Step(str(old), f"Version {champion.version} has reached its maximum age, and a training is due.")]

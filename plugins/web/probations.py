@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tidewheel.partitions import day_of
 from tidewheel.policies.probation import ProbationMeasurement, ProbationPolicy
 from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
@@ -95,9 +96,9 @@ class ProbationChart:
         The axis reaches as far as the day that ends a probation whose days all have labels.
         """
         by_day = {one.day: one for one in self.days}
-        first = date.fromisoformat(self.row.as_of) + timedelta(days=1)
+        first = day_of(self.row.as_of) + timedelta(days=1)
         last = max(self.row.as_of, *by_day) if by_day else self.row.as_of
-        length = (date.fromisoformat(last) - first).days + 1
+        length = (day_of(last) - first).days + 1
         days = [str(first + timedelta(days=n)) for n in range(max(length, POLICY.days))]
         of = [by_day.get(day) for day in days]
         return {
@@ -200,14 +201,14 @@ def _judged(measured: ProbationMeasurement) -> list[JudgedDay]:
 
 def _nights(row: ProbationRow, monitored: str) -> int:
     try:
-        newest = date.fromisoformat(monitored)
+        newest = day_of(monitored)
     except ValueError:  # nothing is monitored yet, or by no day
         return 0
-    return max((newest - date.fromisoformat(row.as_of)).days, 0)
+    return max((newest - day_of(row.as_of)).days, 0)
 
 
 def _endings(pipeline: Pipeline, row: ProbationRow) -> list[Ending]:
-    began, delay = date.fromisoformat(row.as_of), pipeline.labels.delay_days
+    began, delay = day_of(row.as_of), pipeline.labels.delay_days
     early, late = (began + timedelta(days=days + delay) for days in (POLICY.minimum_days, POLICY.days))
     last = began + timedelta(days=POLICY.maximum_nights)
     return [

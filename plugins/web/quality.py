@@ -6,10 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web.figures import TITLES, better
+from tidewheel.partitions import day_of, day_or_none
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Quality:
         if (newest := self.newest) is None:
             return []
         by_day = {one.day: one.value for one in self.main}
-        last = date.fromisoformat(newest.day)
+        last = day_of(newest.day)
         return [by_day.get(str(last - timedelta(days=n)), math.nan) for n in range(days - 1, -1, -1)]
 
     def summary(self) -> str:
@@ -125,7 +126,7 @@ def quality(metric: str, figures: Iterable[Figure]) -> Quality:
     """
     by_part: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for figure in figures:
-        if not figure.slice and _is_day(figure.partition):
+        if not figure.slice and day_or_none(figure.partition):
             by_part[figure.partition, figure.version][figure.name] = figure.value
     days = [
         DayOfVersion(
@@ -146,11 +147,3 @@ def quality(metric: str, figures: Iterable[Figure]) -> Quality:
         if f"estimated_{metric}" in found and day not in measured
     }
     return Quality(metric, sorted(days, key=lambda one: (one.day, -one.rows, one.version)), sorted(estimated.items()))
-
-
-def _is_day(partition: str) -> bool:
-    try:
-        date.fromisoformat(partition)
-    except ValueError:
-        return False
-    return True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web.attention import clause
 from tidewheel.ledger.models import subject
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, VerdictRow
@@ -166,7 +167,7 @@ def _cost(row: TrainingRow) -> Cost:
 def _before_period(pipeline: Pipeline, newest_day: str) -> str:
     """The day before the budget's period; empty without a budget, or before the first night."""
     budget = pipeline.triggers.budget
-    return str(date.fromisoformat(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
+    return str(day_of(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
 
 
 def spent(pipeline: Pipeline, newest_day: str, done: Sequence[Training]) -> Spent:
