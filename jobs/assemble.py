@@ -47,7 +47,7 @@ def work(job: Job[AssembleOptions]) -> Result:
             **fingerprint(job, chosen),
         },
         links={"Training data, by hash": path},
-        sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), 'day')} "
+        sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), job.pipeline.partition)} "
         f"({first} to {last}) to train on, " + _kept_words(chosen) + stale_sentence(job.pipeline, stale),
     )
 

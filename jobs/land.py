@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ from jobs.progress import each
 from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, did_you_mean
 from tidewheel.lake import Manifest
 from tidewheel.options import LandOptions
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import Partitioning, PartitionRange
 from tidewheel.quantities import quantity
 from tidewheel.spec.sections import Reader
 from tidewheel.spec.source_days import source_days, source_days_in_words
@@ -74,7 +74,7 @@ def work(job: Job[LandOptions]) -> Result:
         lambda day, found: (
             found.table
             if may_be_empty and not found.table.num_rows
-            else rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name)
+            else rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name, days.unit)
         ),
     )
     matured = source_days(source, days.back(labels.delay_days))
@@ -126,15 +126,16 @@ def _refuse_unfinished(days: PartitionRange, now: datetime) -> None:
     Raises:
         UsageError: it is not.
     """
-    today = now.date()
-    if days.last < today:
+    ended = days.unit.last_ended(now.date())
+    if days.last <= ended:
         return
-    state = "is not over" if days.last == today else "has not begun"
-    over = f"end the range on {today - timedelta(days=1)}, or " if days.first < today else ""
+    which = f"the week of {days.last}" if days.unit is Partitioning.WEEK else str(days.last)
+    state = "is not over" if days.last <= now.date() else "has not begun"
+    over = f"end the range on {ended}, or " if days.first <= ended else ""
     raise UsageError(
-        f"{days.last} {state}: it is {now:%Y-%m-%d %H:%M} (UTC), so the source has a part of its rows at most; {over}"
-        "run this again when the day is over (in Airflow: clear the task). To land what there is now, switch on "
-        '`Unfinished day` in the form, pass {"unfinished": true} as the run\'s configuration, or --unfinished to '
+        f"{which} {state}: it is {now:%Y-%m-%d %H:%M} (UTC), so the source has a part of its rows at most; {over}"
+        f"run this again when the {days.unit} is over (in Airflow: clear the task). To land what there is now, switch "
+        'on `Unfinished day` in the form, pass {"unfinished": true} as the run\'s configuration, or --unfinished to '
         "jobs.land"
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import matured_until
 from jobs.job import Job, Result, run
 from jobs.loop.decide import decide
 from jobs.loop.watch import judge_probation
@@ -91,7 +92,7 @@ def work(job: Job) -> Result:
 
 def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     """Keep the excess loss over the trigger's window with its error, under the newest matured day."""
-    matured = day - timedelta(days=job.pipeline.labels.delay_days)
+    matured = matured_until(job.pipeline, day)
     qualities = day_qualities(ledger, job.pipeline, day, pooled_days(job.pipeline))
     for version in {quality.version for quality in qualities if quality.day == matured}:
         pooled = excess_loss([quality for quality in qualities if quality.version == version])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from tidewheel.partitions import PartitionRange, day_of
@@ -33,8 +33,8 @@ class StaleDay:
 
 def inputs_of(pipeline: Pipeline, day: date) -> list[str]:
     """Keys (`dataset/partition`) of the batches that a day's features look at: rows, and labels known on the day."""
-    seen = PartitionRange(day, day).look_back(pipeline.features.look_back_days).keys
-    newest = str(day - timedelta(days=pipeline.labels.delay_days))
+    seen = PartitionRange(day, day, pipeline.partition).look_back(pipeline.features.look_back_days).keys
+    newest = str(pipeline.partition.before(day, pipeline.labels.delay_days))
     return [*(f"landing/{key}" for key in seen), *(f"labels/{key}" for key in seen if key <= newest)]
 
 
@@ -50,7 +50,8 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
     """
     wanted = {key for day in days.days for key in inputs_of(pipeline, day)}
     landed = sorted(key.split("/")[1] for key in wanted & set(there) if key.startswith("landing/"))
-    start = str(pipeline.source.start or (landed[0] if landed else days.first))
+    began = pipeline.source.start
+    start = str(days.unit.holding(began)) if began else (landed[0] if landed else str(days.first))
     missing = [key for key in wanted - set(there) if key.split("/")[1] >= start]
     if pipeline.source.empty_days == "skip":  # of a day without rows neither rows nor labels are missing
         missing = [key for key in missing if key.startswith("labels/") and f"landing/{key.split('/')[1]}" in there]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -109,7 +109,7 @@ def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date, held: int 
 
 def matured_until(pipeline: Pipeline, as_of: date) -> date:
     """The newest day whose labels are known on a day."""
-    return as_of - timedelta(days=pipeline.labels.delay_days)
+    return pipeline.partition.before(as_of, pipeline.labels.delay_days)
 
 
 def labelled_days(lake: Lake, pipeline: Pipeline, until: date) -> tuple[list[LabelledDay], list[Manifest]]:
@@ -147,7 +147,7 @@ def divide_days(
     kept = declared if held is None else min(held, max(declared, len(matured) // 4))
     learned, holdout = (matured[:-kept], matured[-kept:]) if kept else (matured, [])
     if learned and pipeline.training.window_days is not None:
-        first = learned[-1].day - timedelta(days=pipeline.training.window_days - 1)
+        first = pipeline.partition.before(learned[-1].day, pipeline.training.window_days - 1)
         learned = [day for day in learned if day.day >= first]
     chosen = TrainingData(
         pipeline=pipeline.name,

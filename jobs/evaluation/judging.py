@@ -97,6 +97,7 @@ def measure_judged(
         holdout=holdout,
         holdout_uses=holdout_uses,
         unsteady=unsteady,
+        unit=pipeline.partition,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import matured_until
 from jobs.memory.protocol import Circumstances
 from tidewheel.ledger import Ledger
 from tidewheel.partitions import day_of
@@ -21,7 +22,7 @@ def circumstances_of(job: Job, ledger: Ledger, day: date) -> Circumstances:
     """Gather them from ledger and lake."""
     return Circumstances(
         request=_request_of_a_person(ledger.open_request(job.pipeline.name), day),
-        data_refused=refused_data(job.lake, day, day - timedelta(days=job.pipeline.labels.delay_days)),
+        data_refused=refused_data(job.lake, day, matured_until(job.pipeline, day)),
         monitored_since=_monitored_since(job, ledger, day),
     )
 

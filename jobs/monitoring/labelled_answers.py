@@ -7,7 +7,6 @@ A label of an earlier day was known when the answer was given, and says nothing 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +51,7 @@ def labelled_answers(
     Returns:
         The answers whose caller named the row; a day without them, or without any label, says so.
     """
-    answered, labels = answered_day(lake, pipeline, day), list(published_labels(lake, day, until))
+    answered, labels = answered_day(lake, pipeline, day), list(published_labels(lake, pipeline, day, until))
     inputs = input_hashes(answered.manifest if answered else None, *labels)
     if answered is None:
         return LabelledPredictions(day, missing=f"no requests of {day}", inputs=inputs)
@@ -83,17 +82,17 @@ def labelled_answers(
     return LabelledPredictions(day, rows, inputs=inputs, unlabelled=unlabelled)
 
 
-def published_labels(lake: Lake, day: str, until: str) -> Iterator[Manifest]:
+def published_labels(lake: Lake, pipeline: Pipeline, day: str, until: str) -> Iterator[Manifest]:
     """The labels of the days `day` to `until`, oldest first; days without any are left out."""
-    first, last = day_of(day), day_of(until)
-    for n in range((last - first).days + 1):
-        if (manifest := lake.published(LABELS, str(first + timedelta(days=n)))) is not None:
+    unit, last = pipeline.partition, day_of(until)
+    for one in unit.newest(last, unit.between(day_of(day), last) + 1):
+        if (manifest := lake.published(LABELS, str(one))) is not None:
             yield manifest
 
 
-def answer_inputs(lake: Lake, day: str, until: str) -> dict[str, str]:
+def answer_inputs(lake: Lake, pipeline: Pipeline, day: str, until: str) -> dict[str, str]:
     """What the figures of a day's answers come from; empty where there are no requests or no labels."""
-    requests, labels = lake.published(DATASET, day), list(published_labels(lake, day, until))
+    requests, labels = lake.published(DATASET, day), list(published_labels(lake, pipeline, day, until))
     return input_hashes(requests, *labels) if requests is not None and labels else {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,7 +124,8 @@ def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) 
     start = datetime.combine(day_of(day), time(), UTC)
     names = {f"key.{name}": name for name in pipeline.key}
     wanted = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
-    log = RequestLog(settings, pipeline.name).between(start, start + timedelta(days=1), wanted)
+    requests = RequestLog(settings, pipeline.name, unit=pipeline.partition)
+    log = requests.between(start, start + pipeline.partition.step, wanted)
     answers = answer_columns(pipeline, log.columns)
     if not {*names, *answers, "mirrored"} <= set(log.columns):
         return pd.DataFrame(columns=[*pipeline.key, *answers, SOURCE])

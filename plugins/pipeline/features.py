@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, chain
 
-from plugins.nightly import NightlyTimetable
+from plugins.nightly import TIMETABLES
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnounceFeatures
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
-from plugins.pipeline.partition import PARTITION, day_before
+from plugins.pipeline.partition import PARTITION, last_ended
 from tidewheel.options import FeaturesOptions, LandOptions, ValidateOptions, ValidationStage
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ LAND_RETRIES = 5
 
 def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that makes features."""
-    # The run of 03:00 gets the key of one tick before: the day that has just ended.
-    nightly = NightlyTimetable(pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+    # The run of 03:00 gets the key of one tick before: the day, or the week, that has just ended.
+    nightly = TIMETABLES[pipeline.partition](pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
     land = JobCommand(LandOptions, pipeline.name, PARTITION, forms.filled_in(LandOptions))
     validate_raw = JobCommand(ValidateOptions, pipeline.name, PARTITION, {"stage": ValidationStage.RAW})
     features = JobCommand(FeaturesOptions, pipeline.name, PARTITION)
@@ -35,8 +35,9 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         pipeline,
         "features",
         schedule=nightly,
-        params=forms.days("the day before the run") | forms.fields(LandOptions),
-        partition=day_before,
+        params=forms.days(f"the last {pipeline.partition} that has ended before the run", pipeline.partition)
+        | forms.fields(LandOptions),
+        partition=last_ended(pipeline.partition),
         cron=pipeline.schedule,
     ) as dag:
         # A run may be about a range of years: its tasks have the time for it.

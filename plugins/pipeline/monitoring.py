@@ -31,8 +31,8 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         pipeline,
         "monitoring",
         schedule=PartitionedAssetTimetable(assets=follows(pipeline.name)),
-        params=forms.days("the newest day with published features"),
-        partition=newest_features(pipeline.name, monitor.record_name),
+        params=forms.days(f"the newest {pipeline.partition} with published features", pipeline.partition),
+        partition=newest_features(pipeline.name, monitor.record_name, pipeline.partition),
         follows="scored" if pipeline.scoring.enabled else "published",
     ) as dag:
         chain(

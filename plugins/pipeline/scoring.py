@@ -32,8 +32,8 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         pipeline,
         "scoring",
         schedule=published if pipeline.scoring.enabled else PartitionedAtRuntime(),
-        params=forms.days("the newest day with published features"),
-        partition=newest_features(pipeline.name, score.record_name),
+        params=forms.days(f"the newest {pipeline.partition} with published features", pipeline.partition),
+        partition=newest_features(pipeline.name, score.record_name, pipeline.partition),
     ) as dag:
         chain(
             job_task("score", score, pipeline, settings, links=["MLflow model"], execution_timeout=LONG),
@@ -42,6 +42,7 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 task_id="announce",
                 asset=assets.predictions(pipeline.name),
                 partition=PARTITION,
+                unit=pipeline.partition,
                 # Without a champion nothing is scored, and monitoring must still look at the day.
                 trigger_rule=TriggerRule.NONE_FAILED,
             ),

@@ -14,6 +14,7 @@ from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
 from tidewheel.options import AssembleOptions, EvaluateOptions, PromoteOptions, TrainOptions
+from tidewheel.partitions import Partitioning
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
@@ -64,13 +65,14 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         params={
             "as_of": forms.optional_day(
                 "As of",
-                "Train with what was known on this day (UTC), for example 2013-02-28. "
-                "Empty: the newest day with published features.",
+                "Train with what was known on this day (UTC), for example 2013-02-28"
+                f"{', the Monday of a week' if pipeline.partition is Partitioning.WEEK else ''}. "
+                f"Empty: the newest {pipeline.partition} with published features.",
             ),
             **forms.fields(AssembleOptions),
             "reason": forms.optional_text("Reason", "Why now; kept with the run."),
         },
-        partition=newest_features(pipeline.name, AssembleOptions.job),
+        partition=newest_features(pipeline.name, AssembleOptions.job, pipeline.partition),
         calendar=f"calendar `{pipeline.triggers.calendar}` (UTC)" if pipeline.triggers.calendar else "no calendar",
         approval=_approval_words(pipeline),
     ) as dag:

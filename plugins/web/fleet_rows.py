@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import String, column, func, select, tuple_, values
@@ -26,7 +25,7 @@ from tidewheel.ledger.tables import (
     RetrainRequestRow,
     VerdictRow,
 )
-from tidewheel.partitions import day_or_none
+from tidewheel.partitions import DAY, Partitioning, day_or_none
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.rollback import rolled_back
 
@@ -107,13 +106,16 @@ class FleetRows:
     figures: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
 
 
-def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> FleetRows:
+def fleet_rows(
+    session: Session, metrics: Mapping[str, str], days: int, units: Mapping[str, Partitioning] | None = None
+) -> FleetRows:
     """Read what the front page shows.
 
     Args:
         session: of the ledger.
         metrics: the figure that each declared pipeline is judged by; empty where its file cannot be read.
-        days: how many days of it to read, up to the newest one with labels.
+        days: how many partitions of it to read, up to the newest one with labels.
+        units: what a pipeline's partition holds, where it is not a day.
 
     Returns:
         Rows; a pipeline without any is absent.
@@ -149,7 +151,11 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
         verdicts=_newest_verdicts(session, list(metrics)),
         probations=running_probations(session),
         newest_days={name: found.monitored for name, found in days_of.items() if found.monitored},
-        figures=_figures(session, labelled, {*metrics.values(), ROWS}, days),
+        figures=_figures(
+            session,
+            {name: days_until(day, days, (units or {}).get(name, DAY)) for name, day in labelled.items()},
+            {*metrics.values(), ROWS},
+        ),
     )
 
 
@@ -158,11 +164,11 @@ def by_pipeline(rows: Iterable[Any]) -> dict[str, Any]:
     return {row.pipeline: row for row in rows}
 
 
-def days_until(newest: str, days: int) -> list[str]:
-    """So many days up to and with the newest, oldest first; empty for a key that is no day."""
+def days_until(newest: str, count: int, unit: Partitioning = DAY) -> list[str]:
+    """Keys of so many partitions up to and with the newest, oldest first; empty for a key that is no day."""
     if (last := day_or_none(newest)) is None:
         return []
-    return [str(last - timedelta(days=n)) for n in range(min(days, last.toordinal()) - 1, -1, -1)]
+    return [str(day) for day in unit.newest(last, min(count, last.toordinal() // unit.days))]
 
 
 def _names(pipelines: Sequence[str]) -> CTE:
@@ -219,10 +225,7 @@ def _judged(session: Session, models: Mapping[str, ModelVersionRow]) -> tuple[di
     return {name: row for name, row in passed.items() if name not in promoted | reviews.keys()}, rejected
 
 
-def _figures(
-    session: Session, labelled_days: Mapping[str, str], names: Collection[str], days: int
-) -> dict[str, list[Figure]]:
-    windows = {name: days_until(day, days) for name, day in labelled_days.items()}
+def _figures(session: Session, windows: Mapping[str, Sequence[str]], names: Collection[str]) -> dict[str, list[Figure]]:
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline.in_(list(windows)),
         FigureRow.partition.in_({day for window in windows.values() for day in window}),

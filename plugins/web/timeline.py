@@ -137,7 +137,7 @@ def chart_data(quality: Quality, events: Sequence[TimelineEvent]) -> dict[str, A
         events: on the same axis.
     """
     known = [one.day for one in quality.days] + [day for day, _ in quality.estimates]
-    days = keys_between(known)
+    days = keys_between(known, quality.unit)
     place = {day: number for number, day in enumerate(days)}
     lines: list[list[float | None]] = [[None] * len(days) for _ in range(LINES)]
     order = {version: n for n, version in enumerate(dict.fromkeys(one.version for one in quality.days))}

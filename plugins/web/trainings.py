@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web.attention import clause
@@ -92,7 +91,8 @@ class Spent:
     """What the trainings of the budget's period cost.
 
     Attributes:
-        days: length of the period; 0 where the pipeline has no budget, and the newest trainings are counted.
+        days: length of the period by the calendar; 0 where the pipeline has no budget, and the newest
+            trainings are counted.
         allowed: fits that come in a period.
         burst: fits that can be saved.
         fits: that were used.
@@ -167,7 +167,7 @@ def _cost(row: TrainingRow) -> Cost:
 def _before_period(pipeline: Pipeline, newest_day: str) -> str:
     """The day before the budget's period; empty without a budget, or before the first night."""
     budget = pipeline.triggers.budget
-    return str(day_of(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
+    return str(pipeline.partition.before(day_of(newest_day), budget.days)) if budget and newest_day else ""
 
 
 def spent(pipeline: Pipeline, newest_day: str, done: Sequence[Training]) -> Spent:
@@ -182,7 +182,7 @@ def spent(pipeline: Pipeline, newest_day: str, done: Sequence[Training]) -> Spen
     counted = [one for one in done if one.day > first] if first else done[:SHOWN]
     costs = [one.cost or Cost(1, 0.0) for one in counted]
     return Spent(
-        days=budget.days if budget else 0,
+        days=budget.days * pipeline.partition.days if budget else 0,
         allowed=budget.fits if budget else 0,
         burst=budget.burst if budget else 0,
         fits=sum(cost.fits for cost in costs),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import fmean, stdev
 
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.quality import Mean, losses_beyond_expectation
 from tidewheel.policies.trigger.reasons import Seen
-from tidewheel.quantities import quantity
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Fall:
         if len(newest) < self.days:
             return None
         first = newest[0].day
-        before = [q for q in measured.quality if first - timedelta(days=self.window_days) <= q.day < first]
+        before = [q for q in measured.quality if measured.unit.before(first, self.window_days) <= q.day < first]
         if len(before) < self.minimum_days:
             return None
         losses = losses_beyond_expectation([*before, *newest])
@@ -52,6 +50,6 @@ class Fall:
         if min(rises) < self.minimum_excess * level or sure < self.t:
             return None
         words = (
-            f"{self.loss} rose by {min(rises):.3f} on each of the last {quantity(self.days, 'day')}, from {level:.3f}"
+            f"{self.loss} rose by {min(rises):.3f} on each of the last {measured.counted(self.days)}, from {level:.3f}"
         )
         return Seen(True, f"something is badly wrong ({words})")

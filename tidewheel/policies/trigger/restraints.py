@@ -11,7 +11,6 @@ from typing import Protocol
 
 from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
-from tidewheel.quantities import quantity
 
 
 class Role(StrEnum):
@@ -94,8 +93,8 @@ class SingleFlight:
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while a training may still run."""
         for attempt in measured.attempts:
-            nights = (measured.today - attempt.as_of).days
-            waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days)
+            nights = measured.since(attempt.as_of)
+            waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days // measured.unit.days)
             if attempt.ended is Ended.RUNNING and waited < self.patience_days:
                 return f"the training asked for on {attempt.as_of} is not judged yet"
         return None
@@ -116,10 +115,14 @@ class CoolDown:
             judged.append(measured.champion_as_of)
         if not judged:
             return None
-        passed = (measured.today - max(judged)).days
+        passed = measured.since(max(judged))
         if passed < 0:
             return f"the last training knew the days until {max(judged)} already"
-        return f"the last training was {passed} of {self.days} cool-down days ago" if passed < self.days else None
+        return (
+            f"the last training was {passed} of {self.days} cool-down {measured.unit}s ago"
+            if passed < self.days
+            else None
+        )
 
 
 @dataclass(frozen=True)
@@ -147,13 +150,13 @@ class BackOff:
         if not vain:
             return None
         wait, last = self._wait(vain), vain[0]
-        passed = (measured.today - last.as_of).days
+        passed = measured.since(last.as_of)
         if passed >= wait:
             return None
         word = "the last challenger was rejected" if last.ended is Ended.REJECTED else "the last training failed"
         if len(vain) > 1:
             word = f"the last {len(vain)} trainings changed nothing"
-        return f"{word}: {max(passed, 0)} of {wait} days of back-off have passed"
+        return f"{word}: {max(passed, 0)} of {wait} {measured.unit}s of back-off have passed"
 
     def _wait(self, vain: list[Attempt]) -> int:
         rejected = vain[0].ended is Ended.REJECTED
@@ -191,11 +194,11 @@ class Budget:
         if missing <= 0:
             return None
         wait = math.ceil(missing * self.days / self.fits)
-        each = quantity(self.days / self.fits, "day")
+        each = measured.counted(self.days / self.fits)
         left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
         return (
             f"the budget is used up (one fit in {each}, at most {self.burst} saved{left}): "
-            f"the next in {quantity(wait, 'day')}"
+            f"the next in {measured.counted(wait)}"
         )
 
     def saved(self, measured: TriggerMeasurement) -> Fraction:
@@ -203,7 +206,7 @@ class Budget:
         saved, since = Fraction(self.burst), measured.today
         first = next((n for n, a in enumerate(measured.attempts) if a.ended is Ended.PROMOTED), len(measured.attempts))
         for attempt in (*measured.attempts[first + 1 :], Attempt(measured.today, Ended.RUNNING, fits=0)):
-            come = Fraction(max((attempt.as_of - since).days, 0) * self.fits, self.days)
+            come = Fraction(max(measured.unit.between(since, attempt.as_of), 0) * self.fits, self.days)
             saved = max(min(saved + come, Fraction(self.burst)) - attempt.fits, Fraction(1 - self.burst))
             since = attempt.as_of
         return saved
