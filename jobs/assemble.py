@@ -20,6 +20,7 @@ from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
+    from tidewheel.spec import Pipeline
 
 
 def work(job: Job[AssembleOptions]) -> Result:
@@ -48,14 +49,14 @@ def work(job: Job[AssembleOptions]) -> Result:
         },
         links={"Training data, by hash": path},
         sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), job.pipeline.partition)} "
-        f"({first} to {last}) to train on, " + _kept_words(chosen) + stale_sentence(job.pipeline, stale),
+        f"({first} to {last}) to train on, " + _kept_words(job.pipeline, chosen) + stale_sentence(job.pipeline, stale),
     )
 
 
-def _kept_words(chosen: TrainingData) -> str:
+def _kept_words(pipeline: Pipeline, chosen: TrainingData) -> str:
     if not chosen.holdout:
-        return "none kept for the gate: the days that follow judge the version"
-    return f"{len(chosen.holdout)} later days kept for the gate"
+        return f"none kept for the gate: the {pipeline.partition}s that follow judge the version"
+    return f"{len(chosen.holdout)} later {pipeline.partition}s kept for the gate"
 
 
 def _answer_the_wish(job: Job, as_of: str, sentence: str) -> None:

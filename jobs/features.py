@@ -84,7 +84,7 @@ def work(job: Job) -> Result:
             **({"recomputed_because_of": ", ".join(changed_batches(stale))} if stale else {}),
         },
         sentence=f"features of {quantity(rows, 'row')} of {days}, from {quantity(len(landing), days.unit)} of rows and "
-        f"{len(labels)} of labels" + recomputed_sentence(stale) + gaps_sentence(missing),
+        f"{len(labels)} of labels" + recomputed_sentence(stale, days.unit) + gaps_sentence(missing),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from tidewheel.partitions import PartitionRange, day_of
+from tidewheel.partitions import DAY, Partitioning, PartitionRange, day_of
 from tidewheel.quantities import listing, quantity
 
 if TYPE_CHECKING:
@@ -104,13 +104,13 @@ def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list
     return [StaleDay(day, keys) for day, keys in zip(days, changed, strict=True) if keys]
 
 
-def recomputed_sentence(stale: Sequence[StaleDay]) -> str:
+def recomputed_sentence(stale: Sequence[StaleDay], unit: Partitioning = DAY) -> str:
     """What to tell of days that are computed again; empty where none are."""
     if not stale:
         return ""
     days = listing([str(day.day) for day in stale], NAMED)
     return (
-        f"; {quantity(len(stale), 'later day')} computed again ({days}), since they look back on what has changed: "
+        f"; {quantity(len(stale), f'later {unit}')} computed again ({days}), since they look back on what has changed: "
         f"{listing(changed_batches(stale), NAMED)}"
     )
 
@@ -135,7 +135,7 @@ def stale_sentence(pipeline: Pipeline, days: Sequence[date]) -> str:
     if not days:
         return ""
     return (
-        f"; {len(days)} of these days look back on rows or labels that have been corrected since "
+        f"; {len(days)} of these {pipeline.partition}s look back on rows or labels that have been corrected since "
         f"({listing([str(day) for day in days], NAMED)}): run {pipeline.name}.features again from {days[0]} to "
         f"{days[-1]}, then train again"
     )

@@ -163,16 +163,16 @@ def divide_days(
 
 def _too_few(pipeline: Pipeline, chosen: TrainingData, days: Sequence[LabelledDay], lacking: Sequence[Manifest]) -> str:
     span = f"{days[0].day} to {days[-1].day}" if days else "none"
-    old = ""
+    old, unit = "", pipeline.partition
     if lacking:
         gone = sorted(set(pipeline.feature_columns) - lacking[0].columns.keys())
         old = f", and {len(lacking)} more whose features lack {', '.join(gone)} and must be built again"
     return (
-        f"{pipeline.name}: {chosen.training_rows:,} rows of {len(chosen.training)} days to train on as of "
-        f"{chosen.as_of}, training.minimum_rows asks for {pipeline.training.minimum_rows:,}. Days with features and "
-        f"matured labels (known by {chosen.matured_until}): {len(days)} ({span}), of which the newest "
+        f"{pipeline.name}: {chosen.training_rows:,} rows of {len(chosen.training)} {unit}s to train on as of "
+        f"{chosen.as_of}, training.minimum_rows asks for {pipeline.training.minimum_rows:,}. {unit.capitalize()}s with "
+        f"features and matured labels (known by {chosen.matured_until}): {len(days)} ({span}), of which the newest "
         f"{len(chosen.holdout)} are kept for the gate{old}. "
-        f"Build more days with the {pipeline.name}.features DAG, or lower training.minimum_rows"
+        f"Build more {unit}s with the {pipeline.name}.features DAG, or lower training.minimum_rows"
     )
 
 
