@@ -17,10 +17,10 @@ from jobs.data.reasons import Failure, Reason, failure_sentences, reason_of
 from jobs.data.structure import labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
 from jobs.progress import each
-from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, did_you_mean
+from tidewheel.errors import DataRefused, LakeError, SourceError, SpecError, UsageError, did_you_mean
 from tidewheel.lake import Manifest
 from tidewheel.options import LandOptions
-from tidewheel.partitions import Partitioning, PartitionRange
+from tidewheel.partitions import Partitioning, PartitionRange, day_of
 from tidewheel.quantities import quantity
 from tidewheel.spec.sections import Reader
 from tidewheel.spec.source_days import source_days, source_days_in_words
@@ -63,6 +63,7 @@ def work(job: Job[LandOptions]) -> Result:
             sentence=f"skipped: the source of {job.pipeline.name} has {source_days_in_words(source)}, nothing for "
             f"{job.partitions}",
         )
+    _refuse_mixed_units(job)
     if not job.options.unfinished:
         _refuse_unfinished(days, datetime.now(UTC))
     rows = _land(
@@ -138,6 +139,23 @@ def _refuse_unfinished(days: PartitionRange, now: datetime) -> None:
         'on `Unfinished day` in the form, pass {"unfinished": true} as the run\'s configuration, or --unfinished to '
         "jobs.land"
     )
+
+
+def _refuse_mixed_units(job: Job) -> None:
+    """See that a lake that is to hold weeks holds no days.
+
+    Raises:
+        SpecError: it does.
+    """
+    unit, name = job.pipeline.partition, job.pipeline.name
+    if unit is Partitioning.DAY:  # every Monday is a day, too
+        return
+    landed = (day_of(key) for key in job.lake.partitions("landing"))
+    if (day := next((day for day in landed if unit.holding(day) != day), None)) is not None:
+        raise SpecError(
+            f"{name}: `partition: {unit}`, but its lake holds days, for example {day}: a pipeline does not change its "
+            "unit; declare the weekly one under a name of its own"
+        )
 
 
 def _types(job: Job, dataset: str, days: PartitionRange | None, exempt: list[str]) -> DayTypes:

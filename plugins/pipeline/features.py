@@ -14,6 +14,7 @@ from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, declared_dag
 from plugins.pipeline.partition import PARTITION, last_ended
 from tidewheel.options import FeaturesOptions, LandOptions, ValidateOptions, ValidationStage
+from tidewheel.partitions import Partitioning
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -39,6 +40,8 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         | forms.fields(LandOptions),
         partition=last_ended(pipeline.partition),
         cron=pipeline.schedule,
+        night="night" if pipeline.partition is Partitioning.DAY else "week",
+        unit=pipeline.partition,
     ) as dag:
         # A run may be about a range of years: its tasks have the time for it.
         chain(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tests.jobs.weekly_parcels import FIRST, ROWS, WeeklyParcels, week
@@ -158,6 +159,17 @@ def test_a_week_is_named_by_its_monday(parcels: WeeklyParcels, caplog: pytest.Lo
     assert ended.value.code == ExitCode.WRONG_USAGE
     assert "2024-01-03 lies within a week" in caplog.text
     assert "is named by its Monday, 2024-01-01" in caplog.text
+
+
+def test_a_lake_of_days_does_not_become_one_of_weeks(parcels: WeeklyParcels, caplog: pytest.LogCaptureFixture) -> None:
+    wednesday = pd.DataFrame({"parcel": ["a"]})
+    parcels.lake.publish(
+        parcels.lake.write_table("landing", "2023-12-27", pa.Table.from_pandas(wednesday, preserve_index=False), {}, "")
+    )
+    with pytest.raises(SystemExit) as ended:
+        run(parcels, "land", week(0), "mixed")
+    assert ended.value.code == ExitCode.WRONG_USAGE
+    assert "its lake holds days, for example 2023-12-27" in caplog.text
 
 
 def test_a_row_of_the_week_after_is_refused(parcels: WeeklyParcels) -> None:
