@@ -172,11 +172,12 @@ def test_a_lake_of_days_does_not_become_one_of_weeks(parcels: WeeklyParcels, cap
     assert "its lake holds days, for example 2023-12-27" in caplog.text
 
 
-def test_a_row_of_the_week_after_is_refused(parcels: WeeklyParcels) -> None:
+def test_a_row_of_the_week_after_is_refused(parcels: WeeklyParcels, caplog: pytest.LogCaptureFixture) -> None:
     orders = parcels.orders(week(1))
     orders["ordered_at"] += timedelta(days=7)
     orders.to_parquet(parcels.folder / "source" / f"orders-{week(1)}.parquet", index=False)
-    run(parcels, "land", week(1), "astray")
     with pytest.raises(SystemExit) as ended:
-        run(parcels, "validate", week(1), "astray", "--stage", "raw")
+        run(parcels, "land", week(1), "astray")
     assert ended.value.code == ExitCode.DATA_REFUSED
+    assert f"150 of 150 rows lie outside the week of {week(1)}" in caplog.text
+    assert "a partition holds its own week (UTC)" in caplog.text
