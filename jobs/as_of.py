@@ -108,5 +108,5 @@ def add_last_values(
     found = as_of_join(
         rows.where(inputs.is_asked), before, group, time, time, {day: PARTITION, **columns}, strictly_before=True
     )
-    recent: Column = F.date_diff(F.to_date(PARTITION), F.to_date(day)) <= reach
+    recent: Column = F.date_diff(F.to_date(PARTITION), F.to_date(day)) <= reach * inputs.partitions.unit.days
     return found.withColumns({new: F.when(recent, column(new)) for new in columns}).drop(day)

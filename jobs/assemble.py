@@ -22,6 +22,7 @@ from tidewheel.runs import SKIPPED
 
 if TYPE_CHECKING:
     from jobs.data.training_data import TrainingData
+    from tidewheel.spec import Pipeline
 
 
 def work(job: Job[AssembleOptions]) -> Result:
@@ -34,7 +35,7 @@ def work(job: Job[AssembleOptions]) -> Result:
         chosen = choose(LedgerMemory(job), job.partitions.last)
     if sentence := repeated(job, chosen, forced=job.options.force):
         _close_request(job, str(chosen.as_of), sentence)
-        return Result(figures={SKIPPED: True, "as_of": chosen.as_of.isoformat()}, sentence=sentence)
+        return Result(figures={SKIPPED: True, "as_of": str(chosen.as_of)}, sentence=sentence)
     path = keep_training_data(job.lake, job.run_id, chosen)
     stale = stale_days(job.lake, job.pipeline, chosen)
     first, last = chosen.training[0].day, chosen.training[-1].day
@@ -43,25 +44,25 @@ def work(job: Job[AssembleOptions]) -> Result:
     return Result(
         inputs=chosen.inputs,
         figures={
-            "as_of": chosen.as_of.isoformat(),
+            "as_of": str(chosen.as_of),
             "days": len(chosen.training),
-            "first_day": first.isoformat(),
-            "last_day": last.isoformat(),
+            "first_day": str(first),
+            "last_day": str(last),
             "rows": chosen.training_rows,
             "holdout_days": len(chosen.holdout),
             "stale_days": len(stale),
             **fingerprint(job, chosen),
         },
         links={"Training data, by hash": path},
-        sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), 'day')} "
-        f"({first} to {last}) to train on, " + _kept_words(chosen) + stale_sentence(job.pipeline, stale),
+        sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), job.pipeline.partition)} "
+        f"({first} to {last}) to train on, " + _kept_words(job.pipeline, chosen) + stale_sentence(job.pipeline, stale),
     )
 
 
-def _kept_words(chosen: TrainingData) -> str:
+def _kept_words(pipeline: Pipeline, chosen: TrainingData) -> str:
     if not chosen.holdout:
-        return "none kept for the gate: the days that follow judge the version"
-    return f"{len(chosen.holdout)} later days kept for the gate"
+        return f"none kept for the gate: the {pipeline.partition}s that follow judge the version"
+    return f"{len(chosen.holdout)} later {pipeline.partition}s kept for the gate"
 
 
 def _close_request(job: Job, as_of: str, sentence: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
@@ -49,7 +49,7 @@ def work(job: Job) -> Result:
     there = _landed(job, days)
     stale = stale_after(job.lake, job.pipeline, days)
     for group in alike(stale, lambda later: tuple(later.changed)):
-        which = ", ".join(day_ranges([later.day for later in group]))
+        which = ", ".join(day_ranges([later.day for later in group], days.unit))
         log.info("%s is computed again: %s changed since", which, ", ".join(group[0].changed))
     asked = [*there, *(later.day for later in stale)]
     if not asked:
@@ -83,8 +83,8 @@ def work(job: Job) -> Result:
             **({"recomputed": ", ".join(str(later.day) for later in stale)} if stale else {}),
             **({"recomputed_because_of": ", ".join(changed_batches(stale))} if stale else {}),
         },
-        sentence=f"features of {quantity(rows, 'row')} of {days}, from {quantity(len(landing), 'day')} of rows and "
-        f"{len(labels)} of labels" + recomputed_sentence(stale) + gaps_sentence(missing),
+        sentence=f"features of {quantity(rows, 'row')} of {days}, from {quantity(len(landing), days.unit)} of rows and "
+        f"{len(labels)} of labels" + recomputed_sentence(stale, days.unit) + gaps_sentence(missing),
     )
 
 
@@ -128,7 +128,7 @@ def build(
         rows = rows.drop(*leaks)
     known = read_manifests(spark, job.lake, list(labels.values()), T.StructType(key_and_label))
     transform = resolve(job.pipeline.features.transform)
-    span = PartitionRange(days[0], days[-1])
+    span = PartitionRange(days[0], days[-1], job.pipeline.partition)
     with spark_errors(job.pipeline.features.transform, rows):
         returned = transform(FeatureInputs(spark, job.pipeline, span, rows, known))
         frame = declared_columns(returned, rows, job.pipeline)
@@ -147,11 +147,11 @@ def _label_type(pipeline: Pipeline) -> T.DataType:
 
 def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
     """Published rows and labels by day. The asked days must be there; of the look-back, whatever is."""
-    reach = PartitionRange(days[0], days[-1]).look_back(pipeline.features.look_back_days)
+    reach = PartitionRange(days[0], days[-1], pipeline.partition).look_back(pipeline.features.look_back_days)
     landing = {key: lake.published("landing", key) for key in reach.keys}
     for key in map(str, days):
         landing[key] = landing[key] or lake.need("landing", key)
-    last_known = days[-1] - timedelta(days=pipeline.labels.delay_days)
+    last_known = pipeline.partition.before(days[-1], pipeline.labels.delay_days)
     matured = [key for key in reach.keys if key <= str(last_known)]
     labels = {key: lake.published("labels", key) for key in matured}
     return {k: m for k, m in landing.items() if m}, {k: m for k, m in labels.items() if m}

@@ -141,7 +141,7 @@ def _run(
     job = Job(
         name=name,
         pipeline=pipeline,
-        partitions=asked.partition,
+        partitions=asked.partition.by(pipeline.partition) if options.of_data else asked.partition,
         run_id=asked.run_id,
         settings=settings,
         lake=Lake.open(pipeline.name, settings),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
@@ -17,10 +17,10 @@ from jobs.data.reasons import DayProblem, Failure, failure_sentences, reason_of
 from jobs.data.structure import LabelRules, labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
 from jobs.progress import each
-from tidewheel.errors import DataRefused, LakeError, SourceError, UsageError, did_you_mean
+from tidewheel.errors import DataRefused, LakeError, SourceError, SpecError, UsageError, did_you_mean
 from tidewheel.lake import Manifest
 from tidewheel.options import LandOptions
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import Partitioning, PartitionRange, day_of
 from tidewheel.quantities import quantity
 from tidewheel.runs import SKIPPED
 from tidewheel.spec.sections import Reader
@@ -64,6 +64,7 @@ def work(job: Job[LandOptions]) -> Result:
             sentence=f"skipped: the source of {job.pipeline.name} has {source_days_in_words(source)}, nothing for "
             f"{job.partitions}",
         )
+    _refuse_mixed_units(job)
     if not job.options.unfinished:
         _refuse_unfinished(days, datetime.now(UTC))
     read_rows = _DatasetReading(
@@ -73,7 +74,7 @@ def work(job: Job[LandOptions]) -> Result:
         lambda day, found: (
             found.table
             if may_be_empty and not found.table.num_rows
-            else rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name)
+            else rows_of_day(found.table, day, job.pipeline.key, source.event_time, found.name, days.unit)
         ),
     )
     rows = _land(read_rows, days, _types(job, "landing", days, exempt=[source.event_time]))
@@ -121,17 +122,35 @@ def _refuse_unfinished(days: PartitionRange, now: datetime) -> None:
     Raises:
         UsageError: it is not.
     """
-    today = now.date()
-    if days.last < today:
+    ended = days.unit.last_ended(now.date())
+    if days.last <= ended:
         return
-    state = "is not over" if days.last == today else "has not begun"
-    over = f"end the range on {today - timedelta(days=1)}, or " if days.first < today else ""
+    which = f"the week of {days.last}" if days.unit is Partitioning.WEEK else str(days.last)
+    state = "is not over" if days.last <= now.date() else "has not begun"
+    over = f"end the range on {ended}, or " if days.first <= ended else ""
     raise UsageError(
-        f"{days.last} {state}: it is {now:%Y-%m-%d %H:%M} (UTC), so the source has a part of its rows at most; {over}"
-        "run this again when the day is over (in Airflow: clear the task). To land what there is now, switch on "
-        '`Unfinished day` in the form, pass {"unfinished": true} as the run\'s configuration, or --unfinished to '
+        f"{which} {state}: it is {now:%Y-%m-%d %H:%M} (UTC), so the source has a part of its rows at most; {over}"
+        f"run this again when the {days.unit} is over (in Airflow: clear the task). To land what there is now, switch "
+        'on `Unfinished day` in the form, pass {"unfinished": true} as the run\'s configuration, or --unfinished to '
         "jobs.land"
     )
+
+
+def _refuse_mixed_units(job: Job) -> None:
+    """See that a lake that is to hold weeks holds no days.
+
+    Raises:
+        SpecError: it does.
+    """
+    unit, name = job.pipeline.partition, job.pipeline.name
+    if unit is Partitioning.DAY:  # every Monday is a day, too
+        return
+    landed = (day_of(key) for key in job.lake.partitions("landing"))
+    if (day := next((day for day in landed if unit.holding(day) != day), None)) is not None:
+        raise SpecError(
+            f"{name}: `partition: {unit}`, but its lake holds days, for example {day}: a pipeline does not change its "
+            "unit; declare the weekly one under a name of its own"
+        )
 
 
 def _types(job: Job, dataset: str, days: PartitionRange | None, exempt: list[str]) -> DayTypes:

@@ -37,7 +37,7 @@ def add_trailing_rates(
         rows: `inputs.rows`, with the columns that the groups name.
         groups: prefix of the new columns to the columns that form the group; `{"carrier_": ["carrier"]}` adds
             `carrier_<name>_28d`. A group should have at most some ten thousand values: they are sent to every executor.
-        windows: lengths in days.
+        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
         name: name of the rate, `late_rate` for example; the rate of all rows is added under this name alone.
         smoothing: how many rows the overall rate counts as.
 
@@ -53,17 +53,20 @@ def add_trailing_rates(
             "classes; count the labels of one class in the transform itself"
         )
     delay, reach = inputs.pipeline.labels.delay_days, inputs.pipeline.features.look_back_days
+    unit = inputs.partitions.unit
     if max(windows) + delay - 1 > reach:
         raise SpecError(
-            f"{inputs.pipeline.name}: a window of {max(windows)} days of labels that are known after {delay} days "
-            f"needs features.look_back_days of at least {max(windows) + delay - 1}, found {reach}"
+            f"{inputs.pipeline.name}: a window of {max(windows)} {unit}s of labels that are known after {delay} "
+            f"{unit}s needs features.look_back_{unit}s of at least {max(windows) + delay - 1}, found {reach}"
         )
     counts = _trailing_counts(inputs, rows, groups, windows).persist()  # read once by each group
     enriched = _join(rows.where(inputs.is_asked), counts, OVERALL, [], windows)
-    enriched = enriched.withColumns({f"{name}_{w}d": _overall(w) for w in windows})
+    enriched = enriched.withColumns({f"{name}_{w}{unit[0]}": _overall(w) for w in windows})
     for prefix, columns in groups.items():
         enriched = _join(enriched, counts, prefix, columns, windows)
-        enriched = enriched.withColumns({f"{prefix}{name}_{w}d": _smoothed(prefix, w, smoothing) for w in windows})
+        enriched = enriched.withColumns(
+            {f"{prefix}{name}_{w}{unit[0]}": _smoothed(prefix, w, smoothing) for w in windows}
+        )
     return enriched.select(*(column(found) for found in enriched.columns if not found.startswith(OURS)))
 
 
@@ -86,11 +89,11 @@ def _trailing_counts(
         F.sum(_KNOWN).alias(_KNOWN), total(F.col(_TOTAL)).alias(_TOTAL)
     )
 
-    delay = inputs.pipeline.labels.delay_days
-    first = F.greatest(F.date_add(PARTITION, delay), F.lit(inputs.partitions.first))
-    last = F.least(F.date_add(PARTITION, delay + max(windows) - 1), F.lit(inputs.partitions.last))
-    days = F.when(first <= last, F.sequence(first, last))  # on which these labels count
-    age = F.date_diff(_ON, PARTITION) - delay
+    delay, each = inputs.pipeline.labels.delay_days, inputs.partitions.unit.days
+    first = F.greatest(F.date_add(PARTITION, delay * each), F.lit(inputs.partitions.first))
+    last = F.least(F.date_add(PARTITION, (delay + max(windows) - 1) * each), F.lit(inputs.partitions.last))
+    days = F.when(first <= last, F.sequence(first, last, F.lit(inputs.partitions.unit.step)))  # on which they count
+    age = F.date_diff(_ON, PARTITION) / each - delay
     sums = [F.sum(F.when(age < w, F.col(_KNOWN))).alias(_count("", _KNOWN, w)) for w in windows]
     sums += [total(F.when(age < w, F.col(_TOTAL))).alias(_count("", _TOTAL, w)) for w in windows]
     counted = grouped.select("*", F.explode(days).alias(_ON)).groupBy(_ON, _GROUP, _VALUE).agg(*sums)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import matured_until
 from jobs.job import Job, Result, run
 from jobs.loop.decide import decide
 from jobs.loop.watch import judge_probation
@@ -25,6 +26,7 @@ from jobs.monitoring.streams import stream_alarms
 from jobs.partial_failures import PartialFailures
 from tidewheel.ledger import Ledger
 from tidewheel.options import MonitorOptions
+from tidewheel.partitions import day_of
 from tidewheel.policies.trigger.quality import excess_loss
 from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
@@ -54,7 +56,7 @@ def work(job: Job) -> Result:
         performances = measure_days(job, ledger, now, failures)
     tried = None
     with failures.named("the version on probation"), step("probation"):
-        measured = {date.fromisoformat(found.day) for found in performances}
+        measured = {day_of(found.day) for found in performances}
         tried = judge_probation(memory, day, measured, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)
@@ -91,7 +93,7 @@ def work(job: Job) -> Result:
 
 def _keep_pooled(job: Job, ledger: Ledger, day: date, now: datetime) -> None:
     """Keep the excess loss over the trigger's window with its error, under the newest matured day."""
-    matured = day - timedelta(days=job.pipeline.labels.delay_days)
+    matured = matured_until(job.pipeline, day)
     qualities = day_qualities(ledger, job.pipeline, day, pooled_days(job.pipeline))
     for version in {quality.version for quality in qualities if quality.day == matured}:
         pooled = excess_loss([quality for quality in qualities if quality.version == version])

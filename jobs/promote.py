@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs.job import Job, Result, run
@@ -16,6 +16,7 @@ from tidewheel.errors import UsageError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.options import PromoteOptions, Review, TrainOptions
+from tidewheel.partitions import day_of
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import SKIPPED, Figure, read_record
 
@@ -48,7 +49,7 @@ def work(job: Job[PromoteOptions]) -> Result:
     tags = {registry.PREVIOUS_VERSION: before.version}
     registry.tag_version(settings, version, tags)
     _note(job, number)  # before the alias moves, so that the way back is always known
-    begin_probation(LedgerMemory(job), number, date.fromisoformat(version.as_of), before.version)
+    begin_probation(LedgerMemory(job), number, day_of(version.as_of), before.version)
     registry.set_alias(settings, name, registry.CHAMPION, number)
     instead = f" instead of version {before.version}" if before.version else ", the first"
     judged = "; the nights that follow judge it" if job.pipeline.on_probation and before.version else ""

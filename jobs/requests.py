@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.data.request_log import ANSWERS, COUNTS, RequestLog
 from jobs.job import Job, Result, run
 from tidewheel.options import RequestsOptions
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from jobs.data.log_files import LogFile
+    from jobs.data.request_log import LogKind
     from tidewheel.lake import Manifest
 
-ENDED = timedelta(days=2)
-"""Nobody begins a file of a day that began longer ago than this."""
+ENDED = timedelta(days=1)
+"""Nobody begins a file of a partition that ended longer ago than this."""
 
 
 def work(job: Job) -> Result:
@@ -30,7 +32,7 @@ def work(job: Job) -> Result:
 
     So a night that was missed is made up for, and a day that is not over may be published again and again.
     """
-    days, counts = (_publish_all(job, RequestLog(job.settings, job.pipeline.name, kind)) for kind in (ANSWERS, COUNTS))
+    days, counts = (_publish_all(job, _log(job, kind)) for kind in (ANSWERS, COUNTS))
     published = [day.manifest for day in days if day.manifest]
     rows = sum(manifest.rows for manifest in published)
     named = ", ".join(manifest.partition for manifest in published)
@@ -40,6 +42,10 @@ def work(job: Job) -> Result:
         sentence=f"{rows:,} logged predictions published: {named}" if published else "no requests were logged",
         warnings=[damage for day in (*days, *counts) for damage in day.damage],
     )
+
+
+def _log(job: Job, kind: LogKind) -> RequestLog:
+    return RequestLog(job.settings, job.pipeline.name, kind, job.pipeline.partition)
 
 
 def _publish_all(job: Job, reader: RequestLog) -> list[_Published]:
@@ -69,11 +75,12 @@ def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
             job.lake.publish(manifest)
             _drop(day.segments, now)
         aside = [_set_aside(segment, now) for segment in day.damaged]
-        if now - datetime.fromisoformat(f"{key}T00:00Z") > ENDED:
+        if now - datetime.combine(job.pipeline.partition.after(day_of(key)), time(), UTC) > ENDED:
             read = {*day.segments, *day.damaged}
             _drop([segment for segment in reader.segments(key) if segment not in read], now)  # no whole block
-            with suppress(OSError):  # not there, or not empty
-                (reader.folder / key).rmdir()
+            for folder in reader.folders(key):
+                with suppress(OSError):  # not there, or not empty
+                    folder.rmdir()
         damage = [f"{sentence}{where}" for sentence, where in zip(day.damaged.values(), aside, strict=True)]
         return _Published(manifest, tuple(damage))
 

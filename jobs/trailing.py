@@ -16,7 +16,7 @@ from jobs.lookback import group_value, ordered_sum
 from tidewheel.errors import SpecError
 
 if TYPE_CHECKING:
-    from datetime import date
+    from tidewheel.partitions import Partitioning, PartitionRange
 
 _DAY, _GROUP, _ON, _VALUE = (f"{OURS}{name}" for name in ("day", "group", "on", "value"))
 Sums = Callable[[Column], Column]
@@ -29,10 +29,11 @@ class _Columns:
     groups: Mapping[str, Sequence[str]]
     windows: Sequence[int]
     name: str
+    unit: Partitioning
 
     def of(self, prefix: str) -> dict[int, str]:
-        """Names of a group's columns, by length of the window in days."""
-        return {days: f"{prefix}{self.name}_{days}d" for days in self.windows}
+        """Names of a group's columns, by length of the window in partitions."""
+        return {count: f"{prefix}{self.name}_{count}{self.unit[0]}" for count in self.windows}
 
 
 def add_trailing_counts(
@@ -55,7 +56,7 @@ def add_trailing_counts(
         groups: prefix of the new columns to the columns that form the group; `{"shop_": ["shop"]}` adds
             `shop_<name>_7d`. Null is a value like any other. A group should have at most some ten thousand values: they
             are sent to every executor.
-        windows: lengths in days.
+        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
         name: name of the figure, `orders` for example.
         past: rows of the look-back too, with the columns that the groups name; `rows` where it is not given. Give it
             where `rows` has been through another of these functions, which leave only the asked days.
@@ -67,7 +68,7 @@ def add_trailing_counts(
         SpecError: a window reaches further back than the pipeline's look-back.
     """
     before = rows if past is None else past
-    return _added(inputs, rows, before, _Columns(groups, windows, name), F.lit(1), F.sum)
+    return _added(inputs, rows, before, _Columns(groups, windows, name, inputs.partitions.unit), F.lit(1), F.sum)
 
 
 def add_trailing_sums(
@@ -89,7 +90,7 @@ def add_trailing_sums(
         inputs: what the transform was given.
         rows: as in `add_trailing_counts`.
         groups: as in `add_trailing_counts`.
-        windows: lengths in days.
+        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
         name: name of the figure, `spent` for example.
         value: the column of `past` to add up.
         past: as in `add_trailing_counts`.
@@ -104,7 +105,7 @@ def add_trailing_sums(
     whole = isinstance(before.select(column(value)).schema.fields[0].dataType, T.IntegralType)
     added: Sums = F.sum if whole else ordered_sum
     of_row = column(value).cast("long" if whole else "double")
-    return _added(inputs, rows, before, _Columns(groups, windows, name), of_row, added)
+    return _added(inputs, rows, before, _Columns(groups, windows, name, inputs.partitions.unit), of_row, added)
 
 
 def add_trailing_distinct_counts(
@@ -125,7 +126,7 @@ def add_trailing_distinct_counts(
         inputs: what the transform was given.
         rows: as in `add_trailing_counts`.
         groups: as in `add_trailing_counts`.
-        windows: lengths in days.
+        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
         name: name of the figure, `customers` for example.
         value: the column of `past` whose values are counted.
         past: as in `add_trailing_counts`.
@@ -137,24 +138,24 @@ def add_trailing_distinct_counts(
         SpecError: a window reaches further back than the pipeline's look-back.
     """
     before = rows if past is None else past
-    return _added(inputs, rows, before, _Columns(groups, windows, name), column(value), None)
+    return _added(inputs, rows, before, _Columns(groups, windows, name, inputs.partitions.unit), column(value), None)
 
 
 def _added(
     inputs: FeatureInputs, rows: DataFrame, past: DataFrame, new: _Columns, value: Column, add: Sums | None
 ) -> DataFrame:
     """Add the sums of a value by `add`, or the counts of its distinct values where that is None."""
-    reach, longest = inputs.pipeline.features.look_back_days, max(new.windows)
+    reach, longest, unit = inputs.pipeline.features.look_back_days, max(new.windows), new.unit
     if longest > reach:
         raise SpecError(
-            f"{inputs.pipeline.name}: a window of {longest} days needs features.look_back_days of at least "
+            f"{inputs.pipeline.name}: a window of {longest} {unit}s needs features.look_back_{unit}s of at least "
             f"{longest}, found {reach}"
         )
     enriched = rows.where(inputs.is_asked)
     for prefix, columns in new.groups.items():
         named = new.of(prefix)
         of_row = past.select(F.to_date(PARTITION).alias(_DAY), group_value(columns).alias(_GROUP), value.alias(_VALUE))
-        figures = _windows(of_row, inputs.partitions.first, inputs.partitions.last, named, add)
+        figures = _windows(of_row, inputs.partitions, named, add)
         joined = enriched.withColumn(_GROUP, group_value(columns)).join(
             F.broadcast(figures), [PARTITION, _GROUP], "left"
         )
@@ -163,13 +164,14 @@ def _added(
     return enriched
 
 
-def _windows(rows: DataFrame, first: date, last: date, named: Mapping[int, str], add: Sums | None) -> DataFrame:
+def _windows(rows: DataFrame, asked: PartitionRange, named: Mapping[int, str], add: Sums | None) -> DataFrame:
     """The figure of each window by asked day (`partition`) and value of the group, where there is any row."""
     daily = rows.distinct() if add is None else rows.groupBy(_DAY, _GROUP).agg(add(F.col(_VALUE)).alias(_VALUE))
-    begin = F.greatest(F.date_add(_DAY, 1), F.lit(first))
-    end = F.least(F.date_add(_DAY, max(named)), F.lit(last))
-    counting = F.when(begin <= end, F.sequence(begin, end))  # the days in whose windows these rows are
-    age = F.date_diff(_ON, _DAY)
+    each = asked.unit.days
+    begin = F.greatest(F.date_add(_DAY, each), F.lit(asked.first))
+    end = F.least(F.date_add(_DAY, max(named) * each), F.lit(asked.last))
+    counting = F.when(begin <= end, F.sequence(begin, end, F.lit(asked.unit.step)))  # in whose windows these rows are
+    age = F.date_diff(_ON, _DAY) / each
     figure = add or F.count_distinct
     figures = [figure(F.when(age <= w, F.col(_VALUE))).alias(new) for w, new in named.items()]
     found = daily.select("*", F.explode(counting).alias(_ON)).groupBy(_ON, _GROUP).agg(*figures)

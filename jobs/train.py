@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -39,6 +39,7 @@ from tidewheel.ledger.models import Models
 from tidewheel.ledger.tables import ModelVersionRow
 from tidewheel.ledger.trainings import Trainings, Window
 from tidewheel.options import TrainOptions
+from tidewheel.partitions import day_of
 from tidewheel.quantities import quantity
 from tidewheel.tracing import step
 
@@ -104,7 +105,7 @@ def _fits(chosen: TrainingData, done: ModelVersionRow) -> int:
 
 
 def _window(done: ModelVersionRow) -> Window:
-    return Window(*(date.fromisoformat(day) for day in (done.as_of, done.train_start, done.train_end)))
+    return Window(*(day_of(day) for day in (done.as_of, done.train_start, done.train_end)))
 
 
 def _settled(job: Job, chosen: TrainingData) -> TrainingData:
@@ -180,12 +181,12 @@ def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow
         source=source,
         run_id=job.run_id,
         data_hash=chosen.data_hash,
-        as_of=chosen.as_of.isoformat(),
-        train_start=chosen.training[0].day.isoformat(),
-        train_end=made.last_day.isoformat(),
-        judged_train_end=chosen.training[-1].day.isoformat() if made.judged is not None else "",
+        as_of=str(chosen.as_of),
+        train_start=str(chosen.training[0].day),
+        train_end=str(made.last_day),
+        judged_train_end=str(chosen.training[-1].day) if made.judged is not None else "",
         refit=made.refit,
-        learned_since=chosen.since.isoformat() if chosen.since else "",
+        learned_since=str(chosen.since) if chosen.since else "",
         estimator=pipeline.training.estimator,
         files={**digests({model_name(pipeline.training.estimator): content}), **judged, **described},
         importances={},
@@ -211,12 +212,12 @@ def _end_unfinished(client: MlflowClient, job: Job) -> None:
 
 
 def _tags(job: Job, chosen: TrainingData, made: Challenger) -> dict[str, str]:
-    twin = {registry.JUDGED_TRAIN_END: chosen.training[-1].day.isoformat()} if made.judged is not None else {}
+    twin = {registry.JUDGED_TRAIN_END: str(chosen.training[-1].day)} if made.judged is not None else {}
     return {
         registry.RUN_ID: job.run_id,
-        registry.AS_OF: chosen.as_of.isoformat(),
-        registry.TRAIN_START: chosen.training[0].day.isoformat(),
-        registry.TRAIN_END: made.last_day.isoformat(),
+        registry.AS_OF: str(chosen.as_of),
+        registry.TRAIN_START: str(chosen.training[0].day),
+        registry.TRAIN_END: str(made.last_day),
         registry.DATA_HASH: chosen.data_hash,
         "tidewheel.code_version": job.code_version,
         registry.ESTIMATOR: job.pipeline.training.estimator,

@@ -1,18 +1,21 @@
-"""The nightly schedule: one run a night for the day that has ended, and none is lost while the platform is down."""
+"""The schedules: a run for each day or week that has ended, and none is lost while the platform is down."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow.timetables.base import DagRunInfo
 from airflow.timetables.trigger import CronPartitionTimetable
 from pendulum import instance
 
+from tidewheel.partitions import Partitioning, PartitionRange
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from airflow.timetables.base import TimeRestriction
+    from pendulum import DateTime
 
 
 class NightlyTimetable(CronPartitionTimetable):
@@ -23,6 +26,8 @@ class NightlyTimetable(CronPartitionTimetable):
     night since then; without `catchup` it forgets the nights on which no scheduler ran, and a forgotten night is a day
     of rows and labels that nobody lands.
     """
+
+    unit: ClassVar[Partitioning] = Partitioning.DAY
 
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
@@ -41,23 +46,24 @@ class NightlyTimetable(CronPartitionTimetable):
         )
 
     def iter_partition_dagrun_infos(self, *, earliest: datetime, latest: datetime) -> Iterable[DagRunInfo]:
-        """The days of a backfill, the first and the last included, whatever time of day they are named with.
+        """The partitions of a backfill, those of the first and the last day included, whatever their time of day.
 
         A day that is not over is among them: its run asks whether that is intended, which a timetable cannot see.
 
         Raises:
             InvalidBackfillDate: a day has not begun.
         """
-        first, last = (self.localize_partition_datetime(end).date() for end in (earliest, latest))
-        if last > (today := datetime.now(UTC).date()):
+        days = [self.localize_partition_datetime(end).date() for end in (earliest, latest)]
+        if (last := days[1]) > (today := datetime.now(UTC).date()):
             from airflow.models.backfill import InvalidBackfillDate
 
             raise InvalidBackfillDate(
                 f"{last} has not begun: it is {today} (UTC); the last day of a backfill that is over is "
-                f"{today - timedelta(days=1)}"
+                f"{self.unit.after(self.unit.last_ended(today)) - timedelta(days=1)}"
             )
-        for days in range((last - first).days + 1):
-            midnight = instance(datetime.combine(first + timedelta(days=days), time(), UTC))
+        begin, end = map(self.unit.holding, days)
+        for first in PartitionRange(begin, end, self.unit).days:
+            midnight = instance(datetime.combine(first, time(), UTC))
             night = self._align_to_next(midnight)
             # The moment by which Airflow knows a day again: the same as that of the day's nightly run.
             yield DagRunInfo(
@@ -66,3 +72,18 @@ class NightlyTimetable(CronPartitionTimetable):
                 partition_date=night,
                 partition_key=self._format_key(night),
             )
+
+    def _format_key(self, partition_date: DateTime) -> str:
+        return str(self.unit.holding(partition_date.in_timezone(self._timezone).date()))
+
+
+class WeeklyTimetable(NightlyTimetable):
+    """One run a week for the week before; a backfill is by whole weeks, those of its first and last day included."""
+
+    unit: ClassVar[Partitioning] = Partitioning.WEEK
+
+
+TIMETABLES: Mapping[Partitioning, type[NightlyTimetable]] = {
+    Partitioning.DAY: NightlyTimetable,
+    Partitioning.WEEK: WeeklyTimetable,
+}

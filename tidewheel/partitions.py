@@ -1,37 +1,121 @@
-"""Partitions: days in UTC, written `YYYY-MM-DD`, and ranges of them, written `FIRST..LAST`."""
+"""Partitions: days or weeks in UTC, named by their first day as `YYYY-MM-DD`, and ranges of them, `FIRST..LAST`.
+
+Every conversion between a partition's first day and its key is here: `str(day)` writes a key, `day_of` reads one that
+the platform wrote, `day_or_none` one that may be anything, and `parse_day` what a person typed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 
 from tidewheel.errors import UsageError
 
 SEPARATOR = ".."
 
 
+def day_or_none(text: str) -> date | None:
+    """The day that a text names as `YYYY-MM-DD`; None for any other text."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if str(day) == text else None  # Python reads 20130105 and 2013-W01-6, too
+
+
+def day_of(key: str) -> date:
+    """The first day of the partition whose key the platform wrote.
+
+    Raises:
+        ValueError: the text is no key.
+    """
+    if (day := day_or_none(key)) is None:
+        raise ValueError(f"{key!r} is no partition key: expected YYYY-MM-DD")
+    return day
+
+
 def parse_day(text: str) -> date:
-    """Return the day written as `YYYY-MM-DD`.
+    """Return the day that a person wrote as `YYYY-MM-DD`.
 
     Raises:
         UsageError: the text is not a day in that form.
     """
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text:
+    if (day := day_or_none(text)) is None:
         raise UsageError(f"partition {text!r} is not a day: expected YYYY-MM-DD, for example 2013-01-31")
     return day
 
 
+class Partitioning(StrEnum):
+    """How much of the source one partition holds. A week begins on Monday, as in ISO 8601."""
+
+    DAY = "day"
+    WEEK = "week"
+
+    @property
+    def days(self) -> int:
+        """Calendar days of one partition."""
+        return 7 if self is Partitioning.WEEK else 1
+
+    @property
+    def step(self) -> timedelta:
+        """From one partition to the next."""
+        return timedelta(days=self.days)
+
+    def holding(self, day: date) -> date:
+        """The first day of the partition that a calendar day lies in."""
+        return day - timedelta(days=day.weekday()) if self is Partitioning.WEEK else day
+
+    def before(self, first: date, count: int = 1) -> date:
+        """The partition so many partitions earlier, by its first day."""
+        return first - count * self.step
+
+    def after(self, first: date, count: int = 1) -> date:
+        """The partition so many partitions later, by its first day."""
+        return first + count * self.step
+
+    def between(self, earlier: date, later: date) -> int:
+        """Partitions from one to another; below zero where the other is the earlier one."""
+        return (later - earlier).days // self.days
+
+    def last_ended(self, today: date) -> date:
+        """The newest partition that is over on a day, by its first day."""
+        return self.before(self.holding(today))
+
+    def first_day(self, day: date) -> date:
+        """The same day, if a partition begins on it.
+
+        Raises:
+            UsageError: it lies within a partition.
+        """
+        if (first := self.holding(day)) != day:
+            raise UsageError(
+                f"partition {day} lies within a week: a weekly pipeline's partition is named by its Monday, {first}"
+            )
+        return day
+
+    def newest(self, last: date, count: int) -> list[date]:
+        """So many partitions up to and with one, oldest first."""
+        return [self.before(last, number) for number in range(count - 1, -1, -1)]
+
+
+DAY = Partitioning.DAY
+
+
 @dataclass(frozen=True, order=True)
 class PartitionRange:
-    """One or more consecutive days, both ends included."""
+    """One or more consecutive partitions, both ends included.
+
+    Attributes:
+        first: first day of the first partition.
+        last: first day of the last partition.
+        unit: what a partition holds.
+    """
 
     first: date
     last: date
+    unit: Partitioning = DAY
 
     def __post_init__(self) -> None:
         if self.last < self.first:
@@ -39,7 +123,7 @@ class PartitionRange:
 
     @classmethod
     def parse(cls, text: str) -> PartitionRange:
-        """Read `2013-01-05` or `2013-01-01..2013-02-28`.
+        """Read `2013-01-05` or `2013-01-01..2013-02-28`, as days; `by` makes weeks of them.
 
         Raises:
             UsageError: an end is not a day, or the range is empty.
@@ -47,43 +131,68 @@ class PartitionRange:
         first, separator, last = text.strip().partition(SEPARATOR)
         return cls(parse_day(first), parse_day(last if separator else first))
 
+    def by(self, unit: Partitioning) -> PartitionRange:
+        """The same range in another unit.
+
+        Raises:
+            UsageError: no partition of that unit begins on one of the two days.
+        """
+        return PartitionRange(unit.first_day(self.first), unit.first_day(self.last), unit)
+
     @property
     def days(self) -> list[date]:
-        """Every day of the range, in order."""
-        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+        """The first day of every partition, in order."""
+        return self.unit.newest(self.last, self.unit.between(self.first, self.last) + 1)
 
     @property
     def keys(self) -> list[str]:
         """Every partition key of the range, in order."""
-        return [day.isoformat() for day in self.days]
+        return [str(day) for day in self.days]
 
-    def back(self, days: int) -> PartitionRange:
-        """The range moved `days` days into the past."""
-        return PartitionRange(self.first - timedelta(days=days), self.last - timedelta(days=days))
+    @property
+    def calendar_days(self) -> list[date]:
+        """Every day that one of the partitions holds, in order."""
+        return [day + timedelta(days=number) for day in self.days for number in range(self.unit.days)]
 
-    def look_back(self, days: int) -> PartitionRange:
-        """The range with `days` more days in front of it."""
-        return PartitionRange(self.first - timedelta(days=days), self.last)
+    def back(self, count: int) -> PartitionRange:
+        """The range moved so many partitions into the past."""
+        return PartitionRange(self.unit.before(self.first, count), self.unit.before(self.last, count), self.unit)
 
-    def look_ahead(self, days: int) -> PartitionRange:
-        """The range with `days` more days after it."""
-        return PartitionRange(self.first, self.last + timedelta(days=days))
+    def look_back(self, count: int) -> PartitionRange:
+        """The range with so many more partitions in front of it."""
+        return PartitionRange(self.unit.before(self.first, count), self.last, self.unit)
+
+    def look_ahead(self, count: int) -> PartitionRange:
+        """The range with so many more partitions after it."""
+        return PartitionRange(self.first, self.unit.after(self.last, count), self.unit)
 
     def clamp(self, start: date | None, end: date | None) -> PartitionRange | None:
-        """The part of the range inside `start..end` (None: unbounded); None where nothing is left."""
-        first, last = max(self.first, start or self.first), min(self.last, end or self.last)
-        return PartitionRange(first, last) if first <= last else None
+        """The partitions that hold a day of `start..end` (None: unbounded); None where none does."""
+        first = max(self.first, self.unit.holding(start or self.first))
+        last = min(self.last, self.unit.holding(end or self.last))
+        return PartitionRange(first, last, self.unit) if first <= last else None
 
     def __str__(self) -> str:
-        return self.first.isoformat() if self.first == self.last else f"{self.first}{SEPARATOR}{self.last}"
+        return str(self.first) if self.first == self.last else f"{self.first}{SEPARATOR}{self.last}"
 
 
-def day_ranges(days: Iterable[date]) -> list[str]:
-    """Days as few words as possible: each run of consecutive ones as `FIRST..LAST`, a lone one as itself."""
-    found: list[PartitionRange] = []
+def consecutive(days: Iterable[date], unit: Partitioning = DAY) -> list[PartitionRange]:
+    """Partitions as ranges: each run of consecutive ones is one, in order."""
+    spans: list[PartitionRange] = []
     for day in sorted(set(days)):
-        if found and found[-1].last + timedelta(days=1) == day:
-            found[-1] = PartitionRange(found[-1].first, day)
+        if spans and unit.after(spans[-1].last) == day:
+            spans[-1] = PartitionRange(spans[-1].first, day, unit)
         else:
-            found.append(PartitionRange(day, day))
-    return [str(one) for one in found]
+            spans.append(PartitionRange(day, day, unit))
+    return spans
+
+
+def day_ranges(days: Iterable[date], unit: Partitioning = DAY) -> list[str]:
+    """Partitions as few words as possible: each run of consecutive ones as `FIRST..LAST`, a lone one as itself."""
+    return [str(span) for span in consecutive(days, unit)]
+
+
+def keys_between(keys: Iterable[str], unit: Partitioning = DAY) -> list[str]:
+    """Every key from the earliest to the latest of some, in order; empty for none."""
+    known = [day_of(key) for key in keys]
+    return PartitionRange(min(known), max(known), unit).keys if known else []

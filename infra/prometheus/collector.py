@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -21,6 +21,7 @@ from tidewheel.errors import TidewheelError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tasks import TaskOutcome
+from tidewheel.partitions import Partitioning, day_of
 from tidewheel.policies.lateness import expected_day, expected_labels
 
 if TYPE_CHECKING:
@@ -120,23 +121,24 @@ def _freshness(states: list[PipelineState], now: datetime) -> Iterator[Metric]:
     delay = _family("tidewheel_label_delay_seconds", "Time after the end of a day at which its labels count as known")
     oldest = _family("tidewheel_champion_maximum_age_seconds", "Age of the champion at which a training is requested")
     for state in states:
+        unit = state.declared.partition if state.declared else Partitioning.DAY
         if state.champion is not None:
             labels = [state.name, state.champion.version]
             promoted.add_metric(labels, _seconds(state.champion.promoted_at))
             if state.champion.train_end:
-                learned.add_metric(labels, _end_of(state.champion.train_end))
+                learned.add_metric(labels, _end_of(state.champion.train_end, unit))
         if state.monitored_day:
-            monitored.add_metric([state.name], _end_of(state.monitored_day))
+            monitored.add_metric([state.name], _end_of(state.monitored_day, unit))
         if state.labelled_day:
-            labelled.add_metric([state.name], _end_of(state.labelled_day))
+            labelled.add_metric([state.name], _end_of(state.labelled_day, unit))
         if state.declared is not None:
-            due.add_metric([state.name], _end_of(str(expected_day(state.declared, now))))
+            due.add_metric([state.name], _end_of(str(expected_day(state.declared, now)), unit))
             if state.monitored_day:
-                labelled_by_now = expected_labels(state.declared, date.fromisoformat(state.monitored_day))
-                due_labels.add_metric([state.name], _end_of(str(labelled_by_now)))
-            delay.add_metric([state.name], state.declared.labels.delay_days * DAY)
+                labelled_by_now = expected_labels(state.declared, day_of(state.monitored_day))
+                due_labels.add_metric([state.name], _end_of(str(labelled_by_now), unit))
+            delay.add_metric([state.name], state.declared.labels.delay_days * unit.days * DAY)
             if (days := state.declared.triggers.maximum_age_days) is not None:
-                oldest.add_metric([state.name], days * DAY)
+                oldest.add_metric([state.name], days * unit.days * DAY)
     yield from (promoted, learned, monitored, labelled, due, due_labels, delay, oldest)
 
 
@@ -254,5 +256,6 @@ def _seconds(at: datetime) -> float:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()  # SQLite has no time zones
 
 
-def _end_of(day: str) -> float:
-    return (datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)).timestamp()
+def _end_of(key: str, unit: Partitioning) -> float:
+    end = unit.after(day_of(key))
+    return datetime(end.year, end.month, end.day, tzinfo=UTC).timestamp()

@@ -16,7 +16,10 @@ INTRODUCTION = """\
 Every key of a pipeline file, `dags/<name>.yaml`. A key without a default is required. Unknown keys are errors: the
 message names the line, the keys that are known there and the nearest spelling. An editor that reads
 [the JSON Schema](../pipeline.schema.json) completes and checks the file as you write; `tidewheel schema` prints it, and
-`tidewheel validate` checks what a schema cannot express."""
+`tidewheel validate` checks what a schema cannot express.
+
+Keys that count days count partitions. With `partition: week` they are written with `weeks`, as `delay_weeks`, and some
+defaults differ: see [Partition by week](../how-to/weekly-pipelines.md)."""
 GROUPS = re.compile(r"\?P<\w+>")
 WORDS = {GROUPS.sub("", pattern): words for pattern, words in PATTERNS.items()}
 """What each pattern means, by the pattern as JSON Schema writes it, without names of groups."""

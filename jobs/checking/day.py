@@ -112,7 +112,7 @@ class _Day:
         return Job(
             name=options.record,
             pipeline=self.pipeline,
-            partitions=PartitionRange(day, day),
+            partitions=PartitionRange(day, day, self.pipeline.partition),
             run_id=run_id,
             settings=self.scratch,
             lake=self.lake,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from jobs.checking.scratch import borrow
@@ -64,10 +64,10 @@ def look_back(
     Returns:
         What became of them; None where features look back on no day that the source has.
     """
-    reach, before = pipeline.features.look_back_days, day - timedelta(days=1)
+    reach, before = pipeline.features.look_back_days, pipeline.partition.before(day)
     if not reach:
         return None
-    days = source_days(pipeline.source, PartitionRange(before, before).look_back(reach - 1))
+    days = source_days(pipeline.source, PartitionRange(before, before, pipeline.partition).look_back(reach - 1))
     if days is None:
         return None
     told = time.monotonic()

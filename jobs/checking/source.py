@@ -25,12 +25,13 @@ def source_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
 
 
 def require_day(pipeline: Pipeline, day: date) -> None:
-    """See that the source has a day.
+    """See that a partition begins on a day, and that the source has it.
 
     Raises:
-        UsageError: it never has it.
+        UsageError: none does, or it never has it.
     """
-    if source_days(pipeline.source, PartitionRange(day, day)) is None:
+    first = pipeline.partition.first_day(day)
+    if source_days(pipeline.source, PartitionRange(first, first, pipeline.partition)) is None:
         raise UsageError(
             f"{pipeline.name}: the source has {source_days_in_words(pipeline.source)}, and {day} lies outside; name a "
             "day that it has"

@@ -42,7 +42,9 @@ def features_of(pipeline: str, day: date) -> pa.Table:
     settings = load_settings()
     declared = find_pipeline(settings.pipelines_folder, pipeline)
     require_day(declared, day)
-    reach = source_days(declared.source, PartitionRange(day, day).look_back(declared.features.look_back_days))
+    reach = source_days(
+        declared.source, PartitionRange(day, day, declared.partition).look_back(declared.features.look_back_days)
+    )
     with scratch_settings(settings) as scratch:
         lake = Lake.open(pipeline, scratch)
         for each in reach.days if reach else []:
@@ -70,5 +72,5 @@ def _computed(pipeline: Pipeline, settings: Settings, lake: Lake, day: date) -> 
 def _job(
     options: OptionsT, pipeline: Pipeline, settings: Settings, lake: Lake, day: date, run_id: str
 ) -> Job[OptionsT]:
-    days = PartitionRange(day, day)
+    days = PartitionRange(day, day, pipeline.partition)
     return Job(options.record, pipeline, days, run_id, settings, lake, options, code_version="")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -60,8 +59,8 @@ def around(lake: Lake, dataset: str, days: PartitionRange, reach: int) -> Iterat
         days: days that are being landed.
         reach: how many days features look back.
     """
-    before = (days.first - timedelta(days=n) for n in range(1, reach + 1))
-    after = (days.last + timedelta(days=n) for n in range(1, reach + 1))
+    before = (days.unit.before(days.first, n) for n in range(1, reach + 1))
+    after = (days.unit.after(days.last, n) for n in range(1, reach + 1))
     for day in (*before, *after):
         if (manifest := lake.published(dataset, str(day))) is not None:
             yield manifest

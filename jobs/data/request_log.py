@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,9 +20,11 @@ from jobs.data.log_files import LocalFiles, LogFile, ShippedFiles
 from jobs.data.segment_reader import read_segment
 from tidewheel.file_lock import file_lock
 from tidewheel.lake import Lake
+from tidewheel.partitions import DAY, Partitioning, PartitionRange, day_of, day_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -86,10 +88,11 @@ class RequestLog:
         settings: of the installation.
         pipeline: its name.
         kind: which of the logs.
+        unit: what a published batch holds; the files of the services lie in a folder for each day.
     """
 
-    def __init__(self, settings: Settings, pipeline: str, kind: LogKind = ANSWERS) -> None:
-        self.folder, self.kind = settings.request_log_folder / pipeline, kind
+    def __init__(self, settings: Settings, pipeline: str, kind: LogKind = ANSWERS, unit: Partitioning = DAY) -> None:
+        self.folder, self.kind, self._unit = settings.request_log_folder / pipeline, kind, unit
         self._lake = Lake.open(pipeline, settings)
         self._places = LocalFiles(self.folder, kind.suffix), ShippedFiles(self._lake, kind.suffix)
 
@@ -113,7 +116,7 @@ class RequestLog:
         wanted = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
         inside = (pc.field("time") >= _moment(start)) & (pc.field("time") < _moment(end))
         nothing, found = log_schema((), (), ()).empty_table(), []
-        for key in _days(start, end):
+        for key in self._keys(start, end):
             segments = [segment for segment in self.segments(key) if segment.begun < end and segment.end > start]
             found.append(self._logged(key, segments, wanted, inside).rows.filter(inside))
         # A class is text or an integer: an empty table, whose prediction is a number, would not go with it.
@@ -147,10 +150,10 @@ class RequestLog:
         return [float(score) for score in scores]
 
     def day(self, key: str) -> LoggedDay:
-        """One day: what its files hold, and what was published of files that are gone.
+        """One partition: what its files hold, and what was published of files that are gone.
 
         Args:
-            key: the day, YYYY-MM-DD in UTC.
+            key: of the partition.
         """
         return self._logged(key, self.segments(key))
 
@@ -200,24 +203,34 @@ class RequestLog:
         return [file for place in self._places for file in place.set_aside()]
 
     def days(self) -> list[str]:
-        """Days that have files, in order."""
-        return sorted({day for place in self._places for day in place.days()})
+        """Keys of the partitions that have files, in order."""
+        days = (day_or_none(folder) for place in self._places for folder in place.days())
+        return sorted({str(self._unit.holding(day)) for day in days if day})
+
+    def folders(self, key: str) -> list[Path]:
+        """Where the services of this machine keep a partition's files, one folder a day; none need be there."""
+        return [self.folder / str(day) for day in self._calendar_days(key)]
 
     def segments(self, key: str) -> list[LogFile]:
-        """The files of one day, in the order of their time."""
-        found = [file for place in self._places for file in place.of(key)]
+        """The files of one partition, in the order of their time."""
+        found = [file for place in self._places for day in self._calendar_days(key) for file in place.of(str(day))]
         return sorted(found, key=lambda file: (file.begun, file.path.name))
+
+    def _calendar_days(self, key: str) -> list[date]:
+        first = day_of(key)
+        return PartitionRange(first, first, self._unit).calendar_days
+
+    def _keys(self, start: datetime, end: datetime) -> list[str]:
+        """Keys of the partitions that a time touches."""
+        last = (end - timedelta(microseconds=1)).astimezone(UTC).date()
+        first = start.astimezone(UTC).date()
+        return (
+            PartitionRange(self._unit.holding(first), self._unit.holding(last), self._unit).keys if start < end else []
+        )
 
     def _identities(self, rows: pa.Table) -> pa.ChunkedArray:
         texts = (rows[name].cast(pa.string()) for name in self.kind.identity)
         return pc.binary_join_element_wise(rows[SEGMENT], *texts, "/")
-
-
-def _days(start: datetime, end: datetime) -> Iterator[str]:
-    day = start.astimezone(UTC).date()
-    while datetime.combine(day, time(), UTC) < end:
-        yield day.isoformat()
-        day += timedelta(days=1)
 
 
 def _moment(at: datetime) -> pa.Scalar:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import DAY, Partitioning, PartitionRange, day_of
 from tidewheel.quantities import listing, quantity
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class StaleDay:
 
 def inputs_of(pipeline: Pipeline, day: date) -> list[str]:
     """Keys (`dataset/partition`) of the batches that a day's features look at: rows, and labels known on the day."""
-    seen = PartitionRange(day, day).look_back(pipeline.features.look_back_days).keys
-    newest = str(day - timedelta(days=pipeline.labels.delay_days))
+    seen = PartitionRange(day, day, pipeline.partition).look_back(pipeline.features.look_back_days).keys
+    newest = str(pipeline.partition.before(day, pipeline.labels.delay_days))
     return [*(f"landing/{key}" for key in seen), *(f"labels/{key}" for key in seen if key <= newest)]
 
 
@@ -50,7 +50,8 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
     """
     wanted = {key for day in days.days for key in inputs_of(pipeline, day)}
     landed = sorted(key.split("/")[1] for key in wanted & set(there) if key.startswith("landing/"))
-    start = str(pipeline.source.start or (landed[0] if landed else days.first))
+    began = pipeline.source.start
+    start = str(days.unit.holding(began)) if began else (landed[0] if landed else str(days.first))
     missing = [key for key in wanted - set(there) if key.split("/")[1] >= start]
     if pipeline.source.empty_days == "skip":  # of a day without rows neither rows nor labels are missing
         missing = [key for key in missing if key.startswith("labels/") and f"landing/{key.split('/')[1]}" in there]
@@ -65,7 +66,7 @@ def changed_inputs(pipeline: Pipeline, features: Manifest, published: Mapping[st
         features: the manifest of the day's features.
         published: content hashes of what is published now, by key.
     """
-    looked_at = inputs_of(pipeline, date.fromisoformat(features.partition))
+    looked_at = inputs_of(pipeline, day_of(features.partition))
     return [key for key in looked_at if key in published and published[key] != features.inputs.get(key)]
 
 
@@ -95,7 +96,7 @@ def stale_days(lake: Lake, pipeline: Pipeline, data: TrainingData) -> list[date]
 
 
 def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list[StaleDay]:
-    days = [date.fromisoformat(manifest.partition) for manifest in features]
+    days = [day_of(manifest.partition) for manifest in features]
     wanted = {key for day in days for key in inputs_of(pipeline, day)}
     found = [lake.published(*key.split("/")) for key in sorted(wanted)]
     published = {manifest.key: manifest.content_hash for manifest in found if manifest is not None}
@@ -103,13 +104,13 @@ def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list
     return [StaleDay(day, keys) for day, keys in zip(days, changed, strict=True) if keys]
 
 
-def recomputed_sentence(stale: Sequence[StaleDay]) -> str:
+def recomputed_sentence(stale: Sequence[StaleDay], unit: Partitioning = DAY) -> str:
     """What to tell of days that are computed again; empty where none are."""
     if not stale:
         return ""
     days = listing([str(day.day) for day in stale], NAMED)
     return (
-        f"; {quantity(len(stale), 'later day')} computed again ({days}), since they look back on what has changed: "
+        f"; {quantity(len(stale), f'later {unit}')} computed again ({days}), since they look back on what has changed: "
         f"{listing(changed_batches(stale), NAMED)}"
     )
 
@@ -134,7 +135,7 @@ def stale_sentence(pipeline: Pipeline, days: Sequence[date]) -> str:
     if not days:
         return ""
     return (
-        f"; {len(days)} of these days look back on rows or labels that have been corrected since "
+        f"; {len(days)} of these {pipeline.partition}s look back on rows or labels that have been corrected since "
         f"({listing([str(day) for day in days], NAMED)}): run {pipeline.name}.features again from {days[0]} to "
         f"{days[-1]}, then train again"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Literal
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from jobs.data.key_order import in_order, key_order, repeated
 from jobs.data.reasons import RowsRefused
 from jobs.data.spill import each_column
 from tidewheel.errors import did_you_mean
+from tidewheel.partitions import DAY, Partitioning, PartitionRange
 from tidewheel.quantities import quantity
 
 Task = Literal["classification", "multiclass", "regression"]
@@ -25,15 +26,18 @@ NAMED = 3  # examples given in a message
 _KEYS = ("text", "integer", "float", "decimal", "boolean", "date", "time", "timestamp", "null")
 
 
-def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, source: str) -> pa.Table:
+def rows_of_day(
+    table: pa.Table, day: date, key: list[str], event_time: str, source: str, unit: Partitioning = DAY
+) -> pa.Table:
     """Check and put in order the rows to predict of one day.
 
     Args:
         table: what the source had.
-        day: the partition; every event time must lie inside it, in UTC.
+        day: first day of the partition; every event time must lie inside the partition, in UTC.
         key: columns that name a row.
         event_time: name of the timestamp column; times without a zone are taken as UTC.
         source: file, query or function the rows came from, for the message.
+        unit: what a partition holds.
 
     Returns:
         The table sorted by key, event time as UTC microseconds, without Arrow or pandas metadata.
@@ -42,10 +46,10 @@ def rows_of_day(table: pa.Table, day: date, key: list[str], event_time: str, sou
         DataRefused: a rule is broken; source, column and rule are named.
     """
     if table.num_rows == 0:
-        raise RowsRefused(source, f"no rows for {day}", "rule: a day to predict has at least one row")
+        raise RowsRefused(source, f"no rows for {day}", f"rule: a {unit} to predict has at least one row")
     _need_columns(table, [*key, event_time], source)
     table = _set(table, event_time, _as_time(table[event_time], event_time, source))
-    _inside(table[event_time], day, event_time, source)
+    _inside(table[event_time], PartitionRange(day, day, unit), event_time, source)
     return _tidy(table, key, source)
 
 
@@ -185,7 +189,7 @@ def _as_time(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray
     return there
 
 
-def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
+def _inside(times: pa.ChunkedArray, partition: PartitionRange, name: str, source: str) -> None:
     if times.null_count:
         raise RowsRefused(
             source,
@@ -193,17 +197,22 @@ def _inside(times: pa.ChunkedArray, day: date, name: str, source: str) -> None:
             "rule: every row has its time",
             [name],
         )
-    start = datetime.combine(day, time(), tzinfo=UTC)
-    bounds = [pa.scalar(moment, type=EVENT_TIME_TYPE) for moment in (start, start + timedelta(days=1))]
+    start = datetime.combine(partition.first, time(), tzinfo=UTC)
+    bounds = [pa.scalar(moment, type=EVENT_TIME_TYPE) for moment in (start, start + partition.unit.step)]
     outside = times.filter(pc.or_(pc.less(times, bounds[0]), pc.greater_equal(times, bounds[1])))
     if len(outside):
         found = ", ".join(str(moment) for moment in outside.slice(0, NAMED).to_pylist())
         raise RowsRefused(
             source,
-            f"column {name!r}: {len(outside)} of {len(times)} rows lie outside {day} (for example {found})",
-            "rule: a partition holds its own day (UTC)",
+            f"column {name!r}: {len(outside)} of {len(times)} rows lie outside {_in_words(partition)} "
+            f"(for example {found})",
+            f"rule: a partition holds its own {partition.unit} (UTC)",
             [name],
         )
+
+
+def _in_words(partition: PartitionRange) -> str:
+    return f"the week of {partition}" if partition.unit is Partitioning.WEEK else str(partition)
 
 
 def _tidy(table: pa.Table, key: list[str], source: str) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +15,7 @@ from jobs.data.weight_rules import refuse_unusable_weights
 from tidewheel.errors import DataRefused, LakeError
 from tidewheel.lake import Lake, Manifest
 from tidewheel.lake.verified import read_document
+from tidewheel.partitions import day_of
 from tidewheel.runs import BatchReference, run_folder
 from tidewheel.tracing import step
 
@@ -108,7 +109,7 @@ def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date, held: int 
 
 def matured_until(pipeline: Pipeline, as_of: date) -> date:
     """The newest day whose labels are known on a day."""
-    return as_of - timedelta(days=pipeline.labels.delay_days)
+    return pipeline.partition.before(as_of, pipeline.labels.delay_days)
 
 
 def labelled_days(lake: Lake, pipeline: Pipeline, until: date) -> tuple[list[LabelledDay], list[Manifest]]:
@@ -146,7 +147,7 @@ def divide_days(
     kept = declared if held is None else min(held, max(declared, len(matured) // 4))
     learned, holdout = (matured[:-kept], matured[-kept:]) if kept else (matured, [])
     if learned and pipeline.training.window_days is not None:
-        first = learned[-1].day - timedelta(days=pipeline.training.window_days - 1)
+        first = pipeline.partition.before(learned[-1].day, pipeline.training.window_days - 1)
         learned = [day for day in learned if day.day >= first]
     chosen = TrainingData(
         pipeline=pipeline.name,
@@ -162,16 +163,16 @@ def divide_days(
 
 def _too_few(pipeline: Pipeline, chosen: TrainingData, days: Sequence[LabelledDay], lacking: Sequence[Manifest]) -> str:
     span = f"{days[0].day} to {days[-1].day}" if days else "none"
-    old = ""
+    old, unit = "", pipeline.partition
     if lacking:
         gone = sorted(set(pipeline.feature_columns) - lacking[0].columns.keys())
         old = f", and {len(lacking)} more whose features lack {', '.join(gone)} and must be built again"
     return (
-        f"{pipeline.name}: {chosen.training_rows:,} rows of {len(chosen.training)} days to train on as of "
-        f"{chosen.as_of}, training.minimum_rows asks for {pipeline.training.minimum_rows:,}. Days with features and "
-        f"matured labels (known by {chosen.matured_until}): {len(days)} ({span}), of which the newest "
+        f"{pipeline.name}: {chosen.training_rows:,} rows of {len(chosen.training)} {unit}s to train on as of "
+        f"{chosen.as_of}, training.minimum_rows asks for {pipeline.training.minimum_rows:,}. {unit.capitalize()}s with "
+        f"features and matured labels (known by {chosen.matured_until}): {len(days)} ({span}), of which the newest "
         f"{len(chosen.holdout)} are kept for the gate{old}. "
-        f"Build more days with the {pipeline.name}.features DAG, or lower training.minimum_rows"
+        f"Build more {unit}s with the {pipeline.name}.features DAG, or lower training.minimum_rows"
     )
 
 
@@ -260,7 +261,7 @@ def _labelled_day(lake: Lake, features: Manifest) -> LabelledDay:
         BatchReference(dataset=m.dataset, partition=m.partition, content_hash=m.content_hash, rows=m.rows)
         for m in (features, labels)
     ]
-    return LabelledDay(day=date.fromisoformat(features.partition), features=batches[0], labels=batches[1])
+    return LabelledDay(day=day_of(features.partition), features=batches[0], labels=batches[1])
 
 
 def _path(lake: Lake, run_id: str) -> str:

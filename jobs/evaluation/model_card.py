@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.policies.gate.measurement import NAMES
+from tidewheel.quantities import quantity
 from tidewheel.unknown import is_unknown
 
 if TYPE_CHECKING:
@@ -96,22 +97,23 @@ def _head(facts: CardFacts) -> Iterator[str]:
 
 
 def _data(facts: CardFacts) -> Iterator[str]:
-    chosen = facts.chosen
+    chosen, unit = facts.chosen, facts.pipeline.partition
     yield from ("## Data", "")
     first, last = chosen.training[0].day, chosen.training[-1].day
-    yield f"- Learned from up to {chosen.training_rows:,} rows of {len(chosen.training)} days, {first} to {last}."
+    learned = quantity(len(chosen.training), unit)
+    yield f"- Learned from up to {chosen.training_rows:,} rows of {learned}, {first} to {last}."
     if facts.refit:
         yield f"- {facts.refit[0].upper()}{facts.refit[1:]}."
     if chosen.holdout:
         first, last = chosen.holdout[0].day, chosen.holdout[-1].day
         yield (
-            f"- Judged on {facts.measured.rows:,} rows of {facts.measured.days} days between {first} and {last}, "
-            "which it has not seen."
+            f"- Judged on {facts.measured.rows:,} rows of {quantity(facts.measured.days, unit)} between {first} and "
+            f"{last}, which it has not seen."
         )
     elif facts.measured.days:
         yield (
-            f"- Checked on the newest {facts.measured.days} of these days ({facts.measured.rows:,} rows), which "
-            "flatters it: the days after its promotion judge it."
+            f"- Checked on the newest {facts.measured.days} of these {unit}s ({facts.measured.rows:,} rows), which "
+            "flatters it: the {unit}s after its promotion judge it."
         )
     if chosen.tried:
         yield f"- {chosen.tried[0].upper()}{chosen.tried[1:]}."
@@ -178,8 +180,8 @@ def _made(facts: CardFacts) -> Iterator[str]:
 def _limits(facts: CardFacts) -> Iterator[str]:
     pipeline, measured = facts.pipeline, facts.measured
     yield (
-        f"- What is known of its quality comes from {measured.days} days. Other seasons, and days unlike these, may be "
-        "predicted worse."
+        f"- What is known of its quality comes from {quantity(measured.days, pipeline.partition)}. Other seasons, and "
+        "days unlike these, may be predicted worse."
     )
     yield "- Rows without a label count for nothing here; where labels are missing for a reason, that is not seen."
     if measured.comparison is None:

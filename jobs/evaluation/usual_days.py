@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.judging import Judged
 from jobs.models.paired_losses import PairedAnswers, paired_day
 from jobs.models.row_weights import at
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def pairs(pipeline: Pipeline, judged: Judged) -> list[PairedDay]:
             judged.truth[rows], judged.challenger[rows], judged.champion[rows], at(judged.weights, rows)
         )
         pair = paired_day(
-            date.fromisoformat(str(day)),
+            day_of(str(day)),
             pipeline.metric,
             answers,
             pipeline.loss,

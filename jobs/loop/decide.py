@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import matured_until
 from jobs.monitoring.qualities import day_qualities
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.policy import TriggerPolicy
@@ -51,22 +52,23 @@ def trigger_measurement(
         request=circumstances.request,
         data_refused=circumstances.data_refused,
         monitored_since=circumstances.monitored_since,
+        unit=memory.pipeline.partition,
     )
 
 
 def _matured_rows(memory: Memory, day: date, as_of: date | None) -> tuple[int, int]:
     """Labelled rows that had matured when the champion was trained (inside its window), and since then."""
     pipeline = memory.pipeline
-    delay, window = timedelta(days=pipeline.labels.delay_days), pipeline.training.window_days
+    unit, window = pipeline.partition, pipeline.training.window_days
     first = trained = None
     if as_of is not None:
-        trained = as_of - delay
+        trained = matured_until(pipeline, as_of)
         if window is not None:
             # a window's first day lies before its holdout, which is new to no champion
             held = 0 if pipeline.on_probation else pipeline.training.holdout_days
-            first = trained - timedelta(days=held + window - 1)
+            first = unit.before(trained, held + window - 1)
     known = new = 0
-    for labelled, rows in memory.label_rows(first, day - delay).items():
+    for labelled, rows in memory.label_rows(first, matured_until(pipeline, day)).items():
         if trained is not None and labelled <= trained:
             known += rows
         else:

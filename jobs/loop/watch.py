@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from jobs.data.training_data import matured_until
 from jobs.models.files import Untrusted
 from jobs.partial_failures import RAISING, PartialFailures
 from tidewheel.mlflow_api import NotInRegistry
+from tidewheel.partitions import Partitioning
 from tidewheel.policies.probation import ProbationMeasurement, ProbationPolicy, best_gain
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
@@ -54,7 +55,7 @@ def judge_probation(
     before = {day.day for day in memory.paired_days(version, predecessor)}
     matured = matured_until(memory.pipeline, today)
     found = []
-    for day in _days_to_compare(running, matured, measured, before):
+    for day in _days_to_compare(memory.pipeline.partition, running, matured, measured, before):
         with failures.named(f"comparison of versions {version} and {predecessor} on {day}"):
             if pair := memory.compared_day(running, day, matured):
                 found.append(pair)
@@ -73,11 +74,10 @@ def judge_probation(
 
 
 def _days_to_compare(
-    running: Probation, matured: date, measured: Collection[date], before: Collection[date]
+    unit: Partitioning, running: Probation, matured: date, measured: Collection[date], before: Collection[date]
 ) -> list[date]:
     """The days since the promotion that were not compared yet, or were measured again."""
-    first = running.as_of + timedelta(days=1)
-    since = [first + timedelta(days=n) for n in range((matured - first).days + 1)]
+    since = unit.newest(matured, unit.between(running.as_of, matured))
     return [day for day in since if day in measured or day not in before]
 
 
@@ -88,7 +88,8 @@ def _evidence(memory: Memory, running: Probation, today: date, matured: date) ->
         running.predecessor,
         tuple(day for day in known if running.as_of < day.day <= matured),
         tuple(day for day in known if day.day <= running.as_of),
-        (today - running.as_of).days,
+        memory.pipeline.partition.between(running.as_of, today),
+        memory.pipeline.partition,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import matured_until
 from jobs.memory.protocol import Circumstances
 from tidewheel.ledger import Ledger
+from tidewheel.partitions import day_of
 from tidewheel.policies.trigger.restraints import Role
 from tidewheel.policies.verdict import Kind
 
@@ -20,7 +22,7 @@ def circumstances_of(job: Job, ledger: Ledger, day: date) -> Circumstances:
     """Gather them from ledger and lake."""
     return Circumstances(
         request=_request_of_a_person(ledger.open_request(job.pipeline.name), day),
-        data_refused=refused_data(job.lake, day, day - timedelta(days=job.pipeline.labels.delay_days)),
+        data_refused=refused_data(job.lake, day, matured_until(job.pipeline, day)),
         monitored_since=_monitored_since(job, ledger, day),
     )
 
@@ -47,4 +49,4 @@ def _monitored_since(job: Job, ledger: Ledger, day: date) -> date | None:
     # monitoring alone writes a verdict on drift, for each day that it monitors
     later = ledger.judged_after(job.pipeline.name, Kind.DRIFT, str(day))
     newest = next((key for key in later if job.lake.published("features", key) is not None), None)
-    return date.fromisoformat(newest) if newest else None
+    return day_of(newest) if newest else None

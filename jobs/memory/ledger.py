@@ -23,6 +23,7 @@ from jobs.training.search import LakeTrials, SearchResult, search
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.trainings import Trainings
+from tidewheel.partitions import day_of
 from tidewheel.policies.gate.policy import GatePolicy
 from tidewheel.policies.trigger.restraints import Role
 
@@ -188,7 +189,7 @@ class LedgerMemory:
         """By the manifests of the labels."""
         lake, since = self.job.lake, str(first) if first else ""
         keys = [key for key in lake.partitions("labels") if since <= key <= str(last)]
-        return {date.fromisoformat(key): lake.need("labels", key).rows for key in keys}
+        return {day_of(key): lake.need("labels", key).rows for key in keys}
 
     def circumstances(self, day: date) -> Circumstances:
         """From ledger and lake."""
@@ -260,8 +261,8 @@ def champion_of(row: ModelVersionRow) -> Champion:
     """A version of the ledger as the loop takes it."""
     return Champion(
         version=row.version or "",
-        as_of=date.fromisoformat(row.as_of),
-        learned_since=date.fromisoformat(row.learned_since) if row.learned_since else None,
-        learned_until=date.fromisoformat(row.train_end),
-        judged_until=date.fromisoformat(registry.judged_train_end(row)),
+        as_of=day_of(row.as_of),
+        learned_since=day_of(row.learned_since) if row.learned_since else None,
+        learned_until=day_of(row.train_end),
+        judged_until=day_of(registry.judged_train_end(row)),
     )

@@ -20,6 +20,7 @@ from jobs.monitoring.predictions import predictions_of
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.probation_tables import ProbationRow
 from tidewheel.ledger.probations import Probations
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ class LedgerProbations:
     def running(self) -> Probation | None:
         """The version that is on probation now."""
         row = self._probations.open(self._job.pipeline.name)
-        return None if row is None else Probation(row.version, row.predecessor, date.fromisoformat(row.as_of))
+        return None if row is None else Probation(row.version, row.predecessor, day_of(row.as_of))
 
     def begin(self, version: str, predecessor: str, as_of: date) -> None:
         """Put a version on probation."""
@@ -59,7 +60,7 @@ class LedgerProbations:
             pipeline=self._job.pipeline.name,
             version=version,
             predecessor=predecessor,
-            as_of=as_of.isoformat(),
+            as_of=str(as_of),
             run_id=self._job.run_id,
             opened_at=datetime.now(UTC),
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tidewheel.ledger.training_tables import FAILED
 from tidewheel.ledger.trainings import Trainings
+from tidewheel.partitions import day_of
 from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.verdict import Outcome
 
@@ -34,7 +35,7 @@ def _attempt(row: TrainingRow, now: datetime) -> Attempt | None:
     ended = _ended(row)
     # what a run that has not ended looks back from does not count: a night that is run again is to decide the same
     days = [row.requested_day, row.as_of if ended is not Ended.RUNNING else None]
-    if not (known := [date.fromisoformat(day) for day in days if day]):
+    if not (known := [day_of(day) for day in days if day]):
         return None
     return Attempt(
         as_of=max(known),

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.monitoring.methods import DayComparison
+from tidewheel.partitions import DAY, Partitioning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,22 +17,22 @@ if TYPE_CHECKING:
 WEEK, YEAR, AROUND = 7, 365, 14
 
 
-def planned_comparisons(settings: DriftSettings, day: date) -> list[DayComparison]:
+def planned_comparisons(settings: DriftSettings, day: date, unit: Partitioning = DAY) -> list[DayComparison]:
     """What is held against what, for the checks and the history before them, oldest first; `day` is the last."""
     count = settings.history_days + settings.checks
-    return [_comparison(settings, day - timedelta(days=n)) for n in range(count - 1, -1, -1)]
+    return [_comparison(settings, one, unit) for one in unit.newest(day, count)]
 
 
-def _comparison(settings: DriftSettings, day: date) -> DayComparison:
-    current = [day - timedelta(days=n) for n in range(settings.block_days - 1, -1, -1)]
-    end = current[0] - timedelta(days=settings.checks - 1)
+def _comparison(settings: DriftSettings, day: date, unit: Partitioning) -> DayComparison:
+    current = unit.newest(day, settings.block_days)
+    end = unit.before(current[0], settings.checks - 1)
     if settings.season == "week":
         weeks = range(1, 1 + math.ceil(2 * settings.reference_days / WEEK))
         before = [one - timedelta(days=WEEK * n) for one in current for n in weeks]
     else:
-        before = [end - timedelta(days=n) for n in range(1, 1 + settings.reference_days)]
+        before = unit.newest(unit.before(end), settings.reference_days)
     if settings.season == "year":
-        before += [day - timedelta(days=YEAR + n) for n in range(-AROUND, AROUND + 1)]
+        before += [unit.holding(day - timedelta(days=YEAR + n)) for n in range(-AROUND, AROUND + 1)]
     return DayComparison(tuple(map(str, current)), tuple(str(one) for one in sorted(set(before)) if one < end))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import matured_until
 from tidewheel.policies.alarm import AlarmPolicy, Series, SeriesFinding
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def slice_alarms(measured: FigureSource, pipeline: Pipeline, day: date) -> list[
 
 def _series(source: FigureSource, pipeline: Pipeline, day: date) -> list[Series]:
     settings = pipeline.monitoring.drift
-    matured = day - timedelta(days=pipeline.labels.delay_days)
-    keys = [str(matured - timedelta(days=n)) for n in range(settings.history_days + settings.checks - 1, -1, -1)]
+    matured = matured_until(pipeline, day)
+    keys = [str(one) for one in pipeline.partition.newest(matured, settings.history_days + settings.checks)]
     loss, expected = LOSS[pipeline.task], EXPECTED[pipeline.task]
     rows: defaultdict[tuple[str, str], float] = defaultdict(float)
     values: dict[tuple[str, str], dict[str, float]] = {}

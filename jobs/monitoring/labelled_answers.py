@@ -7,7 +7,6 @@ A label of an earlier day was known when the answer was given, and says nothing 
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from jobs.monitoring.answered_rows import answered_day, read_answered
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions, input_hashes
 from jobs.monitoring.predictions import answer_columns
 from jobs.monitoring.text_keys import as_written, joined_key, with_text_keys
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def labelled_answers(
     Returns:
         The answers whose caller named the row; a day without them, or without any label, says so.
     """
-    answered, labels = answered_day(lake, pipeline, day), list(published_labels(lake, day, until))
+    answered, labels = answered_day(lake, pipeline, day), list(published_labels(lake, pipeline, day, until))
     inputs = input_hashes(answered.manifest if answered else None, *labels)
     if answered is None:
         return LabelledPredictions(day, missing=f"no requests of {day}", inputs=inputs)
@@ -82,17 +82,17 @@ def labelled_answers(
     return LabelledPredictions(day, rows, inputs=inputs, unlabelled=unlabelled)
 
 
-def published_labels(lake: Lake, day: str, until: str) -> Iterator[Manifest]:
+def published_labels(lake: Lake, pipeline: Pipeline, day: str, until: str) -> Iterator[Manifest]:
     """The labels of the days `day` to `until`, oldest first; days without any are left out."""
-    first, last = date.fromisoformat(day), date.fromisoformat(until)
-    for n in range((last - first).days + 1):
-        if (manifest := lake.published(LABELS, str(first + timedelta(days=n)))) is not None:
+    unit, last = pipeline.partition, day_of(until)
+    for one in unit.newest(last, unit.between(day_of(day), last) + 1):
+        if (manifest := lake.published(LABELS, str(one))) is not None:
             yield manifest
 
 
-def answer_inputs(lake: Lake, day: str, until: str) -> dict[str, str]:
+def answer_inputs(lake: Lake, pipeline: Pipeline, day: str, until: str) -> dict[str, str]:
     """What the figures of a day's answers come from; empty where there are no requests or no labels."""
-    requests, labels = lake.published(DATASET, day), list(published_labels(lake, day, until))
+    requests, labels = lake.published(DATASET, day), list(published_labels(lake, pipeline, day, until))
     return input_hashes(requests, *labels) if requests is not None and labels else {}
 
 

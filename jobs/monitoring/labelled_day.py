@@ -32,7 +32,7 @@ def labelled_day(job: Job, day: str, until: str, columns: list[str]) -> Labelled
 def day_inputs(job: Job, day: str, until: str) -> dict[str, str]:
     """The batches that `labelled_day` would look at, with their hashes; empty where the day cannot be measured."""
     if not job.pipeline.scoring.enabled:
-        return answer_inputs(job.lake, day, until)
+        return answer_inputs(job.lake, job.pipeline, day, until)
     published = [job.lake.published(dataset, day) for dataset in DATASETS]
     return {} if None in published else input_hashes(*published)
 

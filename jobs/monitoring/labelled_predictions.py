@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from jobs.data.landed_columns import with_landed_columns
 from jobs.data.request_log import RequestLog
 from jobs.monitoring.predictions import VERSION, answer_columns
 from jobs.monitoring.text_keys import as_written, with_text_keys
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,10 +121,11 @@ def _batch(lake: Lake, pipeline: Pipeline, manifest: Manifest) -> pd.DataFrame:
 
 def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) -> pd.DataFrame:
     """What the endpoint answered on the day, where callers named the row; of several answers the last of a version."""
-    start = datetime.combine(date.fromisoformat(day), time(), UTC)
+    start = datetime.combine(day_of(day), time(), UTC)
     names = {f"key.{name}": name for name in pipeline.key}
     wanted = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
-    log = RequestLog(settings, pipeline.name).between(start, start + timedelta(days=1), wanted)
+    requests = RequestLog(settings, pipeline.name, unit=pipeline.partition)
+    log = requests.between(start, start + pipeline.partition.step, wanted)
     answers = answer_columns(pipeline, log.columns)
     if not {*names, *answers, "mirrored"} <= set(log.columns):
         return pd.DataFrame(columns=[*pipeline.key, *answers, SOURCE])

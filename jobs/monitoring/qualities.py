@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
+from jobs.data.training_data import matured_until
 from jobs.monitoring.day_quality import FIGURES, day_quality
+from tidewheel.partitions import day_of
 from tidewheel.policies.change import LOOK_BACK_DAYS
 
 if TYPE_CHECKING:
@@ -26,14 +28,14 @@ def day_qualities(
         day: the partition.
         days: the newest that are looked at; None: as many as any reason looks back to.
     """
-    matured = day - timedelta(days=pipeline.labels.delay_days)
-    first = matured - timedelta(days=(days or max(pooled_days(pipeline), LOOK_BACK_DAYS)) - 1)
+    matured = matured_until(pipeline, day)
+    first = pipeline.partition.before(matured, (days or max(pooled_days(pipeline), LOOK_BACK_DAYS)) - 1)
     found: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in figures.figures_of_days(pipeline.name, str(first), str(matured), set(FIGURES[pipeline.task])):
         if not row.slice:
             found[row.partition, row.version][row.name] = row.value
     qualities = (
-        day_quality(pipeline.task, date.fromisoformat(partition), version, measured)
+        day_quality(pipeline.task, day_of(partition), version, measured)
         for (partition, version), measured in found.items()
     )
     return tuple(quality for quality in qualities if quality)

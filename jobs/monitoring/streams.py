@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.data.training_data import matured_until
 from jobs.models.calibration import expected_log_losses
 from jobs.models.metrics import log_losses
 from jobs.monitoring.labelled_day import labelled_day
@@ -45,8 +45,8 @@ def stream_alarms(job: Job, day: date, failures: PartialFailures = RAISING) -> l
     wanted, settings = job.pipeline.monitoring.streams.detectors, job.pipeline.monitoring.drift
     if not wanted:
         return []
-    matured = day - timedelta(days=job.pipeline.labels.delay_days)
-    keys = [str(matured - timedelta(days=n)) for n in range(settings.history_days + settings.checks - 1, -1, -1)]
+    matured = matured_until(job.pipeline, day)
+    keys = [str(one) for one in job.pipeline.partition.newest(matured, settings.history_days + settings.checks)]
     days = {key: errors for key in keys if len(errors := _errors(job, key, str(matured)))}
     newest = set(keys[-settings.checks :])
     found = []

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ from jobs.models.row_weights import weights_of
 from jobs.training.fitting import Lesson
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import Partitioning, PartitionRange, consecutive
+from tidewheel.quantities import quantity
 from tidewheel.spec import Pipeline
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class History:
             labelled: their rows, as `jobs.data.training_data.labelled_rows` gives them.
         """
         column = labelled[PARTITION]
-        starts = np.searchsorted(column.to_numpy(dtype="U10"), [day.day.isoformat() for day in days])
+        starts = np.searchsorted(column.to_numpy(dtype="U10"), [str(day.day) for day in days])
         ends = [*starts[1:], len(labelled)]
         rows = Lesson(
             model_frame(labelled, pipeline.features),
@@ -165,49 +167,50 @@ def _check_played(pipeline: Pipeline, played: PartitionRange, there: set[date], 
         missing = [day for day in missing if not days[0] < day < days[-1] or lake.published("landing", str(day))]
     if not missing:
         return
+    named = partial(_named, unit=pipeline.partition)
     featured = set(lake.partitions("features"))
     bare = [day for day in missing if str(day) not in featured]
-    said = f"{pipeline.name}: {len(missing)} of the {len(played.days)} days to be played have no "
+    said = f"{pipeline.name}: {len(missing)} of the {len(played.days)} {pipeline.partition}s to be played have no "
     if bare:
-        raise DataRefused(f"{said}features with labels in the lake: {_named(missing)}. {_ways_to_make(pipeline, bare)}")
+        raise DataRefused(f"{said}features with labels in the lake: {named(missing)}. {_ways_to_make(pipeline, bare)}")
     known = set(lake.partitions("labels"))
     if unlabelled := [day for day in missing if str(day) not in known]:
-        raise DataRefused(f"{said}labels: {_named(unlabelled)}. {_ways_to_labels(pipeline, unlabelled, days)}")
+        raise DataRefused(f"{said}labels: {named(unlabelled)}. {_ways_to_labels(pipeline, unlabelled, days)}")
     raise DataRefused(
-        f"{said}features of all the columns that {pipeline.name} declares: {_named(missing)}. They were built before; "
+        f"{said}features of all the columns that {pipeline.name} declares: {named(missing)}. They were built before; "
         f"build them again. {_ways_to_make(pipeline, missing)}"
     )
 
 
-def _named(days: Sequence[date]) -> str:
-    spans = consecutive(days)
+def _named(days: Sequence[date], unit: Partitioning) -> str:
+    spans = consecutive(days, unit)
     return ", ".join(str(span) for span in spans[:5]) + (", ..." if len(spans) > 5 else "")
 
 
 def _ways_to_make(pipeline: Pipeline, days: Sequence[date]) -> str:
     """What to run, with the nights after the days on which their labels come to be known."""
-    delay, end = timedelta(days=pipeline.labels.delay_days), pipeline.source.end
-    until = days[-1] + delay
-    whole = PartitionRange(days[0], max(days[-1], min(until, end)) if end else until)
+    unit, delay, end = pipeline.partition, pipeline.labels.delay_days, pipeline.source.end
+    until = unit.after(days[-1], delay)
+    whole = PartitionRange(days[0], max(days[-1], min(until, unit.holding(end))) if end else until, unit)
     return (
         f"Make them in Airflow (trigger {pipeline.name}.features with first day {whole.first} and last day "
-        f"{whole.last}: labels are known {delay.days} days later, and the first model needs days before those that "
-        f"are played), or play days that are there, with --from and --to. Without Airflow: "
+        f"{whole.last}: labels are known {quantity(delay, unit)} later, and the first model needs days before those "
+        f"that are played), or play days that are there, with --from and --to. Without Airflow: "
         f"{make_command(pipeline.name, whole)}"
     )
 
 
 def _ways_to_labels(pipeline: Pipeline, days: Sequence[date], there: Sequence[date]) -> str:
-    delay, end = pipeline.labels.delay_days, pipeline.source.end
-    known = days[-1] + timedelta(days=delay)
+    unit, delay, end = pipeline.partition, pipeline.labels.delay_days, pipeline.source.end
+    known = unit.after(days[-1], delay)
     play = f"Play until {there[-1]} (--to)" if there and there[-1] < days[0] else "Play days that have labels"
     if end and known > end:
         return (
-            f"{play}: labels are landed {delay} days after their day (labels.delay_days), and no night lands anything "
-            f"after source.end, {end}"
+            f"{play}: labels are landed {quantity(delay, unit)} after their {unit} (labels.delay_{unit}s), and no "
+            f"night lands anything after source.end, {end}"
         )
     return (
-        f"{play}, or land the nights on which they are known, {days[0] + timedelta(days=delay)} to {known}. "
+        f"{play}, or land the nights on which they are known, {unit.after(days[0], delay)} to {known}. "
         f"If their reader has no labels for them, they stay unknown"
     )
 
@@ -219,14 +222,3 @@ def make_command(pipeline: str, days: PartitionRange) -> str:
         f"for job in {steps}; do python -m jobs.$job --pipeline {pipeline} --partition {days} --run-id history "
         "|| break; done"
     )
-
-
-def consecutive(days: Sequence[date]) -> list[PartitionRange]:
-    """Days in order, as ranges."""
-    spans: list[PartitionRange] = []
-    for day in days:
-        if spans and day - spans[-1].last == timedelta(days=1):
-            spans[-1] = PartitionRange(spans[-1].first, day)
-        else:
-            spans.append(PartitionRange(day, day))
-    return spans

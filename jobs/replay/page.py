@@ -62,7 +62,7 @@ def replay_page(replayed: Replayed, summaries: Sequence[PolicySummary], series: 
     metric = NAMES[pipeline.metric]
     shown = [next(play for play in replayed.plays if play.policy == one.policy) for one in summaries]
     lines = [Line(p.policy, colours[p.policy], series[p.policy], _marks(p)) for p in shown]
-    gain_title = f"{metric} better than the frozen model's, trailing {TRAILING_DAYS} days"
+    gain_title = f"{metric} better than the frozen model's, trailing {TRAILING_DAYS} {pipeline.partition}s"
     costs, cost_title = _cost(metric, summaries)
     dots = [
         Dot(one.policy, colours[one.policy], one.fits, cost.value, cost.low, cost.high)
@@ -216,12 +216,12 @@ def _marks(play: Simulation) -> list[Mark]:
 
 
 def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
-    delay = pipeline.labels.delay_days
+    delay, unit = pipeline.labels.delay_days, pipeline.partition
     held, kept = pipeline.held_days(alarmed=False), pipeline.held_days(alarmed=True)
     after_alarms = f" ({kept} where an alarm called)" if kept != held else ""
-    judged = f"the newest {held} matured days are the gate's{after_alarms}"
+    judged = f"the newest {held} matured {unit}s are the gate's{after_alarms}"
     if pipeline.on_probation:
-        judged = "on every matured day, promoted first and judged by its predecessor on the days that follow"
+        judged = f"on every matured {unit}, promoted first and judged by its predecessor on the {unit}s that follow"
     left_out = []
     if pipeline.training.search:
         left_out.append(
@@ -235,11 +235,11 @@ def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
     return [
         f"Every policy begins with the same model, trained on all that was known on the evening before {played.first}; "
         "with gate.mode: before, the gate judges a twin of it.",
-        "A day is predicted by the version that is champion then. In the evening the policy decides; what it trains "
-        "and promotes predicts from the next day on.",
-        f"A label of day D is known from D + {delay} on: in training, in the gate and in what the triggers see.",
+        f"A {unit} is predicted by the version that is champion then. At its end the policy decides; what it trains "
+        f"and promotes predicts from the next {unit} on.",
+        f"A label of {unit} D is known from D + {delay} on: in training, in the gate and in what the triggers see.",
         f"spec trains, judges and promotes as the pipeline does: {judged}. "
-        "The other policies train on every matured day and promote unseen.",
+        f"The other policies train on every matured {unit} and promote unseen.",
         "equal trains as often as spec fits a model, evenly spread: the same cost, without looking.",
         "Approvals by people are taken for given at once, and a training takes no time.",
         *left_out,

@@ -3,7 +3,8 @@
 spec        what the pipeline declares: its triggers, its gate
 FILE.yaml   the same of another pipeline file, such as a draft with other triggers
 frozen      the first model stays
-every:7d    trained on everything known, every seven days, and promoted unseen (`weekly`, `daily`: the same of 7, 1)
+every:7d    trained on everything known, every seven days, and promoted unseen (`weekly`, `daily`: the same of 7, 1);
+            every:4w is every four weeks. A weekly pipeline is trained after whole weeks
 equal       the same, as often as `spec` fitted a model, evenly spread
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from tidewheel.errors import UsageError, did_you_mean
@@ -22,8 +23,9 @@ from tidewheel.spec import Pipeline, load_pipeline
 
 SPEC, FROZEN, EQUAL = "spec", "frozen", "equal"
 SYNONYMS = {"weekly": "every:7d", "daily": "every:1d"}
-_EVERY = re.compile(r"every:([1-9]\d*)d")
-EXPECTED = "spec, frozen, equal, weekly, daily, every:<n>d or the path of a pipeline file"
+_EVERY = re.compile(r"every:([1-9]\d{0,3})([dw])")
+_DAYS = {"d": 1, "w": 7}
+EXPECTED = "spec, frozen, equal, weekly, daily, every:<n>d, every:<n>w or the path of a pipeline file"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def parse_policy(text: str, pipeline: Pipeline, played: PartitionRange) -> Asked
     if name == EQUAL:
         return Asked(EQUAL, lambda fits: Fixed(EQUAL, pipeline, spread(played, fits)), waits=True)
     if found := _EVERY.fullmatch(name):
-        days = frozenset(played.days[int(found[1]) - 1 : -1 : int(found[1])])
+        turn = _turn(name, int(found[1]) * _DAYS[found[2]], played)
+        days = frozenset(played.days[turn - 1 : -1 : turn])
         return Asked(name, lambda _: Fixed(name, pipeline, days))
     if text.endswith((".yaml", ".yml")):
         return _of_file(text, pipeline)
@@ -106,11 +109,24 @@ def parse_policy(text: str, pipeline: Pipeline, played: PartitionRange) -> Asked
     )
 
 
+def _turn(name: str, days: int, played: PartitionRange) -> int:
+    """Partitions from one training to the next.
+
+    Raises:
+        UsageError: the days are no whole partitions.
+    """
+    if days % played.unit.days:
+        raise UsageError(
+            f"policy {name}: a partition of this pipeline is a {played.unit}; expected every:<n>w or weekly"
+        )
+    return days // played.unit.days
+
+
 def spread(played: PartitionRange, fits: int) -> frozenset[date]:
     """Days as of which to train, so that so many models, the first one among them, share the played days evenly."""
     days = len(played.days)
     turns = [round(turn * days / fits) for turn in range(1, fits)]
-    return frozenset(played.first + timedelta(days=turn - 1) for turn in turns)
+    return frozenset(played.unit.after(played.first, turn - 1) for turn in turns)
 
 
 def _of_file(text: str, pipeline: Pipeline) -> Asked:

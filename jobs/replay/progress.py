@@ -27,13 +27,13 @@ class Progress:
     """
 
     def __init__(self, played: PartitionRange) -> None:
-        self._days = len(played.days)
+        self._days, self._unit = len(played.days), played.unit
         self._console = Console(stderr=True)
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("days, {task.fields[fits]} fits"),
+            TextColumn(f"{self._unit}s, {{task.fields[fits]}} fits"),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
@@ -58,7 +58,8 @@ class Progress:
         for request, one in newest.items():
             self._bars.update(self._tasks[request], completed=one.days, fits=one.fits)
         if newest and not self._console.is_terminal and time.monotonic() - self._last_line > LINE_SECONDS:
-            message = ", ".join(f"{_name(p)} {n.days} of {self._days} days, {n.fits} fits" for p, n in newest.items())
+            of = f"of {self._days} {self._unit}s"
+            message = ", ".join(f"{_name(p)} {n.days} {of}, {n.fits} fits" for p, n in newest.items())
             log.info("%s", message)
             self._last_line = time.monotonic()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 
 from jobs.models.metrics import measure
@@ -34,8 +32,8 @@ def quality_over_time(
     sorted_days = rows.days.to_numpy(dtype="U10")
     found = np.full(len(played.days), np.nan)
     for number, day in enumerate(played.days):
-        first = max(played.first, day - timedelta(days=window - 1))
-        part = slice(*np.searchsorted(sorted_days, [str(first), str(day + timedelta(days=1))]))
+        first = max(played.first, played.unit.before(day, window - 1))
+        part = slice(*np.searchsorted(sorted_days, [str(first), str(played.unit.after(day))]))
         if number < window // 2 - 1 or part.start == part.stop:
             continue
         truth, weights = rows.truth[part], at(rows.weights, part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def simulate(
     """
     began = time.monotonic()
     retraining = _retraining(policy, fitter)
-    first = retraining.train(history.on(played.first - timedelta(days=1)), "the first model")
+    first = retraining.train(history.on(played.unit.before(played.first)), "the first model")
     if first.version is None:
         raise DataRefused(
             f"{history.pipeline.name}: policy {policy.name} has no model to begin with on {played.first}: "

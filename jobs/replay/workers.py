@@ -83,7 +83,7 @@ class _Worker:
         fitter = Fitter(policy.pipeline, request.seed, ResultCache(self.scope.folder))
 
         def report(day: date, fits: int) -> None:
-            self.outbox.put(Report(request, (day - self.scope.played.first).days + 1, fits))
+            self.outbox.put(Report(request, self.scope.played.unit.between(self.scope.played.first, day) + 1, fits))
 
         return simulate(self.history, policy, self.scope.played, fitter, report)
 

@@ -25,6 +25,8 @@ from jobs.training.fitting import fit_lesson
 from jobs.training.search_space import as_declared, as_drawn, distributions
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.lake.verified import read_document
+from tidewheel.partitions import DAY, Partitioning
+from tidewheel.quantities import quantity
 from tidewheel.runs import run_folder
 from tidewheel.spec import LOWER_IS_BETTER
 from tidewheel.spec.parameter import Parameter
@@ -148,7 +150,7 @@ def search(
     """
     asked = pipeline.training.search
     assert asked is not None
-    folds = list(time_ordered_folds(lesson, asked))
+    folds = list(time_ordered_folds(lesson, asked, pipeline.partition))
     declared = pipeline.training.model_dump(mode="json", exclude={"search": {"trials", "minutes"}})
     result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
     if (before := trials.read()) is not None and before.question == result.question:
@@ -176,7 +178,7 @@ def with_parameters(training: Training, trial: Trial) -> Training:
     return training.model_copy(update={"parameters": {**training.parameters, **trial.parameters}, "search": None})
 
 
-def time_ordered_folds(lesson: Lesson, asked: Search) -> Iterator[Fold]:
+def time_ordered_folds(lesson: Lesson, asked: Search, unit: Partitioning = DAY) -> Iterator[Fold]:
     """Positions to learn from and to judge on; the oldest fold first, and everything learned from lies before it.
 
     Raises:
@@ -186,8 +188,8 @@ def time_ordered_folds(lesson: Lesson, asked: Search) -> Iterator[Fold]:
     held = asked.folds * asked.validation_days
     if len(days) <= held:
         raise DataRefused(
-            f"training.search judges on {asked.folds} folds of {asked.validation_days} days, but there are "
-            f"{len(days)} days in all; ask for fewer folds or days, or train on more"
+            f"training.search judges on {asked.folds} folds of {quantity(asked.validation_days, unit)}, but there are "
+            f"{quantity(len(days), unit)} in all; ask for fewer folds or {unit}s, or train on more"
         )
     for fold in range(asked.folds):
         first = len(days) - held + fold * asked.validation_days

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
 from plugins.night_trace import CONTEXT
 from plugins.operators.links import airflow_address, browser_address
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import DAY, Partitioning, PartitionRange
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
 from tidewheel.runs import CHAMPION_VERSION, OUTCOME, REQUEST, VERSION
@@ -37,24 +37,28 @@ class AnnouncePartition(BaseOperator):
 
     Args:
         asset: the asset that the day belongs to.
-        partition: day or range; a Jinja template.
+        partition: one, or a range; a Jinja template.
+        unit: what a partition holds.
     """
 
     template_fields: Sequence[str] = ("partition",)
     ui_color = "#f3f0fa"
 
-    def __init__(self, *, asset: Asset, partition: str, **kwargs: Any) -> None:
+    def __init__(self, *, asset: Asset, partition: str, unit: Partitioning = DAY, **kwargs: Any) -> None:
         super().__init__(outlets=[asset], **kwargs)
         self.asset = asset
         self.partition = partition
+        self.unit = unit
 
     def execute(self, context: Context) -> None:
         """Put the day on the asset's event, and with it those that are to be looked at again."""
-        days = PartitionRange.parse(self.partition)
+        days = PartitionRange.parse(self.partition).by(self.unit)
         again = self.again(days)
         if days.first != days.last:
-            more = f"; {quantity(len(again), 'day')} from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
-            raise AirflowSkipException(f"{days} is more than one day: nothing starts by itself after a backfill{more}")
+            more = f"; {quantity(len(again), days.unit)} from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
+            raise AirflowSkipException(
+                f"{days} is more than one {days.unit}: nothing starts by itself after a backfill{more}"
+            )
         for day in again:
             self.log.info("%s is announced too: it was %s", day, AGAIN)
         context["outlet_events"][self.asset].add_partitions([str(days), *again])
@@ -75,7 +79,7 @@ class AnnounceFeatures(AnnouncePartition):
     """
 
     def __init__(self, *, pipeline: Pipeline, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(unit=pipeline.partition, **kwargs)
         self.pipeline = pipeline.name
         self.look_back_days = pipeline.features.look_back_days
 

@@ -98,9 +98,9 @@ def declared_dag(
 
 def _headline(purpose: str, pipeline: Pipeline) -> str:
     headlines = {
-        "features": "Every night: land a day, judge it, compute its features, publish them",
-        "scoring": "Score a published day with the champion",
-        "monitoring": "Drift and performance of a day, and whether it is time to train again",
+        "features": f"Land each {pipeline.partition}, judge it, compute its features, publish them",
+        "scoring": f"Score a published {pipeline.partition} with the champion",
+        "monitoring": f"Drift and performance of a {pipeline.partition}, and whether it is time to train again",
         "training": "Train a challenger, judge it against the champion, promote the better",
         "release": "Put the champion behind the endpoint, stage by stage",
     }

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, chain
 
-from plugins.nightly import NightlyTimetable
+from plugins.nightly import TIMETABLES
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnounceFeatures
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, RunTimes, declared_dag
-from plugins.pipeline.partition import PARTITION, day_before
+from plugins.pipeline.partition import PARTITION, last_ended
 from tidewheel.options import FeaturesOptions, LandOptions, ValidateOptions, ValidationStage
+from tidewheel.partitions import Partitioning
 
 if TYPE_CHECKING:
     from tidewheel.settings import Settings
@@ -25,8 +26,8 @@ LAND_RETRIES = 5
 
 def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that makes features."""
-    # The run of 03:00 gets the key of one tick before: the day that has just ended.
-    nightly = NightlyTimetable(pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+    # The run of 03:00 gets the key of one tick before: the day, or the week, that has just ended.
+    nightly = TIMETABLES[pipeline.partition](pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
     land = JobCommand(LandOptions, pipeline.name, PARTITION, forms.filled_in(LandOptions))
     validate_raw = JobCommand(ValidateOptions, pipeline.name, PARTITION, {"stage": ValidationStage.RAW})
     features = JobCommand(FeaturesOptions, pipeline.name, PARTITION)
@@ -35,9 +36,14 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         pipeline,
         "features",
         settings,
-        times=RunTimes(nightly, day_before),
-        params=forms.days("the day before the run") | forms.fields(LandOptions),
-        guide={"cron": pipeline.schedule},
+        times=RunTimes(nightly, last_ended(pipeline.partition)),
+        params=forms.days(f"the last {pipeline.partition} that has ended before the run", pipeline.partition)
+        | forms.fields(LandOptions),
+        guide={
+            "cron": pipeline.schedule,
+            "night": "night" if pipeline.partition is Partitioning.DAY else "week",
+            "unit": pipeline.partition,
+        },
     ) as dag:
         # A run may be about a range of years: its tasks have the time for it.
         chain(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
+from tidewheel.partitions import DAY, Partitioning
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,12 +34,18 @@ def filled_in(model: type[JobOptions]) -> dict[str, str]:
     return {name: f"{{{{ '' if params.{name} is none else params.{name} }}}}" for name in fields(model)}
 
 
-def days(default: str) -> dict[str, Param]:
+def days(default: str, unit: Partitioning = DAY) -> dict[str, Param]:
     """Two date fields, both of them optional.
 
     Args:
-        default: in words, the day that is used when both are left empty.
+        default: in words, the partition that is used when both are left empty.
+        unit: what a partition holds.
     """
+    if unit is Partitioning.WEEK:
+        return {
+            "first": optional_day("First week", f"Its Monday (UTC), for example 2013-01-07. Empty: {default}."),
+            "last": optional_day("Last week", "Its Monday (UTC), included. Empty: the first week alone."),
+        }
     return {
         "first": optional_day("First day", f"First day (UTC), for example 2013-01-01. Empty: {default}."),
         "last": optional_day("Last day", "Last day (UTC), included. Empty: the first day alone."),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from tidewheel.errors import LakeError, UsageError
-from tidewheel.partitions import PartitionRange, parse_day
+from tidewheel.partitions import DAY, Partitioning, PartitionRange, parse_day
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,16 +30,22 @@ class Run(Protocol):
 Macro = Callable[[Run, Mapping[str, Any]], str]
 
 
-def day_before(run: Run, params: Mapping[str, Any]) -> str:
-    """The days of a nightly run: its partition key, else the form's, else the day before the run.
+def last_ended(unit: Partitioning) -> Macro:
+    """A macro for scheduled runs: the run's partition key, else the form's, else the last partition that has ended.
 
-    Raises:
-        AirflowFailException: the key or the form does not name days.
+    It raises AirflowFailException where the key or the form does not name partitions.
+
+    Args:
+        unit: what a partition holds.
     """
-    return _asked(run, params) or (run.run_after.date() - timedelta(days=1)).isoformat()
+
+    def partition(run: Run, params: Mapping[str, Any]) -> str:
+        return _asked(run, params, unit) or str(unit.last_ended(run.run_after.date()))
+
+    return partition
 
 
-def newest_features(pipeline: str, first_job: str) -> Macro:
+def newest_features(pipeline: str, first_job: str, unit: Partitioning = DAY) -> Macro:
     """A macro for runs that follow published features: the run's key, else the form's days, else the newest published.
 
     A run keeps the days it began with: what its first job left says which, so that a run cleared a week later does
@@ -49,28 +54,30 @@ def newest_features(pipeline: str, first_job: str) -> Macro:
     Args:
         pipeline: name of the pipeline.
         first_job: the run's first job, whose record names the days.
+        unit: what a partition holds.
     """
 
     def partition(run: Run, params: Mapping[str, Any]) -> str:
-        return _asked(run, params) or _settled(pipeline, run.run_id, first_job)
+        return _asked(run, params, unit) or _settled(pipeline, run.run_id, first_job)
 
     return partition
 
 
-def _asked(run: Run, params: Mapping[str, Any]) -> str | None:
+def _asked(run: Run, params: Mapping[str, Any], unit: Partitioning) -> str | None:
     try:
-        return _named(run.partition_key, params.get("as_of") or params.get("first"), params.get("last"))
+        named = _named(run.partition_key, params.get("as_of") or params.get("first"), params.get("last"))
+        return str(named.by(unit)) if named else None
     except UsageError as error:
         raise AirflowFailException(str(error)) from None
 
 
-def _named(key: str | None, first: str | None, last: str | None) -> str | None:
-    """The days that somebody named, in the words of a job's command line; None where nobody named any."""
+def _named(key: str | None, first: str | None, last: str | None) -> PartitionRange | None:
+    """The partitions that somebody named; None where nobody named any."""
     if key:
-        return parse_day(key).isoformat()
+        return PartitionRange(parse_day(key), parse_day(key))
     if last and not first:
         raise UsageError(f"the form names the last day {last} but no first day: fill in both, or the first alone")
-    return str(PartitionRange(parse_day(first), parse_day(last or first))) if first else None
+    return PartitionRange(parse_day(first), parse_day(last or first)) if first else None
 
 
 def _settled(pipeline: str, run_id: str, first_job: str) -> str:

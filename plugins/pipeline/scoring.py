@@ -34,9 +34,9 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         settings,
         times=RunTimes(
             published if pipeline.scoring.enabled else PartitionedAtRuntime(),
-            newest_features(pipeline.name, score.record_name),
+            newest_features(pipeline.name, score.record_name, pipeline.partition),
         ),
-        params=forms.days("the newest day with published features"),
+        params=forms.days(f"the newest {pipeline.partition} with published features", pipeline.partition),
     ) as dag:
         chain(
             job_task("score", score, pipeline, settings, links=["MLflow model"], execution_timeout=LONG),
@@ -45,6 +45,7 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 task_id="announce",
                 asset=assets.predictions(pipeline.name),
                 partition=PARTITION,
+                unit=pipeline.partition,
                 # Without a champion nothing is scored, and monitoring must still look at the day.
                 trigger_rule=TriggerRule.NONE_FAILED,
             ),

@@ -14,6 +14,7 @@ from plugins.pipeline import assets, forms
 from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
 from tidewheel.options import AssembleOptions, EvaluateOptions, PromoteOptions, TrainOptions
+from tidewheel.partitions import Partitioning
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
@@ -61,12 +62,15 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         "training",
         settings,
         # The calendar is a reason among others: monitoring weighs it every night, so that its restraints hold.
-        times=RunTimes([assets.retrain(pipeline.name)], newest_features(pipeline.name, AssembleOptions.job)),
+        times=RunTimes(
+            [assets.retrain(pipeline.name)], newest_features(pipeline.name, AssembleOptions.job, pipeline.partition)
+        ),
         params={
             "as_of": forms.optional_day(
                 "As of",
-                "Train with what was known on this day (UTC), for example 2013-02-28. "
-                "Empty: the newest day with published features.",
+                "Train with what was known on this day (UTC), for example 2013-02-28"
+                f"{', the Monday of a week' if pipeline.partition is Partitioning.WEEK else ''}. "
+                f"Empty: the newest {pipeline.partition} with published features.",
             ),
             **forms.fields(AssembleOptions),
             "reason": forms.optional_text("Reason", "Why now; stored with the run."),

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from plugins.web import probations
 from tidewheel.ledger.releases import Status
+from tidewheel.partitions import day_or_none
 from tidewheel.policies import verdict
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Kind, Outcome
@@ -224,30 +225,26 @@ def _approvals(known: PipelineSnapshot) -> list[Concern]:
 
 def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
     found, expected = [], expected_day(declared, known.now)
-    if late := _days_late(known.data_day, expected):
-        words = f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, 'day')} later."
+    if late := _late(declared, known.data_day, expected):
+        words = (
+            f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, declared.partition)} later."
+        )
         found.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
-    if (monitored := _as_day(known.monitored_day)) is None:
+    if (monitored := day_or_none(known.monitored_day)) is None:
         return found
     due = expected_labels(declared, monitored)
-    if late := _days_late(known.label_day, due):
-        words = f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, 'day')} later."
+    if late := _late(declared, known.label_day, due):
+        words = (
+            f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, declared.partition)} later."
+        )
         found.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
     return found
 
 
-def _days_late(text: str, expected: date) -> int:
-    """Days from a day to the one that is expected by now; 0 where it has come."""
-    day = _as_day(text)
-    return max((expected - day).days, 0) if day else 0
-
-
-def _as_day(text: str) -> date | None:
-    """A partition as a day; None where there is none, or it is no day."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+def _late(declared: Pipeline, text: str, expected: date) -> int:
+    """Partitions from one to that which is expected by now; 0 where it has come."""
+    day = day_or_none(text)
+    return max(declared.partition.between(day, expected), 0) if day else 0
 
 
 def _quality(known: PipelineSnapshot) -> list[Concern]:

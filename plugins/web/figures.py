@@ -6,10 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web.sparkline import Sparkline, sparkline
+from tidewheel.partitions import DAY, Partitioning, keys_between
 from tidewheel.policies.gate.measurement import NAMES
 from tidewheel.spec import LOWER_IS_BETTER
 
@@ -59,12 +59,13 @@ class Measured:
     spark: Sparkline
 
 
-def measured(figures: Iterable[NewestFigure]) -> list[Measured]:
+def measured(figures: Iterable[NewestFigure], unit: Partitioning = DAY) -> list[Measured]:
     """Put the figures of all rows (slice '') together, in the order of `TITLES`.
 
     Args:
         figures: those of `TITLES` and `rows`, of the newest days with labels, in any order. Of several versions that
             predicted a day the one with most rows speaks for it.
+        unit: what a partition holds.
     """
     parts: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for figure in figures:
@@ -74,7 +75,7 @@ def measured(figures: Iterable[NewestFigure]) -> list[Measured]:
     for (day, _), found in sorted(parts.items()):
         if found.get(ROWS, 0.0) >= by_day.get(day, {}).get(ROWS, 0.0):
             by_day[day] = found
-    days = _calendar(by_day)
+    days = keys_between(by_day, unit)
     made = (_measured(name, [(day, by_day.get(day, {}).get(name, math.nan)) for day in days]) for name in TITLES)
     return [one for one in made if one is not None]
 
@@ -92,11 +93,3 @@ def _measured(name: str, values: Sequence[tuple[str, float]]) -> Measured | None
         return None
     (day, newest), mean = known[-1], sum(value for _, value in known) / len(known)
     return Measured(name, TITLES[name], better(name), day, newest, mean, sparkline([value for _, value in values]))
-
-
-def _calendar(days: Iterable[str]) -> list[str]:
-    known = list(days)
-    if not known:
-        return []
-    first, last = date.fromisoformat(min(known)), date.fromisoformat(max(known))
-    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]

@@ -13,6 +13,7 @@ from plugins.web.fleet_rows import FleetRows
 from plugins.web.quality import Quality, quality
 from plugins.web.sparkline import Sparkline, sparkline
 from tidewheel.ledger.tables import EndpointRow
+from tidewheel.partitions import DAY
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
@@ -163,7 +164,9 @@ def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, show
         shown: its quality; default: from the figures among the rows.
     """
     declared, promotion = known.declared, rows.promotions.get(known.name)
-    shown = shown or quality(declared.metric if declared else "", rows.figures.get(known.name, ()))
+    if shown is None:
+        metric, unit = (declared.metric, declared.partition) if declared else ("", DAY)
+        shown = quality(metric, rows.figures.get(known.name, ()), unit)
     labels = shown.newest.day if shown.newest else ""
     return FleetLine(
         name=known.name,

@@ -20,6 +20,7 @@ from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.mlflow_api import CHAMPION, mlflow_client
+from tidewheel.partitions import Partitioning
 from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import Pipeline, load_pipeline, pipeline_files
 from tidewheel.teams import team_uses
@@ -40,7 +41,8 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     declared = {file.stem: declared_pipeline(file) for file in files}
     metrics = {name: found.metric if isinstance(found, Pipeline) else "" for name, found in declared.items()}
     pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
-    ledger = pool.submit(_rows, settings, metrics)
+    units = {name: found.partition for name, found in declared.items() if isinstance(found, Pipeline)}
+    ledger = pool.submit(_rows, settings, metrics, units)
     registry = pool.submit(registered_aliases, settings, answers.PAGE_PATIENCE_SECONDS)
     airflow = pool.submit(airflow_state, list(declared), now)
     lakes = {name: pool.submit(newest_day, settings, name) for name in declared}
@@ -96,9 +98,9 @@ def newest_day(settings: Settings, pipeline: str) -> str:
     return Lake.open(pipeline, settings).newest("features") or ""
 
 
-def _rows(settings: Settings, metrics: Mapping[str, str]) -> FleetRows:
+def _rows(settings: Settings, metrics: Mapping[str, str], units: Mapping[str, Partitioning]) -> FleetRows:
     with Ledger.briefly(settings) as ledger, ledger.session() as session:
-        return fleet_rows(session, metrics, SPARK_DAYS)
+        return fleet_rows(session, metrics, SPARK_DAYS, units)
 
 
 def _gone(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import String, column, func, select, tuple_, values
@@ -27,6 +27,7 @@ from tidewheel.ledger.tables import (
     VerdictRow,
 )
 from tidewheel.ledger.training_costs import TrainingCost, month_costs
+from tidewheel.partitions import DAY, Partitioning, day_or_none
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release.rollback import rolled_back
 
@@ -109,13 +110,16 @@ class FleetRows:
     costs: Mapping[str, TrainingCost] = field(default_factory=dict)
 
 
-def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> FleetRows:
+def fleet_rows(
+    session: Session, metrics: Mapping[str, str], days: int, units: Mapping[str, Partitioning] | None = None
+) -> FleetRows:
     """Read what the front page shows.
 
     Args:
         session: of the ledger.
         metrics: the figure that each declared pipeline is judged by; empty where its file cannot be read.
-        days: how many days of it to read, up to the newest one with labels.
+        days: how many partitions of it to read, up to the newest one with labels.
+        units: what a pipeline's partition holds, where it is not a day.
 
     Returns:
         Rows; a pipeline without any is absent.
@@ -152,7 +156,11 @@ def fleet_rows(session: Session, metrics: Mapping[str, str], days: int) -> Fleet
         probations=running_probations(session),
         costs=month_costs(session, datetime.now(UTC)),
         newest_days={name: found.monitored for name, found in days_of.items() if found.monitored},
-        figures=_figures(session, labelled, {*metrics.values(), ROWS}, days),
+        figures=_figures(
+            session,
+            {name: days_until(day, days, (units or {}).get(name, DAY)) for name, day in labelled.items()},
+            {*metrics.values(), ROWS},
+        ),
     )
 
 
@@ -161,13 +169,11 @@ def by_pipeline(rows: Iterable[Any]) -> dict[str, Any]:
     return {row.pipeline: row for row in rows}
 
 
-def days_until(newest: str, days: int) -> list[str]:
-    """So many days up to and with the newest, oldest first; empty for a key that is no day."""
-    try:
-        last = date.fromisoformat(newest)
-    except ValueError:
+def days_until(newest: str, count: int, unit: Partitioning = DAY) -> list[str]:
+    """Keys of so many partitions up to and with the newest, oldest first; empty for a key that is no day."""
+    if (last := day_or_none(newest)) is None:
         return []
-    return [str(last - timedelta(days=n)) for n in range(min(days, last.toordinal()) - 1, -1, -1)]
+    return [str(day) for day in unit.newest(last, min(count, last.toordinal() // unit.days))]
 
 
 def _names(pipelines: Sequence[str]) -> CTE:
@@ -225,9 +231,8 @@ def _judged(session: Session, models: Mapping[str, ModelVersionRow]) -> tuple[di
 
 
 def _figures(
-    session: Session, labelled_days: Mapping[str, str], names: Collection[str], days: int
+    session: Session, windows: Mapping[str, Sequence[str]], names: Collection[str]
 ) -> dict[str, list[NewestFigure]]:
-    windows = {name: days_until(day, days) for name, day in labelled_days.items()}
     query = select(*FIGURE_COLUMNS).where(
         FigureRow.pipeline.in_(list(windows)),
         FigureRow.partition.in_({day for window in windows.values() for day in window}),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from croniter import croniter
 
 from plugins.web import probations
 from plugins.web.attention import PipelineSnapshot, as_utc, clause
 from tidewheel.ledger.releases import Status
+from tidewheel.partitions import day_of
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ def outlook(
         *_release(known),
         *_approval(pipeline, known),
         *_training(known),
-        *_probation(known),
+        *_probation(pipeline, known),
         _night(pipeline, known.now, night),
         *_labels(pipeline, known),
         *_age(pipeline, champion),
@@ -89,19 +92,18 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Coming
         words = f"{pipeline.name}.features is paused in Airflow: no night begins until somebody unpauses it."
         return ComingStep("paused", words)
     if night is not None and night.at is not None:
-        of = night.day or str(night.at.date() - timedelta(days=1))
+        of = night.day or str(pipeline.partition.last_ended(night.at.date()))
         return ComingStep(f"{night.at:%Y-%m-%d %H:%M} UTC", f"The next night lands, scores and monitors {of}.")
-    minute, hour = (int(part) for part in pipeline.schedule.split()[:2])
-    due = now.astimezone(UTC).replace(hour=hour, minute=minute, second=0, microsecond=0)
-    due += timedelta(days=1) if due <= now else timedelta()
-    words = f"By the schedule, the next night lands {due.date() - timedelta(days=1)}; Airflow has not planned it."
+    due: datetime = croniter(pipeline.schedule, now.astimezone(UTC)).get_next(datetime)
+    day = pipeline.partition.last_ended(due.date())
+    words = f"By the schedule, the next night lands {day}; Airflow has not planned it."
     return ComingStep(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 
-def _probation(known: PipelineSnapshot) -> list[ComingStep]:
+def _probation(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     if (running := known.probation) is None:
         return []
-    last = date.fromisoformat(running.as_of) + timedelta(days=probations.POLICY.maximum_nights)
+    last = pipeline.partition.after(day_of(running.as_of), probations.POLICY.maximum_nights)
     words = f"Probation of version {running.version} has ended, or version {running.predecessor} has returned before."
     return [ComingStep(f"{last} at the latest", words)]
 
@@ -109,8 +111,8 @@ def _probation(known: PipelineSnapshot) -> list[ComingStep]:
 def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     if not known.label_day:
         return []
-    following = date.fromisoformat(known.label_day) + timedelta(days=1)
-    due = following + timedelta(days=pipeline.labels.delay_days)
+    following = pipeline.partition.after(day_of(known.label_day))
+    due = pipeline.partition.after(following, pipeline.labels.delay_days)
     if pipeline.source.end and following > pipeline.source.end:
         return []
     return [ComingStep(f"{due} at the earliest", f"Labels of {following} are known, and its predictions are measured.")]
@@ -120,7 +122,7 @@ def _age(pipeline: Pipeline, champion: ModelVersionRow | None) -> list[ComingSte
     if champion is None or pipeline.triggers.maximum_age_days is None:
         return []
     try:
-        old = date.fromisoformat(champion.as_of) + timedelta(days=pipeline.triggers.maximum_age_days)
+        old = pipeline.partition.after(day_of(champion.as_of), pipeline.triggers.maximum_age_days)
     except ValueError:  # adopted from elsewhere: nobody knows when it was trained
         return []
     return [ComingStep(str(old), f"Version {champion.version} has reached its maximum age, and a training is due.")]

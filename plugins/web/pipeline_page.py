@@ -152,7 +152,10 @@ def assemble(
 ) -> PipelinePage:
     """Make the page of what the parts have answered; without any, it says that nothing is known."""
     name, night = pipeline.name, beside.airflow.nights.get(pipeline.name)
-    shown, drawn = quality(pipeline.metric, rows.quality), quality(figure, rows.drawn)
+    shown, drawn = (
+        quality(metric, found, pipeline.partition)
+        for metric, found in ((pipeline.metric, rows.quality), (figure, rows.drawn))
+    )
     labels = shown.newest.day if shown.newest else ""
     snapshot = snapshot_of(known, rows.fleet, labels)
     events = timeline(rows)
@@ -162,7 +165,7 @@ def assemble(
         line=line(known, rows.fleet, night, shown),
         quality=shown,
         drawn=drawn,
-        figures=measured(rows.figures),
+        figures=measured(rows.figures, pipeline.partition),
         events=events,
         chart=chart_data(drawn, events),
         heat=heat_map(rows.drift, rows.restless, rows.columns, beside.reports),

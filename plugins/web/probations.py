@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tidewheel.partitions import DAY, Partitioning, day_of
 from tidewheel.policies.probation import ProbationMeasurement, ProbationPolicy
 from tidewheel.policies.verdict import clause
 from tidewheel.quantities import quantity
@@ -65,12 +65,14 @@ class ProbationChart:
         nights: that have passed since it began.
         days: those with labels, oldest first.
         endings: how it may end; none where it has ended.
+        unit: what a partition holds.
     """
 
     row: ProbationRow
     nights: int
     days: Sequence[JudgedDay]
     endings: Sequence[Ending] = ()
+    unit: Partitioning = DAY
 
     def summary(self) -> str:
         """The chart in a sentence, for those who do not see it."""
@@ -85,8 +87,9 @@ class ProbationChart:
             return f"{pair}. No day since {row.as_of} has labels yet."
         last = self.days[-1]
         return (
-            f"{pair}: {last.mean:+.1%} loss over {quantity(len(self.days), 'day')}, {interval_words(last.interval)}. "
-            f"Night {self.nights} of {POLICY.maximum_nights} at most."
+            f"{pair}: {last.mean:+.1%} loss over {quantity(len(self.days), self.unit)}, "
+            f"{interval_words(last.interval)}. "
+            f"{'Night' if self.unit is DAY else 'Week'} {self.nights} of {POLICY.maximum_nights} at most."
         )
 
     def drawn(self) -> dict[str, Any]:
@@ -95,10 +98,10 @@ class ProbationChart:
         The axis reaches as far as the day that ends a probation whose days all have labels.
         """
         by_day = {one.day: one for one in self.days}
-        first = date.fromisoformat(self.row.as_of) + timedelta(days=1)
+        began = day_of(self.row.as_of)
         last = max(self.row.as_of, *by_day) if by_day else self.row.as_of
-        length = (date.fromisoformat(last) - first).days + 1
-        days = [str(first + timedelta(days=n)) for n in range(max(length, POLICY.days))]
+        length = max(self.unit.between(began, day_of(last)), POLICY.days)
+        days = [str(self.unit.after(began, number)) for number in range(1, length + 1)]
         of = [by_day.get(day) for day in days]
         return {
             "days": days,
@@ -140,16 +143,17 @@ def probation(
     if not rows:
         return ProbationView()
     row = rows[-1]
-    nights = _nights(row, monitored)
+    nights = _nights(pipeline.partition, row, monitored)
     measured = ProbationMeasurement(
         row.version,
         row.predecessor,
         tuple(day for day in days if str(day.day) > row.as_of),
         tuple(day for day in days if str(day.day) <= row.as_of),
         nights,
+        pipeline.partition,
     )
     endings = _endings(pipeline, row) if row.closed_at is None else ()
-    return ProbationView(ProbationChart(row, nights, _judged(measured), endings), ended)
+    return ProbationView(ProbationChart(row, nights, _judged(measured), endings, pipeline.partition), ended)
 
 
 def title(running: RunningProbation) -> str:
@@ -200,33 +204,33 @@ def _judged(measured: ProbationMeasurement) -> list[JudgedDay]:
     return judged
 
 
-def _nights(row: ProbationRow, monitored: str) -> int:
+def _nights(unit: Partitioning, row: ProbationRow, monitored: str) -> int:
     try:
-        newest = date.fromisoformat(monitored)
+        newest = day_of(monitored)
     except ValueError:  # nothing is monitored yet, or by no day
         return 0
-    return max((newest - date.fromisoformat(row.as_of)).days, 0)
+    return max(unit.between(day_of(row.as_of), newest), 0)
 
 
 def _endings(pipeline: Pipeline, row: ProbationRow) -> list[Ending]:
-    began, delay = date.fromisoformat(row.as_of), pipeline.labels.delay_days
-    early, late = (began + timedelta(days=days + delay) for days in (POLICY.minimum_days, POLICY.days))
-    last = began + timedelta(days=POLICY.maximum_nights)
+    began, delay, unit = day_of(row.as_of), pipeline.labels.delay_days, pipeline.partition
+    early, late = (unit.after(began, count + delay) for count in (POLICY.minimum_days, POLICY.days))
+    last = unit.after(began, POLICY.maximum_nights)
     return [
         Ending(
             "any night",
             f"Version {row.predecessor} returns as soon as all of the interval lies above {POLICY.margin:.0%}, or one "
-            f"day is worse by {POLICY.abrupt:.0%} and by {POLICY.abrupt_t:g} standard deviations.",
+            f"{unit} is worse by {POLICY.abrupt:.0%} and by {POLICY.abrupt_t:g} standard deviations.",
         ),
         Ending(
             f"from {early} on",
             f"Version {row.version} has passed as soon as all of the interval lies below {POLICY.tolerance:.0%}: "
-            f"{POLICY.minimum_days} days have labels by then, unless labels are late.",
+            f"{POLICY.minimum_days} {unit}s have labels by then, unless labels are late.",
         ),
         Ending(
             f"{late}, or {last} at the latest",
-            f"Version {row.version} has passed where nothing has shown it worse: after {POLICY.days} days with labels, "
-            f"or {POLICY.maximum_nights} nights.",
+            f"Version {row.version} has passed where nothing has shown it worse: after {POLICY.days} {unit}s with "
+            f"labels, or {POLICY.maximum_nights} {'nights' if unit is DAY else 'weeks'}.",
         ),
     ]
 

@@ -6,11 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from plugins.web.figures import TITLES, better
+from tidewheel.partitions import DAY, Partitioning, day_of, day_or_none
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
@@ -58,11 +58,13 @@ class Quality:
         metric: name of the figure, as in the ledger.
         days: oldest first; of one day the version with most rows first.
         estimates: what is estimated for days whose labels are not known, by day.
+        unit: what a partition holds.
     """
 
     metric: str
     days: Sequence[DayOfVersion] = ()
     estimates: Sequence[tuple[str, float]] = ()
+    unit: Partitioning = DAY
 
     @property
     def title(self) -> str:
@@ -86,13 +88,12 @@ class Quality:
         main = self.main
         return main[-1] if main else None
 
-    def last_days(self, days: int) -> list[float]:
-        """The metric of the newest days with labels, one value a calendar day; NaN where a day has none."""
+    def last_days(self, count: int) -> list[float]:
+        """The metric of so many partitions up to the newest with labels; NaN for one without any."""
         if (newest := self.newest) is None:
             return []
         by_day = {one.day: one.value for one in self.main}
-        last = date.fromisoformat(newest.day)
-        return [by_day.get(str(last - timedelta(days=n)), math.nan) for n in range(days - 1, -1, -1)]
+        return [by_day.get(str(day), math.nan) for day in self.unit.newest(day_of(newest.day), count)]
 
     def summary(self) -> str:
         """The chart in a sentence, for those who do not see it."""
@@ -102,13 +103,14 @@ class Quality:
         month = [value for value in self.last_days(30) if not math.isnan(value)]
         best = (min if self.lower_is_better else max)(main, key=lambda one: one.value)
         worst = (max if self.lower_is_better else min)(main, key=lambda one: one.value)
-        days, versions = quantity(len(main), "day"), quantity(len({one.version for one in main}), "version")
+        days, versions = quantity(len(main), self.unit), quantity(len({one.version for one in main}), "version")
         way = better(self.metric)
         ends = ("Best", "worst") if way else ("Highest", "lowest")
         return (
             f"{self.title}{f' ({way} is better)' if way else ''} of {newest.day}: {newest.value:.4g} by version "
-            f"{newest.version}; mean of the last 30 days {sum(month) / len(month):.4g}. {ends[0]} {best.value:.4g} on "
-            f"{best.day}, {ends[1]} {worst.value:.4g} on {worst.day}; {days} and {versions}."
+            f"{newest.version}; mean of the last 30 {self.unit}s {sum(month) / len(month):.4g}. "
+            f"{ends[0]} {best.value:.4g} on {best.day}, {ends[1]} {worst.value:.4g} on {worst.day}; "
+            f"{days} and {versions}."
         )
 
 
@@ -117,16 +119,17 @@ def quality_names(metric: str) -> list[str]:
     return [metric, ROWS, POOLED, POOLED_ERROR, f"estimated_{metric}"]
 
 
-def quality(metric: str, figures: Iterable[NewestFigure]) -> Quality:
+def quality(metric: str, figures: Iterable[NewestFigure], unit: Partitioning = DAY) -> Quality:
     """Put the figures of all rows (slice '') together.
 
     Args:
         metric: the pipeline's figure.
         figures: those that `quality_names` lists, in any order.
+        unit: what a partition holds.
     """
     by_part: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for figure in figures:
-        if not figure.slice and _is_day(figure.partition):
+        if not figure.slice and day_or_none(figure.partition):
             by_part[figure.partition, figure.version][figure.name] = figure.value
     days = [
         DayOfVersion(
@@ -146,12 +149,5 @@ def quality(metric: str, figures: Iterable[NewestFigure]) -> Quality:
         for (day, _), found in sorted(by_part.items())
         if f"estimated_{metric}" in found and day not in measured
     }
-    return Quality(metric, sorted(days, key=lambda one: (one.day, -one.rows, one.version)), sorted(estimated.items()))
-
-
-def _is_day(partition: str) -> bool:
-    try:
-        date.fromisoformat(partition)
-    except ValueError:
-        return False
-    return True
+    days.sort(key=lambda one: (one.day, -one.rows, one.version))
+    return Quality(metric, days, sorted(estimated.items()), unit)

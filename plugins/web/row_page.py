@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from plugins.web import answers
 from plugins.web.answers import LAKE, Answers
 from tidewheel.lake import Lake, open_verified
+from tidewheel.partitions import day_or_none
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,10 +129,8 @@ def _row_page(lake: Lake, pipeline: Pipeline, day: str, key: Sequence[str]) -> R
 
 
 def _manifest(lake: Lake, pipeline: Pipeline, day: str, newest: str) -> Manifest:
-    try:
-        day = str(date.fromisoformat(day))
-    except ValueError:
-        raise _NotShown(f"{_short(day)} is no day: write it as YYYY-MM-DD.") from None
+    if day_or_none(day) is None:
+        raise _NotShown(f"{_short(day)} is no day: write it as YYYY-MM-DD.")
     if (manifest := lake.published(PREDICTIONS, day)) is not None:
         return manifest
     if not newest and not pipeline.scoring.enabled:

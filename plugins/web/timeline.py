@@ -6,12 +6,13 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from plugins.web.attention import as_utc, clause, failed_release, short
 from tidewheel.ledger.releases import Status
+from tidewheel.partitions import day_or_none, keys_between
 from tidewheel.policies.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def timeline(rows: PipelineRows) -> list[TimelineEvent]:
             clause(row),
         )
         for row in rows.triggers
-        if is_day(row.subject)
+        if day_or_none(row.subject)
     ]
-    days = sorted((as_utc(at), day) for at, day in rows.decided if is_day(day))
+    days = sorted((as_utc(at), day) for at, day in rows.decided if day_or_none(day))
     for row in rows.promotions:
         at = as_utc(row.promoted_at)
         by = f" by {row.actor}" if row.actor else ""
@@ -111,19 +112,11 @@ def timeline(rows: PipelineRows) -> list[TimelineEvent]:
     return sorted((event for event in found if event.day), key=lambda event: event.day)
 
 
-def is_day(text: str) -> bool:
-    """Whether a text is a day, YYYY-MM-DD."""
-    try:
-        return str(date.fromisoformat(text)) == text
-    except ValueError:
-        return False
-
-
 def _day_of(at: datetime, trained: str, days: Sequence[tuple[datetime, str]]) -> str:
     """The day of data on which something happened: that of the newest decision before it, or of the training."""
     number = bisect_right(days, at, key=lambda decision: decision[0])
     before = [day for _, day in days[max(number - 1, 0) : number]]
-    return max([*before, *([trained] if is_day(trained) else [])], default=str(at.date()))
+    return max([*before, *([trained] if day_or_none(trained) else [])], default=str(at.date()))
 
 
 def chart_data(quality: Quality, events: Sequence[TimelineEvent]) -> dict[str, Any]:
@@ -134,7 +127,7 @@ def chart_data(quality: Quality, events: Sequence[TimelineEvent]) -> dict[str, A
         events: on the same axis.
     """
     known = [one.day for one in quality.days] + [day for day, _ in quality.estimates]
-    days = _calendar(known)
+    days = keys_between(known, quality.unit)
     place = {day: number for number, day in enumerate(days)}
     lines: list[list[float | None]] = [[None] * len(days) for _ in range(LINES)]
     order = {version: n for n, version in enumerate(dict.fromkeys(one.version for one in quality.days))}
@@ -152,13 +145,6 @@ def chart_data(quality: Quality, events: Sequence[TimelineEvent]) -> dict[str, A
         "excess": _excess([main.get(day) for day in days]),
         "events": [asdict(event) for event in events if event.day in place],
     }
-
-
-def _calendar(known: Sequence[str]) -> list[str]:
-    if not known:
-        return []
-    first, last = date.fromisoformat(min(known)), date.fromisoformat(max(known))
-    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]
 
 
 def _excess(days: Sequence[DayOfVersion | None]) -> dict[str, list[float | None]]:

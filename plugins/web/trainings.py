@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from plugins.web.attention import clause
 from tidewheel.ledger.models import subject
+from tidewheel.partitions import day_of
 from tidewheel.policies.trigger.budget import left_words
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ class Spent:
     """What the trainings of the budget's period cost.
 
     Attributes:
-        days: length of the period; 0 where the pipeline has no budget, and the newest trainings are counted.
+        days: length of the period by the calendar; 0 where the pipeline has no budget, and the newest trainings
+            are counted.
         allowed: fits that come in a period; 0 where the budget is in seconds.
         allowed_seconds: CPU seconds that come in a period; 0 where the budget is in fits.
         burst: fits, or trainings of the usual cost, that can be saved.
@@ -171,7 +172,7 @@ def _cost(row: TrainingRow) -> Cost:
 def _before_period(pipeline: Pipeline, newest_day: str) -> str:
     """The day before the budget's period; empty without a budget, or before the first night."""
     budget = pipeline.triggers.budget
-    return str(date.fromisoformat(newest_day) - timedelta(days=budget.days)) if budget and newest_day else ""
+    return str(pipeline.partition.before(day_of(newest_day), budget.days)) if budget and newest_day else ""
 
 
 def spent(
@@ -189,7 +190,7 @@ def spent(
     counted = [one for one in done if one.day > first] if first else done[:SHOWN]
     costs = [one.cost or Cost(1, 0.0) for one in counted]
     return Spent(
-        days=budget.days if budget else 0,
+        days=budget.days * pipeline.partition.days if budget else 0,
         allowed=(budget.fits or 0) if budget else 0,
         allowed_seconds=(budget.cpu_seconds or 0.0) if budget else 0.0,
         burst=budget.burst if budget else 0,

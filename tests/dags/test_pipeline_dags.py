@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, TimeRestriction
 from jinja2 import Template
 
-from plugins.nightly import NightlyTimetable
+from plugins.nightly import NightlyTimetable, WeeklyTimetable
 from plugins.watcher import ChampionTrigger
 from tests.pipelines import PIPELINE_FILE
 
@@ -102,6 +102,32 @@ def test_the_nightly_run_is_for_the_day_before(read_dags: ReadDags) -> None:
     )
     assert night is not None
     assert (night.run_after.isoformat(), night.partition_key) == ("2030-03-01T23:30:00+00:00", "2030-02-28")
+
+
+@pytest.mark.parametrize(
+    ("weekday", "at", "week"), [(1, "2030-03-04T03:00", "2030-02-25"), (0, "2030-03-03T03:00", "2030-02-18")]
+)
+def test_a_weekly_run_is_for_the_week_that_has_ended_whatever_its_weekday(
+    read_dags: ReadDags, weekday: int, at: str, week: str
+) -> None:
+    dag = read_dags(f'partition: week\nschedule: "0 3 * * {weekday}"\n').dags["orders.features"]
+    scheduled = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    assert isinstance(scheduled, WeeklyTimetable)
+    begin = datetime(2030, 3, 1, tzinfo=UTC)  # a Friday
+    first = scheduled.next_dagrun_info_v2(
+        last_dagrun_info=None, restriction=TimeRestriction(earliest=begin, latest=None, catchup=True)
+    )
+    assert first is not None
+    assert (f"{first.run_after:%Y-%m-%dT%H:%M}", first.partition_key) == (at, week)
+    following = scheduled.next_dagrun_info_v2(
+        last_dagrun_info=first, restriction=TimeRestriction(earliest=None, latest=None, catchup=False)
+    )
+    assert following is not None
+    assert following.partition_key == str(date.fromisoformat(week) + timedelta(weeks=1))
+    backfill = scheduled.iter_partition_dagrun_infos(
+        earliest=datetime(2024, 1, 3, tzinfo=UTC), latest=datetime(2024, 1, 16, tzinfo=UTC)
+    )
+    assert [one.partition_key for one in backfill] == ["2024-01-01", "2024-01-08", "2024-01-15"]
 
 
 def test_nights_that_were_missed_are_run_afterwards_and_a_new_pipeline_begins_with_its_next_night(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from jobs.requests import work
 from tests import small_models
 from tidewheel.lake import Lake
 from tidewheel.options import RequestsOptions
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import Partitioning, PartitionRange
 from tidewheel.settings import Settings
 
 Writers = Callable[..., SegmentWriter]
@@ -303,3 +304,23 @@ def test_a_row_that_is_asked_for_again_and_again_has_one_score(job: Job, writer:
     window = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
     assert log.scores("1", *window) == [0.2, 0.2, 0.3]
     assert log.scores("2", *window) == []
+
+
+def test_a_week_of_requests_is_one_batch_named_by_its_monday(job: Job, writer: Writers) -> None:
+    pipeline = job.pipeline.model_copy(update={"partition": Partitioning.WEEK})
+    monday = Partitioning.WEEK.holding(NOON.date())
+    weekly = replace(job, pipeline=pipeline, partitions=PartitionRange(monday, monday, Partitioning.WEEK))
+    log = RequestLog(job.settings, "orders", unit=Partitioning.WEEK)
+    begin = datetime(monday.year, monday.month, monday.day, tzinfo=UTC)
+    files = writer()
+    append(files, ["monday"], begin)
+    append(files, ["sunday"], begin + timedelta(days=6, hours=23, minutes=59))
+    append(files, ["next"], begin + timedelta(days=7))
+    assert log.days() == [str(monday), str(monday + timedelta(days=7))]
+    first, second = work(weekly).outputs
+    assert [(batch.partition, batch.rows) for batch in (first, second)] == [
+        (str(monday), 2),
+        (str(monday + timedelta(days=7)), 1),
+    ]
+    found = log.between(begin, begin + timedelta(days=7))
+    assert found["request_id"].tolist() == ["monday", "sunday"], "published and still in files: each once"

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from plugins.pipeline.partition import day_before, newest_features
+from plugins.pipeline.partition import last_ended, newest_features
 from tidewheel.lake import Lake
+from tidewheel.partitions import Partitioning
 from tidewheel.runs import JobRecord, write_record
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Context = Callable[..., dict[str, Any]]
 EMPTY: dict[str, Any] = {"first": None, "last": None}
+day_before, week_before = last_ended(Partitioning.DAY), last_ended(Partitioning.WEEK)
 
 
 @pytest.fixture
@@ -55,6 +57,14 @@ def test_the_form_names_a_day_or_a_range(run: Callable[..., Any]) -> None:
 
 def test_an_empty_form_means_the_day_before_the_run(run: Callable[..., Any]) -> None:
     assert day_before(run(), EMPTY) == "2026-11-21"
+    assert week_before(run(), EMPTY) == "2026-11-09"  # a run on Sunday the 22nd: that week is not over
+
+
+def test_a_weekly_run_is_about_weeks_by_their_mondays(run: Callable[..., Any]) -> None:
+    assert week_before(run(partition_key="2026-01-05"), EMPTY) == "2026-01-05"
+    assert week_before(run(), {"first": "2026-01-05", "last": "2026-01-19"}) == "2026-01-05..2026-01-19"
+    with pytest.raises(AirflowFailException, match=r"2026-01-06 lies within a week.*by its Monday, 2026-01-05"):
+        week_before(run(), {"first": "2026-01-06", "last": None})
 
 
 @pytest.mark.parametrize(

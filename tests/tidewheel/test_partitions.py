@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidewheel.errors import UsageError
-from tidewheel.partitions import PartitionRange, parse_day
+from tidewheel.partitions import (
+    Partitioning,
+    PartitionRange,
+    day_of,
+    day_or_none,
+    day_ranges,
+    keys_between,
+    parse_day,
+)
 
 days = st.dates(min_value=date(1900, 1, 1), max_value=date(2199, 12, 31))
 lengths = st.integers(min_value=0, max_value=400)
@@ -77,6 +85,64 @@ def test_a_day_written_otherwise_is_refused_with_an_example(text: str) -> None:
 def test_a_range_with_a_broken_end_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a day"):
         PartitionRange.parse(text)
+
+
+@given(st.sampled_from(Partitioning), days, st.integers(min_value=-800, max_value=800))
+def test_steps_from_one_partition_to_another_and_back(unit: Partitioning, day: date, count: int) -> None:
+    first = unit.holding(day)
+    later = unit.after(first, count)
+    assert unit.first_day(later) == later
+    assert unit.between(first, later) == count
+    assert unit.before(later, count) == first
+    assert first <= day < unit.after(first)
+
+
+@given(st.sampled_from(Partitioning), days)
+def test_the_last_partition_that_has_ended_is_over_and_the_next_is_not(unit: Partitioning, today: date) -> None:
+    last = unit.last_ended(today)
+    assert unit.after(last) <= today < unit.after(last, 2)
+
+
+@given(days, lengths, st.none() | days, st.none() | days)
+def test_a_range_of_weeks_holds_their_days_and_keeps_the_weeks_that_a_source_has_a_day_of(
+    day: date, length: int, start: date | None, end: date | None
+) -> None:
+    monday = Partitioning.WEEK.holding(day)
+    weeks = PartitionRange(monday, Partitioning.WEEK.after(monday, length), Partitioning.WEEK)
+    assert PartitionRange.parse(str(weeks)).by(Partitioning.WEEK) == weeks
+    assert [one.weekday() for one in weeks.days] == [0] * (length + 1)
+    assert weeks.calendar_days == PartitionRange(weeks.first, weeks.last + timedelta(days=6)).days
+    assert len(weeks.look_back(3).look_ahead(2).days) == length + 6
+    clamped = weeks.clamp(start, end)
+    inside = [
+        week
+        for week in weeks.days
+        if any((start or one) <= one <= (end or one) for one in (week + timedelta(days=n) for n in range(7)))
+    ]
+    if start is None or end is None or start <= end:
+        assert (clamped.days if clamped else []) == inside
+
+
+def test_a_day_within_a_week_names_no_week() -> None:
+    with pytest.raises(UsageError, match=r"2024-01-03 lies within a week.*by its Monday, 2024-01-01"):
+        PartitionRange.parse("2024-01-01..2024-01-03").by(Partitioning.WEEK)
+
+
+def test_consecutive_weeks_are_one_range() -> None:
+    weeks = [date(2024, 1, 1), date(2024, 1, 8), date(2024, 1, 22)]
+    assert day_ranges(weeks, Partitioning.WEEK) == ["2024-01-01..2024-01-08", "2024-01-22"]
+    assert keys_between(["2024-01-15", "2024-01-01"], Partitioning.WEEK) == ["2024-01-01", "2024-01-08", "2024-01-15"]
+
+
+@given(st.text(max_size=12) | days.map(str))
+def test_a_text_is_a_day_in_one_form_alone(text: str) -> None:
+    day = day_or_none(text)
+    assert day is None or str(day) == text
+    if day is None:
+        with pytest.raises(ValueError, match="no partition key"):
+            day_of(text)
+    else:
+        assert day_of(text) == parse_day(text) == day
 
 
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from tidewheel.alerts.fairness_conditions import fairness_events
 from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.console_route import drift_report_page, pipeline_page
 from tidewheel.ledger.releases import Status
+from tidewheel.partitions import day_of
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Outcome, clause
 from tidewheel.quantities import listing, quantity
@@ -154,7 +155,7 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
 def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
     pipeline = facts.pipeline
     expected = expected_day(pipeline, now)
-    if facts.validated_day and facts.validated_day < expected.isoformat():  # nothing is late before the first night
+    if facts.validated_day and facts.validated_day < str(expected):  # nothing is late before the first night
         yield (
             Event.DATA_LATE,
             "",
@@ -165,13 +166,13 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
         )
     if not (facts.labelled_day and facts.monitored_day):
         return
-    due = expected_labels(pipeline, date.fromisoformat(facts.monitored_day))
-    if facts.labelled_day < due.isoformat():
+    due = expected_labels(pipeline, day_of(facts.monitored_day))
+    if facts.labelled_day < str(due):
         yield (
             Event.LABELS_LATE,
             "",
             f"The newest day with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
-            f"labels come {quantity(pipeline.labels.delay_days, 'day')} after their day.",
+            f"labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their {pipeline.partition}.",
             "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
             "learns from those days.",
             "monitoring",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any, BinaryIO
+
+from tidewheel.partitions import day_of
 
 INCHES, DOTS = (7.0, 2.8), 110
 LINE, LIMIT, SOFT = "#1f5fa8", "#b3261e", "#5f6673"
@@ -49,7 +50,7 @@ def draw(chart: Chart, file: BinaryIO) -> None:
     figure = Figure(figsize=INCHES, dpi=DOTS, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    days: Any = [date.fromisoformat(day) for day in chart.days]  # matplotlib takes dates, its types do not say so
+    days: Any = [day_of(day) for day in chart.days]  # matplotlib takes dates, its types do not say so
     axes.plot(days, chart.values, color=LINE, linewidth=1.6, marker="o", markersize=3)
     axes.annotate(
         f"{chart.values[-1]:.4g}",

@@ -132,7 +132,7 @@ class Demo:
 
     def history(self) -> None:
         """Land two months in one run."""
-        conf = {"first": HISTORY.first.isoformat(), "last": HISTORY.last.isoformat()}
+        conf = {"first": str(HISTORY.first), "last": str(HISTORY.last)}
         self.follower.run(f"{PIPELINE}.features", "demo__history", conf=conf)
         rows = sum(self.lake.need("features", key).rows for key in HISTORY.keys)
         self.display.say(f"{rows:,} flights have features, every file named by a manifest with its hash")
@@ -174,12 +174,12 @@ class Demo:
 
     def request_rows(self, count: int = 50) -> list[dict[str, object]]:
         """Real rows of the last night, as the endpoint takes them."""
-        manifest = self.lake.need("features", NIGHTS.last.isoformat())
+        manifest = self.lake.need("features", str(NIGHTS.last))
         table = self.lake.read(manifest, self.pipeline.features.columns)
         return [dict(row) for row in table.slice(0, count).to_pylist()]
 
     def _train(self, run_id: str, as_of: date, reason: str) -> None:
-        conf = {"as_of": as_of.isoformat(), "reason": reason}
+        conf = {"as_of": str(as_of), "reason": reason}
         self.follower.run(f"{PIPELINE}.training", run_id, conf=conf)
         self.display.say(f"gate: {self._judged(run_id).sentence}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, func, select
@@ -14,6 +14,7 @@ from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.probation_tables import PairedDayRow, ProbationRow
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.training_rows import end_probation
+from tidewheel.partitions import day_of
 from tidewheel.policies.probation import PairedDay
 from tidewheel.policies.verdict import Outcome
 
@@ -92,7 +93,7 @@ class Probations(LedgerSection):
         with self.ledger.session() as session:
             for day in days:
                 key = {"pipeline": pipeline, "version": version, "predecessor": predecessor}
-                values = {**asdict(day), "day": day.day.isoformat(), "measured_at": at}
+                values = {**asdict(day), "day": str(day.day), "measured_at": at}
                 session.merge(PairedDayRow(**key, **values))
 
     @idempotent
@@ -107,7 +108,7 @@ def paired_days(session: Session, pipeline: str, version: str, predecessor: str)
     pair = PairedDayRow.version == version, PairedDayRow.predecessor == predecessor
     query = select(PairedDayRow).where(PairedDayRow.pipeline == pipeline, *pair).order_by(PairedDayRow.day)
     return [
-        PairedDay(date.fromisoformat(row.day), row.rows, row.loss, row.predecessor_loss, row.row_error)
+        PairedDay(day_of(row.day), row.rows, row.loss, row.predecessor_loss, row.row_error)
         for row in session.scalars(query)
     ]
 

@@ -14,6 +14,7 @@ from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.training_rows import begun_row, of_run, of_version, waiting_row
 from tidewheel.ledger.training_tables import FAILED, TrainingRow
+from tidewheel.partitions import day_of
 from tidewheel.policies.verdict import Outcome
 from tidewheel.unknown import known_or_none
 
@@ -150,7 +151,7 @@ def _of(window: Window) -> dict[str, str]:
 def _judgement(row: TrainingRow) -> Judgement:
     return Judgement(
         version=row.version or "",
-        as_of=date.fromisoformat(row.as_of or ""),
+        as_of=day_of(row.as_of or ""),
         outcome=Outcome.INCONCLUSIVE if row.outcome == FAILED else Outcome(row.outcome),
         holdout=row.holdout,
         gain=row.gain,

@@ -127,6 +127,7 @@ class PackageOptions(JobOptions):
     """Of `jobs.package`."""
 
     job: ClassVar[str] = "package"
+    of_data: ClassVar[bool] = False
     version: Annotated[Version | None, Option("registered model version to build", if_empty="the champion")] = None
 
 
@@ -134,6 +135,7 @@ class ReleaseOptions(JobOptions):
     """Of `jobs.release`."""
 
     job: ClassVar[str] = "release"
+    of_data: ClassVar[bool] = False
     record_for_each: ClassVar[str] = "stage"
     stage: Annotated[str, Option("one stage by its name, `plan`, or `all`", if_empty="all")] = ALL_STAGES
     version: Annotated[
@@ -163,6 +165,7 @@ class ReviewOptions(JobOptions):
     """Of `jobs.review`."""
 
     job: ClassVar[str] = "review"
+    of_data: ClassVar[bool] = False
     version: Annotated[Version, Option("registered model version that was reviewed")]
     say: Annotated[Reviewed, Option("what the reviewer says")]
     reason: Annotated[str, Option("why; goes to the ledger with your user name, and to MLflow")]
@@ -172,6 +175,7 @@ class AdoptOptions(JobOptions):
     """Of `jobs.adopt`."""
 
     job: ClassVar[str] = "adopt"
+    of_data: ClassVar[bool] = False
     version: Annotated[Version | None, Option("one version", if_empty="all that the gate has judged")] = None
 
 
@@ -179,6 +183,7 @@ class EraseOptions(JobOptions):
     """Of `jobs.erase`."""
 
     job: ClassVar[str] = "erase"
+    of_data: ClassVar[bool] = False
     key: Annotated[
         tuple[str, ...],
         Option("value of the entity's key; again for each column that says whose", metavar="[COLUMN=]VALUE"),
@@ -190,6 +195,7 @@ class LoadOptions(JobOptions):
     """Of `jobs.load`."""
 
     job: ClassVar[str] = "load"
+    of_data: ClassVar[bool] = False
     rps: Annotated[Positive, Option("rate", unit="requests a second")] = 30.0
     seconds: Annotated[Positive, Option("for how long", unit="seconds")] = 40.0
     batch: Annotated[Count, Option("size of each request", unit="rows")] = 1

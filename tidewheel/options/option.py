@@ -99,10 +99,12 @@ class JobOptions(Options):
     Attributes:
         job: name of the job, as in `python -m jobs.<name>`.
         record_for_each: name of the option for each value of which a run has a record of its own.
+        of_data: whether its `--partition` names partitions of data; else it is the day of the run.
     """
 
     job: ClassVar[str]
     record_for_each: ClassVar[str] = ""
+    of_data: ClassVar[bool] = True
 
     @classmethod
     def record_name(cls, values: Mapping[str, object]) -> str:

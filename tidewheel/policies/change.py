@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from statistics import fmean
 
+from tidewheel.partitions import DAY, Partitioning
 from tidewheel.policies.trigger.quality import DayQuality, losses_beyond_expectation
 
 LOOK_BACK_DAYS = 42
@@ -16,12 +17,13 @@ LEAST_T = 4.0
 """Standard errors between the two sides; the best of many divisions is looked for, so it is more than for one."""
 
 
-def changed_since(quality: Sequence[DayQuality]) -> date | None:
+def changed_since(quality: Sequence[DayQuality], unit: Partitioning = DAY) -> date | None:
     """The first day of a higher loss; None where no division of the days shows one.
 
     Args:
         quality: days of whichever versions predicted them, in any order. Where all of them have an expectation, the
             loss beyond it is looked at, else the loss.
+        unit: what a partition holds; a block of the test is a partition.
 
     Returns:
         The day after the division of the newest days whose two sides differ most, in standard errors (the maximal
@@ -31,7 +33,7 @@ def changed_since(quality: Sequence[DayQuality]) -> date | None:
     days = sorted({q.day: q for q in quality}.values(), key=lambda q: q.day)
     if not days:
         return None
-    days = [q for q in days if q.day > days[-1].day - timedelta(days=LOOK_BACK_DAYS)]
+    days = [q for q in days if q.day > unit.before(days[-1].day, LOOK_BACK_DAYS)]
     first = divided_at(losses_beyond_expectation(days), rising=True)
     return days[first].day if first else None
 

@@ -25,8 +25,8 @@ def expected_day(pipeline: Pipeline, now: datetime) -> date:
     if pipeline.source.empty_days == "skip":
         allowed += LONGEST_CLOSURE
     night: datetime = croniter(pipeline.schedule, (now - allowed).astimezone(UTC)).get_prev(datetime)
-    day = night.date() - timedelta(days=1)
-    return min(day, pipeline.source.end) if pipeline.source.end else day
+    day = pipeline.partition.last_ended(night.date())
+    return min(day, pipeline.partition.holding(pipeline.source.end)) if pipeline.source.end else day
 
 
 def expected_labels(pipeline: Pipeline, monitored: date) -> date:
@@ -36,4 +36,4 @@ def expected_labels(pipeline: Pipeline, monitored: date) -> date:
         pipeline: its `labels.delay_days` and `alerts.labels_late_days`.
         monitored: the newest day that was monitored. Where nights are late, the labels are not to blame.
     """
-    return monitored - timedelta(days=pipeline.labels.delay_days + pipeline.alerts.labels_late_days)
+    return pipeline.partition.before(monitored, pipeline.labels.delay_days + pipeline.alerts.labels_late_days)

@@ -18,6 +18,7 @@ from datetime import date
 from itertools import pairwise
 from statistics import NormalDist, fmean
 
+from tidewheel.partitions import DAY, Partitioning
 from tidewheel.policies.change import divided_at
 from tidewheel.policies.significance import normal_equivalent
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
@@ -69,7 +70,8 @@ class ProbationMeasurement:
         days: labelled days since the promotion, oldest first.
         usual: the same two versions on days before the promotion, oldest first. Their level says nothing, since one of
             them or both have learned these rows; how it moves from day to day does.
-        nights: days that have passed since the promotion.
+        nights: partitions that have passed since the promotion.
+        unit: what a partition holds; each is one block of the test.
     """
 
     version: str
@@ -77,6 +79,7 @@ class ProbationMeasurement:
     days: tuple[PairedDay, ...]
     usual: tuple[PairedDay, ...] = ()
     nights: int = 0
+    unit: Partitioning = DAY
 
 
 @dataclass(frozen=True)
@@ -147,13 +150,14 @@ class ProbationPolicy:
         pair = f"{ours} against version {measured.predecessor}"
         if day := self._abrupt(measured.days, found):
             share = day.difference / abs(day.predecessor_loss)
+            rows, unit = quantity(day.rows, "row"), measured.unit
             words = (
-                f"{pair}: {share:+.0%} loss on {day.day} ({quantity(day.rows, 'row')}), beyond what days differ by; "
+                f"{pair}: {share:+.0%} loss on {day.day} ({rows}), beyond what {unit}s differ by; "
                 f"version {measured.predecessor} becomes champion again"
             )
             return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
         said = (
-            f"{pair}: {_share(found):+.1%} loss over {quantity(found.days, 'day')}"
+            f"{pair}: {_share(found):+.1%} loss over {quantity(found.days, measured.unit)}"
             if found.days
             else f"{pair}: no labels yet"
         )

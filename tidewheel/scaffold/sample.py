@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tidewheel.errors import SettingsError, SourceError, UsageError
+from tidewheel.partitions import day_of
 from tidewheel.scaffold.dialect import HEAD_BYTES, Dialect, sniff
 from tidewheel.spec.sections import VARIABLE
 
@@ -148,7 +148,7 @@ def _from_folder(folder: Path, project: Path) -> Sample:
     path = f"{_place(folder, project)}/{patterns.pop()}"
     return Sample(
         table, "files", f"{len(newest)} files {path}", kind, path, dialect, formats, numbers,
-        pa.chunked_array([pa.array([date.fromisoformat(day) for day in file_days], pa.date32())]),
+        pa.chunked_array([pa.array([day_of(day) for day in file_days], pa.date32())]),
         left_out=len(found) - len(newest),
     )  # fmt: skip
 

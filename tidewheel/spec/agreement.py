@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import did_you_mean
-from tidewheel.spec.alerts import threshold_mistakes
+from tidewheel.partitions import Partitioning
+from tidewheel.spec.alerts import Threshold, threshold_mistakes
 from tidewheel.spec.groups import group_columns
 from tidewheel.spec.losses import FIGURES, loss_mistakes, metrics_of
 from tidewheel.spec.mistake import Mistake
@@ -63,6 +64,7 @@ def mistakes(pipeline: Pipeline) -> list[Mistake]:
         *_challenger(pipeline),
         *_days(pipeline),
         *retention_mistakes(pipeline),
+        *_partitions(pipeline),
         *threshold_mistakes(
             pipeline.alerts, pipeline.task, (*METRICS[pipeline.task], *pipeline.loss.figures), _COMPARED[pipeline.task]
         ),
@@ -223,7 +225,9 @@ def _days(pipeline: Pipeline) -> Iterator[Mistake]:
             "and nothing would be left to learn from",
         )
     if source.start and source.end:
-        days, needed = (source.end - source.start).days + 1, training.holdout_days + judged
+        unit = pipeline.partition
+        days = unit.between(unit.holding(source.start), unit.holding(source.end)) + 1
+        needed = training.holdout_days + judged
         if days <= needed:
             yield Mistake(
                 ("source", "end"),
@@ -231,6 +235,28 @@ def _days(pipeline: Pipeline) -> Iterator[Mistake]:
                 f"from {source.start} on the source has {days} days, of which {needed} are kept to judge by "
                 "(training.holdout_days and a search's folds): nothing would be left to learn from",
             )
+
+
+def _partitions(pipeline: Pipeline) -> Iterator[Mistake]:
+    """What a weekly pipeline has instead of a daily one's."""
+    weekly, drift = pipeline.partition is Partitioning.WEEK, pipeline.monitoring.drift
+    if weekly == pipeline.schedule.endswith("*"):
+        expected = "a weekday in the last field, as `0 3 * * 1`" if weekly else "three stars, as `0 3 * * *`"
+        wrong = f"a run is for the {pipeline.partition} that has ended; expected {expected}"
+        yield Mistake(("schedule",), f"found {pipeline.schedule!r}", wrong)
+    for place, rule in enumerate(pipeline.alerts.rules):
+        if (written := Threshold.parse(rule.when).unit) not in (None, pipeline.partition):
+            wrong = (
+                f"a partition of this pipeline is a {pipeline.partition}; expected a number of {pipeline.partition}s"
+            )
+            yield Mistake(("alerts", "rules", place), f"found {rule.when!r} in {written}s", wrong)
+    if weekly and drift.season == "week":
+        wrong = "a week is compared with the weeks before it; expected none, or year"
+        yield Mistake(("monitoring", "drift", "season"), "found 'week'", wrong)
+    if weekly and drift.block_days != 1:
+        yield Mistake(
+            ("monitoring", "drift", "block_days"), f"found {drift.block_days}", "expected 1: a week is a block"
+        )
 
 
 def _dotted(key: tuple[int | str, ...]) -> str:

@@ -107,13 +107,14 @@ class Threshold:
     comparison: str
     limit: float
     days: int
+    unit: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Threshold:
         """Read a rule that has the form of `THRESHOLD`."""
         found = re.fullmatch(THRESHOLD, text)
         assert found is not None, text  # the file was checked against the same pattern
-        return cls(found["figure"], found["comparison"], float(found["limit"]), int(found["days"] or 1))
+        return cls(found["figure"], found["comparison"], float(found["limit"]), int(found["days"] or 1), found["unit"])
 
     def broken_by(self, value: float) -> bool:
         """Whether a day with this value is one of those that the rule counts."""

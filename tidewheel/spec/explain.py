@@ -192,17 +192,18 @@ def _models_at(root: type[BaseModel], location: Key) -> list[type[BaseModel]]:
         elif isinstance(part, int):  # of a list, whose items are alike
             continue
         elif models and part in models[0].model_fields:
-            models = list(_models_in(models[0].model_fields[part].annotation))
+            models = list(models_in(models[0].model_fields[part].annotation))
         else:
             return []
     return models
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
-        yield from _models_in(inner)
+        yield from models_in(inner)
 
 
 def _tags(models: Iterable[type[BaseModel]]) -> set[str]:

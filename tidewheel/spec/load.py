@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from tidewheel.errors import SpecError, did_you_mean
 from tidewheel.spec.explain import brief, explain
+from tidewheel.spec.partitioning import in_partitions, in_weeks, is_weekly, keys_in_days, weekly_name
 from tidewheel.spec.pipeline import Pipeline
 from tidewheel.spec.yaml_file import read_document
 
@@ -27,10 +28,16 @@ def load_pipeline(path: Path) -> Pipeline:
     content = document.content
     if not isinstance(content, dict):
         raise SpecError(f"{path}: expected keys such as name, source, labels, features; found {brief(content)}")
+    lines, weekly = document.lines, is_weekly(content)
+    if weekly:
+        if wrong := keys_in_days(Pipeline, content, lines):
+            raise SpecError("\n  ".join([f"{path} is not a valid pipeline:", *wrong]))
+        content, lines = in_partitions(Pipeline, content, lines)
     try:
         pipeline = Pipeline.model_validate(content)
     except ValidationError as error:
-        wrong = explain(Pipeline, content, document.lines, error.errors(include_url=False))
+        wrong = explain(Pipeline, content, lines, error.errors(include_url=False))
+        wrong = [in_weeks(sentence) for sentence in wrong] if weekly else wrong
         raise SpecError("\n  ".join([f"{path} is not a valid pipeline:", *wrong])) from None
     if pipeline.name != path.stem:
         raise SpecError(f"{path}: name is {pipeline.name!r}, but the file is called {path.stem!r}; make them the same")
@@ -83,4 +90,9 @@ def pipeline_schema() -> str:
     """The JSON Schema of a pipeline file, for editors."""
     schema = Pipeline.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    for section in (schema, *schema["$defs"].values()):
+        fields = section.get("properties", {})
+        for name in [name for name in fields if weekly_name(name) != name]:
+            words = f"in place of {name} where `partition: week`: {in_weeks(fields[name]['description'])}"
+            fields[weekly_name(name)] = {**fields[name], "description": words, "title": weekly_name(name)}
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"

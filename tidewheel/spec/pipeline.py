@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import timedelta
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from tidewheel.partitions import Partitioning
 from tidewheel.spec.agreement import METRICS, mistakes
 from tidewheel.spec.alerts import Alerts
 from tidewheel.spec.decision import Decision
@@ -42,8 +44,16 @@ LONGEST_HOLDOUT = 4
 MOST_DOUBLINGS = 4
 """A holdout of an alarm, which may be shorter than `training.holdout_days`, is doubled this often at most."""
 
-LONGEST_DELAY = 14
-"""Days until labels are known, beyond which a version would serve unjudged for too long."""
+LONGEST_DELAY = timedelta(days=14)
+"""Until labels are known, beyond which a version would serve unjudged for too long."""
+
+
+def _no_hours(value: object) -> object:
+    if value == "hour":
+        raise ValueError(
+            "hours cannot be partitions yet; expected 'day' or 'week': land the hours of a day as its rows"
+        )
+    return value
 
 
 class Pipeline(Section):
@@ -57,7 +67,16 @@ class Pipeline(Section):
         description="kind of label: classification is of 0 and 1, multiclass of three classes or more, regression of "
         "numbers",
     )
-    schedule: Nightly = Field(default="0 3 * * *", description="cron (UTC) of the nightly run, for the day before")
+    partition: Annotated[Partitioning, BeforeValidator(_no_hours)] = Field(
+        default=Partitioning.DAY,
+        description="what one partition holds: a day, or a week from Monday on. A weekly pipeline's keys that count "
+        "days are written with weeks, as delay_weeks, and its partitions are named by their Monday",
+    )
+    schedule: Nightly = Field(
+        default="0 3 * * *",
+        description="cron (UTC) of the run for the day before; of a weekly pipeline it names a weekday (default "
+        "`0 3 * * 1`), and the run is for the week that has ended",
+    )
     source: Source = Field(description="the rows to predict")
     labels: Labels = Field(description="the truth")
     features: Features = Field(description="what the model sees")
@@ -98,7 +117,7 @@ class Pipeline(Section):
     def on_probation(self) -> bool:
         """Whether a challenger is promoted first and judged on the days that follow."""
         if self.gate.mode is None:
-            return self.gate.rule == "non_inferior" and self.labels.delay_days <= LONGEST_DELAY
+            return self.gate.rule == "non_inferior" and self.labels.delay_days * self.partition.step <= LONGEST_DELAY
         return self.gate.mode == "probation"
 
     def held_days(self, alarmed: bool = False, undecided: int = 0) -> int:

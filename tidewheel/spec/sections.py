@@ -22,7 +22,7 @@ from tidewheel.spec.one_day import path_mistake, query_mistake
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 CODE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 CRON = r"^(\S+\s+){4}\S+$"
-NIGHTLY = r"^[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* \*$"
+NIGHTLY = r"^[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* (\*|[0-6])$"
 VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
 MEMORY = r"^[1-9]\d*(Mi|Gi)$"
 EMAIL = r"^[^@\s]+@[^@\s]+$"
@@ -30,14 +30,15 @@ VARIABLE_KEY = r"^[A-Za-z0-9_.-]{1,250}$"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 THRESHOLD = (
     r"^(?P<figure>[a-z][a-z0-9_]*)\s*(?P<comparison><=|>=|<|>)\s*(?P<limit>-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?)"
-    r"(\s+for\s+(?P<days>[1-9][0-9]?)\s+days?)?$"
+    r"(\s+for\s+(?P<days>[1-9][0-9]?)\s+(?P<unit>day|week)s?)?$"
 )
 CHARACTER = r"^[\x01-\x09\x0b\x0c\x0e-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e]$"
 PATTERNS = {
     NAME: "lower-case letters, digits and _, beginning with a letter, at most 63",
     CODE: "`module:function`, for example jobs.pipelines.shop.reader:orders",
     CRON: "five cron fields (UTC), for example 0 3 * * *",
-    NIGHTLY: "minute, hour and three stars, since every day is one partition; for example 0 3 * * *",
+    NIGHTLY: "minute, hour and three stars, since every day is one partition, for example 0 3 * * *; of a weekly "
+    "pipeline a weekday (0 is Sunday) in place of the last star, for example 0 3 * * 1",
     VARIABLE: "the name of an environment variable, for example SHOP_DATABASE_URL",
     MEMORY: "memory in Mi or Gi, for example 2Gi",
     EMAIL: "an e-mail address",

@@ -32,7 +32,7 @@ def read_files(
 
 
 def _find(reader: FileReader, day: date, project: Path) -> tuple[SourceFile, ...]:
-    pattern = reader.path.replace("{partition}", day.isoformat())
+    pattern = reader.path.replace("{partition}", str(day))
     located = pattern if "://" in pattern else str(project / pattern)
     filesystem, path = fsspec.core.url_to_fs(located)
     # Nothing but `*` is a pattern: a folder may be called `[2024]`.

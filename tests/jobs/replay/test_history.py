@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from jobs.replay.history import History, consecutive
+from jobs.replay.history import History
 from tests.jobs.replay.conftest import FIRST
-from tidewheel.partitions import PartitionRange
+from tidewheel.partitions import PartitionRange, consecutive
 
 
 def test_a_label_is_known_when_its_delay_is_over_and_not_before(make_history: Callable[..., History]) -> None:

@@ -16,6 +16,7 @@ from plugins.web.slices import slices
 from plugins.web.sparkline import HEIGHT, WIDTH, sparkline
 from plugins.web.timeline import LINES, EventMark, chart_data, timeline
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, ReleaseRow, VerdictRow
+from tidewheel.partitions import Partitioning
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
@@ -174,3 +175,12 @@ def test_days_of_a_window_end_with_the_newest() -> None:
     assert days_until("2026-03-01", 3) == ["2026-02-27", "2026-02-28", "2026-03-01"]
     assert days_until("", 3) == days_until("all of it", 3) == []
     assert days_until("0001-01-02", 10) == ["0001-01-01", "0001-01-02"]
+
+
+def test_the_charts_of_a_weekly_pipeline_have_an_entry_a_week() -> None:
+    figures = [figure(day, "log_loss", 0.5) for day in ("2026-11-02", "2026-11-16")]
+    found = quality("log_loss", figures, Partitioning.WEEK)
+    assert chart_data(found, [])["days"] == ["2026-11-02", "2026-11-09", "2026-11-16"]
+    assert [math.isnan(value) for value in found.last_days(3)] == [False, True, False]
+    assert "mean of the last 30 weeks" in found.summary()
+    assert days_until("2026-11-16", 2, Partitioning.WEEK) == ["2026-11-09", "2026-11-16"]

@@ -127,3 +127,14 @@ def test_every_training_of_the_period_counts_however_many_are_shown(orders: Pipe
 def test_what_the_ledger_has_no_row_of_costs_nothing_that_is_known(orders: Pipeline) -> None:
     (found,) = trainings([version("1", "2026-11-26")], [], [], [])
     assert (found.outcome, found.cost) == ("", None)
+
+
+def test_a_weekly_pipeline_looks_ahead_by_weeks(tmp_path: Path) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_text(PIPELINE_FILE + "partition: week\n")
+    weekly = load_pipeline(path)
+    found = steps(weekly, label_day="2026-11-09", champion_row=version("8", "2026-11-02"))
+    assert found["2026-11-30 03:00 UTC"].startswith("By the schedule, the next night lands 2026-11-23;")
+    assert found["2026-11-23 at the earliest"] == "Labels of 2026-11-16 are known, and its predictions are measured."
+    assert "2026-11-23" in found, "three weeks old"
+    assert spent(weekly, "2026-11-16", []).days == 84

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -210,3 +210,18 @@ def test_a_page_that_is_not_there_is_not_found_in_a_sentence(get: Get, lake: Lak
         found = get(path)
         assert found.status_code == 404
         assert len(found.text) < 700
+
+
+def test_the_pages_of_a_weekly_pipeline_count_weeks(get: Get, ledger: Ledger, project: Project) -> None:
+    with (project.folder / "dags" / "orders.yaml").open("a") as file:
+        file.write("partition: week\n")
+    mondays = [date(2026, 9, 21) + timedelta(weeks=n) for n in range(8)]
+    for n, monday in enumerate(mondays):
+        ledger.put_figures("orders", str(monday), {"log_loss": 0.4 + n / 100, "rows": 900}, NOW, version="1")
+    ledger.record("orders", str(mondays[-1]), "run", Verdict(Kind.DRIFT, Outcome.NO_ACTION, "no action: calm"), NOW)
+    page = get("/pipeline/orders").text
+    assert data_of(page)["days"] == [str(monday) for monday in mondays]
+    assert "over the last 60 weeks with labels" in page
+    assert "The newest 60 weeks as a table" in page
+    assert "the last 30 weeks" in page
+    assert "0.47" in get("/").text

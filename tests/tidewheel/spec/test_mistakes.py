@@ -113,7 +113,7 @@ WRONG = {
     ),
     "a schedule that is not every night": (
         ('schedule: "0 3 * * 1"\n', None),
-        ["schedule: found '0 3 * * 1'; expected minute, hour and three stars, since every day is one partition"],
+        ["schedule: found '0 3 * * 1'; a run is for the day that has ended; expected three stars, as `0 3 * * *`"],
     ),
     "a calendar that is no cron": (
         ('triggers: {calendar: "@weekly"}\n', None),

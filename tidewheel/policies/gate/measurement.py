@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tidewheel.partitions import DAY, Partitioning
+
 NAMES = {
     "log_loss": "log-loss",
     "brier": "Brier score",
@@ -150,7 +152,7 @@ class GateMeasurement:
         challenger_version: its number in the registry.
         challenger: its figures by name.
         rows: rows it was judged on.
-        days: days these rows are of.
+        days: partitions these rows are of, each of which is one block of the comparison.
         comparison: None where there is no champion, or where it could not be judged on these rows.
         incomparable: why it could not, empty where it could.
         slices: parts of the rows, where the pipeline asks for them and there is a champion.
@@ -159,6 +161,7 @@ class GateMeasurement:
         holdout: the days judged on, each with the hash of its content.
         holdout_uses: challengers that were judged before on some of the same rows.
         unsteady: a row that is predicted otherwise alone or asked again; None where none is, or where nobody asked.
+        unit: what a partition holds.
     """
 
     challenger_version: str
@@ -173,3 +176,4 @@ class GateMeasurement:
     holdout: tuple[str, ...] = ()
     holdout_uses: int = 0
     unsteady: Unsteady | None = None
+    unit: Partitioning = DAY

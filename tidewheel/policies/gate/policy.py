@@ -110,7 +110,7 @@ class GatePolicy:
             passed, refused (with every rule that was broken), or inconclusive (the champion stays). A broken rule
             weighs more than one that could not be judged.
         """
-        on = f"on {quantity(measured.rows, 'row')} of {quantity(measured.days, 'day')}"
+        on = f"on {quantity(measured.rows, 'row')} of {quantity(measured.days, measured.unit)}"
         on += " that it has learned from" if self.learned else ""
         if unusable := self._unusable(measured, on):
             return gate_verdict(self, measured, Outcome.INCONCLUSIVE, f"inconclusive: {unusable}", ())
@@ -136,12 +136,12 @@ class GatePolicy:
     def _unusable(self, measured: GateMeasurement, on: str) -> str:
         """Why these rows cannot judge anything; empty where they can."""
         if measured.days < self.minimum_days:
-            days = quantity(measured.days, "day")
+            days = quantity(measured.days, measured.unit)
             return f"only {days} to compare on, {self.minimum_days} are needed; the champion stays"
         if self.maximum_holdout_uses is not None and measured.holdout_uses >= self.maximum_holdout_uses:
             return (
-                f"these days have judged {quantity(measured.holdout_uses, 'challenger')} before, and "
-                f"{self.maximum_holdout_uses} are allowed; the champion stays until there are newer days"
+                f"these {measured.unit}s have judged {quantity(measured.holdout_uses, 'challenger')} before, and "
+                f"{self.maximum_holdout_uses} are allowed; the champion stays until there are newer {measured.unit}s"
             )
         names = sorted({self.metric, *self.floors, *self.ceilings})
         if unknown := [n for n in names if math.isnan(measured.challenger.get(n, math.nan))]:
@@ -247,7 +247,7 @@ class GatePolicy:
         yield from small_groups(measured.gaps)
         if measured.holdout_uses:
             times = "challenger" if measured.holdout_uses == 1 else "challengers"
-            yield f"some of these days have judged {measured.holdout_uses} {times} before"
+            yield f"some of these {measured.unit}s have judged {measured.holdout_uses} {times} before"
 
 
 def _slices(parts: Sequence[SliceComparison]) -> str:

@@ -54,7 +54,7 @@ class Budget:
             return None
         left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
         wait = math.ceil(missing / self._a_day(measured))
-        return f"the budget is used up ({self._rate(measured)}{left}): the next in {quantity(wait, 'day')}"
+        return f"the budget is used up ({self._rate(measured)}{left}): the next in {measured.counted(wait)}"
 
     def saved(self, measured: TriggerMeasurement) -> Fraction | None:
         """Fits, or usual trainings, that are saved today; None while nothing is known of what one costs.
@@ -66,11 +66,11 @@ class Budget:
         saved, since, rate = Fraction(self.burst), measured.today, self._a_day(measured)
         first = next((n for n, a in enumerate(measured.attempts) if a.ended is Ended.PROMOTED), len(measured.attempts))
         for attempt in measured.attempts[first + 1 :]:
-            come = rate * max((attempt.as_of - since).days, 0)
+            come = rate * max(measured.unit.between(since, attempt.as_of), 0)
             took = self._took(attempt, measured)
             saved = max(min(saved + come, Fraction(self.burst)) - took, Fraction(1 - self.burst))
             since = attempt.as_of
-        return min(saved + rate * max((measured.today - since).days, 0), Fraction(self.burst))
+        return min(saved + rate * max(measured.unit.between(since, measured.today), 0), Fraction(self.burst))
 
     def training_seconds(self, measured: TriggerMeasurement) -> float | None:
         """CPU seconds that a training takes, by the newest ones; None: unknown, or the budget is in fits."""
@@ -92,7 +92,7 @@ class Budget:
         return self.fits is not None or self.training_seconds(measured) is not None
 
     def _a_day(self, measured: TriggerMeasurement) -> Fraction:
-        """Fits, or usual trainings, that come in a day."""
+        """Fits, or usual trainings, that come in a day, or a week of a weekly pipeline."""
         if self.fits is not None:
             return Fraction(self.fits, self.days)
         return _exact(self.cpu_seconds or 0.0) / _exact(self.training_seconds(measured) or 1.0) / self.days
@@ -105,11 +105,11 @@ class Budget:
 
     def _rate(self, measured: TriggerMeasurement) -> str:
         if self.fits is not None:
-            return f"one fit in {quantity(self.days / self.fits, 'day')}, at most {self.burst} saved"
+            return f"one fit in {measured.counted(self.days / self.fits)}, at most {self.burst} saved"
         each = self.training_seconds(measured) or 0.0
         return (
-            f"{self.cpu_seconds:g} CPU seconds in {quantity(self.days, 'day')}, and a training takes about {each:.3g}; "
-            f"at most {quantity(self.burst, 'training')} saved"
+            f"{self.cpu_seconds:g} CPU seconds in {measured.counted(self.days)}, and a training takes about "
+            f"{each:.3g}; at most {quantity(self.burst, 'training')} saved"
         )
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import fmean, stdev
 
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.quality import Mean, losses_beyond_expectation
 from tidewheel.policies.trigger.reasons import Seen
-from tidewheel.quantities import quantity
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Fall:
         if len(newest) < self.days:
             return None
         first = newest[0].day
-        before = [q for q in measured.quality if first - timedelta(days=self.window_days) <= q.day < first]
+        before = [q for q in measured.quality if measured.unit.before(first, self.window_days) <= q.day < first]
         if len(before) < self.minimum_days:
             return None
         losses = losses_beyond_expectation([*before, *newest])
@@ -53,7 +51,7 @@ class Fall:
             return None
         share = f"{min(rises) / level:.0%}" if level > 0 else f"{min(rises):.3g}"
         words = (
-            f"{self.loss} rose by at least {share} on each of the last {quantity(self.days, 'day')}, compared with the "
-            f"{quantity(len(before), 'day')} before"
+            f"{self.loss} rose by at least {share} on each of the last {measured.counted(self.days)}, compared with "
+            f"the {measured.counted(len(before))} before"
         )
         return Seen(True, f"something is badly wrong ({words})")

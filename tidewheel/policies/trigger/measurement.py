@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
+from tidewheel.partitions import DAY, Partitioning
 from tidewheel.policies.trigger.attempts import Attempt
 from tidewheel.policies.trigger.quality import DayQuality
+from tidewheel.quantities import quantity
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class TriggerMeasurement:
         request: reason of a request for training that a person left and that is still open.
         data_refused: why the newest data cannot be trained on; None where it can.
         monitored_since: the newest later day that was monitored before this one; None where this is the newest.
+        unit: what a partition holds. Ages, windows and waits are counted in partitions, whatever they are called.
     """
 
     today: date
@@ -58,13 +61,22 @@ class TriggerMeasurement:
     request: str | None = None
     data_refused: str | None = None
     monitored_since: date | None = None
+    unit: Partitioning = DAY
 
     @property
     def age_days(self) -> int | None:
-        """Days since the champion was trained; below zero where it knows later days than today."""
-        return None if self.champion_as_of is None else (self.today - self.champion_as_of).days
+        """Partitions since the champion was trained; below zero where it knows later ones than today's."""
+        return None if self.champion_as_of is None else self.since(self.champion_as_of)
+
+    def since(self, day: date) -> int:
+        """Partitions that have passed since one, by its first day."""
+        return self.unit.between(day, self.today)
+
+    def counted(self, partitions: float) -> str:
+        """A number of partitions in words: `3 days`, `3 weeks`."""
+        return quantity(partitions, self.unit)
 
     def champion_days(self, window_days: int) -> list[DayQuality]:
         """The champion's days of the window that ends with its newest measured day, oldest first."""
         own = sorted((q for q in self.quality if q.version == self.champion_version), key=lambda q: q.day)
-        return [q for q in own if q.day > own[-1].day - timedelta(days=window_days)]
+        return [q for q in own if q.day > self.unit.before(own[-1].day, window_days)]

@@ -121,7 +121,7 @@ class TriggerPolicy:
         budget = next((part for part in self.restraints if isinstance(part, Budget)), None)
         excess, off = excess_loss(days), bias(days)
         inputs: dict[str, object] = {
-            "today": measured.today.isoformat(),
+            "today": str(measured.today),
             "champion_version": measured.champion_version,
             "age_days": measured.age_days,
             "known_rows": measured.known_rows,

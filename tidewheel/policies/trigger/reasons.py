@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Protocol
 
 from tidewheel.policies.trigger.attempts import Ended
@@ -85,10 +85,10 @@ class Calendar:
             return None
         from croniter import croniter
 
-        end = datetime.combine(measured.today + timedelta(days=1), time())
+        end = datetime.combine(measured.unit.after(measured.today), time())
         last: datetime = croniter(self.cron, end).get_prev(datetime)
         judged = _last_judged(measured)
-        due = judged is None or last.date() > judged
+        due = judged is None or measured.unit.holding(last.date()) > judged
         return Seen(due, f"the calendar ({self.cron}) asks for one since {last.date()}" if due else "calendar kept")
 
 
@@ -104,8 +104,8 @@ class Every:
         judged = _last_judged(measured)
         if judged is None:
             return None
-        passed = (measured.today - judged).days
-        return Seen(passed >= self.days, f"the last training was {passed} of {self.days} days ago")
+        passed = measured.since(judged)
+        return Seen(passed >= self.days, f"the last training was {passed} of {self.days} {measured.unit}s ago")
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class Staleness:
             return Seen(False, f"{trained}, later than {measured.today}")
         known, why = f"{trained}, {age}", self.patience.words(measured)
         if age > allowed:
-            return Seen(True, f"{known} days ago; at most {allowed} are allowed{why}")
-        return Seen(False, f"{known} of at most {allowed} days ago{why}")
+            return Seen(True, f"{known} {measured.unit}s ago; at most {allowed} are allowed{why}")
+        return Seen(False, f"{known} of at most {allowed} {measured.unit}s ago{why}")
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,10 @@ class Performance:
         excess = excess_loss(days)
         found = f"excess {self.loss} {excess.value:+.3f}"
         if excess.days < self.minimum_days:
-            return Seen(False, f"{found} over {quantity(excess.days, 'day')}, {self.minimum_days} are needed")
+            return Seen(False, f"{found} over {measured.counted(excess.days)}, {self.minimum_days} are needed")
         expected = mean_over_days([q.expected_loss or 0.0 for q in days], [q.rows for q in days]).value
         fell = excess.value >= self.minimum_excess * expected and excess.surety >= self.t
-        words = f"{found}, {_sure(excess)}"
+        words = f"{found}, {_sure(excess, measured)}"
         return Seen(fell, f"performance fell ({words})" if fell else words)
 
 
@@ -235,10 +235,10 @@ class ConceptDrift:
         found = bias(days)
         if found.days < self.minimum_days:
             return Seen(
-                False, f"bias {found.value:+.3f} over {quantity(found.days, 'day')}, {self.minimum_days} are needed"
+                False, f"bias {found.value:+.3f} over {measured.counted(found.days)}, {self.minimum_days} are needed"
             )
         changed = self._regret_share(days, found.value) >= self.minimum_regret and abs(found.surety) >= self.t
-        words = f"bias {found.value:+.3f}, {_sure(found)}"
+        words = f"bias {found.value:+.3f}, {_sure(found, measured)}"
         return Seen(changed, f"labels are not what is predicted ({words})" if changed else words)
 
     def _regret_share(self, days: list[DayQuality], bias: float) -> float:
@@ -280,5 +280,5 @@ def _last_judged(measured: TriggerMeasurement) -> date | None:
     return max(days, default=None)
 
 
-def _sure(mean: Mean) -> str:
-    return f"t {mean.t:.1f} over {quantity(mean.days, 'day')}, as sure as {mean.surety:.1f} over many"
+def _sure(mean: Mean, measured: TriggerMeasurement) -> str:
+    return f"t {mean.t:.1f} over {measured.counted(mean.days)}, as sure as {mean.surety:.1f} over many"

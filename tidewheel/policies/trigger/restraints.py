@@ -91,8 +91,8 @@ class SingleFlight:
     def holds(self, measured: TriggerMeasurement) -> str | None:
         """Holds while a training may still run."""
         for attempt in measured.attempts:
-            nights = (measured.today - attempt.as_of).days
-            waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days)
+            nights = measured.since(attempt.as_of)
+            waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days // measured.unit.days)
             if attempt.ended is Ended.RUNNING and waited < self.patience_days:
                 return f"the training asked for on {attempt.as_of} is not judged yet"
         return None
@@ -113,10 +113,14 @@ class CoolDown:
             judged.append(measured.champion_as_of)
         if not judged:
             return None
-        passed = (measured.today - max(judged)).days
+        passed = measured.since(max(judged))
         if passed < 0:
             return f"the last training knew the days until {max(judged)} already"
-        return f"the last training was {passed} of {self.days} cool-down days ago" if passed < self.days else None
+        return (
+            f"the last training was {passed} of {self.days} cool-down {measured.unit}s ago"
+            if passed < self.days
+            else None
+        )
 
 
 @dataclass(frozen=True)
@@ -144,13 +148,13 @@ class BackOff:
         if not vain:
             return None
         wait, last = self._wait(vain), vain[0]
-        passed = (measured.today - last.as_of).days
+        passed = measured.since(last.as_of)
         if passed >= wait:
             return None
         word = "the last challenger was rejected" if last.ended is Ended.REJECTED else "the last training failed"
         if len(vain) > 1:
             word = f"the last {len(vain)} trainings changed nothing"
-        return f"{word}: {max(passed, 0)} of {wait} days of back-off have passed"
+        return f"{word}: {max(passed, 0)} of {wait} {measured.unit}s of back-off have passed"
 
     def _wait(self, vain: list[Attempt]) -> int:
         rejected = vain[0].ended is Ended.REJECTED

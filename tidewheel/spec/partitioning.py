@@ -1,0 +1,117 @@
+"""The file of a weekly pipeline: what it counts in weeks becomes the model's counts of partitions.
+
+The sections of a pipeline count partitions, and their keys end with `days`, since a partition was a day once. A weekly
+pipeline's file says `weeks` instead (`delay_weeks`, `window_weeks`), so that nobody takes the one for the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tidewheel.partitions import Partitioning
+from tidewheel.spec.explain import models_in, place_of
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+DEFAULTS: Mapping[tuple[str, ...], int | str] = {
+    ("schedule",): "0 3 * * 1",
+    ("alerts", "labels_late_days"): 1,
+    ("monitoring", "catch_up_days"): 2,
+    ("monitoring", "drift", "history_days"): 13,
+    ("monitoring", "drift", "reference_days"): 13,
+    ("training", "search", "validation_days"): 2,
+    ("triggers", "back_off_maximum_days"): 4,
+    ("triggers", "budget", "days"): 12,
+    ("triggers", "cool_down_days"): 1,
+    ("triggers", "maximum_age_days"): 3,
+    ("triggers", "patience_days"): 1,
+}
+"""Of a weekly pipeline, where they are not those of a daily one: times of the calendar, and a quarter's drift.
+
+The others count blocks of a statistic (holdouts, pooled windows, least numbers), and a week is one block like a day.
+"""
+
+Lines = Mapping[tuple[str, ...], int]
+
+
+def is_weekly(content: Mapping[str, Any]) -> bool:
+    """Whether a file declares a weekly pipeline."""
+    return bool(content.get("partition") == Partitioning.WEEK)
+
+
+def weekly_name(name: str) -> str:
+    """How a weekly pipeline's file writes a key: `holdout_weeks` for `holdout_days`."""
+    return re.sub(r"(^|_)days$", r"\1weeks", name)
+
+
+def in_partitions(root: type[BaseModel], content: dict[str, Any], lines: Lines) -> tuple[dict[str, Any], Lines]:
+    """What a weekly pipeline's file says, in the keys of the model, with its defaults.
+
+    Args:
+        root: the model of a pipeline.
+        content: the file's content, without keys that count days.
+        lines: line numbers of its keys.
+    """
+    renamed = dict(_weekly_keys(root, content, (), weekly_name))
+    found = _renamed(content, (), renamed)
+    for (*sections, key), value in DEFAULTS.items():
+        _set_default(found, sections, key, value)
+    moved = {_moved(path, renamed): line for path, line in lines.items()}
+    return found, moved
+
+
+def keys_in_days(root: type[BaseModel], content: Mapping[str, Any], lines: Lines) -> list[str]:
+    """A sentence for each key of a weekly pipeline's file that counts days."""
+    return [
+        f"{place_of(lines, path)}: a partition of this pipeline is a week; write {weekly_name(path[-1])}, in weeks"
+        for path, _ in _weekly_keys(root, content, (), lambda name: name)
+    ]
+
+
+def in_weeks(sentence: str) -> str:
+    """What the sections of a model say of their days, for a pipeline whose partitions are weeks."""
+    return re.sub(r"(?<![A-Za-z])days\b", "weeks", re.sub(r"(?<![A-Za-z])1 day\b", "1 week", sentence))
+
+
+def _weekly_keys(
+    model: type[BaseModel], content: Mapping[str, Any], path: tuple[str, ...], written: Any
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Paths of the keys of a file that count partitions, as they are written, and the model's names of them."""
+    for name, field in model.model_fields.items():
+        if weekly_name(name) != name:
+            if written(name) in content:
+                yield (*path, written(name)), name
+        elif isinstance(inner := content.get(name), dict):
+            sections = list(models_in(field.annotation))
+            if len(sections) == 1:
+                yield from _weekly_keys(sections[0], inner, (*path, name), written)
+
+
+def _renamed(
+    content: Mapping[str, Any], path: tuple[str, ...], renamed: Mapping[tuple[str, ...], str]
+) -> dict[str, Any]:
+    return {
+        renamed.get((*path, str(key)), key): _renamed(value, (*path, str(key)), renamed)
+        if isinstance(value, dict)
+        else value
+        for key, value in content.items()
+    }
+
+
+def _moved(path: tuple[str, ...], renamed: Mapping[tuple[str, ...], str]) -> tuple[str, ...]:
+    return tuple(renamed.get(path[: place + 1], part) for place, part in enumerate(path))
+
+
+def _set_default(content: dict[str, Any], sections: Sequence[str], key: str, value: int | str) -> None:
+    """Set a key that is not there; a section that is null, or no section at all, stays as it is."""
+    inside = content
+    for section in sections:
+        if section not in inside and section == "search":
+            return  # no search is declared
+        inside = inside.setdefault(section, {})
+        if not isinstance(inside, dict):
+            return
+    inside.setdefault(key, value)
