@@ -164,10 +164,10 @@ class AlertLog(LedgerSection):
     @idempotent
     def ended(self, before: datetime) -> int:
         """How many incidents and failures `forget` would delete."""
-        rows = (select(IncidentRow.id).where(IncidentRow.resolved_at < before),)
-        rows += (select(TaskFailureRow.id).where(TaskFailureRow.recovered_at < before),)
+        incidents = select(func.count(IncidentRow.id)).where(IncidentRow.resolved_at < before)
+        failures = select(func.count(TaskFailureRow.id)).where(TaskFailureRow.recovered_at < before)
         with self.ledger.session() as session:
-            return sum(session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in rows)
+            return sum(session.scalar(query) or 0 for query in (incidents, failures))
 
     # --- the outbox ------------------------------------------------------------------------------------------------
 
