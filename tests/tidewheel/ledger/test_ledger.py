@@ -204,7 +204,7 @@ def test_an_unreachable_ledger_is_named_without_its_password() -> None:
 
 
 def test_a_ledger_without_its_tables_says_how_to_get_them(postgres_url: Callable[[str], str]) -> None:
-    with pytest.raises(LedgerError, match=r'form none, .*: relation "verdict" does not exist; start the platform .* up'):
+    with pytest.raises(LedgerError, match=r'form none, .*: relation "verdict" does not exist; start .* up'):
         Ledger(postgres_url("postgres")).verdicts("shop")
 
 
