@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import statistics
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,3 +137,30 @@ def test_spans_are_sent_where_otlp_says_below_the_callers_span(
     assert (lines["traced"]["pipeline"], lines["traced"]["model_version"]) == ("orders", "7")
     assert "trace_id" not in lines["unsampled"]
     assert "hidden-token" not in service.output.read_text()
+
+
+@pytest.mark.slow
+def test_a_collector_that_never_answers_slows_no_request_and_not_the_end(artifact: Artifact, tmp_path: Path) -> None:
+    row = artifact.golden_rows()[0].row
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "OTEL_BSP_SCHEDULE_DELAY": "20",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "64",
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "32",
+        }
+        with serving(artifact.path, tmp_path / "output", environment) as service:
+            seconds = []
+            for _ in range(300):  # more than the queue takes
+                began = time.monotonic()
+                assert service.predict([row]).status_code == 200
+                seconds.append(time.monotonic() - began)
+            began = time.monotonic()
+            service.stop()  # 28 s before there was a limit
+            ended = time.monotonic() - began
+    assert statistics.median(seconds) < 0.2
+    assert max(seconds) < 5
+    assert ended < 15
+    assert "the last spans were not sent" in service.output.read_text()

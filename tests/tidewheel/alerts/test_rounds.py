@@ -11,7 +11,7 @@ from tests.conftest import wait_until
 from tests.tidewheel.alerts.conftest import NIGHT, TEAM, Shop
 from tests.tidewheel.alerts.receivers import Mailbox, Webhooks
 from tidewheel.ledger.alert_tables import IncidentRow, MessageRow
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 MINUTE = timedelta(minutes=1)
 
@@ -212,6 +212,34 @@ def test_a_clock_that_was_ahead_holds_nothing_back(shop: Shop, webhooks: Webhook
     shop.play(NIGHT + timedelta(hours=5))
     assert "[info] orders: drift" in titles(webhooks)
     assert len(shop.log.open_incidents("orders")) == 1
+
+
+def test_a_jump_of_the_clock_ends_as_it_began_and_quiet_hours_are_those_of_the_clock(
+    shop: Shop, webhooks: Webhooks
+) -> None:
+    quiet = 'quiet_hours: {start: "22:00", end: "07:00"}'
+    shop.declare(f"{quiet}\n  channels: {TEAM}")
+    passed = Verdict(Kind.VALIDATION, Outcome.PASSED, "passed")
+    shop.ledger.record("orders", "raw/2026-11-21", "run", passed, NIGHT)
+    noon = NIGHT.replace(hour=12)
+    shop.play(noon)
+    assert webhooks.bodies == []
+
+    shop.play(noon + timedelta(days=30))
+    shop.play(noon + timedelta(days=30, minutes=1))
+    assert titles(webhooks) == ["[warning] orders: data late"]
+    shop.play(noon + MINUTE)
+    shop.play(noon + 2 * MINUTE)
+    assert titles(webhooks)[1:] == ["[resolved] orders: data late"]
+    assert "It lasted less than a minute" in webhooks.bodies[1]["message"]
+
+    shop.drift(Outcome.FIRED)
+    shop.play(NIGHT - timedelta(days=400))
+    assert len(webhooks.bodies) == 2, "it is night by the clock"
+    shop.play(noon + 3 * MINUTE)
+    shop.play(noon + 4 * MINUTE)
+    assert titles(webhooks)[2:] == ["[info] orders: drift"]
+    assert [row.event for row in shop.log.open_incidents("orders")] == ["drift"]
 
 
 def test_a_file_that_cannot_be_read_leaves_its_incidents_open(shop: Shop, webhooks: Webhooks) -> None:

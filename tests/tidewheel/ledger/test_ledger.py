@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,13 @@ from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import load_settings
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    opened = Ledger(database_url)
+    yield opened
+    opened.engine.dispose()
 
 
 def at_once(calls: list[Callable[[], object]]) -> list[object]:
@@ -197,9 +204,7 @@ def test_an_unreachable_ledger_is_named_without_its_password() -> None:
 
 
 def test_a_ledger_without_its_tables_says_how_to_get_them(postgres_url: Callable[[str], str]) -> None:
-    with pytest.raises(
-        LedgerError, match=r'form none, .*: relation "verdict" does not exist; start the platform .* up'
-    ):
+    with pytest.raises(LedgerError, match=r'form none, .*: relation "verdict" does not exist; start .* up'):
         Ledger(postgres_url("postgres")).verdicts("shop")
 
 
