@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from jobs.replay.workers import ReplayScope
     from tidewheel.spec import Pipeline
 
+log = logging.getLogger("tidewheel.replay")
+
 
 def seeds_of(
     scope: ReplayScope, history: History, policies: Sequence[str], seeds: Sequence[int]
@@ -36,6 +39,8 @@ def seeds_of(
         policies: as the person wrote them.
         seeds: of the models.
     """
+    if len(seeds) > 1:
+        log.info("fitting two models of the last day, to see whether seeds change anything")
     found: dict[str, list[int]] = {}
     tried: dict[str, bool] = {}
     for policy in policies:

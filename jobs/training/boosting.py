@@ -94,7 +94,7 @@ def fit_boosted(
     began, first = time.monotonic(), done
     while done < total or booster is None:
         piece = min(PIECE, total - done)
-        estimator.set_params(n_estimators=piece, random_state=_piece_seed(seed, done))
+        estimator.set_params(n_estimators=piece, random_state=piece_seed(seed, done))
         estimator.fit(rows, truth, sample_weight=weights, xgb_model=booster)
         done, booster = done + piece, estimator.get_booster()
         if done < total:
@@ -135,5 +135,6 @@ def _last_piece(checkpoints: Checkpoints | None, total: int) -> tuple[int, Any]:
     return rounds, booster
 
 
-def _piece_seed(seed: object, done: int) -> object:
+def piece_seed(seed: object, done: int) -> object:
+    """The seed of the piece that begins after so many rounds."""
     return seed + done if isinstance(seed, int) else seed

@@ -19,6 +19,7 @@ from jobs.training.class_weights import fit_weights
 from jobs.training.estimators import build_model, device_used, settle_for_prediction, weight_arguments
 from jobs.training.families import FAMILIES
 from jobs.training.going_on import go_on
+from jobs.training.lightgbm_pieces import fit_pieces, in_pieces
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.spec.weights import class_names
 from tidewheel.tracing import step
@@ -228,6 +229,8 @@ def fit(
     try:
         if training.estimator in FAMILIES and is_boosted(model):
             fit_boosted(model, frame, truth, checkpoints, weights)
+        elif training.estimator in FAMILIES and in_pieces(model):
+            fit_pieces(model, frame, truth, checkpoints, weights)
         elif training.estimator == "tabular_net":
             model.fit(frame, truth, **weight_arguments(model, weights), estimator__checkpoints=checkpoints)
         else:
