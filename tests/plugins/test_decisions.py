@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from plugins.operators.decisions import AnnounceFeatures, AnnouncePartition, RequestTraining, VerdictGate
 from tidewheel.lake import Lake, Manifest
@@ -178,6 +179,17 @@ def test_monitoring_that_asks_for_a_model_starts_training_once_with_the_reason(
         asked.append((found.value.trigger_dag_id, found.value.dag_run_id, found.value.conf))
         assert found.value.skip_when_already_exists
     assert asked == [("orders.training", "wish__7__2026-01-05", {"reason": "it is fired, because"})] * 2
+
+
+def test_a_training_gets_the_span_of_the_task_that_requests_it(
+    verdict: Callable[..., None], context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    span = SpanContext(trace_id=7, span_id=9, is_remote=False, trace_flags=TraceFlags(1))
+    verdict("monitor", "fired", wish=7)
+    with use_span(NonRecordingSpan(span)), pytest.raises(DagRunTriggerException) as found:
+        request(context("run-1"))
+    assert found.value.conf == {"reason": "it is fired, because", "traceparent": f"00-{7:032x}-{9:016x}-01"}
 
 
 def test_monitoring_that_is_content_starts_nothing_and_says_why(verdict: Callable[..., None], context: Context) -> None:
