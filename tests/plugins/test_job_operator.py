@@ -126,7 +126,7 @@ def test_refused_data_fails_the_task_at_once_with_the_reason(project: Project, c
 
 def test_wrong_usage_fails_the_task_at_once_with_the_last_error(project: Project, context: Context) -> None:
     project.write_job("land", 'raise SpecError("no such column")')
-    with pytest.raises(AirflowFailException, match="cannot be: no such column"):
+    with pytest.raises(AirflowFailException, match="called wrongly: no such column"):
         operator().execute(context("run-1"))
 
 
@@ -175,7 +175,9 @@ def test_options_left_empty_in_the_form_are_not_passed_on(project: Project, cont
 
 
 def test_a_bad_value_fails_the_task_at_once_and_starts_no_job(project: Project, context: Context) -> None:
-    with pytest.raises(AirflowFailException, match=r"cannot be: --copies: found '0'; expected a whole number of at le"):
+    with pytest.raises(
+        AirflowFailException, match=r"called wrongly: --copies: found '0'; expected a whole number of at le"
+    ):
         operator(copies="0").execute(context("run-1"))
 
 
