@@ -92,7 +92,7 @@ class _Smtp(socketserver.StreamRequestHandler):
                     self._say("354 go on")
                     content = b""
                     while (part := self.rfile.readline()) != b".\r\n":
-                        content += part
+                        content += part.removeprefix(b".")  # RFC 5321, 4.5.2: a leading dot is doubled
                     mail = message_from_bytes(content, policy=policy.default)
                     assert isinstance(mail, EmailMessage)
                     self.server.mails.append(mail)
