@@ -178,7 +178,8 @@ class ProbationPolicy:
     def _until(self, measured: ProbationMeasurement, found: Evidence) -> str:
         """When probation ends at the latest."""
         days, nights = self.days - found.days, self.maximum_nights - measured.nights
-        return f"for at most {quantity(days, 'labelled day')} or {quantity(nights, 'night')} more"
+        each = "night" if measured.unit is DAY else measured.unit
+        return f"for at most {quantity(days, f'labelled {measured.unit}')} or {quantity(nights, each)} more"
 
     def _abrupt(self, days: Sequence[PairedDay], found: Evidence) -> PairedDay | None:
         """The newest day, where one day is enough."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import UsageError
 from tidewheel.home_cleanup import Unused
 from tidewheel.lake.expiry import ExpiredDay, expired_batches, expired_inbox, expired_reports
 from tidewheel.partitions import parse_day
+from tidewheel.quantities import quantity
 from tidewheel.spec.retention import kept_days
 
 if TYPE_CHECKING:
@@ -65,15 +66,17 @@ def expired(pipeline: Pipeline, lake: Lake, probation_since: str | None) -> list
                 awaited.append(day)
             return day not in labelled or _is_on_probation(day, probation_since)
 
-        before = newest - timedelta(days=days - 1)
+        before = pipeline.partition.before(newest, days - 1)
         batches = expired_batches(lake, dataset, before, is_needed)
         if dataset == REQUESTS:
             batches += expired_inbox(lake, before)
-        found.append(Expired(f"{dataset} older than {days} days", batches, tuple(sorted(set(awaited)))))
+        found.append(
+            Expired(f"{dataset} older than {quantity(days, pipeline.partition)}", batches, tuple(sorted(set(awaited))))
+        )
     if (days := kept_days(pipeline, REPORTS_KEY)) is not None:
-        before = newest - timedelta(days=days - 1)
+        before = pipeline.partition.before(newest, days - 1)
         reports = expired_reports(lake, before, lambda day: _is_on_probation(day, probation_since))
-        found.append(Expired(f"reports of monitoring older than {days} days", reports))
+        found.append(Expired(f"reports of monitoring older than {quantity(days, pipeline.partition)}", reports))
     return found
 
 
@@ -85,7 +88,7 @@ def expired_log_files(settings: Settings, pipeline: Pipeline, newest: date) -> l
     found = []
     for folder in sorted((settings.request_log_folder / pipeline.name).glob("*-*-*")):
         with suppress(UsageError):
-            if parse_day(folder.name) <= newest - timedelta(days=days):
+            if parse_day(folder.name) <= pipeline.partition.before(newest, days):
                 sizes = [path.stat() for path in folder.rglob("*") if path.is_file()]
                 changed = max((one.st_mtime for one in sizes), default=folder.stat().st_mtime)
                 size = sum(one.st_size for one in sizes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidewheel.partitions import Partitioning
 from tidewheel.spec.explain import models_in, place_of
+from tidewheel.spec.retention import LONG, Retention
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,6 +23,7 @@ DEFAULTS: Mapping[tuple[str, ...], int | str] = {
     ("monitoring", "catch_up_days"): 2,
     ("monitoring", "drift", "history_days"): 13,
     ("monitoring", "drift", "reference_days"): 13,
+    **{("retention", key): LONG[Partitioning.WEEK] for key in Retention.model_fields},
     ("training", "search", "validation_days"): 2,
     ("triggers", "back_off_maximum_days"): 4,
     ("triggers", "budget", "days"): 12,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from tidewheel.partitions import DAY, Partitioning
+from tidewheel.quantities import quantity
 from tidewheel.spec.mistake import Mistake
 from tidewheel.spec.sections import Section
 
@@ -15,16 +17,18 @@ if TYPE_CHECKING:
     from tidewheel.spec.pipeline import Pipeline
 
 YEAR, AROUND, WEEK = 365, 14, 7
+LONG = {DAY: 400, Partitioning.WEEK: 58}
+"""Partitions that are kept by default: more than a year, for a night that compares with the year before."""
 _DAYS = "days, counted from the pipeline's newest day; null: for ever"
 
 
 class Retention(Section):
     """How many days `tidewheel gc` leaves alone. A day whose labels are not known yet is kept longer."""
 
-    requests_days: int | None = Field(default=400, ge=1, description=f"logged requests and their counts: {_DAYS}")
-    predictions_days: int | None = Field(default=400, ge=1, description=f"predictions of batch scoring: {_DAYS}")
+    requests_days: int | None = Field(default=LONG[DAY], ge=1, description=f"logged requests and their counts: {_DAYS}")
+    predictions_days: int | None = Field(default=LONG[DAY], ge=1, description=f"predictions of batch scoring: {_DAYS}")
     reports_days: int | None = Field(
-        default=400,
+        default=LONG[DAY],
         ge=1,
         description=f"reports of monitoring, such as drift.html, and what they were made from: {_DAYS}",
     )
@@ -42,7 +46,7 @@ def needed_days(pipeline: Pipeline) -> int:
     compared += {
         "none": drift.reference_days,
         "week": WEEK * math.ceil(2 * drift.reference_days / WEEK),
-        "year": max(drift.reference_days, YEAR + AROUND),
+        "year": max(drift.reference_days, math.ceil((YEAR + AROUND) / pipeline.partition.days)),
     }[drift.season]
     performance = pipeline.triggers.performance
     pooled = performance.window_days if performance is not None else 0
@@ -57,11 +61,12 @@ def kept_days(pipeline: Pipeline, key: str) -> int | None:
 
 def retention_mistakes(pipeline: Pipeline) -> Iterator[Mistake]:
     """Keys of the file that would delete what a night still reads."""
-    needed = needed_days(pipeline)
+    needed, delay = needed_days(pipeline), quantity(pipeline.labels.delay_days, pipeline.partition)
     for key, days in pipeline.retention.given.items():
-        if days is not None and days < needed:
+        # The default may be written down: it deletes nothing that is needed, see `kept_days`.
+        if days is not None and days < needed and days != LONG[pipeline.partition]:
             why = (
-                f"expected at least {needed}: labels come after {pipeline.labels.delay_days} days, and monitoring "
-                "compares each day with earlier ones (labels.delay_days, monitoring, triggers)"
+                f"expected at least {needed}: labels come after {delay}, and monitoring "
+                f"compares each {pipeline.partition} with earlier ones (labels.delay_days, monitoring, triggers)"
             )
             yield Mistake(("retention", key), f"found {days}", why)

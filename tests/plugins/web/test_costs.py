@@ -8,7 +8,19 @@ from plugins.web.trainings import Cost, Prices, Spent
 
 
 def spent(promoted: int) -> Spent:
-    return Spent(84, 4, 3, 6, 3, promoted, seconds=60.0, cpu_seconds=7200.0, gpu_seconds=1800.0)
+    return Spent(
+        days=84,
+        allowed=4,
+        allowed_seconds=0,
+        burst=3,
+        left="",
+        fits=6,
+        trainings=3,
+        promoted=promoted,
+        seconds=60.0,
+        cpu_seconds=7200.0,
+        gpu_seconds=1800.0,
+    )
 
 
 def test_gpus_are_paid_beside_cpus_and_rejected_trainings_by_the_champions() -> None:

@@ -68,6 +68,20 @@ def gc(*options: str) -> str:
     return done.output
 
 
+def test_a_weekly_pipeline_keeps_as_many_weeks_as_its_file_says_and_more_than_a_year_without_a_word(
+    home: Settings,
+) -> None:
+    newest = NEWEST - timedelta(days=NEWEST.weekday())
+    lake = Lake.open("orders", home)
+    for age in (0, 39, 40):
+        for dataset in ("features", "labels", "predictions", "requests"):
+            publish(lake, dataset, str(newest - timedelta(weeks=age)))
+    declare(home.project, "partition: week\nretention: {predictions_weeks: 40}")
+    assert "orders: predictions older than 40 weeks: deleted 1 week (" in gc()
+    assert lake.partitions("predictions") == [str(newest - timedelta(weeks=39)), str(newest)]
+    assert len(lake.partitions("requests")) == 3
+
+
 def test_a_dry_run_names_the_days_and_the_real_one_deletes_them_with_an_audit_entry(home: Settings, lake: Lake) -> None:
     said = gc("--dry-run")
     assert "orders: predictions older than 100 days: would delete 1 day (" in said
