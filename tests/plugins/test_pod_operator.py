@@ -292,7 +292,7 @@ def test_a_pod_that_refused_its_data_is_not_retried(ended: Ended, context: Conte
 
 def test_a_pods_last_error_is_the_reason_of_its_failure(ended: Ended, context: Context) -> None:
     said = "2026-11-22 05:18:00,123 ERROR setting X is not set: set it\nTraceback of a library\n"
-    with pytest.raises(AirflowFailException, match=r"cannot be: setting X is not set: set it$"):
+    with pytest.raises(AirflowFailException, match=r"train was called wrongly: setting X is not set: set it$"):
         ended.come_back(context("run-1"), exit_code=2, last_lines=said)
 
 

@@ -82,6 +82,7 @@ def installation(folder: Path, postgres: PostgresServer) -> Iterator[Installatio
             "TIDEWHEEL_HOME": str(folder / "home"),
             "TIDEWHEEL_DATABASE_URL": postgres.url("postgres"),
             "TIDEWHEEL_ENVOY_ADMIN_URL": envoy.admin_url,
+            "TIDEWHEEL_TEAM_CPU_SECONDS": '{"shop": 7200}',
             "PYTHONPATH": str(ROOT),
         }
         kubelet = stack.enter_context(page(volume.text))

@@ -21,6 +21,7 @@ from tidewheel.ledger.probations import Probations
 from tidewheel.ledger.releases import Releases
 from tidewheel.ledger.tasks import TaskLog
 from tidewheel.ledger.traffic import TrafficLog
+from tidewheel.ledger.training_tables import TrainingRow
 from tidewheel.policies.probation import PairedDay
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
@@ -44,10 +45,13 @@ def fill(ledger: Ledger, now: datetime) -> None:
     ledger.put_figures(BUSY, yesterday, {**shares, "skewed_columns": 1, "live_drifted_columns": 1}, now)
     ledger.put_figures(BUSY, yesterday, {"skew_share": 0.1, "refused_share": 0.02}, now, slice="amount")
     ledger.record(BUSY, "3", "run-3", Verdict(Kind.GATE, Outcome.PASSED, "better"), now)
-    saved = Verdict(Kind.TRIGGER, Outcome.FIRED, "the champion is old", {"fits_saved": 1.0})
+    left = {"fits_saved": 1.0, "cpu_seconds_saved": 31.5, "cpu_seconds_a_training": 14.0}
+    saved = Verdict(Kind.TRIGGER, Outcome.FIRED, "the champion is old", left)
     ledger.record(BUSY, yesterday, "run-3", saved, now)
     ledger.request_training(BUSY, "the champion is old", now)
     Releases(ledger).begin(BUSY, version, "green", {"stages": []}, "run-3", now)
+    with ledger.session() as session:
+        session.add(TrainingRow(pipeline=BUSY, run_id="run-3", opened_at=now, cpu_seconds=14.0, gpu_seconds=2.0))
     TaskLog(ledger).ended(BUSY, "features", "land", 20, now, succeeded=True)
     try_out(ledger, now)
 
@@ -82,7 +86,10 @@ def test_every_panel_of_every_dashboard_has_data(running: Installation, restarte
                 shown[query[2]] = found
         return not missing
 
-    wait_until(all_have_data, f"queries without data: {missing}", PATIENCE)
+    try:
+        wait_until(all_have_data, "all queries have data", PATIENCE)
+    except AssertionError as error:
+        raise AssertionError(f"queries without data: {sorted(missing)}") from error
     if page := os.environ.get("TIDEWHEEL_PANELS"):
         Path(page).write_text(markdown(shown), encoding="utf-8")
     ours, status = f'pipeline="{BUSY}",model_version="3"', 'status="200",model_version="3"'

@@ -13,7 +13,7 @@ from jobs.data.readers.csv_files import csv_table
 from jobs.data.readers.source_day import SourceFile
 from jobs.data.readers.values import ValueProblem, array_of
 from jobs.data.reasons import DayProblem, Failure, NothingThere, RowsRefused, failure_sentences, reason_of
-from jobs.data.structure import labels_of_day, rows_of_day
+from jobs.data.structure import LabelRules, labels_of_day, rows_of_day
 from tidewheel.errors import DataRefused
 from tidewheel.spec.sections import CsvReader
 
@@ -83,12 +83,12 @@ def test_what_differs_from_day_to_day_does_not_part_days(
 
 def test_columns_and_rules_part_days_and_so_do_the_words_of_a_team() -> None:
     def missing(column: str) -> RowsRefused:
-        return refused(labels_of_day, pa.table({"k": ["a"]}), ["k"], column, "classification", "labels.csv")
+        return refused(labels_of_day, pa.table({"k": ["a"]}), ["k"], LabelRules(column, "classification"), "labels.csv")
 
     numbered = failures(missing("2"), missing("3"), missing("price 2"), missing("price 3"))
     assert len(failure_sentences(numbered, 9)) == 4, "a number may be a column's name"
     wrong = pa.table({"k": ["a"], "l": [2]})
-    classified = refused(labels_of_day, wrong, ["k"], "l", "classification", "labels.csv")
+    classified = refused(labels_of_day, wrong, ["k"], LabelRules("l", "classification"), "labels.csv")
     assert len(failure_sentences(failures(classified, missing("l")), 9)) == 2
     assert len(failure_sentences(failures(DataRefused("10 rows lack a shop"), DataRefused("a shop too many")), 9)) == 2
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.training import boosting
 from jobs.training.boosting import Checkpoints
-from jobs.training.fitting import fit
+from jobs.training.fitting import FitRows, fit
 from tests.jobs.training.test_boosting import COLUMNS, Interrupted, rows
 from tidewheel.lake import Lake, Store
 from tidewheel.spec.training import Training
@@ -26,7 +26,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def fitted(checkpoints: Checkpoints | None = None, **parameters: object) -> Any:
     declared = Training(estimator="lightgbm", parameters={"n_estimators": ROUNDS, **parameters}, seed=7)
-    return fit(declared, COLUMNS, "classification", *rows(), checkpoints).model
+    return fit(declared, COLUMNS, "classification", FitRows(*rows()), checkpoints).model
 
 
 def content(model: Any) -> str:

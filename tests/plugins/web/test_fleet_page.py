@@ -114,7 +114,7 @@ def test_a_ledger_without_its_tables_says_what_to_do(
     for path in ("/", "/pipeline/orders"):
         found = get(path)
         assert found.status_code == 200
-        assert "has not the tables of this version" in found.text
+        assert "has form none, this version needs" in found.text
         assert "start the platform again" in found.text
 
 
