@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 from typing import TYPE_CHECKING
 
 from bentos.outputs import Outputs
@@ -12,9 +11,11 @@ from jobs.monitoring.daily_rows import MOST_ROWS, PREDICTION, VERSION
 from jobs.monitoring.drift import compare_days
 from jobs.monitoring.drift_verdict import feature_drift
 from jobs.partial_failures import PartialFailures
+from tidewheel.partitions import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     import pandas as pd
 
@@ -38,8 +39,8 @@ def played_drift(
         predicted: by day the version that predicted its rows, and its predictions.
         importances: of the champion's features; empty: all weigh the same.
     """
-    comparisons = planned_comparisons(pipeline.monitoring.drift, known.as_of)
-    days = [date.fromisoformat(key) for key in days_of(comparisons)]
+    comparisons = planned_comparisons(pipeline.monitoring.drift, known.as_of, pipeline.partition)
+    days = [day_of(key) for key in days_of(comparisons)]
     rows = {str(day): _drawn(known, pipeline, day, predicted) for day in days if day in known.history.spans}
     found = compare_days(pipeline, rows, comparisons, "features", PartialFailures())
     return feature_drift(found, importances, pipeline.features.columns)

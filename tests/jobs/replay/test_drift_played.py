@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from jobs.monitoring.drift import DayDrift
+from jobs.replay import drifting
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
 from jobs.replay.policies import Declared
@@ -18,6 +22,9 @@ from jobs.replay.simulation import Simulation, simulate
 from tests.jobs.replay.conftest import DECLARED, FIRST
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
+
+if TYPE_CHECKING:
+    import pytest
 
 MOVED = FIRST + timedelta(days=30)
 PLAYED = PartitionRange(FIRST + timedelta(days=24), FIRST + timedelta(days=38))
@@ -51,3 +58,26 @@ def test_a_column_that_moves_calls_for_a_training_of_a_play_that_has_the_trigger
     assert fired(without) == []
     assert len(without.trainings) == 1
     assert not np.array_equal(found.answers, without.answers)
+
+
+def test_a_weekly_play_compares_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monday = FIRST - timedelta(days=FIRST.weekday())
+    weeks = [monday + timedelta(weeks=number) for number in range(60)]
+    pipeline = Pipeline.model_validate({**DECLARED, "partition": "week", "schedule": "0 3 * * 1"})
+    known: Any = SimpleNamespace(
+        as_of=weeks[-1],
+        history=SimpleNamespace(spans=dict.fromkeys(weeks)),
+        frame=lambda day: pd.DataFrame({"weight": [1.0]}),
+    )
+    compared: list[str] = []
+
+    def compare_days(pipeline: Pipeline, rows: dict[str, pd.DataFrame], *others: object) -> DayDrift:
+        compared.extend(rows)
+        return DayDrift(missing="not looked at")
+
+    monkeypatch.setattr(drifting, "compare_days", compare_days)
+    assert drifting.played_drift(known, pipeline, {}, {}) is None
+    drift = pipeline.monitoring.drift
+    reached = drift.history_days + drift.checks + drift.reference_days
+    assert compared[-1] == str(weeks[-1])
+    assert len(compared) >= reached - 1, "a week each, none skipped"
