@@ -132,10 +132,10 @@ class Settings(BaseSettings):
         default="envoy-gateway-system", description="Kubernetes namespace of that Gateway's own pods"
     )
 
-    traffic_kept_days: int = Field(
+    traffic_retention_days: int = Field(
         default=1100, ge=60, description="how long figures of traffic are kept; `tidewheel gc` deletes older ones"
     )
-    alerts_kept_days: int = Field(
+    alerts_retention_days: int = Field(
         default=90, ge=1, description="how long incidents that have ended, and their messages, are kept"
     )
     team_slots: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode, BeforeValidator(_json_object)] = Field(

@@ -34,7 +34,7 @@ class Replayed:
         played: first and last day.
         rows: labelled rows that were predicted.
         plays: of all policies and seeds.
-        seeds: that were asked for; a policy whose models do not depend on the seed was played with one.
+        seeds: that were requested; a policy whose models do not depend on the seed was played with one.
         code_version: of the code that played.
     """
 

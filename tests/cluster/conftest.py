@@ -157,7 +157,7 @@ def installation(
 
 @pytest.fixture
 def registry(cluster: Cluster, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """MLflow at an address that pods reach; asked for after `installation`, whose address it replaces."""
+    """MLflow at an address that pods reach; requested after `installation`, whose address it replaces."""
     url = request.getfixturevalue("mlflow_url")
     with relay(cluster.host, int(url.rsplit(":", 1)[1])) as port:
         monkeypatch.setenv("TIDEWHEEL_MLFLOW_URL", f"http://{cluster.host}:{port}")

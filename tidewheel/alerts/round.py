@@ -90,7 +90,7 @@ class Rounds:
         incidents.write(self._log, changed, sections, self._address, now, because)
         _note(changed)
         if self._forgotten_on != now.date():
-            self._log.forget(now - timedelta(days=self._settings.alerts_kept_days))
+            self._log.forget(now - timedelta(days=self._settings.alerts_retention_days))
             self._forgotten_on = now.date()
         self.delivery.start(now)
         return changed

@@ -85,14 +85,14 @@ class AgedData:
 
         ledger = Ledger.open(self._settings, patience_seconds=0)
         traffic, alerts = TrafficLog(ledger), AlertLog(ledger)
-        days = self._settings.traffic_kept_days
+        days = self._settings.traffic_retention_days
         before = now - timedelta(days=days)
         what = f"figures of traffic older than {quantity(days, 'day')}"
         count = traffic.forget(before, dry_run=True)
         if self._may_delete("", what, [f"before {before:%Y-%m-%d}"] if count else []):
             traffic.forget(before, dry_run=False)
         self._say(f"{what}: {self._done} {quantity(count, 'row')}")
-        days = self._settings.alerts_kept_days
+        days = self._settings.alerts_retention_days
         before = now - timedelta(days=days)
         what = f"incidents that ended more than {quantity(days, 'day')} ago"
         count = alerts.ended(before)

@@ -12,7 +12,7 @@ from tidewheel.home_cleanup import Unused
 from tidewheel.lake.expiry import ExpiredDay, expired_batches, expired_inbox, expired_reports
 from tidewheel.partitions import parse_day
 from tidewheel.quantities import quantity
-from tidewheel.spec.retention import kept_days
+from tidewheel.spec.retention import retained_days
 
 if TYPE_CHECKING:
     from tidewheel.lake import Lake
@@ -57,7 +57,7 @@ def expired(pipeline: Pipeline, lake: Lake, probation_since: str | None) -> list
     if newest is None:
         return []
     for dataset, key in DATASETS.items():
-        if (days := kept_days(pipeline, key)) is None:
+        if (days := retained_days(pipeline, key)) is None:
             continue
         awaited: list[str] = []
 
@@ -73,7 +73,7 @@ def expired(pipeline: Pipeline, lake: Lake, probation_since: str | None) -> list
         found.append(
             Expired(f"{dataset} older than {quantity(days, pipeline.partition)}", batches, tuple(sorted(set(awaited))))
         )
-    if (days := kept_days(pipeline, REPORTS_KEY)) is not None:
+    if (days := retained_days(pipeline, REPORTS_KEY)) is not None:
         before = pipeline.partition.before(newest, days - 1)
         reports = expired_reports(lake, before, lambda day: _is_on_probation(day, probation_since))
         found.append(Expired(f"reports of monitoring older than {quantity(days, pipeline.partition)}", reports))
@@ -82,7 +82,7 @@ def expired(pipeline: Pipeline, lake: Lake, probation_since: str | None) -> list
 
 def expired_log_files(settings: Settings, pipeline: Pipeline, newest: date) -> list[Unused]:
     """Files of the request log on this machine that are there still, such as damaged ones."""
-    days = kept_days(pipeline, DATASETS[REQUESTS])
+    days = retained_days(pipeline, DATASETS[REQUESTS])
     if days is None:
         return []
     found = []

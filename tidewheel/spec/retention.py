@@ -53,7 +53,7 @@ def needed_days(pipeline: Pipeline) -> int:
     return pipeline.labels.delay_days + max(monitoring.catch_up_days, compared, pooled)
 
 
-def kept_days(pipeline: Pipeline, key: str) -> int | None:
+def retained_days(pipeline: Pipeline, key: str) -> int | None:
     """How many days are kept under a key of the section, never fewer than are needed; None: all."""
     days: int | None = getattr(pipeline.retention, key)
     return None if days is None else max(days, needed_days(pipeline))
@@ -63,7 +63,7 @@ def retention_mistakes(pipeline: Pipeline) -> Iterator[Mistake]:
     """Keys of the file that would delete what a night still reads."""
     needed, delay = needed_days(pipeline), quantity(pipeline.labels.delay_days, pipeline.partition)
     for key, days in pipeline.retention.given.items():
-        # The default may be written down: it deletes nothing that is needed, see `kept_days`.
+        # The default may be written down: it deletes nothing that is needed, see `retained_days`.
         if days is not None and days < needed and days != LONG[pipeline.partition]:
             why = (
                 f"expected at least {needed}: labels come after {delay}, and monitoring "

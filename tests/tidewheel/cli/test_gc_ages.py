@@ -171,7 +171,7 @@ def test_traffic_and_ended_alerts_go_by_the_age_that_the_settings_say(
     assert "incidents that ended more than 90 days ago: would delete 1 row" in said
     assert alerts.ended(now()) == 2
 
-    monkeypatch.setenv("TIDEWHEEL_ALERTS_KEPT_DAYS", "5")
+    monkeypatch.setenv("TIDEWHEEL_ALERTS_RETENTION_DAYS", "5")
     said = gc()
     assert "figures of traffic older than 1,100 days: deleted 1 row" in said
     assert "incidents that ended more than 5 days ago: deleted 2 rows" in said
