@@ -98,8 +98,7 @@ def fit_boosted(
         estimator.fit(rows, truth, sample_weight=weights, xgb_model=booster)
         done, booster = done + piece, estimator.get_booster()
         if done < total:
-            left = (time.monotonic() - began) / (done - first) * (total - done)
-            log.info("%s of %s rounds; about %.0f s to go", f"{done:,}", f"{total:,}", left)
+            log_progress(done, total, (time.monotonic() - began) / (done - first))
             if checkpoints is not None:
                 save_checkpoint(checkpoints, done, bytes(booster.save_raw("ubj")))
     estimator.set_params(**declared)
@@ -122,14 +121,26 @@ def newest_checkpoint(checkpoints: Checkpoints) -> tuple[int, bytes] | None:
         return None
 
 
+def unfinished(checkpoints: Checkpoints | None, total: int) -> tuple[int, bytes]:
+    """Rounds and content of the checkpoint that a fit of so many rounds goes on from; (0, b"") where it begins anew."""
+    found = newest_checkpoint(checkpoints) if checkpoints is not None else None
+    if found is None or found[0] >= total:
+        return 0, b""
+    log.info("goes on from round %s, which an attempt before this one had reached", f"{found[0]:,}")
+    return found
+
+
+def log_progress(done: int, total: int, seconds_a_round: float) -> None:
+    """Log how far a fit has come, and how long the rest will take."""
+    log.info("%s of %s rounds; about %.0f s to go", f"{done:,}", f"{total:,}", seconds_a_round * (total - done))
+
+
 def _last_piece(checkpoints: Checkpoints | None, total: int) -> tuple[int, Any]:
     import xgboost
 
-    found = newest_checkpoint(checkpoints) if checkpoints is not None else None
-    if found is None or found[0] >= total:
+    rounds, content = unfinished(checkpoints, total)
+    if not rounds:
         return 0, None
-    rounds, content = found
-    log.info("goes on from round %s, which an attempt before this one had reached", f"{rounds:,}")
     booster = xgboost.Booster()
     booster.load_model(bytearray(content))
     return rounds, booster

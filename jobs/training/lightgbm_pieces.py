@@ -6,14 +6,12 @@ begins with the text of the trees before it, so an interrupted fit gives the sam
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
 from jobs.training import boosting
-from jobs.training.boosting import newest_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
     from jobs.models.prediction import Array
     from jobs.training.boosting import Checkpoints
-
-log = logging.getLogger("tidewheel.fitting")
 
 
 def in_pieces(model: Steps) -> bool:
@@ -49,10 +45,8 @@ def fit_pieces(
 
     declared, rows = model[-1], model[:-1].fit_transform(frame, truth)
     total, seed = int(declared.get_params()["n_estimators"]), declared.get_params()["random_state"]
-    found = newest_checkpoint(checkpoints) if checkpoints is not None else None
-    done, text = (found[0], found[1].decode()) if found and found[0] < total else (0, "")
-    if done:
-        log.info("goes on from round %s, which an attempt before this one had reached", f"{done:,}")
+    done, content = boosting.unfinished(checkpoints, total)
+    text = content.decode()
     began, first = time.monotonic(), done
     while True:
         piece = min(boosting.PIECE, total - done)
@@ -62,10 +56,9 @@ def fit_pieces(
         done, text = done + piece, fitted.booster_.model_to_string(num_iteration=-1)
         if done >= total:
             break
-        left = (time.monotonic() - began) / (done - first) * (total - done)
-        log.info("%s of %s rounds; about %.0f s to go", f"{done:,}", f"{total:,}", left)
+        boosting.log_progress(done, total, (time.monotonic() - began) / (done - first))
         if checkpoints is not None:
-            save_checkpoint(checkpoints, done, text.encode())
+            boosting.save_checkpoint(checkpoints, done, text.encode())
     fitted.set_params(n_estimators=total, random_state=seed)
     fitted._Booster = Booster(model_str=text)  # as in jobs.training.going_on: without the boosters before it
     model.steps[-1] = (model.steps[-1][0], fitted)
