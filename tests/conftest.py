@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -152,19 +153,24 @@ def _migrated(postgres_url: Callable[[str], str]) -> Callable[[str], str]:
 @pytest.fixture
 def database_url(_migrated: Callable[[str], str]) -> Iterator[str]:
     """URL of a database that holds an empty ledger and belongs to this test alone."""
-    name = f"test_{secrets.token_hex(6)}"
-    _execute(_migrated("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield _migrated(name)
-    _execute(_migrated("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    with _database(_migrated, TEMPLATE) as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database_url(postgres_url: Callable[[str], str]) -> Iterator[str]:
     """URL of a database without tables that belongs to this test alone."""
-    name = f"empty_{secrets.token_hex(6)}"
-    _execute(postgres_url("postgres"), f"CREATE DATABASE {name}")
-    yield postgres_url(name)
-    _execute(postgres_url("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    with _database(postgres_url, "template1") as url:
+        yield url
+
+
+@contextmanager
+def _database(url_of: Callable[[str], str], template: str) -> Iterator[str]:
+    """A database made from a template, until the end of the block."""
+    name = f"test_{secrets.token_hex(6)}"
+    _execute(url_of("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield url_of(name)
+    _execute(url_of("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _execute(url: str, statement: str) -> None:

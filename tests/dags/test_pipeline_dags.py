@@ -8,64 +8,20 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, PartitionedAssetTimetable, TriggerRule
+from airflow.sdk import DAG, AssetOrTimeSchedule, PartitionedAssetTimetable, TriggerRule
 from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, TimeRestriction
-from jinja2 import Template
 
 from plugins.nightly import NightlyTimetable, WeeklyTimetable
 from plugins.watcher import ChampionTrigger
+from tests.dags.tasks_of import chain_of, command, given, outlets, watched
 from tests.pipelines import PIPELINE_FILE
 
 if TYPE_CHECKING:
     from tests.dags.conftest import ReadDags
-
-
-def chain_of(dag: DAG) -> list[str]:
-    """The tasks in order; fails where the DAG is not one chain."""
-    order, task = [], next(task for task in dag.tasks if not task.upstream_task_ids)
-    while True:
-        order.append(task.task_id)
-        if not task.downstream_task_ids:
-            assert len(order) == len(dag.tasks)
-            return order
-        (following,) = task.downstream_task_ids
-        task = dag.get_task(following)
-
-
-def watched(dag: DAG) -> list[str]:
-    condition = dag.timetable.asset_condition
-    return [asset.name for asset in getattr(condition, "objects", [condition])]
-
-
-def outlets(dag: DAG) -> dict[str, str]:
-    return {task.task_id: asset.name for task in dag.tasks for asset in task.outlets if isinstance(asset, Asset)}
-
-
-def given(dag: DAG, task: str) -> dict[str, str]:
-    """The options of a task's job, before Airflow fills them in."""
-    found: dict[str, str] = dag.get_task(task).job_options  # type: ignore[attr-defined]
-    return found
-
-
-def command(dag: DAG, task: str, **known: Any) -> list[str]:
-    """The options of a task's job on its command line, filled in over what a run knows."""
-    dag_run = SimpleNamespace(
-        run_type=DagRunType.MANUAL, triggering_user_name="anna", run_after=datetime(2026, 1, 5, 9, tzinfo=UTC)
-    )
-    form = {name: dag.params[name] for name in dag.params}
-    known = {"partition": lambda dag_run, params: "2026-01-05", "run_id": "r", "dag_run": dag_run} | known
-    filled = {
-        name: Template(value).render(known | {"params": SimpleNamespace(**form | known.get("params", {}))})
-        for name, value in given(dag, task).items()
-    }
-    start = ["-m", f"jobs.{dag.get_task(task).command.job}", "--pipeline=orders", "--partition=2026-01-05"]  # type: ignore[attr-defined]
-    found: list[str] = dag.get_task(task).command.arguments(filled)  # type: ignore[attr-defined]
-    assert found[: len(start)] == start
-    return found[len(start) + 1 :]
 
 
 def test_features_are_landed_judged_made_judged_and_announced(read_dags: ReadDags) -> None:
@@ -239,70 +195,6 @@ def test_what_the_form_lets_through_is_refused_in_the_jobs_own_words(
 ) -> None:
     with pytest.raises(AirflowFailException, match=f"^release was called wrongly: {said}"):
         command(read_dags().dags["orders.release"], "plan", params=filled)
-
-
-def test_a_reviewer_is_asked_only_where_the_gate_says_so_and_silence_is_a_no(read_dags: ReadDags) -> None:
-    dag = read_dags("gate: {approval: manual, approval_timeout_hours: 1.5}\n").dags["orders.training"]
-    assert chain_of(dag) == ["assemble", "train", "evaluate", "gate", "approve", "promote"]
-    approve: Any = dag.get_task("approve")
-    assert (approve.defaults, approve.response_timeout.total_seconds()) == (["Reject"], 5400)
-    assert dag.doc_md is not None
-    assert "1.5 hours" in dag.doc_md
-
-
-def rendered(template: str, **pulled: Any) -> str:
-    """A template as Airflow fills it in, over what tasks have returned."""
-    return Template(template).render(ti=SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids]))
-
-
-def test_the_reviewer_sees_verdict_figures_and_links(read_dags: ReadDags) -> None:
-    approve: Any = read_dags("gate: {approval: manual}\n").dags["orders.training"].get_task("approve")
-    verdict = {
-        "version": "3",
-        "champion": "2",
-        "sentence": "passed: log-loss 0.4801 against 0.5002",
-        "figures": [["log_loss", 0.48012, 0.50018], ["roc_auc", 0.7, None]],
-        "links": {"Report": "/tidewheel/lake/a.html", "Model card": "http://mlflow.example/card"},
-    }
-    assert rendered(approve.subject, gate=verdict) == "Make orders version 3 the champion?"
-    body = rendered(approve.body, gate=verdict)
-    for line in (
-        "passed: log-loss 0.4801 against 0.5002",
-        "| | version 3 | version 2 |",
-        "| log_loss | 0.4801 | 0.5002 |",
-        "| roc_auc | 0.7000 |  |",
-        "- [Report](/tidewheel/lake/a.html)",
-        "- [Model card](http://mlflow.example/card)",
-    ):
-        assert line in body.splitlines(), body
-
-
-def test_the_reviewers_form_shares_no_field_with_the_runs(read_dags: ReadDags) -> None:
-    dag = read_dags("gate: {approval: manual}\n").dags["orders.training"]
-    approve: Any = dag.get_task("approve")
-    assert set(approve.params) - set(dag.params) == {"review_reason"}
-    assert list(approve.serialized_params) == ["review_reason"]
-
-
-def test_what_the_reviewer_says_is_handed_to_promotion_and_silence_has_no_name(read_dags: ReadDags) -> None:
-    dag = read_dags("gate: {approval: manual}\n").dags["orders.training"]
-
-    def review(**pulled: Any) -> list[str]:
-        return command(dag, "promote", ti=SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids]))[1:]
-
-    anna = {
-        "chosen_options": ["Approve"],
-        "responded_by_user": {"id": "1", "name": "anna"},
-        "params_input": {"review_reason": "fine"},
-    }
-    nobody = {"chosen_options": ["Reject"], "responded_by_user": None, "params_input": {"review_reason": None}}
-    assert review(approve=anna) == ["--review=approve", "--reviewer=anna", "--review-reason=fine"]
-    assert review(approve=nobody) == ["--review=reject"]
-
-
-def test_promotion_waits_for_no_review_where_nobody_is_asked(read_dags: ReadDags) -> None:
-    promote = given(read_dags().dags["orders.training"], "promote")
-    assert set(promote) == {"pipeline", "partition", "run_id", "actor"}
 
 
 def test_release_runs_every_stage_in_order_when_the_champion_moves(read_dags: ReadDags) -> None:
