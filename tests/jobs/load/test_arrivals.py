@@ -63,7 +63,7 @@ def test_a_load_that_is_ended_early_is_summed_up_as_the_shorter_load_that_it_was
     found = figures(played)
     assert 50 <= found.requests < 150
     assert found.requests == len(endpoint.received)
-    assert not_reached(played, found) == ""
+    assert found.rate > 10, "over the hour that was planned it would be less than 1"
 
 
 def test_failures_are_counted_by_kind_and_seconds(endpoint: Scripted) -> None:

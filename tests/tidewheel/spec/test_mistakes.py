@@ -45,7 +45,7 @@ WRONG = {
     ),
     "data that is deleted before a night has read it": (
         ("retention: {predictions_days: 30, requests_days: null}\n", None),
-        ["line 14, retention.predictions_days: found 30; expected at least", "labels come after 1 days"],
+        ["line 14, retention.predictions_days: found 30; expected at least", "labels come after 1 day, "],
     ),
     "a number out of range": (
         ("  column: returned", "  column: returned\n  delay_days: 0"),
