@@ -42,7 +42,7 @@ COMMANDS = {
     TRIGGERER: ("triggerer", "--skip-serve-logs"),
 }
 DAY = 24 * 3600
-METRICS_RECEIVER = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
+METRICS_RECEIVER, METRICS_TIMEOUT = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"
 MIGRATION_SECONDS = 600.0
 COLLECTOR_SECONDS = "2"
 RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
@@ -146,7 +146,7 @@ def programs(layout: Layout, variables: Mapping[str, str], ports: Ports) -> list
     commands = {name: (airflow, *arguments) for name, arguments in COMMANDS.items()}
     log_server = ("-m", "uvicorn", "--factory", "airflow.utils.serve_logs.log_server:get_app", "--no-access-log")
     commands[LOG_SERVER] = (sys.executable, *log_server, "--host", HOST, "--port", str(ports.airflow_logs))
-    env = {**variables, **_tracing(os.environ), "AIRFLOW_HOME": str(layout.airflow)}
+    env = {**variables, **_tracing(os.environ), **_metrics(os.environ), "AIRFLOW_HOME": str(layout.airflow)}
     reads = (configuration_file(layout), password_file(layout))
     return [
         Program(name, command, env, directory=layout.airflow, reads=reads, autostart=False, stop_seconds=20)
@@ -167,6 +167,13 @@ def _tracing(environment: Mapping[str, str]) -> dict[str, str]:
     if not environment.get("OTEL_SERVICE_NAME") and "service.name=" not in given:
         variables[RESOURCE] = ",".join(part for part in (given, "service.name=Airflow") if part)
     return variables
+
+
+def _metrics(environment: Mapping[str, str]) -> dict[str, str]:
+    """How long a task waits, at its end, for a receiver of metrics that does not answer: by default 10 s, and twice."""
+    if not environment.get(METRICS_RECEIVER):
+        return {}
+    return {METRICS_TIMEOUT: environment.get(METRICS_TIMEOUT) or COLLECTOR_SECONDS}
 
 
 def migrate(layout: Layout, env: Mapping[str, str], database_url: str, waiting: Waiting) -> None:

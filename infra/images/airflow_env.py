@@ -45,6 +45,7 @@ def text() -> str:
         for option, value in (options | IN_CONTAINERS.get(section, {})).items():
             if option not in EMBEDDED_ONLY.get(section, ()):
                 lines.append(f"AIRFLOW__{section}__{option}".upper() + f"={value}")
+    lines.append(f"{airflow_services.METRICS_TIMEOUT}={airflow_services.COLLECTOR_SECONDS}")
     return "\n".join([*lines, ""])
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,36 @@ def test_airflow_sends_its_metrics_where_a_receiver_is_named(
     environment: dict[str, str], sections: dict[str, dict[str, object]]
 ) -> None:
     assert airflow_services.telemetry(environment) == sections
+
+
+TASK = """
+import time
+from airflow.sdk._shared.observability.metrics import stats
+from airflow.sdk.observability.metrics import stats_utils
+stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
+stats.incr("ti.finish", tags={"dag_id": "shop.features", "task_id": "land", "state": "success"})
+print(time.monotonic(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_a_task_ends_within_seconds_where_the_receiver_of_its_metrics_does_not_answer(
+    listening: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path / "home")
+    layout.create()
+    with socket.socket() as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        if listening:
+            receiver.listen(50)
+        url = f"http://127.0.0.1:{receiver.getsockname()[1]}/v1/metrics"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", url)
+        sections = airflow_services.configuration(layout, Settings(home=layout.home), Credentials(), URL, Ports())
+        airflow_services.write_files(layout, sections | airflow_services.telemetry(os.environ), "secret")
+        environment = {**os.environ, **airflow_services.programs(layout, {}, Ports())[0].env}
+        ran = subprocess.run([sys.executable, "-c", TASK], env=environment, capture_output=True, text=True, check=False)
+    ended = time.monotonic()
+    assert ran.returncode == 0, ran.stderr
+    assert "Failed to export metrics" in ran.stdout + ran.stderr
+    worked_until = next(float(line) for line in ran.stdout.splitlines() if line.replace(".", "").isdigit())
+    assert ended - worked_until < 15, "OpenTelemetry's own choice is 10 s for each of two attempts"

@@ -62,6 +62,7 @@ def test_what_is_a_choice_is_the_same_in_containers_and_what_names_this_machine_
     embedded = {f"AIRFLOW__{s}__{o}".upper(): str(v) for s, options in sections.items() for o, v in options.items()}
     found = dict(line.split("=", 1) for line in airflow_env.text().splitlines()[1:])
 
+    assert found.pop(airflow_services.METRICS_TIMEOUT) == airflow_services.COLLECTOR_SECONDS
     assert embedded.keys() - found.keys() == {
         "AIRFLOW__CORE__HOSTNAME_CALLABLE",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",

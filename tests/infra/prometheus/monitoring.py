@@ -115,12 +115,10 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Monitoring:
-    """What runs."""
+class Prometheus:
+    """One that runs."""
 
-    prometheus: str
-    pager: Pager
-    exporter: Program
+    url: str
 
     def query(self, expression: str) -> list[str]:
         """Values of an instant query; empty while Prometheus is still starting."""
@@ -129,13 +127,47 @@ class Monitoring:
     def series(self, expression: str) -> list[tuple[dict[str, str], str]]:
         """Labels and value of each series of an instant query; empty while Prometheus is still starting."""
         try:
-            answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": expression})
+            answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression})
         except httpx.TransportError:
             return []
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             return []
         answer.raise_for_status()
         return [(found["metric"], found["value"][1]) for found in answer.json()["data"]["result"]]
+
+
+@dataclass(frozen=True)
+class Monitoring(Prometheus):
+    """What runs beside it."""
+
+    pager: Pager
+    exporter: Program
+
+
+@contextmanager
+def scraping(folder: Path, exporter: int) -> Iterator[Prometheus]:
+    """Run Prometheus alone, over an exporter that runs already.
+
+    Args:
+        folder: of configuration and logs.
+        exporter: its port.
+    """
+    [port, nobody] = free_ports(2)
+    _write_yaml(folder / "rules.yaml", _quick_rules())
+    _write_yaml(folder / "prometheus.yaml", _quick_configuration(exporter, nobody, []))
+    program = Program(folder, "prometheus", _prometheus(port), os.environ)
+    program.start()
+    try:
+        yield Prometheus(f"http://127.0.0.1:{port}")
+    finally:
+        program.stop()
+
+
+def _prometheus(port: int) -> list[str]:
+    return [
+        installed_programs()["prometheus"], "--config.file=prometheus.yaml", "--storage.tsdb.path=series",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]  # fmt: skip
 
 
 @contextmanager
@@ -164,10 +196,7 @@ def monitoring(
             programs["alertmanager"], "--config.file=alertmanager.yaml", "--storage.path=alerts",
             f"--web.listen-address=127.0.0.1:{alertmanager}", "--cluster.listen-address=",
         ],
-        "prometheus": [
-            programs["prometheus"], "--config.file=prometheus.yaml", "--storage.tsdb.path=series",
-            f"--web.listen-address=127.0.0.1:{prometheus}",
-        ],
+        "prometheus": _prometheus(prometheus),
     }  # fmt: skip
     started = {
         name: Program(folder, name, command, {**os.environ, **environment}) for name, command in commands.items()

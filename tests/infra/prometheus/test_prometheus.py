@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.grafana.dashboards import dashboards
 from tests.conftest import PostgresServer, wait_until
 from tests.infra.prometheus.installation import BUSY, Installation
 from tests.infra.prometheus.monitoring import PATIENCE
-from tests.infra.prometheus.panel_values import Series, markdown
+from tests.infra.prometheus.panel_values import PanelValues, markdown
 from tests.infra.prometheus.test_exporter import model
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -67,31 +66,21 @@ def try_out(ledger: Ledger, now: datetime) -> None:
 def test_every_panel_of_every_dashboard_has_data(running: Installation, restarted_postgres: PostgresServer) -> None:
     ledger = Ledger(restarted_postgres.url("postgres"))
     fill(ledger, datetime.now(UTC))
-    missing = {
-        (dashboard.uid, panel.title, expression)
-        for dashboard in dashboards()
-        for panel in dashboard.panels
-        for expression, _ in panel.queries
-    }
-    assert len(missing) > 40
-    shown: dict[str, Series] = {}
+    panels = PanelValues(running.monitoring.series, BUSY, "20s")
+    assert len(panels.missing) > 40
 
     def all_have_data() -> bool:
         running.envoy.send(2)
         running.services[BUSY].answered(rows=2, flags=1, seconds=0.002)
-        for query in list(missing):
-            expression = query[2].replace("$pipeline", BUSY).replace("$__rate_interval", "20s")
-            if found := [one for one in running.monitoring.series(expression) if one[1] != "NaN"]:
-                missing.discard(query)
-                shown[query[2]] = found
-        return not missing
+        panels.read()
+        return not panels.missing
 
     try:
         wait_until(all_have_data, "all queries have data", PATIENCE)
     except AssertionError as error:
-        raise AssertionError(f"queries without data: {sorted(missing)}") from error
+        raise AssertionError(f"queries without data: {sorted(panels.missing)}") from error
     if page := os.environ.get("TIDEWHEEL_PANELS"):
-        Path(page).write_text(markdown(shown), encoding="utf-8")
+        Path(page).write_text(markdown(panels.shown), encoding="utf-8")
     ours, status = f'pipeline="{BUSY}",model_version="3"', 'status="200",model_version="3"'
     version = running.monitoring.query(f"tidewheel_service_info{{{ours}}}")
     assert version == ["1"]
