@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,17 @@ HERE = Path(__file__).parent
 PULLED_POSTGRES = "postgres:18"
 UP_SECONDS = 1800
 DEMO_SECONDS = 3600
+PIPELINE, NIGHT = "flight_delay", "2013-03-03"
+FEATURES = f"""
+import json
+from tidewheel.lake import Lake
+from tidewheel.settings import load_settings
+from tidewheel.spec import find_pipeline
+settings = load_settings()
+lake, pipeline = Lake.open({PIPELINE!r}, settings), find_pipeline(settings.pipelines_folder, {PIPELINE!r})
+frame = lake.read(lake.need("features", {NIGHT!r}), pipeline.features.columns).slice(0, 100).to_pandas()
+print(json.dumps(frame.astype(object).where(frame.notna(), None).to_dict("records")))
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -97,3 +109,10 @@ def played(up: Compose) -> Compose:
     FIGURES["demo"] = f"{time.monotonic() - began:.0f} s"
     FIGURES["demo's traffic"] = next(line for line in output.splitlines() if line.startswith("Traffic"))
     return up
+
+
+@pytest.fixture(scope="session")
+def rows(played: Compose) -> list[dict[str, Any]]:
+    """A hundred rows of the last night."""
+    found: list[dict[str, Any]] = played.python("endpoint", FEATURES)
+    return found

@@ -8,35 +8,18 @@ import secrets
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.conftest import wait_until
+from tests.containers.conftest import PIPELINE
 from tests.containers.engine import Compose, container, health, run
 from tests.free_ports import free_port
 
-PIPELINE, FIRST_DAY, NIGHT = "flight_delay", "2013-01-01", "2013-03-03"
-FEATURES = f"""
-import json
-from tidewheel.lake import Lake
-from tidewheel.settings import load_settings
-from tidewheel.spec import find_pipeline
-settings = load_settings()
-lake, pipeline = Lake.open({PIPELINE!r}, settings), find_pipeline(settings.pipelines_folder, {PIPELINE!r})
-frame = lake.read(lake.need("features", {NIGHT!r}), pipeline.features.columns).slice(0, 100).to_pandas()
-print(json.dumps(frame.astype(object).where(frame.notna(), None).to_dict("records")))
-"""
+FIRST_DAY = "2013-01-01"
 PUBLISHED = f"""
 from tidewheel.lake import Lake
 from tidewheel.settings import load_settings
 print(Lake.open({PIPELINE!r}, load_settings()).partitions("features"))
 """
-
-
-@pytest.fixture(scope="module")
-def rows(played: Compose) -> list[dict[str, Any]]:
-    """A hundred rows of the last night."""
-    found: list[dict[str, Any]] = played.python("endpoint", FEATURES)
-    return found
 
 
 def metrics(compose: Compose) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from infra.grafana.dashboards import dashboards
+from tests.conftest import wait_until
 
 LABEL = re.compile(r"{{(\w+)}}")
 SHOWN = 3
@@ -15,14 +16,34 @@ HEAD = """# Panels of the dashboards
 Each panel of [the four dashboards](how-to/monitor-with-prometheus.md#dashboards) with the values that its queries
 returned. A test starts a Prometheus, the exporter, an Envoy and the metrics page of a model service, sends requests
 through Envoy, and fails if a query returns nothing. The ledger's content is made up, Airflow's metrics come from
-Airflow's own logger without a running Airflow, and Grafana was not run. `tests/e2e/test_2_panels.py` runs the same queries
-after the demo; it lists those that return nothing there, each with its reason. To write this page again:
+Airflow's own logger without a running Airflow, and Grafana was not run. After the demo the same queries are run too
+(`tests/e2e/test_2_panels.py`); those that return nothing there are listed with their reasons. To write this page again:
 
     TIDEWHEEL_PANELS=docs/panels.md .venv/bin/pytest tests/infra/prometheus/test_prometheus.py -k panel
 """
 Series = list[tuple[dict[str, str], str]]
 Query = tuple[str, str, str]
 """Dashboard, title of the panel, and PromQL."""
+
+
+LATER = "the nights are of 2013: requests of today belong to a day that no night has monitored"
+SILENT_AFTER_DEMO = {
+    "live_drifted_columns": LATER,
+    "skewed_columns": LATER,
+    "column_refused_share": LATER,
+    "column_skew_share": LATER,
+    "requests_refused_share": LATER,
+    "requests_unusual_share": LATER,
+    "skew_row_share": LATER,
+    "probation_loss_ratio": "the second model has been promoted, and no labelled day has come since",
+    "training_cpu_seconds_": "the budget of the demo's pipeline is in fits",
+    "release_started": "no release runs",
+    "training_requested": "no training is requested",
+    "team_training_cpu_quota": "its team has no quota",
+    "team_training_gpu": "no training had a GPU",
+}
+"""Why a panel's query returns nothing after the demo, by a part of the query."""
+SILENT_WITHOUT_PUSH = dict.fromkeys(("(airflow_", "airflow_pool"), "Airflow pushes its metrics to Prometheus 3")
 
 
 class PanelValues:
@@ -56,6 +77,32 @@ class PanelValues:
             if values := [one for one in returned if one[1] != "NaN"]:
                 self.missing.discard(query)
                 self.shown[query[2]] = values
+
+    def wait(self, silent: Mapping[str, str], meanwhile: Callable[[], None], seconds: float = 120) -> None:
+        """Wait until every query has returned data, except those that have a reason not to.
+
+        Args:
+            silent: the reasons, by a part of the query.
+            meanwhile: done before each try.
+            seconds: to wait.
+
+        Raises:
+            AssertionError: a query without a reason returned nothing, or one with a reason returned something.
+        """
+
+        def reason(query: Query) -> str:
+            return next((part for part in silent if part in query[2]), "")
+
+        def only_those_with_a_reason() -> bool:
+            meanwhile()
+            self.read()
+            return all(map(reason, self.missing))
+
+        try:
+            wait_until(only_those_with_a_reason, "the panels have data", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"no data: {sorted(one for one in self.missing if not reason(one))}") from error
+        assert silent.keys() == set(map(reason, self.missing)), "these have data after all"
 
 
 def markdown(shown: Mapping[str, Series]) -> str:
