@@ -1,4 +1,4 @@
-"""The profile `monitoring` after the demo, but for Grafana, which is neither a Debian package nor built from modules."""
+"""The profile `monitoring` after the demo, but for Grafana: it is neither in Debian nor built from modules."""
 
 from __future__ import annotations
 
