@@ -117,22 +117,22 @@ class RequestCounts:
 
 
 @dataclass(frozen=True)
-class Compared:
+class WindowComparison:
     """The new version beside the old one.
 
     Attributes:
         new: the version that bakes.
         old: the version it replaced, None where nothing is known of it.
-        same_window: whether the old one was asked by the same callers at the same time, not before.
+        same_window: whether the old one served the same callers at the same time, not before.
     """
 
     new: WindowCounts
     old: WindowCounts | None = None
     same_window: bool = False
 
-    def __add__(self, other: Compared) -> Compared:
+    def __add__(self, other: WindowComparison) -> WindowComparison:
         old = self.old + other.old if self.same_window and self.old and other.old else other.old
-        return Compared(self.new + other.new, old, other.same_window)
+        return WindowComparison(self.new + other.new, old, other.same_window)
 
 
 @dataclass(frozen=True)
@@ -143,19 +143,19 @@ class GuardMeasurement:
         version: that bakes.
         previous: version that it replaced.
         routed: callers' requests by the router's figures; None where the router's figures are missing.
-        asked: golden rows that the bake itself asked both for: more of them where callers are few.
+        golden: golden rows that the bake itself sent to both versions: more of them where there are few callers.
     """
 
     version: str
     previous: str
-    routed: Compared | None
-    asked: Compared
+    routed: WindowComparison | None
+    golden: WindowComparison
 
     def __add__(self, other: GuardMeasurement) -> GuardMeasurement:
         routed = other.routed if self.routed is None else self.routed
         if self.routed is not None and other.routed is not None:
             routed = self.routed + other.routed
-        return GuardMeasurement(self.version, self.previous, routed, self.asked + other.asked)
+        return GuardMeasurement(self.version, self.previous, routed, self.golden + other.golden)
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class GuardPolicy:
         """
         if measured.routed is None:
             return self._verdict(measured, Outcome.INCONCLUSIVE, "the router's figures are missing")
-        kinds = {"requests": measured.routed, "golden rows": measured.asked}
+        kinds = {"requests": measured.routed, "golden rows": measured.golden}
         breaches = [breach for kind, seen in kinds.items() for breach in self._breaches(kind, seen, measured)]
         if breaches:
             return self._verdict(measured, Outcome.REFUSED, "; ".join(breaches))
@@ -263,7 +263,7 @@ class GuardPolicy:
             f"(Kolmogorov-Smirnov, {len(new)} and {len(old)} rows), at most {self.maximum_score_distance:g} is allowed"
         )
 
-    def _breaches(self, kind: str, seen: Compared, measured: GuardMeasurement) -> list[str]:
+    def _breaches(self, kind: str, seen: WindowComparison, measured: GuardMeasurement) -> list[str]:
         new, old, found = seen.new, seen.old, []
         counted = [("failed", new.errors, old.errors if old else 0)]
         if seen.same_window and old:  # other callers at another time may well send other nonsense
@@ -278,7 +278,7 @@ class GuardPolicy:
                     f"({count / new.requests:.1%}{beside}), {self.maximum_error_share:.1%} more are allowed"
                 )
         # Golden rows that the old version answered meanwhile tell the machine's bad seconds from the new version's.
-        usual = [each.quantile(0.99) for each in (old, measured.asked.old) if each]
+        usual = [each.quantile(0.99) for each in (old, measured.golden.old) if each]
         usual_p99 = max((p99 for p99 in usual if p99 is not None), default=None)
         limit = max(self.latency_budget_ms, self.maximum_latency_ratio * (usual_p99 or 0.0))
         slow = new.slower_than(limit)
@@ -300,7 +300,7 @@ class GuardPolicy:
 
     def _verdict(self, measured: GuardMeasurement, outcome: Outcome, sentence: str) -> Verdict:
         inputs: dict[str, object] = {"version": measured.version, "previous": measured.previous}
-        for name, seen in (("routed", measured.routed), ("asked", measured.asked)):
+        for name, seen in (("routed", measured.routed), ("asked", measured.golden)):
             if seen is not None:
                 inputs[name] = {
                     "new": seen.new.figures(),

@@ -133,7 +133,7 @@ def days_of(table: pa.Table, event_time: str) -> pa.ChunkedArray:
 
 
 @dataclass(frozen=True)
-class Daily:
+class DailyRange:
     """One column, day by day; days at the ends that may be cut are left out.
 
     Attributes:
@@ -147,7 +147,7 @@ class Daily:
     most: float | None
 
 
-def daily(table: pa.Table, days: pa.ChunkedArray) -> tuple[Mapping[date, int], Mapping[str, Daily]]:
+def daily(table: pa.Table, days: pa.ChunkedArray) -> tuple[Mapping[date, int], Mapping[str, DailyRange]]:
     """Rows of each day, and each column day by day."""
     import pyarrow as pa
 
@@ -167,5 +167,5 @@ def daily(table: pa.Table, days: pa.ChunkedArray) -> tuple[Mapping[date, int], M
     for name in table.column_names:
         shares = [1 - row[f"{name}_count"] / row["count_all"] for row in grouped if f"{name}_count" in row]
         means = [row[f"{name}_mean"] for row in grouped if row.get(f"{name}_mean") is not None]
-        columns[name] = Daily(max(shares, default=0.0), min(means, default=None), max(means, default=None))
+        columns[name] = DailyRange(max(shares, default=0.0), min(means, default=None), max(means, default=None))
     return dict(sorted(rows.items())), columns

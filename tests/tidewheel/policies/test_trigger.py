@@ -168,24 +168,6 @@ def test_a_fall_waits_for_no_cool_down_and_for_no_budget(default: TriggerPolicy)
     assert not fires(default, replace(measured, quality=(*calm[3:], *fallen[:2])))  # two days are no fall
 
 
-def test_a_steady_need_is_met_evenly_and_never_above_the_rate(default: TriggerPolicy) -> None:
-    measured, trained = replace(CALM, quality=quality(0.1), attempts=(Attempt(before(90), Ended.PROMOTED),)), []
-    for day in range(420):
-        today = TODAY + timedelta(days=day)
-        moved = tuple(replace(q, day=q.day + timedelta(days=day)) for q in measured.quality)
-        if default.decide(replace(measured, today=today, quality=moved)).outcome is Outcome.FIRED:
-            trained.append(day)
-            done = Attempt(today, Ended.PROMOTED)
-            measured = replace(measured, attempts=(*measured.attempts, done))
-    assert trained == [0, 7, 14, *range(21, 420, 21)]
-
-
-def test_what_persons_train_is_paid_for_but_silences_the_policy_no_longer_than_a_burst(default: TriggerPolicy) -> None:
-    by_hand = (Attempt(before(90), Ended.PROMOTED), *[Attempt(before(0), Ended.PROMOTED)] * 10)
-    old = replace(CALM, champion_as_of=before(300), attempts=by_hand)
-    assert fires_after(default, old) == 4 * 21
-
-
 def test_the_routine_waits_twice_as_long_for_each_challenger_in_a_row_that_was_shown_not_to_pay(
     default: TriggerPolicy,
 ) -> None:

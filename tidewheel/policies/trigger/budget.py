@@ -19,7 +19,7 @@ MILLI = 1000
 
 
 @dataclass(frozen=True)
-class Budget:
+class TokenBucket:
     """A token bucket of fits: they come at a steady rate, some can be saved, and each model that is fitted takes one.
 
     A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without

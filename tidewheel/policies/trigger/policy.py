@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidewheel.policies.trigger.budget import Budget
+from tidewheel.policies.trigger.budget import TokenBucket
 from tidewheel.policies.trigger.fall import Fall
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.patience import Patience
@@ -44,8 +44,7 @@ from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
-    from tidewheel.spec.triggers import Budget as Spending
-    from tidewheel.spec.triggers import Triggers
+    from tidewheel.spec.triggers import Budget, Triggers
 
 ALARMING = (Fall, Performance, ConceptDrift, Drift)
 """Reasons that say something is wrong; the others say that time or data has come."""
@@ -118,7 +117,7 @@ class TriggerPolicy:
         held_by: str | None = None,
     ) -> TriggerVerdict:
         days = measured.champion_days(_longest_window(self.reasons))
-        budget = next((part for part in self.restraints if isinstance(part, Budget)), None)
+        budget = next((part for part in self.restraints if isinstance(part, TokenBucket)), None)
         excess, off = excess_loss(days), bias(days)
         inputs: dict[str, object] = {
             "today": str(measured.today),
@@ -189,10 +188,10 @@ def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
     )
 
 
-def _budgets(budget: Spending) -> Iterator[Budget]:
+def _budgets(budget: Budget) -> Iterator[TokenBucket]:
     """One bucket, of which the routine leaves a fit to alarms, and which a fall may overdraw."""
     for role, reserve in ((Role.FALL, 1 - budget.burst), (Role.ALARM, 0), (Role.ROUTINE, min(1, budget.burst - 1))):
-        yield Budget(
+        yield TokenBucket(
             budget.fits,
             budget.days,
             budget.burst,
