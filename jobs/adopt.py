@@ -99,7 +99,7 @@ def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
         importances={},
         bento={},
         compared_with=None,
-        created_by="a Tidewheel before the ledger kept digests",
+        created_by="a Tidewheel before the ledger recorded digests",
         created_at=datetime.now(UTC),
         adopted_by=job.actor,
     )

@@ -136,7 +136,7 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     elif len(held):
         compared.append(_compare(us, HOLDOUT, held, fitted.model, registered, task))
     if all(each.learned for each in compared):
-        notes.append(f"{us} was asked for rows alone that it has learned: one that memorises looks the same there")
+        notes.append(f"{us} was compared on rows alone that it has learned: memorising looks the same there")
     differences = [*erased, *held_erased]
     differences += lineage.environment.differences(environment(settings.project, code_version(settings.project)))
     if fitted.device != lineage.device:

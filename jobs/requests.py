@@ -86,7 +86,7 @@ def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
 
 
 def _set_aside(segment: LogFile, now: datetime) -> str:
-    return f", and it is kept as {segment.set_aside()}" if segment.is_finished(now) else ""
+    return f", and it is set aside as {segment.set_aside()}" if segment.is_finished(now) else ""
 
 
 def _drop(segments: Iterable[LogFile], now: datetime) -> None:

@@ -126,7 +126,7 @@ def gone_answers(pipeline: str, gone: Gone) -> list[dict[str, Any]]:
 def slash_answer(pipeline: str) -> dict[str, Any]:
     """The redirect that puts the slash at the end: not one that repeats whatever host the caller names."""
     below = prefix(pipeline)
-    made = answer(slash_name(pipeline), 308, {"status": 308, "error": f"ask {below}"}, below)
+    made = answer(slash_name(pipeline), 308, {"status": 308, "error": f"request {below}"}, below)
     made["metadata"]["labels"] = dict(pipeline_labels(pipeline))
     return made
 

@@ -223,7 +223,7 @@ class _Day:
         of_what = "their labels" if labels.are_real else "made-up labels"
         learned_from = min(len(truth), MOST_ROWS)
         self.tell(
-            f"model: fitted to {quantity(learned_from, 'row')} with {of_what}; asked for {len(frame)} predictions"
+            f"model: fitted to {quantity(learned_from, 'row')} with {of_what}; requested {len(frame)} predictions"
         )
         self._predictions(rows, answers)
         self._enough(len(rows))
@@ -249,7 +249,7 @@ class _Day:
         if training.window_days is not None and rows * training.window_days < training.minimum_rows / 2:
             self.played.doubtful.append(
                 f"training.window_days: {training.window_days} days of some {rows} rows are about "
-                f"{rows * training.window_days:,}, training.minimum_rows asks for {training.minimum_rows:,}"
+                f"{rows * training.window_days:,}, training.minimum_rows requires {training.minimum_rows:,}"
             )
 
     def _step(self, name: str, work: Callable[[], T]) -> T:

@@ -69,7 +69,7 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
         if kinds[same] != landed:
             raise SpecError(
                 f"{name} returned column {same!r} as {_word(kinds[same])}, landed was {_word(landed)}; key and event "
-                "time must stay as they are, or no label would be found for them"
+                "time must stay as they are, or no label would match them"
             )
     for feature in features.numeric:
         if not isinstance(kinds[feature], _NUMERIC):

@@ -85,7 +85,7 @@ class Failure:
     @property
     def sentence(self) -> str:
         """Reason and place."""
-        return f"{self.reason.sentence} (kept in {self.place})" if self.place else self.reason.sentence
+        return f"{self.reason.sentence} (stored in {self.place})" if self.place else self.reason.sentence
 
 
 def failure_sentences(failures: Sequence[Failure], total: int) -> list[str]:

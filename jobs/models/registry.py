@@ -241,7 +241,7 @@ def unknown(pipeline: str, version: str) -> str:
     """What is wrong with a version that the ledger does not know."""
     return (
         "is not in the ledger: it was registered by hand in MLflow, and is neither opened, released nor scored with; "
-        "if `train` made it before the ledger kept the digests of models, adopt it with "
+        "if `train` made it before the ledger recorded the digests of models, adopt it with "
         f"`tidewheel adopt {pipeline} --version {version}`"
     )
 

@@ -46,7 +46,7 @@ def unsteadiness(
         return np.concatenate([predict(model, frame.iloc[[row]], task) for row in range(len(frame))])
 
     ways: dict[str, Callable[[], Array]] = {
-        "asked again": lambda: predict(model, frame, task),
+        "repeated": lambda: predict(model, frame, task),
         "alone": alone,
         "in another order": lambda: predict(model, frame.iloc[::-1], task)[::-1],
         "among more rows": lambda: predict(model, company, task)[: len(frame)],

@@ -72,7 +72,7 @@ def labelled_answers(
     truth, days, unlabelled = _first_labels(lake, pipeline, asked, day, labels)
     if np.isnan(truth).all():
         return LabelledPredictions(
-            day, missing=f"no label of a row that was asked about on {day} is known yet", inputs=inputs
+            day, missing=f"no label of a row that was requested on {day} is known yet", inputs=inputs
         )
     absent = [name for name in columns if name not in there]
     rows: pd.DataFrame = asked.select([*(pipeline.key if absent else ()), *answers, *there]).to_pandas()

@@ -47,7 +47,7 @@ def check_requests(job: Job, ledger: Ledger, at: datetime, failures: PartialFail
         failures: takes note of what cannot be measured.
 
     Returns:
-        The verdict on the last day; None where nobody has asked anything that day, and that is nothing new.
+        The verdict on the last day; None where no training was requested anything that day, and that is nothing new.
     """
     if all(job.lake.newest(dataset) is None for dataset in (DATASET, COUNTS.dataset)):
         return None

@@ -110,7 +110,7 @@ def missing_gpu(training: Training, asked: int, device: str) -> str:
     """
     if not asked or device.startswith("cuda") or training.estimator not in ("xgboost", "tabular_net"):
         return ""
-    words = f"asked for {asked} GPU{'s' if asked > 1 else ''} (resources.train.gpu), and was fitted on {device}: "
+    words = f"requested {asked} GPU{'s' if asked > 1 else ''} (resources.train.gpu), and was fitted on {device}: "
     if "device" in training.parameters:
         return f"{words}training.parameters.device is {training.parameters['device']!r}; take it out"
     if training.estimator == "tabular_net":

@@ -115,7 +115,7 @@ def check_lesson(pipeline: Pipeline, lesson: Lesson) -> None:
     truth, days, frame = lesson.truth, lesson.days, lesson.frame
     if rows < training.minimum_rows:
         raise DataRefused(
-            f"{pipeline.name}: {rows:,} rows have a label, training.minimum_rows asks for "
+            f"{pipeline.name}: {rows:,} rows have a label, training.minimum_rows requires "
             f"{training.minimum_rows:,}; look at why the others have none, or lower training.minimum_rows"
         )
     if pipeline.task == "classification" and len(np.unique(truth)) < 2:

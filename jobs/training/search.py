@@ -189,7 +189,7 @@ def time_ordered_folds(lesson: Lesson, asked: Search, unit: Partitioning = DAY) 
     if len(days) <= held:
         raise DataRefused(
             f"training.search judges on {asked.folds} folds of {quantity(asked.validation_days, unit)}, but there are "
-            f"{quantity(len(days), unit)} in all; ask for fewer folds or {unit}s, or train on more"
+            f"{quantity(len(days), unit)} in all; use fewer folds or {unit}s, or train on more"
         )
     for fold in range(asked.folds):
         first = len(days) - held + fold * asked.validation_days

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def reproduce(
     name: Annotated[str, typer.Argument(help="the pipeline")],
     version: Annotated[int, typer.Option(min=1, help="the registered version to train again")],
-    as_json: Annotated[bool, typer.Option("--json", help="print what was found as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Train a version again from the very same batches, and say whether the same model comes out.
 

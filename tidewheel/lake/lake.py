@@ -254,7 +254,7 @@ class Lake:
 
         read = list(tables)
         if not read:
-            raise LakeError(f"{self.pipeline}: asked to read no batches at all")
+            raise LakeError(f"{self.pipeline}: no batches to read were named")
         return pa.concat_tables(read, promote_options="permissive")
 
     def _read_file(self, file: LakeFile, columns: Sequence[str] | None, where: pc.Expression | None = None) -> pa.Table:

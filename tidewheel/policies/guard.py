@@ -202,7 +202,7 @@ class GuardPolicy:
         volume = {kind: seen.new.requests for kind, seen in kinds.items()}
         if max(volume.values()) < self.minimum_requests:
             found = " and ".join(f"{count} {kind}" for kind, count in volume.items())
-            few = f"only {found} were answered by version {measured.version}, {self.minimum_requests} are asked for"
+            few = f"only {found} were answered by version {measured.version}, {self.minimum_requests} are required"
             return self._verdict(measured, Outcome.INCONCLUSIVE, few)
         good = ", ".join(_told(kind, seen.new) for kind, seen in kinds.items() if seen.new.requests)
         return self._verdict(measured, Outcome.PASSED, f"version {measured.version} answered {good}")
@@ -238,7 +238,7 @@ class GuardPolicy:
     def unproven(self, verdict: Verdict) -> Verdict:
         """What an inconclusive verdict counts as where nobody waits any longer."""
         if self.when_inconclusive == "keep":
-            said = f"{verdict.sentence}; kept, as release.guard.when_inconclusive asks"
+            said = f"{verdict.sentence}; it stays, as release.guard.when_inconclusive says"
             return _concluded(verdict, Outcome.PASSED, said)
         return _concluded(verdict, Outcome.ROLLED_BACK, f"{verdict.sentence}: it has not proven itself in its bake")
 

@@ -251,8 +251,8 @@ class Executor:
         return (
             f"another process works on release {release.number} of {self._pipeline.name} (stage "
             f"{self._record.present_stage(release) or 'not known'}) and has not taken version {release.version} back "
-            f"for {seconds:g} s; it will before its next stage, for the wish stays in the ledger: if it hangs, end it "
-            "and ask again"
+            f"for {seconds:g} s; it will before its next stage, for the request stays in the ledger: if it hangs, end "
+            "it and request it again"
         )
 
     def differences(self, champion: str | None) -> list[Repair]:

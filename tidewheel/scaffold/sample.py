@@ -165,7 +165,7 @@ def _from_database(variable: str, query: str | None, table: str | None) -> Sampl
         )
     engine = engine_of(variable)
     if query and ":partition" in query:
-        raise UsageError("--query is wrapped by what asks for a day: give it without the parameter :partition")
+        raise UsageError("--query is wrapped into a query for one day: give it without the parameter :partition")
     try:
         quote = engine.dialect.identifier_preparer.quote
         named = ".".join(quote(part) for part in (table or "").split("."))  # a schema may stand before the table

@@ -231,7 +231,7 @@ class Alerts(Section):
 
     channels: dict[Name, Channel] = Field(
         default_factory=dict,
-        description="where messages go, by a name of your choice; without any, incidents are only kept in the ledger",
+        description="where messages go, by a name of your choice; without any, the ledger alone records incidents",
         examples=[{"team": {"url_variable": "SHOP_SLACK"}}],
     )
     rules: list[ThresholdRule] = Field(

@@ -1,4 +1,4 @@
-"""The section `retention` of a pipeline file: how long nightly data is kept that no decision and no model needs."""
+"""The section `retention` of a pipeline file: how long nightly data stays that no decision and no model needs."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
         reason = getattr(error, "orig", None) or error
         if _may_answer_later(error):
             found = f"the database of {reader.url_variable} did not answer for {day}: {reason}"
-            raise NothingThere("", found, "it is asked again later") from error
+            raise NothingThere("", found, "the query is repeated later") from error
         raise UsageError(f"{name} cannot be answered: {reason}; correct `query` in the pipeline's file") from error
     except (ValueError, OverflowError, ArithmeticError) as error:  # a driver of a date before the year 1, or infinite
         found = f"{name} gives a value that Python does not have: {error}"

@@ -52,7 +52,7 @@ def test_too_few_rows_are_refused_in_words_that_say_what_is_there(make_parcels: 
     with pytest.raises(DataRefused) as refused:
         choose_training_data(parcels.lake, spec(parcels), as_of=days[-1])
     assert "240 rows of 2 days to train on as of 2024-01-07" in str(refused.value)
-    assert "minimum_rows asks for 300" in str(refused.value)
+    assert "minimum_rows requires 300" in str(refused.value)
 
 
 def test_before_anything_is_published_the_refusal_says_so(make_parcels: MakeParcels) -> None:

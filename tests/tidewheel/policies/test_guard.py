@@ -108,7 +108,7 @@ def test_callers_who_ask_for_the_same_rows_again_and_again_prove_nothing_about_t
 def test_few_requests_are_inconclusive_and_golden_rows_may_stand_in_for_them() -> None:
     few = GuardMeasurement("3", "2", WindowComparison(seen(7)), QUIET)
     assert POLICY.judge(few).sentence == (
-        "only 7 requests and 0 golden rows were answered by version 3, 50 are asked for"
+        "only 7 requests and 0 golden rows were answered by version 3, 50 are required"
     )
     assert POLICY.judge(replace(few, golden=WindowComparison(seen(50), seen(50)))).outcome is Outcome.PASSED
 

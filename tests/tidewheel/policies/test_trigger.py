@@ -132,7 +132,7 @@ def test_a_champion_that_is_too_old_fires() -> None:
 
 def test_the_calendar_is_due_until_it_was_answered_also_after_a_missed_night() -> None:
     policy = TriggerPolicy((Calendar("0 6 * * 1"),))  # Mondays; the last was on 26 February
-    assert sentence(policy, CALM) == "fired: the calendar (0 6 * * 1) asks for one since 2024-02-26"
+    assert sentence(policy, CALM) == "fired: the calendar (0 6 * * 1) calls for one since 2024-02-26"
     tried = replace(CALM, attempts=(Attempt(date(2024, 2, 26), Ended.REJECTED),))
     assert policy.decide(tried).outcome is Outcome.NO_ACTION
 
@@ -240,7 +240,7 @@ def test_a_rejection_waits_for_the_cool_down_and_more_in_a_row_double_it_up_to_t
 def test_one_training_at_a_time_and_a_lost_one_is_asked_for_again(tmp_path: Path) -> None:
     policy = declared("{maximum_age_days: 5}", tmp_path)
     running = replace(CALM, attempts=(Attempt(before(1), Ended.RUNNING),))
-    assert "but the training asked for on 2024-02-29 is not judged yet" in sentence(policy, running)
+    assert "but the training requested on 2024-02-29 is not judged yet" in sentence(policy, running)
     assert policy.decide(replace(running, today=TODAY + timedelta(days=1))).outcome is Outcome.FIRED
 
 
@@ -248,10 +248,10 @@ def test_a_person_waits_for_good_data_and_for_a_running_training_but_for_nothing
     wish = replace(
         CALM, champion_as_of=before(1), request="new source", attempts=(Attempt(before(1), Ended.REJECTED),) * 4
     )
-    assert sentence(default, wish) == "fired: training was asked for: new source"
+    assert sentence(default, wish) == "fired: a training was requested: new source"
     refused = replace(wish, data_refused="labels of 2024-02-29 were refused (late is 7)")
     assert sentence(default, refused) == (
-        "suppressed: training was asked for: new source but labels of 2024-02-29 were refused (late is 7)"
+        "suppressed: a training was requested: new source but labels of 2024-02-29 were refused (late is 7)"
     )
 
 

@@ -133,10 +133,10 @@ class Unsteady:
     def __str__(self) -> str:
         if self.error:
             return f"cannot predict golden rows {self.way} that it predicts together ({self.error})"
-        if self.way == "asked again":
+        if self.way == "repeated":
             return (
-                f"predicts golden row {self.row} {self.difference:.3g} apart when it is asked again; the same row must "
-                "be predicted the same"
+                f"predicts golden row {self.row} {self.difference:.3g} apart when the prediction is repeated; the same "
+                "row must be predicted the same"
             )
         return (
             f"predicts golden row {self.row} {self.way} {self.difference:.3g} apart from the same row among the golden "

@@ -204,7 +204,7 @@ class GatePolicy:
             f"has {NAMES[self.metric]} {measured.challenger[self.metric]:.4f} against "
             f"{comparison.champion[self.metric]:.4f} of version {comparison.champion_version} "
             f"(difference {sign * comparison.loss_difference:+.4f}, {100 * self.confidence:g}% {side} bound "
-            f"{sign * bound:+.4f}, {relation} {sign * allowed:+.4f} is asked)",
+            f"{sign * bound:+.4f}, {relation} {sign * allowed:+.4f} is required)",
         )
 
     def _not_worse(self, measured: GateMeasurement, comparison: Comparison, allowed: float) -> Finding:

@@ -90,7 +90,7 @@ class TriggerPolicy:
         seen = [(reason, said) for reason in self.reasons if (said := reason.look(measured)) is not None]
         due = [(reason, said) for reason, said in seen if said.due]
         if not due:
-            words = "; ".join(said.words for _, said in seen) or "nobody has asked"
+            words = "; ".join(said.words for _, said in seen) or "no training was requested"
             return self._verdict(measured, Outcome.NO_ACTION, f"nothing calls for a training ({words})")
         why = "; ".join(said.words for _, said in due)
         reasons = [reason for reason, _ in due]

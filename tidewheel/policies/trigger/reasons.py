@@ -45,7 +45,7 @@ class ByHand:
 
     def look(self, measured: TriggerMeasurement) -> Seen | None:
         """Due while the wish is open."""
-        return Seen(True, f"training was asked for: {measured.request}") if measured.request else None
+        return Seen(True, f"a training was requested: {measured.request}") if measured.request else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ class Calendar:
         last: datetime = croniter(self.cron, end).get_prev(datetime)
         judged = _last_judged(measured)
         due = judged is None or measured.unit.holding(last.date()) > judged
-        return Seen(due, f"the calendar ({self.cron}) asks for one since {last.date()}" if due else "calendar kept")
+        if due:
+            return Seen(True, f"the calendar ({self.cron}) calls for one since {last.date()}")
+        return Seen(False, "no calendar date since the last training")
 
 
 @dataclass(frozen=True)

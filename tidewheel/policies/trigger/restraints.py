@@ -94,7 +94,7 @@ class SingleFlight:
             nights = measured.since(attempt.as_of)
             waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days // measured.unit.days)
             if attempt.ended is Ended.RUNNING and waited < self.patience_days:
-                return f"the training asked for on {attempt.as_of} is not judged yet"
+                return f"the training requested on {attempt.as_of} is not judged yet"
         return None
 
 
