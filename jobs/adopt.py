@@ -36,9 +36,9 @@ def work(job: Job[AdoptOptions]) -> Result:
     ledger = Ledger.open(job.settings)
     models, name = Models(ledger), job.pipeline.name
     judged = {row.version: row.run_id or "" for row in Trainings(ledger).all(name) if row.version and row.outcome}
-    asked = [job.options.version] if job.options.version else sorted(judged, key=int)
+    versions = [job.options.version] if job.options.version else sorted(judged, key=int)
     adopted, left = [], []
-    for version in asked:
+    for version in versions:
         if models.get(name, version) is not None:
             continue
         if version not in judged:
@@ -52,9 +52,9 @@ def work(job: Job[AdoptOptions]) -> Result:
             left.append(version)
             log.warning("version %s is not adopted: %s", version, error)
     _promote(job, ledger, models)
-    told = [f"in the ledger now: version {', '.join(adopted)}"] if adopted else ["no version is adopted"]
-    told += [f"{len(left)} left out ({', '.join(left)}), see the log"] if left else []
-    return Result(figures={"adopted": len(adopted), "left_out": len(left)}, sentence="; ".join(told))
+    sentences = [f"in the ledger now: version {', '.join(adopted)}"] if adopted else ["no version is adopted"]
+    sentences += [f"{len(left)} left out ({', '.join(left)}), see the log"] if left else []
+    return Result(figures={"adopted": len(adopted), "left_out": len(left)}, sentence="; ".join(sentences))
 
 
 def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:

@@ -248,8 +248,8 @@ def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, pa.DataType]:
 def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> str:
     """Quarantine what was refused: the source's own files where there are any, else the rows. Returns the URL."""
     if found.files:
-        kept = [job.lake.quarantine_raw(dataset, str(day), file.name, file.content, reason) for file in found.files]
-        return ", ".join(kept)
+        paths = [job.lake.quarantine_raw(dataset, str(day), file.name, file.content, reason) for file in found.files]
+        return ", ".join(paths)
     try:
         manifest = job.lake.write_table(dataset, str(day), found.table, {}, job.code_version)
     except (pa.ArrowException, LakeError) as error:  # what Parquet cannot hold either

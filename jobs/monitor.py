@@ -71,12 +71,12 @@ def work(job: Job) -> Result:
         checked = check_requests(job, ledger, now, failures)
     verdict = decide(memory, day, moved, alarms)
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
-    wish = None
+    request = None
     if verdict.role is not None:
-        wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
+        request = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
     return Result(
         inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
-        figures={**_figures(verdict, drift, performances[-1]), **({REQUEST: wish} if wish else {})},
+        figures={**_figures(verdict, drift, performances[-1]), **({REQUEST: request} if request else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,
         sentence="; ".join(
@@ -168,10 +168,10 @@ def _performance_words(job: Job, performance: DayPerformance) -> str:
     if main is None:
         return f"performance unknown: {performance.missing or f'nothing is known of {performance.day}'}"
     figures, metric = performance.figures[main], job.pipeline.metric
-    asked = f"; {performance.elsewhere:,} answers given online that day are about rows of other days"
+    other = f"; {performance.elsewhere:,} answers given online that day are about rows of other days"
     return (
         f"{metric} of {performance.day} {figures[metric]:.4f} "
-        f"(version {main.version}, {quantity(figures['rows'], 'labelled row')}{asked if performance.elsewhere else ''})"
+        f"(version {main.version}, {quantity(figures['rows'], 'labelled row')}{other if performance.elsewhere else ''})"
     )
 
 

@@ -120,8 +120,8 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     task, us = pipeline.task, f"version {number}"
     notes: list[str] = []
     # What opens as the registered model must still be what its contract was written from.
-    told = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
-    compared = [AnswerDifference(us, len(golden), "golden rows", True, float(np.max(told)))]
+    gaps = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
+    compared = [AnswerDifference(us, len(golden), "golden rows", True, float(np.max(gaps)))]
     held = _held_out(lake, pipeline, chosen, notes)
     if version.judged_train_end or not chosen.holdout:
         later, which = _later(lake, pipeline, last_day, len(chosen.holdout) or pipeline.training.holdout_days)

@@ -53,7 +53,7 @@ def work(job: Job[ScoreOptions]) -> Result:
         columns=contract,
         task=job.pipeline.task,
         version=scoring.version,
-        kept=(*job.pipeline.key, job.pipeline.source.event_time),
+        key=(*job.pipeline.key, job.pipeline.source.event_time),
         lake_root=job.settings.lake_root,
         lake_options=job.settings.lake_options,
         folder=folder,

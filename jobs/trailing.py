@@ -164,13 +164,15 @@ def _added(
     return enriched
 
 
-def _windows(rows: DataFrame, asked: PartitionRange, named: Mapping[int, str], add: Sums | None) -> DataFrame:
+def _windows(rows: DataFrame, requested: PartitionRange, named: Mapping[int, str], add: Sums | None) -> DataFrame:
     """The figure of each window by asked day (`partition`) and value of the group, where there is any row."""
     daily = rows.distinct() if add is None else rows.groupBy(_DAY, _GROUP).agg(add(F.col(_VALUE)).alias(_VALUE))
-    each = asked.unit.days
-    begin = F.greatest(F.date_add(_DAY, each), F.lit(asked.first))
-    end = F.least(F.date_add(_DAY, max(named) * each), F.lit(asked.last))
-    counting = F.when(begin <= end, F.sequence(begin, end, F.lit(asked.unit.step)))  # in whose windows these rows are
+    each = requested.unit.days
+    begin = F.greatest(F.date_add(_DAY, each), F.lit(requested.first))
+    end = F.least(F.date_add(_DAY, max(named) * each), F.lit(requested.last))
+    counting = F.when(
+        begin <= end, F.sequence(begin, end, F.lit(requested.unit.step))
+    )  # in whose windows these rows are
     age = F.date_diff(_ON, _DAY) / each
     figure = add or F.count_distinct
     figures = [figure(F.when(age <= w, F.col(_VALUE))).alias(new) for w, new in named.items()]

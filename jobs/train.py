@@ -126,8 +126,8 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
     """
     with refusal_is_a_verdict(job):
         made = make_challenger(LedgerMemory(job), chosen, failures)
-        asked = job.pipeline.resources_of("train")
-        if asked is not None and (words := missing_gpu(made.pipeline.training, asked.gpu, made.device)):
+        resources = job.pipeline.resources_of("train")
+        if resources is not None and (words := missing_gpu(made.pipeline.training, resources.gpu, made.device)):
             failures.sentences.append(words)
             log.warning("%s", words)
         return _logged(job, chosen, made)

@@ -133,10 +133,10 @@ def _newest_change(path: Path) -> datetime:
 
 def _sparks(folder: Path) -> list[datetime]:
     """Since when processes live that Spark was told this scratch folder."""
-    told = f"spark.local.dir={folder}"
+    argument = f"spark.local.dir={folder}"
     living = psutil.process_iter(["cmdline", "create_time"])
     return [
         datetime.fromtimestamp(process.info["create_time"], UTC) - CLOCK
         for process in living
-        if told in (process.info["cmdline"] or ())
+        if argument in (process.info["cmdline"] or ())
     ]

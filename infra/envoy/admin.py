@@ -143,9 +143,9 @@ class EnvoyAdmin:
     def _counters(self, clusters: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Counters as numbers, histograms as lists of bins, by cluster; what never happened is not there."""
         pattern = f"^cluster\\.{clusters}\\.({'|'.join(map(re.escape, names))})$"
-        asked = {"filter": pattern, "format": "json", "histogram_buckets": "detailed"}
+        query = {"filter": pattern, "format": "json", "histogram_buckets": "detailed"}
         found: dict[str, dict[str, Any]] = {}
-        for stat in self._get("/stats", asked).get("stats", []):
+        for stat in self._get("/stats", query).get("stats", []):
             for each in [stat] if "name" in stat else stat["histograms"]["details"]:
                 _, cluster, name = each["name"].split(".", 2)
                 found.setdefault(cluster, {})[name] = each["value"] if "value" in each else each["totals"]

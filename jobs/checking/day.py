@@ -230,8 +230,8 @@ class _Day:
 
     def _predictions(self, rows: pd.DataFrame, answers: Array) -> None:
         """The suite of predictions over a model of one day: what it breaks may be that model's fault."""
-        kept = rows[[*self.pipeline.key, self.pipeline.source.event_time]]
-        table = pa.Table.from_pandas(kept.assign(model_version="0"), preserve_index=False)
+        identifying = rows[[*self.pipeline.key, self.pipeline.source.event_time]]
+        table = pa.Table.from_pandas(identifying.assign(model_version="0"), preserve_index=False)
         outputs = Outputs(tuple(self.pipeline.labels.classes))
         for field, values in zip(outputs.fields, outputs.arrays(answers), strict=True):
             table = table.append_column(field, values)

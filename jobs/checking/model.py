@@ -152,9 +152,9 @@ def _try(pipeline: Pipeline, training: Training, rows: MadeUp) -> None:
                 f"{training.estimator} makes a {type(model[-1]).__name__}, which has no predict_proba; a classifier "
                 "is judged by its probabilities: name another, or wrap it in sklearn.calibration.CalibratedClassifierCV"
             )
-        said = predict(model, rows.asked, pipeline.task)
+        said = predict(model, rows.incomplete, pipeline.task)
     width = (len(pipeline.labels.classes),) if pipeline.task == "multiclass" else ()
-    if said.shape != (len(rows.asked), *width) or not np.isfinite(said).all():
+    if said.shape != (len(rows.incomplete), *width) or not np.isfinite(said).all():
         raise _Unfit(
             f"{training.estimator} answers made-up rows, one with a missing value and one with a new category, with "
             f"what is no number: {said[:3]}"

@@ -96,20 +96,20 @@ def _tables(pipeline: Pipeline) -> Mapping[str, _Table]:
 
 
 def _mistakes(rules: Sequence[Rule], table: _Table, name: str, pipeline: Pipeline, judge: Rehearsal) -> Iterator[str]:
-    told: set[int] = set()
+    reported: set[int] = set()
     for rule in rules:
         for wrong in never_holds(rule):
-            told.add(rule.position)
+            reported.add(rule.position)
             yield f"{rule.name} can never hold: {wrong}"
         for column in rule.columns:
             if hint := _unknown(column, table):
-                told.add(rule.position)
+                reported.add(rule.position)
                 yield (
                     f"expects something of column {column!r}, which the {name} of {pipeline.name} do not have"
                     f"{'' if hint == '-' else hint}"
                 )
     for rule, wrong in _not_computed(rules, table, judge):
-        if rule.position not in told:
+        if rule.position not in reported:
             yield f"{rule.name} {wrong}"
 
 
@@ -130,13 +130,13 @@ def _not_computed(rules: Sequence[Rule], table: _Table, judge: Rehearsal) -> Ite
     open_columns = [name for name, kind in columns.items() if kind == ANY or name not in table.columns]
     left: dict[int, str] = {}
     for attempt, guess in enumerate(("", *_GUESSES)):
-        asked = [rule for rule in rules if attempt == 0 or rule.position in left]
-        if not asked or (attempt and not open_columns):
+        remaining = [rule for rule in rules if attempt == 0 or rule.position in left]
+        if not remaining or (attempt and not open_columns):
             break
         kinds = {n: k if k != ANY else guess or "text" for n, k in columns.items()}
         if guess:
             kinds |= dict.fromkeys(open_columns, guess)
-        wrong = _judged(asked, _rows(kinds), table, judge)
+        wrong = _judged(remaining, _rows(kinds), table, judge)
         left = wrong if attempt == 0 else {position: left[position] for position in wrong if position in left}
     yield from ((rule, left[rule.position]) for rule in rules if rule.position in left)
 

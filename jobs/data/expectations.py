@@ -90,8 +90,8 @@ class Judge:
             return self.judge_plainly(frame)
         findings = []
         for outcome in outcomes:
-            told = {"success": outcome.success, "result": outcome.result}
-            findings.append(_finding({**told, "expectation_config": prepared.described[outcome.place]}))
+            document = {"success": outcome.success, "result": outcome.result}
+            findings.append(_finding({**document, "expectation_config": prepared.described[outcome.place]}))
         return worst_first(findings)
 
 

@@ -113,12 +113,12 @@ class RequestLog:
             (of a multiclass model the class, with `probability_<class>` for each), `key.<name>` (the row's identity as
             its caller gave it, as text) and `features.<name>`.
         """
-        wanted = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
+        selected = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
         inside = (pc.field("time") >= _moment(start)) & (pc.field("time") < _moment(end))
         nothing, found = log_schema((), (), ()).empty_table(), []
         for key in self._keys(start, end):
             segments = [segment for segment in self.segments(key) if segment.begun < end and segment.end > start]
-            found.append(self._logged(key, segments, wanted, inside).rows.filter(inside))
+            found.append(self._logged(key, segments, selected, inside).rows.filter(inside))
         # A class is text or an integer: an empty table, whose prediction is a number, would not go with it.
         there = [rows for rows in found if rows.num_rows] or [nothing]
         table = pa.concat_tables(there, promote_options="permissive")
@@ -142,8 +142,8 @@ class RequestLog:
         """
         answers = self.between(start, end)
         answers = answers[answers["model_version"] == version]
-        asked = answers[[name for name in answers.columns if name.startswith(FEATURE)]]
-        repeated = hash_pandas_object(asked, index=False).duplicated(keep="last")
+        sent = answers[[name for name in answers.columns if name.startswith(FEATURE)]]
+        repeated = hash_pandas_object(sent, index=False).duplicated(keep="last")
         newest = answers[~repeated]
         probabilities = [name for name in newest.columns if name.startswith(PROBABILITY)]
         scores = newest[probabilities].max(axis=1) if probabilities else newest["prediction"]

@@ -144,8 +144,8 @@ def divide_days(
     until = matured_until(pipeline, as_of)
     matured = [day for day in days if day.day <= until]
     declared = pipeline.held_days()
-    kept = declared if held is None else min(held, max(declared, len(matured) // 4))
-    learned, holdout = (matured[:-kept], matured[-kept:]) if kept else (matured, [])
+    count = declared if held is None else min(held, max(declared, len(matured) // 4))
+    learned, holdout = (matured[:-count], matured[-count:]) if count else (matured, [])
     if learned and pipeline.training.window_days is not None:
         first = pipeline.partition.before(learned[-1].day, pipeline.training.window_days - 1)
         learned = [day for day in learned if day.day >= first]

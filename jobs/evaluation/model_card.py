@@ -85,8 +85,8 @@ def model_card(facts: CardFacts, failures: PartialFailures = RAISING) -> Card:
 def _shortened(card: str) -> str:
     if len(card) <= LONGEST_DESCRIPTION:
         return card
-    kept = card[: LONGEST_DESCRIPTION - 60]
-    return kept[: kept.rindex("\n")] + "\n\n(The rest stands in the artifact model_card.md.)"
+    start = card[: LONGEST_DESCRIPTION - 60]
+    return start[: start.rindex("\n")] + "\n\n(The rest stands in the artifact model_card.md.)"
 
 
 def _head(facts: CardFacts) -> Iterator[str]:

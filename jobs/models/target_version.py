@@ -57,21 +57,21 @@ def target_version(job: Job[ReleaseOptions]) -> TargetVersion:
         # It has answered before: what the gate said of it then, or whoever overruled the gate, still holds.
         return _agreed(job, _version_before(job, endpoint), job.actor, must=False)
     if options.version:
-        wanted, actor = options.version, job.actor
+        target, actor = options.version, job.actor
     else:
         champion = registry.champion(job.settings, name)
         if champion is None:
             return _alias_gone(job, endpoint)
-        wanted, actor = champion.version, IN_MLFLOW  # where it was promoted, that is written down already
-    if endpoint is not None and endpoint.version == wanted:
-        return _agreed(job, wanted, actor, must=False)
+        target, actor = champion.version, IN_MLFLOW  # where it was promoted, that is written down already
+    if endpoint is not None and endpoint.version == target:
+        return _agreed(job, target, actor, must=False)
     ledger = Ledger.open(job.settings)
-    against, reason = objection_to(ledger, job.pipeline, wanted), options.reason
-    if against and not (reason and overrule(job, wanted, reason, Kind.RELEASE, dry_run=options.dry_run)):
-        return _refused(job, wanted, against, actor, way_out(job, wanted))
-    if gone := registry.lost(job.settings, registry.trained_version(job.settings, name, wanted)):
-        return _refused(job, wanted, gone, actor, "When it is restored, release it again")
-    return _agreed(job, wanted, actor)
+    against, reason = objection_to(ledger, job.pipeline, target), options.reason
+    if against and not (reason and overrule(job, target, reason, Kind.RELEASE, dry_run=options.dry_run)):
+        return _refused(job, target, against, actor, way_out(job, target))
+    if gone := registry.lost(job.settings, registry.trained_version(job.settings, name, target)):
+        return _refused(job, target, gone, actor, "When it is restored, release it again")
+    return _agreed(job, target, actor)
 
 
 def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool = False) -> bool:

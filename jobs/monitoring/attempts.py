@@ -57,5 +57,5 @@ def _ended(row: TrainingRow) -> Ended:
 
 def _waited_days(row: TrainingRow, now: datetime) -> int:
     """Whole days by the clock since monitoring has asked; a person's wish may have waited for it before."""
-    asked = row.requested_at or row.opened_at
-    return (now - (asked if asked.tzinfo else asked.replace(tzinfo=UTC))).days  # SQLite knows no time zones
+    requested = row.requested_at or row.opened_at
+    return (now - (requested if requested.tzinfo else requested.replace(tzinfo=UTC))).days  # SQLite knows no time zones

@@ -40,15 +40,15 @@ def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailur
     earlier = EarlierMeasurements(job)
     measured = []
     for day in caught_up:
-        asked = day >= str(matured.first)
-        if not asked and not earlier.outdated(day, until):
+        requested = day >= str(matured.first)
+        if not requested and not earlier.outdated(day, until):
             continue
         found = DayPerformance(day, missing=f"{day} could not be measured")
         with failures.named(f"performance of {day}"):
             rows = labelled_day(job, day, until, looked_at_columns(job.pipeline))
             found = day_performance(job.pipeline, rows, expected, failures)
             earlier.keep_unlabelled(rows)
-        if asked or found.figures:
+        if requested or found.figures:
             _keep(job, ledger, found, at)
             measured.append(found)
     return measured

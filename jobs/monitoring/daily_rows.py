@@ -78,8 +78,8 @@ def _night(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Mani
 
 
 def _kept(lake: Lake, path: str, draw: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    kept = lake.store.read(path)
-    if kept is not None and (frame := _whole(kept)) is not None:
+    content = lake.store.read(path)
+    if content is not None and (frame := _whole(content)) is not None:
         return frame
     rows = draw()
     written = pa.BufferOutputStream()
@@ -90,10 +90,10 @@ def _kept(lake: Lake, path: str, draw: Callable[[], pd.DataFrame]) -> pd.DataFra
     return rows
 
 
-def _whole(kept: bytes) -> pd.DataFrame | None:
+def _whole(content: bytes) -> pd.DataFrame | None:
     """Rows that were drawn before; None where the file is broken, and they are to be drawn again."""
     try:
-        stored = pq.ParquetFile(pa.BufferReader(kept), page_checksum_verification=True, pre_buffer=False)
+        stored = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False)
         frame: pd.DataFrame = stored.read(use_threads=False).to_pandas()
     except (OSError, pa.ArrowInvalid):  # Arrow says OSError where a page is broken
         return None
@@ -101,13 +101,13 @@ def _whole(kept: bytes) -> pd.DataFrame | None:
 
 
 def _drawn(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manifest | None) -> pd.DataFrame:
-    wanted = [name for name in pipeline.features.columns if name in features.columns]
-    table = lake.read(features, [*pipeline.key, *wanted])
+    names = [name for name in pipeline.features.columns if name in features.columns]
+    table = lake.read(features, [*pipeline.key, *names])
     rows: pd.DataFrame = table.take(list(range(0, table.num_rows, math.ceil(table.num_rows / MOST_ROWS)))).to_pandas()
     if predictions is not None:
         said = lake.read(predictions, [*pipeline.key, PREDICTION, VERSION]).to_pandas()
         rows = rows.merge(said.drop_duplicates(pipeline.key), on=pipeline.key, how="left")
-    return rows.drop(columns=[name for name in pipeline.key if name not in wanted])
+    return rows.drop(columns=[name for name in pipeline.key if name not in names])
 
 
 def _drawn_answers(lake: Lake, pipeline: Pipeline, day: str) -> pd.DataFrame:

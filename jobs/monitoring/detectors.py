@@ -46,9 +46,9 @@ class Wasserstein:
 
     def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison."""
-        kept = {day: _NumericDay.of(values.to_numpy(dtype="float64")) for day, values in days.items()}
+        daily = {day: _NumericDay.of(values.to_numpy(dtype="float64")) for day, values in days.items()}
         return [
-            self._distance([kept[d] for d in c.current if d in kept], [kept[d] for d in c.reference if d in kept])
+            self._distance([daily[d] for d in c.current if d in daily], [daily[d] for d in c.reference if d in daily])
             for c in comparisons
         ]
 

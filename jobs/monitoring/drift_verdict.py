@@ -90,10 +90,10 @@ def champion_importances(settings: Settings, pipeline: Pipeline) -> dict[str, fl
 
 
 def _named(drift: DayDrift, names: list[str]) -> str:
-    told = [
+    shifts = [
         _told(drift, name) + (f", {'/'.join(drift.gone[name])} gone" if drift.gone.get(name) else "") for name in names
     ]
-    return listing(told, NAMED, rest=", ...")
+    return listing(shifts, NAMED, rest=", ...")
 
 
 def _told(drift: DayDrift, name: str) -> str:

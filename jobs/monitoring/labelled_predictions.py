@@ -123,9 +123,9 @@ def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) 
     """What the endpoint answered on the day, where callers named the row; of several answers the last of a version."""
     start = datetime.combine(day_of(day), time(), UTC)
     names = {f"key.{name}": name for name in pipeline.key}
-    wanted = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
+    selected = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
     requests = RequestLog(settings, pipeline.name, unit=pipeline.partition)
-    log = requests.between(start, start + pipeline.partition.step, wanted)
+    log = requests.between(start, start + pipeline.partition.step, selected)
     answers = answer_columns(pipeline, log.columns)
     if not {*names, *answers, "mirrored"} <= set(log.columns):
         return pd.DataFrame(columns=[*pipeline.key, *answers, SOURCE])

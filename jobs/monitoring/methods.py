@@ -181,7 +181,7 @@ OWN_CATEGORICAL: Mapping[str, Callable[[Numbers], float]] = {
 }
 
 
-def _rows(days: Mapping[str, pd.Series], wanted: Sequence[str]) -> pd.Series:
-    found = [days[day] for day in wanted if day in days and len(days[day])]
+def _rows(days: Mapping[str, pd.Series], chosen: Sequence[str]) -> pd.Series:
+    found = [days[day] for day in chosen if day in days and len(days[day])]
     rows = pd.concat(found, ignore_index=True) if found else pd.Series(dtype=object)
     return rows.iloc[:: max(1, -(-len(rows) // MOST_ROWS))]

@@ -111,12 +111,12 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
 def _places(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, features: Manifest) -> NDArray[np.int64]:
     """For each request that names its row, the place of that row among the day's features; -1 where it is none."""
     names = {f"{KEY}{name}": name for name in pipeline.key}
-    asked = read_answered(lake, answered, answered.named, list(names)).rename_columns(list(names.values()))
+    sent = read_answered(lake, answered, answered.named, list(names)).rename_columns(list(names.values()))
     computed = lake.read(features, pipeline.key)
     for name in pipeline.key:
-        asked = asked.set_column(asked.column_names.index(name), name, as_written(asked[name], name, computed.schema))
+        sent = sent.set_column(sent.column_names.index(name), name, as_written(sent[name], name, computed.schema))
     rows = joined_key(with_text_keys(computed, pipeline.key), pipeline.key)
-    found = pc.index_in(joined_key(asked, pipeline.key), value_set=rows.combine_chunks())
+    found = pc.index_in(joined_key(sent, pipeline.key), value_set=rows.combine_chunks())
     return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64)
 
 
@@ -128,7 +128,7 @@ class _Pair:
     pipeline: Pipeline
     answered: AnsweredDay
     features: Manifest
-    asked: NDArray[np.int64]
+    places: NDArray[np.int64]
     computed: NDArray[np.int64]
 
     def columns(self) -> Iterator[tuple[str, pa.ChunkedArray, pa.ChunkedArray]]:
@@ -137,14 +137,14 @@ class _Pair:
         step = max(1, MOST_CELLS // max(self.answered.manifest.rows, self.features.rows))
         for start in range(0, len(names), step):
             some = names[start : start + step]
-            sent = read_answered(self.lake, self.answered, self.asked, [f"{FEATURE}{name}" for name in some])
+            sent = read_answered(self.lake, self.answered, self.places, [f"{FEATURE}{name}" for name in some])
             computed = self.lake.read(self.features, some).take(pa.array(self.computed))
             for name in some:
                 yield name, _typed(sent[f"{FEATURE}{name}"]), _typed(computed[name], like=sent[f"{FEATURE}{name}"].type)
 
     def versions(self) -> dict[str, NDArray[np.int64]]:
         """Which rows each version answered."""
-        column = read_answered(self.lake, self.answered, self.asked, ["model_version"])["model_version"]
+        column = read_answered(self.lake, self.answered, self.places, ["model_version"])["model_version"]
         versions = column.to_numpy()
         return {str(version): np.flatnonzero(versions == version) for version in column.unique().to_pylist()}
 

@@ -71,11 +71,11 @@ def answer(folder: Path) -> dict[str, Any]:
     model = LoadedModel.open(folder)
     rows = [golden.row for golden in model.packaged.contract.golden_rows]
 
-    def ask(asked: list[Any]) -> list[Any]:
-        found: list[Any] = model.answer(model.reader.from_rows(asked), "acceptance").predictions.tolist()
+    def predicted(some: list[Any]) -> list[Any]:
+        found: list[Any] = model.answer(model.reader.from_rows(some), "acceptance").predictions.tolist()
         return found
 
-    together, alone = ask(rows), [ask([row])[0] for row in rows]
+    together, alone = predicted(rows), [predicted([row])[0] for row in rows]
     return {"together": together, "alone": alone, "files": sorted(path for path in files if Path(path).is_file())}
 
 

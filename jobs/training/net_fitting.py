@@ -132,8 +132,8 @@ def _module(net: TabularNet, width: int) -> nn.Sequential:
     return module
 
 
-def _device(asked: str) -> torch.device:
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked)
+def _device(declared: str) -> torch.device:
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if declared == "auto" else declared)
 
 
 def _state(module: nn.Module, optimizer: Any) -> bytes:

@@ -148,20 +148,20 @@ def search(
         DataRefused: too few days for the folds.
         ModelRefused: every trial failed.
     """
-    asked = pipeline.training.search
-    assert asked is not None
-    folds = list(time_ordered_folds(lesson, asked, pipeline.partition))
+    settings = pipeline.training.search
+    assert settings is not None
+    folds = list(time_ordered_folds(lesson, settings, pipeline.partition))
     declared = pipeline.training.model_dump(mode="json", exclude={"search": {"trials", "minutes"}})
     result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
     if (before := trials.read()) is not None and before.question == result.question:
         result = before
     space = distributions(pipeline.training, pipeline.task)
-    while len(result.trials) <= asked.trials and not _is_late(asked, result):
+    while len(result.trials) <= settings.trials and not _is_late(settings, result):
         trial = _try(pipeline, lesson, folds, result.trials, space)
         result = result.model_copy(update={"trials": (*result.trials, trial)})
         trials.write(result)
         said = trial.failed or f"{pipeline.metric} {trial.loss:.5f}{' (given up)' if trial.pruned else ''}"
-        log.info("trial %s of %s: %s", len(result.trials) - 1, asked.trials, said)
+        log.info("trial %s of %s: %s", len(result.trials) - 1, settings.trials, said)
     log.info("best of %s trials: %s %.5f", len(result.trials), pipeline.metric, result.best.loss)
     for number, trial in enumerate(result.trials):
         if trial.failed:
@@ -178,31 +178,31 @@ def with_parameters(training: Training, trial: Trial) -> Training:
     return training.model_copy(update={"parameters": {**training.parameters, **trial.parameters}, "search": None})
 
 
-def time_ordered_folds(lesson: Lesson, asked: Search, unit: Partitioning = DAY) -> Iterator[Fold]:
+def time_ordered_folds(lesson: Lesson, settings: Search, unit: Partitioning = DAY) -> Iterator[Fold]:
     """Positions to learn from and to judge on; the oldest fold first, and everything learned from lies before it.
 
     Raises:
         DataRefused: nothing is left to learn from.
     """
     days = np.array(sorted(lesson.days.unique()))
-    held = asked.folds * asked.validation_days
+    held = settings.folds * settings.validation_days
     if len(days) <= held:
         raise DataRefused(
-            f"training.search judges on {asked.folds} folds of {quantity(asked.validation_days, unit)}, but there are "
-            f"{quantity(len(days), unit)} in all; use fewer folds or {unit}s, or train on more"
+            f"training.search judges on {settings.folds} folds of {quantity(settings.validation_days, unit)}, but there "
+            f"are {quantity(len(days), unit)} in all; use fewer folds or {unit}s, or train on more"
         )
-    for fold in range(asked.folds):
-        first = len(days) - held + fold * asked.validation_days
-        judged = days[first : first + asked.validation_days]
+    for fold in range(settings.folds):
+        first = len(days) - held + fold * settings.validation_days
+        judged = days[first : first + settings.validation_days]
         yield (
             np.flatnonzero((lesson.days < judged[0]).to_numpy()),
             np.flatnonzero(lesson.days.isin(judged).to_numpy()),
         )
 
 
-def _is_late(asked: Search, result: SearchResult) -> bool:
+def _is_late(settings: Search, result: SearchResult) -> bool:
     """Whether the time is up; the declaration itself is judged in any case."""
-    return asked.minutes is not None and bool(result.trials) and result.seconds >= asked.minutes * 60
+    return settings.minutes is not None and bool(result.trials) and result.seconds >= settings.minutes * 60
 
 
 def _try(

@@ -119,8 +119,8 @@ def _gone(
     waiting = {name: row for name, row in rows.newest_models.items() if _waits(name, row.version, rows, aliases)}
     # One client: a connection for each of a hundred questions takes longer than the answers.
     with mlflow_client(settings, answers.PAGE_PATIENCE_SECONDS) as client:
-        asked = {name: pool.submit(run_is_deleted, client, row.mlflow_run) for name, row in waiting.items()}
-        deleted = [name for name, answer in asked.items() if parts.of(REGISTRY, answer)]
+        pending = {name: pool.submit(run_is_deleted, client, row.mlflow_run) for name, row in waiting.items()}
+        deleted = [name for name, answer in pending.items() if parts.of(REGISTRY, answer)]
     for name in deleted:
         found.setdefault(name, []).append(
             f"the MLflow run of version {waiting[name].version}, the newest challenger, was deleted: restore it "

@@ -126,14 +126,14 @@ class Lake:
         long name the end is kept.
         """
         end = name.encode()[-LONGEST_END:].decode(errors="ignore")
-        kept = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{end}"
-        self._quarantine(dataset, partition, f"{kept}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
-        return self._quarantine(dataset, partition, kept, content)
+        stored = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{end}"
+        self._quarantine(dataset, partition, f"{stored}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
+        return self._quarantine(dataset, partition, stored, content)
 
     def quarantine_reason(self, dataset: str, partition: str) -> str | None:
         """Why a day's newest batch in quarantine was refused; None where none lies there."""
-        kept = self.store.find_details(f"{self._dataset(dataset)}/{QUARANTINE}/{partition}")
-        records = [(modified, path) for path, _, modified in kept if _is_reason(path)]
+        stored = self.store.find_details(f"{self._dataset(dataset)}/{QUARANTINE}/{partition}")
+        records = [(modified, path) for path, _, modified in stored if _is_reason(path)]
         if not records or (content := self.store.read(path := max(records)[1])) is None:
             return None
         try:

@@ -65,10 +65,10 @@ class WindowCounts:
 
     def quantile(self, share: float) -> float | None:
         """Time that this share of the requests stayed within, None where no time is known."""
-        wanted, seen = share * self.timed, 0
+        goal, seen = share * self.timed, 0
         for limit, count in self.times:
             seen += count
-            if seen >= wanted:
+            if seen >= goal:
                 return limit
         return None
 

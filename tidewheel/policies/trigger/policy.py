@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 ALARMING = (Fall, Performance, ConceptDrift, Drift)
 """Reasons that say something is wrong; the others say that time or data has come."""
-UNTOLD = ("name", "concerns", "patience")
+UNREPORTED = ("name", "concerns", "patience")
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,11 @@ def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
         yield Calendar(triggers.calendar)
     if triggers.every_days is not None:
         yield Every(triggers.every_days)
-    if wanted := triggers.performance:
+    if section := triggers.performance:
         yield Fall(LOSS_NAMES[task])
-        yield Performance(wanted.window_days, wanted.minimum_days, wanted.minimum_excess, wanted.t, LOSS_NAMES[task])
+        yield Performance(
+            section.window_days, section.minimum_days, section.minimum_excess, section.t, LOSS_NAMES[task]
+        )
     if concept := triggers.concept_drift:
         yield ConceptDrift(concept.window_days, concept.minimum_days, concept.minimum_regret, concept.t, task)
     if triggers.drift is not None:
@@ -215,6 +217,6 @@ def _longest_window(reasons: tuple[Reason, ...]) -> int:
 
 
 def _settings(part: Reason | Restraint) -> dict[str, object]:
-    told = {name: value for name, value in vars(part).items() if name not in UNTOLD}
+    limits = {name: value for name, value in vars(part).items() if name not in UNREPORTED}
     patience = getattr(part, "patience", None)
-    return told | vars(patience) if patience else told
+    return limits | vars(patience) if patience else limits
