@@ -1,4 +1,4 @@
-"""Take versions into the ledger that were trained before it kept the digests of models: once, by an operator.
+"""Take versions into the ledger that were trained before it recorded the digests of models: once, by an operator.
 
 What a version is comes from what `train` and `evaluate` left in the lake and in the ledger, never from MLflow's tags.
 Its files are taken as MLflow has them now: nobody can say any more whether they are what was trained.
@@ -79,7 +79,7 @@ def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
             "a module:function is one taken"
         )
     if f"{MODEL_FOLDER}/{SKOPS_FILE}" in files and ":" in estimator:
-        estimator = "hist_gradient_boosting"  # any of ours: kept as skops, opened as skops
+        estimator = "hist_gradient_boosting"  # any of ours: stored as skops, opened as skops
     first, last = chosen.training[0].day, chosen.training[-1].day
     twin = any(file.startswith(f"{JUDGED_FOLDER}/") for file in files)
     return ModelVersionRow(

@@ -98,7 +98,7 @@ def add_last_values(
         past: rows of the look-back too; `rows` where it is not given.
 
     Returns:
-        The rows of the asked days with the new columns, null where the group had no row.
+        The rows of the requested days with the new columns, null where the group had no row.
 
     Raises:
         SpecError: `rows` has a column of that name already.

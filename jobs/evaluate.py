@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidewheel.evaluate")
 COMPANY_ROWS = 500
-"""Rows of the holdout among which golden rows are asked."""
+"""Rows of the holdout from which golden rows are chosen."""
 
 
 def work(job: Job) -> Result:

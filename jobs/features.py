@@ -146,7 +146,7 @@ def _label_type(pipeline: Pipeline) -> T.DataType:
 
 
 def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
-    """Published rows and labels by day. The asked days must be there; of the look-back, whatever is."""
+    """Published rows and labels by day. The requested days must be there; of the look-back, whatever is."""
     reach = PartitionRange(days[0], days[-1], pipeline.partition).look_back(pipeline.features.look_back_days)
     landing = {key: lake.published("landing", key) for key in reach.keys}
     for key in map(str, days):

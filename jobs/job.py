@@ -49,7 +49,7 @@ OptionsT_co = TypeVar("OptionsT_co", bound=JobOptions, default=JobOptions, covar
 
 @dataclass(frozen=True)
 class Job(Generic[OptionsT_co]):
-    """One call of a job: what it was asked for, by whom, and where its inputs and outputs lie.
+    """One call of a job: what was requested, by whom, and where its inputs and outputs lie.
 
     `Job[ReleaseOptions]` is a job with those options. A plain `Job` is any job, whose own options are not known.
     """
@@ -64,7 +64,7 @@ class Job(Generic[OptionsT_co]):
     code_version: str
     actor: str = ""
     has_named_actor: bool = False
-    """Whether whoever started the job has said who that is, as Airflow does; else the actor is this process's user."""
+    """Whether the caller has named the actor, as Airflow does; else the actor is this process's user."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _exit_code(run_: Callable[[], int]) -> int:
 def _run(
     name: str, work: Callable[[Job[OptionsT]], Result], parsed: RunOptions, options: OptionsT, imported: float
 ) -> int:
-    run_folder(parsed.run_id)  # the record could not be kept: refused before any work is done
+    run_folder(parsed.run_id)  # the record could not be written: refused before any work is done
     settings = load_settings()
     hide(settings.secrets)
     pipeline = find_pipeline(settings.pipelines_folder, parsed.pipeline)

@@ -54,7 +54,7 @@ class _Landing:
 
 
 def work(job: Job[LandOptions]) -> Result:
-    """Stage the rows of the asked days and the labels known by then; what cannot be read goes to quarantine."""
+    """Stage the rows of the requested days and the labels known by then; what cannot be read goes to quarantine."""
     source, labels = job.pipeline.source, job.pipeline.labels
     may_be_empty = source.empty_days == "skip"
     days = source_days(source, job.partitions)

@@ -28,7 +28,7 @@ ENDED = timedelta(days=1)
 
 
 def work(job: Job) -> Result:
-    """Publish the logged requests of each day asked for, and of every other day that still has files.
+    """Publish the logged requests of each requested day, and of every other day that still has files.
 
     So a night that was missed is made up for, and a day that is not over may be published again and again.
     """

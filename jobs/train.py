@@ -109,7 +109,7 @@ def _window(done: ModelVersionRow) -> Window:
 
 
 def _settled(job: Job, chosen: TrainingData) -> TrainingData:
-    """Which of the days to learn from, where an alarm has called for the training; kept, so that it is settled once."""
+    """Which of the days to learn from, where an alarm has called for the training; recorded, so settled once."""
     if not chosen.alarmed:
         return chosen
     with refusal_is_a_verdict(job):

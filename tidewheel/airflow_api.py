@@ -255,7 +255,7 @@ class AirflowApi:
         return self._content(self._send(method, path, **request))
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        # A question may be asked again where a busy machine was too slow to answer; a command must not.
+        # A question may be repeated where a busy machine was too slow to answer; a command must not.
         tries = QUESTION_TRIES if method == "GET" else 1
         while True:
             tries -= 1

@@ -55,7 +55,7 @@ def mark_used(path: Path) -> None:
 
 
 def unused_models(settings: Settings, before: datetime) -> list[Unused]:
-    """Models that were downloaded from the registry: one that is asked for again is downloaded again."""
+    """Models that were downloaded from the registry: one that is needed again is downloaded again."""
     return _found(settings.model_cache.glob("*/*"), _changed, before)
 
 
@@ -132,7 +132,7 @@ def _newest_change(path: Path) -> datetime:
 
 
 def _sparks(folder: Path) -> list[datetime]:
-    """Since when processes live that Spark was told this scratch folder."""
+    """Since when processes live to which Spark gave this scratch folder."""
     argument = f"spark.local.dir={folder}"
     living = psutil.process_iter(["cmdline", "create_time"])
     return [

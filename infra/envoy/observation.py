@@ -143,7 +143,7 @@ ACCESS_LINE = {
 def _access_log() -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     config = {"@type": kind, "log_format": {"json_format": ACCESS_LINE, "omit_empty_values": True}}
-    # /healthz is asked every few seconds, and answered by Envoy itself.
+    # /healthz is requested every few seconds, and answered by Envoy itself.
     others: dict[str, Any] = {"not_health_check_filter": {}}
     return {"name": "envoy.access_loggers.stdout", "filter": others, "typed_config": config}
 

@@ -68,7 +68,7 @@ def routes(targets: Sequence[Target], gone: Mapping[str, Gone] | None = None, to
 
     Args:
         targets: what can be routed to.
-        gone: pipelines that were given up, by name; their callers are told so.
+        gone: pipelines that were given up, by name; their callers get that answer.
         token: what a copied request shows to the service that gets it.
     """
     live = [target for target in targets if target.live]

@@ -17,7 +17,7 @@ def dashboards() -> tuple[Dashboard, ...]:
 
 
 def fleet() -> Dashboard:
-    """All pipelines, for whoever operates them."""
+    """All pipelines, for their operators."""
     age = f"time() - {_newest('champion_data')}"
     worst = 3 * 86_400
     return Dashboard(

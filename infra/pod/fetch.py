@@ -17,7 +17,7 @@ from typing import IO
 from infra.pod.lake import LakeFiles, PodError, open_lake
 
 PATIENCE_SECONDS = 60.0
-"""How long a lake that does not answer is asked again; then the kubelet starts the container anew."""
+"""For how long a lake that does not answer is tried again; then the kubelet starts the container anew."""
 RETRY_SECONDS = 2.0
 PUBLISH = "release the version again, which publishes it"
 
@@ -30,7 +30,7 @@ def fetch(lake: LakeFiles, pipeline: str, content_hash: str, folder: Path, patie
         pipeline: name of the pipeline.
         content_hash: of the packaged model.
         folder: to be made.
-        patience: seconds for which a lake that does not answer is asked again.
+        patience: seconds for which a lake that does not answer is tried again.
 
     Raises:
         PodError: the archive is not there, is not what its name says, or cannot be read.

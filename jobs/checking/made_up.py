@@ -26,7 +26,7 @@ class MadeUp:
     Attributes:
         frame: feature columns as every model sees them, with missing values.
         truth: labels of all kinds; positive numbers for a regression.
-        asked: rows with a missing value, and a category that the others have not.
+        incomplete: rows with a missing value, and a category that the others have not.
     """
 
     frame: pd.DataFrame

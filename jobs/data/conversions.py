@@ -97,7 +97,7 @@ def _changes(digits: str) -> bool:
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The narrowest type that holds every value of two types, or None where no type does.
 
-    Of integers and floats it is float64, which holds integers up to 2**53: whoever widens must look at the values.
+    Of integers and floats it is float64, which holds integers up to 2**53: before widening, look at the values.
     """
     if one == other or pa.types.is_null(other):
         return one

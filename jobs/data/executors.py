@@ -74,7 +74,7 @@ class Executors:
             "spark.driver.bindAddress": self.settings.pod_ip,  # Spark names it to its executors
             "spark.driver.port": str(DRIVER_PORT),
             "spark.blockManager.port": str(BLOCK_MANAGER_PORT),
-            # Whoever reaches these ports could run code here, and what passes them holds the lake's keys.
+            # A client that reaches these ports could run code here, and what passes them holds the lake's keys.
             "spark.authenticate": "true",
             "spark.network.crypto.enabled": "true",
             "spark.kubernetes.namespace": self.settings.job_namespace,

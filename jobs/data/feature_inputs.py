@@ -1,4 +1,4 @@
-"""What a pipeline's transform is given: the published rows and labels of the asked days and of the look-back."""
+"""What a pipeline's transform is given: the published rows and labels of the requested days and of the look-back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FeatureInputs:
     Attributes:
         spark: the session.
         pipeline: the pipeline's declaration.
-        partitions: the days whose features are asked for.
+        partitions: the days whose features are requested.
         rows: published rows of these days and of `look_back_days` before them, with their day as `partition`, and
             without the label, which a source's rows may hold: it is not known yet when a row is to be predicted.
         labels: published labels (key columns, label, `partition`). For an early day of a range they may hold days that
@@ -55,7 +55,7 @@ class FeatureInputs:
 
     @property
     def is_asked(self) -> Column:
-        """True for the rows of the asked days, false for those of the look-back."""
+        """True for the rows of the requested days, false for those of the look-back."""
         return F.col(PARTITION).between(str(self.partitions.first), str(self.partitions.last))
 
 

@@ -124,7 +124,7 @@ class ShippedFile(LogFile):
 
     def changed(self) -> datetime | None:
         """See `LogFile`."""
-        # Asked again and not taken from the listing: it may have been written since.
+        # Read anew and not taken from the listing: it may have been written since.
         return next((changed for path, _, changed in self.store.find_details(str(self.path))), None)
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""Days that failed for the same reason, told once: how many, which, and what was found on the first of them."""
+"""Days that failed for the same reason, reported once: how many, which, and the finding of the first of them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Failure:
     Attributes:
         day: the partition.
         reason: see there.
-        place: where what was refused is kept; empty where nothing is.
+        place: where what was refused is stored; empty where nothing is.
     """
 
     day: str

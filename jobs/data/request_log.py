@@ -1,4 +1,4 @@
-"""What the endpoint was asked and answered: the files of its services, here and in the lake, and the published days."""
+"""Requests and answers of the endpoint: the files of its services, here and in the lake, and the published days."""
 
 from __future__ import annotations
 

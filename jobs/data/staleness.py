@@ -45,7 +45,7 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
 
     Args:
         pipeline: says how far back features look.
-        days: the days asked for.
+        days: the requested days.
         there: keys of the batches that are there.
     """
     needed = {key for day in days.days for key in inputs_of(pipeline, day)}
@@ -73,7 +73,7 @@ def changed_inputs(pipeline: Pipeline, features: Manifest, published: Mapping[st
 def stale_after(lake: Lake, pipeline: Pipeline, days: PartitionRange) -> list[StaleDay]:
     """The published days of features after some days that look back as far as these, and are stale.
 
-    The manifests alone are asked: whoever was killed, and wherever, the days that are still to be done are found again.
+    Only manifests are read: whichever process was killed, and wherever, the days still to be done are seen again.
 
     Args:
         lake: the pipeline's lake.

@@ -129,7 +129,7 @@ def divide_days(
 ) -> TrainingData:
     """Divide the days that have matured into those to learn from and the newest, which are reserved for the gate.
 
-    More than the declared days are kept only as far as three times as many are left to learn from.
+    More than the declared days are reserved only as far as three times as many are left to learn from.
 
     Args:
         pipeline: says how far back.
@@ -184,7 +184,7 @@ def keep_training_data(lake: Lake, run_id: str, chosen: TrainingData) -> str:
 
 
 def read_training_data(lake: Lake, run_id: str) -> TrainingData:
-    """The list that this run's `assemble` kept.
+    """The list that this run's `assemble` recorded.
 
     Raises:
         LakeError: there is none, or it is cut off or another pipeline's.

@@ -33,14 +33,14 @@ class CardFacts:
     Attributes:
         pipeline: its declaration.
         chosen: the batches it learned from and was judged on.
-        measured: what the gate was told.
+        measured: what the gate decided from.
         verdict: what the gate said.
         intervals: confidence interval of the challenger's figures, by name.
         confidence: of these intervals.
         slices: one row a slice: `slice`, `rows`, and figures.
         importances: by column, the largest first.
         parameters: what the training run logged: estimator, device, seed, versions.
-        refit: what came of fitting it again through the holdout; empty where nobody asked.
+        refit: what came of fitting it again through the holdout; empty where no refit was requested.
     """
 
     pipeline: Pipeline

@@ -78,7 +78,7 @@ def figures(played: LoadResult) -> Figures:
 
 
 def not_reached(played: LoadResult, found: Figures) -> str:
-    """Why the figures are not those of the rate that was asked for; empty where they are."""
+    """Why the figures are not those of the requested rate; empty where they are."""
     aimed = played.plan.rate
     if found.rate >= aimed * REACHED and found.late <= LATE_SECONDS * 1000:
         return ""

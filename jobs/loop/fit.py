@@ -50,7 +50,7 @@ class Challenger:
         last_day: the newest of their days.
         judged: what the gate judges, where the model itself has learned from the holdout too; else None.
         searched: the trials, where there was a search.
-        refit: what came of the refit, in a sentence; empty where none was asked for.
+        refit: what came of the refit, in a sentence; empty where none was requested.
         start: the model that it went on from; None: fitted from nothing.
         began: the start in a sentence, or why there is none; empty where the pipeline declares no warm start.
     """

@@ -26,7 +26,7 @@ class PairedPredictions:
     """What challenger and champion predict.
 
     Attributes:
-        all_days: on all the days that both were asked about; with probation they tell how far such days differ.
+        all_days: on all the days that both answered; with probation they tell how far such days differ.
         judged: on those of them that the gate decides by.
         content: the days held out that it decides by, each by the content of its features and labels.
     """

@@ -91,7 +91,7 @@ def _cached(file: Path) -> bytes | None:
 
 
 def _keep(file: Path, content: bytes) -> None:
-    """Put a file into the cache whole, whoever else does the same."""
+    """Put a file into the cache whole, also while others do the same."""
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_file(file, content)
 

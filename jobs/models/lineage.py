@@ -1,4 +1,4 @@
-"""What a version was made of, kept with it, so that it can be made again and a difference be explained."""
+"""What a version was made of, stored with it, so that it can be made again and a difference be explained."""
 
 from __future__ import annotations
 

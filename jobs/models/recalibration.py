@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jobs.models.prediction import Array, Task
 
 MATERIAL = 0.02
-"""Share of the loss that the line must save, as the performance trigger's smallest excess; less is told as it is."""
+"""Share of the loss that the line must save, as the performance trigger's smallest excess; less is reported raw."""
 SURE = 2.5
 """Standard errors over days that it must lie above zero; the trigger's own."""
 AGREE = 2.0
@@ -82,7 +82,7 @@ def fit_line(
     days: pd.Series[str] | None = None,
     row_weights: Array | None = None,
 ) -> CalibrationLine:
-    """The line from predictions to what they mean, by maximum likelihood, kept close to literal where rows are few.
+    """The line from predictions to what they mean, by maximum likelihood, shrunk towards literal where rows are few.
 
     Predictions of several classes lie on no line: they are taken literally.
 
@@ -90,7 +90,7 @@ def fit_line(
         truth: labels, one a row.
         predicted: predictions for the same rows.
         task: kind of label.
-        days: day of each row, for the standard error; None: it is not wanted.
+        days: day of each row, for the standard error; None: it is not required.
         row_weights: how much each row counts; None: all the same.
 
     Returns:
@@ -107,7 +107,7 @@ def fit_line(
     said, counting = scores(predicted, task), _counting(truth, row_weights)
     rows = np.column_stack([np.ones(len(said)), said])
     found = np.array([0.0, 1.0])
-    # as if one row had said that the slope is 1: where both kinds of row are told apart, no other says anything of it
+    # as if one row had said that the slope is 1: where both kinds of row can be separated, no other says anything of it
     prior = np.diag([0.0, 1.0 if task == "classification" else 0.0])
     for _ in range(ITERATIONS):
         left, weight = (part * counting for part in _left(truth, rows @ found, task))

@@ -1,7 +1,7 @@
 """The model registry: versions and aliases in MLflow, and models as far as the ledger vouches for their files.
 
-Aliases say what somebody wants. Tags are copies for the eye: whoever may edit a model in MLflow may write both, so what
-a version is, and what was decided about it, is asked of the ledger alone.
+Aliases say what somebody wants. Tags are copies for the eye: a user who may edit a model in MLflow may write both, so
+what a version is, and what was decided about it, is read from the ledger alone.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Named(Protocol):
 
 @contextmanager
 def asking(settings: Settings) -> Iterator[MlflowClient]:
-    """A client whose failures are told as ours.
+    """A client whose failures are raised as ours.
 
     Raises:
         RegistryError: MLflow cannot be reached, or refuses.

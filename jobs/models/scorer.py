@@ -61,7 +61,7 @@ class Scorer:
         columns: names and types of the model's columns.
         task: kind of label.
         version: the registered version, written beside each prediction.
-        kept: columns of the features that identify a prediction: entity key and event time.
+        key: columns of the features that identify a prediction: entity key and event time.
         lake_root: URL of the lake's root.
         lake_options: fsspec options of the lake.
         folder: where the files of predictions go, relative to the lake's root.

@@ -1,7 +1,7 @@
 """Who the champion is, and what speaks against a version: by the ledger, whatever an alias in MLflow says.
 
-The alias `champion` is a wish. It is followed where the ledger has nothing against the version that it names; where it
-has, or where the alias is gone, what answers goes on being the champion.
+The alias `champion` is a request. It is followed where the ledger has nothing against the version that it names; where
+it has, or where the alias is gone, what answers goes on being the champion.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def target_version(job: Job[ReleaseOptions]) -> TargetVersion:
     options, name = job.options, job.pipeline.name
     endpoint = _endpoint(job)
     if options.rollback:
-        # It has answered before: what the gate said of it then, or whoever overruled the gate, still holds.
+        # It has answered before: what the gate said of it then, or an override of the gate, still holds.
         return _agreed(job, _version_before(job, endpoint), job.actor, must=False)
     if options.version:
         target, actor = options.version, job.actor
@@ -103,7 +103,7 @@ def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool =
         sentence = f"version {version} {against} and is {by_hand} by hand: {reason}"
         verdict = Verdict(kind, Outcome.PASSED, sentence, {"version": version, OVERRIDE: reason})
         ledger.record_once(name, override_subject(version), job.run_id, verdict, datetime.now(UTC), actor=job.actor)
-        # Whoever releases it again, after a crash or a rollback, need not answer for it again.
+        # Releasing it again, after a crash or a rollback, needs no reason again.
         registry.tag_version(job.settings, row, {registry.OVERRIDE_REASON: reason})
     return True
 

@@ -1,4 +1,4 @@
-"""Which days monitoring measures, and what of it is kept: late, missing and revised labels come right by themselves."""
+"""Which days monitoring measures, and what of it is stored: late, missing and revised labels need no care."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Some rows of each day, features and predictions, for whoever compares days: evenly drawn, and drawn once.
+"""Some rows of each day, features and predictions, for comparisons of days: evenly drawn, and drawn once.
 
 Rows are those that a night has computed and scored; of a pipeline without batch scoring, those that callers sent.
 """
@@ -32,13 +32,13 @@ MOST_ROWS = 2_000
 def rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Feature columns, prediction and version of some days, at most 2,000 rows each.
 
-    Of a large day the drawn rows are kept beside its reports, under the hashes of what they were drawn from, so that
+    Of a large day the drawn rows are stored beside its reports, under the hashes of what they were drawn from, so that
     the next nights need not read it again.
 
     Args:
         lake: the pipeline's lake.
         pipeline: names the columns, and whether it scores batches.
-        days: keys of the days wanted.
+        days: keys of the days.
 
     Returns:
         Rows by day; days without published features (or requests) are left out, columns that a day had not are missing

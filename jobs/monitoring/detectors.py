@@ -1,6 +1,6 @@
 """Drift detectors by name: how far the rows of some days lie from the rows of other days, in one column.
 
-Two are quick enough to be measured for every column over weeks of days, from what is kept of each day; every other
+Two are quick enough to be measured for every column over weeks of days, from a summary of each day; every other
 method is in `jobs.monitoring.methods` and sees the rows themselves.
 """
 
@@ -118,7 +118,7 @@ def category_counts(days: Mapping[str, pd.Series]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _NumericDay:
-    """What is kept of a day's numbers."""
+    """The summary of a day's numbers."""
 
     rows: int
     known: int

@@ -21,7 +21,7 @@ NAMED = 3
 
 
 def feature_drift(drift: DayDrift, importances: Mapping[str, float], columns: list[str]) -> FeatureDrift | None:
-    """What the trigger is told.
+    """What the trigger gets.
 
     Args:
         drift: what was found.
@@ -41,7 +41,7 @@ def feature_drift(drift: DayDrift, importances: Mapping[str, float], columns: li
 
 
 def drift_verdict(pipeline: Pipeline, drift: DayDrift, found: FeatureDrift | None) -> Verdict:
-    """Fired where confirmed drift weighs enough, or the predictions themselves have drifted; told every day."""
+    """Fired where confirmed drift weighs enough, or the predictions themselves have drifted; reported every day."""
     least = pipeline.monitoring.drift.minimum_weight
     alarmed = found is not None and (found.weight >= least or PREDICTION in drift.drifted)
     outcome = Outcome.INCONCLUSIVE if found is None else Outcome.FIRED if alarmed else Outcome.NO_ACTION

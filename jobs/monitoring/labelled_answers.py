@@ -1,7 +1,7 @@
 """A day's answers of a pipeline without batch scoring, with the labels that have come to be known for them.
 
 An answer is about a row that its caller names by the entity key. The label is that of the day of the answer where the
-key has one there, and else the first that the key gets on a later day: a loan is asked about in May and repaid in June.
+key has one there, and else the first that the key gets on a later day: a loan is scored in May and repaid in June.
 A label of an earlier day was known when the answer was given, and says nothing about it.
 """
 

@@ -43,7 +43,7 @@ class LabelledPredictions:
         day: the day of the rows.
         rows: `prediction` (and `probability_<class>` for multiclass), `model_version`, `SOURCE` (main, online, or
             elsewhere: answered online on the day, about a row that is none of the day's), the label (NaN: unknown; for
-            multiclass the place of its class), and the columns asked for; one row a prediction.
+            multiclass the place of its class), and the requested columns; one row a prediction.
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
         unlabelled: hashes of the keys that a label of a later day may still come for.

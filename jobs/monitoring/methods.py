@@ -146,7 +146,7 @@ def _t_test(current: Numbers, reference: Numbers) -> float:
 
 
 def _anderson(current: Numbers, reference: Numbers) -> float:
-    """SciPy's p-value lies between 0.001 and 0.25: beyond, all are told as these."""
+    """SciPy's p-value lies between 0.001 and 0.25: beyond, all are reported as these."""
     return surprise(float(stats.anderson_ksamp([reference, current], variant="midrank").pvalue))
 
 

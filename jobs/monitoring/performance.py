@@ -110,8 +110,8 @@ def day_performance(
     for (source, version), rows in day.rows[day.rows[SOURCE] != ELSEWHERE].groupby([SOURCE, VERSION]):
         expected = expectations.get(str(version), UNKNOWN)
         if source == ONLINE:
-            asked = {"elsewhere": float(elsewhere.get(str(version), 0))}
-            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | asked
+            sliced = {"elsewhere": float(elsewhere.get(str(version), 0))}
+            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | sliced
             continue
         figures[Part(str(version))] = part_figures(rows, pipeline, expected, reported)
         for name, of_class in class_figures(rows, pipeline).items():
@@ -214,7 +214,7 @@ def _about_itself(
 
 
 def _slices(rows: pd.DataFrame, pipeline: Pipeline) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The larger values of each column that slices are asked for, and of those whose groups are compared."""
+    """The larger values of each column that slices are declared for, and of those whose groups are compared."""
     settings, label = pipeline.monitoring, pipeline.labels.column
     for column in (name for name in sliced_columns(pipeline) if name in rows):
         sizes = rows.loc[rows[label].notna(), column].value_counts()
@@ -232,9 +232,9 @@ def looked_at_columns(pipeline: Pipeline) -> list[str]:
 def sliced_columns(pipeline: Pipeline) -> list[str]:
     """Columns that a day's rows must have for its slices and groups."""
     settings = pipeline.monitoring
-    asked = pipeline.features.categorical if settings.slices is None else settings.slices
+    sliced = pipeline.features.categorical if settings.slices is None else settings.slices
     grouped = [name for groups in settings.fairness for name in group_columns(groups)]
-    return list(dict.fromkeys([*asked, *grouped]))
+    return list(dict.fromkeys([*sliced, *grouped]))
 
 
 def estimate(said: Array, task: Task, line: CalibrationLine = LITERAL) -> dict[str, float]:

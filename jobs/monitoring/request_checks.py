@@ -1,4 +1,4 @@
-"""What callers sent, day by day: measured, kept in the ledger, and judged for the newest day."""
+"""What callers sent, day by day: measured, recorded in the ledger, and judged for the newest day."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = (DATASET, COUNTS.dataset, "features")
 MOST_COLUMNS = 100
-"""Of a figure by column, the worst are kept."""
+"""Of a figure by column, so many of the worst are recorded."""
 FIGURES = ("skew_share", "skew_size", "refused_share", "unusual_share")
 """By column; `live_drift` besides."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SKEW, LIVE_DRIFT, CONTRACT, UNUSUAL = "skew", "live drift", "contract", "unusual"
 """What may be due for somebody's attention."""
 NAMED = 3
-KEPT = 100
+MOST_NAMED = 100
 """Columns of which the verdict has the figures, the worst first."""
 
 
@@ -78,21 +78,21 @@ def requests_verdict(pipeline: Pipeline, found: RequestsOfDay) -> Verdict:
             "answers": found.answers,
             "compared_rows": found.skew.rows,
             "elsewhere": found.skew.elsewhere,
-            "skewed": wrong[:KEPT],
+            "skewed": wrong[:MOST_NAMED],
             "skew": {
-                name: {"share": columns[name].share, "size": columns[name].size} for name in worst(columns)[:KEPT]
+                name: {"share": columns[name].share, "size": columns[name].size} for name in worst(columns)[:MOST_NAMED]
             },
             "drifted": found.drift.drifted if found.drift else [],
             "requests": contract.requests if contract else None,
             "refused": contract.refused if contract else None,
             "answered_rows": contract.rows if contract else None,
             "unusual": contract.unusual if contract else None,
-            "unusual_columns": {name: contract.columns[name].unusual for name in contract.most_unusual[:KEPT]}
+            "unusual_columns": {name: contract.columns[name].unusual for name in contract.most_unusual[:MOST_NAMED]}
             if contract
             else {},
             "refused_columns": {
                 name: {"share": contract.columns[name].refused, **contract.columns[name].problems}
-                for name in contract.worst[:KEPT]
+                for name in contract.worst[:MOST_NAMED]
             }
             if contract
             else {},

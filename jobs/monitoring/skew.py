@@ -1,7 +1,7 @@
 """Training/serving skew: what callers sent against what the night has computed for the same key on the same day.
 
 Only rows of the day are compared: of a row of tomorrow, trailing rates and the like rightly differ from what is known
-of it today. A model learns from what the night computes; where the two differ, it is asked what it never learned.
+of it today. A model learns from what the night computes; where the two differ, it gets requests that it never learned.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
         lake: the pipeline's lake.
         pipeline: names key and features, and `monitoring.requests.tolerance`.
         answered: the requests; of several about a row, the last of each version is compared.
-        columns_of: asked only where callers sent no value of a feature at all: a version may not take it.
+        columns_of: called only where callers sent no value of a feature at all: a version may not take it.
     """
     day = answered.manifest.partition
     features = lake.published("features", day)

@@ -55,7 +55,7 @@ def unexplained_shifts(
 
 @dataclass(frozen=True)
 class _DayMoments:
-    """What is kept of a day: known values and their mean by column, and the sums of products around that mean."""
+    """The summary of a day: known values and their mean by column, and the sums of products around that mean."""
 
     rows: int
     known: NDArray[np.float64]

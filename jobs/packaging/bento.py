@@ -62,7 +62,7 @@ class BuiltBento:
         seconds: how long the build took, 0 where the Bento was there.
         reused: whether it was there.
         refused_forms: forms that were tried and could not be taken, with the reason.
-        measured_forms: median milliseconds of one row of each form that could be asked.
+        measured_forms: median milliseconds of one row of each form that could predict.
     """
 
     artifact: Artifact

@@ -215,7 +215,7 @@ def _judge(
         served = answer(columns)
     except Exception as error:
         # Converters raise whatever their authors thought of; a form that fails is a form not taken, and the reason
-        # is kept. The native form has nothing behind it, so there it is an error.
+        # is used. The native form has nothing behind it, so there it is an error.
         if format == "native":
             raise
         return Candidate(format, refused=f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")

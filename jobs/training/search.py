@@ -1,7 +1,7 @@
 """Looking for better parameters: each trial is judged on later days than it learned from, and can be given up early.
 
-Every trial is kept in the lake as soon as it ends, so a killed search goes on where it was, and since each trial draws
-with a seed of its own, it goes on exactly as it would have.
+Every trial is stored in the lake as soon as it ends, so a killed search goes on where it was, and since each trial
+draws with a seed of its own, it goes on exactly as it would have.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def time_ordered_folds(lesson: Lesson, settings: Search, unit: Partitioning = DA
     held = settings.folds * settings.validation_days
     if len(days) <= held:
         raise DataRefused(
-            f"training.search judges on {settings.folds} folds of {quantity(settings.validation_days, unit)}, but there "
-            f"are {quantity(len(days), unit)} in all; use fewer folds or {unit}s, or train on more"
+            f"training.search judges on {settings.folds} folds of {quantity(settings.validation_days, unit)}, but "
+            f"there are {quantity(len(days), unit)} in all; use fewer folds or {unit}s, or train on more"
         )
     for fold in range(settings.folds):
         first = len(days) - held + fold * settings.validation_days

@@ -29,7 +29,7 @@ log = logging.getLogger("tidewheel.alerts")
 ROUND_SECONDS = 20.0
 """A message leaves well within two minutes of what it is about."""
 LONGEST_ROUND_SECONDS = 300.0
-"""A round that takes longer hangs: the process ends, and whoever supervises it starts it again."""
+"""A round that takes longer hangs: the process ends, and its supervisor starts it again."""
 STOP_SECONDS = 10.0
 
 

@@ -25,7 +25,7 @@ class Follower:
 
     Args:
         api: Airflow.
-        display: told what runs.
+        display: shows what runs.
     """
 
     def __init__(self, api: AirflowApi, display: Display) -> None:

@@ -1,8 +1,8 @@
 """Erases rows from every batch of a dataset: published, superseded and in quarantine.
 
 A file that holds such a row is written anew without it, and each manifest that names it gets a successor: readers see
-the old batch or the new one. The old manifest stays, without its files, and names its successor; so whoever was trained
-on it can say what became of it. Nothing is remembered between steps. An erasure that was killed is run again, finds
+the old batch or the new one. The old manifest stays, without its files, and names its successor; so a model that was
+trained on it can say what became of it. Nothing is remembered between steps. An erasure that was killed is run again, finds
 what is left of the rows on the disk, and goes on.
 """
 
@@ -123,7 +123,7 @@ def erase_rows(lake: Lake, dataset: str, rows: RowSelection, now: datetime, *, d
 
 
 def _search(lake: Lake, dataset: str, rows: RowSelection) -> _Searched:
-    """Look at every file of a dataset, whoever names it."""
+    """Look at every file of a dataset, whatever names it."""
     columns, found = rows.columns(dataset), _Searched()
     for path, _, changed in sorted(lake.store.find_details(f"{lake.pipeline}/{dataset}/{DATA}")):
         if not path.endswith(".parquet"):

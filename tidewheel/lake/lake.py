@@ -36,7 +36,7 @@ PUBLISHED = "manifest.json"
 DATA = "_data"
 QUARANTINE = "_quarantine"
 LONGEST_END = 180
-"""Bytes of a source file's name that are kept in quarantine, where more is written before and after it."""
+"""Bytes of a source file's name that stay in quarantine, where more is written before and after it."""
 
 
 class Lake:
@@ -123,7 +123,7 @@ class Lake:
         """Keep a source file that was refused, untouched, with the reason beside it. Returns its URL.
 
         A part of its hash is in its name: a file that is delivered again, and broken again, replaces no evidence. Of a
-        long name the end is kept.
+        long name the end stays.
         """
         end = name.encode()[-LONGEST_END:].decode(errors="ignore")
         stored = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{end}"

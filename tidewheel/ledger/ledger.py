@@ -1,4 +1,4 @@
-"""The ledger: every verdict, every day's figures and every wish for training, with the reasons."""
+"""The ledger: every verdict, every day's figures and every request for training, with the reasons."""
 
 from __future__ import annotations
 

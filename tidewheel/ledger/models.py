@@ -1,6 +1,6 @@
 """What the ledger knows of models: the versions that `train` made, what was decided about each, and who is champion.
 
-MLflow has a copy of most of this as tags and aliases, for the eye. Whoever may edit a model there may edit those, so
+MLflow has a copy of most of this as tags and aliases, for the eye. A user who may edit a model there may edit those, so
 nothing is decided by them.
 """
 

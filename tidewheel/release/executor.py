@@ -1,7 +1,7 @@
 """Releases one pipeline: plans, runs stage after stage, and repairs what a killed process has left.
 
-Whoever comes next may go on with a release: the process that began it, the next task of a DAG, or a person after a
-crash. So nothing is kept in memory between two stages, and one process at a time works on a pipeline.
+Another may go on with a release: the process that began it, the next task of a DAG, or a person after a
+crash. So nothing stays in memory between two stages, and one process at a time works on a pipeline.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from tidewheel.scaffold.rules import Profile
 from tidewheel.scaffold.sample import Sample
 
 Settle = Callable[[str, str, Guess], str]
-"""Asked with the option's name, what it is for, and a guess: gives the value to take, or raises."""
+"""Called with the option's name, what it is for, and a guess: gives the value to take, or raises."""
 
 
 @dataclass(frozen=True)

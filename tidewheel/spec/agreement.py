@@ -214,7 +214,7 @@ def _challenger(pipeline: Pipeline) -> Iterator[Mistake]:
 
 
 def _days(pipeline: Pipeline) -> Iterator[Mistake]:
-    """Days that a source will never have cannot be kept, searched or looked back on."""
+    """Days that a source will never have cannot be reserved, searched or looked back on."""
     source, training, search = pipeline.source, pipeline.training, pipeline.training.search
     judged = search.folds * search.validation_days if search else 0
     if search and training.window_days is not None and training.window_days <= judged:

@@ -36,7 +36,7 @@ class PerformanceTrigger(_Pooled):
         default=2.5,
         ge=0,
         description="standard errors over days that the excess must lie above zero, as if there were many days; of few "
-        "days more are asked, by Student's distribution",
+        "days the bound is higher, by Student's distribution",
     )
 
 

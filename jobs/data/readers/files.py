@@ -49,6 +49,6 @@ def _find(reader: FileReader, day: date, project: Path) -> tuple[SourceFile, ...
 
 
 def _copied(filesystem: fsspec.AbstractFileSystem, path: str) -> SourceFile:
-    """A file as it is now: what is landed of it and what is kept of it are the same, whatever becomes of the source."""
+    """A file as it is now: what is landed of it and what is archived are the same, whatever becomes of the source."""
     with filesystem.open(path, "rb") as opened:
         return SourceFile(path, content_of(read_blocks(opened)))

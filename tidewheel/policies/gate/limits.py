@@ -23,10 +23,10 @@ class Missed:
 
 @dataclass(frozen=True)
 class Limits:
-    """Figures that must be kept.
+    """Figures that must be met.
 
     Refusing a challenger for days on which the champion misses the limit as well would leave the older model serving
-    them; so such a miss is told, and refuses only a challenger that misses it by more than the champion does.
+    them; so such a miss is reported, and refuses only a challenger that misses it by more than the champion does.
 
     Attributes:
         floors: figures that must be at least this.

@@ -23,8 +23,8 @@ class TokenBucket:
     """A token bucket of fits: they come at a steady rate, some can be saved, and each model that is fitted takes one.
 
     A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without
-    a pause, evenly spaced trainings keep more. The first model costs nothing. Whoever asked, a fit is paid for; but no
-    deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
+    a pause, evenly spaced trainings keep more. The first model costs nothing. A fit is paid for, also a person's; but
+    no deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
     policy for months.
 
     Given in seconds of CPU, the bucket holds usual trainings instead of fits: one takes the median of what the newest

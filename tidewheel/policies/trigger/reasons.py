@@ -39,12 +39,12 @@ class Reason(Protocol):
 
 @dataclass(frozen=True)
 class ByHand:
-    """A person has asked."""
+    """A person has requested a training."""
 
     name: str = "by hand"
 
     def look(self, measured: TriggerMeasurement) -> Seen | None:
-        """Due while the wish is open."""
+        """Due while the request is open."""
         return Seen(True, f"a training was requested: {measured.request}") if measured.request else None
 
 

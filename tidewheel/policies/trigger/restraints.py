@@ -79,9 +79,9 @@ class SingleFlight:
     """One training at a time.
 
     Attributes:
-        patience_days: a training asked for and not judged after so many days is taken for lost; it is asked for again.
+        patience_days: a requested training not judged after so many days is taken for lost; it is requested again.
             As many nights must have passed, and as many days by the clock: after three weeks without the platform all
-            the nights pass in an hour, and the training that the first of them asked for is still running.
+            the nights pass in an hour, and the training that the first of them requested is still running.
     """
 
     patience_days: int
