@@ -2,8 +2,8 @@
 
 A file that holds such a row is written anew without it, and each manifest that names it gets a successor: readers see
 the old batch or the new one. The old manifest stays, without its files, and names its successor; so a model that was
-trained on it can say what became of it. Nothing is remembered between steps. An erasure that was killed is run again, finds
-what is left of the rows on the disk, and goes on.
+trained on it can say what became of it. Nothing is remembered between steps. An erasure that was killed is run again,
+finds what is left of the rows on the disk, and goes on.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The gate: may a challenger take the champion's place?
 
 By default non-inferiority on the same later rows: the challenger passes when, with the required confidence, it is worse
-by no more than a small share of the champion's figure. Asking it to be *better* with confidence would refuse nearly every
-retraining of a healthy model, and let the model grow old; a pipeline can ask for that all the same.
+by no more than a small share of the champion's figure. Asking it to be *better* with confidence would refuse nearly
+every retraining of a healthy model, and let the model grow old; a pipeline can require that all the same.
 """
 
 from __future__ import annotations
