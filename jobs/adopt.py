@@ -70,9 +70,9 @@ def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
     if str(trained.figures["version"]) != version:
         raise UsageError(f"run {run_id} has trained version {trained.figures['version']}, not {version}")
     chosen = read_training_data(job.lake, run_id)
-    found = ask(job.settings, "GET", "model-versions/get", name=name, version=version)["model_version"]
+    registered = ask(job.settings, "GET", "model-versions/get", name=name, version=version)["model_version"]
     estimator = job.pipeline.training.estimator
-    files = _digests(job, found["source"], found["run_id"])
+    files = _digests(job, registered["source"], registered["run_id"])
     if f"{MODEL_FOLDER}/{PICKLE_FILE}" in files and ":" not in estimator:
         raise UsageError(
             f"version {version} is a pickle, and training.estimator is {estimator}: only where the pipeline file names "
@@ -85,8 +85,8 @@ def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
     return ModelVersionRow(
         pipeline=name,
         version=version,
-        mlflow_run=found["run_id"],
-        source=found["source"],
+        mlflow_run=registered["run_id"],
+        source=registered["source"],
         run_id=run_id,
         data_hash=chosen.data_hash,
         as_of=str(chosen.as_of),
@@ -110,7 +110,7 @@ def _digests(job: Job, source: str, mlflow_run: str) -> dict[str, str]:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     with registry.asking(job.settings), tempfile.TemporaryDirectory(prefix="tidewheel-adopt-") as fresh:
-        run, found = get_artifact_repository(f"runs:/{mlflow_run}"), dict[str, str]()
+        run, digests = get_artifact_repository(f"runs:/{mlflow_run}"), dict[str, str]()
 
         def fetch(repository: Any, path: str) -> Path:
             return Path(repository.download_artifacts(path, fresh))
@@ -122,10 +122,10 @@ def _digests(job: Job, source: str, mlflow_run: str) -> dict[str, str]:
         for folder, path in folders.items():
             for file in (SKOPS_FILE, PICKLE_FILE):
                 if (path / file).exists():
-                    found[f"{folder}/{file}"] = _sha256(path / file)
+                    digests[f"{folder}/{file}"] = _sha256(path / file)
         for name in sorted({CONTRACT_FILE, LINEAGE_FILE, TRAINING_DATA_FILE} & named):
-            found[name] = _sha256(fetch(run, name))
-    return found
+            digests[name] = _sha256(fetch(run, name))
+    return digests
 
 
 def _promote(job: Job, ledger: Ledger, models: Models) -> None:

@@ -56,7 +56,7 @@ def work(job: Job) -> Result:
         performances = measure_days(job, ledger, now, failures)
     tried = None
     with failures.named("the version on probation"), step("probation"):
-        measured = {day_of(found.day) for found in performances}
+        measured = {day_of(day_performance.day) for day_performance in performances}
         tried = judge_probation(memory, day, measured, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)
@@ -75,7 +75,10 @@ def work(job: Job) -> Result:
     if verdict.role is not None:
         request = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
     return Result(
-        inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
+        inputs={
+            **drift.inputs,
+            **{k: v for day_performance in performances for k, v in day_performance.inputs.items()},
+        },
         figures={**_figures(verdict, drift, performances[-1]), **({REQUEST: request} if request else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,

@@ -115,9 +115,9 @@ def _attempt(job: Job, number: int, links: Mapping[str, str], act: Callable[[], 
         return Result(figures={"release": number, "version": ended.version}, links=links, refused=refused)
 
 
-def _stage_result(found: StageResult, number: int, links: Mapping[str, str]) -> Result:
-    figures = {name: value for name, value in found.figures.items() if not isinstance(value, dict)}
-    return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
+def _stage_result(stage_result: StageResult, number: int, links: Mapping[str, str]) -> Result:
+    figures = {name: value for name, value in stage_result.figures.items() if not isinstance(value, dict)}
+    return Result(figures={"release": number, **figures}, links=links, sentence=stage_result.sentence)
 
 
 def _note_rollback(job: Job[ReleaseOptions], version: str, replaced: str, number: int) -> None:

@@ -110,13 +110,13 @@ def _remove(each: Unused) -> bool:
 
 
 def _found(paths: Iterable[Path], used: Callable[[Path], datetime], before: datetime) -> list[Unused]:
-    found = []
+    entries = []
     for path in paths:
         with suppress(FileNotFoundError):  # it is being removed, or replaced
             last = used(path)
             if last < before or path.name.endswith(HALF_REMOVED):
-                found.append(Unused(path, sum(file.lstat().st_size for file in _files(path)), last))
-    return sorted(found, key=lambda each: each.path)
+                entries.append(Unused(path, sum(file.lstat().st_size for file in _files(path)), last))
+    return sorted(entries, key=lambda each: each.path)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -31,12 +31,12 @@ def _json_object(given: object) -> object:
     if not isinstance(given, str):
         return given
     try:
-        found = json.loads(given)
+        document = json.loads(given)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004  what pydantic takes; the value may be a password
-    return found
+    return document
 
 
 def _lower_case(given: object) -> object:
@@ -166,9 +166,9 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """The passwords and keys among the settings, which no log may show."""
-        found = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
-        urls = [password for url in (*found, self.mlflow_url) if (password := _password_of(url))]
-        return [*found, *urls, *(str(value) for name, value in self.lake_options.items() if name in LAKE_SECRETS)]
+        values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        urls = [password for url in (*values, self.mlflow_url) if (password := _password_of(url))]
+        return [*values, *urls, *(str(value) for name, value in self.lake_options.items() if name in LAKE_SECRETS)]
 
     @property
     def mlflow_link(self) -> str:

@@ -47,7 +47,7 @@ def fetch(lake: LakeFiles, pipeline: str, content_hash: str, folder: Path, patie
             raise PodError(f"the model cannot be written to {partial}: {error.strerror}") from error
         try:
             with lake.open(path) as stream:
-                found = _unpack(stream, partial)
+                digest = _unpack(stream, partial)
             break
         except FileNotFoundError:
             raise PodError(f"{url} is not there: {PUBLISH}") from None
@@ -60,8 +60,8 @@ def fetch(lake: LakeFiles, pipeline: str, content_hash: str, folder: Path, patie
                     "that TIDEWHEEL_LAKE_OPTIONS of the Secret is right"
                 ) from error
             time.sleep(RETRY_SECONDS)
-    if found != content_hash:
-        raise PodError(f"{url} holds other content than its name says, {found}: {PUBLISH}")
+    if digest != content_hash:
+        raise PodError(f"{url} holds other content than its name says, {digest}: {PUBLISH}")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 

@@ -218,9 +218,11 @@ def _waiting(session: Session) -> set[str]:
     versions = select(ModelVersionRow.pipeline, ModelVersionRow.version).where(
         ModelVersionRow.id.in_(newest.group_by(ModelVersionRow.pipeline))
     )
-    found = dict(session.execute(versions).all())
+    newest_versions = dict(session.execute(versions).all())
     promoted = set(session.execute(select(PromotionRow.pipeline, PromotionRow.version)).all())
-    open_versions = {name: version for name, version in found.items() if version and (name, version) not in promoted}
+    open_versions = {
+        name: version for name, version in newest_versions.items() if version and (name, version) not in promoted
+    }
     candidates = {name: subject(version) for name, version in open_versions.items()}
     decided = (
         select(VerdictRow.pipeline, VerdictRow.kind, VerdictRow.outcome)
@@ -237,8 +239,8 @@ def _waiting(session: Session) -> set[str]:
 
 
 def _releases(session: Session) -> Counts:
-    found: Counts = defaultdict(dict)
+    counts: Counts = defaultdict(dict)
     query = select(ReleaseRow.pipeline, ReleaseRow.status, func.count())
     for name, status, count in session.execute(query.group_by(ReleaseRow.pipeline, ReleaseRow.status)):
-        found[name][status,] = count
-    return found
+        counts[name][status,] = count
+    return counts

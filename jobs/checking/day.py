@@ -129,10 +129,10 @@ class _Day:
     def _look_back(self) -> None:
         """The days before, as far as they are there."""
         real = Lake.open(self.pipeline.name, self.settings)
-        found = look_back(self.pipeline, real, self.lake, self.day, self._read_before, self.tell)
-        if found is not None:
-            self.tell(found.sentence)
-            self.played.doubtful.extend(found.unreadable)
+        differences = look_back(self.pipeline, real, self.lake, self.day, self._read_before, self.tell)
+        if differences is not None:
+            self.tell(differences.sentence)
+            self.played.doubtful.extend(differences.unreadable)
 
     def _read_before(self, day: date) -> str:
         """Why a day of the look-back is not there; empty where it is, now."""
@@ -186,13 +186,15 @@ class _Day:
 
     def _not_computed(self, manifests: list[Manifest]) -> list[str]:
         """Rules that refuse nothing and could not be computed, from the reports that `validate` leaves."""
-        found = []
+        sentences = []
         for manifest in manifests:
             path = f"{manifest.pipeline}/reports/{manifest.partition}/validation-{manifest.dataset}.json"
             for one in json.loads(self.lake.store.read(path) or b"{}").get("findings", ()):
                 if not (one["passed"] or one["critical"] or one["computed"]):
-                    found.append(f"{manifest.dataset}: {one['rule']} of {', '.join(one['columns'])}: {one['found']}")
-        return found
+                    sentences.append(
+                        f"{manifest.dataset}: {one['rule']} of {', '.join(one['columns'])}: {one['found']}"
+                    )
+        return sentences
 
     def _model(self, made: list[Manifest]) -> None:
         """Fit the declared model to the day's rows and ask it for some; look for features that know the label."""

@@ -221,9 +221,9 @@ def _search_space(pipeline: Pipeline) -> Iterator[Wrong]:
         middle = {name: values[1:-1] for name, values in ends.items() if len(values) > len(tried)}
         yield from _one_by_one(pipeline, middle, started)
         return
-    found = list(_one_by_one(pipeline, ends, started))
-    yield from found
-    if not found:
+    mistakes = list(_one_by_one(pipeline, ends, started))
+    yield from mistakes
+    if not mistakes:
         which, wrong = next((name, said) for name, d in tried.items() if (said := _drawn_wrong(pipeline, d)))
         yield Wrong(SPACE, f"the {which} value of every parameter together: {wrong}")
 

@@ -145,11 +145,11 @@ def _named_columns(rules: Sequence[Rule], table: _Table) -> dict[str, str]:
     """Columns that the rules of a table name, where the table may have others than are known, by what they may hold."""
     if table.is_whole:
         return {}
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
     for rule in rules:
         for column in [*rule.columns, *_in_condition(rule.arguments.get("row_condition"))]:
-            found.setdefault(column, rule.column_kind)
-    return found
+            named.setdefault(column, rule.column_kind)
+    return named
 
 
 def _in_condition(condition: object) -> list[str]:
@@ -173,13 +173,13 @@ def _rows(kinds: Mapping[str, str]) -> pa.Table:
 
 def _judged(rules: Sequence[Rule], rows: pa.Table, table: _Table, judge: Rehearsal) -> dict[int, str]:
     """What is wrong with rules over some rows, by position."""
-    found = {}
+    sentences = {}
     for rule, outcome in zip(rules, judge.outcomes(rules, rows), strict=True):
         if outcome.raised:
-            found[rule.position] = f"can never be computed: {outcome.raised}"
+            sentences[rule.position] = f"can never be computed: {outcome.raised}"
         elif not outcome.passed and rule.kind in OF_NAMES_AND_TYPES and _is_sure(rule, table):
-            found[rule.position] = f"can never hold: {outcome.found}"
-    return found
+            sentences[rule.position] = f"can never hold: {outcome.found}"
+    return sentences
 
 
 def _is_sure(rule: Rule, table: _Table) -> bool:

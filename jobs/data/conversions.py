@@ -61,14 +61,14 @@ def read_as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
     More than `brought`: text is read as what is declared, where each value is written so, and an empty text is a
     missing value; booleans and integers are written as text; times are cut to microseconds.
     """
-    found, declared = family(column.type), family(kind)
-    if found == declared == "timestamp":
+    actual, declared = family(column.type), family(kind)
+    if actual == declared == "timestamp":
         there = _cast(_cut(column), kind)
-    elif found in ("boolean", "integer", "date", "time") and declared == "text":
+    elif actual in ("boolean", "integer", "date", "time") and declared == "text":
         there = _texts(column)
     else:
         there = brought(column, kind)
-    if there is None and found == "text":
+    if there is None and actual == "text":
         there = _parsed(column, kind)
     return there if there is not None and in_calendar(there) else None
 

@@ -49,8 +49,8 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
     """
     features, name = pipeline.features, pipeline.features.transform
     if not isinstance(frame, DataFrame):
-        found = f"{type(frame).__module__}.{type(frame).__name__}"
-        raise SpecError(f"{name} returned a {found}; expected a DataFrame of Spark, made from `inputs.rows`")
+        returned = f"{type(frame).__module__}.{type(frame).__name__}"
+        raise SpecError(f"{name} returned a {returned}; expected a DataFrame of Spark, made from `inputs.rows`")
     weight = pipeline.training.sample_weight
     required = [*pipeline.key, pipeline.source.event_time, *pipeline.feature_columns, PARTITION]
     if missing := [column for column in required if column not in frame.columns]:
@@ -60,7 +60,7 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
             f"and every column under features of {pipeline.name}"
             + (f", and {weight} for training.sample_weight" if weight else "")
         )
-    spelled = [without_case(found) for found in frame.columns]
+    spelled = [without_case(returned) for returned in frame.columns]
     if twice := [column for column in required if spelled.count(without_case(column)) > 1]:
         raise SpecError(f"{name} returned column {', '.join(twice)} more than once; drop or rename the others")
     kinds = {field.name: field.dataType for field in frame.schema}

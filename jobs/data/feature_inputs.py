@@ -159,5 +159,5 @@ def _as(field: pa.Field | None, name: str, kind: pa.DataType) -> Column:
     """A column in the type that it has on all days; where no day knows one, of the type that fits all others."""
     if pa.types.is_null(kind):
         return F.lit(None).alias(name)
-    found = F.lit(None) if field is None else column(field.name)
-    return (found if field is not None and field.type == kind else found.cast(from_arrow_type(kind))).alias(name)
+    value = F.lit(None) if field is None else column(field.name)
+    return (value if field is not None and field.type == kind else value.cast(from_arrow_type(kind))).alias(name)

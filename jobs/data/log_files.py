@@ -167,7 +167,7 @@ class LocalFiles:
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""
         paths = (self._folder / day).glob(f"*{self._suffix}")
-        return [LocalFile(found.begun, found.path) for path in paths if (found := Segment.at(path))]
+        return [LocalFile(segment.begun, segment.path) for path in paths if (segment := Segment.at(path))]
 
 
 class ShippedFiles:
@@ -193,4 +193,6 @@ class ShippedFiles:
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""
         paths = map(Path, self._store.find(f"{self._inbox}/{day}", self._suffix))
-        return [ShippedFile(found.begun, found.path, self._store) for path in paths if (found := Segment.at(path))]
+        return [
+            ShippedFile(segment.begun, segment.path, self._store) for path in paths if (segment := Segment.at(path))
+        ]

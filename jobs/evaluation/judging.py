@@ -114,7 +114,7 @@ def _paired(pipeline: Pipeline, judged: Judged, champion: Array) -> PairedRows:
 
 
 def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[GroupGap, ...]:
-    found = []
+    gaps = []
     for limit in pipeline.gate.fairness:
         with failures.named(f"{limit.figure} of the groups of {group_name(limit.column)}"):
             gap = group_gap(
@@ -126,8 +126,8 @@ def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tupl
                 confidence=2 * pipeline.gate.confidence - 1,
                 seed=pipeline.training.seed,
             )
-            found.append(gap)
-    return tuple(found)
+            gaps.append(gap)
+    return tuple(gaps)
 
 
 def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[SliceComparison, ...]:

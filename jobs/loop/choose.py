@@ -76,14 +76,14 @@ def try_days_out(memory: Memory, chosen: TrainingData) -> TrainingData:
         return settled
     try:
         learned_model = LearnedModel(memory.predictor(champion.version), chosen.since, champion.learned_until)
-        found = choose_days(_trial(memory), chosen.training, learned_model, chosen.changed, chosen.fallen)
+        trial = choose_days(_trial(memory), chosen.training, learned_model, chosen.changed, chosen.fallen)
     except (Untrusted, NotInRegistry, DataRefused, ModelRefused) as error:
         log.warning("which days teach most could not be tried out: %s", error)
         tried = f"which days teach most could not be tried out ({error})"
         return settled.learning_since(chosen.since).model_copy(update={"tried": tried})
-    learned = settled.learning_since(found.first)
-    cost = found.cost(learned.training_rows, chosen.training_rows)
-    return learned.model_copy(update={"tried": found.words, "cost": cost})
+    learned = settled.learning_since(trial.first)
+    cost = trial.cost(learned.training_rows, chosen.training_rows)
+    return learned.model_copy(update={"tried": trial.words, "cost": cost})
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def lost(settings: Settings, version: ModelVersionRow) -> str:
     """
     name, number = version.pipeline, version.version or ""
     try:
-        found = model_version(settings, name, number)
+        registered = model_version(settings, name, number)
     except NotInRegistry:
         elsewhere = next((other for other in versions_of(settings, version.mlflow_run) if other.pipeline != name), None)
         if elsewhere is not None:
@@ -162,9 +162,9 @@ def lost(settings: Settings, version: ModelVersionRow) -> str:
                 f"rename it back to {name} in MLflow"
             )
         return "is no longer in the registry: it was deleted in MLflow; train and promote another, or release an older"
-    if found.mlflow_run != version.mlflow_run:
+    if registered.mlflow_run != version.mlflow_run:
         return (
-            f"is another model in the registry (run {found.mlflow_run}) than the one that was trained (run "
+            f"is another model in the registry (run {registered.mlflow_run}) than the one that was trained (run "
             f"{version.mlflow_run}): the registered model was deleted and made anew"
         )
     try:
@@ -293,6 +293,6 @@ def _by_alias(settings: Settings, pipeline: str, alias: str) -> ModelVersion | N
         return None
 
 
-def _ours(found: Mapping[str, Any]) -> ModelVersion:
-    tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", ())}
-    return ModelVersion(found["name"], str(found["version"]), found.get("run_id", ""), tags)
+def _ours(registered: Mapping[str, Any]) -> ModelVersion:
+    tags = {tag["key"]: tag.get("value", "") for tag in registered.get("tags", ())}
+    return ModelVersion(registered["name"], str(registered["version"]), registered.get("run_id", ""), tags)

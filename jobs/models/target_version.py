@@ -94,12 +94,12 @@ def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool =
     row = models.get(name, version)
     if row is None:
         return False
-    found = models.decisions(name, version)
+    decisions = models.decisions(name, version)
     manual, by_hand = job.pipeline.gate.approval == "manual", "released" if kind is Kind.RELEASE else "promoted"
-    if objection(found, approval_needed=manual, overruled=True):
+    if objection(decisions, approval_needed=manual, overruled=True):
         return False
     if not dry_run:
-        against = objection(found, approval_needed=manual)
+        against = objection(decisions, approval_needed=manual)
         sentence = f"version {version} {against} and is {by_hand} by hand: {reason}"
         verdict = Verdict(kind, Outcome.PASSED, sentence, {"version": version, OVERRIDE: reason})
         ledger.record_once(name, override_subject(version), job.run_id, verdict, datetime.now(UTC), actor=job.actor)
@@ -165,10 +165,10 @@ def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> Targe
         UsageError: there was no champion yet.
     """
     name = job.pipeline.name
-    found = standing(job.settings, job.pipeline)
-    if not found.astray:
+    champion = standing(job.settings, job.pipeline)
+    if not champion.astray:
         raise UsageError(f"{name} has no champion yet: train and promote a model, or name a --version")
-    row = found.champion
+    row = champion.champion
     if row is not None and row.version and not registry.lost(job.settings, row):
         log.warning("%s: the alias champion was deleted in MLflow: version %s has it again", name, row.version)
         why = f"the alias champion was deleted in MLflow; version {row.version} has it again"
@@ -176,11 +176,11 @@ def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> Targe
             _note(job, row.version, Verdict(Kind.RELEASE, Outcome.PASSED, why, {"version": row.version}), IN_MLFLOW)
         return _agreed(job, row.version, job.actor)
     answers = f"; version {endpoint.version} goes on answering" if endpoint else ""
-    why = f"{found.astray}{answers}"
+    why = f"{champion.astray}{answers}"
     if not job.options.dry_run:
-        version = found.version or (endpoint.version if endpoint else "")
+        version = champion.version or (endpoint.version if endpoint else "")
         _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), IN_MLFLOW)
-    return TargetVersion(found.version, f"{name}: {why}")
+    return TargetVersion(champion.version, f"{name}: {why}")
 
 
 def _agreed(job: Job[ReleaseOptions], version: str, actor: str, *, must: bool = True) -> TargetVersion:

@@ -54,25 +54,25 @@ def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailur
     return measured
 
 
-def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None:
-    for part, figures in found.figures.items():
-        ledger.put_figures(job.pipeline.name, found.day, figures, at, slice=part.slice, version=part.version)
-    names = {name for figures in found.figures.values() for name in figures}
+def _keep(job: Job, ledger: Ledger, measured: DayPerformance, at: datetime) -> None:
+    for part, figures in measured.figures.items():
+        ledger.put_figures(job.pipeline.name, measured.day, figures, at, slice=part.slice, version=part.version)
+    names = {name for figures in measured.figures.values() for name in figures}
     if names:
         # what another version, or a slice that is gone, had said of this day
-        ledger.forget_figures(job.pipeline.name, found.day, names, before=at)
+        ledger.forget_figures(job.pipeline.name, measured.day, names, before=at)
     by_version: defaultdict[str, dict[str, Mapping[str, float]]] = defaultdict(dict)
-    for part, figures in found.figures.items():
+    for part, figures in measured.figures.items():
         known = {name: value for name, value in figures.items() if value == value}  # NaN is unknown
         by_version[part.version][part.slice or "all rows"] = known
     said = {
-        "day": found.day,
-        "inputs": dict(found.inputs),
-        "missing": found.missing,
+        "day": measured.day,
+        "inputs": dict(measured.inputs),
+        "missing": measured.missing,
         "versions": by_version,
-        "groups": _groups(found),
+        "groups": _groups(measured),
     }
-    job.lake.store.replace(report_path(job, found.day), json.dumps(said, indent=2).encode())
+    job.lake.store.replace(report_path(job, measured.day), json.dumps(said, indent=2).encode())
 
 
 def _groups(found: DayPerformance) -> list[dict[str, object]]:

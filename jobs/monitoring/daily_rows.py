@@ -46,17 +46,17 @@ def rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[st
     """
     if not pipeline.scoring.enabled:
         return answered_rows_of_days(lake, pipeline, days)
-    found = {}
+    frames = {}
     for day in days:
         features, predictions = (lake.published(dataset, day) for dataset in ("features", "predictions"))
         if features is not None and features.rows:
-            found[day] = _night(lake, pipeline, features, predictions)
-    return found
+            frames[day] = _night(lake, pipeline, features, predictions)
+    return frames
 
 
 def answered_rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The same of what callers sent and were answered: each row as `jobs.monitoring.answered_rows` counts it."""
-    found = {}
+    frames = {}
     for day in days:
         requests = lake.published(REQUESTS, day)
         if requests is None or not requests.rows:
@@ -65,8 +65,8 @@ def answered_rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -
         draw = partial(_drawn_answers, lake, pipeline, day)
         rows = _kept(lake, path, draw) if requests.rows > MOST_ROWS else draw()
         if len(rows):
-            found[day] = rows
-    return found
+            frames[day] = rows
+    return frames
 
 
 def _night(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manifest | None) -> pd.DataFrame:

@@ -72,12 +72,12 @@ class JensenShannon:
     def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison: 0 for the same shares, 0.83 for no category in common."""
         counts = category_counts(days)
-        found = []
+        values = []
         for comparison in comparisons:
             current, reference = (_summed(counts, side) for side in (comparison.current, comparison.reference))
             ends = min(current.sum(), reference.sum()) if len(counts) else 0
-            found.append(float(jensenshannon(current, reference)) if ends else np.nan)
-        return found
+            values.append(float(jensenshannon(current, reference)) if ends else np.nan)
+        return values
 
 
 def detector(name: str, kind: Kind) -> Detector:

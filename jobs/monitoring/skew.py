@@ -92,12 +92,12 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
         return Skew(missing=f"no features of {day}", inputs=inputs)
     if not len(answered.named):
         return Skew(missing=f"no request of {day} names its row (by {', '.join(pipeline.key)})", inputs=inputs)
-    found = _places(lake, pipeline, answered, features)
-    both = np.flatnonzero(found >= 0)
+    places = _places(lake, pipeline, answered, features)
+    both = np.flatnonzero(places >= 0)
     if not len(both):
-        return Skew(elsewhere=len(found), missing=f"no request of {day} is about a row of that day", inputs=inputs)
+        return Skew(elsewhere=len(places), missing=f"no request of {day} is about a row of that day", inputs=inputs)
     drawn = both[:: max(1, math.ceil(len(both) / MOST_COMPARED))]
-    pair = _Pair(lake, pipeline, answered, features, answered.named[drawn], found[drawn])
+    pair = _Pair(lake, pipeline, answered, features, answered.named[drawn], places[drawn])
     differs, columns, versions = np.zeros(len(drawn), dtype=bool), {}, pair.versions()
     for name, sent, computed in pair.columns():
         rows = _taken(name, sent, versions, columns_of)
@@ -105,7 +105,7 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
             wrong, size = _compared(sent, computed, rows, pipeline.monitoring.requests.tolerance)
             differs |= wrong
             columns[name] = ColumnSkew(int(rows.sum()), float(wrong.sum() / rows.sum()), size)
-    return Skew(len(drawn), float(differs.mean()), len(found) - len(both), columns, inputs=inputs)
+    return Skew(len(drawn), float(differs.mean()), len(places) - len(both), columns, inputs=inputs)
 
 
 def _places(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, features: Manifest) -> NDArray[np.int64]:

@@ -49,12 +49,12 @@ def stream_alarms(job: Job, day: date, failures: PartialFailures = RAISING) -> l
     keys = [str(one) for one in job.pipeline.partition.newest(matured, settings.history_days + settings.checks)]
     days = {key: errors for key in keys if len(errors := _errors(job, key, str(matured)))}
     newest = set(keys[-settings.checks :])
-    found = []
+    alarms = []
     for name in declared:
         with failures.named(f"detector {NAMES[name]}"):
             if changed := [key for key in changes(name, days.items()) if key in newest]:
-                found.append(f"{NAMES[name]} saw the errors change on {changed[0]}")
-    return found
+                alarms.append(f"{NAMES[name]} saw the errors change on {changed[0]}")
+    return alarms
 
 
 def changes(name: str, days: Iterable[tuple[str, Array]]) -> list[str]:

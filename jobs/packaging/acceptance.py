@@ -126,13 +126,13 @@ def _asked(arguments: Sequence[str], folder: Path, where: str) -> dict[str, Any]
     except subprocess.TimeoutExpired:
         raise ModelRefused(f"opened {where}, the model did not answer its golden rows within {SECONDS} s") from None
     try:
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        document: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         said = " ".join(done.stderr.splitlines()[-3:])
-        found = {"error": f"the process ended with exit code {done.returncode}: {said}"}
-    if "error" in found:
-        raise ModelRefused(f"the model was fitted, but opened {where} it fails: {found['error']}; {OWN}")
-    return found
+        document = {"error": f"the process ended with exit code {done.returncode}: {said}"}
+    if "error" in document:
+        raise ModelRefused(f"the model was fitted, but opened {where} it fails: {document['error']}; {OWN}")
+    return document
 
 
 def _compare(accepted: Accepted, answers: Sequence[float | Sequence[float]], how: str) -> None:

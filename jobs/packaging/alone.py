@@ -41,10 +41,10 @@ class OnlyInstalled:
         """
         if name in sys.builtin_module_names or "." in name:
             return None  # a submodule lies where its package was found
-        found = importlib.machinery.PathFinder.find_spec(name, self._paths, target)
-        if found is None and not importlib.machinery.FrozenImporter.find_spec(name):
+        spec = importlib.machinery.PathFinder.find_spec(name, self._paths, target)
+        if spec is None and not importlib.machinery.FrozenImporter.find_spec(name):
             raise ModuleNotFoundError(f"no module named {name!r} in the service's environment", name=name)
-        return found
+        return spec
 
 
 def answer(folder: Path) -> dict[str, Any]:

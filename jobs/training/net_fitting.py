@@ -146,10 +146,10 @@ def _restored(
     checkpoints: Checkpoints | None, module: nn.Module, optimizer: Any, epochs: int, device: torch.device
 ) -> int:
     """Epochs that an attempt before this one had come to, with its state taken over."""
-    found = newest_checkpoint(checkpoints) if checkpoints is not None else None
-    if found is None or found[0] >= epochs:
+    checkpoint = newest_checkpoint(checkpoints) if checkpoints is not None else None
+    if checkpoint is None or checkpoint[0] >= epochs:
         return 0
-    done, content = found
+    done, content = checkpoint
     state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])

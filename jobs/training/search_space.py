@@ -126,12 +126,12 @@ def distributions(
     names = REGRESSION_NAMES.get(training.estimator, {}) if task == "regression" else {}
     default = {names.get(name, name): declared for name, declared in SPACES.get(training.estimator, {}).items()}
     space = (training.search.space if training.search else {}) or default
-    found: dict[str, FloatDistribution | IntDistribution | CategoricalDistribution] = {}
+    drawn: dict[str, FloatDistribution | IntDistribution | CategoricalDistribution] = {}
     for name, declared in space.items():
         if not isinstance(declared, Range):
-            found[name] = CategoricalDistribution([as_drawn({name: one})[name] for one in declared])
+            drawn[name] = CategoricalDistribution([as_drawn({name: one})[name] for one in declared])
         elif declared.whole:
-            found[name] = IntDistribution(round(declared.low), round(declared.high), log=declared.log)
+            drawn[name] = IntDistribution(round(declared.low), round(declared.high), log=declared.log)
         else:
-            found[name] = FloatDistribution(declared.low, declared.high, log=declared.log)
-    return found
+            drawn[name] = FloatDistribution(declared.low, declared.high, log=declared.log)
+    return drawn

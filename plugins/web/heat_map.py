@@ -94,9 +94,9 @@ def heat_map(
     return HeatMap(days, rows, max(columns - len(restless), 0), frozenset(reports) & set(days))
 
 
-def _cell(found: dict[str, float]) -> Cell:
-    value = found.get(DRIFT, found.get(PREDICTION_DRIFT))
-    limit = found.get(DRIFT_LIMIT, found.get(PREDICTION_LIMIT))
+def _cell(figures: dict[str, float]) -> Cell:
+    value = figures.get(DRIFT, figures.get(PREDICTION_DRIFT))
+    limit = figures.get(DRIFT_LIMIT, figures.get(PREDICTION_LIMIT))
     if value is None:
         return Cell()
     if limit is None or limit <= 0 or not math.isfinite(value):

@@ -71,12 +71,12 @@ def conditions(facts: Facts, now: datetime) -> list[Condition]:
         facts: what the ledger knows.
         now: the time, in UTC.
     """
-    found = []
+    held = []
     for event, subject, sentence, action, purpose in _events(facts, now):
         if (severity := facts.pipeline.alerts.severity(event)) is not None:
             path = _page(event, purpose, facts)
-            found.append(Condition(facts.pipeline.name, str(event), subject, severity, sentence, action, path))
-    return [*found, *_thresholds(facts)]
+            held.append(Condition(facts.pipeline.name, str(event), subject, severity, sentence, action, path))
+    return [*held, *_thresholds(facts)]
 
 
 def disk_conditions(folders: Sequence[Path]) -> list[Condition]:
@@ -89,12 +89,12 @@ def disk_conditions(folders: Sequence[Path]) -> list[Condition]:
     disks: dict[int, tuple[Path, Path]] = {}
     for folder, existing in zip(folders, there, strict=True):
         disks.setdefault(existing.stat().st_dev, (folder, existing))
-    found = []
+    held = []
     for folder, existing in disks.values():
         usage = disk_usage(existing)
         if usage.free < FREE_SHARE * usage.total:
-            found.append(_nearly_full(folder, usage.free, usage.total))
-    return found
+            held.append(_nearly_full(folder, usage.free, usage.total))
+    return held
 
 
 def _nearly_full(folder: Path, free: int, total: int) -> Condition:

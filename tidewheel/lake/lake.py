@@ -90,10 +90,10 @@ class Lake:
                     schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
                 except (pa.ArrowInvalid, OSError) as error:  # Arrow says OSError where a page is broken
                     raise LakeError(f"{self.store.url(path)} is not a Parquet file: {error}") from error
-            found = {field.name: str(field.type) for field in schema}
-            if columns not in (None, found):
-                raise LakeError(f"{dataset}/{partition}: {path} has other columns than the files before it: {found}")
-            columns = found
+            types = {field.name: str(field.type) for field in schema}
+            if columns not in (None, types):
+                raise LakeError(f"{dataset}/{partition}: {path} has other columns than the files before it: {types}")
+            columns = types
             sha256, size = self.store.sha256(path)
             files.append(DataFile(path=path.removeprefix(base), rows=rows, bytes=size, sha256=sha256))
         manifest = Manifest(
@@ -158,13 +158,13 @@ class Lake:
             LakeError: there never was such a batch, or the file there is another's.
         """
         name = f"{content_hash}.json"
-        found = self._load(dataset, partition, name)
-        if found is None:
+        loaded = self._load(dataset, partition, name)
+        if loaded is None:
             raise LakeError(f"{self.pipeline}: {dataset}/{partition} never had content {content_hash}")
-        if found.content_hash != content_hash:
+        if loaded.content_hash != content_hash:
             url = self.store.url(self._path(dataset, partition, name))
-            raise LakeError(f"{url} is the manifest of other content, {found.content_hash}; {_RESTORE}")
-        return found
+            raise LakeError(f"{url} is the manifest of other content, {loaded.content_hash}; {_RESTORE}")
+        return loaded
 
     def need(self, dataset: str, partition: str) -> Manifest:
         """The published manifest.
@@ -172,14 +172,14 @@ class Lake:
         Raises:
             LakeError: nothing is published there.
         """
-        found = self.published(dataset, partition)
-        if found is None:
+        published = self.published(dataset, partition)
+        if published is None:
             newest = self.partitions(dataset)[-1:] or ["none"]
             raise LakeError(
                 f"{self.pipeline}: {dataset}/{partition} is not published (newest published: {newest[0]}); "
                 f"run the job that makes {dataset} for {partition} first"
             )
-        return found
+        return published
 
     def partitions(self, dataset: str) -> list[str]:
         """Keys of the published partitions, in order."""
@@ -289,15 +289,17 @@ class Lake:
         if content is None:
             return None
         url = self.store.url(path)
-        found = read_document(Manifest, content, url, "a manifest", _RESTORE)
-        if (found.pipeline, found.dataset, found.partition) != (self.pipeline, dataset, partition):
-            raise LakeError(f"{url} is the manifest of {found.key} of {found.pipeline}, in the wrong place; {_RESTORE}")
-        if (computed := content_hash(found.columns, found.files)) != found.content_hash:
+        document = read_document(Manifest, content, url, "a manifest", _RESTORE)
+        if (document.pipeline, document.dataset, document.partition) != (self.pipeline, dataset, partition):
             raise LakeError(
-                f"{url} was changed: it names files whose content hash is {computed}, and says {found.content_hash}; "
+                f"{url} is the manifest of {document.key} of {document.pipeline}, in the wrong place; {_RESTORE}"
+            )
+        if (computed := content_hash(document.columns, document.files)) != document.content_hash:
+            raise LakeError(
+                f"{url} was changed: it names files of content hash {computed}, and says {document.content_hash}; "
                 f"{_RESTORE}"
             )
-        return found
+        return document
 
 
 _RESTORE = (

@@ -264,7 +264,7 @@ class GuardPolicy:
         )
 
     def _breaches(self, kind: str, seen: WindowComparison, measured: GuardMeasurement) -> list[str]:
-        new, old, found = seen.new, seen.old, []
+        new, old, breaches = seen.new, seen.old, []
         counted = [("failed", new.errors, old.errors if old else 0)]
         if seen.same_window and old:  # other callers at another time may well send other nonsense
             counted.append(("were refused", new.refused, old.refused))
@@ -273,7 +273,7 @@ class GuardPolicy:
             allowed = their_share + self.maximum_error_share
             if self._seldom(count, new.requests, allowed):
                 beside = f", {their_share:.1%} of version {measured.previous}" if old and old.requests else ""
-                found.append(
+                breaches.append(
                     f"{count} of {new.requests} {kind} to version {measured.version} {what} "
                     f"({count / new.requests:.1%}{beside}), {self.maximum_error_share:.1%} more are allowed"
                 )
@@ -287,12 +287,12 @@ class GuardPolicy:
             theirs = (
                 f"; version {measured.previous} answered 99% within {usual_p99:g} ms" if usual_p99 is not None else ""
             )
-            found.append(
+            breaches.append(
                 f"{slow} of {new.timed} {kind} to version {measured.version} took longer than {limit:g} ms "
                 f"({slow / new.timed:.1%}, {self.maximum_slow_share:.1%} are allowed{theirs})"
             )
         moved = self.scores_breach(new.scores, old.scores if old else (), measured.version, measured.previous)
-        return [*found, *([moved] if moved else [])]
+        return [*breaches, *([moved] if moved else [])]
 
     def _seldom(self, count: int, of: int, share: float) -> bool:
         """Whether chance would seldom bring so many where this share is right."""

@@ -169,14 +169,14 @@ class GatePolicy:
 
     def _over_budget(self, footprint: Footprint | None) -> Iterator[Finding]:
         latency, size = (footprint.latency_ms, footprint.size_mb) if footprint else (math.nan, math.nan)
-        for words, unit, most, found in (
+        for words, unit, most, measured_value in (
             ("needs {:.3g} ms for one row, {:g} ms are allowed", "ms", self.maximum_latency_ms, latency),
             ("is a file of {:.3g} MB, {:g} MB are allowed", "MB", self.maximum_size_mb, size),
         ):
-            if most is not None and math.isnan(found):
+            if most is not None and math.isnan(measured_value):
                 yield Finding(Outcome.INCONCLUSIVE, f"nobody measured whether it keeps to {most:g} {unit}")
-            elif most is not None and found > most:
-                yield Finding(Outcome.REFUSED, words.format(found, most))
+            elif most is not None and measured_value > most:
+                yield Finding(Outcome.REFUSED, words.format(measured_value, most))
 
     def _alone(self, measured: GateMeasurement) -> Finding:
         limits = "floors and ceilings hold" if self.floors or self.ceilings else "no floor or ceiling is set"
