@@ -296,7 +296,8 @@ class Lake:
             )
         if (computed := content_hash(document.columns, document.files)) != document.content_hash:
             raise LakeError(
-                f"{url} was changed: it names files of content hash {computed}, and says {document.content_hash}; "
+                f"{url} was changed: it names files whose content hash is {computed}, and says "
+                f"{document.content_hash}; "
                 f"{_RESTORE}"
             )
         return document
