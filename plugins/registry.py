@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.locks import Busy
 from tidewheel.ledger.releases import Releases
 from tidewheel.mlflow_api import CHAMPION, mlflow_client
 from tidewheel.release import Colour

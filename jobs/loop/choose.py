@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.loop.fit import checked_lesson
+from jobs.loop.fit import checked_training_rows
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import predict
@@ -94,20 +94,20 @@ class _Candidate:
     model: Any
 
     def predictions(self, days: Sequence[LabelledDay]) -> Array:
-        return predict(self.model, self.memory.lesson(days).frame, self.memory.pipeline.task)
+        return predict(self.model, self.memory.training_rows(days).frame, self.memory.pipeline.task)
 
 
 def _trial(memory: Memory) -> DaysTrial[Predictor]:
     pipeline = memory.pipeline
 
     def fit(days: Sequence[LabelledDay]) -> Predictor:
-        return _Candidate(memory, memory.fit(pipeline, days, checked_lesson(memory, days)).model)
+        return _Candidate(memory, memory.fit(pipeline, days, checked_training_rows(memory, days)).model)
 
     def losses(candidate: Predictor, days: Sequence[LabelledDay]) -> list[Array]:
         found: list[Array] = []
         weights: list[Array | None] = []
         for day in days:
-            rows = memory.lesson([day])
+            rows = memory.training_rows([day])
             found.append(row_losses(pipeline.metric, rows.truth, candidate.predictions([day]), pipeline.loss))
             weights.append(rows.weights)
         return weighted_by_day(found, weights)

@@ -15,9 +15,9 @@ from sqlalchemy import delete, func, select, update
 
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
-from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.audit import Act, VersionOf, append, version_act
 from tidewheel.ledger.chain import Entry, record_hash
+from tidewheel.ledger.locks import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, VerdictRow

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import LedgerError, ReleaseError
-from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.locks import Busy
 from tidewheel.ledger.outage import LedgerAway
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.release.actions import Actions

@@ -54,7 +54,7 @@ class TokenBucket:
             return None
         left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
         wait = math.ceil(missing / self._a_day(measured))
-        return f"the budget is used up ({self._rate(measured)}{left}): the next in {measured.counted(wait)}"
+        return f"the budget is used up ({self._rate(measured)}{left}): the next in {measured.periods(wait)}"
 
     def saved(self, measured: TriggerMeasurement) -> Fraction | None:
         """Fits, or usual trainings, that are saved today; None while nothing is known of what one costs.
@@ -105,10 +105,10 @@ class TokenBucket:
 
     def _rate(self, measured: TriggerMeasurement) -> str:
         if self.fits is not None:
-            return f"one fit in {measured.counted(self.days / self.fits)}, at most {self.burst} saved"
+            return f"one fit in {measured.periods(self.days / self.fits)}, at most {self.burst} saved"
         each = self.training_seconds(measured) or 0.0
         return (
-            f"{self.cpu_seconds:g} CPU seconds in {measured.counted(self.days)}, and a training takes about "
+            f"{self.cpu_seconds:g} CPU seconds in {measured.periods(self.days)}, and a training takes about "
             f"{each:.3g}; at most {quantity(self.burst, 'training')} saved"
         )
 

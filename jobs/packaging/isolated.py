@@ -1,7 +1,7 @@
 """Opens a packaged model as a machine would that has nothing but its Bento, and says what it answers and what it used.
 
-Run by its path in a process of its own: `python -I alone.py FOLDER`. Modules that no installed package brings are not
-there for it, and files that it reads beside those of the environment are noted. It imports nothing of ours but the
+Run by its path in a process of its own: `python -I isolated.py FOLDER`. Modules that no installed package brings are
+not there for it, and files that it reads beside those of the environment are noted. It imports nothing of ours but the
 service's code in that folder. The last line it prints is JSON.
 """
 
