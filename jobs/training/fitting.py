@@ -164,8 +164,8 @@ def _refuse_weightless(pipeline: Pipeline, training_rows: TrainingRows) -> None:
         which = f"with label {classes[lacking[0]]} " if classes else ""
         raise DataRefused(
             f"{pipeline.name}: training.sample_weight {column} is 0 in every row {which}of "
-            f"{training_rows.days.iloc[0]} to {training_rows.days.iloc[-1]}, so that nothing is learned of them; expected "
-            "a positive weight in some of them"
+            f"{training_rows.days.iloc[0]} to {training_rows.days.iloc[-1]}, so that nothing is learned of them; "
+            "expected a positive weight in some of them"
         )
 
 
