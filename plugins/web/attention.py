@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from plugins.web import probations
 from tidewheel.ledger.releases import Status
-from tidewheel.partitions import day_or_none
+from tidewheel.partitions import DAY, day_or_none
 from tidewheel.policies import verdict
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Kind, Outcome
@@ -265,7 +265,8 @@ def _quality(known: PipelineSnapshot) -> list[Concern]:
 def _probation(known: PipelineSnapshot) -> list[Concern]:
     if (running := known.probation) is None:
         return []
-    return [Concern(Urgency.BUSY, probations.title(running), probations.sentence(running), "#probation")]
+    unit = known.declared.partition if known.declared else DAY
+    return [Concern(Urgency.BUSY, probations.title(running, unit), probations.sentence(running, unit), "#probation")]
 
 
 def _training(known: PipelineSnapshot) -> list[Concern]:
