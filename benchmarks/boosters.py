@@ -28,7 +28,7 @@ from tidewheel.settings import load_settings
 from tidewheel.spec import Pipeline, find_pipeline
 
 if TYPE_CHECKING:
-    from jobs.training.fitting import Lesson
+    from jobs.training.fitting import TrainingRows
 
 SPLIT = date(2013, 11, 1)
 FITS, CALLS = 3, 500
@@ -62,7 +62,9 @@ def main() -> None:
             print(f"{name:<24}{words:<12}{row}", flush=True)
 
 
-def measured(pipeline: Pipeline, name: str, parameters: dict[str, Any], learned: Lesson, judged: Lesson) -> str:
+def measured(
+    pipeline: Pipeline, name: str, parameters: dict[str, Any], learned: TrainingRows, judged: TrainingRows
+) -> str:
     """One line: medians of three fits, figures of the last, and the form that would serve it."""
     training = pipeline.training.model_copy(update={"estimator": name, "parameters": parameters})
     clock, cpu = list[float](), list[float]()

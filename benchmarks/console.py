@@ -35,7 +35,7 @@ from benchmarks.made_up_traffic import write_traffic
 from benchmarks.small_platform import database as make_database
 from infra.embedded import postgres
 from infra.embedded.layout import Layout
-from infra.embedded.processes import start_supervisord
+from infra.embedded.platform import start_supervisord
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
 from tests.chromium import CHROMIUM, MISSING
 from tests.free_ports import free_port

@@ -55,7 +55,7 @@ HEADING = """\
 # Faults
 
 What goes wrong around a release, what came of it, and what callers noticed: 200 requests a second, three quarters over
-kept connections, the others over a fresh one each. A new version bakes {bake:g} s here.
+reused connections, the others over a fresh one each. A new version bakes {bake:g} s here.
 
 *Seconds* are from the first lost request to the last; where none was lost, from when the next process takes over to
 the end of the release. A version whose illness only callers bring out costs requests until the guard has seen enough

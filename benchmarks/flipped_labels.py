@@ -25,7 +25,7 @@ from benchmarks.drift import JUDGED, interval
 from jobs.models.prediction import model_frame, predict
 from jobs.monitoring.concept import slice_alarms
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
-from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
+from jobs.monitoring.performance import VERSION, VersionSlice, day_performance, sliced_columns
 from jobs.replay.figures import PlayedFigure
 from jobs.training.estimators import build_model
 from tidewheel.lake import Lake
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LEARNED = 50_000
 NIGHTS = 3
 SLICES = (("origin", "LGA"), ("origin", "JFK"), ("carrier", "UA"), ("carrier", "MQ"), ("dest", "ATL"))
-Figures = Mapping[Part, Mapping[str, float]]
+Figures = Mapping[VersionSlice, Mapping[str, float]]
 
 
 class Measured:

@@ -19,8 +19,8 @@ import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 
+from infra.embedded.installation import find_java_home
 from infra.embedded.layout import Layout
-from infra.embedded.machine import find_java_home
 from tidewheel.lake import Lake
 from tidewheel.runs import read_record
 from tidewheel.settings import Settings

@@ -12,8 +12,8 @@ import argparse
 import time
 from datetime import UTC, date, datetime
 
+from infra.embedded.health import tree_memory
 from infra.embedded.platform import Platform
-from infra.embedded.processes import tree_memory
 from tidewheel.airflow_api import AirflowApi, DagRun
 from tidewheel.errors import LakeError
 from tidewheel.lake import Lake

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import plays
+from benchmarks import policy_comparison
 from jobs.data.training_data import PARTITION, LabelledDay
 from jobs.replay.history import History
 from tidewheel.partitions import PartitionRange
@@ -144,17 +144,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of the models")
     parser.add_argument("--table", choices=TABLES, action="append", help="default: all")
     options = parser.parse_args()
-    print(plays.head("table"))
+    print(policy_comparison.head("table"))
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         names = options.table or list(TABLES)
         found = {name: [processes.submit(outcome, name, seed) for seed in range(options.seeds)] for name in names}
         for name, played in found.items():
-            print(plays.line(TABLES[name].told, [one.result() for one in played]), flush=True)
+            print(policy_comparison.line(TABLES[name].told, [one.result() for one in played]), flush=True)
 
 
-def outcome(name: str, seed: int) -> plays.Outcome:
+def outcome(name: str, seed: int) -> policy_comparison.Outcome:
     """Play one table."""
-    return plays.outcome(history(TABLES[name]), TABLES[name].played, seed)
+    return policy_comparison.outcome(history(TABLES[name]), TABLES[name].played, seed)
 
 
 def history(table: Table) -> History:

@@ -3,7 +3,7 @@
     python -m benchmarks.release [number of switches]
 
 Real processes of its own: PostgreSQL, supervisord, Envoy and BentoML services of two small models. A second process
-asks 200 times a second, three quarters over kept connections, the others over a fresh one each.
+asks 200 times a second, three quarters over reused connections, the others over a fresh one each.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 from benchmarks.callers import ROW
 from infra.embedded import postgres, services
 from infra.embedded.layout import Layout
-from infra.embedded.processes import start_supervisord
+from infra.embedded.platform import start_supervisord
 from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import EnvoyFiles
 from infra.local import LocalBackend

@@ -14,7 +14,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 
-from benchmarks import plays
+from benchmarks import policy_comparison
 from benchmarks.made_up_streams import BEGIN, DAYS, FIRST_PLAYED, TURN, WORLDS, stream
 from tidewheel.partitions import PartitionRange
 
@@ -31,14 +31,14 @@ def main() -> None:
     chosen = [number for number, world in enumerate(WORLDS) if options.world in world.name]
     if not chosen:
         parser.error(f"--world {options.world}: none of {', '.join(world.name for world in WORLDS)}")
-    print(plays.head("world"))
+    print(policy_comparison.head("world"))
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         found = {n: [processes.submit(outcome, n, seed) for seed in range(options.seeds)] for n in chosen}
         for number, played in found.items():
-            print(plays.line(WORLDS[number].name, [one.result() for one in played]), flush=True)
+            print(policy_comparison.line(WORLDS[number].name, [one.result() for one in played]), flush=True)
 
 
-def outcome(number: int, seed: int) -> plays.Outcome:
+def outcome(number: int, seed: int) -> policy_comparison.Outcome:
     """Play one stream.
 
     Args:
@@ -46,7 +46,7 @@ def outcome(number: int, seed: int) -> plays.Outcome:
         seed: of the stream and of the models.
     """
     world = WORLDS[number]
-    return plays.outcome(stream(world, seed), PLAYED, seed, TURNED if world.sudden else None)
+    return policy_comparison.outcome(stream(world, seed), PLAYED, seed, TURNED if world.sudden else None)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REFERENCE = "#/components/schemas/{model}"
 REFUSALS = {
     "400": "the body is not what its content type says",
-    "401": "a token is wanted, and none of the right ones was shown",
+    "401": "a token is required, and none of the accepted ones was sent",
     "408": f"the body was not complete within {BODY_SECONDS:g} seconds",
     "413": "too many rows (fewer where they are explained) or bytes, or more than may be used to decode them",
     "415": "another content type than these, or a content encoding other than gzip",

@@ -37,7 +37,7 @@ class BodyReceiver:
         """
         if head.method != "POST":
             method = shortened(head.method)
-            raise refused_body(405, f"/predict is asked with POST, not {method}", method, "POST")
+            raise refused_body(405, f"/predict takes POST, not {method}", method, "POST")
         if head.content_type not in CONTENT_TYPES:
             content_type = shortened(head.content_type.decode(errors="replace"))
             expected = f"one of {b', '.join(CONTENT_TYPES).decode()}"

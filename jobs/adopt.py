@@ -1,4 +1,4 @@
-"""Take versions into the ledger that were trained before it kept the digests of models: once, by an operator.
+"""Take versions into the ledger that were trained before it recorded the digests of models: once, by an operator.
 
 What a version is comes from what `train` and `evaluate` left in the lake and in the ledger, never from MLflow's tags.
 Its files are taken as MLflow has them now: nobody can say any more whether they are what was trained.
@@ -36,9 +36,9 @@ def work(job: Job[AdoptOptions]) -> Result:
     ledger = Ledger.open(job.settings)
     models, name = Models(ledger), job.pipeline.name
     judged = {row.version: row.run_id or "" for row in Trainings(ledger).all(name) if row.version and row.outcome}
-    asked = [job.options.version] if job.options.version else sorted(judged, key=int)
+    versions = [job.options.version] if job.options.version else sorted(judged, key=int)
     adopted, left = [], []
-    for version in asked:
+    for version in versions:
         if models.get(name, version) is not None:
             continue
         if version not in judged:
@@ -52,9 +52,9 @@ def work(job: Job[AdoptOptions]) -> Result:
             left.append(version)
             log.warning("version %s is not adopted: %s", version, error)
     _promote(job, ledger, models)
-    told = [f"in the ledger now: version {', '.join(adopted)}"] if adopted else ["no version is adopted"]
-    told += [f"{len(left)} left out ({', '.join(left)}), see the log"] if left else []
-    return Result(figures={"adopted": len(adopted), "left_out": len(left)}, sentence="; ".join(told))
+    sentences = [f"in the ledger now: version {', '.join(adopted)}"] if adopted else ["no version is adopted"]
+    sentences += [f"{len(left)} left out ({', '.join(left)}), see the log"] if left else []
+    return Result(figures={"adopted": len(adopted), "left_out": len(left)}, sentence="; ".join(sentences))
 
 
 def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
@@ -70,23 +70,23 @@ def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
     if str(trained.figures["version"]) != version:
         raise UsageError(f"run {run_id} has trained version {trained.figures['version']}, not {version}")
     chosen = read_training_data(job.lake, run_id)
-    found = ask(job.settings, "GET", "model-versions/get", name=name, version=version)["model_version"]
+    registered = ask(job.settings, "GET", "model-versions/get", name=name, version=version)["model_version"]
     estimator = job.pipeline.training.estimator
-    files = _digests(job, found["source"], found["run_id"])
+    files = _digests(job, registered["source"], registered["run_id"])
     if f"{MODEL_FOLDER}/{PICKLE_FILE}" in files and ":" not in estimator:
         raise UsageError(
             f"version {version} is a pickle, and training.estimator is {estimator}: only where the pipeline file names "
             "a module:function is one taken"
         )
     if f"{MODEL_FOLDER}/{SKOPS_FILE}" in files and ":" in estimator:
-        estimator = "hist_gradient_boosting"  # any of ours: kept as skops, opened as skops
+        estimator = "hist_gradient_boosting"  # any of ours: stored as skops, opened as skops
     first, last = chosen.training[0].day, chosen.training[-1].day
     twin = any(file.startswith(f"{JUDGED_FOLDER}/") for file in files)
     return ModelVersionRow(
         pipeline=name,
         version=version,
-        mlflow_run=found["run_id"],
-        source=found["source"],
+        mlflow_run=registered["run_id"],
+        source=registered["source"],
         run_id=run_id,
         data_hash=chosen.data_hash,
         as_of=str(chosen.as_of),
@@ -99,7 +99,7 @@ def _row(job: Job, version: str, run_id: str) -> ModelVersionRow:
         importances={},
         bento={},
         compared_with=None,
-        created_by="a Tidewheel before the ledger kept digests",
+        created_by="a Tidewheel before the ledger recorded digests",
         created_at=datetime.now(UTC),
         adopted_by=job.actor,
     )
@@ -110,7 +110,7 @@ def _digests(job: Job, source: str, mlflow_run: str) -> dict[str, str]:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     with registry.asking(job.settings), tempfile.TemporaryDirectory(prefix="tidewheel-adopt-") as fresh:
-        run, found = get_artifact_repository(f"runs:/{mlflow_run}"), dict[str, str]()
+        run, digests = get_artifact_repository(f"runs:/{mlflow_run}"), dict[str, str]()
 
         def fetch(repository: Any, path: str) -> Path:
             return Path(repository.download_artifacts(path, fresh))
@@ -122,10 +122,10 @@ def _digests(job: Job, source: str, mlflow_run: str) -> dict[str, str]:
         for folder, path in folders.items():
             for file in (SKOPS_FILE, PICKLE_FILE):
                 if (path / file).exists():
-                    found[f"{folder}/{file}"] = _sha256(path / file)
+                    digests[f"{folder}/{file}"] = _sha256(path / file)
         for name in sorted({CONTRACT_FILE, LINEAGE_FILE, TRAINING_DATA_FILE} & named):
-            found[name] = _sha256(fetch(run, name))
-    return found
+            digests[name] = _sha256(fetch(run, name))
+    return digests
 
 
 def _promote(job: Job, ledger: Ledger, models: Models) -> None:

@@ -56,7 +56,7 @@ def as_of_join(
     key_columns = [column(name).alias(key) for name, key in zip(on, keys, strict=True)]
     values = [column(name).alias(f"c{n}") for n, name in enumerate(columns.values())]
     row = F.struct(*map(column, rows.columns))
-    asked = rows.select(
+    left = rows.select(
         *key_columns, column(time).alias(_AT), F.lit(0 if strictly_before else 1).alias(_SIDE), row.alias(_ROW)
     )
     known = other.select(
@@ -66,7 +66,7 @@ def as_of_join(
         F.struct(column(other_time).alias("at"), *values).alias(_FOUND),
     )
     known = known.dropna(subset=[*keys, _AT])
-    together = asked.unionByName(known, allowMissingColumns=True)
+    together = left.unionByName(known, allowMissingColumns=True)
     past = Window.partitionBy(*keys).orderBy(_AT, _SIDE).rowsBetween(Window.unboundedPreceding, Window.currentRow)
     # Structs are compared field by field, the time first: the greatest is the newest.
     newest = together.withColumn(_FOUND, F.max(_FOUND).over(past)).where(F.col(_ROW).isNotNull())
@@ -98,7 +98,7 @@ def add_last_values(
         past: rows of the look-back too; `rows` where it is not given.
 
     Returns:
-        The rows of the asked days with the new columns, null where the group had no row.
+        The rows of the requested days with the new columns, null where the group had no row.
 
     Raises:
         SpecError: `rows` has a column of that name already.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def work(job: Job[AssembleOptions]) -> Result:
-    """Name the matured days to train on and the newer ones kept for the gate, unless nothing is new."""
+    """Name the matured days to train on and the newer ones reserved for the gate, unless nothing is new."""
     now = datetime.now(UTC)
     if not job.options.force and (sentence := used_up(job, now)):
         _close_request(job, str(job.partitions.last), sentence)
@@ -61,8 +61,8 @@ def work(job: Job[AssembleOptions]) -> Result:
 
 def _kept_words(pipeline: Pipeline, chosen: TrainingData) -> str:
     if not chosen.holdout:
-        return f"none kept for the gate: the {pipeline.partition}s that follow judge the version"
-    return f"{len(chosen.holdout)} later {pipeline.partition}s kept for the gate"
+        return f"none reserved for the gate: the {pipeline.partition}s that follow judge the version"
+    return f"{len(chosen.holdout)} later {pipeline.partition}s reserved for the gate"
 
 
 def _close_request(job: Job, as_of: str, sentence: str) -> None:

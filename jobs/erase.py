@@ -62,21 +62,21 @@ class Account:
         """Rows that readers saw, in the lake and in the log's files."""
         return sum(rows for rows, _, _ in self.batches.values()) + self.logged.rows
 
-    def add(self, dataset: str, found: DatasetErasure) -> bool:
+    def add(self, dataset: str, erased: DatasetErasure) -> bool:
         """Add what was found in a dataset; returns whether that is anything."""
         rows, days, others = self.batches.get(dataset, (0, 0, 0))
-        published = [batch for batch in found.batches if batch.published]
+        published = [batch for batch in erased.batches if batch.published]
         counts = (
             rows + sum(batch.rows for batch in published),
             days + len(published),
-            others + len(found.batches) - len(published),
+            others + len(erased.batches) - len(published),
         )
-        if found.batches:
+        if erased.batches:
             self.batches[dataset] = counts
-        self.files += found.files
-        self.keyless |= set(found.keyless)
-        self.left |= found.left
-        return bool(found.batches or found.files)
+        self.files += erased.files
+        self.keyless |= set(erased.keyless)
+        self.left |= erased.left
+        return bool(erased.batches or erased.files)
 
 
 def work(job: Job[EraseOptions]) -> Result:
@@ -117,9 +117,9 @@ def _erase_batches(job: Job[EraseOptions], rows: KeyRows, account: Account) -> s
         account.left.clear()
         again = False
         for dataset in job.lake.store.list_folder(job.lake.pipeline):
-            found = erase_rows(job.lake, dataset, rows, datetime.now(UTC), dry_run=job.options.dry_run)
-            touched |= {(batch.manifest.key, batch.manifest.content_hash) for batch in found.batches}
-            again |= account.add(dataset, found)
+            erased = erase_rows(job.lake, dataset, rows, datetime.now(UTC), dry_run=job.options.dry_run)
+            touched |= {(batch.manifest.key, batch.manifest.content_hash) for batch in erased.batches}
+            again |= account.add(dataset, erased)
         if job.options.dry_run or not again:
             break
     return touched

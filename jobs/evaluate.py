@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidewheel.evaluate")
 COMPANY_ROWS = 500
-"""Rows of the holdout among which golden rows are asked."""
+"""Rows of the holdout from which golden rows are chosen."""
 
 
 def work(job: Job) -> Result:
@@ -104,12 +104,12 @@ def _champion_of(job: Job, challenger: ModelVersionRow) -> ModelVersionRow | Non
     Raises:
         Untrusted: there is one that the ledger does not know: it must not be taken for none.
     """
-    name, found = job.pipeline.name, standing_before(job.settings, job.pipeline, challenger.version or "")
-    if found.astray:
-        log.warning("%s: %s", name, found.astray)
-        if found.champion is None and (answers := _answering(job)):
+    name, champion = job.pipeline.name, standing_before(job.settings, job.pipeline, challenger.version or "")
+    if champion.astray:
+        log.warning("%s: %s", name, champion.astray)
+        if champion.champion is None and (answers := _answering(job)):
             raise Untrusted(f"{name}: version {answers} answers, and {registry.unknown(name, answers)}")
-    return found.champion
+    return champion.champion
 
 
 def _answering(job: Job) -> str:
@@ -122,10 +122,10 @@ def _footprint(
 ) -> Footprint | None:
     if judged.rows.empty:
         return None
-    frame, found = model_frame(judged.rows.head(1), job.pipeline.features), None
+    frame, columns = model_frame(judged.rows.head(1), job.pipeline.features), None
     with failures.named("latency and size"):
-        found = footprint(model, registry.model_size(job.settings, challenger), frame, job.pipeline.task)
-    return found
+        columns = footprint(model, registry.model_size(job.settings, challenger), frame, job.pipeline.task)
+    return columns
 
 
 def _unsteady(job: Job, challenger: ModelVersionRow, model: FittedModel, judged: Judged) -> Unsteady | None:

@@ -51,18 +51,18 @@ def work(job: Job) -> Result:
     for group in alike(stale, lambda later: tuple(later.changed)):
         which = ", ".join(day_ranges([later.day for later in group], days.unit))
         log.info("%s is computed again: %s changed since", which, ", ".join(group[0].changed))
-    asked = [*there, *(later.day for later in stale)]
-    if not asked:
+    requested = [*there, *(later.day for later in stale)]
+    if not requested:
         return Result(figures={SKIPPED: True, "rows": 0}, sentence=f"skipped: the source has no rows for {days}")
     with step("read"):
-        landing, labels = _inputs(job.lake, job.pipeline, asked)
+        landing, labels = _inputs(job.lake, job.pipeline, requested)
     read = sum(m.rows for m in landing.values())
     spread = executors(job.pipeline, job.name, job.settings, read)
     name = f"{job.pipeline.name}.features"
     with step("start Spark"):
         spark = spark_session(job.settings, name, read, spread, job.pipeline.spark.options)
     try:
-        staged = build(spark, job, asked, landing, labels)
+        staged = build(spark, job, requested, landing, labels)
     finally:
         spark.stop()
     rows = sum(manifest.rows for manifest in staged)
@@ -146,7 +146,7 @@ def _label_type(pipeline: Pipeline) -> T.DataType:
 
 
 def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
-    """Published rows and labels by day. The asked days must be there; of the look-back, whatever is."""
+    """Published rows and labels by day. The requested days must be there; of the look-back, whatever is."""
     reach = PartitionRange(days[0], days[-1], pipeline.partition).look_back(pipeline.features.look_back_days)
     landing = {key: lake.published("landing", key) for key in reach.keys}
     for key in map(str, days):

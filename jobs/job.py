@@ -49,7 +49,7 @@ OptionsT_co = TypeVar("OptionsT_co", bound=JobOptions, default=JobOptions, covar
 
 @dataclass(frozen=True)
 class Job(Generic[OptionsT_co]):
-    """One call of a job: what it was asked for, by whom, and where its inputs and outputs lie.
+    """One call of a job: what was requested, by whom, and where its inputs and outputs lie.
 
     `Job[ReleaseOptions]` is a job with those options. A plain `Job` is any job, whose own options are not known.
     """
@@ -64,7 +64,7 @@ class Job(Generic[OptionsT_co]):
     code_version: str
     actor: str = ""
     has_named_actor: bool = False
-    """Whether whoever started the job has said who that is, as Airflow does; else the actor is this process's user."""
+    """Whether the caller has named the actor, as Airflow does; else the actor is this process's user."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,22 @@ def run(work: Callable[[Job[OptionsT]], Result], model: type[OptionsT]) -> None:
     add_arguments(parser, RunOptions, model)
     given = vars(parser.parse_args())
     try:
-        asked = parse_options(RunOptions, _only(RunOptions, given))
+        parsed = parse_options(RunOptions, _only(RunOptions, given))
         options = parse_options(model, _only(model, given))
     except UsageError as error:
         log.error("%s", error)  # noqa: TRY400
         sys.exit(error.exit_code)
     name = options.record
-    fields = {"pipeline": asked.pipeline, "job": name, "partition": str(asked.partition), "run_id": asked.run_id}
+    fields = {
+        "pipeline": parsed.pipeline,
+        "job": name,
+        "partition": str(parsed.partition),
+        "run_id": parsed.run_id,
+    }
     describe(**fields)
     attributes = {f"tidewheel.{key}": value for key, value in fields.items()}
     with process_span(f"job {name}", "tidewheel-jobs", attributes):
-        sys.exit(_exit_code(lambda: _run(name, work, asked, options, imported)))
+        sys.exit(_exit_code(lambda: _run(name, work, parsed, options, imported)))
 
 
 def _only(model: type[Options], given: Mapping[str, object]) -> dict[str, object]:
@@ -121,34 +126,34 @@ def _exit_code(run_: Callable[[], int]) -> int:
         log.error("%s", error)  # noqa: TRY400
         return error.exit_code
     except OSError as error:
-        if not (told := disk_sentence(error)):
+        if not (message := disk_sentence(error)):
             raise
-        log.error("%s", told)  # noqa: TRY400
+        log.error("%s", message)  # noqa: TRY400
     except Exception as error:
-        if not (told := outage_sentence(error)):
+        if not (message := outage_sentence(error)):
             raise
-        log.error("%s", told)  # noqa: TRY400
+        log.error("%s", message)  # noqa: TRY400
     return ExitCode.FAILED
 
 
 def _run(
-    name: str, work: Callable[[Job[OptionsT]], Result], asked: RunOptions, options: OptionsT, imported: float
+    name: str, work: Callable[[Job[OptionsT]], Result], parsed: RunOptions, options: OptionsT, imported: float
 ) -> int:
-    run_folder(asked.run_id)  # the record could not be kept: refused before any work is done
+    run_folder(parsed.run_id)  # the record could not be written: refused before any work is done
     settings = load_settings()
     hide(settings.secrets)
-    pipeline = find_pipeline(settings.pipelines_folder, asked.pipeline)
+    pipeline = find_pipeline(settings.pipelines_folder, parsed.pipeline)
     job = Job(
         name=name,
         pipeline=pipeline,
-        partitions=asked.partition.by(pipeline.partition) if options.of_data else asked.partition,
-        run_id=asked.run_id,
+        partitions=parsed.partition.by(pipeline.partition) if options.of_data else parsed.partition,
+        run_id=parsed.run_id,
         settings=settings,
         lake=Lake.open(pipeline.name, settings),
         options=options,
         code_version=code_version(settings.project),
-        actor=(asked.actor or operating_system_user())[:LENGTH],
-        has_named_actor=asked.actor is not None,
+        actor=(parsed.actor or operating_system_user())[:LENGTH],
+        has_named_actor=parsed.actor is not None,
     )
     started = time.monotonic()
     try:

@@ -54,7 +54,7 @@ class _Landing:
 
 
 def work(job: Job[LandOptions]) -> Result:
-    """Stage the rows of the asked days and the labels known by then; what cannot be read goes to quarantine."""
+    """Stage the rows of the requested days and the labels known by then; what cannot be read goes to quarantine."""
     source, labels = job.pipeline.source, job.pipeline.labels
     may_be_empty = source.empty_days == "skip"
     days = source_days(source, job.partitions)
@@ -205,12 +205,14 @@ def _land(reading: _DatasetReading, days: PartitionRange | None, types: DayTypes
 
 def _land_day(reading: _DatasetReading, day: date, landing: _Landing, types: DayTypes) -> None:
     job, dataset = reading.job, reading.dataset
-    found: SourceDay | None = None
+    source_day: SourceDay | None = None
     try:
         with step("read", dataset=dataset, day=str(day)):
-            found = read_day(reading.reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section)
-        check_names(found.table.column_names, found.name)
-        typed = replace(found, table=types.bring(found.table, found.name))
+            source_day = read_day(
+                reading.reader, day, job.settings.project, types.to_read(job.pipeline.key), types.section
+            )
+        check_names(source_day.table.column_names, source_day.name)
+        typed = replace(source_day, table=types.bring(source_day.table, source_day.name))
         table = reading.check(day, typed)
     except ReadAsText as again:
         _land_day(reading, day, landing, types.as_text(again.column))
@@ -218,7 +220,7 @@ def _land_day(reading: _DatasetReading, day: date, landing: _Landing, types: Day
         place = job.lake.quarantine_raw(dataset, str(day), error.file.name, error.file.content, str(error))
         landing.refused.append(Failure(str(day), error.reason, place))
     except DataRefused as error:
-        place = _keep(job, dataset, day, found, str(error)) if found else ""
+        place = _keep(job, dataset, day, source_day, str(error)) if source_day else ""
         landing.refused.append(Failure(str(day), reason_of(error), place))
     except SourceError as error:
         landing.absent.append(Failure(str(day), reason_of(error)))
@@ -226,10 +228,10 @@ def _land_day(reading: _DatasetReading, day: date, landing: _Landing, types: Day
         if table.num_rows == 0:  # labels that nobody knows yet, or a day on which nothing happened
             landing.empty.append(day)
             return
-        landing.types = types.after(table, found.name)
+        landing.types = types.after(table, source_day.name)
         landing.schemas[day] = table.schema
         with step("write", dataset=dataset, day=str(day)):
-            landing.staged[day] = job.lake.write_table(dataset, str(day), table, found.inputs, job.code_version)
+            landing.staged[day] = job.lake.write_table(dataset, str(day), table, source_day.inputs, job.code_version)
 
 
 def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, pa.DataType]:
@@ -245,16 +247,18 @@ def _landed_key(job: Job, day: date, rows: _Landing) -> dict[str, pa.DataType]:
     return {name: known[name] for name in job.pipeline.key if name in known}
 
 
-def _keep(job: Job, dataset: str, day: date, found: SourceDay, reason: str) -> str:
+def _keep(job: Job, dataset: str, day: date, source_day: SourceDay, reason: str) -> str:
     """Quarantine what was refused: the source's own files where there are any, else the rows. Returns the URL."""
-    if found.files:
-        kept = [job.lake.quarantine_raw(dataset, str(day), file.name, file.content, reason) for file in found.files]
-        return ", ".join(kept)
+    if source_day.files:
+        paths = [
+            job.lake.quarantine_raw(dataset, str(day), file.name, file.content, reason) for file in source_day.files
+        ]
+        return ", ".join(paths)
     try:
-        manifest = job.lake.write_table(dataset, str(day), found.table, {}, job.code_version)
+        manifest = job.lake.write_table(dataset, str(day), source_day.table, {}, job.code_version)
     except (pa.ArrowException, LakeError) as error:  # what Parquet cannot hold either
         return f"no file, {error}"
-    return job.lake.quarantine(manifest, reason, {"source": found.name})
+    return job.lake.quarantine(manifest, reason, {"source": source_day.name})
 
 
 def _inputs(staged: list[Manifest]) -> Mapping[str, str]:

@@ -42,7 +42,7 @@ def add_trailing_rates(
         smoothing: how many rows the overall rate counts as.
 
     Returns:
-        The rows of the asked days with the new columns.
+        The rows of the requested days with the new columns.
 
     Raises:
         SpecError: a window reaches further back than the pipeline's look-back.
@@ -73,7 +73,7 @@ def add_trailing_rates(
 def _trailing_counts(
     inputs: FeatureInputs, rows: DataFrame, groups: Mapping[str, Sequence[str]], windows: Sequence[int]
 ) -> DataFrame:
-    """Known labels of each window and their total, by asked day (`partition`), group and value of the group."""
+    """Known labels of each window and their total, by requested day (`partition`), group and value of the group."""
     key, regression = inputs.pipeline.key, inputs.pipeline.task == "regression"
     total = ordered_sum if regression else F.sum
     label = column(inputs.pipeline.labels.column).cast("double" if regression else "long").alias(_LABEL)

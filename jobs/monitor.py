@@ -56,7 +56,7 @@ def work(job: Job) -> Result:
         performances = measure_days(job, ledger, now, failures)
     tried = None
     with failures.named("the version on probation"), step("probation"):
-        measured = {day_of(found.day) for found in performances}
+        measured = {day_of(day_performance.day) for day_performance in performances}
         tried = judge_probation(memory, day, measured, failures)
     with failures.named("the pooled excess loss"):
         _keep_pooled(job, ledger, day, now)
@@ -71,12 +71,15 @@ def work(job: Job) -> Result:
         checked = check_requests(job, ledger, now, failures)
     verdict = decide(memory, day, moved, alarms)
     ledger.record(job.pipeline.name, str(day), job.run_id, verdict, now)
-    wish = None
+    request = None
     if verdict.role is not None:
-        wish = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
+        request = ledger.fire_request(job.pipeline.name, str(day), verdict.sentence, now, verdict.role)
     return Result(
-        inputs={**drift.inputs, **{k: v for found in performances for k, v in found.inputs.items()}},
-        figures={**_figures(verdict, drift, performances[-1]), **({REQUEST: wish} if wish else {})},
+        inputs={
+            **drift.inputs,
+            **{k: v for day_performance in performances for k, v in day_performance.inputs.items()},
+        },
+        figures={**_figures(verdict, drift, performances[-1]), **({REQUEST: request} if request else {})},
         links=_keep_report(job, drift),
         warnings=failures.sentences,
         sentence="; ".join(
@@ -168,10 +171,10 @@ def _performance_words(job: Job, performance: DayPerformance) -> str:
     if main is None:
         return f"performance unknown: {performance.missing or f'nothing is known of {performance.day}'}"
     figures, metric = performance.figures[main], job.pipeline.metric
-    asked = f"; {performance.elsewhere:,} answers given online that day are about rows of other days"
+    other = f"; {performance.elsewhere:,} answers given online that day are about rows of other days"
     return (
         f"{metric} of {performance.day} {figures[metric]:.4f} "
-        f"(version {main.version}, {quantity(figures['rows'], 'labelled row')}{asked if performance.elsewhere else ''})"
+        f"(version {main.version}, {quantity(figures['rows'], 'labelled row')}{other if performance.elsewhere else ''})"
     )
 
 

@@ -14,11 +14,11 @@ def work(job: Job[PackageOptions]) -> Result:
     """Package a version, by default the champion."""
     version = job.options.version
     if not version:
-        found = standing(job.settings, job.pipeline)
-        if not found.version:
-            why = f" ({found.astray})" if found.astray else ""
+        champion = standing(job.settings, job.pipeline)
+        if not champion.version:
+            why = f" ({champion.astray})" if champion.astray else ""
             raise UsageError(f"{job.pipeline.name} has no champion{why}: train and promote one, or name a --version")
-        version = found.version
+        version = champion.version
     with step("build"):
         built = bento_of(job.settings, job.pipeline, version)
     # Also where models are served on this machine: it is a file of the model's size, and any pod can then fetch it.

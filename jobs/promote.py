@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def work(job: Job[PromoteOptions]) -> Result:
-    """Point the champion alias at a version that passed, and that the reviewer approved where one was asked.
+    """Point the champion alias at a version that passed, and that the reviewer approved where a review is required.
 
     Doing it again changes nothing.
     """

@@ -115,9 +115,9 @@ def _attempt(job: Job, number: int, links: Mapping[str, str], act: Callable[[], 
         return Result(figures={"release": number, "version": ended.version}, links=links, refused=refused)
 
 
-def _stage_result(found: StageResult, number: int, links: Mapping[str, str]) -> Result:
-    figures = {name: value for name, value in found.figures.items() if not isinstance(value, dict)}
-    return Result(figures={"release": number, **figures}, links=links, sentence=found.sentence)
+def _stage_result(stage_result: StageResult, number: int, links: Mapping[str, str]) -> Result:
+    figures = {name: value for name, value in stage_result.figures.items() if not isinstance(value, dict)}
+    return Result(figures={"release": number, **figures}, links=links, sentence=stage_result.sentence)
 
 
 def _note_rollback(job: Job[ReleaseOptions], version: str, replaced: str, number: int) -> None:
@@ -128,7 +128,7 @@ def _note_rollback(job: Job[ReleaseOptions], version: str, replaced: str, number
     sentence += f" ({job.options.reason})" if job.options.reason else ""
     verdict = Verdict(Kind.RELEASE, Outcome.ROLLED_BACK, sentence, {"version": version, "instead_of": replaced})
     subject = f"version {replaced} back to {version}"
-    # By the run that began it: whoever joins the release, at the same moment or later, would write the same line.
+    # By the run that began it: another that joins the release, at the same moment or later, would write the same line.
     ledger = Ledger.open(job.settings)
     run_id = Releases(ledger).get(number).run_id
     ledger.record_once(job.pipeline.name, subject, run_id, verdict, datetime.now(UTC), actor=job.actor)

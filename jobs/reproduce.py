@@ -24,7 +24,7 @@ from jobs.memory.origins import restored
 from jobs.models import files, registry
 from jobs.models.lineage import Lineage, environment
 from jobs.models.prediction import model_frame, predict
-from jobs.training.fitting import fit_lesson, read_lesson
+from jobs.training.fitting import fit_rows, read_training_rows
 from tidewheel.errors import LakeError, TidewheelError
 from tidewheel.lake import Lake
 from tidewheel.settings import Settings, load_settings
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from jobs.data.training_data import LabelledDay
     from jobs.models.prediction import Array, FittedModel, Task
-    from jobs.training.fitting import Fitted, Lesson
+    from jobs.training.fitting import Fitted, TrainingRows
     from jobs.training.going_on import Start
     from tidewheel.spec import Pipeline
 
@@ -112,16 +112,16 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     last_day = version.train_end
     days = [day for day in (*chosen.training, *chosen.holdout) if str(day.day) <= last_day]
     start = restored(settings, pipeline, lineage.warm) if lineage.warm else None
-    fitted, lesson = _fitted(lake, pipeline, days, start)
+    fitted, training_rows = _fitted(lake, pipeline, days, start)
     registered, contract = registry.load_model(settings, name, number), registry.contract(settings, name, number)
-    golden = pd.DataFrame([row.row for row in contract.golden_rows], columns=lesson.frame.columns)
-    golden = golden.astype(lesson.frame.dtypes)
+    golden = pd.DataFrame([row.row for row in contract.golden_rows], columns=training_rows.frame.columns)
+    golden = golden.astype(training_rows.frame.dtypes)
     offline = np.array([row.prediction for row in contract.golden_rows])
     task, us = pipeline.task, f"version {number}"
     notes: list[str] = []
     # What opens as the registered model must still be what its contract was written from.
-    told = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
-    compared = [AnswerDifference(us, len(golden), "golden rows", True, float(np.max(told)))]
+    gaps = [_largest(predict(model, golden, task), offline) for model in (fitted.model, registered)]
+    compared = [AnswerDifference(us, len(golden), "golden rows", True, float(np.max(gaps)))]
     held = _held_out(lake, pipeline, chosen, notes)
     if version.judged_train_end or not chosen.holdout:
         later, which = _later(lake, pipeline, last_day, len(chosen.holdout) or pipeline.training.holdout_days)
@@ -136,7 +136,7 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     elif len(held):
         compared.append(_compare(us, HOLDOUT, held, fitted.model, registered, task))
     if all(each.learned for each in compared):
-        notes.append(f"{us} was asked for rows alone that it has learned: one that memorises looks the same there")
+        notes.append(f"{us} was compared on rows alone that it has learned: memorising looks the same there")
     differences = [*erased, *held_erased]
     differences += lineage.environment.differences(environment(settings.project, code_version(settings.project)))
     if fitted.device != lineage.device:
@@ -145,7 +145,7 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     return Reproduction(
         pipeline=name,
         version=number,
-        rows=len(lesson.frame),
+        rows=len(training_rows.frame),
         compared=tuple(compared),
         max_difference=largest,
         same=largest <= SAME,
@@ -154,10 +154,12 @@ def reproduce(settings: Settings, name: str, number: str) -> Reproduction:
     )
 
 
-def _fitted(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay], start: Start | None) -> tuple[Fitted, Lesson]:
+def _fitted(
+    lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay], start: Start | None
+) -> tuple[Fitted, TrainingRows]:
     log.info("reading %s days, %s to %s", len(days), days[0].day, days[-1].day)
-    lesson = read_lesson(lake, pipeline, days)
-    return fit_lesson(pipeline, lesson, start=start), lesson
+    training_rows = read_training_rows(lake, pipeline, days)
+    return fit_rows(pipeline, training_rows, start=start), training_rows
 
 
 def _held_out(lake: Lake, pipeline: Pipeline, chosen: TrainingData, notes: list[str]) -> pd.DataFrame:

@@ -28,7 +28,7 @@ ENDED = timedelta(days=1)
 
 
 def work(job: Job) -> Result:
-    """Publish the logged requests of each day asked for, and of every other day that still has files.
+    """Publish the logged requests of each requested day, and of every other day that still has files.
 
     So a night that was missed is made up for, and a day that is not over may be published again and again.
     """
@@ -86,7 +86,7 @@ def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
 
 
 def _set_aside(segment: LogFile, now: datetime) -> str:
-    return f", and it is kept as {segment.set_aside()}" if segment.is_finished(now) else ""
+    return f", and it is set aside as {segment.set_aside()}" if segment.is_finished(now) else ""
 
 
 def _drop(segments: Iterable[LogFile], now: datetime) -> None:

@@ -53,7 +53,7 @@ def work(job: Job[ScoreOptions]) -> Result:
         columns=contract,
         task=job.pipeline.task,
         version=scoring.version,
-        kept=(*job.pipeline.key, job.pipeline.source.event_time),
+        key=(*job.pipeline.key, job.pipeline.source.event_time),
         lake_root=job.settings.lake_root,
         lake_options=job.settings.lake_options,
         folder=folder,
@@ -111,12 +111,12 @@ def _version(job: Job[ScoreOptions], days: list[str]) -> tuple[ModelVersionRow |
     What is scored again was corrected, or is cleared: its predictions then differ by the data alone, and no model is
     measured on days that it has learned from since.
     """
-    found = standing(job.settings, job.pipeline)
-    if found.astray:
-        log.warning("%s: %s", job.pipeline.name, found.astray)
+    champion = standing(job.settings, job.pipeline)
+    if champion.astray:
+        log.warning("%s: %s", job.pipeline.name, champion.astray)
     before = _scored_before(job, days[0])
-    if found.champion is None or before is None or len(days) > 1 or job.options.champion:
-        return found.champion, found.astray
+    if champion.champion is None or before is None or len(days) > 1 or job.options.champion:
+        return champion.champion, champion.astray
     version = before.inputs["model"].removeprefix(VERSION)
     try:
         registry.model_version(job.settings, job.pipeline.name, version)
@@ -125,7 +125,7 @@ def _version(job: Job[ScoreOptions], days: list[str]) -> tuple[ModelVersionRow |
         log.warning(
             "version %s, which scored %s before, cannot do so again, the champion does: %s", version, days[0], error
         )
-        return found.champion, found.astray
+        return champion.champion, champion.astray
 
 
 def _scored_before(job: Job, day: str) -> Manifest | None:

@@ -59,10 +59,10 @@ def add_trailing_counts(
         windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
         name: name of the figure, `orders` for example.
         past: rows of the look-back too, with the columns that the groups name; `rows` where it is not given. Give it
-            where `rows` has been through another of these functions, which leave only the asked days.
+            where `rows` has been through another of these functions, which leave only the requested days.
 
     Returns:
-        The rows of the asked days with the new columns.
+        The rows of the requested days with the new columns.
 
     Raises:
         SpecError: a window reaches further back than the pipeline's look-back.
@@ -96,7 +96,7 @@ def add_trailing_sums(
         past: as in `add_trailing_counts`.
 
     Returns:
-        The rows of the asked days with the new columns.
+        The rows of the requested days with the new columns.
 
     Raises:
         SpecError: a window reaches further back than the pipeline's look-back.
@@ -132,7 +132,7 @@ def add_trailing_distinct_counts(
         past: as in `add_trailing_counts`.
 
     Returns:
-        The rows of the asked days with the new columns.
+        The rows of the requested days with the new columns.
 
     Raises:
         SpecError: a window reaches further back than the pipeline's look-back.
@@ -164,13 +164,15 @@ def _added(
     return enriched
 
 
-def _windows(rows: DataFrame, asked: PartitionRange, named: Mapping[int, str], add: Sums | None) -> DataFrame:
-    """The figure of each window by asked day (`partition`) and value of the group, where there is any row."""
+def _windows(rows: DataFrame, requested: PartitionRange, named: Mapping[int, str], add: Sums | None) -> DataFrame:
+    """The figure of each window by requested day (`partition`) and value of the group, where there is any row."""
     daily = rows.distinct() if add is None else rows.groupBy(_DAY, _GROUP).agg(add(F.col(_VALUE)).alias(_VALUE))
-    each = asked.unit.days
-    begin = F.greatest(F.date_add(_DAY, each), F.lit(asked.first))
-    end = F.least(F.date_add(_DAY, max(named) * each), F.lit(asked.last))
-    counting = F.when(begin <= end, F.sequence(begin, end, F.lit(asked.unit.step)))  # in whose windows these rows are
+    each = requested.unit.days
+    begin = F.greatest(F.date_add(_DAY, each), F.lit(requested.first))
+    end = F.least(F.date_add(_DAY, max(named) * each), F.lit(requested.last))
+    counting = F.when(
+        begin <= end, F.sequence(begin, end, F.lit(requested.unit.step))
+    )  # in whose windows these rows are
     age = F.date_diff(_ON, _DAY) / each
     figure = add or F.count_distinct
     figures = [figure(F.when(age <= w, F.col(_VALUE))).alias(new) for w, new in named.items()]

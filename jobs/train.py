@@ -109,7 +109,7 @@ def _window(done: ModelVersionRow) -> Window:
 
 
 def _settled(job: Job, chosen: TrainingData) -> TrainingData:
-    """Which of the days to learn from, where an alarm has called for the training; kept, so that it is settled once."""
+    """Which of the days to learn from, where an alarm has called for the training; recorded, so settled once."""
     if not chosen.alarmed:
         return chosen
     with refusal_is_a_verdict(job):
@@ -126,8 +126,8 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
     """
     with refusal_is_a_verdict(job):
         made = make_challenger(LedgerMemory(job), chosen, failures)
-        asked = job.pipeline.resources_of("train")
-        if asked is not None and (words := missing_gpu(made.pipeline.training, asked.gpu, made.device)):
+        resources = job.pipeline.resources_of("train")
+        if resources is not None and (words := missing_gpu(made.pipeline.training, resources.gpu, made.device)):
             failures.sentences.append(words)
             log.warning("%s", words)
         return _logged(job, chosen, made)
@@ -135,16 +135,18 @@ def _train(job: Job, chosen: TrainingData, failures: PartialFailures) -> ModelVe
 
 @step("write")
 def _logged(job: Job, chosen: TrainingData, made: Challenger) -> ModelVersionRow:
-    pipeline, model, frame = made.pipeline, made.model, made.lesson.frame
+    pipeline, model, frame = made.pipeline, made.model, made.training_rows.frame
     contract = write_contract(pipeline.name, pipeline.task, pipeline.features, frame, model, pipeline.labels.classes)
     accepted = Accepted(pipeline, model, contract)
     check_requests(accepted)
     if ":" in pipeline.training.estimator:
         dump_model(model)  # what cannot be written is named before anything is logged
     said = predict(model, frame, pipeline.task)
-    measured = measure(made.lesson.truth, said, pipeline.task, weights=made.lesson.weights, loss=pipeline.loss)
+    measured = measure(
+        made.training_rows.truth, said, pipeline.task, weights=made.training_rows.weights, loss=pipeline.loss
+    )
     figures = {f"train_{name}": value for name, value in measured.items()}
-    line = fit_line(made.lesson.truth, said, pipeline.task, made.lesson.days, made.lesson.weights)
+    line = fit_line(made.training_rows.truth, said, pipeline.task, made.training_rows.days, made.training_rows.weights)
     figures |= {f"{FIT_LINE}{name}": value for name, value in line.to_json().items() if math.isfinite(value)}
     lineage = Lineage(
         pipeline=pipeline.model_dump(mode="json"),
@@ -242,7 +244,7 @@ def _parameters(pipeline: Pipeline, model: Any, lineage: Lineage, made: Challeng
         "estimator": pipeline.training.estimator,
         "seed": pipeline.training.seed,
         "window_days": pipeline.training.window_days,
-        "rows": len(made.lesson.frame),
+        "rows": len(made.training_rows.frame),
         "device": lineage.device,
         "code_version": made_by.code_version,
         "lock_hash": made_by.lock_hash,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.locks import Busy
 from tidewheel.ledger.releases import Releases
 from tidewheel.mlflow_api import CHAMPION, mlflow_client
 from tidewheel.release import Colour
@@ -66,14 +66,14 @@ def registered_aliases(settings: Settings, timeout_seconds: float = PATIENCE_SEC
         HTTPError: the registry does not answer as it should.
     """
     query: dict[str, Any] = {"max_results": PAGE}
-    found: dict[str, dict[str, str]] = {}
+    aliases: dict[str, dict[str, str]] = {}
     with mlflow_client(settings, timeout_seconds) as client:
         while True:
             page = client.get("registered-models/search", params=query).raise_for_status().json()
             for model in page.get("registered_models", []):
-                found[model["name"]] = {a["alias"]: str(a["version"]) for a in model.get("aliases", [])}
+                aliases[model["name"]] = {a["alias"]: str(a["version"]) for a in model.get("aliases", [])}
             if not (token := page.get("next_page_token")):
-                return found
+                return aliases
             query["page_token"] = token
 
 
@@ -93,7 +93,9 @@ def unreleased(
         HTTPError: the registry does not answer as it should.
         LedgerError: the ledger cannot be reached.
     """
-    champions = {name: found[CHAMPION] for name, found in registered_aliases(settings).items() if CHAMPION in found}
+    champions = {
+        name: pipelines[CHAMPION] for name, pipelines in registered_aliases(settings).items() if CHAMPION in pipelines
+    }
     # The ledger last: a release that ends meanwhile is seen as ended, and never as one that nobody has begun.
     releases = Releases(ledger)
     coming = {row.pipeline: row.version for row in releases.all_running()}
@@ -101,14 +103,14 @@ def unreleased(
     left = {row.pipeline: row.id for row in old if _is_left(ledger, row)}
     live = {row.pipeline: row.version for row in releases.endpoints()}
     lost = {name: says for name, says in (astray or {}).items() if name not in coming}
-    found = {
+    pipelines = {
         name: Unreleased(champion, live.get(name), left.get(name), lost.get(name))
         for name, champion in champions.items()
         if name in left or name in lost or champion not in (live.get(name), coming.get(name))
     }
     for name in live.keys() - champions.keys() - coming.keys():
-        found[name] = Unreleased("", live[name], left.get(name), lost.get(name), gone_words(live[name]))
-    return found
+        pipelines[name] = Unreleased("", live[name], left.get(name), lost.get(name), gone_words(live[name]))
+    return pipelines
 
 
 def run_is_deleted(client: httpx.Client, mlflow_run: str) -> bool:

@@ -80,10 +80,10 @@ class ChampionTrigger(BaseEventTrigger):
         """An event for each new disagreement of this pipeline, and reminders of one that lasts."""
         attention = Attention()
         async for look in shared_stream:
-            found = look.get(self.pipeline)
-            if attention.caught_by(found, time.monotonic()):
-                assert found is not None
-                yield TriggerEvent(asdict(found))  # type: ignore[no-untyped-call]
+            state = look.get(self.pipeline)
+            if attention.caught_by(state, time.monotonic()):
+                assert state is not None
+                yield TriggerEvent(asdict(state))  # type: ignore[no-untyped-call]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """The same for a triggerer that does not share streams."""
@@ -147,16 +147,16 @@ class Attention:
     reported_at: float = 0.0
     patience: float = FIRST_REMINDER_SECONDS
 
-    def caught_by(self, found: Unreleased | None, now: float) -> bool:
+    def caught_by(self, state: Unreleased | None, now: float) -> bool:
         """Whether to tell of what was found.
 
         Args:
-            found: the disagreement, None where there is none.
+            state: the disagreement, None where there is none.
             now: a clock's seconds.
         """
-        if found is None or found != self.reported:
-            self.reported, self.reported_at, self.patience = found, now, FIRST_REMINDER_SECONDS
-            return found is not None
+        if state is None or state != self.reported:
+            self.reported, self.reported_at, self.patience = state, now, FIRST_REMINDER_SECONDS
+            return state is not None
         if now - self.reported_at < self.patience:
             return False
         self.reported_at, self.patience = now, min(2 * self.patience, LAST_REMINDER_SECONDS)

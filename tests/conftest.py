@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from infra.embedded import launch, postgres
+from infra.embedded.installation import find_java_home
 from infra.embedded.layout import Layout
-from infra.embedded.machine import find_java_home
 from tests.free_ports import free_port
 from tests.installation import installation  # noqa: F401  a fixture
 from tidewheel.atomic_file import write_private

@@ -62,11 +62,19 @@ class Parcels:
         rows: int = 120,
         signal: float = 2.0,
         shift: float = 0.0,
-        unlabelled: int = 0,
-        labels: bool = True,
+        unlabelled: int | None = 0,
         always_late: bool = False,
     ) -> Manifest:
-        """Publish a day of features and (unless told otherwise) labels; `signal` is how much weight matters."""
+        """Publish a day of features, and of labels.
+
+        Args:
+            day: the partition.
+            rows: of its features.
+            signal: how much weight matters.
+            shift: mean of the weights.
+            unlabelled: last rows that get no label; None: no labels are published.
+            always_late: every parcel is late.
+        """
         rng = np.random.default_rng(day.toordinal())
         weight, distance = rng.normal(shift, size=rows), rng.gamma(2, 100, size=rows)
         carrier = rng.choice(["fast", "slow", "other"], size=rows)
@@ -84,7 +92,7 @@ class Parcels:
         )
         late = (rng.random(rows) < (1 if always_late else chance)).astype("int64")
         manifest = self._publish("features", day, features)
-        if labels:
+        if unlabelled is not None:
             known = rows - unlabelled
             self._publish(
                 "labels", day, pa.table({"parcel": key[:known], "shipped_at": shipped[:known], "late": late[:known]})

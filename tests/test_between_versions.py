@@ -25,7 +25,7 @@ from tidewheel.alerts.round import Rounds
 from tidewheel.alerts.service import play
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger, is_current, migrate
-from tidewheel.ledger.alone import Alone
+from tidewheel.ledger.locks import LedgerLock
 from tidewheel.ledger.verification import verify
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 from tidewheel.settings import Settings
@@ -123,7 +123,7 @@ def test_the_alerts_go_on_and_the_channel_learns_why_they_are_blind(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     ledger, outage = Ledger.open(settings, patience_seconds=0), LedgerOutage(settings)
-    rounds, right = Rounds(settings, ledger), Alone(ledger.engine, "alerts", 0)
+    rounds, right = Rounds(settings, ledger), LedgerLock(ledger.engine, "alerts", 0)
     with serving(Webhooks()) as webhooks, caplog.at_level(logging.WARNING):
         monkeypatch.setenv("SHOP_HOOK", webhooks.url)
         held = play(rounds, right, outage, held=False)

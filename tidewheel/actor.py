@@ -13,7 +13,7 @@ LENGTH = 200
 
 
 def operating_system_user() -> str:
-    """The user of this process, with whoever became it by sudo, and the machine."""
+    """The user of this process, with the user who became it by sudo, and the machine."""
     name = f"uid {os.getuid()}"
     with suppress(KeyError):  # a container may run as a user without an entry
         name = pwd.getpwuid(os.getuid()).pw_name

@@ -111,8 +111,8 @@ class AirflowApi:
 
     def dag_tasks(self, dag: str) -> set[str] | None:
         """Ids of a DAG's tasks; None where Airflow has not read the DAG."""
-        found = self._find(f"/dags/{quote(dag)}/tasks")
-        return None if found is None else {task["task_id"] for task in found["tasks"]}
+        answer = self._find(f"/dags/{quote(dag)}/tasks")
+        return None if answer is None else {task["task_id"] for task in answer["tasks"]}
 
     def import_errors(self) -> dict[str, str]:
         """Files that Airflow could not read, with the reason."""
@@ -142,10 +142,10 @@ class AirflowApi:
         if not self.has_dag(dag):
             return 0
         self._request("PATCH", f"/dags/{quote(dag)}", json={"is_paused": True})
-        found = [run for run in self.runs(dag) if not run.ended]
-        for run in found:
+        unfinished = [run for run in self.runs(dag) if not run.ended]
+        for run in unfinished:
             self._request("PATCH", self._run_path(dag, run.run_id), json={"state": "failed"})
-        return len(found)
+        return len(unfinished)
 
     # --- runs ------------------------------------------------------------------------------------------------------
 
@@ -173,8 +173,8 @@ class AirflowApi:
 
     def run(self, dag: str, run_id: str) -> DagRun | None:
         """A run by its name."""
-        found = self._find(self._run_path(dag, run_id))
-        return None if found is None else _run(found)
+        answer = self._find(self._run_path(dag, run_id))
+        return None if answer is None else _run(answer)
 
     def runs(self, dag: str, limit: int = 50) -> list[DagRun]:
         """The newest runs of a DAG, newest first."""
@@ -226,8 +226,8 @@ class AirflowApi:
 
     def variable(self, key: str) -> str:
         """Value of an Airflow Variable; empty where there is none, `***` where its name makes Airflow hide it."""
-        found = self._find(f"/variables/{quote(key, safe='')}")
-        return "" if found is None else str(found["value"])
+        answer = self._find(f"/variables/{quote(key, safe='')}")
+        return "" if answer is None else str(answer["value"])
 
     # --- pages for a person ----------------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class AirflowApi:
         return self._content(self._send(method, path, **request))
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        # A question may be asked again where a busy machine was too slow to answer; a command must not.
+        # A question may be repeated where a busy machine was too slow to answer; a command must not.
         tries = QUESTION_TRIES if method == "GET" else 1
         while True:
             tries -= 1
@@ -302,14 +302,14 @@ class AirflowApi:
             ) from None
 
 
-def _run(found: Mapping[str, Any]) -> DagRun:
+def _run(document: Mapping[str, Any]) -> DagRun:
     return DagRun(
-        dag_id=found["dag_id"],
-        run_id=found["dag_run_id"],
-        state=found["state"],
-        partition_key=found["partition_key"],
-        conf=found["conf"] or {},
-        run_type=found["run_type"],
+        dag_id=document["dag_id"],
+        run_id=document["dag_run_id"],
+        state=document["state"],
+        partition_key=document["partition_key"],
+        conf=document["conf"] or {},
+        run_type=document["run_type"],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-TOLD = {
+WORDS = {
     errno.ENOSPC: "the disk is full: free some space (see `tidewheel gc`), or move TIDEWHEEL_HOME to a larger one",
     errno.EDQUOT: "the quota of this user is used up: free some space, or have it raised",
     errno.EROFS: "the file system is read-only: mount it for writing, or move TIDEWHEEL_HOME",
@@ -18,5 +18,5 @@ def disk_sentence(error: OSError) -> str | None:
     Args:
         error: as the system raised it; libraries sometimes leave out which file it was about.
     """
-    told = TOLD.get(error.errno or 0)
-    return told and f"{error.filename or 'a file'} cannot be used: {told} ({error.strerror})"
+    words = WORDS.get(error.errno or 0)
+    return words and f"{error.filename or 'a file'} cannot be used: {words} ({error.strerror})"

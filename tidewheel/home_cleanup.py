@@ -55,7 +55,7 @@ def mark_used(path: Path) -> None:
 
 
 def unused_models(settings: Settings, before: datetime) -> list[Unused]:
-    """Models that were downloaded from the registry: one that is asked for again is downloaded again."""
+    """Models that were downloaded from the registry: one that is needed again is downloaded again."""
     return _found(settings.model_cache.glob("*/*"), _changed, before)
 
 
@@ -110,13 +110,13 @@ def _remove(each: Unused) -> bool:
 
 
 def _found(paths: Iterable[Path], used: Callable[[Path], datetime], before: datetime) -> list[Unused]:
-    found = []
+    entries = []
     for path in paths:
         with suppress(FileNotFoundError):  # it is being removed, or replaced
             last = used(path)
             if last < before or path.name.endswith(HALF_REMOVED):
-                found.append(Unused(path, sum(file.lstat().st_size for file in _files(path)), last))
-    return sorted(found, key=lambda each: each.path)
+                entries.append(Unused(path, sum(file.lstat().st_size for file in _files(path)), last))
+    return sorted(entries, key=lambda each: each.path)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -132,11 +132,11 @@ def _newest_change(path: Path) -> datetime:
 
 
 def _sparks(folder: Path) -> list[datetime]:
-    """Since when processes live that Spark was told this scratch folder."""
-    told = f"spark.local.dir={folder}"
+    """Since when processes live to which Spark gave this scratch folder."""
+    argument = f"spark.local.dir={folder}"
     living = psutil.process_iter(["cmdline", "create_time"])
     return [
         datetime.fromtimestamp(process.info["create_time"], UTC) - CLOCK
         for process in living
-        if told in (process.info["cmdline"] or ())
+        if argument in (process.info["cmdline"] or ())
     ]

@@ -72,7 +72,7 @@ def fetch(url: str, seconds: float) -> httpx.Response:
 
 
 def failure(error: httpx.HTTPError) -> str:
-    """What kept a service from answering, in words; a timeout of httpx has none of its own."""
+    """What prevented a service from answering, in words; a timeout of httpx has none of its own."""
     return str(error) or type(error).__name__
 
 

@@ -76,14 +76,14 @@ def ask(settings: Settings, method: str, path: str, **fields: str) -> dict[str, 
     words = json_object(answer)
     if answer.is_success and words is not None:
         return words
-    found = f"(HTTP {answer.status_code}, {path})"
+    answered = f"(HTTP {answer.status_code}, {path})"
     if answer.is_success or answer.status_code in AWAY:
         raise RegistryError(
-            f"what answers at {url} is not MLflow {found}: is it up, and is TIDEWHEEL_MLFLOW_URL right?"
+            f"what answers at {url} is not MLflow {answered}: is it up, and is TIDEWHEEL_MLFLOW_URL right?"
         )
     code, message = (str((words or {}).get(name) or "") for name in ("error_code", "message"))
     # A missing alias is worded as a wrong parameter.
     missing = code == "RESOURCE_DOES_NOT_EXIST" or (
         code == "INVALID_PARAMETER_VALUE" and message.endswith("not found.")
     )
-    raise (NotInRegistry if missing else Refused)(f"MLflow at {url}: {message or answer.text[:300]} {found}")
+    raise (NotInRegistry if missing else Refused)(f"MLflow at {url}: {message or answer.text[:300]} {answered}")

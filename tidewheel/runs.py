@@ -40,7 +40,7 @@ class JobRecord(BaseModel):
     pipeline: str
     job: str
     run_id: str
-    partition: str = Field(description="day or range the job was asked for")
+    partition: str = Field(description="day or range of the job")
     inputs: Mapping[str, str] = Field(
         default_factory=dict, description="`dataset/partition` or `model` to content hash"
     )

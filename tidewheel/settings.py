@@ -31,12 +31,12 @@ def _json_object(given: object) -> object:
     if not isinstance(given, str):
         return given
     try:
-        found = json.loads(given)
+        document = json.loads(given)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004  what pydantic takes; the value may be a password
-    return found
+    return document
 
 
 def _lower_case(given: object) -> object:
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL of the ledger")
     mlflow_url: str = Field(default="", description="MLflow tracking and registry server")
-    mlflow_username: str = Field(default="", description="MLflow user, where the server asks for one")
+    mlflow_username: str = Field(default="", description="MLflow user, where the server requires a login")
     mlflow_password: SecretStr | None = Field(default=None, description="password of the MLflow user")
     airflow_url: str = Field(default="", description="Airflow's API server")
     airflow_public_url: str = Field(
@@ -133,10 +133,10 @@ class Settings(BaseSettings):
     )
 
     traffic_retention_days: int = Field(
-        default=1100, ge=60, description="how long figures of traffic are kept; `tidewheel gc` deletes older ones"
+        default=1100, ge=60, description="for how long figures of traffic are stored; `tidewheel gc` deletes older ones"
     )
     alerts_retention_days: int = Field(
-        default=90, ge=1, description="how long incidents that have ended, and their messages, are kept"
+        default=90, ge=1, description="for how long incidents that have ended, and their messages, are stored"
     )
     team_slots: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode, BeforeValidator(_json_object)] = Field(
         default_factory=dict,
@@ -166,9 +166,9 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """The passwords and keys among the settings, which no log may show."""
-        found = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
-        urls = [password for url in (*found, self.mlflow_url) if (password := _password_of(url))]
-        return [*found, *urls, *(str(value) for name, value in self.lake_options.items() if name in LAKE_SECRETS)]
+        values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        urls = [password for url in (*values, self.mlflow_url) if (password := _password_of(url))]
+        return [*values, *urls, *(str(value) for name, value in self.lake_options.items() if name in LAKE_SECRETS)]
 
     @property
     def mlflow_link(self) -> str:

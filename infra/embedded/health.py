@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psutil
 
 from infra.embedded import airflow_services, postgres, watchdog
 from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, ENVOY_ADMIN, EXPORTER, MLFLOW, Installation
 from infra.embedded.ports import HOST
-from infra.embedded.processes import tree_memory
 from infra.embedded.program import ProgramState
 from infra.embedded.services import ALERTS, ENVOY, MLFLOW_SERVER, NAMES, PROMETHEUS_EXPORTER
 from infra.envoy.admin import EnvoyAdmin
@@ -187,6 +188,16 @@ def statuses(installation: Installation, supervisor: Supervisor) -> list[Service
     return own + external
 
 
+def tree_memory(pid: int) -> int:
+    """Bytes that a process and its descendants hold, pages they share with others counted by their share (PSS)."""
+    try:
+        process = psutil.Process(pid)
+        members = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    return sum(_proportional(member.pid) for member in members)
+
+
 def at_fault(services: Iterable[ServiceStatus], routed: Collection[str]) -> list[ServiceStatus]:
     """Services that do not run or do not answer, and should.
 
@@ -224,3 +235,11 @@ def _status(service: Service, status: ProgramStatus | None) -> ServiceStatus:
         tree_memory(status.pid),
         problem,
     )
+
+
+def _proportional(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:  # it has ended, or is none of ours
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

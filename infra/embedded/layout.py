@@ -33,10 +33,10 @@ def refuse_unwritable(what: str, path: Path) -> None:
     Raises:
         SettingsError: the path holds such a character.
     """
-    found = sorted(UNWRITABLE.intersection(str(path)))
-    if found:
+    characters = sorted(UNWRITABLE.intersection(str(path)))
+    if characters:
         raise SettingsError(
-            f"{what} is {str(path)!r}, whose path contains {' '.join(map(repr, found))}; "
+            f"{what} is {str(path)!r}, whose path contains {' '.join(map(repr, characters))}; "
             "supervisord's configuration cannot hold such a path: choose another folder"
         )
 
@@ -168,8 +168,8 @@ class Layout:
         # Anyone may write in the temporary folder: accept only a real folder that is ours alone.
         folder = self.short_folder
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
             raise SettingsError(
                 f"{folder} exists and is not a private folder of this user, and TIDEWHEEL_HOME ({self.home}) is too "
                 "long for a unix socket: remove that folder, or choose a shorter TIDEWHEEL_HOME"

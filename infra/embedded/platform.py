@@ -1,33 +1,42 @@
-"""The embedded platform as a whole: up, down, status."""
+"""The embedded platform as a whole: up, down, status, and the processes that a killed one left behind."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from infra.embedded import airflow_services, machine, ports, postgres, watchdog
+import psutil
+
+from infra.embedded import airflow_services, launch, ports, postgres, watchdog
 from infra.embedded.health import ServiceStatus, never_started, statuses
 from infra.embedded.installation import (
     AIRFLOW,
     JAVA,
     Installation,
+    check_machine,
     earlier_ports,
+    find_java_home,
     inherited,
     ports_from,
     read_platform_env,
     write_platform_env,
 )
 from infra.embedded.layout import Layout, load_or_generate
-from infra.embedded.processes import end_stale_processes, start_supervisord
+from infra.embedded.program import last_lines, supervisord_config
 from infra.embedded.services import ENVOY, MLFLOW_SERVER, NAMES, PROMETHEUS_EXPORTER, STOP_ORDER, prepare
 from infra.embedded.startup import ProgressReport, Quiet, Startup, run_steps
-from infra.embedded.supervisor import Supervisor
+from infra.embedded.supervisor import POLL_SECONDS, Supervisor, has_process
+from tidewheel.atomic_file import write_private
 from tidewheel.errors import PlatformError, did_you_mean
 from tidewheel.file_lock import LockHeld, file_lock
+from tidewheel.polling import poll
 from tidewheel.settings import PLATFORM_ENV
 
 if TYPE_CHECKING:
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
 
     from tidewheel.settings import Settings
 
+SUPERVISORD_SECONDS = 20.0
+END_SECONDS = 10.0
 # Which service holds which port.
 HOLDERS = {
     "airflow": airflow_services.API_SERVER,
@@ -69,7 +80,7 @@ class Platform:
             KeyboardInterrupt: the user interrupted; what this call had started has been stopped again.
         """
         report = report or Quiet()
-        machine.check(self.layout.home)
+        check_machine(self.layout.home)
         self.layout.create()
         with self._exclusively():
             running = self._running()
@@ -78,7 +89,7 @@ class Platform:
             installation = self._plan(running, report)
             programs, variables = prepare(installation), installation.variables()
             if not installation.is_external(AIRFLOW):  # jobs run here, and a person may start one at a terminal
-                variables[JAVA] = str(machine.find_java_home(self.layout))
+                variables[JAVA] = str(find_java_home(self.layout))
             write_platform_env(self.layout.home / PLATFORM_ENV, variables)
             environment = inherited(os.environ, variables)
             try:
@@ -207,3 +218,78 @@ class Platform:
                     "it, or interrupt it"
                 ) from held
             yield
+
+
+def start_supervisord(layout: Layout, env: Mapping[str, str]) -> Supervisor:
+    """Start supervisord in the background and wait until it answers; one that runs already is left alone.
+
+    Args:
+        layout: the installation; its folders exist.
+        env: environment that every program inherits.
+
+    Raises:
+        PlatformError: it did not start; the message ends with the last lines of its log.
+    """
+    supervisor = Supervisor(layout)
+    if supervisor.pid() is not None:
+        return supervisor
+    write_private(layout.supervisor_config, supervisord_config(layout, as_root=os.geteuid() == 0))
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(layout.supervisor_config)]
+    # A session of its own: Ctrl-C in the terminal that ran `tidewheel up` must not reach it.
+    started = subprocess.run(  # noqa: S603 - our own interpreter and file
+        command, env=dict(env), cwd=layout.home, capture_output=True, text=True, start_new_session=True, check=False
+    )
+    if started.returncode:
+        raise PlatformError(f"supervisord refuses its configuration: {(started.stderr or started.stdout).strip()}")
+    for _ in poll(SUPERVISORD_SECONDS, every=POLL_SECONDS):
+        if supervisor.pid() is not None:
+            return supervisor
+    raise PlatformError(
+        f"supervisord did not answer within {SUPERVISORD_SECONDS:.0f} s; the end of {layout.supervisor_log}:\n"
+        f"{last_lines(layout.supervisor_log) or '(empty)'}"
+    )
+
+
+def end_stale_processes(layout: Layout) -> int:
+    """End processes that a killed supervisord left, or one that lost its home, PostgreSQL last and gently.
+
+    To be called when no supervisord of this installation answers.
+
+    Returns:
+        How many processes were ended.
+    """
+    # One whose socket was removed with its home still keeps its programs alive.
+    unreachable = [process.pid for process in psutil.process_iter() if _is_supervisord(process, layout)]
+    _end(unreachable, signal.SIGTERM)
+    server = postgres.postmaster(layout)
+    # By SIGTERM PostgreSQL would wait for its clients to leave.
+    stale = [pid for pid in launch.of_supervisor(f"unix://{layout.supervisor_socket}") if pid != server]
+    _end(stale, signal.SIGTERM)
+    if server is not None:
+        stale.append(server)
+        _end([server], signal.SIGINT)
+    return len(unreachable) + len(stale)
+
+
+def _is_supervisord(process: psutil.Process, layout: Layout) -> bool:
+    try:
+        return process.cmdline()[-2:] == ["-c", str(layout.supervisor_config)]
+    except psutil.Error:  # it has ended meanwhile, or belongs to another user
+        return False
+
+
+def _end(pids: list[int], how: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
+    for pid in _alive_after(END_SECONDS, pids):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _alive_after(END_SECONDS, pids)
+
+
+def _alive_after(seconds: float, pids: list[int]) -> list[int]:
+    for _ in poll(seconds, every=POLL_SECONDS):
+        if not (alive := [pid for pid in pids if has_process(pid)]):
+            break
+    return alive

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded import airflow_services, postgres
-from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW, project_variables
+from infra.embedded.installation import AIRFLOW, DATABASE, ENDPOINT, EXPORTER, MLFLOW, find_java_home, project_variables
 from infra.embedded.layout import USERNAME
-from infra.embedded.machine import find_java_home
 from infra.embedded.ports import HOST
 from infra.embedded.program import Program
 from infra.envoy.bootstrap import Address, Tls, write_initial_state

@@ -118,8 +118,8 @@ class EnvoyAdmin:
         Raises:
             PlatformError: Envoy does not answer.
         """
-        found = _requests(self._counters(re.escape(cluster), REQUESTS).get(cluster, {}))
-        return RequestCounts(found.completed, found.failed + found.resets, found.refused, found.times)
+        requests = _requests(self._counters(re.escape(cluster), REQUESTS).get(cluster, {}))
+        return RequestCounts(requests.completed, requests.failed + requests.resets, requests.refused, requests.times)
 
     def all_requests(self) -> dict[str, ClusterRequests]:
         """Counters of each cluster that has had a request.
@@ -143,13 +143,13 @@ class EnvoyAdmin:
     def _counters(self, clusters: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Counters as numbers, histograms as lists of bins, by cluster; what never happened is not there."""
         pattern = f"^cluster\\.{clusters}\\.({'|'.join(map(re.escape, names))})$"
-        asked = {"filter": pattern, "format": "json", "histogram_buckets": "detailed"}
-        found: dict[str, dict[str, Any]] = {}
-        for stat in self._get("/stats", asked).get("stats", []):
+        query = {"filter": pattern, "format": "json", "histogram_buckets": "detailed"}
+        counters: dict[str, dict[str, Any]] = {}
+        for stat in self._get("/stats", query).get("stats", []):
             for each in [stat] if "name" in stat else stat["histograms"]["details"]:
                 _, cluster, name = each["name"].split(".", 2)
-                found.setdefault(cluster, {})[name] = each["value"] if "value" in each else each["totals"]
-        return found
+                counters.setdefault(cluster, {})[name] = each["value"] if "value" in each else each["totals"]
+        return counters
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
         return self._answered(path, parameters).json()  # type: ignore[no-any-return]
@@ -174,8 +174,8 @@ class EnvoyAdmin:
         return http_client(self._base, seconds=TIMEOUT_SECONDS, transport=transport)
 
 
-def _requests(found: Mapping[str, Any]) -> ClusterRequests:
-    completed, failed, refused, resets, active = (int(found.get(name, 0)) for name in REQUESTS[:-1])
-    bins = found.get("upstream_rq_time", ())
+def _requests(counters: Mapping[str, Any]) -> ClusterRequests:
+    completed, failed, refused, resets, active = (int(counters.get(name, 0)) for name in REQUESTS[:-1])
+    bins = counters.get("upstream_rq_time", ())
     times = tuple((bin_["lower_bound"] + max(bin_["width"], 1), bin_["count"]) for bin_ in bins)
     return ClusterRequests(completed, failed, refused, resets, active, times)

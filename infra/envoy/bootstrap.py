@@ -79,7 +79,7 @@ def bootstrap(files: EnvoyFiles, admin_socket: Path, observation: Observation = 
     return {
         # File discovery needs an identity, although nobody asks for it.
         "node": {"id": "tidewheel", "cluster": "tidewheel"},
-        # Whoever may write to it may drain the listeners: a file that only its owner may open, no port.
+        # A user who may write to it may drain the listeners: a file that only its owner may open, no port.
         "admin": {"address": {"pipe": {"path": str(admin_socket), "mode": OWNER_ONLY}}},
         # Histograms are brought up to date this often: the guard of a release reads them every few seconds.
         "stats_flush_interval": "0.5s",

@@ -17,7 +17,7 @@ class ListenerLimits:
         header_seconds: from the first byte of a request to the end of its headers.
         request_seconds: from its first byte to its last: more than the service waits, which explains itself.
         still_seconds: a request or an answer of which nothing moves; more than an answer may take.
-        idle_seconds: a connection on which nothing is asked.
+        idle_seconds: a connection without a request.
         header_kilobytes: of all headers of a request.
         streams: requests at the same time on one connection, where it is HTTP/2.
     """
@@ -32,7 +32,7 @@ class ListenerLimits:
     streams: int = 100
 
     def of_http(self) -> dict[str, Any]:
-        """What the HTTP connection manager is told."""
+        """Settings of the HTTP connection manager."""
         return {
             "request_headers_timeout": f"{self.header_seconds}s",
             "request_timeout": f"{self.request_seconds}s",

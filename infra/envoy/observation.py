@@ -97,25 +97,25 @@ class Observation:
 
     def of_bootstrap(self) -> dict[str, Any]:
         """Parts of the bootstrap: the form of Envoy's own log, and the collector's cluster."""
-        found: dict[str, Any] = {}
+        section: dict[str, Any] = {}
         if self.json:
-            found["application_log_config"] = {"log_format": {"json_format": LOG_LINE}}
+            section["application_log_config"] = {"log_format": {"json_format": LOG_LINE}}
         if self.collector:
-            found["static_resources"] = {"clusters": [_cluster(self.collector)]}
-        return found
+            section["static_resources"] = {"clusters": [_cluster(self.collector)]}
+        return section
 
     def of_connection_manager(self) -> dict[str, Any]:
         """Parts of the HTTP connection manager: the access log, the tracer, and how requests get their id."""
-        found: dict[str, Any] = {}
+        section: dict[str, Any] = {}
         if self.json:
-            found["access_log"] = [_access_log()]
+            section["access_log"] = [_access_log()]
         if self.collector:
-            found["tracing"] = _tracing(self.collector)
+            section["tracing"] = _tracing(self.collector)
             kind = "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
             # A caller's own id stays as it is, and one that is no UUID does not keep a request from being traced.
             config = {"@type": kind, "pack_trace_reason": False, "use_request_id_for_trace_sampling": False}
-            found["request_id_extension"] = {"typed_config": config}
-        return found
+            section["request_id_extension"] = {"typed_config": config}
+        return section
 
 
 LOG_LINE = {"time": "%Y-%m-%dT%H:%M:%S.%eZ", "level": "%l", "logger": "envoy.%n", "message": "%j"}
@@ -143,7 +143,7 @@ ACCESS_LINE = {
 def _access_log() -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     config = {"@type": kind, "log_format": {"json_format": ACCESS_LINE, "omit_empty_values": True}}
-    # /healthz is asked every few seconds, and answered by Envoy itself.
+    # /healthz is requested every few seconds, and answered by Envoy itself.
     others: dict[str, Any] = {"not_health_check_filter": {}}
     return {"name": "envoy.access_loggers.stdout", "filter": others, "typed_config": config}
 

@@ -68,7 +68,7 @@ def routes(targets: Sequence[Target], gone: Mapping[str, Gone] | None = None, to
 
     Args:
         targets: what can be routed to.
-        gone: pipelines that were given up, by name; their callers are told so.
+        gone: pipelines that were given up, by name; their callers get that answer.
         token: what a copied request shows to the service that gets it.
     """
     live = [target for target in targets if target.live]
@@ -196,7 +196,7 @@ def _gone(pipeline: str, why: Gone) -> list[dict[str, Any]]:
     below, sentence = prefix(pipeline), why.sentence(pipeline)
     # The listener puts what it says of errors into JSON; see `infra.envoy.bootstrap`.
     said = {"direct_response": {"status": 410, "body": {"inline_string": sentence}}}
-    found: list[dict[str, Any]] = [
+    routes: list[dict[str, Any]] = [
         {"match": {"path": below.rstrip("/")}, **said},
         {"match": {"prefix": below}, **said},
     ]
@@ -208,8 +208,8 @@ def _gone(pipeline: str, why: Gone) -> list[dict[str, Any]]:
             "direct_response": {"status": 308, "body": {"inline_string": body}},
             "response_headers_to_add": headers,
         }
-        found.insert(0, {"match": {"path": f"{below}predict"}, **moved})
-    return found
+        routes.insert(0, {"match": {"path": f"{below}predict"}, **moved})
+    return routes
 
 
 def _header(name: str, value: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def dashboards() -> tuple[Dashboard, ...]:
 
 
 def fleet() -> Dashboard:
-    """All pipelines, for whoever operates them."""
+    """All pipelines, for their operators."""
     age = f"time() - {_newest('champion_data')}"
     worst = 3 * 86_400
     return Dashboard(
@@ -93,7 +93,7 @@ def platform() -> Dashboard:
                 (('ALERTS{alertname=~"Tidewheel.+"}', "{{alertname}} {{pipeline}} {{alertstate}}"),),
                 kind="state-timeline",
                 width=24,
-                about="TidewheelWatchdog always fires: somebody else is told when it stops arriving.",
+                about="TidewheelWatchdog always fires: another service raises an alarm when it stops arriving.",
             ),
             Panel("Time to read the ledger", (("tidewheel_exporter_collect_seconds", "{{instance}}"),), "s"),
             Panel("Memory of the services", (

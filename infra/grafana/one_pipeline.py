@@ -11,7 +11,7 @@ RATE = "[$__rate_interval]"
 
 
 def model() -> Dashboard:
-    """One pipeline's model, for whoever owns it."""
+    """One pipeline's model, for its owner."""
     return Dashboard(
         "tidewheel-model",
         "Tidewheel: one model",

@@ -54,7 +54,7 @@ def create_bucket(settings: Settings, seconds: float = SECONDS) -> None:
 
     Args:
         settings: of the installation.
-        seconds: for which a server that does not answer is asked again.
+        seconds: for which a server that does not answer is tried again.
 
     Raises:
         PlatformError: it does not answer within that time, or refuses.

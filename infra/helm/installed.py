@@ -1,6 +1,6 @@
 """The chart's `helm test`: `python -m infra.helm.installed` asks every service of the installation what it is for.
 
-With `--own-mlflow` MLflow must ask for a login, as the chart's does; `--exporter URL` names the chart's exporter. Each
+With `--own-mlflow` MLflow must require a login, as the chart's does; `--exporter URL` names the chart's exporter. Each
 line of its output is one claim; the first that does not hold ends it with a sentence.
 """
 
@@ -103,7 +103,7 @@ def exporter_at(url: str) -> Callable[[Settings], None]:
 def main(arguments: Sequence[str]) -> int:
     """Check one after the other; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.helm.installed", description=__doc__)
-    parser.add_argument("--own-mlflow", action="store_true", help="MLflow must ask for a login")
+    parser.add_argument("--own-mlflow", action="store_true", help="MLflow must require a login")
     parser.add_argument("--exporter", default="", metavar="URL", help="address of the exporter; default: there is none")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

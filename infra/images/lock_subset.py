@@ -88,8 +88,8 @@ def main() -> None:
     parser.add_argument("--without", action="append", default=[], help="a package to leave out")
     options = parser.parse_args()
     lock = Path("requirements.lock").read_text(encoding="utf-8")
-    asked = roots(Path("pyproject.toml").read_text(encoding="utf-8"), options.extras) | set(options.package)
-    sys.stdout.writelines(f"{locked.text}\n" for locked in subset(lock, asked, options.without))
+    required = roots(Path("pyproject.toml").read_text(encoding="utf-8"), options.extras) | set(options.package)
+    sys.stdout.writelines(f"{locked.text}\n" for locked in subset(lock, required, options.without))
 
 
 def _name(requirement: str) -> str:

@@ -97,18 +97,18 @@ def build(settings: Settings, model: PackagedModel, repository: str = "") -> Mod
     base = _serving_image(settings.serving_image)
     tag = f"{model.version}-{model.content_hash[:SHORT]}-{base.digest[:SHORT]}"
     name = f"{repository or _repository(model.pipeline)}:{tag}"
-    if found := docker.image(name):
-        return ModelImage(name, found.size, base.size, 0.0)
+    if image := docker.image(name):
+        return ModelImage(name, image.size, base.size, 0.0)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tidewheel-image-") as folder:
         _fetch(settings, model, Path(folder) / "bento")
         built = _build(settings.serving_image, model, Path(folder))
         _check_answers(built, model, Path(folder) / "bento", settings.serving_image)
     docker.run("tag", built, name)
-    found = docker.image(name)
-    if found is None:
+    image = docker.image(name)
+    if image is None:
         raise PlatformError(f"Docker has removed {name} while it was being built; build it again")
-    return ModelImage(name, found.size, base.size, time.monotonic() - began)
+    return ModelImage(name, image.size, base.size, time.monotonic() - began)
 
 
 def _repository(pipeline: str) -> str:
@@ -118,8 +118,8 @@ def _repository(pipeline: str) -> str:
 
 def _serving_image(name: str) -> EngineImage:
     """The image that a model's own is built on, pulled where the engine has it not."""
-    if found := docker.image(name):
-        return found
+    if image := docker.image(name):
+        return image
     try:
         docker.run("pull", "--quiet", name, seconds=BUILD_SECONDS)
     except docker.DockerFailed as failed:
@@ -128,10 +128,10 @@ def _serving_image(name: str) -> EngineImage:
             f"repository (`docker build -f infra/images/Dockerfile --target serving -t {name} .`), or name another "
             "one in TIDEWHEEL_SERVING_IMAGE"
         ) from failed
-    found = docker.image(name)
-    if found is None:
+    image = docker.image(name)
+    if image is None:
         raise PlatformError(f"Docker has pulled {name} and does not have it; try again")
-    return found
+    return image
 
 
 def _fetch(settings: Settings, model: PackagedModel, folder: Path) -> None:

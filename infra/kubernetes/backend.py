@@ -102,37 +102,37 @@ class KubernetesBackend:
 
     def version(self, colour: Colour) -> str | None:
         """Which version was started in a colour, None where none was."""
-        found = self._deployment(colour)
-        return str(found["metadata"]["annotations"][VERSION]) if found else None
+        deployment = self._deployment(colour)
+        return str(deployment["metadata"]["annotations"][VERSION]) if deployment else None
 
     def problem(self, colour: Colour) -> str:
         """Why what was started in a colour does not run, with the end of its log; empty where it runs."""
-        found = self._deployment(colour)
-        if found is None:
+        deployment = self._deployment(colour)
+        if deployment is None:
             return f"there is no Deployment {self._name(colour)} in namespace {self._api.namespace}"
-        return problem(found, self._pods(colour))
+        return problem(deployment, self._pods(colour))
 
     def missing(self, colour: Colour) -> str:
         """What a colour still lacks although some of it may answer: pods that are not available yet."""
-        found = self._deployment(colour)
-        if found is None:
+        deployment = self._deployment(colour)
+        if deployment is None:
             return self.problem(colour)
-        return missing(found, self._pods(colour), self._scaling.floor(colour))
+        return missing(deployment, self._pods(colour), self._scaling.floor(colour))
 
     def replicas(self, colour: Colour) -> int:
         """How many pods a colour was started with, 0 where nothing was started; an autoscaler may have added some."""
-        found = self._scaling.limits(colour)
-        return found.minimum if found else 0
+        limits = self._scaling.limits(colour)
+        return limits.minimum if limits else 0
 
     def maximum(self, colour: Colour) -> int | None:
         """How many pods an autoscaler may make of a colour, as it was declared when the colour was started."""
-        found = self._scaling.limits(colour)
-        return found.maximum if found else None
+        limits = self._scaling.limits(colour)
+        return limits.maximum if limits else None
 
     def ready_replicas(self, colour: Colour) -> int:
         """How many pods of a colour get requests."""
-        found = self._deployment(colour)
-        return int(found.get("status", {}).get("readyReplicas", 0)) if found else 0
+        deployment = self._deployment(colour)
+        return int(deployment.get("status", {}).get("readyReplicas", 0)) if deployment else 0
 
     def memory_mb(self, colour: Colour) -> float:
         """Resident memory of as many processes as a colour was started with, each as large as its largest, in MiB.
@@ -152,10 +152,10 @@ class KubernetesBackend:
         Raises:
             ReleaseError: nothing was ever started there.
         """
-        found = self._api.get("Service", self._name(colour))
-        if found is None:
+        service = self._api.get("Service", self._name(colour))
+        if service is None:
             raise ReleaseError(f"nothing was started as {self._name(colour)}")
-        return f"http://{found['spec']['clusterIP']}:{PORT}"
+        return f"http://{service['spec']['clusterIP']}:{PORT}"
 
     def addresses(self, colour: Colour) -> Sequence[str]:
         """URL of each ready pod of a colour, past the router; that of the colour where there is none."""
@@ -163,12 +163,12 @@ class KubernetesBackend:
 
     def token(self) -> str:
         """What a release's requests show, so that the services know them from a caller's; made when first needed."""
-        found = self._api.get("Secret", TOKEN)
-        if found is None:
+        secret = self._api.get("Secret", TOKEN)
+        if secret is None:
             made = {"metadata": {"name": TOKEN, "labels": PART_OF}, "stringData": {"token": secrets.token_urlsafe(32)}}
             self._api.create({"apiVersion": "v1", "kind": "Secret", **made})
             return self.token()
-        return base64.b64decode(found["data"]["token"]).decode()
+        return base64.b64decode(secret["data"]["token"]).decode()
 
     def endpoint(self) -> str:
         """URL of the pipeline through the router."""

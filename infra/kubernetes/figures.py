@@ -59,15 +59,15 @@ def cluster_figures(addresses: Iterable[str], clusters: Collection[str]) -> Clus
     Raises:
         PlatformError: a gateway does not say.
     """
-    found = ClusterFigures()
+    figures = ClusterFigures()
     for address in addresses:
         url = f"http://{address}:{STATS_PORT}/stats/prometheus?filter={FILTER}"
         for family in text_string_to_metric_families(page(url)):
             for sample in family.samples:
                 if sample.labels.get(CLUSTER) in clusters:
-                    found.known = True
-                    _add(found, sample.name, sample.labels, sample.value)
-    return found
+                    figures.known = True
+                    _add(figures, sample.name, sample.labels, sample.value)
+    return figures
 
 
 def service_figures(
@@ -85,15 +85,15 @@ def service_figures(
     Raises:
         PlatformError: it does not say.
     """
-    uptime, found = 0.0, dict[tuple[str, str], ClusterFigures]()
+    uptime, figures = 0.0, dict[tuple[str, str], ClusterFigures]()
     url = f"http://{address}:{STATS_PORT}/stats/prometheus?filter={FILTER}|{UPTIME}"
     for family in text_string_to_metric_families(page(url)):
         for sample in family.samples:
             if sample.name == "envoy_server_uptime":
                 uptime = float(sample.value)
             elif service := services.get(sample.labels.get(CLUSTER, "")):
-                _add(found.setdefault(service, ClusterFigures(known=True)), sample.name, sample.labels, sample.value)
-    return uptime, found
+                _add(figures.setdefault(service, ClusterFigures(known=True)), sample.name, sample.labels, sample.value)
+    return uptime, figures
 
 
 def members(address: str, cluster: str) -> int:
@@ -136,17 +136,17 @@ def page(url: str) -> str:
         ) from error
 
 
-def _add(found: ClusterFigures, name: str, labels: dict[str, str], value: float) -> None:
+def _add(figures: ClusterFigures, name: str, labels: dict[str, str], value: float) -> None:
     match name.removeprefix("envoy_cluster_upstream_rq"):
         case "_completed_total" | "_completed":
-            found.completed += int(value)
+            figures.completed += int(value)
         case "_xx_total" | "_xx" if labels["envoy_response_code_class"] == "5":
-            found.failed += int(value)
+            figures.failed += int(value)
         case "_xx_total" | "_xx" if labels["envoy_response_code_class"] == "4":
-            found.refused += int(value)
+            figures.refused += int(value)
         case "_rx_reset_total" | "_rx_reset":
-            found.resets += int(value)
+            figures.resets += int(value)
         case "_active":
-            found.active += int(value)
+            figures.active += int(value)
         case "_time_bucket" if math.isfinite(limit := float(labels["le"])):  # the last finite one holds all
-            found.below[limit] += int(value)
+            figures.below[limit] += int(value)

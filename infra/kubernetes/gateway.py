@@ -57,7 +57,7 @@ class Gateway:
         Raises:
             PlatformError: there is none.
         """
-        found = [
+        endpoints = [
             f"{endpoint['addresses'][0]}:{port['port']}"
             for piece in self._api.listed("EndpointSlice", self._labels, self._pods_in)
             for port in piece.get("ports") or []
@@ -65,12 +65,12 @@ class Gateway:
             for endpoint in piece.get("endpoints") or []
             if endpoint.get("conditions", {}).get("ready")
         ]
-        if not found:
+        if not endpoints:
             raise PlatformError(
                 f"Gateway {'/'.join(self.reference)} has no pod in namespace {self._pods_in} that takes requests over "
                 "HTTP: see `kubectl describe gateway`, and TIDEWHEEL_GATEWAY and TIDEWHEEL_GATEWAY_PODS_NAMESPACE"
             )
-        return sorted(found)
+        return sorted(endpoints)
 
     def pods(self) -> dict[str, str]:
         """Address of each gateway pod that takes requests, by its name.

@@ -124,11 +124,11 @@ class Router:
         Raises:
             PlatformError: the gateway does not say.
         """
-        found = self.gateway.figures(clusters(self._api.namespace, self._pipeline, colour))
+        figures_of_pods = self.gateway.figures(clusters(self._api.namespace, self._pipeline, colour))
         stored = self._stored()
-        if not found.known and colour in held(stored) | requested(stored).reached:
+        if not figures_of_pods.known and colour in held(stored) | requested(stored).reached:
             raise PlatformError(f"the gateway has no figures of {self._pipeline}'s {colour}, to which it has a route")
-        return found
+        return figures_of_pods
 
     def _stored(self) -> Document | None:
         return self._api.get("HTTPRoute", slug(self._pipeline))

@@ -113,20 +113,20 @@ def gone_answers(pipeline: str, gone: Gone) -> list[dict[str, Any]]:
     """What the gateway answers itself in place of a pipeline that was given up."""
     sentence = gone.sentence(pipeline)
     said = {"status": 410, "error": sentence, "path": "%REQ(:PATH)%"}
-    found = [answer(gone_name(pipeline), 410, said)]
+    answers = [answer(gone_name(pipeline), 410, said)]
     if gone.renamed_to:
         # A path alone: whatever host the caller has named, it stays where it is.
         moved = {"status": 308, "error": sentence}
-        found.append(answer(f"{gone_name(pipeline)}-moved", 308, moved, f"{prefix(gone.renamed_to)}predict"))
-    for filter_ in found:
+        answers.append(answer(f"{gone_name(pipeline)}-moved", 308, moved, f"{prefix(gone.renamed_to)}predict"))
+    for filter_ in answers:
         filter_["metadata"]["labels"] = dict(pipeline_labels(pipeline))
-    return found
+    return answers
 
 
 def slash_answer(pipeline: str) -> dict[str, Any]:
     """The redirect that puts the slash at the end: not one that repeats whatever host the caller names."""
     below = prefix(pipeline)
-    made = answer(slash_name(pipeline), 308, {"status": 308, "error": f"ask {below}"}, below)
+    made = answer(slash_name(pipeline), 308, {"status": 308, "error": f"request {below}"}, below)
     made["metadata"]["labels"] = dict(pipeline_labels(pipeline))
     return made
 
@@ -205,8 +205,8 @@ def shown_header(traffic: Traffic, *, retained: bool) -> str:
 
 def shown_traffic(header: str) -> Traffic:
     """Read what `TRAFFIC_HEADER` shows."""
-    found = json.loads(header)
-    return Traffic(Colour(found["live"]) if found["live"] else None, found["share"], found["mirrored"])
+    document = json.loads(header)
+    return Traffic(Colour(document["live"]) if document["live"] else None, document["share"], document["mirrored"])
 
 
 def _route(pipeline: str, gateway: tuple[str, str], rules: list[dict[str, Any]]) -> dict[str, Any]:

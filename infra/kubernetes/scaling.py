@@ -35,10 +35,10 @@ class Scaling:
 
     def limits(self, colour: Colour) -> Replicas | None:
         """Between how many pods a colour was started with, None where nothing was started."""
-        found = self._deployment(colour)
-        if found is None:
+        deployment = self._deployment(colour)
+        if deployment is None:
             return None
-        annotations = found["metadata"]["annotations"]
+        annotations = deployment["metadata"]["annotations"]
         return Replicas(
             minimum=int(annotations[MINIMUM]),
             maximum=int(annotations[MAXIMUM]),
@@ -47,13 +47,13 @@ class Scaling:
 
     def size(self, colour: Colour) -> int:
         """How many pods a colour has, by its Deployment."""
-        found = self._deployment(colour)
-        return int(found["spec"].get("replicas", 1)) if found else 0
+        deployment = self._deployment(colour)
+        return int(deployment["spec"].get("replicas", 1)) if deployment else 0
 
     def floor(self, colour: Colour) -> int:
         """As few pods as a colour may have now."""
-        found = self._api.get(AUTOSCALER, colour_name(self._pipeline, colour))
-        return int(found["spec"]["minReplicas"]) if found else 1
+        autoscaler = self._api.get(AUTOSCALER, colour_name(self._pipeline, colour))
+        return int(autoscaler["spec"]["minReplicas"]) if autoscaler else 1
 
     def hold(self, colour: Colour, floor: int = 0) -> None:
         """Have a colour keep at least so many pods, as far as its limits allow; what no autoscaler counts stays."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
 
 USUAL_PORTS = range(Ports().models, Ports().models + 2_000)
-"""Where nobody has asked for other ports; below the range that the system takes for outgoing connections."""
+"""Where no training was requested for other ports; below the range that the system takes for outgoing connections."""
 START_SECONDS = 10
 """A service that ends sooner than this has failed to start; importing what it needs takes seconds."""
 STOP_SECONDS = 60
@@ -176,7 +176,7 @@ class LocalBackend:
         self._endpoints.change(self._pipeline, routed)
 
     def withdraw(self, gone: Gone) -> None:
-        """Tell Envoy that nothing answers for this pipeline any more, and what callers are to be told."""
+        """Tell Envoy that nothing answers for this pipeline any more, and what callers are to read."""
         self._endpoints.change(self._pipeline, lambda endpoint: replace(endpoint, traffic=Traffic(), gone=gone))
 
     def traffic(self) -> Traffic:
@@ -223,7 +223,7 @@ class LocalBackend:
             self._supervisor.remove(name, STOP_SECONDS)
 
     def _refuse_routed(self, colour: Colour) -> None:
-        # A service that is told to stop resets what comes in meanwhile: nothing may be routed to it.
+        # A service that is stopped resets what comes in meanwhile: nothing may be routed to it.
         if colour in self._endpoints.get(self._pipeline).traffic.reached | self.traffic().reached:
             raise ReleaseError(f"requests are routed to {self._name(colour)}: it must not be stopped")
 

@@ -61,12 +61,12 @@ class LocalEndpoint:
 
     def targets(self) -> list[Target]:
         """What can be routed to."""
-        found = []
+        addresses = []
         for colour, place in sorted(self.places.items()):
             live = colour is self.traffic.live
             share, mirrored = (0, False) if live else (self.traffic.share, self.traffic.mirrored)
-            found.append(Target(self.pipeline, colour, place.version, place.ports, live, share, mirrored))
-        return found
+            addresses.append(Target(self.pipeline, colour, place.version, place.ports, live, share, mirrored))
+        return addresses
 
     def programs(self, colour: Colour) -> list[str]:
         """Names of the supervised programs of a colour, one a replica; empty where nothing was started."""
@@ -80,15 +80,15 @@ class LocalEndpoint:
     @classmethod
     def from_json(cls, text: str) -> LocalEndpoint:
         """Read what `to_json` wrote."""
-        found: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = json.loads(text)
         return cls(
-            pipeline=found["pipeline"],
-            traffic=Traffic(Colour(live) if (live := found["traffic"].pop("live")) else None, **found["traffic"]),
+            pipeline=document["pipeline"],
+            traffic=Traffic(Colour(live) if (live := document["traffic"].pop("live")) else None, **document["traffic"]),
             places={
                 Colour(colour): Place(place["version"], place["content_hash"], ports_of(place))
-                for colour, place in found["places"].items()
+                for colour, place in document["places"].items()
             },
-            gone=Gone(**gone) if (gone := found.get("gone")) else None,
+            gone=Gone(**gone) if (gone := document.get("gone")) else None,
         )
 
 

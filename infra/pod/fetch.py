@@ -17,7 +17,7 @@ from typing import IO
 from infra.pod.lake import LakeFiles, PodError, open_lake
 
 PATIENCE_SECONDS = 60.0
-"""How long a lake that does not answer is asked again; then the kubelet starts the container anew."""
+"""For how long a lake that does not answer is tried again; then the kubelet starts the container anew."""
 RETRY_SECONDS = 2.0
 PUBLISH = "release the version again, which publishes it"
 
@@ -30,7 +30,7 @@ def fetch(lake: LakeFiles, pipeline: str, content_hash: str, folder: Path, patie
         pipeline: name of the pipeline.
         content_hash: of the packaged model.
         folder: to be made.
-        patience: seconds for which a lake that does not answer is asked again.
+        patience: seconds for which a lake that does not answer is tried again.
 
     Raises:
         PodError: the archive is not there, is not what its name says, or cannot be read.
@@ -47,7 +47,7 @@ def fetch(lake: LakeFiles, pipeline: str, content_hash: str, folder: Path, patie
             raise PodError(f"the model cannot be written to {partial}: {error.strerror}") from error
         try:
             with lake.open(path) as stream:
-                found = _unpack(stream, partial)
+                digest = _unpack(stream, partial)
             break
         except FileNotFoundError:
             raise PodError(f"{url} is not there: {PUBLISH}") from None
@@ -60,8 +60,8 @@ def fetch(lake: LakeFiles, pipeline: str, content_hash: str, folder: Path, patie
                     "that TIDEWHEEL_LAKE_OPTIONS of the Secret is right"
                 ) from error
             time.sleep(RETRY_SECONDS)
-    if found != content_hash:
-        raise PodError(f"{url} holds other content than its name says, {found}: {PUBLISH}")
+    if digest != content_hash:
+        raise PodError(f"{url} holds other content than its name says, {digest}: {PUBLISH}")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 

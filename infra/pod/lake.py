@@ -17,13 +17,13 @@ URL, OPTIONS = "TIDEWHEEL_LAKE_URL", "TIDEWHEEL_LAKE_OPTIONS"
 CONNECT_SECONDS = 5
 READ_BYTES = 4 << 20
 ATTEMPTS = 2
-"""Of one call, by the client itself; whoever calls tries again later."""
+"""Of one call, by the client itself; the caller tries again later."""
 NAMES = {"key": "access_key", "secret": "secret_key", "token": "session_token", "anon": "anonymous"}
 CLIENT_NAMES = {"region_name": "region", "verify": "tls_ca_file_path"}
 
 
 class PodError(Exception):
-    """Why a program of the pod cannot do its work, as a sentence for whoever reads the pod's status."""
+    """Why a program of the pod cannot do its work, as a sentence for the pod's status."""
 
 
 class LakeFiles(Protocol):

@@ -59,7 +59,7 @@ class Shipper:
         for path in sorted(path for pattern in FILES for path in self._folder.glob(pattern)):
             try:
                 with path.open("rb") as file:
-                    ended = _has_no_writer(file.fileno())  # asked first: what is read next is then all there will be
+                    ended = _has_no_writer(file.fileno())  # before reading: what is read next is then all there will be
                     content = file.read()
             except FileNotFoundError:  # the service has given it up meanwhile
                 continue

@@ -17,12 +17,16 @@ from prometheus_client.registry import Collector
 from infra.prometheus.budget_left import BudgetLeft
 from infra.prometheus.request_figures import request_families
 from infra.prometheus.state import PipelineState, VerdictCounts, pipeline_states
+from infra.prometheus.teams import team_families
 from tidewheel.errors import TidewheelError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tasks import TaskOutcome
+from tidewheel.ledger.training_costs import month_costs
 from tidewheel.partitions import Partitioning, day_of
 from tidewheel.policies.lateness import expected_day, expected_labels
+from tidewheel.spec.load import declared_pipelines
+from tidewheel.teams import TeamUse, team_uses
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -40,7 +44,7 @@ POOLED = {
 
 
 class LedgerCollector(Collector):
-    """Reads the ledger anew at each scrape.
+    """Reads the ledger anew at each scrape, in one session.
 
     Args:
         settings: of the installation.
@@ -54,15 +58,21 @@ class LedgerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics; only `tidewheel_ledger_up 0` where the ledger does not answer."""
         began = time.monotonic()
+        states, uses = None, dict[str, TeamUse]()
         try:
-            states = pipeline_states(self._settings, self._ledger, self._counts)
+            declared = declared_pipelines(self._settings.pipelines_folder)
+            with self._ledger.session() as session:
+                costs = month_costs(session, datetime.now(UTC))
+                states = pipeline_states(session, declared, self._counts)
+            uses = team_uses(filter(None, declared.values()), costs, self._settings)
         except TidewheelError as error:
             log.warning("%s", error)
-            states = None
         yield from ledger_families(states, time.monotonic() - began)
+        if states is not None:
+            yield from team_families(uses.values())
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: registering the collector must not ask the ledger."""
+        """Nothing: registering the collector must not read the ledger."""
         return iter(())
 
 

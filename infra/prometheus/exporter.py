@@ -18,7 +18,6 @@ from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import ReadRouters, routers
 from infra.prometheus.shared import SharedCollector
 from infra.prometheus.targets import model_services
-from infra.prometheus.teams import TeamCollector
 from tidewheel.errors import PlatformError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.traffic import TrafficLog
@@ -36,14 +35,13 @@ def registry(settings: Settings, read: ReadRouters | None = None) -> CollectorRe
         settings: of the installation.
         read: reads its routers; None where it has none.
     """
-    found = CollectorRegistry()
-    found.register(SharedCollector(LedgerCollector(settings)))
-    found.register(SharedCollector(TeamCollector(settings)))
+    metrics = CollectorRegistry()
+    metrics.register(SharedCollector(LedgerCollector(settings)))
     if read is not None:
-        found.register(SharedCollector(RequestsCollector(read)))
+        metrics.register(SharedCollector(RequestsCollector(read)))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=found)
-    return found
+        collector(registry=metrics)
+    return metrics
 
 
 class Pages(MetricsHandler):

@@ -56,7 +56,7 @@ def newest_quality(session: Session, days: Mapping[str, str]) -> Mapping[str, Se
         session: of the ledger.
         days: by pipeline, the newest day whose labels are in.
     """
-    found: defaultdict[str, list[QualityFigure]] = defaultdict(list)
+    figures: defaultdict[str, list[QualityFigure]] = defaultdict(list)
     for pipeline, *figure in _of_days(
         session,
         days,
@@ -65,8 +65,8 @@ def newest_quality(session: Session, days: Mapping[str, str]) -> Mapping[str, Se
         FigureRow.value,
         where=and_(FigureRow.slice == "", FigureRow.version != ""),
     ):
-        found[pipeline].append(QualityFigure(*figure))
-    return found
+        figures[pipeline].append(QualityFigure(*figure))
+    return figures
 
 
 def newest_drift(session: Session, days: Mapping[str, str]) -> dict[str, DriftedColumns]:
@@ -89,11 +89,11 @@ def newest_requests(session: Session, days: Mapping[str, str]) -> Mapping[str, S
         session: of the ledger.
         days: by pipeline, the newest monitored day.
     """
-    found: defaultdict[str, list[RequestFigure]] = defaultdict(list)
+    figures: defaultdict[str, list[RequestFigure]] = defaultdict(list)
     columns = FigureRow.name, FigureRow.slice, FigureRow.value
     for pipeline, *figure in _of_days(session, days, *columns, where=FigureRow.name.in_(OF_REQUESTS)):
-        found[pipeline].append(RequestFigure(*figure))
-    return found
+        figures[pipeline].append(RequestFigure(*figure))
+    return figures
 
 
 def _of_days(

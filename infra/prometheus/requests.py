@@ -79,7 +79,7 @@ def _families(found: list[RouterCounts]) -> Iterator[Metric]:
     yield from (requests, resets, active, seconds)
 
 
-def _buckets(found: ClusterRequests) -> list[tuple[str, float]]:
+def _buckets(requests: ClusterRequests) -> list[tuple[str, float]]:
     """Counts up to each bound. Envoy's bins are a tenth of a power of ten wide: one that a bound cuts lies above it."""
-    up_to = [(str(le), float(sum(n for ms, n in found.times if ms <= le * 1000))) for le in SECONDS]
-    return [*up_to, ("+Inf", float(sum(n for _, n in found.times)))]
+    up_to = [(str(le), float(sum(n for ms, n in requests.times if ms <= le * 1000))) for le in SECONDS]
+    return [*up_to, ("+Inf", float(sum(n for _, n in requests.times)))]

@@ -46,8 +46,8 @@ class RouterCounts:
     def reading(self) -> Reading:
         """The same for the ledger."""
         counted = {
-            service: RequestCounts(found.completed, found.failed, found.refused, found.times)
-            for service, found in self.services.items()
+            service: RequestCounts(counts.completed, counts.failed, counts.refused, counts.times)
+            for service, counts in self.services.items()
         }
         return Reading(self.router, self.at, self.uptime_seconds, counted, self.pipelines)
 
@@ -81,9 +81,9 @@ def envoy_counts(admin: EnvoyAdmin) -> RouterCounts:
         PlatformError: it does not answer.
     """
     uptime = admin.uptime_seconds()
-    named = ((cluster.rpartition("-"), found) for cluster, found in admin.all_requests().items())
+    named = ((cluster.rpartition("-"), requests) for cluster, requests in admin.all_requests().items())
     colours = set(Colour)
-    services = {(pipeline, colour): found for (pipeline, _, colour), found in named if colour in colours}
+    services = {(pipeline, colour): requests for (pipeline, _, colour), requests in named if colour in colours}
     return RouterCounts(ENVOY, datetime.now(UTC), uptime, services)
 
 

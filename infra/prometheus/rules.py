@@ -129,7 +129,7 @@ def _models() -> Iterator[Rule]:
         _later("labelled_day", "expected_labels"),
         "ticket",
         "{{ $labels.pipeline }}: the newest day with labels ended {{ $value | humanizeDuration }} ago",
-        "Without labels nobody knows how good the model is: ask the source of the labels.",
+        "Without labels nobody knows how good the model is: contact the source of the labels.",
     )
     worse = "tidewheel_excess_loss > 3 * tidewheel_excess_loss_standard_error"
     yield _alert(
@@ -137,7 +137,7 @@ def _models() -> Iterator[Rule]:
         f"{worse} and tidewheel_excess_loss_days >= 5 and on (pipeline, model_version) tidewheel_model_info",
         "ticket",
         "{{ $labels.pipeline }}: version {{ $labels.model_version }} loses {{ $value | humanize }} more than expected",
-        "A retraining is asked for unless something restrains it: `tidewheel why NAME`.",
+        "A retraining is requested unless something restrains it: `tidewheel why NAME`.",
     )
     yield _alert(
         "TidewheelDrift",

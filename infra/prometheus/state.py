@@ -37,13 +37,10 @@ from tidewheel.ledger.tables import (
     VerdictRow,
 )
 from tidewheel.policies.verdict import Kind, Outcome
-from tidewheel.spec.load import declared_pipelines
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from tidewheel.ledger import Ledger
-    from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
 Counts = defaultdict[str, dict[tuple[str, ...], int]]
@@ -139,45 +136,42 @@ class VerdictCounts:
         return counts, days
 
 
-def pipeline_states(settings: Settings, ledger: Ledger, counts: VerdictCounts) -> list[PipelineState]:
+def pipeline_states(
+    session: Session, declared: Mapping[str, Pipeline | None], counts: VerdictCounts
+) -> list[PipelineState]:
     """The state of each declared pipeline, by name.
 
     Args:
-        settings: of the installation.
-        ledger: what is read.
+        session: of the ledger.
+        declared: the pipelines; None where a file cannot be read.
         counts: what an earlier reading has counted.
-
-    Raises:
-        LedgerError: the ledger does not answer, or has not the tables of this version.
     """
-    declared = declared_pipelines(settings.pipelines_folder)
-    with ledger.session() as session:
-        endpoints = _facts(
-            session, Deployed, EndpointRow.pipeline, EndpointRow.version, EndpointRow.colour, EndpointRow.changed_at
-        )
-        running = _facts(
-            session,
-            Deployed,
-            ReleaseRow.pipeline,
-            ReleaseRow.version,
-            ReleaseRow.colour,
-            ReleaseRow.started_at,
-            where=ReleaseRow.status == str(Status.RUNNING),
-        )
-        requests = select(RetrainRequestRow.pipeline, RetrainRequestRow.asked_at)
-        requested = dict(session.execute(requests.where(RetrainRequestRow.closed_at.is_(None))).all())
-        champions = _champions(session)
-        verdicts, decided = counts.read(session)
-        releases = _releases(session)
-        days = newest_days(session, {name: pipeline.metric if pipeline else "" for name, pipeline in declared.items()})
-        quality = newest_quality(session, {name: of.labelled for name, of in days.items()})
-        monitored = {name: of.monitored for name, of in days.items()}
-        drift = newest_drift(session, monitored)
-        of_requests = newest_requests(session, monitored)
-        probations = running_probations(session)
-        waiting = _waiting(session)
-        saved = budget_left(session, decided)
-        tasks = task_seconds(session)
+    endpoints = _facts(
+        session, Deployed, EndpointRow.pipeline, EndpointRow.version, EndpointRow.colour, EndpointRow.changed_at
+    )
+    running = _facts(
+        session,
+        Deployed,
+        ReleaseRow.pipeline,
+        ReleaseRow.version,
+        ReleaseRow.colour,
+        ReleaseRow.started_at,
+        where=ReleaseRow.status == str(Status.RUNNING),
+    )
+    requests = select(RetrainRequestRow.pipeline, RetrainRequestRow.asked_at)
+    requested = dict(session.execute(requests.where(RetrainRequestRow.closed_at.is_(None))).all())
+    champions = _champions(session)
+    verdicts, decided = counts.read(session)
+    releases = _releases(session)
+    days = newest_days(session, {name: pipeline.metric if pipeline else "" for name, pipeline in declared.items()})
+    quality = newest_quality(session, {name: of.labelled for name, of in days.items()})
+    monitored = {name: of.monitored for name, of in days.items()}
+    drift = newest_drift(session, monitored)
+    of_requests = newest_requests(session, monitored)
+    probations = running_probations(session)
+    waiting = _waiting(session)
+    saved = budget_left(session, decided)
+    tasks = task_seconds(session)
     return [
         PipelineState(
             name=name,
@@ -224,9 +218,11 @@ def _waiting(session: Session) -> set[str]:
     versions = select(ModelVersionRow.pipeline, ModelVersionRow.version).where(
         ModelVersionRow.id.in_(newest.group_by(ModelVersionRow.pipeline))
     )
-    found = dict(session.execute(versions).all())
+    newest_versions = dict(session.execute(versions).all())
     promoted = set(session.execute(select(PromotionRow.pipeline, PromotionRow.version)).all())
-    open_versions = {name: version for name, version in found.items() if version and (name, version) not in promoted}
+    open_versions = {
+        name: version for name, version in newest_versions.items() if version and (name, version) not in promoted
+    }
     candidates = {name: subject(version) for name, version in open_versions.items()}
     decided = (
         select(VerdictRow.pipeline, VerdictRow.kind, VerdictRow.outcome)
@@ -243,8 +239,8 @@ def _waiting(session: Session) -> set[str]:
 
 
 def _releases(session: Session) -> Counts:
-    found: Counts = defaultdict(dict)
+    counts: Counts = defaultdict(dict)
     query = select(ReleaseRow.pipeline, ReleaseRow.status, func.count())
     for name, status, count in session.execute(query.group_by(ReleaseRow.pipeline, ReleaseRow.status)):
-        found[name][status,] = count
-    return found
+        counts[name][status,] = count
+    return counts

@@ -29,7 +29,7 @@ class TaskSeconds(NamedTuple):
 
 def task_seconds(session: Session) -> Mapping[str, Sequence[TaskSeconds]]:
     """All tasks that have ended, by pipeline."""
-    found: defaultdict[str, list[TaskSeconds]] = defaultdict(list)
+    tasks: defaultdict[str, list[TaskSeconds]] = defaultdict(list)
     columns = (
         TaskRunsRow.purpose,
         TaskRunsRow.task_id,
@@ -40,5 +40,5 @@ def task_seconds(session: Session) -> Mapping[str, Sequence[TaskSeconds]]:
         TaskRunsRow.last_ended_at,
     )
     for pipeline, *of_task in session.execute(select(TaskRunsRow.pipeline, *columns)):
-        found[pipeline].append(TaskSeconds._make(of_task))
-    return found
+        tasks[pipeline].append(TaskSeconds._make(of_task))
+    return tasks

@@ -22,11 +22,11 @@ def site_files(root: Path) -> list[Path]:
     Raises:
         ValueError: a page links to a folder or to a file that does not exist.
     """
-    found = {page for pattern in PAGES for page in root.glob(pattern)}
-    for page in tuple(found):
+    pages = {page for pattern in PAGES for page in root.glob(pattern)}
+    for page in tuple(pages):
         for target in LINK.findall(page.read_text(encoding="utf-8")):
             file = (page.parent / target).resolve()
             if not file.is_file():
                 raise ValueError(f"{page.relative_to(root)} links to {target}: expected a file of the repository")
-            found.add(file)
-    return sorted({*(file.relative_to(root) for file in found), *map(Path, OTHERS)})
+            pages.add(file)
+    return sorted({*(file.relative_to(root) for file in pages), *map(Path, OTHERS)})

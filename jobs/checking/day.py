@@ -129,10 +129,10 @@ class _Day:
     def _look_back(self) -> None:
         """The days before, as far as they are there."""
         real = Lake.open(self.pipeline.name, self.settings)
-        found = look_back(self.pipeline, real, self.lake, self.day, self._read_before, self.tell)
-        if found is not None:
-            self.tell(found.sentence)
-            self.played.doubtful.extend(found.unreadable)
+        differences = look_back(self.pipeline, real, self.lake, self.day, self._read_before, self.tell)
+        if differences is not None:
+            self.tell(differences.sentence)
+            self.played.doubtful.extend(differences.unreadable)
 
     def _read_before(self, day: date) -> str:
         """Why a day of the look-back is not there; empty where it is, now."""
@@ -186,13 +186,15 @@ class _Day:
 
     def _not_computed(self, manifests: list[Manifest]) -> list[str]:
         """Rules that refuse nothing and could not be computed, from the reports that `validate` leaves."""
-        found = []
+        sentences = []
         for manifest in manifests:
             path = f"{manifest.pipeline}/reports/{manifest.partition}/validation-{manifest.dataset}.json"
             for one in json.loads(self.lake.store.read(path) or b"{}").get("findings", ()):
                 if not (one["passed"] or one["critical"] or one["computed"]):
-                    found.append(f"{manifest.dataset}: {one['rule']} of {', '.join(one['columns'])}: {one['found']}")
-        return found
+                    sentences.append(
+                        f"{manifest.dataset}: {one['rule']} of {', '.join(one['columns'])}: {one['found']}"
+                    )
+        return sentences
 
     def _model(self, made: list[Manifest]) -> None:
         """Fit the declared model to the day's rows and ask it for some; look for features that know the label."""
@@ -223,15 +225,15 @@ class _Day:
         of_what = "their labels" if labels.are_real else "made-up labels"
         learned_from = min(len(truth), MOST_ROWS)
         self.tell(
-            f"model: fitted to {quantity(learned_from, 'row')} with {of_what}; asked for {len(frame)} predictions"
+            f"model: fitted to {quantity(learned_from, 'row')} with {of_what}; requested {len(frame)} predictions"
         )
         self._predictions(rows, answers)
         self._enough(len(rows))
 
     def _predictions(self, rows: pd.DataFrame, answers: Array) -> None:
         """The suite of predictions over a model of one day: what it breaks may be that model's fault."""
-        kept = rows[[*self.pipeline.key, self.pipeline.source.event_time]]
-        table = pa.Table.from_pandas(kept.assign(model_version="0"), preserve_index=False)
+        identifying = rows[[*self.pipeline.key, self.pipeline.source.event_time]]
+        table = pa.Table.from_pandas(identifying.assign(model_version="0"), preserve_index=False)
         outputs = Outputs(tuple(self.pipeline.labels.classes))
         for field, values in zip(outputs.fields, outputs.arrays(answers), strict=True):
             table = table.append_column(field, values)
@@ -249,7 +251,7 @@ class _Day:
         if training.window_days is not None and rows * training.window_days < training.minimum_rows / 2:
             self.played.doubtful.append(
                 f"training.window_days: {training.window_days} days of some {rows} rows are about "
-                f"{rows * training.window_days:,}, training.minimum_rows asks for {training.minimum_rows:,}"
+                f"{rows * training.window_days:,}, training.minimum_rows requires {training.minimum_rows:,}"
             )
 
     def _step(self, name: str, work: Callable[[], T]) -> T:

@@ -70,7 +70,7 @@ def look_back(
     days = source_days(pipeline.source, PartitionRange(before, before, pipeline.partition).look_back(reach - 1))
     if days is None:
         return None
-    told = time.monotonic()
+    reported_at = time.monotonic()
     published, missing, unreadable = 0, [], []
     for number, earlier in enumerate(days.days, start=1):
         borrowed, wrong = _borrowed(real, scratch, str(earlier))
@@ -78,9 +78,9 @@ def look_back(
         unreadable += [f"{earlier} of the look-back cannot be read from the lake: {wrong}"] if wrong else []
         if not borrowed and (reason := read(earlier)):
             missing.append(f"{earlier}: {reason}")
-        if time.monotonic() - told > TELL_EVERY_SECONDS:
+        if time.monotonic() - reported_at > TELL_EVERY_SECONDS:
             tell(f"look-back: {number} of {len(days.days)} days")
-            told = time.monotonic()
+            reported_at = time.monotonic()
     return LookBack(published, len(days.days) - published - len(missing), missing, unreadable)
 
 

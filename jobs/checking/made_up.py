@@ -26,19 +26,19 @@ class MadeUp:
     Attributes:
         frame: feature columns as every model sees them, with missing values.
         truth: labels of all kinds; positive numbers for a regression.
-        asked: rows with a missing value, and a category that the others have not.
+        incomplete: rows with a missing value, and a category that the others have not.
     """
 
     frame: pd.DataFrame
     truth: Array
-    asked: pd.DataFrame
+    incomplete: pd.DataFrame
 
     @property
     def without_gaps(self) -> MadeUp:
         """The same rows without missing values and new categories."""
         kinds = self.frame.dtypes
         frame = self.frame.fillna({n: 1.0 if kinds[n] == np.float64 else SEEN[0] for n in self.frame.columns})
-        return MadeUp(frame, self.truth, frame.head(len(self.asked)))
+        return MadeUp(frame, self.truth, frame.head(len(self.incomplete)))
 
 
 def made_up_rows(pipeline: Pipeline, count: int) -> MadeUp:
@@ -59,7 +59,7 @@ def made_up_rows(pipeline: Pipeline, count: int) -> MadeUp:
     frame = model_frame(pd.DataFrame(columns, index=every), pipeline.features)
     kinds = len(pipeline.labels.classes) or 2
     truth = rng.gamma(2.0, 1.0, count) + 0.1 if pipeline.task == "regression" else (every % kinds).astype("float64")
-    asked = frame.head(20).copy()
+    incomplete = frame.head(20).copy()
     for name in pipeline.features.categorical:
-        asked.loc[asked.index[1], name] = UNSEEN
-    return MadeUp(frame, truth, asked)
+        incomplete.loc[incomplete.index[1], name] = UNSEEN
+    return MadeUp(frame, truth, incomplete)

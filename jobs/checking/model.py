@@ -1,4 +1,4 @@
-"""Whether the declared model can be built, fitted to rows with gaps, and asked; at the ends of a search's space too."""
+"""Whether the declared model can be built, can learn from rows with gaps and predict; at a search space's ends too."""
 
 from __future__ import annotations
 
@@ -73,21 +73,21 @@ def model_doubts(pipeline: Pipeline) -> Iterator[Wrong]:
 def _idle_gpus(pipeline: Pipeline) -> Iterator[Wrong]:
     """GPUs that a job asks for and does not use; of an estimator of the team's own nobody knows."""
     estimator = pipeline.training.estimator
-    for job, asked in pipeline.resources.items():
-        if not asked.gpu:
+    for job, quotas in pipeline.resources.items():
+        if not quotas.gpu:
             continue
         place = ("resources", job, "gpu")
         if job != "train":
-            yield Wrong(place, f"keeps {asked.gpu} idle: only the job train uses a GPU")
+            yield Wrong(place, f"keeps {quotas.gpu} idle: only the job train uses a GPU")
         elif estimator in FAMILIES and estimator not in GPU:
-            yield Wrong(place, f"keeps {asked.gpu} idle: {estimator} is fitted on the CPU; xgboost uses a GPU")
+            yield Wrong(place, f"keeps {quotas.gpu} idle: {estimator} is fitted on the CPU; xgboost uses a GPU")
         elif estimator == "catboost" and pipeline.training.parameters.get("task_type") != "GPU":
             yield Wrong(
                 place,
-                f"keeps {asked.gpu} idle: catboost is fitted on the CPU without `task_type: GPU` in its parameters",
+                f"keeps {quotas.gpu} idle: catboost is fitted on the CPU without `task_type: GPU` in its parameters",
             )
-        elif asked.gpu > 1 and estimator in GPU:
-            yield Wrong(place, f"keeps {asked.gpu - 1} idle: {estimator} is fitted on one GPU")
+        elif quotas.gpu > 1 and estimator in GPU:
+            yield Wrong(place, f"keeps {quotas.gpu - 1} idle: {estimator} is fitted on one GPU")
 
 
 def served_doubts(pipeline: Pipeline, doubts_of: Callable[[Any, MadeUp], Iterable[str]]) -> Iterator[Wrong]:
@@ -113,7 +113,7 @@ class _Unfit(Exception):
 
 
 def _wrong_with(pipeline: Pipeline, training: Training) -> str:
-    """Why a model cannot be built, fitted or asked, with any rows; empty where it can."""
+    """Why a model cannot be built or fitted, or cannot predict, with any rows; empty where it can."""
     few = made_up_rows(pipeline, FEW)
     if not _wrong_rows(pipeline, training, few):
         return ""
@@ -152,9 +152,9 @@ def _try(pipeline: Pipeline, training: Training, rows: MadeUp) -> None:
                 f"{training.estimator} makes a {type(model[-1]).__name__}, which has no predict_proba; a classifier "
                 "is judged by its probabilities: name another, or wrap it in sklearn.calibration.CalibratedClassifierCV"
             )
-        said = predict(model, rows.asked, pipeline.task)
+        said = predict(model, rows.incomplete, pipeline.task)
     width = (len(pipeline.labels.classes),) if pipeline.task == "multiclass" else ()
-    if said.shape != (len(rows.asked), *width) or not np.isfinite(said).all():
+    if said.shape != (len(rows.incomplete), *width) or not np.isfinite(said).all():
         raise _Unfit(
             f"{training.estimator} answers made-up rows, one with a missing value and one with a new category, with "
             f"what is no number: {said[:3]}"
@@ -221,9 +221,9 @@ def _search_space(pipeline: Pipeline) -> Iterator[Wrong]:
         middle = {name: values[1:-1] for name, values in ends.items() if len(values) > len(tried)}
         yield from _one_by_one(pipeline, middle, started)
         return
-    found = list(_one_by_one(pipeline, ends, started))
-    yield from found
-    if not found:
+    mistakes = list(_one_by_one(pipeline, ends, started))
+    yield from mistakes
+    if not mistakes:
         which, wrong = next((name, said) for name, d in tried.items() if (said := _drawn_wrong(pipeline, d)))
         yield Wrong(SPACE, f"the {which} value of every parameter together: {wrong}")
 

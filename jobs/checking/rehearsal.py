@@ -65,16 +65,16 @@ class Rehearsal:
 
         said = [{"type": r.kind, "kwargs": dict(r.arguments), "meta": {POSITION: r.position}} for r in rules]
         divided = divide(gx.ExpectationSuite(name="made_up", expectations=said).expectations, table.schema)
-        found: dict[int, RuleOutcome] = {}
+        outcomes: dict[int, RuleOutcome] = {}
         for expectation in divided.about_types:
             finding = judge_type(expectation, table.schema)
-            found[_position(expectation.configuration.to_json_dict())] = RuleOutcome(finding.passed, finding.found)
+            outcomes[_position(expectation.configuration.to_json_dict())] = RuleOutcome(finding.passed, finding.found)
         for frame, expectations in divided.by_frame.items():
             suite = gx.ExpectationSuite(name="made_up", expectations=list(expectations))
             for one in self._batch.get_batch({"dataframe": frame(table)}).validate(suite).results:
                 result: dict[str, Any] = dict(one.to_json_dict())
-                found[_position(result["expectation_config"])] = _outcome(result)
-        yield from (found[rule.position] for rule in rules)
+                outcomes[_position(result["expectation_config"])] = _outcome(result)
+        yield from (outcomes[rule.position] for rule in rules)
 
 
 def _position(configuration: Mapping[str, Any]) -> int:
@@ -84,10 +84,10 @@ def _position(configuration: Mapping[str, Any]) -> int:
 def _outcome(result: Mapping[str, Any]) -> RuleOutcome:
     raised = _exception(result.get("exception_info") or {})
     detail = result.get("result") or {}
-    found = detail.get("observed_value")
+    observed = detail.get("observed_value")
     if mismatched := (detail.get("details") or {}).get("mismatched"):
-        found = ", ".join(f"{kind} {', '.join(columns)}" for kind, columns in mismatched.items() if columns)
-    return RuleOutcome(bool(result["success"]), "" if found is None else f"found {found}", raised)
+        observed = ", ".join(f"{kind} {', '.join(columns)}" for kind, columns in mismatched.items() if columns)
+    return RuleOutcome(bool(result["success"]), "" if observed is None else f"found {observed}", raised)
 
 
 def _exception(info: Mapping[str, Any]) -> str:

@@ -50,11 +50,11 @@ class Rule:
     @property
     def columns(self) -> list[str]:
         """The columns it speaks of, in order."""
-        found: list[str] = []
+        names: list[str] = []
         for argument in COLUMN_ARGUMENTS:
             value = self.arguments.get(argument) or []
-            found += [value] if isinstance(value, str) else [name for name in value if isinstance(name, str)]
-        return list(dict.fromkeys(found))
+            names += [value] if isinstance(value, str) else [name for name in value if isinstance(name, str)]
+        return list(dict.fromkeys(names))
 
     @property
     def name(self) -> str:

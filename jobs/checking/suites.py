@@ -96,20 +96,20 @@ def _tables(pipeline: Pipeline) -> Mapping[str, _Table]:
 
 
 def _mistakes(rules: Sequence[Rule], table: _Table, name: str, pipeline: Pipeline, judge: Rehearsal) -> Iterator[str]:
-    told: set[int] = set()
+    reported: set[int] = set()
     for rule in rules:
         for wrong in never_holds(rule):
-            told.add(rule.position)
+            reported.add(rule.position)
             yield f"{rule.name} can never hold: {wrong}"
         for column in rule.columns:
             if hint := _unknown(column, table):
-                told.add(rule.position)
+                reported.add(rule.position)
                 yield (
                     f"expects something of column {column!r}, which the {name} of {pipeline.name} do not have"
                     f"{'' if hint == '-' else hint}"
                 )
     for rule, wrong in _not_computed(rules, table, judge):
-        if rule.position not in told:
+        if rule.position not in reported:
             yield f"{rule.name} {wrong}"
 
 
@@ -130,13 +130,13 @@ def _not_computed(rules: Sequence[Rule], table: _Table, judge: Rehearsal) -> Ite
     open_columns = [name for name, kind in columns.items() if kind == ANY or name not in table.columns]
     left: dict[int, str] = {}
     for attempt, guess in enumerate(("", *_GUESSES)):
-        asked = [rule for rule in rules if attempt == 0 or rule.position in left]
-        if not asked or (attempt and not open_columns):
+        remaining = [rule for rule in rules if attempt == 0 or rule.position in left]
+        if not remaining or (attempt and not open_columns):
             break
         kinds = {n: k if k != ANY else guess or "text" for n, k in columns.items()}
         if guess:
             kinds |= dict.fromkeys(open_columns, guess)
-        wrong = _judged(asked, _rows(kinds), table, judge)
+        wrong = _judged(remaining, _rows(kinds), table, judge)
         left = wrong if attempt == 0 else {position: left[position] for position in wrong if position in left}
     yield from ((rule, left[rule.position]) for rule in rules if rule.position in left)
 
@@ -145,11 +145,11 @@ def _named_columns(rules: Sequence[Rule], table: _Table) -> dict[str, str]:
     """Columns that the rules of a table name, where the table may have others than are known, by what they may hold."""
     if table.is_whole:
         return {}
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
     for rule in rules:
         for column in [*rule.columns, *_in_condition(rule.arguments.get("row_condition"))]:
-            found.setdefault(column, rule.column_kind)
-    return found
+            named.setdefault(column, rule.column_kind)
+    return named
 
 
 def _in_condition(condition: object) -> list[str]:
@@ -173,13 +173,13 @@ def _rows(kinds: Mapping[str, str]) -> pa.Table:
 
 def _judged(rules: Sequence[Rule], rows: pa.Table, table: _Table, judge: Rehearsal) -> dict[int, str]:
     """What is wrong with rules over some rows, by position."""
-    found = {}
+    sentences = {}
     for rule, outcome in zip(rules, judge.outcomes(rules, rows), strict=True):
         if outcome.raised:
-            found[rule.position] = f"can never be computed: {outcome.raised}"
+            sentences[rule.position] = f"can never be computed: {outcome.raised}"
         elif not outcome.passed and rule.kind in OF_NAMES_AND_TYPES and _is_sure(rule, table):
-            found[rule.position] = f"can never hold: {outcome.found}"
-    return found
+            sentences[rule.position] = f"can never hold: {outcome.found}"
+    return sentences
 
 
 def _is_sure(rule: Rule, table: _Table) -> bool:

@@ -55,8 +55,8 @@ class ArrowSuite:
             return None
         findings = []
         for expectation, rule in self.rules:
-            found = rule.found(table)
-            if found is None:
+            outcome = rule.found(table)
+            if outcome is None:
                 return None
             kwargs = rule.model_dump(exclude_unset=True, exclude_none=True)
             findings.append(
@@ -65,7 +65,7 @@ class ArrowSuite:
                     columns=columns_of(kwargs),
                     expected=expected_of(kwargs),
                     passed=True,
-                    found=found,
+                    found=outcome,
                     critical=expectation.severity == "critical",
                     computed=rule.computed,
                 )

@@ -25,8 +25,8 @@ def resolve(reference: str) -> Callable[..., Any]:
         raise SpecError(
             f"{reference}: no module {error.name!r}; expected a module that imports from the project folder"
         ) from None
-    found = getattr(module, name, None)
-    if not callable(found):
+    attribute = getattr(module, name, None)
+    if not callable(attribute):
         known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
         raise SpecError(f"{reference}: module {module_name} has no function {name!r}{did_you_mean(name, known)}")
-    return found  # type: ignore[no-any-return]
+    return attribute  # type: ignore[no-any-return]

@@ -61,14 +61,14 @@ def read_as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
     More than `brought`: text is read as what is declared, where each value is written so, and an empty text is a
     missing value; booleans and integers are written as text; times are cut to microseconds.
     """
-    found, declared = family(column.type), family(kind)
-    if found == declared == "timestamp":
+    actual, declared = family(column.type), family(kind)
+    if actual == declared == "timestamp":
         there = _cast(_cut(column), kind)
-    elif found in ("boolean", "integer", "date", "time") and declared == "text":
+    elif actual in ("boolean", "integer", "date", "time") and declared == "text":
         there = _texts(column)
     else:
         there = brought(column, kind)
-    if there is None and found == "text":
+    if there is None and actual == "text":
         there = _parsed(column, kind)
     return there if there is not None and in_calendar(there) else None
 
@@ -97,7 +97,7 @@ def _changes(digits: str) -> bool:
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The narrowest type that holds every value of two types, or None where no type does.
 
-    Of integers and floats it is float64, which holds integers up to 2**53: whoever widens must look at the values.
+    Of integers and floats it is float64, which holds integers up to 2**53: before widening, look at the values.
     """
     if one == other or pa.types.is_null(other):
         return one

@@ -49,19 +49,19 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
     """
     features, name = pipeline.features, pipeline.features.transform
     if not isinstance(frame, DataFrame):
-        found = f"{type(frame).__module__}.{type(frame).__name__}"
-        raise SpecError(f"{name} returned a {found}; expected a DataFrame of Spark, made from `inputs.rows`")
+        returned = f"{type(frame).__module__}.{type(frame).__name__}"
+        raise SpecError(f"{name} returned a {returned}; expected a DataFrame of Spark, made from `inputs.rows`")
     weight = pipeline.training.sample_weight
-    wanted = [*pipeline.key, pipeline.source.event_time, *pipeline.feature_columns, PARTITION]
-    if missing := [column for column in wanted if column not in frame.columns]:
+    required = [*pipeline.key, pipeline.source.event_time, *pipeline.feature_columns, PARTITION]
+    if missing := [column for column in required if column not in frame.columns]:
         hints = "".join(did_you_mean(column, frame.columns) for column in missing[:1])
         raise SpecError(
             f"{name} returned no column {', '.join(missing)}{hints}; expected the key, the event time, {PARTITION!r} "
             f"and every column under features of {pipeline.name}"
             + (f", and {weight} for training.sample_weight" if weight else "")
         )
-    spelled = [without_case(found) for found in frame.columns]
-    if twice := [column for column in wanted if spelled.count(without_case(column)) > 1]:
+    spelled = [without_case(returned) for returned in frame.columns]
+    if twice := [column for column in required if spelled.count(without_case(column)) > 1]:
         raise SpecError(f"{name} returned column {', '.join(twice)} more than once; drop or rename the others")
     kinds = {field.name: field.dataType for field in frame.schema}
     for same in (*pipeline.key, pipeline.source.event_time):
@@ -69,7 +69,7 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
         if kinds[same] != landed:
             raise SpecError(
                 f"{name} returned column {same!r} as {_word(kinds[same])}, landed was {_word(landed)}; key and event "
-                "time must stay as they are, or no label would be found for them"
+                "time must stay as they are, or no label would match them"
             )
     for feature in features.numeric:
         if not isinstance(kinds[feature], _NUMERIC):
@@ -89,7 +89,7 @@ def declared_columns(frame: DataFrame, rows: DataFrame, pipeline: Pipeline) -> D
                 f"features.categorical: column {feature!r} is {_word(kinds[feature])} in what {name} returns; a "
                 "category is one text: take one value of it in the transform, or leave it out"
             )
-    return frame.select(*(_in_its_kind(column, kinds[column], pipeline) for column in wanted))
+    return frame.select(*(_in_its_kind(column, kinds[column], pipeline) for column in required))
 
 
 def _in_its_kind(name: str, kind: T.DataType, pipeline: Pipeline) -> Column:
@@ -126,8 +126,8 @@ def spark_errors(transform: str, rows: DataFrame) -> Iterator[None]:
         NumberFormatException,
         ParseException,
     ) as error:
-        told = str(error).partition("\n\n")[0].partition(" SQLSTATE")[0].replace("\n", " ")
+        message = str(error).partition("\n\n")[0].partition(" SQLSTATE")[0].replace("\n", " ")
         empty = [field.name for field in rows.schema if isinstance(field.dataType, T.NullType)]
         if empty:
-            told += f" No day has a value in {', '.join(empty)}: declare in source.types what such a column holds."
-        raise SpecError(f"{transform} cannot be computed: {told}") from error
+            message += f" No day has a value in {', '.join(empty)}: declare in source.types what such a column holds."
+        raise SpecError(f"{transform} cannot be computed: {message}") from error

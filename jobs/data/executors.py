@@ -74,7 +74,7 @@ class Executors:
             "spark.driver.bindAddress": self.settings.pod_ip,  # Spark names it to its executors
             "spark.driver.port": str(DRIVER_PORT),
             "spark.blockManager.port": str(BLOCK_MANAGER_PORT),
-            # Whoever reaches these ports could run code here, and what passes them holds the lake's keys.
+            # A client that reaches these ports could run code here, and what passes them holds the lake's keys.
             "spark.authenticate": "true",
             "spark.network.crypto.enabled": "true",
             "spark.kubernetes.namespace": self.settings.job_namespace,
@@ -124,8 +124,8 @@ class Executors:
                 return
         reason = self._api().why_none_runs(f"spark-app-selector={spark.sparkContext.applicationId}")
         raise PlatformError(
-            f"none of the executors of job {self.job} joined within {limit} s: {reason}; each asks for "
-            f"cpu {self.asks.cpu:g}, memory {self.asks.memory}: see to that, ask for less under "
+            f"none of the executors of job {self.job} joined within {limit} s: {reason}; each requests "
+            f"cpu {self.asks.cpu:g}, memory {self.asks.memory}: see to that, request less under "
             f"resources.{self.job} in dags/{self.pipeline}.yaml, or take `executors` out"
         )
 
@@ -136,7 +136,7 @@ class Executors:
                 + (
                     "bind the job's account to the Role of infra/kubernetes/spark.yaml in this namespace"
                     if refused.permission
-                    else f"raise that limit, ask for less under resources.{self.job} in dags/{self.pipeline}.yaml, "
+                    else f"raise that limit, request less under resources.{self.job} in dags/{self.pipeline}.yaml, "
                     "or change the template (TIDEWHEEL_EXECUTOR_POD_TEMPLATE)"
                 )
             )

@@ -86,12 +86,12 @@ class Judge:
             prepared = self._prepared[schema] or PreparedSuite(self.suite, frame)
             self._prepared[schema] = prepared
             outcomes = prepared.judge(frame)
-        except NotComputed:  # what cannot be computed, and why, is told by the plain way
+        except NotComputed:  # what cannot be computed, and why, the plain way reports
             return self.judge_plainly(frame)
         findings = []
         for outcome in outcomes:
-            told = {"success": outcome.success, "result": outcome.result}
-            findings.append(_finding({**told, "expectation_config": prepared.described[outcome.place]}))
+            document = {"success": outcome.success, "result": outcome.result}
+            findings.append(_finding({**document, "expectation_config": prepared.described[outcome.place]}))
         return worst_first(findings)
 
 

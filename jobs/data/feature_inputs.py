@@ -1,4 +1,4 @@
-"""What a pipeline's transform is given: the published rows and labels of the asked days and of the look-back."""
+"""What a pipeline's transform is given: the published rows and labels of the requested days and of the look-back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FeatureInputs:
     Attributes:
         spark: the session.
         pipeline: the pipeline's declaration.
-        partitions: the days whose features are asked for.
+        partitions: the days whose features are requested.
         rows: published rows of these days and of `look_back_days` before them, with their day as `partition`, and
             without the label, which a source's rows may hold: it is not known yet when a row is to be predicted.
         labels: published labels (key columns, label, `partition`). For an early day of a range they may hold days that
@@ -55,7 +55,7 @@ class FeatureInputs:
 
     @property
     def is_asked(self) -> Column:
-        """True for the rows of the asked days, false for those of the look-back."""
+        """True for the rows of the requested days, false for those of the look-back."""
         return F.col(PARTITION).between(str(self.partitions.first), str(self.partitions.last))
 
 
@@ -144,8 +144,11 @@ def _read_alike(
         path = F.concat(F.lit(f"{DATA}/"), F.substring_index(url, f"/{DATA}/", -1))
         frame = frame.select("*", path.alias(PATH))
     else:
-        folder, wanted = f"{manifests[0].pipeline}/{manifests[0].dataset}", to_arrow_schema(schema, timezone="UTC")
-        reader = BatchReader(lake.store.root, lake.store.options, folder, wanted)
+        folder, typed = (
+            f"{manifests[0].pipeline}/{manifests[0].dataset}",
+            to_arrow_schema(schema, timezone="UTC"),
+        )
+        reader = BatchReader(lake.store.root, lake.store.options, folder, typed)
         with_path = T.StructType([*schema.fields, T.StructField(PATH, T.StringType())])
         frame = day_of_file.select(PATH, BYTES, SHA256, PARTITION).mapInArrow(reader.__call__, with_path)
     columns = [_as(there.get(name.casefold()), name, kind) for name, kind in kinds.items()]
@@ -156,5 +159,5 @@ def _as(field: pa.Field | None, name: str, kind: pa.DataType) -> Column:
     """A column in the type that it has on all days; where no day knows one, of the type that fits all others."""
     if pa.types.is_null(kind):
         return F.lit(None).alias(name)
-    found = F.lit(None) if field is None else column(field.name)
-    return (found if field is not None and field.type == kind else found.cast(from_arrow_type(kind))).alias(name)
+    value = F.lit(None) if field is None else column(field.name)
+    return (value if field is not None and field.type == kind else value.cast(from_arrow_type(kind))).alias(name)

@@ -124,7 +124,7 @@ class ShippedFile(LogFile):
 
     def changed(self) -> datetime | None:
         """See `LogFile`."""
-        # Asked again and not taken from the listing: it may have been written since.
+        # Read anew and not taken from the listing: it may have been written since.
         return next((changed for path, _, changed in self.store.find_details(str(self.path))), None)
 
     def remove(self) -> None:
@@ -167,7 +167,7 @@ class LocalFiles:
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""
         paths = (self._folder / day).glob(f"*{self._suffix}")
-        return [LocalFile(found.begun, found.path) for path in paths if (found := Segment.at(path))]
+        return [LocalFile(segment.begun, segment.path) for path in paths if (segment := Segment.at(path))]
 
 
 class ShippedFiles:
@@ -193,4 +193,6 @@ class ShippedFiles:
     def of(self, day: str) -> list[LogFile]:
         """The files of one day."""
         paths = map(Path, self._store.find(f"{self._inbox}/{day}", self._suffix))
-        return [ShippedFile(found.begun, found.path, self._store) for path in paths if (found := Segment.at(path))]
+        return [
+            ShippedFile(segment.begun, segment.path, self._store) for path in paths if (segment := Segment.at(path))
+        ]

@@ -131,9 +131,9 @@ class PreparedSuite:
                 runtime_configuration={"result_format": dict(prepared.result_format)},
                 execution_engine=self._engine,
             )
-            found = said if isinstance(said, dict) else said.to_json_dict()
-            result: Any = convert_to_json_serializable(found.get("result") or {})
-            outcomes.append(ExpectationOutcome(place, bool(found["success"]), result))
+            document = said if isinstance(said, dict) else said.to_json_dict()
+            result: Any = convert_to_json_serializable(document.get("result") or {})
+            outcomes.append(ExpectationOutcome(place, bool(document["success"]), result))
         return outcomes
 
 

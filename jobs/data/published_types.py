@@ -42,12 +42,12 @@ def newest_types(lake: Lake, dataset: str, without: PartitionRange) -> dict[str,
         without: days that are being landed: what they were published as binds nobody.
     """
     schemas = Schemas(lake)
-    found: dict[str, PublishedType] = {}
+    types: dict[str, PublishedType] = {}
     for manifest in islice(_newest(lake, dataset, set(without.keys)), NEWEST):
         for field in schemas.of(manifest):
             if not pa.types.is_null(field.type):
-                found.setdefault(field.name, PublishedType(field.type, manifest.key))
-    return found
+                types.setdefault(field.name, PublishedType(field.type, manifest.key))
+    return types
 
 
 def around(lake: Lake, dataset: str, days: PartitionRange, reach: int) -> Iterator[Manifest]:
@@ -91,8 +91,8 @@ def footers(lake: Lake, manifest: Manifest) -> Iterator[pq.FileMetaData]:
 def largest_integer(lake: Lake, manifest: Manifest, name: str) -> int | None:
     """The largest magnitude among the integers of a column, from the statistics of the files; None where unknown."""
     largest = 0
-    for found in footers(lake, manifest):
-        groups = [found.row_group(place) for place in range(found.num_row_groups)]
+    for footer in footers(lake, manifest):
+        groups = [footer.row_group(place) for place in range(footer.num_row_groups)]
         for group in groups:
             columns = (group.column(place) for place in range(group.num_columns))
             statistics = next(column.statistics for column in columns if column.path_in_schema == name)

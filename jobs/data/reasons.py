@@ -1,4 +1,4 @@
-"""Days that failed for the same reason, told once: how many, which, and what was found on the first of them."""
+"""Days that failed for the same reason, reported once: how many, which, and the finding of the first of them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Failure:
     Attributes:
         day: the partition.
         reason: see there.
-        place: where what was refused is kept; empty where nothing is.
+        place: where what was refused is stored; empty where nothing is.
     """
 
     day: str
@@ -85,7 +85,7 @@ class Failure:
     @property
     def sentence(self) -> str:
         """Reason and place."""
-        return f"{self.reason.sentence} (kept in {self.place})" if self.place else self.reason.sentence
+        return f"{self.reason.sentence} (stored in {self.place})" if self.place else self.reason.sentence
 
 
 def failure_sentences(failures: Sequence[Failure], total: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the endpoint was asked and answered: the files of its services, here and in the lake, and the published days."""
+"""Requests and answers of the endpoint: the files of its services, here and in the lake, and the published days."""
 
 from __future__ import annotations
 
@@ -113,14 +113,14 @@ class RequestLog:
             (of a multiclass model the class, with `probability_<class>` for each), `key.<name>` (the row's identity as
             its caller gave it, as text) and `features.<name>`.
         """
-        wanted = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
+        selected = None if columns is None else [*dict.fromkeys([*columns, *ORDER])]
         inside = (pc.field("time") >= _moment(start)) & (pc.field("time") < _moment(end))
-        nothing, found = log_schema((), (), ()).empty_table(), []
+        nothing, logged = log_schema((), (), ()).empty_table(), []
         for key in self._keys(start, end):
             segments = [segment for segment in self.segments(key) if segment.begun < end and segment.end > start]
-            found.append(self._logged(key, segments, wanted, inside).rows.filter(inside))
+            logged.append(self._logged(key, segments, selected, inside).rows.filter(inside))
         # A class is text or an integer: an empty table, whose prediction is a number, would not go with it.
-        there = [rows for rows in found if rows.num_rows] or [nothing]
+        there = [rows for rows in logged if rows.num_rows] or [nothing]
         table = pa.concat_tables(there, promote_options="permissive")
         table = table.sort_by([(name, "ascending") for name in ORDER])
         names = columns if columns is not None else [name for name in table.column_names if name != SEGMENT]
@@ -142,8 +142,8 @@ class RequestLog:
         """
         answers = self.between(start, end)
         answers = answers[answers["model_version"] == version]
-        asked = answers[[name for name in answers.columns if name.startswith(FEATURE)]]
-        repeated = hash_pandas_object(asked, index=False).duplicated(keep="last")
+        sent = answers[[name for name in answers.columns if name.startswith(FEATURE)]]
+        repeated = hash_pandas_object(sent, index=False).duplicated(keep="last")
         newest = answers[~repeated]
         probabilities = [name for name in newest.columns if name.startswith(PROBABILITY)]
         scores = newest[probabilities].max(axis=1) if probabilities else newest["prediction"]
@@ -168,19 +168,19 @@ class RequestLog:
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             contents = pool.map(lambda segment: read_segment(segment, columns), segments)
             read = dict(zip(segments, contents, strict=True))
-        found = {segment: content.rows for segment, content in read.items() if content.rows is not None}
+        tables = {segment: content.rows for segment, content in read.items() if content.rows is not None}
         damaged = {segment: content.damage for segment, content in read.items() if content.damage}
         for damage in damaged.values():
             log.warning("%s", damage)
         pieces = [
             table.append_column(SEGMENT, pa.repeat(segment.path.name, table.num_rows))
-            for segment, table in found.items()
+            for segment, table in tables.items()
         ]
         manifest = self._lake.published(self.kind.dataset, key)
         if manifest is not None:
             known = None if columns is None else [name for name in (*columns, SEGMENT) if name in manifest.columns]
             published = self._lake.read(manifest, known, where=where)
-            whole = pa.array([segment.path.name for segment in found if segment not in damaged], pa.string())
+            whole = pa.array([segment.path.name for segment in tables if segment not in damaged], pa.string())
             published = published.filter(pc.invert(pc.is_in(published[SEGMENT], whole)))
             if damaged:  # what was published of a file before it was damaged stays
                 there = self._identities(published)
@@ -189,7 +189,7 @@ class RequestLog:
         if not pieces:
             pieces = [self.kind.schema.empty_table().append_column(SEGMENT, pa.array([], pa.string()))]
         rows = pa.concat_tables(pieces, promote_options="permissive")
-        return LoggedDay(rows, tuple(segment for segment in found if segment not in damaged), damaged)
+        return LoggedDay(rows, tuple(segment for segment in tables if segment not in damaged), damaged)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -63,10 +63,10 @@ def read_segment(segment: LogFile, columns: Sequence[str] | None = None) -> Segm
     content = segment.content()
     if content is None:
         return SegmentContent()
-    found = _blocks(segment, content) if segment.has_checksums else _stream(segment, content)
-    if found.rows is None or columns is None:
-        return found
-    return SegmentContent(found.rows.select([n for n in found.rows.column_names if n in columns]), found.damage)
+    blocks = _blocks(segment, content) if segment.has_checksums else _stream(segment, content)
+    if blocks.rows is None or columns is None:
+        return blocks
+    return SegmentContent(blocks.rows.select([n for n in blocks.rows.column_names if n in columns]), blocks.damage)
 
 
 def _blocks(segment: LogFile, content: pa.Buffer) -> SegmentContent:
@@ -139,14 +139,14 @@ def _damage_of_stream(segment: LogFile, content: pa.Buffer) -> str:
     """A sentence where something whole comes after what cannot be read: its writer did not end there."""
     place = _after_whole_messages(content)
     rest = memoryview(content)[place:].tobytes()
-    found = rest.find(MESSAGE, 1)
-    while found > 0:
-        if _is_message(content.slice(place + found)):
+    next_message = rest.find(MESSAGE, 1)
+    while next_message > 0:
+        if _is_message(content.slice(place + next_message)):
             return (
                 f"{segment} was changed after it was written: what lies at byte {place:,} is no logged answer, "
                 "and whole ones come after it; what comes before it is read"
             )
-        found = rest.find(MESSAGE, found + 1)
+        next_message = rest.find(MESSAGE, next_message + 1)
     return ""
 
 

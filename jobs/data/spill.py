@@ -114,12 +114,12 @@ def read_blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 def count(content: Content, what: bytes, end: int) -> int:
     """How often something of one or two bytes occurs in the first bytes of a file."""
-    found, carried = 0, b""
+    rows, carried = 0, b""
     for place in range(0, end, BLOCK):
         block = carried + content[place : min(place + BLOCK, end)]
-        found += block.count(what)
+        rows += block.count(what)
         carried = block[-1:] if len(what) > 1 else b""
-    return found
+    return rows
 
 
 def _mapped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

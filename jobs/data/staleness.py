@@ -45,14 +45,14 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
 
     Args:
         pipeline: says how far back features look.
-        days: the days asked for.
+        days: the requested days.
         there: keys of the batches that are there.
     """
-    wanted = {key for day in days.days for key in inputs_of(pipeline, day)}
-    landed = sorted(key.split("/")[1] for key in wanted & set(there) if key.startswith("landing/"))
+    needed = {key for day in days.days for key in inputs_of(pipeline, day)}
+    landed = sorted(key.split("/")[1] for key in needed & set(there) if key.startswith("landing/"))
     began = pipeline.source.start
     start = str(days.unit.holding(began)) if began else (landed[0] if landed else str(days.first))
-    missing = [key for key in wanted - set(there) if key.split("/")[1] >= start]
+    missing = [key for key in needed - set(there) if key.split("/")[1] >= start]
     if pipeline.source.empty_days == "skip":  # of a day without rows neither rows nor labels are missing
         missing = [key for key in missing if key.startswith("labels/") and f"landing/{key.split('/')[1]}" in there]
     return sorted(missing)
@@ -73,7 +73,7 @@ def changed_inputs(pipeline: Pipeline, features: Manifest, published: Mapping[st
 def stale_after(lake: Lake, pipeline: Pipeline, days: PartitionRange) -> list[StaleDay]:
     """The published days of features after some days that look back as far as these, and are stale.
 
-    The manifests alone are asked: whoever was killed, and wherever, the days that are still to be done are found again.
+    Only manifests are read: whichever process was killed, and wherever, the days still to be done are seen again.
 
     Args:
         lake: the pipeline's lake.
@@ -97,8 +97,8 @@ def stale_days(lake: Lake, pipeline: Pipeline, data: TrainingData) -> list[date]
 
 def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list[StaleDay]:
     days = [day_of(manifest.partition) for manifest in features]
-    wanted = {key for day in days for key in inputs_of(pipeline, day)}
-    found = [lake.published(*key.split("/")) for key in sorted(wanted)]
+    needed = {key for day in days for key in inputs_of(pipeline, day)}
+    found = [lake.published(*key.split("/")) for key in sorted(needed)]
     published = {manifest.key: manifest.content_hash for manifest in found if manifest is not None}
     changed = [changed_inputs(pipeline, manifest, published) for manifest in features]
     return [StaleDay(day, keys) for day, keys in zip(days, changed, strict=True) if keys]

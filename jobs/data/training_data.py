@@ -52,7 +52,7 @@ class TrainingData(BaseModel):
     as_of: date = Field(description="the day the run looks back from")
     matured_until: date = Field(description="newest day whose labels are known on that day")
     training: tuple[LabelledDay, ...] = Field(description="days to learn from, oldest first")
-    holdout: tuple[LabelledDay, ...] = Field(description="later days, kept for the gate")
+    holdout: tuple[LabelledDay, ...] = Field(description="later days, reserved for the gate")
     alarmed: bool = Field(default=False, description="an alarm called for it, and days are still to be tried out")
     fallen: bool = Field(default=False, description="that alarm was of something badly wrong")
     changed: date | None = Field(default=None, description="since when the champion's loss is higher, if it is")
@@ -91,7 +91,7 @@ def data_hash(days: Sequence[LabelledDay]) -> str:
 def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date, held: int | None = None) -> TrainingData:
     """Name what a training as of a day may use: published days whose labels had matured by then.
 
-    The newest of them are kept for the gate. A day without published labels is unknown and left out, and so is one
+    The newest of them are reserved for the gate. A day without published labels is unknown and left out, and so is one
     whose features were built before the pipeline had all its columns.
 
     Args:
@@ -127,9 +127,9 @@ def divide_days(
     lacking: Sequence[Manifest] = (),
     held: int | None = None,
 ) -> TrainingData:
-    """Divide the days that have matured into those to learn from and the newest, which are kept for the gate.
+    """Divide the days that have matured into those to learn from and the newest, which are reserved for the gate.
 
-    More than the declared days are kept only as far as three times as many are left to learn from.
+    More than the declared days are reserved only as far as three times as many are left to learn from.
 
     Args:
         pipeline: says how far back.
@@ -144,8 +144,8 @@ def divide_days(
     until = matured_until(pipeline, as_of)
     matured = [day for day in days if day.day <= until]
     declared = pipeline.held_days()
-    kept = declared if held is None else min(held, max(declared, len(matured) // 4))
-    learned, holdout = (matured[:-kept], matured[-kept:]) if kept else (matured, [])
+    count = declared if held is None else min(held, max(declared, len(matured) // 4))
+    learned, holdout = (matured[:-count], matured[-count:]) if count else (matured, [])
     if learned and pipeline.training.window_days is not None:
         first = pipeline.partition.before(learned[-1].day, pipeline.training.window_days - 1)
         learned = [day for day in learned if day.day >= first]
@@ -169,9 +169,9 @@ def _too_few(pipeline: Pipeline, chosen: TrainingData, days: Sequence[LabelledDa
         old = f", and {len(lacking)} more whose features lack {', '.join(gone)} and must be built again"
     return (
         f"{pipeline.name}: {chosen.training_rows:,} rows of {len(chosen.training)} {unit}s to train on as of "
-        f"{chosen.as_of}, training.minimum_rows asks for {pipeline.training.minimum_rows:,}. {unit.capitalize()}s with "
+        f"{chosen.as_of}, training.minimum_rows requires {pipeline.training.minimum_rows:,}. {unit.capitalize()}s with "
         f"features and matured labels (known by {chosen.matured_until}): {len(days)} ({span}), of which the newest "
-        f"{len(chosen.holdout)} are kept for the gate{old}. "
+        f"{len(chosen.holdout)} are reserved for the gate{old}. "
         f"Build more {unit}s with the {pipeline.name}.features DAG, or lower training.minimum_rows"
     )
 
@@ -184,7 +184,7 @@ def keep_training_data(lake: Lake, run_id: str, chosen: TrainingData) -> str:
 
 
 def read_training_data(lake: Lake, run_id: str) -> TrainingData:
-    """The list that this run's `assemble` kept.
+    """The list that this run's `assemble` recorded.
 
     Raises:
         LakeError: there is none, or it is cut off or another pipeline's.

@@ -36,13 +36,13 @@ def judge_type(expectation: Expectation, schema: pa.Schema) -> ExpectationResult
     """
     config: dict[str, Any] = expectation.configuration.to_json_dict()
     kwargs = {name: value for name, value in config["kwargs"].items() if value is not None}
-    name, wanted = kwargs["column"], kwargs.get("type_list") or [kwargs.get("type_")]
+    name, allowed = kwargs["column"], kwargs.get("type_list") or [kwargs.get("type_")]
     place = schema.get_field_index(name)
     if place < 0:
         passed, found = False, f"could not be computed: there is no column {name!r}"
     else:
         kind = schema.field(place).type
-        passed = pa.types.is_null(kind) or any(one in names_of(kind) for one in wanted)
+        passed = pa.types.is_null(kind) or any(one in names_of(kind) for one in allowed)
         found = f"found {kind}"
     return ExpectationResult(
         rule=config["type"],

@@ -46,7 +46,7 @@ def erase_logged(log: RequestLog, rows: KeyRows, now: datetime, *, dry_run: bool
         now: the time, with its zone.
         dry_run: only look.
     """
-    found = LogErasure()
+    erased = LogErasure()
     for day in log.days():
         for file in log.segments(day):
             table = read_segment(file).rows
@@ -57,18 +57,18 @@ def erase_logged(log: RequestLog, rows: KeyRows, now: datetime, *, dry_run: bool
             if not count:
                 continue
             if not file.is_finished(now):
-                found.left[str(file)] = _still_written(file, now)
+                erased.left[str(file)] = _still_written(file, now)
                 continue
-            found.rows, found.files = found.rows + count, found.files + 1
+            erased.rows, erased.files = erased.rows + count, erased.files + 1
             if not dry_run:
                 _rewrite(file, table.filter(pc.invert(mask)))
     for file in log.set_aside():
         content = file.content()
         if content is not None and rows.in_text(content.to_pybytes()):
-            found.damaged.append(str(file))
+            erased.damaged.append(str(file))
             if not dry_run:
                 file.remove()
-    return found
+    return erased
 
 
 def _still_written(file: LogFile, now: datetime) -> str:

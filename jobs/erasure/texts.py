@@ -26,7 +26,7 @@ BINARY = (b"PAR1", b"\x1f\x8b", b"PK", b"ARROW1", b"BZh", b"\xfd7zXZ", b"\x28\xb
 
 def refused_files(lake: Lake, rows: KeyRows) -> tuple[list[str], dict[str, str]]:
     """Source files in quarantine that name the key, and those that cannot be searched, with the reason."""
-    found, left = [], {}
+    matches, left = [], {}
     for path in _quarantined(lake):
         content = lake.store.read(path)
         if content is None:
@@ -34,8 +34,8 @@ def refused_files(lake: Lake, rows: KeyRows) -> tuple[list[str], dict[str, str]]
         if content.startswith(BINARY):
             left[path] = "it is no text: delete it if it may hold the key"
         elif rows.in_text(content):
-            found.append(path)
-    return found, left
+            matches.append(path)
+    return matches, left
 
 
 def mentions(lake: Lake, rows: KeyRows) -> list[str]:

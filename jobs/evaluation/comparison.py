@@ -97,8 +97,8 @@ def loss_difference(rows: PairedRows, *, confidence: float, seed: int) -> tuple[
         Difference and bound in the metric's unit; positive means that the challenger is worse. The bound is NaN with
         fewer than two days, or where no resample could be measured.
     """
-    found = resample(rows, seed=seed)
-    return found.difference, found.upper_bound(confidence)
+    resampled = resample(rows, seed=seed)
+    return resampled.difference, resampled.upper_bound(confidence)
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,9 @@ def _average_precision(truth: Array, predicted: Array, codes: Codes, weights: Ma
     positive, all_rows = np.zeros(shape), np.zeros(shape)
     np.add.at(positive, (codes, bins), truth * counting)
     np.add.at(all_rows, (codes, bins), counting)
-    found = weights @ positive
-    precision = _divided(np.cumsum(found, axis=1), np.cumsum(weights @ all_rows, axis=1))
-    return _divided(np.nansum(found * precision, axis=1), found.sum(axis=1))
+    positives = weights @ positive
+    precision = _divided(np.cumsum(positives, axis=1), np.cumsum(weights @ all_rows, axis=1))
+    return _divided(np.nansum(positives * precision, axis=1), positives.sum(axis=1))
 
 
 def _divided(above: Array, below: Array) -> Array:

@@ -145,19 +145,19 @@ def _sliced(pipeline: Pipeline, judged: Judged, mask: Mask) -> dict[str, object]
 
 
 def _intervals(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> dict[str, tuple[float, float]]:
-    found: dict[str, tuple[float, float]] = {}
+    intervals: dict[str, tuple[float, float]] = {}
     if judged.rows.empty:
-        return found
+        return intervals
     for name in all_figures(judged.truth, judged.challenger, pipeline):
         with failures.named(f"interval of {NAMES[name]}"):
-            found[name] = figure_interval(
+            intervals[name] = figure_interval(
                 name,
                 ScoredRows(judged.truth, judged.challenger, judged.rows[PARTITION], judged.weights, pipeline.loss),
                 confidence=CONFIDENCE,
                 seed=pipeline.training.seed,
                 decision=pipeline.decision,
             )
-    return found
+    return intervals
 
 
 def _plots(

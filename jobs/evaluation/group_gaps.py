@@ -59,21 +59,21 @@ def group_gap(
         return GroupGap(name, figure, {}, missing=lacking[0])
     draws = drawn_days(scored.days, seed)
     drawn: dict[str, Array] = {}
-    found = grouped(rows, groups, minimum_rows)
-    for group, places in found.members.items():
+    groups_of_rows = grouped(rows, groups, minimum_rows)
+    for group, places in groups_of_rows.members.items():
         members = ScoredRows(scored.truth[places], scored.predicted[places], scored.days.iloc[places])
         counted, values = _draws(figure, members, DayDraws(draws.codes[places], draws.weights), decision)
         if counted >= minimum_rows and not math.isnan(values[0]):
             drawn[group] = values
     figures = {group: float(values[0]) for group, values in drawn.items()}
     return GroupGap(
-        name, figure, figures, *left_out(found, drawn), *_interval(drawn, draws.weights.shape[1], confidence)
+        name, figure, figures, *left_out(groups_of_rows, drawn), *_interval(drawn, draws.weights.shape[1], confidence)
     )
 
 
-def left_out(found: Grouped, compared: Container[str]) -> tuple[tuple[str, ...], int]:
+def left_out(grouped_rows: Grouped, compared: Container[str]) -> tuple[tuple[str, ...], int]:
     """Names of the groups that are not compared, as many as a gap names, and how many others there are."""
-    names = [*(group for group in found.members if group not in compared), *found.small]
+    names = [*(group for group in grouped_rows.members if group not in compared), *grouped_rows.small]
     return tuple(names[:MOST_NAMED]), len(names[MOST_NAMED:])
 
 

@@ -92,9 +92,9 @@ def judged_importances(
     """
     if judged.rows.empty:
         return {}
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     with failures.named("importances of the columns"):
         frame = model_frame(judged.rows, pipeline.features)
         rows = LabelledFrame(frame, judged.truth, pipeline.task, judged.weights, pipeline.loss)
-        found = importances(model, rows, pipeline.metric, seed=pipeline.training.seed, failures=failures)
-    return found
+        weights = importances(model, rows, pipeline.metric, seed=pipeline.training.seed, failures=failures)
+    return weights

@@ -48,7 +48,7 @@ def holdout_uses(judgements: Iterable[Judgement], version: str, days: Sequence[s
         version: the challenger's number.
         days: that it is judged on, by content.
     """
-    judged = {found.version for found in judgements if set(found.holdout) & set(days)}
+    judged = {judgement.version for judgement in judgements if set(judgement.holdout) & set(days)}
     return sum(int(other) < int(version) for other in judged)
 
 

@@ -1,4 +1,4 @@
-"""What the gate is told: both models on the same later rows, measured as the pipeline's `gate` asks."""
+"""What the gate decides from: both models on the same later rows, measured as the pipeline's `gate` declares."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Judged:
         rows: with their day (`partition`), and the columns that slices and groups are made of.
         truth: labels, one a row.
         challenger: its predictions.
-        champion: the champion's; None where there is none, or where it cannot be asked.
+        champion: the champion's; None where there is none, or where it cannot predict.
         champion_version: its number, empty where there is none.
-        incomparable: why it cannot be asked, empty where it can.
+        incomparable: why it cannot predict, empty where it can.
         weights: how much each row counts; None: all the same.
     """
 
@@ -114,7 +114,7 @@ def _paired(pipeline: Pipeline, judged: Judged, champion: Array) -> PairedRows:
 
 
 def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[GroupGap, ...]:
-    found = []
+    gaps = []
     for limit in pipeline.gate.fairness:
         with failures.named(f"{limit.figure} of the groups of {group_name(limit.column)}"):
             gap = group_gap(
@@ -126,8 +126,8 @@ def _gaps(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tupl
                 confidence=2 * pipeline.gate.confidence - 1,
                 seed=pipeline.training.seed,
             )
-            found.append(gap)
-    return tuple(found)
+            gaps.append(gap)
+    return tuple(gaps)
 
 
 def _slices(pipeline: Pipeline, judged: Judged, failures: PartialFailures) -> tuple[SliceComparison, ...]:

@@ -33,14 +33,14 @@ class CardFacts:
     Attributes:
         pipeline: its declaration.
         chosen: the batches it learned from and was judged on.
-        measured: what the gate was told.
+        measured: what the gate decided from.
         verdict: what the gate said.
         intervals: confidence interval of the challenger's figures, by name.
         confidence: of these intervals.
         slices: one row a slice: `slice`, `rows`, and figures.
         importances: by column, the largest first.
         parameters: what the training run logged: estimator, device, seed, versions.
-        refit: what came of fitting it again through the holdout; empty where nobody asked.
+        refit: what came of fitting it again through the holdout; empty where no refit was requested.
     """
 
     pipeline: Pipeline
@@ -85,8 +85,8 @@ def model_card(facts: CardFacts, failures: PartialFailures = RAISING) -> Card:
 def _shortened(card: str) -> str:
     if len(card) <= LONGEST_DESCRIPTION:
         return card
-    kept = card[: LONGEST_DESCRIPTION - 60]
-    return kept[: kept.rindex("\n")] + "\n\n(The rest stands in the artifact model_card.md.)"
+    start = card[: LONGEST_DESCRIPTION - 60]
+    return start[: start.rindex("\n")] + "\n\n(The rest stands in the artifact model_card.md.)"
 
 
 def _head(facts: CardFacts) -> Iterator[str]:

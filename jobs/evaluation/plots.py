@@ -61,7 +61,7 @@ def _roc(axes: Axes, truth: Array, predicted: Mapping[str, Array]) -> None:
         false, true, _ = metrics.roc_curve(truth, answers)
         axes.plot(false, true, color=colour, label=f"{name}, area {metrics.roc_auc_score(truth, answers):.3f}")
     axes.plot([0, 1], [0, 1], ":", color="#d0d7de")
-    _words(axes, "ROC", "share of negatives flagged", "share of positives found")
+    _words(axes, "ROC", "share of negatives flagged", "share of positives detected")
 
 
 def _precision_recall(axes: Axes, truth: Array, predicted: Mapping[str, Array]) -> None:
@@ -70,7 +70,7 @@ def _precision_recall(axes: Axes, truth: Array, predicted: Mapping[str, Array]) 
         mean = metrics.average_precision_score(truth, answers)
         axes.plot(recall, precision, color=colour, label=f"{name}, mean precision {mean:.3f}")
     axes.axhline(truth.mean(), ls=":", color="#d0d7de")
-    _words(axes, "Precision and recall", "share of positives found (recall)", "share of flagged that are (precision)")
+    _words(axes, "Precision and recall", "recall: share of positives detected", "precision")
 
 
 def _calibration(axes: Axes, truth: Array, predicted: Mapping[str, Array]) -> None:

@@ -76,7 +76,7 @@ def compare_slices(
     Returns:
         Slices by column and value.
     """
-    found = []
+    slices = []
     for column in values:
         for value, mask in masks(values, str(column)):
             name, count = f"{column}={value}", int(mask.sum())
@@ -84,8 +84,8 @@ def compare_slices(
             if count >= policy.minimum_rows:
                 with failures.named(f"slice {name}"):
                     one = _compared(name, rows.where(mask), policy, task, seed)
-            found.append(one)
-    return tuple(found)
+            slices.append(one)
+    return tuple(slices)
 
 
 def _compared(name: str, rows: PairedRows, policy: SlicePolicy, task: Task, seed: int) -> SliceComparison:

@@ -53,7 +53,7 @@ def pairs(pipeline: Pipeline, judged: Judged) -> list[PairedDay]:
     """Both versions day by day; days on which a prediction is no number are left out."""
     if judged.champion is None:
         return []
-    found = []
+    usual = []
     for day, rows in judged.rows.groupby(PARTITION).indices.items():
         answers = PairedAnswers(
             judged.truth[rows], judged.challenger[rows], judged.champion[rows], at(judged.weights, rows)
@@ -65,5 +65,5 @@ def pairs(pipeline: Pipeline, judged: Judged) -> list[PairedDay]:
             pipeline.loss,
         )
         if pair:
-            found.append(pair)
-    return found
+            usual.append(pair)
+    return usual

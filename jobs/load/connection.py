@@ -1,4 +1,4 @@
-"""A kept HTTP/1.1 connection that costs little: at thousands of requests a second a full client is the bottleneck.
+"""A cheap persistent HTTP/1.1 connection: at thousands of requests a second a full client is the bottleneck.
 
 It reads answers with a `content-length`, which is how model services and Envoy answer.
 """

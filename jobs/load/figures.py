@@ -77,14 +77,14 @@ def figures(played: LoadResult) -> Figures:
     )
 
 
-def not_reached(played: LoadResult, found: Figures) -> str:
-    """Why the figures are not those of the rate that was asked for; empty where they are."""
-    asked = played.plan.rate
-    if found.rate >= asked * REACHED and found.late <= LATE_SECONDS * 1000:
+def not_reached(played: LoadResult, figures: Figures) -> str:
+    """Why the figures are not those of the requested rate; empty where they are."""
+    aimed = played.plan.rate
+    if figures.rate >= aimed * REACHED and figures.late <= LATE_SECONDS * 1000:
         return ""
     return (
-        f"this machine did not keep the rate of {asked:g} requests/s: it sent {found.rate:.0f} a second, one of a "
-        f"hundred more than {found.late:.0f} ms late. The latencies include that delay: use a lower --rps, or send "
+        f"this machine did not keep the rate of {aimed:g} requests/s: it sent {figures.rate:.0f} a second, one of a "
+        f"hundred more than {figures.late:.0f} ms late. The latencies include that delay: use a lower --rps, or send "
         "from a machine with free cores"
     )
 

@@ -44,17 +44,17 @@ def work(job: Job[LoadOptions]) -> Result:
     log.info("%s requests, %g a second, to %s/predict", f"{plan.requests:,}", plan.rate, endpoint.url)
     with ReplicaCounter(backend) as replicas:
         played = asyncio.run(Arrivals(endpoint, bodies).play(plan))
-    found = figures(played)
+    measured = figures(played)
     if replicas.problem:
         log.warning("the number of replicas is not known for all of the time: %s", replicas.problem)
-    shown = Shown(job.pipeline, endpoint.url, plan, len(json.loads(bodies[0])["rows"]), found, replicas.counts)
+    shown = Shown(job.pipeline, endpoint.url, plan, len(json.loads(bodies[0])["rows"]), measured, replicas.counts)
     folder = f"{job.pipeline.name}/reports/load/{job.run_id}"
-    page = load_page(shown, not_reached(played, found), backend is not None, job.code_version)
+    page = load_page(shown, not_reached(played, measured), backend is not None, job.code_version)
     job.lake.store.replace(f"{folder}/load.html", page.encode())
     job.lake.store.replace(f"{folder}/load.json", json.dumps(_as_json(played, shown), indent=1).encode())
-    _refuse(found, played, sentence(shown), job.lake.store.url(f"{folder}/load.html"))
+    _refuse(measured, played, sentence(shown), job.lake.store.url(f"{folder}/load.html"))
     return Result(
-        figures={"requests": found.requests, "rate": round(found.rate, 1), **_known(found)},
+        figures={"requests": measured.requests, "rate": round(measured.rate, 1), **_known(measured)},
         links={"Load": f"{folder}/load.html", "Figures": f"{folder}/load.json"},
         sentence=f"{sentence(shown)}; page: {job.lake.store.url(f'{folder}/load.html')}",
     )
@@ -111,11 +111,11 @@ def _rows(job: Job, most: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _refuse(found: Figures, played: LoadResult, said: str, page: str) -> None:
+def _refuse(measured: Figures, played: LoadResult, said: str, page: str) -> None:
     """End with an error where requests failed or the rate was not reached; the page is written by then."""
-    if found.failures:
+    if measured.failures:
         raise ReleaseError(f"{said}; page: {page}")
-    if why := not_reached(played, found):
+    if why := not_reached(played, measured):
         raise PlatformError(f"{said}. {why[0].upper()}{why[1:]}; page: {page}")
 
 

@@ -49,22 +49,22 @@ def load_page(shown: Shown, warning: str, marked: bool, code_version: str) -> st
     Returns:
         HTML.
     """
-    found = shown.found
+    figures = shown.found
     known = [count for count in shown.replicas if not math.isnan(count)]
-    sent = {"sent": found.sent, "failed": found.failed}
+    sent = {"sent": figures.sent, "failed": figures.failed}
     return render_page(
         TEMPLATES,
         "load.html",
         pipeline=shown.pipeline,
         shown=shown,
-        found=found,
+        found=figures,
         lead=sentence(shown),
         warning=warning,
-        verdict="refused" if found.failures else "inconclusive" if warning else "passed",
+        verdict="refused" if figures.failures else "inconclusive" if warning else "passed",
         marked=marked,
         budget=shown.pipeline.serving.latency_budget_ms,
         rates=_chart(sent, "requests a second"),
-        latencies=_chart({name: found.over_time[name] for name in SHARES}, "latency in milliseconds"),
+        latencies=_chart({name: figures.over_time[name] for name in SHARES}, "latency in milliseconds"),
         replicas=_chart({"ready": shown.replicas}, "replicas that get requests") if known else "",
         replica_range=f"{min(known):g} to {max(known):g}" if known else "not known",
         code_version=code_version,
@@ -73,12 +73,12 @@ def load_page(shown: Shown, warning: str, marked: bool, code_version: str) -> st
 
 def sentence(shown: Shown) -> str:
     """The result in a sentence."""
-    found = shown.found
-    latency = ", ".join(f"{name} {value:.1f}" for name, value in found.latency.items())
-    failed = f"{found.failures:,} of {found.requests:,} requests failed"
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.errors.items())
+    figures = shown.found
+    latency = ", ".join(f"{name} {value:.1f}" for name, value in figures.latency.items())
+    failed = f"{figures.failures:,} of {figures.requests:,} requests failed"
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in figures.errors.items())
     return (
-        f"{shown.pipeline.name}: {found.rate:.0f} requests/s for {shown.plan.seconds:g} s, {failed}"
+        f"{shown.pipeline.name}: {figures.rate:.0f} requests/s for {shown.plan.seconds:g} s, {failed}"
         f"{f' ({kinds})' if kinds else ''}; latency in ms {latency}"
     )
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.loop.fit import checked_lesson
+from jobs.loop.fit import checked_training_rows
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import predict
@@ -76,14 +76,14 @@ def try_days_out(memory: Memory, chosen: TrainingData) -> TrainingData:
         return settled
     try:
         learned_model = LearnedModel(memory.predictor(champion.version), chosen.since, champion.learned_until)
-        found = choose_days(_trial(memory), chosen.training, learned_model, chosen.changed, chosen.fallen)
+        trial = choose_days(_trial(memory), chosen.training, learned_model, chosen.changed, chosen.fallen)
     except (Untrusted, NotInRegistry, DataRefused, ModelRefused) as error:
         log.warning("which days teach most could not be tried out: %s", error)
         tried = f"which days teach most could not be tried out ({error})"
         return settled.learning_since(chosen.since).model_copy(update={"tried": tried})
-    learned = settled.learning_since(found.first)
-    cost = found.cost(learned.training_rows, chosen.training_rows)
-    return learned.model_copy(update={"tried": found.words, "cost": cost})
+    learned = settled.learning_since(trial.first)
+    cost = trial.cost(learned.training_rows, chosen.training_rows)
+    return learned.model_copy(update={"tried": trial.words, "cost": cost})
 
 
 @dataclass(frozen=True)
@@ -94,20 +94,20 @@ class _Candidate:
     model: Any
 
     def predictions(self, days: Sequence[LabelledDay]) -> Array:
-        return predict(self.model, self.memory.lesson(days).frame, self.memory.pipeline.task)
+        return predict(self.model, self.memory.training_rows(days).frame, self.memory.pipeline.task)
 
 
 def _trial(memory: Memory) -> DaysTrial[Predictor]:
     pipeline = memory.pipeline
 
     def fit(days: Sequence[LabelledDay]) -> Predictor:
-        return _Candidate(memory, memory.fit(pipeline, days, checked_lesson(memory, days)).model)
+        return _Candidate(memory, memory.fit(pipeline, days, checked_training_rows(memory, days)).model)
 
     def losses(candidate: Predictor, days: Sequence[LabelledDay]) -> list[Array]:
         found: list[Array] = []
         weights: list[Array | None] = []
         for day in days:
-            rows = memory.lesson([day])
+            rows = memory.training_rows([day])
             found.append(row_losses(pipeline.metric, rows.truth, candidate.predictions([day]), pipeline.loss))
             weights.append(rows.weights)
         return weighted_by_day(found, weights)

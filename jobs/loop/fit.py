@@ -14,7 +14,7 @@ from jobs.models.multiclass import shares
 from jobs.models.prediction import Array, predict
 from jobs.models.regression_losses import best_constant
 from jobs.partial_failures import RAISING, PartialFailures, cause
-from jobs.training.fitting import check_lesson
+from jobs.training.fitting import check_training_rows
 from jobs.training.search import with_parameters
 from tidewheel.errors import ModelRefused
 from tidewheel.policies.gate.measurement import NAMES
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobs.data.training_data import LabelledDay, TrainingData
     from jobs.memory.protocol import Memory
-    from jobs.training.fitting import Fitted, Lesson
+    from jobs.training.fitting import Fitted, TrainingRows
     from jobs.training.going_on import Start
     from jobs.training.search import SearchResult
     from tidewheel.spec import Pipeline
@@ -46,11 +46,11 @@ class Challenger:
         pipeline: the declaration, with the parameters that were used.
         model: what would serve.
         device: where it was fitted.
-        lesson: the rows it learned from.
+        training_rows: the rows it learned from.
         last_day: the newest of their days.
         judged: what the gate judges, where the model itself has learned from the holdout too; else None.
         searched: the trials, where there was a search.
-        refit: what came of the refit, in a sentence; empty where none was asked for.
+        refit: what came of the refit, in a sentence; empty where none was requested.
         start: the model that it went on from; None: fitted from nothing.
         began: the start in a sentence, or why there is none; empty where the pipeline declares no warm start.
     """
@@ -58,7 +58,7 @@ class Challenger:
     pipeline: Pipeline
     model: Any
     device: str
-    lesson: Lesson
+    training_rows: TrainingRows
     last_day: date
     judged: Any = None
     searched: SearchResult | None = None
@@ -81,13 +81,13 @@ def make_challenger(memory: Memory, chosen: TrainingData, failures: PartialFailu
         ModelRefused: the estimator cannot be fitted.
     """
     pipeline = memory.pipeline
-    lesson, searched = checked_lesson(memory, chosen.training), None
-    if pipeline.training.search and (searched := memory.search(lesson, chosen.data_hash, failures)):
+    training_rows, searched = checked_training_rows(memory, chosen.training), None
+    if pipeline.training.search and (searched := memory.search(training_rows, chosen.data_hash, failures)):
         pipeline = pipeline.model_copy(update={"training": with_parameters(pipeline.training, searched.best)})
     begins = beginning(memory, chosen)
-    warm = _warm(memory, chosen, lesson, begins.start, failures)
-    fitted = warm or memory.fit(pipeline, chosen.training, lesson)
-    made = Challenger(pipeline, fitted.model, fitted.device, lesson, chosen.training[-1].day, searched=searched)
+    warm = _warm(memory, chosen, training_rows, begins.start, failures)
+    fitted = warm or memory.fit(pipeline, chosen.training, training_rows)
+    made = Challenger(pipeline, fitted.model, fitted.device, training_rows, chosen.training[-1].day, searched=searched)
     if warm:
         made = replace(made, start=begins.start, began=begins.sentence)
     elif begins.start:
@@ -97,15 +97,15 @@ def make_challenger(memory: Memory, chosen: TrainingData, failures: PartialFailu
     return _refit(memory, made, chosen, failures) if refit_wanted(pipeline, chosen) else made
 
 
-def checked_lesson(memory: Memory, days: Sequence[LabelledDay]) -> Lesson:
+def checked_training_rows(memory: Memory, days: Sequence[LabelledDay]) -> TrainingRows:
     """The labelled rows of some days, to fit a model to.
 
     Raises:
         DataRefused: nothing can be learned from them.
     """
-    lesson = memory.lesson(days)
-    check_lesson(memory.pipeline, lesson)
-    return lesson
+    training_rows = memory.training_rows(days)
+    check_training_rows(memory.pipeline, training_rows)
+    return training_rows
 
 
 def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
@@ -126,13 +126,13 @@ def refit_wanted(pipeline: Pipeline, chosen: TrainingData) -> bool:
 
 
 def _warm(
-    memory: Memory, chosen: TrainingData, lesson: Lesson, start: Start | None, failures: PartialFailures
+    memory: Memory, chosen: TrainingData, training_rows: TrainingRows, start: Start | None, failures: PartialFailures
 ) -> Fitted | None:
     """Go on from a model; None where there is none, or where that fails: a fit from nothing may do better."""
     if start is None:
         return None
     try:
-        return memory.fit(memory.pipeline, chosen.training, lesson, start)
+        return memory.fit(memory.pipeline, chosen.training, training_rows, start)
     except ModelRefused as error:
         failures.add("the warm start", error)
         return None
@@ -142,7 +142,7 @@ def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: Par
     """Fit once more, on the holdout too; what the gate judges stays the model that has not seen it."""
     pipeline = made.pipeline
     days = (*chosen.training, *chosen.holdout)
-    everything = checked_lesson(memory, days)
+    everything = checked_training_rows(memory, days)
     try:
         again = memory.fit(pipeline, days, everything, made.start)
     except (ModelRefused, MemoryError) as error:
@@ -150,8 +150,8 @@ def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: Par
         return replace(
             made, refit=f"the refit through {chosen.holdout[-1].day} is not used: it failed ({cause(error)})"
         )
-    tail = made.lesson.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
-    if wrong := refit_objection(pipeline, made.model, again.model, made.lesson, tail.to_numpy()):
+    tail = made.training_rows.days >= str(chosen.training[-len(chosen.holdout) :][0].day)
+    if wrong := refit_objection(pipeline, made.model, again.model, made.training_rows, tail.to_numpy()):
         sentence = f"the refit through {chosen.holdout[-1].day} is not used: {wrong}"
         log.warning("%s", sentence)
         return replace(made, refit=sentence)
@@ -159,7 +159,7 @@ def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: Par
         made,
         model=again.model,
         device=again.device,
-        lesson=everything,
+        training_rows=everything,
         last_day=chosen.holdout[-1].day,
         judged=made.model,
         refit=f"fitted again through {chosen.holdout[-1].day}; the gate judges its twin, which learned until "
@@ -167,7 +167,7 @@ def _refit(memory: Memory, made: Challenger, chosen: TrainingData, failures: Par
     )
 
 
-def refit_objection(pipeline: Pipeline, before: Any, after: Any, lesson: Lesson, tail: Any) -> str:
+def refit_objection(pipeline: Pipeline, before: Any, after: Any, training_rows: TrainingRows, tail: Any) -> str:
     """Why a refit must not be used; empty where it may.
 
     It must keep most of what the first fit knew about days that both have learned from. A loss compared directly would
@@ -177,10 +177,10 @@ def refit_objection(pipeline: Pipeline, before: Any, after: Any, lesson: Lesson,
         pipeline: names the task and the loss.
         before: the model that the gate judges.
         after: the same, fitted to more days.
-        lesson: what `before` has learned from.
+        training_rows: what `before` has learned from.
         tail: which of these rows to look at.
     """
-    rows = lesson.taken(tail)
+    rows = training_rows.taken(tail)
     old, new = (predict(model, rows.frame, pipeline.task) for model in (before, after))
     if not np.isfinite(new).all():
         return "it predicts what is no number"
@@ -200,7 +200,7 @@ def _loss(pipeline: Pipeline) -> str:
     return METRIC[pipeline.loss.name] if pipeline.task == "regression" else "log_loss"
 
 
-def _skill(pipeline: Pipeline, rows: Lesson, answers: Array) -> float:
+def _skill(pipeline: Pipeline, rows: TrainingRows, answers: Array) -> float:
     """Share of the loss of a constant prediction that a model saves."""
     if pipeline.task == "multiclass":
         constant = shares(rows.truth, answers.shape[1], rows.weights)

@@ -26,7 +26,7 @@ class PairedPredictions:
     """What challenger and champion predict.
 
     Attributes:
-        all_days: on all the days that both were asked about; with probation they tell how far such days differ.
+        all_days: on all the days that both answered; with probation they tell how far such days differ.
         judged: on those of them that the gate decides by.
         content: the days held out that it decides by, each by the content of its features and labels.
     """
@@ -94,21 +94,21 @@ def meaning(pipeline: Pipeline, judged: Judged, fitted: CalibrationLine) -> Cali
 
 
 def conclude(
-    memory: Memory, compared: PairedPredictions, found: Judgement, failures: PartialFailures = RAISING
+    memory: Memory, compared: PairedPredictions, judgement: Judgement, failures: PartialFailures = RAISING
 ) -> None:
     """Write down what the gate found, and with probation how far the days of both versions differ.
 
     Args:
         memory: of the pipeline.
         compared: what both models predict.
-        found: what the gate found.
+        judgement: what the gate found.
         failures: takes note of days that cannot be compared.
     """
     pipeline, paired = memory.pipeline, compared.all_days
     if pipeline.on_probation and paired.champion_version:
         with failures.named("how far the days of the two versions differ"):
-            memory.keep_paired_days(found.version, paired.champion_version, pairs(pipeline, paired))
-    memory.keep_judgement(found)
+            memory.keep_paired_days(judgement.version, paired.champion_version, pairs(pipeline, paired))
+    memory.keep_judgement(judgement)
 
 
 def _judging_days(pipeline: Pipeline, chosen: TrainingData, champion: Champion | None) -> list[LabelledDay]:

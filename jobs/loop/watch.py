@@ -54,15 +54,15 @@ def judge_probation(
         return _close(memory, running, _verdict(running, Outcome.INCONCLUSIVE, sentence), None)
     before = {day.day for day in memory.paired_days(version, predecessor)}
     matured = matured_until(memory.pipeline, today)
-    found = []
+    verdicts = []
     for day in _days_to_compare(memory.pipeline.partition, running, matured, measured, before):
         with failures.named(f"comparison of versions {version} and {predecessor} on {day}"):
             if pair := memory.compared_day(running, day, matured):
-                found.append(pair)
+                verdicts.append(pair)
     if all(day > running.as_of for day in before):
         with failures.named(f"how far the days of versions {version} and {predecessor} differ"):
-            found += memory.usual_days(running)
-    memory.keep_paired_days(version, predecessor, found)
+            verdicts += memory.usual_days(running)
+    memory.keep_paired_days(version, predecessor, verdicts)
     evidence = _evidence(memory, running, today, matured)
     verdict = ProbationPolicy().decide(evidence)
     if verdict.outcome is Outcome.NO_ACTION:

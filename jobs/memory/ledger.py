@@ -18,7 +18,7 @@ from jobs.models.lineage import WarmStarted
 from jobs.models.prediction import answers_of
 from jobs.monitoring.attempts import attempts
 from jobs.training.boosting import Checkpoints
-from jobs.training.fitting import Fitted, Lesson, fit_lesson, lesson_of
+from jobs.training.fitting import Fitted, TrainingRows, fit_rows, training_rows_of
 from jobs.training.search import LakeTrials, SearchResult, search
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -77,9 +77,9 @@ class LedgerMemory:
         """The days that a training may use."""
         return choose_training_data(self.job.lake, self.pipeline, as_of, held)
 
-    def lesson(self, days: Sequence[LabelledDay]) -> Lesson:
+    def training_rows(self, days: Sequence[LabelledDay]) -> TrainingRows:
         """The labelled rows of some days."""
-        return lesson_of(self.pipeline, self.rows(days))
+        return training_rows_of(self.pipeline, self.rows(days))
 
     def rows(self, days: Sequence[LabelledDay]) -> pd.DataFrame:
         """The same as they are in the lake, with the entity's key; of a single day the last read is remembered."""
@@ -92,18 +92,18 @@ class LedgerMemory:
 
     # --- models ----------------------------------------------------------------------------------------------------
 
-    def search(self, lesson: Lesson, data_hash: str, failures: PartialFailures) -> SearchResult | None:
+    def search(self, training_rows: TrainingRows, data_hash: str, failures: PartialFailures) -> SearchResult | None:
         """Search for parameters; the trials are stored in the lake."""
-        return search(LakeTrials(self.job.lake, self.job.run_id), self.pipeline, lesson, data_hash, failures)
+        return search(LakeTrials(self.job.lake, self.job.run_id), self.pipeline, training_rows, data_hash, failures)
 
     def fit(
-        self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson, start: Start | None = None
+        self, pipeline: Pipeline, days: Sequence[LabelledDay], training_rows: TrainingRows, start: Start | None = None
     ) -> Fitted:
         """Fit; where a killed attempt of the same run had come to, goes on, unless a warm start makes it short."""
         if start is not None:
-            return fit_lesson(pipeline, lesson, start=start)
+            return fit_rows(pipeline, training_rows, start=start)
         follows_from = f"{data_hash(days)} {pipeline.training.model_dump_json()} {pipeline.features.model_dump_json()}"
-        return fit_lesson(pipeline, lesson, Checkpoints(self.job.lake, self.job.run_id, follows_from))
+        return fit_rows(pipeline, training_rows, Checkpoints(self.job.lake, self.job.run_id, follows_from))
 
     def champion(self) -> Champion | None:
         """By the ledger, whatever an alias in MLflow says."""

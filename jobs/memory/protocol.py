@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jobs.models.prediction import Array
     from jobs.monitoring.figure_source import FigureSource
     from jobs.partial_failures import PartialFailures
-    from jobs.training.fitting import Fitted, Lesson
+    from jobs.training.fitting import Fitted, TrainingRows
     from jobs.training.going_on import Start
     from jobs.training.search import SearchResult
     from tidewheel.ledger.trainings import Judgement
@@ -94,7 +94,7 @@ class Predictor(Protocol):
     """A model that predicts labelled days."""
 
     def predictions(self, days: Sequence[LabelledDay]) -> Array:
-        """Predictions for the labelled rows of some days, in the order of `Memory.lesson`."""
+        """Predictions for the labelled rows of some days, in the order of `Memory.training_rows`."""
         ...
 
 
@@ -116,7 +116,7 @@ class Memory(Protocol):
         """
         ...
 
-    def lesson(self, days: Sequence[LabelledDay]) -> Lesson:
+    def training_rows(self, days: Sequence[LabelledDay]) -> TrainingRows:
         """The labelled rows of some days, in the order of the days.
 
         Raises:
@@ -126,19 +126,19 @@ class Memory(Protocol):
 
     # --- models ----------------------------------------------------------------------------------------------------
 
-    def search(self, lesson: Lesson, data_hash: str, failures: PartialFailures) -> SearchResult | None:
+    def search(self, training_rows: TrainingRows, data_hash: str, failures: PartialFailures) -> SearchResult | None:
         """Search for parameters, as `training.search` asks; None: the memory searches for none."""
         ...
 
     def fit(
-        self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson, start: Start | None = None
+        self, pipeline: Pipeline, days: Sequence[LabelledDay], training_rows: TrainingRows, start: Start | None = None
     ) -> Fitted:
         """Fit a model to the rows of some days.
 
         Args:
             pipeline: the declaration, with the parameters to use.
             days: names the rows.
-            lesson: their rows.
+            training_rows: their rows.
             start: the model to go on from; None: from nothing.
 
         Raises:

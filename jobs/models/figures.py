@@ -57,7 +57,7 @@ def further_figures(
         truth, decided, average="binary", zero_division=np.nan, sample_weight=weights
     )
     counting = truth if weights is None else truth[weights > 0]
-    found = {
+    figures = {
         "pr_auc": float(metrics.average_precision_score(truth, predicted, sample_weight=weights))
         if 0 < counting.sum() < len(counting)
         else math.nan,
@@ -67,8 +67,8 @@ def further_figures(
         "f1": float(f1),
     }
     if decision.costs:
-        found["expected_cost"] = float(np.average(costs_of_rows(truth, decided, decision.costs), weights=weights))
-    return found
+        figures["expected_cost"] = float(np.average(costs_of_rows(truth, decided, decision.costs), weights=weights))
+    return figures
 
 
 def decisions(predicted: Array, decision: Decision) -> Array:

@@ -71,10 +71,10 @@ def read(settings: Settings, version: ModelVersionRow, name: str) -> bytes:
             return content
         log.warning("%s: %s is not what the ledger says it is, so it is downloaded anew", who, cached)
     content = _download(settings, version, name)
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != expected:
         raise Untrusted(
-            f"{who}: {name} in MLflow is not the file that was registered: sha256 {found[:12]}, the ledger says "
+            f"{who}: {name} in MLflow is not the file that was registered: sha256 {digest[:12]}, the ledger says "
             f"{expected[:12]}. Somebody has replaced it, and it was not opened; put the file back, or train again "
             f"(MLflow run {version.mlflow_run})"
         )
@@ -91,7 +91,7 @@ def _cached(file: Path) -> bytes | None:
 
 
 def _keep(file: Path, content: bytes) -> None:
-    """Put a file into the cache whole, whoever else does the same."""
+    """Put a file into the cache whole, also while others do the same."""
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_file(file, content)
 

@@ -1,4 +1,4 @@
-"""What a version was made of, kept with it, so that it can be made again and a difference be explained."""
+"""What a version was made of, stored with it, so that it can be made again and a difference be explained."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ def environment(project: Path, code_version: str) -> Environment:
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
     """Versions of those packages that are there: XGBoost comes as one of two, for CPUs alone or for GPUs too."""
-    found = {}
+    versions = {}
     for package in packages:
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions[package] = version(package)
+    return versions
 
 
 def _flat(values: dict[str, Any]) -> dict[str, str]:

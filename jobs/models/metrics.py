@@ -64,7 +64,7 @@ def brier_losses(truth: Array, predicted: Array) -> Array:
 
 
 def log_losses(truth: Array, predicted: Array) -> Array:
-    """Log-loss of each row; probabilities are kept one float32 step away from 0 and 1, as scikit-learn does."""
+    """Log-loss of each row; probabilities are clipped one float32 step away from 0 and 1, as scikit-learn does."""
     if predicted.ndim == 2:
         return multiclass.log_losses(truth, predicted)
     step = np.finfo(np.float32).eps

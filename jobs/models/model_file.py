@@ -1,8 +1,8 @@
 """The model as a file: how a fitted model is written into the registry, and opened again.
 
-Our own estimators are kept as skops, not as a pickle: opening a skops file builds only types that are named here,
+Our own estimators are stored as skops, not as a pickle: opening a skops file builds only types that are named here,
 whatever somebody has put into the artifact store. (MLflow's own loader takes that list from the file it is about to
-open, so it is not used.) A team's own `module:function` may return anything, so it is kept by cloudpickle, as
+open, so it is not used.) A team's own `module:function` may return anything, so it is stored by cloudpickle, as
 `jobs.models.portable` says: that code runs in our jobs anyway. Which of the two a version has is the ledger's word, and
 so is the digest that its bytes must have; neither MLflow's tags nor the file that is found have a say.
 """

@@ -1,4 +1,4 @@
-"""What a model is asked and what it answers: the one place that says so, for training, scoring and monitoring alike."""
+"""What a model takes and what it answers: the one place that says so, for training, scoring and monitoring alike."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jobs.models.prediction import Array, Task
 
 MATERIAL = 0.02
-"""Share of the loss that the line must save, as the performance trigger's smallest excess; less is told as it is."""
+"""Share of the loss that the line must save, as the performance trigger's smallest excess; less is reported raw."""
 SURE = 2.5
 """Standard errors over days that it must lie above zero; the trigger's own."""
 AGREE = 2.0
@@ -59,17 +59,17 @@ class CalibrationLine:
 
     def meant(self, predicted: Array, task: Task) -> Array:
         """What predictions mean: probabilities for classification, expected labels for regression."""
-        found = self.intercept + self.slope * (scores(predicted, task) - self.center)
-        return np.asarray(1 / (1 + np.exp(-found)) if task == "classification" else found, dtype=np.float64)
+        shifted = self.intercept + self.slope * (scores(predicted, task) - self.center)
+        return np.asarray(1 / (1 + np.exp(-shifted)) if task == "classification" else shifted, dtype=np.float64)
 
     def to_json(self) -> dict[str, float]:
         """As `from_json` reads it."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any] | None) -> Self:
+    def from_json(cls, document: Mapping[str, Any] | None) -> Self:
         """Read what `to_json` wrote; without it, predictions mean what they say."""
-        return cls(**found) if found else cls()
+        return cls(**document) if document else cls()
 
 
 LITERAL = CalibrationLine()
@@ -82,7 +82,7 @@ def fit_line(
     days: pd.Series[str] | None = None,
     row_weights: Array | None = None,
 ) -> CalibrationLine:
-    """The line from predictions to what they mean, by maximum likelihood, kept close to literal where rows are few.
+    """The line from predictions to what they mean, by maximum likelihood, shrunk towards literal where rows are few.
 
     Predictions of several classes lie on no line: they are taken literally.
 
@@ -90,7 +90,7 @@ def fit_line(
         truth: labels, one a row.
         predicted: predictions for the same rows.
         task: kind of label.
-        days: day of each row, for the standard error; None: it is not wanted.
+        days: day of each row, for the standard error; None: it is not required.
         row_weights: how much each row counts; None: all the same.
 
     Returns:
@@ -106,22 +106,22 @@ def fit_line(
         return LITERAL
     said, counting = scores(predicted, task), _counting(truth, row_weights)
     rows = np.column_stack([np.ones(len(said)), said])
-    found = np.array([0.0, 1.0])
-    # as if one row had said that the slope is 1: where both kinds of row are told apart, no other says anything of it
+    line = np.array([0.0, 1.0])
+    # as if one row had said that the slope is 1: where both kinds of row can be separated, no other says anything of it
     prior = np.diag([0.0, 1.0 if task == "classification" else 0.0])
     for _ in range(ITERATIONS):
-        left, weight = (part * counting for part in _left(truth, rows @ found, task))
+        left, weight = (part * counting for part in _left(truth, rows @ line, task))
         curvature = rows.T @ (rows * weight[:, None]) + prior
-        step = np.linalg.lstsq(curvature, rows.T @ left - prior @ (found - [0.0, 1.0]), rcond=None)[0]
-        found = found + np.clip(step, -4, 4) if task == "classification" else found + step
-        if np.abs(step).max() < 1e-10 * max(1.0, np.abs(found).max()):
+        step = np.linalg.lstsq(curvature, rows.T @ left - prior @ (line - [0.0, 1.0]), rcond=None)[0]
+        line = line + np.clip(step, -4, 4) if task == "classification" else line + step
+        if np.abs(step).max() < 1e-10 * max(1.0, np.abs(line).max()):
             break
-    if not np.isfinite(found).all() or not FLATTEST <= found[1] <= STEEPEST:
+    if not np.isfinite(line).all() or not FLATTEST <= line[1] <= STEEPEST:
         return LITERAL
-    left, weight = (part * counting for part in _left(truth, rows @ found, task))
+    left, weight = (part * counting for part in _left(truth, rows @ line, task))
     center = float((weight * said).sum() / weight.sum()) if weight.sum() > 0 else 0.0
     error = _error(left, weight, task, days, counting) if days is not None else 0.0
-    return CalibrationLine(float(found[0] + found[1] * center), float(found[1]), center, error)
+    return CalibrationLine(float(line[0] + line[1] * center), float(line[1]), center, error)
 
 
 def line_by_construction(

@@ -64,23 +64,23 @@ def prepare(settings: Settings, pipeline: str) -> list[str]:
     Raises:
         RegistryError: MLflow cannot be reached, or refuses.
     """
-    told = []
+    sentences = []
     try:
         experiment = ask(settings, "GET", "experiments/get-by-name", experiment_name=pipeline)["experiment"]
     except NotInRegistry:
         experiment = {}
     if experiment.get("lifecycle_stage") == "deleted":
         ask(settings, "POST", "experiments/restore", experiment_id=experiment["experiment_id"])
-        told.append(f"the experiment {pipeline} had been deleted in MLflow, and was restored with its runs")
+        sentences.append(f"the experiment {pipeline} had been deleted in MLflow, and was restored with its runs")
     rows = {int(row.version or 0): row for row in Models(Ledger.open(settings)).all(pipeline)}
     try:
         ask(settings, "GET", "registered-models/get", name=pipeline)
     except NotInRegistry:
         if rows:
-            told.append(_register_anew(settings, pipeline, rows))
-    for sentence in told:
+            sentences.append(_register_anew(settings, pipeline, rows))
+    for sentence in sentences:
         log.warning("%s", sentence)
-    return told
+    return sentences
 
 
 def register(settings: Settings, models: Models, row: ModelVersionRow) -> ModelVersionRow:
@@ -110,18 +110,18 @@ def _register_anew(settings: Settings, pipeline: str, rows: Mapping[int, ModelVe
     if elsewhere is not None:
         log.warning("%s: its registered model is called %s in MLflow now", pipeline, elsewhere.pipeline)
     ask(settings, "POST", "registered-models/create", name=pipeline)
-    kept = []
+    numbers = []
     for number in range(1, max(rows) + 1):
         row = rows.get(number)
         if row is not None and row.source and _create_version(settings, pipeline, row.source, row.mlflow_run):
-            kept.append(str(number))
+            numbers.append(str(number))
             continue
         # The number is taken, so that no later version gets one that the ledger knows of another.
         ask(settings, "POST", "model-versions/create", name=pipeline, source=f"runs:/{rows[max(rows)].mlflow_run}/none")
         ask(settings, "DELETE", "model-versions/delete", name=pipeline, version=str(number))
     return (
         f"the registered model {pipeline} had been deleted or renamed in MLflow, and was registered anew from the "
-        f"ledger (versions {', '.join(kept) or 'none: their files are gone'})"
+        f"ledger (versions {', '.join(numbers) or 'none: their files are gone'})"
     )
 
 

@@ -1,7 +1,7 @@
 """The model registry: versions and aliases in MLflow, and models as far as the ledger vouches for their files.
 
-Aliases say what somebody wants. Tags are copies for the eye: whoever may edit a model in MLflow may write both, so what
-a version is, and what was decided about it, is asked of the ledger alone.
+Aliases say what somebody wants. Tags are copies for the eye: a user who may edit a model in MLflow may write both, so
+what a version is, and what was decided about it, is read from the ledger alone.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Named(Protocol):
 
 @contextmanager
 def asking(settings: Settings) -> Iterator[MlflowClient]:
-    """A client whose failures are told as ours.
+    """A client whose failures are raised as ours.
 
     Raises:
         RegistryError: MLflow cannot be reached, or refuses.
@@ -153,7 +153,7 @@ def lost(settings: Settings, version: ModelVersionRow) -> str:
     """
     name, number = version.pipeline, version.version or ""
     try:
-        found = model_version(settings, name, number)
+        registered = model_version(settings, name, number)
     except NotInRegistry:
         elsewhere = next((other for other in versions_of(settings, version.mlflow_run) if other.pipeline != name), None)
         if elsewhere is not None:
@@ -162,9 +162,9 @@ def lost(settings: Settings, version: ModelVersionRow) -> str:
                 f"rename it back to {name} in MLflow"
             )
         return "is no longer in the registry: it was deleted in MLflow; train and promote another, or release an older"
-    if found.mlflow_run != version.mlflow_run:
+    if registered.mlflow_run != version.mlflow_run:
         return (
-            f"is another model in the registry (run {found.mlflow_run}) than the one that was trained (run "
+            f"is another model in the registry (run {registered.mlflow_run}) than the one that was trained (run "
             f"{version.mlflow_run}): the registered model was deleted and made anew"
         )
     try:
@@ -241,7 +241,7 @@ def unknown(pipeline: str, version: str) -> str:
     """What is wrong with a version that the ledger does not know."""
     return (
         "is not in the ledger: it was registered by hand in MLflow, and is neither opened, released nor scored with; "
-        "if `train` made it before the ledger kept the digests of models, adopt it with "
+        "if `train` made it before the ledger recorded the digests of models, adopt it with "
         f"`tidewheel adopt {pipeline} --version {version}`"
     )
 
@@ -293,6 +293,6 @@ def _by_alias(settings: Settings, pipeline: str, alias: str) -> ModelVersion | N
         return None
 
 
-def _ours(found: Mapping[str, Any]) -> ModelVersion:
-    tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", ())}
-    return ModelVersion(found["name"], str(found["version"]), found.get("run_id", ""), tags)
+def _ours(registered: Mapping[str, Any]) -> ModelVersion:
+    tags = {tag["key"]: tag.get("value", "") for tag in registered.get("tags", ())}
+    return ModelVersion(registered["name"], str(registered["version"]), registered.get("run_id", ""), tags)

@@ -28,11 +28,11 @@ def weights_of(rows: pd.DataFrame, pipeline: Pipeline) -> Array | None:
     name = pipeline.training.sample_weight
     if name is None or name not in rows:
         return None
-    found = rows[name].to_numpy(dtype="float64", na_value=np.nan)
-    usable = np.isfinite(found) & (found >= 0)
-    if not usable.any() or found[usable].sum() <= 0:
+    weights = rows[name].to_numpy(dtype="float64", na_value=np.nan)
+    usable = np.isfinite(weights) & (weights >= 0)
+    if not usable.any() or weights[usable].sum() <= 0:
         return None
-    return np.asarray(np.where(usable, found, found[usable].mean()), dtype=np.float64)
+    return np.asarray(np.where(usable, weights, weights[usable].mean()), dtype=np.float64)
 
 
 def at(weights: Array | None, where: Any) -> Array | None:

@@ -61,7 +61,7 @@ class Scorer:
         columns: names and types of the model's columns.
         task: kind of label.
         version: the registered version, written beside each prediction.
-        kept: columns of the features that identify a prediction: entity key and event time.
+        key: columns of the features that identify a prediction: entity key and event time.
         lake_root: URL of the lake's root.
         lake_options: fsspec options of the lake.
         folder: where the files of predictions go, relative to the lake's root.
@@ -72,7 +72,7 @@ class Scorer:
     columns: Contract
     task: Task
     version: str
-    kept: tuple[str, ...]
+    key: tuple[str, ...]
     lake_root: str
     lake_options: Mapping[str, object]
     folder: str
@@ -100,12 +100,12 @@ class Scorer:
             writes another file; only what is returned is ever staged.
         """
         store, path, rows = Store(self.lake_root, self.lake_options), f"{self.folder}/{uuid4().hex}.parquet", 0
-        wanted = [*self.kept, *self.columns.numeric, *self.columns.categorical]
+        names = [*self.key, *self.columns.numeric, *self.columns.categorical]
         with open_verified(store, source) as opened, store.open(path, "wb") as written:
             features = open_parquet(opened)
             schema = self._schema(features.schema_arrow)
             with pq.ParquetWriter(written, schema, compression="zstd") as writer:
-                for batch in features.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False):
+                for batch in features.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
                     writer.write_batch(self.score_batch(batch, schema))
                     rows += batch.num_rows
         return path, rows
@@ -116,14 +116,14 @@ class Scorer:
         answers = predict(_opened(self.model), frame, self.task)
         explained = self.explain(frame) if self.explain else []
         version = pa.repeat(pa.scalar(self.version), batch.num_rows)
-        kept = [batch.column(name) for name in self.kept]
+        key = [batch.column(name) for name in self.key]
         said = self.columns.outputs.arrays(answers)
-        return pa.RecordBatch.from_arrays([*kept, *said, version, *explained], schema=schema)
+        return pa.RecordBatch.from_arrays([*key, *said, version, *explained], schema=schema)
 
     def _schema(self, features: pa.Schema) -> pa.Schema:
-        kept = [pa.field(name, features.field(name).type) for name in self.kept]
+        key = [pa.field(name, features.field(name).type) for name in self.key]
         explained = self.explain.fields if self.explain else []
-        return pa.schema([*kept, *self.columns.outputs.fields, ("model_version", pa.string()), *explained])
+        return pa.schema([*key, *self.columns.outputs.fields, ("model_version", pa.string()), *explained])
 
 
 def score_files(

@@ -1,7 +1,7 @@
 """Who the champion is, and what speaks against a version: by the ledger, whatever an alias in MLflow says.
 
-The alias `champion` is a wish. It is followed where the ledger has nothing against the version that it names; where it
-has, or where the alias is gone, what answers goes on being the champion.
+The alias `champion` is a request. It is followed where the ledger has nothing against the version that it names; where
+it has, or where the alias is gone, what answers goes on being the champion.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def standing_before(settings: Settings, pipeline: Pipeline, version: str) -> Sta
     Raises:
         RegistryError: MLflow cannot be reached, or the ledger does not know the predecessor.
     """
-    found = standing(settings, pipeline)
-    if found.version != version:
-        return found
+    before = standing(settings, pipeline)
+    if before.version != version:
+        return before
     promotion = Models(Ledger.open(settings)).promotion(pipeline.name, version)
     previous = promotion.previous_version if promotion else ""
     return Standing(registry.trained_version(settings, pipeline.name, previous) if previous else None)

@@ -1,4 +1,4 @@
-"""Does a model predict a row the same whenever it is asked: again, alone, in another order, among other rows?"""
+"""Does a model predict a row the same whenever it is requested: again, alone, in another order, among other rows?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def golden_frame(contract: Contract) -> pd.DataFrame:
-    """The golden rows as a model is asked for them."""
+    """The golden rows as a model gets them."""
     names = [*contract.numeric, *contract.categorical]
     rows = [[golden.row[name] for name in names] for golden in contract.golden_rows]
     return model_frame(pd.DataFrame(rows, columns=names, dtype=object), contract)
@@ -46,7 +46,7 @@ def unsteadiness(
         return np.concatenate([predict(model, frame.iloc[[row]], task) for row in range(len(frame))])
 
     ways: dict[str, Callable[[], Array]] = {
-        "asked again": lambda: predict(model, frame, task),
+        "repeated": lambda: predict(model, frame, task),
         "alone": alone,
         "in another order": lambda: predict(model, frame.iloc[::-1], task)[::-1],
         "among more rows": lambda: predict(model, company, task)[: len(frame)],

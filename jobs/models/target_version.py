@@ -54,24 +54,24 @@ def target_version(job: Job[ReleaseOptions]) -> TargetVersion:
     options, name = job.options, job.pipeline.name
     endpoint = _endpoint(job)
     if options.rollback:
-        # It has answered before: what the gate said of it then, or whoever overruled the gate, still holds.
+        # It has answered before: what the gate said of it then, or an override of the gate, still holds.
         return _agreed(job, _version_before(job, endpoint), job.actor, must=False)
     if options.version:
-        wanted, actor = options.version, job.actor
+        target, actor = options.version, job.actor
     else:
         champion = registry.champion(job.settings, name)
         if champion is None:
             return _alias_gone(job, endpoint)
-        wanted, actor = champion.version, IN_MLFLOW  # where it was promoted, that is written down already
-    if endpoint is not None and endpoint.version == wanted:
-        return _agreed(job, wanted, actor, must=False)
+        target, actor = champion.version, IN_MLFLOW  # where it was promoted, that is written down already
+    if endpoint is not None and endpoint.version == target:
+        return _agreed(job, target, actor, must=False)
     ledger = Ledger.open(job.settings)
-    against, reason = objection_to(ledger, job.pipeline, wanted), options.reason
-    if against and not (reason and overrule(job, wanted, reason, Kind.RELEASE, dry_run=options.dry_run)):
-        return _refused(job, wanted, against, actor, way_out(job, wanted))
-    if gone := registry.lost(job.settings, registry.trained_version(job.settings, name, wanted)):
-        return _refused(job, wanted, gone, actor, "When it is restored, release it again")
-    return _agreed(job, wanted, actor)
+    against, reason = objection_to(ledger, job.pipeline, target), options.reason
+    if against and not (reason and overrule(job, target, reason, Kind.RELEASE, dry_run=options.dry_run)):
+        return _refused(job, target, against, actor, way_out(job, target))
+    if gone := registry.lost(job.settings, registry.trained_version(job.settings, name, target)):
+        return _refused(job, target, gone, actor, "When it is restored, release it again")
+    return _agreed(job, target, actor)
 
 
 def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool = False) -> bool:
@@ -94,16 +94,16 @@ def overrule(job: Job, version: str, reason: str, kind: Kind, *, dry_run: bool =
     row = models.get(name, version)
     if row is None:
         return False
-    found = models.decisions(name, version)
+    decisions = models.decisions(name, version)
     manual, by_hand = job.pipeline.gate.approval == "manual", "released" if kind is Kind.RELEASE else "promoted"
-    if objection(found, approval_needed=manual, overruled=True):
+    if objection(decisions, approval_needed=manual, overruled=True):
         return False
     if not dry_run:
-        against = objection(found, approval_needed=manual)
+        against = objection(decisions, approval_needed=manual)
         sentence = f"version {version} {against} and is {by_hand} by hand: {reason}"
         verdict = Verdict(kind, Outcome.PASSED, sentence, {"version": version, OVERRIDE: reason})
         ledger.record_once(name, override_subject(version), job.run_id, verdict, datetime.now(UTC), actor=job.actor)
-        # Whoever releases it again, after a crash or a rollback, need not answer for it again.
+        # Releasing it again, after a crash or a rollback, needs no reason again.
         registry.tag_version(job.settings, row, {registry.OVERRIDE_REASON: reason})
     return True
 
@@ -165,10 +165,10 @@ def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> Targe
         UsageError: there was no champion yet.
     """
     name = job.pipeline.name
-    found = standing(job.settings, job.pipeline)
-    if not found.astray:
+    champion = standing(job.settings, job.pipeline)
+    if not champion.astray:
         raise UsageError(f"{name} has no champion yet: train and promote a model, or name a --version")
-    row = found.champion
+    row = champion.champion
     if row is not None and row.version and not registry.lost(job.settings, row):
         log.warning("%s: the alias champion was deleted in MLflow: version %s has it again", name, row.version)
         why = f"the alias champion was deleted in MLflow; version {row.version} has it again"
@@ -176,11 +176,11 @@ def _alias_gone(job: Job[ReleaseOptions], endpoint: EndpointRow | None) -> Targe
             _note(job, row.version, Verdict(Kind.RELEASE, Outcome.PASSED, why, {"version": row.version}), IN_MLFLOW)
         return _agreed(job, row.version, job.actor)
     answers = f"; version {endpoint.version} goes on answering" if endpoint else ""
-    why = f"{found.astray}{answers}"
+    why = f"{champion.astray}{answers}"
     if not job.options.dry_run:
-        version = found.version or (endpoint.version if endpoint else "")
+        version = champion.version or (endpoint.version if endpoint else "")
         _note(job, version, Verdict(Kind.RELEASE, Outcome.REFUSED, why, {"version": version}), IN_MLFLOW)
-    return TargetVersion(found.version, f"{name}: {why}")
+    return TargetVersion(champion.version, f"{name}: {why}")
 
 
 def _agreed(job: Job[ReleaseOptions], version: str, actor: str, *, must: bool = True) -> TargetVersion:

@@ -53,7 +53,7 @@ class AnsweredDay:
 
 
 def answered_day(lake: Lake, pipeline: Pipeline, day: str) -> AnsweredDay | None:
-    """What callers asked on a day; None where no requests are published.
+    """Requests of callers on a day; None where no requests are published.
 
     A retry has the request's id, and the same answer. A row that callers name is taken as its last answer of each
     version has it: who sends one key a thousand times says no more than who sends it once. Rows without a key are

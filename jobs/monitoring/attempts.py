@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def attempts(ledger: Ledger, pipeline: str, now: datetime) -> list[Attempt]:
-    """Trainings so far, oldest first: those that the trigger asked for, and those of a person's or another's.
+    """Trainings so far, oldest first: those that the trigger requested, and those of a person's or another's.
 
     All of them: a row of refused challengers, or of such as did not pay, may reach back for years. A run that nobody
     requested counts once it has ended: it may have been given up.
@@ -56,6 +56,6 @@ def _ended(row: TrainingRow) -> Ended:
 
 
 def _waited_days(row: TrainingRow, now: datetime) -> int:
-    """Whole days by the clock since monitoring has asked; a person's wish may have waited for it before."""
-    asked = row.requested_at or row.opened_at
-    return (now - (asked if asked.tzinfo else asked.replace(tzinfo=UTC))).days  # SQLite knows no time zones
+    """Whole days by the clock since monitoring requested it; a person's request may have waited for it before."""
+    requested = row.requested_at or row.opened_at
+    return (now - (requested if requested.tzinfo else requested.replace(tzinfo=UTC))).days  # SQLite knows no time zones

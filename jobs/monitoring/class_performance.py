@@ -67,14 +67,14 @@ def class_figures(rows: pd.DataFrame, pipeline: Pipeline) -> dict[str, dict[str,
     known = rows[rows[label].notna()]
     truth, said = known[label].to_numpy(dtype="float64"), predictions_of(known, pipeline)
     weights = weights_of(known, pipeline)
-    found = {}
+    figures = {}
     for place, name in enumerate(pipeline.labels.classes):
         mine = truth == place
         counts = mine.sum() >= least and (weights is None or weights[mine].sum() > 0)
         if counts and np.isfinite(said[mine]).all():
-            found[f"{label}={name}"] = {
+            figures[f"{label}={name}"] = {
                 "rows": float(mine.sum()),
                 **multiclass.probability_figures(truth[mine], said[mine], at(weights, mine)),
                 "recall": float(np.average(multiclass.hits(truth[mine], said[mine]), weights=at(weights, mine))),
             }
-    return found
+    return figures

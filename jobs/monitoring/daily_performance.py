@@ -1,4 +1,4 @@
-"""Which days monitoring measures, and what of it is kept: late, missing and revised labels come right by themselves."""
+"""Which days monitoring measures, and what of it is stored: late, missing and revised labels need no care."""
 
 from __future__ import annotations
 
@@ -40,39 +40,39 @@ def measure_days(job: Job, ledger: Ledger, at: datetime, failures: PartialFailur
     earlier = EarlierMeasurements(job)
     measured = []
     for day in caught_up:
-        asked = day >= str(matured.first)
-        if not asked and not earlier.outdated(day, until):
+        requested = day >= str(matured.first)
+        if not requested and not earlier.outdated(day, until):
             continue
         found = DayPerformance(day, missing=f"{day} could not be measured")
         with failures.named(f"performance of {day}"):
             rows = labelled_day(job, day, until, looked_at_columns(job.pipeline))
             found = day_performance(job.pipeline, rows, expected, failures)
             earlier.keep_unlabelled(rows)
-        if asked or found.figures:
+        if requested or found.figures:
             _keep(job, ledger, found, at)
             measured.append(found)
     return measured
 
 
-def _keep(job: Job, ledger: Ledger, found: DayPerformance, at: datetime) -> None:
-    for part, figures in found.figures.items():
-        ledger.put_figures(job.pipeline.name, found.day, figures, at, slice=part.slice, version=part.version)
-    names = {name for figures in found.figures.values() for name in figures}
+def _keep(job: Job, ledger: Ledger, measured: DayPerformance, at: datetime) -> None:
+    for part, figures in measured.figures.items():
+        ledger.put_figures(job.pipeline.name, measured.day, figures, at, slice=part.slice, version=part.version)
+    names = {name for figures in measured.figures.values() for name in figures}
     if names:
         # what another version, or a slice that is gone, had said of this day
-        ledger.forget_figures(job.pipeline.name, found.day, names, before=at)
+        ledger.forget_figures(job.pipeline.name, measured.day, names, before=at)
     by_version: defaultdict[str, dict[str, Mapping[str, float]]] = defaultdict(dict)
-    for part, figures in found.figures.items():
+    for part, figures in measured.figures.items():
         known = {name: value for name, value in figures.items() if value == value}  # NaN is unknown
         by_version[part.version][part.slice or "all rows"] = known
     said = {
-        "day": found.day,
-        "inputs": dict(found.inputs),
-        "missing": found.missing,
+        "day": measured.day,
+        "inputs": dict(measured.inputs),
+        "missing": measured.missing,
         "versions": by_version,
-        "groups": _groups(found),
+        "groups": _groups(measured),
     }
-    job.lake.store.replace(report_path(job, found.day), json.dumps(said, indent=2).encode())
+    job.lake.store.replace(report_path(job, measured.day), json.dumps(said, indent=2).encode())
 
 
 def _groups(found: DayPerformance) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Some rows of each day, features and predictions, for whoever compares days: evenly drawn, and drawn once.
+"""Some rows of each day, features and predictions, for comparisons of days: evenly drawn, and drawn once.
 
 Rows are those that a night has computed and scored; of a pipeline without batch scoring, those that callers sent.
 """
@@ -32,13 +32,13 @@ MOST_ROWS = 2_000
 def rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Feature columns, prediction and version of some days, at most 2,000 rows each.
 
-    Of a large day the drawn rows are kept beside its reports, under the hashes of what they were drawn from, so that
+    Of a large day the drawn rows are stored beside its reports, under the hashes of what they were drawn from, so that
     the next nights need not read it again.
 
     Args:
         lake: the pipeline's lake.
         pipeline: names the columns, and whether it scores batches.
-        days: keys of the days wanted.
+        days: keys of the days.
 
     Returns:
         Rows by day; days without published features (or requests) are left out, columns that a day had not are missing
@@ -46,17 +46,17 @@ def rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[st
     """
     if not pipeline.scoring.enabled:
         return answered_rows_of_days(lake, pipeline, days)
-    found = {}
+    frames = {}
     for day in days:
         features, predictions = (lake.published(dataset, day) for dataset in ("features", "predictions"))
         if features is not None and features.rows:
-            found[day] = _night(lake, pipeline, features, predictions)
-    return found
+            frames[day] = _night(lake, pipeline, features, predictions)
+    return frames
 
 
 def answered_rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The same of what callers sent and were answered: each row as `jobs.monitoring.answered_rows` counts it."""
-    found = {}
+    frames = {}
     for day in days:
         requests = lake.published(REQUESTS, day)
         if requests is None or not requests.rows:
@@ -65,8 +65,8 @@ def answered_rows_of_days(lake: Lake, pipeline: Pipeline, days: Sequence[str]) -
         draw = partial(_drawn_answers, lake, pipeline, day)
         rows = _kept(lake, path, draw) if requests.rows > MOST_ROWS else draw()
         if len(rows):
-            found[day] = rows
-    return found
+            frames[day] = rows
+    return frames
 
 
 def _night(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manifest | None) -> pd.DataFrame:
@@ -78,8 +78,8 @@ def _night(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Mani
 
 
 def _kept(lake: Lake, path: str, draw: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    kept = lake.store.read(path)
-    if kept is not None and (frame := _whole(kept)) is not None:
+    content = lake.store.read(path)
+    if content is not None and (frame := _whole(content)) is not None:
         return frame
     rows = draw()
     written = pa.BufferOutputStream()
@@ -90,10 +90,10 @@ def _kept(lake: Lake, path: str, draw: Callable[[], pd.DataFrame]) -> pd.DataFra
     return rows
 
 
-def _whole(kept: bytes) -> pd.DataFrame | None:
+def _whole(content: bytes) -> pd.DataFrame | None:
     """Rows that were drawn before; None where the file is broken, and they are to be drawn again."""
     try:
-        stored = pq.ParquetFile(pa.BufferReader(kept), page_checksum_verification=True, pre_buffer=False)
+        stored = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False)
         frame: pd.DataFrame = stored.read(use_threads=False).to_pandas()
     except (OSError, pa.ArrowInvalid):  # Arrow says OSError where a page is broken
         return None
@@ -101,13 +101,13 @@ def _whole(kept: bytes) -> pd.DataFrame | None:
 
 
 def _drawn(lake: Lake, pipeline: Pipeline, features: Manifest, predictions: Manifest | None) -> pd.DataFrame:
-    wanted = [name for name in pipeline.features.columns if name in features.columns]
-    table = lake.read(features, [*pipeline.key, *wanted])
+    names = [name for name in pipeline.features.columns if name in features.columns]
+    table = lake.read(features, [*pipeline.key, *names])
     rows: pd.DataFrame = table.take(list(range(0, table.num_rows, math.ceil(table.num_rows / MOST_ROWS)))).to_pandas()
     if predictions is not None:
         said = lake.read(predictions, [*pipeline.key, PREDICTION, VERSION]).to_pandas()
         rows = rows.merge(said.drop_duplicates(pipeline.key), on=pipeline.key, how="left")
-    return rows.drop(columns=[name for name in pipeline.key if name not in wanted])
+    return rows.drop(columns=[name for name in pipeline.key if name not in names])
 
 
 def _drawn_answers(lake: Lake, pipeline: Pipeline, day: str) -> pd.DataFrame:

@@ -32,18 +32,18 @@ def column_quality(
         missing_share (1 for a column that is not there), distinct_values, and of categories unseen_share: the share of
         rows with a value that the reference never had.
     """
-    found: dict[str, dict[str, float]] = {}
+    qualities: dict[str, dict[str, float]] = {}
     for name in (*numeric, *categorical):
         with failures.named(f"quality of column {name}"):
-            found[name] = _quality(current, reference, name, categorical=name in categorical)
-    return found
+            qualities[name] = _quality(current, reference, name, categorical=name in categorical)
+    return qualities
 
 
 def _quality(current: pd.DataFrame, reference: pd.DataFrame, name: str, *, categorical: bool) -> dict[str, float]:
     if name not in current:
         return {"missing_share": 1.0, "distinct_values": 0.0}
     values = current[name].dropna()
-    found = {"missing_share": 1 - len(values) / len(current), "distinct_values": float(values.nunique())}
+    figures = {"missing_share": 1 - len(values) / len(current), "distinct_values": float(values.nunique())}
     if categorical and name in reference and len(values):
-        found["unseen_share"] = 1 - float(values.isin(reference[name].unique()).mean())
-    return found
+        figures["unseen_share"] = 1 - float(values.isin(reference[name].unique()).mean())
+    return figures

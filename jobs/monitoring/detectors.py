@@ -1,6 +1,6 @@
 """Drift detectors by name: how far the rows of some days lie from the rows of other days, in one column.
 
-Two are quick enough to be measured for every column over weeks of days, from what is kept of each day; every other
+Two are quick enough to be measured for every column over weeks of days, from a summary of each day; every other
 method is in `jobs.monitoring.methods` and sees the rows themselves.
 """
 
@@ -46,9 +46,9 @@ class Wasserstein:
 
     def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison."""
-        kept = {day: _NumericDay.of(values.to_numpy(dtype="float64")) for day, values in days.items()}
+        daily = {day: _NumericDay.of(values.to_numpy(dtype="float64")) for day, values in days.items()}
         return [
-            self._distance([kept[d] for d in c.current if d in kept], [kept[d] for d in c.reference if d in kept])
+            self._distance([daily[d] for d in c.current if d in daily], [daily[d] for d in c.reference if d in daily])
             for c in comparisons
         ]
 
@@ -72,12 +72,12 @@ class JensenShannon:
     def distances(self, days: Mapping[str, pd.Series], comparisons: Sequence[DayComparison]) -> list[float]:
         """One distance a comparison: 0 for the same shares, 0.83 for no category in common."""
         counts = category_counts(days)
-        found = []
+        values = []
         for comparison in comparisons:
             current, reference = (_summed(counts, side) for side in (comparison.current, comparison.reference))
             ends = min(current.sum(), reference.sum()) if len(counts) else 0
-            found.append(float(jensenshannon(current, reference)) if ends else np.nan)
-        return found
+            values.append(float(jensenshannon(current, reference)) if ends else np.nan)
+        return values
 
 
 def detector(name: str, kind: Kind) -> Detector:
@@ -118,7 +118,7 @@ def category_counts(days: Mapping[str, pd.Series]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _NumericDay:
-    """What is kept of a day's numbers."""
+    """The summary of a day's numbers."""
 
     rows: int
     known: int

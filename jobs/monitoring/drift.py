@@ -120,10 +120,10 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailur
     comparisons = planned_comparisons(pipeline.monitoring.drift, day, pipeline.partition)
     rows = rows_of_days(lake, pipeline, days_of(comparisons))
     dataset = "features" if pipeline.scoring.enabled else "requests"
-    found = compare_days(pipeline, rows, comparisons, dataset, failures)
-    if found.missing:
-        return found
-    limits = {name: finding.limit for name, finding in found.findings.items() if math.isfinite(finding.limit)}
+    drift = compare_days(pipeline, rows, comparisons, dataset, failures)
+    if drift.missing:
+        return drift
+    limits = {name: finding.limit for name, finding in drift.findings.items() if math.isfinite(finding.limit)}
     keys_of_sides = comparisons[-1].current, comparisons[-1].reference
     sides = [pd.concat([rows[key] for key in keys if key in rows], ignore_index=True) for keys in keys_of_sides]
     quality = column_quality(sides[0], sides[1], pipeline.features.numeric, pipeline.features.categorical, failures)
@@ -132,7 +132,7 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailur
         with failures.named("the drift page"):
             page = drift_page(pipeline, limits, sides[0], sides[1], failures)
     inputs = {m.key: m.content_hash for key in rows if (m := lake.published(dataset, key)) is not None}
-    return replace(found, quality=quality, page=page, inputs=inputs)
+    return replace(drift, quality=quality, page=page, inputs=inputs)
 
 
 def compare_days(
@@ -193,12 +193,12 @@ def measure_columns(
     unexplained: Mapping[str, Sequence[float]] = {}
     with failures.named("comparing the numeric columns with one another"):
         unexplained = unexplained_shifts(rows, numeric, comparisons)
-    found = []
+    measured = []
     for name in names:
         with failures.named(f"drift of column {name}"):
             moved = measure_column(pipeline, rows, name, comparisons)
-            found.append(replace(moved, unexplained=unexplained.get(name, ())))
-    return found
+            measured.append(replace(moved, unexplained=unexplained.get(name, ())))
+    return measured
 
 
 def measure_column(
@@ -289,7 +289,7 @@ def _comparable(
     pipeline: Pipeline, rows: Mapping[str, pd.DataFrame], current: Sequence[str], reference: Sequence[str]
 ) -> tuple[list[str], dict[str, str]]:
     """Columns that are there on both sides; and why the others are not."""
-    found, left_out = [], {}
+    comparable, left_out = [], {}
     for name in (*pipeline.features.columns, PREDICTION):
         if name == PREDICTION and VERSION not in rows[max(rows)]:
             left_out[name] = "no values in the day"
@@ -304,8 +304,8 @@ def _comparable(
         if "the reference" in empty or (empty and name == PREDICTION):
             left_out[name] = f"no values in {' and '.join(empty)}"
         else:
-            found.append(name)
-    return found, left_out
+            comparable.append(name)
+    return comparable, left_out
 
 
 def _least(settings: DriftSettings, method: str) -> float:

@@ -21,7 +21,7 @@ NAMED = 3
 
 
 def feature_drift(drift: DayDrift, importances: Mapping[str, float], columns: list[str]) -> FeatureDrift | None:
-    """What the trigger is told.
+    """What the trigger gets.
 
     Args:
         drift: what was found.
@@ -41,7 +41,7 @@ def feature_drift(drift: DayDrift, importances: Mapping[str, float], columns: li
 
 
 def drift_verdict(pipeline: Pipeline, drift: DayDrift, found: FeatureDrift | None) -> Verdict:
-    """Fired where confirmed drift weighs enough, or the predictions themselves have drifted; told every day."""
+    """Fired where confirmed drift weighs enough, or the predictions themselves have drifted; reported every day."""
     least = pipeline.monitoring.drift.minimum_weight
     alarmed = found is not None and (found.weight >= least or PREDICTION in drift.drifted)
     outcome = Outcome.INCONCLUSIVE if found is None else Outcome.FIRED if alarmed else Outcome.NO_ACTION
@@ -90,10 +90,10 @@ def champion_importances(settings: Settings, pipeline: Pipeline) -> dict[str, fl
 
 
 def _named(drift: DayDrift, names: list[str]) -> str:
-    told = [
+    shifts = [
         _told(drift, name) + (f", {'/'.join(drift.gone[name])} gone" if drift.gone.get(name) else "") for name in names
     ]
-    return listing(told, NAMED, rest=", ...")
+    return listing(shifts, NAMED, rest=", ...")
 
 
 def _told(drift: DayDrift, name: str) -> str:

@@ -78,10 +78,10 @@ class EarlierMeasurements:
     def _read(self, path: str) -> dict[str, Any]:
         content = self._job.lake.store.read(path)
         try:
-            found = json.loads(content or b"{}")
+            document = json.loads(content or b"{}")
         except ValueError:  # cut off or changed: the day is measured again
             return {}
-        return found if isinstance(found, dict) and isinstance(found.get("inputs", {}), dict) else {}
+        return document if isinstance(document, dict) and isinstance(document.get("inputs", {}), dict) else {}
 
     def _write(self, path: str, content: bytes) -> None:
         self._job.lake.store.replace(path, content)

@@ -52,13 +52,13 @@ def expected_of(judgements: Iterable[Judgement], figures: FigureSource, pipeline
         figures: of the days that were measured.
         pipeline: its name.
     """
-    first_days, found = _first_days(figures, pipeline), {}
+    first_days, expected = _first_days(figures, pipeline), {}
     for judged in judgements:
         error = judged.squared_error if judged.holdout else first_days.get(judged.version)
-        found[judged.version] = Expectation(
+        expected[judged.version] = Expectation(
             math.nan if error is None else error, CalibrationLine.from_json(judged.meaning)
         )
-    return found
+    return expected
 
 
 def _first_days(figures: FigureSource, pipeline: str) -> dict[str, float]:

@@ -53,8 +53,8 @@ def day_gaps(rows: pd.DataFrame, groups: str | Sequence[str], pipeline: Pipeline
     truth, said = known[label].to_numpy(dtype="float64"), known["prediction"].to_numpy(dtype="float64")
     rows_of = grouped(known, groups, pipeline.monitoring.minimum_slice_rows)
     day = _DayByGroup(name, rows_of, {group: (truth[at], said[at]) for group, at in rows_of.members.items()}, pipeline)
-    found = [day.of_means(figure) for figure in ("mean_prediction", "bias", pipeline.metric)]
-    return found + [day.of_rates(figure) for figure in RATES] if pipeline.task == "classification" else found
+    gaps = [day.of_means(figure) for figure in ("mean_prediction", "bias", pipeline.metric)]
+    return gaps + [day.of_rates(figure) for figure in RATES] if pipeline.task == "classification" else gaps
 
 
 def gap_figures(gaps: Sequence[GroupGap]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """A day's answers of a pipeline without batch scoring, with the labels that have come to be known for them.
 
 An answer is about a row that its caller names by the entity key. The label is that of the day of the answer where the
-key has one there, and else the first that the key gets on a later day: a loan is asked about in May and repaid in June.
+key has one there, and else the first that the key gets on a later day: a loan is scored in May and repaid in June.
 A label of an earlier day was known when the answer was given, and says nothing about it.
 """
 
@@ -64,18 +64,18 @@ def labelled_answers(
     there = [name for name in columns if f"{FEATURE}{name}" in answered.manifest.columns]
     named = {f"{KEY}{name}": name for name in pipeline.key} | {f"{FEATURE}{name}": name for name in there}
     answers = answer_columns(pipeline, answered.manifest.columns)
-    asked = read_answered(lake, answered, answered.named, [*dict.fromkeys([*named, *answers])])
-    asked = asked.rename_columns([named.get(name, name) for name in asked.column_names])
+    sent = read_answered(lake, answered, answered.named, [*dict.fromkeys([*named, *answers])])
+    sent = sent.rename_columns([named.get(name, name) for name in sent.column_names])
     for name in pipeline.key:
-        at = asked.column_names.index(name)
-        asked = asked.set_column(at, name, as_written(asked[name], name, _schema(lake, labels[0], pipeline)))
-    truth, days, unlabelled = _first_labels(lake, pipeline, asked, day, labels)
+        at = sent.column_names.index(name)
+        sent = sent.set_column(at, name, as_written(sent[name], name, _schema(lake, labels[0], pipeline)))
+    truth, days, unlabelled = _first_labels(lake, pipeline, sent, day, labels)
     if np.isnan(truth).all():
         return LabelledPredictions(
-            day, missing=f"no label of a row that was asked about on {day} is known yet", inputs=inputs
+            day, missing=f"no label of a row that was requested on {day} is known yet", inputs=inputs
         )
     absent = [name for name in columns if name not in there]
-    rows: pd.DataFrame = asked.select([*(pipeline.key if absent else ()), *answers, *there]).to_pandas()
+    rows: pd.DataFrame = sent.select([*(pipeline.key if absent else ()), *answers, *there]).to_pandas()
     rows[pipeline.labels.column], rows[SOURCE] = truth, MAIN
     if absent:
         rows = with_landed_columns(lake, rows, pipeline.key, pd.Series(days, index=rows.index), columns)
@@ -103,10 +103,10 @@ def label_key_hashes(lake: Lake, pipeline: Pipeline, labels: Manifest) -> NDArra
 
 
 def _first_labels(
-    lake: Lake, pipeline: Pipeline, asked: pa.Table, day: str, labels: Sequence[Manifest]
+    lake: Lake, pipeline: Pipeline, sent: pa.Table, day: str, labels: Sequence[Manifest]
 ) -> tuple[NDArray[np.float64], NDArray[np.object_], NDArray[np.uint64]]:
     """The label of each answer (NaN: unknown), the day it is of, and the keys that have none."""
-    key = joined_key(asked, pipeline.key)
+    key = joined_key(sent, pipeline.key)
     truth, days = np.full(len(key), np.nan), np.full(len(key), day, dtype=object)
     places = np.arange(len(key))
     for manifest in labels:

@@ -49,5 +49,5 @@ def day_predictions(job: Job, day: str) -> pd.DataFrame | None:
     if answered is None:
         return None
     columns = answer_columns(job.pipeline, answered.manifest.columns)
-    asked: pd.DataFrame = read_answered(job.lake, answered, answered.places, columns).to_pandas()
-    return asked
+    requests: pd.DataFrame = read_answered(job.lake, answered, answered.places, columns).to_pandas()
+    return requests

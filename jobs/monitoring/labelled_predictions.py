@@ -43,7 +43,7 @@ class LabelledPredictions:
         day: the day of the rows.
         rows: `prediction` (and `probability_<class>` for multiclass), `model_version`, `SOURCE` (main, online, or
             elsewhere: answered online on the day, about a row that is none of the day's), the label (NaN: unknown; for
-            multiclass the place of its class), and the columns asked for; one row a prediction.
+            multiclass the place of its class), and the requested columns; one row a prediction.
         missing: what is missing, for a person; empty where nothing is.
         inputs: the batches looked at, `dataset/partition` to content hash.
         unlabelled: hashes of the keys that a label of a later day may still come for.
@@ -123,9 +123,9 @@ def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) 
     """What the endpoint answered on the day, where callers named the row; of several answers the last of a version."""
     start = datetime.combine(day_of(day), time(), UTC)
     names = {f"key.{name}": name for name in pipeline.key}
-    wanted = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
+    selected = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
     requests = RequestLog(settings, pipeline.name, unit=pipeline.partition)
-    log = requests.between(start, start + pipeline.partition.step, wanted)
+    log = requests.between(start, start + pipeline.partition.step, selected)
     answers = answer_columns(pipeline, log.columns)
     if not {*names, *answers, "mirrored"} <= set(log.columns):
         return pd.DataFrame(columns=[*pipeline.key, *answers, SOURCE])

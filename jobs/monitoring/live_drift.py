@@ -38,10 +38,10 @@ def live_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailu
         Findings; a day without requests, or with too few days before it, says so.
     """
     planned = planned_comparisons(pipeline.monitoring.drift, day, pipeline.partition)
-    asked = answered_rows_of_days(lake, pipeline, sorted({key for one in planned for key in one.current}))
-    if str(day) not in asked:
+    requests = answered_rows_of_days(lake, pipeline, sorted({key for one in planned for key in one.current}))
+    if str(day) not in requests:
         return DayDrift(missing=f"no requests of {day}")
-    rows = {f"{REQUESTS}{key}": frame for key, frame in asked.items()}
+    rows = {f"{REQUESTS}{key}": frame for key, frame in requests.items()}
     rows |= rows_of_days(lake, pipeline, sorted({key for one in planned for key in one.reference}))
     comparisons = [DayComparison(tuple(f"{REQUESTS}{key}" for key in one.current), one.reference) for one in planned]
     return compare_days(pipeline, rows, comparisons, "requests", failures, all_kinds=False)

@@ -60,15 +60,15 @@ class NamedMethod:
         Raises:
             ValueError: it is not defined for the newest comparison; the message says why.
         """
-        found = []
+        values = []
         for comparison in comparisons:
             try:
-                found.append(self._distance(days, comparison))
+                values.append(self._distance(days, comparison))
             except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
                 if comparison is comparisons[-1]:
                     raise ValueError(f"{self.name} is not defined for these values: {error}") from error
-                found.append(np.nan)
-        return found
+                values.append(np.nan)
+        return values
 
     def _distance(self, days: Mapping[str, pd.Series], comparison: DayComparison) -> float:
         current, reference = (_rows(days, side) for side in (comparison.current, comparison.reference))
@@ -146,7 +146,7 @@ def _t_test(current: Numbers, reference: Numbers) -> float:
 
 
 def _anderson(current: Numbers, reference: Numbers) -> float:
-    """SciPy's p-value lies between 0.001 and 0.25: beyond, all are told as these."""
+    """SciPy's p-value lies between 0.001 and 0.25: beyond, all are reported as these."""
     return surprise(float(stats.anderson_ksamp([reference, current], variant="midrank").pvalue))
 
 
@@ -154,14 +154,14 @@ def _cramer_von_mises(current: Numbers, reference: Numbers) -> float:
     """Beyond SciPy's precision, the tail of the limiting distribution: its logarithm falls by pi²/2 a unit."""
     if len(current) < 2 or len(reference) < 2:
         return 0.0  # SciPy asks for two; nothing can be shown by one row
-    found = stats.cramervonmises_2samp(reference, current, method="asymptotic")
-    if found.pvalue > PRECISE_P:
-        return surprise(float(found.pvalue))
+    test = stats.cramervonmises_2samp(reference, current, method="asymptotic")
+    if test.pvalue > PRECISE_P:
+        return surprise(float(test.pvalue))
     n, m = len(current), len(reference)
     total, product = n + m, n * m
     expected = (1 + 1 / total) / 6
     variance = (total + 1) * (4 * product * total - 3 * (n**2 + m**2) - 2 * product) / (45 * total**2 * 4 * product)
-    standard = 1 / 6 + (float(found.statistic) - expected) / math.sqrt(45 * variance)
+    standard = 1 / 6 + (float(test.statistic) - expected) / math.sqrt(45 * variance)
     return -math.log10(PRECISE_P) + max(0.0, standard - MILLIONTH) * math.pi**2 / (2 * math.log(10))
 
 
@@ -181,7 +181,7 @@ OWN_CATEGORICAL: Mapping[str, Callable[[Numbers], float]] = {
 }
 
 
-def _rows(days: Mapping[str, pd.Series], wanted: Sequence[str]) -> pd.Series:
-    found = [days[day] for day in wanted if day in days and len(days[day])]
-    rows = pd.concat(found, ignore_index=True) if found else pd.Series(dtype=object)
+def _rows(days: Mapping[str, pd.Series], chosen: Sequence[str]) -> pd.Series:
+    series = [days[day] for day in chosen if day in days and len(days[day])]
+    rows = pd.concat(series, ignore_index=True) if series else pd.Series(dtype=object)
     return rows.iloc[:: max(1, -(-len(rows) // MOST_ROWS))]

@@ -38,7 +38,7 @@ LONGEST_SLICE = 200
 
 
 @dataclass(frozen=True, order=True)
-class Part:
+class VersionSlice:
     """Some rows of a day: those one version predicted, all of them (slice '') or a slice.
 
     A slice is written `column=value`; `requests` are the predictions made online, `column` alone the gaps between a
@@ -63,14 +63,14 @@ class DayPerformance:
     """
 
     day: str
-    figures: Mapping[Part, Mapping[str, float]] = field(default_factory=dict)
+    figures: Mapping[VersionSlice, Mapping[str, float]] = field(default_factory=dict)
     missing: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     elsewhere: int = 0
-    gaps: Mapping[Part, Sequence[GroupGap]] = field(default_factory=dict)
+    gaps: Mapping[VersionSlice, Sequence[GroupGap]] = field(default_factory=dict)
 
     @property
-    def main(self) -> Part | None:
+    def main(self) -> VersionSlice | None:
         """The version that predicted most of the day; None where nothing is known."""
         whole = [part for part in self.figures if not part.slice]
         return max(whole, key=lambda part: self.figures[part]["rows"], default=None)
@@ -101,26 +101,26 @@ def day_performance(
     """
     if day.missing:
         return DayPerformance(day.day, missing=day.missing, inputs=day.inputs)
-    figures: dict[Part, Mapping[str, float]] = {}
-    gaps: dict[Part, Sequence[GroupGap]] = {}
+    figures: dict[VersionSlice, Mapping[str, float]] = {}
+    gaps: dict[VersionSlice, Sequence[GroupGap]] = {}
     counts = day.rows.loc[day.rows[SOURCE] == ELSEWHERE, VERSION].value_counts()
     elsewhere = {str(version): int(count) for version, count in counts.items()}
     for name, count in elsewhere.items():
-        figures[Part(name, "requests")] = {"rows": 0.0, "elsewhere": float(count)}
+        figures[VersionSlice(name, "requests")] = {"rows": 0.0, "elsewhere": float(count)}
     for (source, version), rows in day.rows[day.rows[SOURCE] != ELSEWHERE].groupby([SOURCE, VERSION]):
         expected = expectations.get(str(version), UNKNOWN)
         if source == ONLINE:
-            asked = {"elsewhere": float(elsewhere.get(str(version), 0))}
-            figures[Part(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | asked
+            sliced = {"elsewhere": float(elsewhere.get(str(version), 0))}
+            figures[VersionSlice(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | sliced
             continue
-        figures[Part(str(version))] = part_figures(rows, pipeline, expected, reported)
+        figures[VersionSlice(str(version))] = part_figures(rows, pipeline, expected, reported)
         for name, of_class in class_figures(rows, pipeline).items():
-            figures[Part(str(version), name[:LONGEST_SLICE])] = of_class
+            figures[VersionSlice(str(version), name[:LONGEST_SLICE])] = of_class
         for name, part in _slices(rows, pipeline):
             with failures.named(f"slice {name} of {day.day}"):
-                figures[Part(str(version), name)] = part_figures(part, pipeline, expected, reported)
+                figures[VersionSlice(str(version), name)] = part_figures(part, pipeline, expected, reported)
         for groups in pipeline.monitoring.fairness if reported else ():
-            compared = Part(str(version), group_name(groups)[:LONGEST_SLICE])
+            compared = VersionSlice(str(version), group_name(groups)[:LONGEST_SLICE])
             with failures.named(f"groups of {group_name(groups)} on {day.day}"):
                 gaps[compared] = day_gaps(rows, groups, pipeline)
                 figures[compared] = gap_figures(gaps[compared])
@@ -214,7 +214,7 @@ def _about_itself(
 
 
 def _slices(rows: pd.DataFrame, pipeline: Pipeline) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The larger values of each column that slices are asked for, and of those whose groups are compared."""
+    """The larger values of each column that slices are declared for, and of those whose groups are compared."""
     settings, label = pipeline.monitoring, pipeline.labels.column
     for column in (name for name in sliced_columns(pipeline) if name in rows):
         sizes = rows.loc[rows[label].notna(), column].value_counts()
@@ -232,9 +232,9 @@ def looked_at_columns(pipeline: Pipeline) -> list[str]:
 def sliced_columns(pipeline: Pipeline) -> list[str]:
     """Columns that a day's rows must have for its slices and groups."""
     settings = pipeline.monitoring
-    asked = pipeline.features.categorical if settings.slices is None else settings.slices
+    sliced = pipeline.features.categorical if settings.slices is None else settings.slices
     grouped = [name for groups in settings.fairness for name in group_columns(groups)]
-    return list(dict.fromkeys([*asked, *grouped]))
+    return list(dict.fromkeys([*sliced, *grouped]))
 
 
 def estimate(said: Array, task: Task, line: CalibrationLine = LITERAL) -> dict[str, float]:

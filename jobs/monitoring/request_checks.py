@@ -1,4 +1,4 @@
-"""What callers sent, day by day: measured, kept in the ledger, and judged for the newest day."""
+"""What callers sent, day by day: measured, recorded in the ledger, and judged for the newest day."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = (DATASET, COUNTS.dataset, "features")
 MOST_COLUMNS = 100
-"""Of a figure by column, the worst are kept."""
+"""Of a figure by column, so many of the worst are recorded."""
 FIGURES = ("skew_share", "skew_size", "refused_share", "unusual_share")
 """By column; `live_drift` besides."""
 
@@ -47,7 +47,7 @@ def check_requests(job: Job, ledger: Ledger, at: datetime, failures: PartialFail
         failures: takes note of what cannot be measured.
 
     Returns:
-        The verdict on the last day; None where nobody has asked anything that day, and that is nothing new.
+        The verdict on the last day; None where no training was requested anything that day, and that is nothing new.
     """
     if all(job.lake.newest(dataset) is None for dataset in (DATASET, COUNTS.dataset)):
         return None
@@ -55,15 +55,15 @@ def check_requests(job: Job, ledger: Ledger, at: datetime, failures: PartialFail
     for day in job.partitions.look_back(job.pipeline.monitoring.catch_up_days).keys:
         if day < str(job.partitions.first) and _is_up_to_date(job, day):
             continue
-        found = _measured(job, day, failures)
-        _keep(job, ledger, found, at)
+        measured = _measured(job, day, failures)
+        _keep(job, ledger, measured, at)
         if day != last:
             continue
-        if found.answers is None and found.contract is None and not _was_asked(ledger, job.pipeline.name):
+        if measured.answers is None and measured.contract is None and not _was_asked(ledger, job.pipeline.name):
             return None
-        if job.pipeline.scoring.enabled and found.answers is not None:
-            found = _with_drift(job, ledger, found, at, failures)
-        verdict = requests_verdict(job.pipeline, found)
+        if job.pipeline.scoring.enabled and measured.answers is not None:
+            measured = _with_drift(job, ledger, measured, at, failures)
+        verdict = requests_verdict(job.pipeline, measured)
         ledger.record(job.pipeline.name, day, job.run_id, verdict, at)
     return verdict
 
@@ -99,15 +99,15 @@ def _columns_of(job: Job) -> Callable[[str], frozenset[str] | None]:
 
 
 def _with_drift(
-    job: Job, ledger: Ledger, found: RequestsOfDay, at: datetime, failures: PartialFailures
+    job: Job, ledger: Ledger, measured: RequestsOfDay, at: datetime, failures: PartialFailures
 ) -> RequestsOfDay:
-    with failures.named(f"drift of live input on {found.day}"):
+    with failures.named(f"drift of live input on {measured.day}"):
         drift = live_drift(job.lake, job.pipeline, job.partitions.last, failures)
         importances = champion_importances(job.settings, job.pipeline) if drift.drifted else {}
         moved = feature_drift(drift, importances, job.pipeline.features.columns)
         _keep_drift(job, ledger, drift, at)
-        return replace(found, drift=drift, moved=moved)
-    return found
+        return replace(measured, drift=drift, moved=moved)
+    return measured
 
 
 def _keep_drift(job: Job, ledger: Ledger, drift: DayDrift, at: datetime) -> None:
@@ -120,12 +120,12 @@ def _keep_drift(job: Job, ledger: Ledger, drift: DayDrift, at: datetime) -> None
         ledger.put_figures(name, day, {"live_drifted_columns": float(len(drift.drifted))}, at)
 
 
-def _keep(job: Job, ledger: Ledger, found: RequestsOfDay, at: datetime) -> None:
+def _keep(job: Job, ledger: Ledger, measured: RequestsOfDay, at: datetime) -> None:
     """Replace what the ledger had of the day, and leave a report of it in the lake."""
-    name, skew, contract = job.pipeline.name, found.skew, found.contract
+    name, skew, contract = job.pipeline.name, measured.skew, measured.contract
     whole: dict[str, float] = {}
-    if found.answers is not None:
-        whole |= {"answers": float(found.answers), "answers_elsewhere": float(skew.elsewhere)}
+    if measured.answers is not None:
+        whole |= {"answers": float(measured.answers), "answers_elsewhere": float(skew.elsewhere)}
     if skew.rows:
         whole |= {
             "skew_rows": float(skew.rows),
@@ -139,26 +139,29 @@ def _keep(job: Job, ledger: Ledger, found: RequestsOfDay, at: datetime) -> None:
             "unusual_share": contract.unusual,
         }
     columns = _by_column(skew, contract)
-    ledger.put_figures(name, found.day, whole, at)
+    ledger.put_figures(name, measured.day, whole, at)
     for column, figures in columns.items():
-        ledger.put_figures(name, found.day, figures, at, slice=column)
+        ledger.put_figures(name, measured.day, figures, at, slice=column)
     if whole:
-        ledger.forget_figures(name, found.day, {*whole, *FIGURES}, before=at)
+        ledger.forget_figures(name, measured.day, {*whole, *FIGURES}, before=at)
     inputs = {**skew.inputs, **(contract.inputs if contract else {})}
-    said = {"day": found.day, "inputs": inputs, "missing": skew.missing, "figures": whole, "columns": columns}
-    job.lake.store.replace(_path(job, found.day), json.dumps(said, indent=2).encode())
+    said = {"day": measured.day, "inputs": inputs, "missing": skew.missing, "figures": whole, "columns": columns}
+    job.lake.store.replace(_path(job, measured.day), json.dumps(said, indent=2).encode())
 
 
 def _by_column(skew: Skew, contract: ContractShares | None) -> Mapping[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
+    by_column: dict[str, dict[str, float]] = {}
     for name in worst(skew.columns)[:MOST_COLUMNS]:
         column = skew.columns[name]
-        found[name] = {"skew_share": column.share, **({} if math.isnan(column.size) else {"skew_size": column.size})}
+        by_column[name] = {
+            "skew_share": column.share,
+            **({} if math.isnan(column.size) else {"skew_size": column.size}),
+        }
     if contract is not None:
         for name in sorted(contract.columns, key=lambda name: -contract.columns[name].largest)[:MOST_COLUMNS]:
             share = contract.columns[name]
-            found.setdefault(name, {}).update(refused_share=share.refused, unusual_share=share.unusual)
-    return found
+            by_column.setdefault(name, {}).update(refused_share=share.refused, unusual_share=share.unusual)
+    return by_column
 
 
 def _is_up_to_date(job: Job, day: str) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SKEW, LIVE_DRIFT, CONTRACT, UNUSUAL = "skew", "live drift", "contract", "unusual"
 """What may be due for somebody's attention."""
 NAMED = 3
-KEPT = 100
+MOST_NAMED = 100
 """Columns of which the verdict has the figures, the worst first."""
 
 
@@ -53,46 +53,46 @@ def skewed(pipeline: Pipeline, skew: Skew) -> list[str]:
     return [name for name in found if skew.columns[name].share > settings.maximum_skew]
 
 
-def requests_verdict(pipeline: Pipeline, found: RequestsOfDay) -> Verdict:
+def requests_verdict(pipeline: Pipeline, measured: RequestsOfDay) -> Verdict:
     """Fired where anything of what callers sent is beyond its limit; inconclusive on a day without requests."""
-    settings, contract = pipeline.monitoring.requests, found.contract
-    wrong = skewed(pipeline, found.skew)
+    settings, contract = pipeline.monitoring.requests, measured.contract
+    wrong = skewed(pipeline, measured.skew)
     due = [SKEW] if wrong else []
-    if found.drift is not None and found.moved is not None:
-        weighty = found.moved.weight >= pipeline.monitoring.drift.minimum_weight
-        due += [LIVE_DRIFT] if weighty or PREDICTION in found.drift.drifted else []
+    if measured.drift is not None and measured.moved is not None:
+        weighty = measured.moved.weight >= pipeline.monitoring.drift.minimum_weight
+        due += [LIVE_DRIFT] if weighty or PREDICTION in measured.drift.drifted else []
     if contract and contract.requests >= settings.minimum_rows and contract.refused > settings.maximum_refused:
         due.append(CONTRACT)
     if contract and contract.rows >= settings.minimum_rows and contract.unusual > settings.maximum_unusual:
         due.append(UNUSUAL)
-    nothing = found.answers is None and contract is None
+    nothing = measured.answers is None and contract is None
     outcome = Outcome.INCONCLUSIVE if nothing else Outcome.FIRED if due else Outcome.NO_ACTION
-    words = f"no requests on {found.day}" if nothing else requests_words(pipeline, found)
-    columns = found.skew.columns
+    words = f"no requests on {measured.day}" if nothing else requests_words(pipeline, measured)
+    columns = measured.skew.columns
     return Verdict(
         Kind.REQUESTS,
         outcome,
         f"{outcome.words}: {words}",
         {
             "due": due,
-            "answers": found.answers,
-            "compared_rows": found.skew.rows,
-            "elsewhere": found.skew.elsewhere,
-            "skewed": wrong[:KEPT],
+            "answers": measured.answers,
+            "compared_rows": measured.skew.rows,
+            "elsewhere": measured.skew.elsewhere,
+            "skewed": wrong[:MOST_NAMED],
             "skew": {
-                name: {"share": columns[name].share, "size": columns[name].size} for name in worst(columns)[:KEPT]
+                name: {"share": columns[name].share, "size": columns[name].size} for name in worst(columns)[:MOST_NAMED]
             },
-            "drifted": found.drift.drifted if found.drift else [],
+            "drifted": measured.drift.drifted if measured.drift else [],
             "requests": contract.requests if contract else None,
             "refused": contract.refused if contract else None,
             "answered_rows": contract.rows if contract else None,
             "unusual": contract.unusual if contract else None,
-            "unusual_columns": {name: contract.columns[name].unusual for name in contract.most_unusual[:KEPT]}
+            "unusual_columns": {name: contract.columns[name].unusual for name in contract.most_unusual[:MOST_NAMED]}
             if contract
             else {},
             "refused_columns": {
                 name: {"share": contract.columns[name].refused, **contract.columns[name].problems}
-                for name in contract.worst[:KEPT]
+                for name in contract.worst[:MOST_NAMED]
             }
             if contract
             else {},
@@ -101,14 +101,14 @@ def requests_verdict(pipeline: Pipeline, found: RequestsOfDay) -> Verdict:
     )
 
 
-def requests_words(pipeline: Pipeline, found: RequestsOfDay) -> str:
+def requests_words(pipeline: Pipeline, measured: RequestsOfDay) -> str:
     """What was found, in clauses."""
-    words = [_skew_words(found.skew, skewed(pipeline, found.skew))]
-    if found.drift is not None:
-        words.append(f"live input: {drift_words(found.drift)}")
-    if found.contract is not None:
-        words.append(_contract_words(found.contract))
-        words += [_unusual_words(found.contract)] if found.contract.unusual else []
+    words = [_skew_words(measured.skew, skewed(pipeline, measured.skew))]
+    if measured.drift is not None:
+        words.append(f"live input: {drift_words(measured.drift)}")
+    if measured.contract is not None:
+        words.append(_contract_words(measured.contract))
+        words += [_unusual_words(measured.contract)] if measured.contract.unusual else []
     return "; ".join(words)
 
 

@@ -1,7 +1,7 @@
 """Training/serving skew: what callers sent against what the night has computed for the same key on the same day.
 
 Only rows of the day are compared: of a row of tomorrow, trailing rates and the like rightly differ from what is known
-of it today. A model learns from what the night computes; where the two differ, it is asked what it never learned.
+of it today. A model learns from what the night computes; where the two differ, it gets requests that it never learned.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
         lake: the pipeline's lake.
         pipeline: names key and features, and `monitoring.requests.tolerance`.
         answered: the requests; of several about a row, the last of each version is compared.
-        columns_of: asked only where callers sent no value of a feature at all: a version may not take it.
+        columns_of: called only where callers sent no value of a feature at all: a version may not take it.
     """
     day = answered.manifest.partition
     features = lake.published("features", day)
@@ -92,12 +92,12 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
         return Skew(missing=f"no features of {day}", inputs=inputs)
     if not len(answered.named):
         return Skew(missing=f"no request of {day} names its row (by {', '.join(pipeline.key)})", inputs=inputs)
-    found = _places(lake, pipeline, answered, features)
-    both = np.flatnonzero(found >= 0)
+    places = _places(lake, pipeline, answered, features)
+    both = np.flatnonzero(places >= 0)
     if not len(both):
-        return Skew(elsewhere=len(found), missing=f"no request of {day} is about a row of that day", inputs=inputs)
+        return Skew(elsewhere=len(places), missing=f"no request of {day} is about a row of that day", inputs=inputs)
     drawn = both[:: max(1, math.ceil(len(both) / MOST_COMPARED))]
-    pair = _Pair(lake, pipeline, answered, features, answered.named[drawn], found[drawn])
+    pair = _Pair(lake, pipeline, answered, features, answered.named[drawn], places[drawn])
     differs, columns, versions = np.zeros(len(drawn), dtype=bool), {}, pair.versions()
     for name, sent, computed in pair.columns():
         rows = _taken(name, sent, versions, columns_of)
@@ -105,18 +105,18 @@ def day_skew(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, columns_of: 
             wrong, size = _compared(sent, computed, rows, pipeline.monitoring.requests.tolerance)
             differs |= wrong
             columns[name] = ColumnSkew(int(rows.sum()), float(wrong.sum() / rows.sum()), size)
-    return Skew(len(drawn), float(differs.mean()), len(found) - len(both), columns, inputs=inputs)
+    return Skew(len(drawn), float(differs.mean()), len(places) - len(both), columns, inputs=inputs)
 
 
 def _places(lake: Lake, pipeline: Pipeline, answered: AnsweredDay, features: Manifest) -> NDArray[np.int64]:
     """For each request that names its row, the place of that row among the day's features; -1 where it is none."""
     names = {f"{KEY}{name}": name for name in pipeline.key}
-    asked = read_answered(lake, answered, answered.named, list(names)).rename_columns(list(names.values()))
+    sent = read_answered(lake, answered, answered.named, list(names)).rename_columns(list(names.values()))
     computed = lake.read(features, pipeline.key)
     for name in pipeline.key:
-        asked = asked.set_column(asked.column_names.index(name), name, as_written(asked[name], name, computed.schema))
+        sent = sent.set_column(sent.column_names.index(name), name, as_written(sent[name], name, computed.schema))
     rows = joined_key(with_text_keys(computed, pipeline.key), pipeline.key)
-    found = pc.index_in(joined_key(asked, pipeline.key), value_set=rows.combine_chunks())
+    found = pc.index_in(joined_key(sent, pipeline.key), value_set=rows.combine_chunks())
     return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64)
 
 
@@ -128,7 +128,7 @@ class _Pair:
     pipeline: Pipeline
     answered: AnsweredDay
     features: Manifest
-    asked: NDArray[np.int64]
+    places: NDArray[np.int64]
     computed: NDArray[np.int64]
 
     def columns(self) -> Iterator[tuple[str, pa.ChunkedArray, pa.ChunkedArray]]:
@@ -137,14 +137,14 @@ class _Pair:
         step = max(1, MOST_CELLS // max(self.answered.manifest.rows, self.features.rows))
         for start in range(0, len(names), step):
             some = names[start : start + step]
-            sent = read_answered(self.lake, self.answered, self.asked, [f"{FEATURE}{name}" for name in some])
+            sent = read_answered(self.lake, self.answered, self.places, [f"{FEATURE}{name}" for name in some])
             computed = self.lake.read(self.features, some).take(pa.array(self.computed))
             for name in some:
                 yield name, _typed(sent[f"{FEATURE}{name}"]), _typed(computed[name], like=sent[f"{FEATURE}{name}"].type)
 
     def versions(self) -> dict[str, NDArray[np.int64]]:
         """Which rows each version answered."""
-        column = read_answered(self.lake, self.answered, self.asked, ["model_version"])["model_version"]
+        column = read_answered(self.lake, self.answered, self.places, ["model_version"])["model_version"]
         versions = column.to_numpy()
         return {str(version): np.flatnonzero(versions == version) for version in column.unique().to_pylist()}
 

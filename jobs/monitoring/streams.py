@@ -42,19 +42,19 @@ def stream_alarms(job: Job, day: date, failures: PartialFailures = RAISING) -> l
     Returns:
         One sentence a detector.
     """
-    wanted, settings = job.pipeline.monitoring.streams.detectors, job.pipeline.monitoring.drift
-    if not wanted:
+    declared, settings = job.pipeline.monitoring.streams.detectors, job.pipeline.monitoring.drift
+    if not declared:
         return []
     matured = matured_until(job.pipeline, day)
     keys = [str(one) for one in job.pipeline.partition.newest(matured, settings.history_days + settings.checks)]
     days = {key: errors for key in keys if len(errors := _errors(job, key, str(matured)))}
     newest = set(keys[-settings.checks :])
-    found = []
-    for name in wanted:
+    alarms = []
+    for name in declared:
         with failures.named(f"detector {NAMES[name]}"):
             if changed := [key for key in changes(name, days.items()) if key in newest]:
-                found.append(f"{NAMES[name]} saw the errors change on {changed[0]}")
-    return found
+                alarms.append(f"{NAMES[name]} saw the errors change on {changed[0]}")
+    return alarms
 
 
 def changes(name: str, days: Iterable[tuple[str, Array]]) -> list[str]:

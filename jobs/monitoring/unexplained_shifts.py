@@ -45,9 +45,9 @@ def unexplained_shifts(
         By column, one shift a comparison, without a sign, in standard deviations of the reference's rows; NaN where
         the column has no values on one of the sides.
     """
-    kept = {day: _DayMoments.of(rows, columns) for day, rows in days.items()}
+    moments = {day: _DayMoments.of(rows, columns) for day, rows in days.items()}
     found = [
-        _shifts([kept[d] for d in one.current if d in kept], [kept[d] for d in one.reference if d in kept])
+        _shifts([moments[d] for d in one.current if d in moments], [moments[d] for d in one.reference if d in moments])
         for one in comparisons
     ]
     return {name: [float(shift[n]) if len(shift) else np.nan for shift in found] for n, name in enumerate(columns)}
@@ -55,7 +55,7 @@ def unexplained_shifts(
 
 @dataclass(frozen=True)
 class _DayMoments:
-    """What is kept of a day: known values and their mean by column, and the sums of products around that mean."""
+    """The summary of a day: known values and their mean by column, and the sums of products around that mean."""
 
     rows: int
     known: NDArray[np.float64]

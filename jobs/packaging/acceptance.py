@@ -25,7 +25,7 @@ from bentos.request import Reader
 from jobs.models.model_file import open_model
 from jobs.models.prediction import predict
 from jobs.models.steadiness import golden_frame, unsteadiness
-from jobs.packaging import alone
+from jobs.packaging import isolated
 from jobs.packaging.bento import ModelFiles, write_service
 from jobs.packaging.reopened import MODEL, NATIVE
 from tidewheel.errors import ModelRefused
@@ -107,7 +107,7 @@ def check_file(accepted: Accepted, content: bytes) -> None:
         _compare(accepted, reopened["together"], "opened again in a new process, as scoring opens it")
         native = (folder / NATIVE).read_bytes()
         write_service(service, accepted.pipeline, "0", accepted.contract, ModelFiles("native", native))
-        served = _asked(["-I", str(Path(alone.__file__)), str(service)], empty, "in the packaged service")
+        served = _asked(["-I", str(Path(isolated.__file__)), str(service)], empty, "in the packaged service")
         _compare(accepted, served["together"], "opened as the packaged service opens it")
         if served["files"]:
             files = ", ".join(served["files"][:3])
@@ -126,13 +126,13 @@ def _asked(arguments: Sequence[str], folder: Path, where: str) -> dict[str, Any]
     except subprocess.TimeoutExpired:
         raise ModelRefused(f"opened {where}, the model did not answer its golden rows within {SECONDS} s") from None
     try:
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        document: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         said = " ".join(done.stderr.splitlines()[-3:])
-        found = {"error": f"the process ended with exit code {done.returncode}: {said}"}
-    if "error" in found:
-        raise ModelRefused(f"the model was fitted, but opened {where} it fails: {found['error']}; {OWN}")
-    return found
+        document = {"error": f"the process ended with exit code {done.returncode}: {said}"}
+    if "error" in document:
+        raise ModelRefused(f"the model was fitted, but opened {where} it fails: {document['error']}; {OWN}")
+    return document
 
 
 def _compare(accepted: Accepted, answers: Sequence[float | Sequence[float]], how: str) -> None:

@@ -62,7 +62,7 @@ class BuiltBento:
         seconds: how long the build took, 0 where the Bento was there.
         reused: whether it was there.
         refused_forms: forms that were tried and could not be taken, with the reason.
-        measured_forms: median milliseconds of one row of each form that could be asked.
+        measured_forms: median milliseconds of one row of each form that could predict.
     """
 
     artifact: Artifact
@@ -102,10 +102,10 @@ def bento_of(settings: Settings, pipeline: Pipeline, version: str) -> BuiltBento
     origin, before = registered.mlflow_run, registered.bento
     tag = _tag_version(pipeline, version, origin)
     built_before = before if before.get("tag") == tag else {}
-    found = store.find(pipeline, version, origin)
+    stored = store.find(pipeline, version, origin)
     # Labels and files lie beside each other: what is started is what the ledger saw being built.
-    if found is not None and found.artifact.content_hash == built_before.get("content_hash"):
-        return found
+    if stored is not None and stored.artifact.content_hash == built_before.get("content_hash"):
+        return stored
     # A version keeps the contract that it was registered with, and a pipeline may have been renamed since.
     contract = registry.contract(settings, pipeline.name, version).model_copy(update={"pipeline": pipeline.name})
     model = registry.load_model(settings, pipeline.name, version)

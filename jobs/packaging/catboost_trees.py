@@ -146,16 +146,16 @@ def catboost_onnx(estimator: Any) -> bytes:
     """
     from onnx import TensorProto, checker, helper
 
-    found = catboost_trees(estimator)
-    width = len(found.base)
+    trees = catboost_trees(estimator)
+    width = len(trees.base)
     nodes = [
-        helper.make_node("TreeEnsembleRegressor", ["X"], ["raw"], domain="ai.onnx.ml", **_attributes(found)),
+        helper.make_node("TreeEnsembleRegressor", ["X"], ["raw"], domain="ai.onnx.ml", **_attributes(trees)),
         *{
             "identity": [helper.make_node("Identity", ["raw"], ["said"])],
             "logit": [helper.make_node("Sigmoid", ["raw"], ["said"])],
             "log": [helper.make_node("Exp", ["raw"], ["said"])],
             "softmax": [helper.make_node("Softmax", ["raw"], ["said"], axis=1)],
-        }[found.link],
+        }[trees.link],
     ]
     taken = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, int(estimator.n_features_in_)])
     given = helper.make_tensor_value_info("said", TensorProto.FLOAT, [None, width])

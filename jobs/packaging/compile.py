@@ -153,16 +153,16 @@ def encoding_of(model: Any, contract: Contract) -> Encoding:
         NotExpressible: a step mixes columns, or treats a number in another way than by a line.
     """
     base = {c.name: 0.0 if c.type == "number" else (c.categories or (UNSEEN,))[0] for c in contract.columns}
-    asked: list[dict[str, Any]] = [base]
+    probes: list[dict[str, Any]] = [base]
     slots: dict[str, list[int]] = {}
     for column in contract.columns:
         values: tuple[Any, ...]
         values = (1.0, -2.0, None) if column.type == "number" else (*column.categories, UNSEEN, None)
-        slots[column.name] = list(range(len(asked), len(asked) + len(values)))
-        asked += [{**base, column.name: value} for value in values]
+        slots[column.name] = list(range(len(probes), len(probes) + len(values)))
+        probes += [{**base, column.name: value} for value in values]
     frame = pd.DataFrame(
         {
-            c.name: pd.Series([row[c.name] for row in asked], dtype="float64" if c.type == "number" else object)
+            c.name: pd.Series([row[c.name] for row in probes], dtype="float64" if c.type == "number" else object)
             for c in contract.columns
         }
     )
@@ -171,7 +171,7 @@ def encoding_of(model: Any, contract: Contract) -> Encoding:
     except (ValueError, TypeError) as error:
         raise NotExpressible(f"its first steps refuse unusual values: {error}") from error
     if np.prod(answer.shape, dtype=float) > LARGEST_TABLE:
-        raise NotExpressible(f"a table of what its first steps make of {len(asked):,} values would be too large")
+        raise NotExpressible(f"a table of what its first steps make of {len(probes):,} values would be too large")
     matrix = np.asarray(answer.todense() if hasattr(answer, "todense") else answer, dtype=np.float64)
     return _read_encoding(contract, matrix, slots)
 
@@ -215,7 +215,7 @@ def _judge(
         served = answer(columns)
     except Exception as error:
         # Converters raise whatever their authors thought of; a form that fails is a form not taken, and the reason
-        # is kept. The native form has nothing behind it, so there it is an error.
+        # is used. The native form has nothing behind it, so there it is an error.
         if format == "native":
             raise
         return Candidate(format, refused=f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")

@@ -45,7 +45,7 @@ def explanation_of(
         content = _content(model, contract, single_precision)
         _check(content, model, contract, frame.head(ROWS), tolerance)
     except Exception as error:
-        # As for a form that a model cannot be compiled to: whatever an estimator's insides raise, the reason is kept.
+        # As for a form that a model cannot be compiled to: whatever an estimator raises, the reason is recorded.
         log.info("no prediction of this model can be explained: %s: %s", type(error).__name__, error)
         return pack(
             {"kind": "none", "reason": str(error).splitlines()[0][:300] if str(error) else type(error).__name__}

@@ -37,14 +37,14 @@ class TopContributions:
     @property
     def unit(self) -> str:
         """Of the contributions, empty where the model cannot be explained."""
-        found = _opened(self.explanation)
-        return found.unit if isinstance(found, Explainer) else ""
+        explainer = _opened(self.explanation)
+        return explainer.unit if isinstance(explainer, Explainer) else ""
 
     @property
     def reason(self) -> str:
         """Why the model cannot be explained, empty where it can."""
-        found = _opened(self.explanation)
-        return found if isinstance(found, str) else ""
+        explainer = _opened(self.explanation)
+        return explainer if isinstance(explainer, str) else ""
 
     @property
     def fields(self) -> list[pa.Field]:
@@ -61,16 +61,16 @@ class TopContributions:
         explainer = _opened(self.explanation)
         if isinstance(explainer, str):
             return [pa.nulls(len(frame), field.type) for field in self.fields]
-        found = explainer(columns_of(frame, self.contract))
-        largest_first = np.argsort(-np.abs(found.contributions), axis=1, kind="stable")
+        contributions = explainer(columns_of(frame, self.contract))
+        largest_first = np.argsort(-np.abs(contributions.contributions), axis=1, kind="stable")
         arrays: list[pa.Array] = []
         for place in range(self.count):
-            if place >= len(found.fields):
+            if place >= len(contributions.fields):
                 arrays += [pa.nulls(len(frame), pa.string()), pa.nulls(len(frame), pa.float64())]
                 continue
             chosen = largest_first[:, place]
-            arrays.append(pa.array([found.fields[field] for field in chosen], pa.string()))
-            arrays.append(pa.array(found.contributions[np.arange(len(frame)), chosen], pa.float64()))
+            arrays.append(pa.array([contributions.fields[field] for field in chosen], pa.string()))
+            arrays.append(pa.array(contributions.contributions[np.arange(len(frame)), chosen], pa.float64()))
         return arrays
 
 

@@ -55,20 +55,20 @@ def raw_trees(estimator: Any, task: Task) -> RawTrees:
 def _of_forest(grown: list[Any], task: Task) -> RawTrees:
     trees = []
     for one in grown:
-        found = one.tree_
-        if found.n_outputs != 1:
+        tree = one.tree_
+        if tree.n_outputs != 1:
             raise NotExplainable("it has more than one output")
-        values = found.value[:, 0, :]
+        values = tree.value[:, 0, :]
         # Each tree's share of the label 1, or its mean; the forest's is their mean.
         leaf = values[:, 1] / values.sum(axis=1) if task == "classification" else values[:, 0]
         trees.append(
             Tree(
-                left=found.children_left,
-                right=found.children_right,
-                position=np.maximum(found.feature, 0),
-                threshold=found.threshold,
-                missing_left=np.asarray(found.missing_go_to_left).astype(bool),
-                cover=found.weighted_n_node_samples,
+                left=tree.children_left,
+                right=tree.children_right,
+                position=np.maximum(tree.feature, 0),
+                threshold=tree.threshold,
+                missing_left=np.asarray(tree.missing_go_to_left).astype(bool),
+                cover=tree.weighted_n_node_samples,
                 value=leaf / len(grown),
             )
         )

@@ -12,11 +12,11 @@ from jobs.models.paired_losses import row_losses
 
 if TYPE_CHECKING:
     from jobs.replay.simulation import Simulation
-    from jobs.training.fitting import Lesson
+    from jobs.training.fitting import TrainingRows
     from tidewheel.spec import Pipeline
 
 
-def daily_losses(pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation]) -> dict[str, list[float]]:
+def daily_losses(pipeline: Pipeline, rows: TrainingRows, plays: Sequence[Simulation]) -> dict[str, list[float]]:
     """Sum of the row losses of each day, mean over the seeds, and the rows (or their weights) that they are of.
 
     Args:

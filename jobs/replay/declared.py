@@ -99,7 +99,7 @@ class DeclaredRetraining:
             memory.keep_attempt(Attempt(known.as_of, Ended.FAILED, cpu_seconds=cost))
             return ReplayedTraining(known.as_of, why, Outcome.REFUSED, str(error), None, fits, 0, cost, tried)
         measured, verdict = judge(memory, compared, version)
-        line = meaning(self._pipeline, compared.judged, fitted_line(self._pipeline, made.model, made.lesson))
+        line = meaning(self._pipeline, compared.judged, fitted_line(self._pipeline, made.model, made.training_rows))
         found = judgement(self._pipeline, known.as_of, measured, verdict.outcome, line)
         conclude(memory, compared, found)
         if self._pipeline.triggers.drift is not None:
@@ -112,7 +112,7 @@ class DeclaredRetraining:
         fits, cost = self._spent()
         undecided = promoted is None and (found.gain or 0) > 0
         return ReplayedTraining(
-            known.as_of, why, verdict.outcome, says, promoted, fits, len(made.lesson), cost, tried, undecided
+            known.as_of, why, verdict.outcome, says, promoted, fits, len(made.training_rows), cost, tried, undecided
         )
 
     def _register(self, made: Challenger, judged_until: date, as_of: date, since: date | None) -> str:

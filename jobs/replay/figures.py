@@ -11,7 +11,7 @@ from bentos.outputs import Outputs
 from jobs.models.prediction import Array
 from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
-from jobs.monitoring.performance import VERSION, Part, day_performance, sliced_columns
+from jobs.monitoring.performance import VERSION, VersionSlice, day_performance, sliced_columns
 from jobs.replay.history import Known
 from tidewheel.spec import Pipeline
 
@@ -36,7 +36,7 @@ class PlayedFigures:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._days: dict[str, Mapping[Part, Mapping[str, float]]] = {}
+        self._days: dict[str, Mapping[VersionSlice, Mapping[str, float]]] = {}
 
     def measure(
         self, known: Known, day: date, version: str, predicted: Array, expected: Mapping[str, Expectation]

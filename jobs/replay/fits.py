@@ -25,7 +25,7 @@ from tidewheel.spec import Pipeline
 
 if TYPE_CHECKING:
     from jobs.partial_failures import PartialFailures
-    from jobs.training.fitting import Lesson
+    from jobs.training.fitting import TrainingRows
     from jobs.training.going_on import Start
     from jobs.training.search import SearchResult
     from tidewheel.spec.training import Training
@@ -127,12 +127,12 @@ class Fitter:
         if (done := self._cache.get("fits", key)) is not None:
             return done  # type: ignore[no-any-return]
         began = time.process_time()
-        model = fitting.fit_lesson(self._declared(training), rows, start=start).model
+        model = fitting.fit_rows(self._declared(training), rows, start=start).model
         fit = Fit(model, days[-1].day, len(rows), time.process_time() - began, key)
         self._cache.put("fits", key, fit)
         return fit
 
-    def search(self, lesson: Lesson, data_hash: str, failures: PartialFailures) -> Searched:
+    def search(self, training_rows: TrainingRows, data_hash: str, failures: PartialFailures) -> Searched:
         """Search for parameters as job `train` does, with the seed of the play; the very same search is run once.
 
         Raises:
@@ -146,7 +146,7 @@ class Fitter:
         if (done := self._cache.get("searches", key)) is not None:
             return done  # type: ignore[no-any-return]
         began = time.process_time()
-        result = search.search(_Unstored(), self._declared(self.training), lesson, data_hash, failures)
+        result = search.search(_Unstored(), self._declared(self.training), training_rows, data_hash, failures)
         found = Searched(result, time.process_time() - began)
         self._cache.put("searches", key, found)
         return found
@@ -167,10 +167,10 @@ class Fitter:
         }
 
 
-def fitted_line(pipeline: Pipeline, model: FittedModel, lesson: Lesson) -> CalibrationLine:
+def fitted_line(pipeline: Pipeline, model: FittedModel, training_rows: TrainingRows) -> CalibrationLine:
     """What a model makes of the rows that it has learned from, or of some of them, evenly drawn."""
-    step = max(1, len(lesson.truth) // LINE_ROWS)
-    drawn = np.arange(len(lesson.truth)) % step == 0
-    said = prediction.predict(model, lesson.frame[drawn], pipeline.task)
-    weights = at(lesson.weights, drawn)
-    return fit_line(lesson.truth[drawn], said, pipeline.task, lesson.days[drawn], weights)
+    step = max(1, len(training_rows.truth) // LINE_ROWS)
+    drawn = np.arange(len(training_rows.truth)) % step == 0
+    said = prediction.predict(model, training_rows.frame[drawn], pipeline.task)
+    weights = at(training_rows.weights, drawn)
+    return fit_line(training_rows.truth[drawn], said, pipeline.task, training_rows.days[drawn], weights)

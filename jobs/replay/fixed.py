@@ -57,7 +57,7 @@ class FixedRetraining:
         rows = sum(day.rows for day in days)
         if rows < pipeline.training.minimum_rows:
             raise DataRefused(
-                f"{pipeline.name}: {rows:,} labelled rows are known on {known.as_of}, training.minimum_rows asks for "
+                f"{pipeline.name}: {rows:,} labelled rows are known on {known.as_of}, training.minimum_rows requires "
                 f"{pipeline.training.minimum_rows:,}: play from a later day on (--from)"
             )
         fit = self._fitter.fit(known, days)

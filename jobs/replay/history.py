@@ -26,7 +26,7 @@ from jobs.data.training_data import (
 )
 from jobs.models.prediction import model_frame
 from jobs.models.row_weights import weights_of
-from jobs.training.fitting import Lesson
+from jobs.training.fitting import TrainingRows
 from tidewheel.errors import DataRefused
 from tidewheel.lake import Lake
 from tidewheel.partitions import Partitioning, PartitionRange, consecutive
@@ -50,7 +50,7 @@ class History:
 
     pipeline: Pipeline
     days: tuple[LabelledDay, ...]
-    rows: Lesson
+    rows: TrainingRows
     spans: Mapping[date, tuple[int, int]]
 
     @classmethod
@@ -76,7 +76,7 @@ class History:
         column = labelled[PARTITION]
         starts = np.searchsorted(column.to_numpy(dtype="U10"), [str(day.day) for day in days])
         ends = [*starts[1:], len(labelled)]
-        rows = Lesson(
+        rows = TrainingRows(
             model_frame(labelled, pipeline.features),
             labelled[pipeline.labels.column].to_numpy(dtype="float64"),
             column.astype(str),
@@ -98,7 +98,7 @@ class History:
         """What is known at the end of a day."""
         return Known(self, day)
 
-    def taken(self, days: Sequence[date]) -> Lesson:
+    def taken(self, days: Sequence[date]) -> TrainingRows:
         """The labelled rows of some days, in order."""
         spans = [self.spans[day] for day in days]
         where: Any
@@ -139,7 +139,7 @@ class Known:
         """The days whose labels are known, oldest first."""
         return [day for day in self.history.days if day.day <= self.matured_until]
 
-    def labelled(self, days: Sequence[date]) -> Lesson:
+    def labelled(self, days: Sequence[date]) -> TrainingRows:
         """Labelled rows of some days.
 
         Raises:

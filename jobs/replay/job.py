@@ -73,7 +73,7 @@ def _asked(job: Job[ReplayOptions]) -> list[str]:
     named = job.options.policy
     asked = {text: parse_policy(text, job.pipeline, job.partitions) for text in named}
     if SPEC not in named and (waiting := [text for text in named if asked[text].waits]):
-        raise UsageError(f"policy {waiting[0]} is made from what {SPEC} did: ask for --policy {SPEC}, too")
+        raise UsageError(f"policy {waiting[0]} is made from what {SPEC} did: name --policy {SPEC}, too")
     for draft in (text for text in named if text.endswith((".yaml", ".yml"))):
         if others := [text for text in named if text != draft and asked[text].name == asked[draft].name]:
             raise UsageError(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jobs.partial_failures import PartialFailures
     from jobs.replay.fits import Fit, Fitter, Searched
     from jobs.replay.history import Known
-    from jobs.training.fitting import Lesson
+    from jobs.training.fitting import TrainingRows
     from jobs.training.search import SearchResult
     from tidewheel.ledger.trainings import Judgement
     from tidewheel.policies.gate.measurement import GateMeasurement
@@ -117,19 +117,19 @@ class ReplayMemory:
         """The days that a training may use."""
         return self.evening.training_data(self.pipeline, held)
 
-    def lesson(self, days: Sequence[LabelledDay]) -> Lesson:
+    def training_rows(self, days: Sequence[LabelledDay]) -> TrainingRows:
         """The labelled rows of some days."""
         return self.evening.labelled([day.day for day in days])
 
     # --- models ----------------------------------------------------------------------------------------------------
 
-    def search(self, lesson: Lesson, data_hash: str, failures: PartialFailures) -> SearchResult | None:
+    def search(self, training_rows: TrainingRows, data_hash: str, failures: PartialFailures) -> SearchResult | None:
         """As the nights do, on one thread and with the seed of the play."""
-        self.searches.append(self._fitter.search(lesson, data_hash, failures))
+        self.searches.append(self._fitter.search(training_rows, data_hash, failures))
         return self.searches[-1].result
 
     def fit(
-        self, pipeline: Pipeline, days: Sequence[LabelledDay], lesson: Lesson, start: Start | None = None
+        self, pipeline: Pipeline, days: Sequence[LabelledDay], training_rows: TrainingRows, start: Start | None = None
     ) -> Fitted:
         """A model of some days, with the seed of the play."""
         begun = self.versions[start.version].keys[start.judged] if start else ""
@@ -175,7 +175,7 @@ class ReplayMemory:
 
     def compared(self, days: Sequence[LabelledDay], challenger: str, champion: str) -> Judged:
         """What both versions predict; a replay has features alone."""
-        rows = self.lesson(days)
+        rows = self.training_rows(days)
         labelled = rows.frame.assign(**{PARTITION: rows.days}).reset_index(drop=True)
         if not len(rows.truth):
             return Judged(labelled, rows.truth, rows.truth, rows.truth if champion else None, champion)
@@ -236,7 +236,7 @@ class ReplayMemory:
     def usual_days(self, running: Probation) -> Sequence[PairedDay]:
         """Both versions on days before the promotion."""
         since = self.evening.history.on(running.as_of).matured()
-        rows = self.lesson(newest_days(since))
+        rows = self.training_rows(newest_days(since))
         ours, theirs = (
             predict(self.versions[version].serving, rows.frame, self.pipeline.task)
             for version in (running.version, running.predecessor)
@@ -284,4 +284,4 @@ class PlayedModel:
 
     def predictions(self, days: Sequence[LabelledDay]) -> Array:
         """Predictions for the labelled rows of some days."""
-        return predict(self.model, self.memory.lesson(days).frame, self.memory.pipeline.task)
+        return predict(self.model, self.memory.training_rows(days).frame, self.memory.pipeline.task)

@@ -8,7 +8,7 @@ from jobs.models.metrics import measure
 from jobs.models.prediction import Array
 from jobs.models.row_weights import at
 from jobs.replay.simulation import Simulation
-from jobs.training.fitting import Lesson
+from jobs.training.fitting import TrainingRows
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
 
@@ -16,7 +16,7 @@ TRAILING_DAYS = 14
 
 
 def quality_over_time(
-    pipeline: Pipeline, rows: Lesson, plays: list[Simulation], played: PartitionRange, window: int = TRAILING_DAYS
+    pipeline: Pipeline, rows: TrainingRows, plays: list[Simulation], played: PartitionRange, window: int = TRAILING_DAYS
 ) -> Array:
     """The metric of the `window` days that end with each day, mean over the plays; of fewer days at the beginning.
 

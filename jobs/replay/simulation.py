@@ -104,7 +104,7 @@ def simulate(
     if first.version is None:
         raise DataRefused(
             f"{history.pipeline.name}: policy {policy.name} has no model to begin with on {played.first}: "
-            f"{first.says}. Play from a later day on (--from), or change what the gate asks for"
+            f"{first.says}. Play from a later day on (--from), or change what the gate requires"
         )
     trainings, decisions, versions = [first], list[EveningDecision](), dict[date, str]()
     answers: list[Array] = []

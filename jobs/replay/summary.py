@@ -14,7 +14,7 @@ from jobs.models.metrics import measure
 from jobs.models.prediction import Array
 from jobs.replay.policies import EQUAL, FROZEN
 from jobs.replay.simulation import Simulation
-from jobs.training.fitting import Lesson
+from jobs.training.fitting import TrainingRows
 from tidewheel.spec import LOWER_IS_BETTER, Pipeline
 
 WEEKLY = "every:7d"
@@ -75,7 +75,9 @@ class PolicySummary:
         return self.cpu_seconds / (1 + self.promotions)
 
 
-def summarize(pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], seed: int = 0) -> list[PolicySummary]:
+def summarize(
+    pipeline: Pipeline, rows: TrainingRows, plays: Sequence[Simulation], seed: int = 0
+) -> list[PolicySummary]:
     """Summarize plays of the same days, a row a policy, in the order they were asked for.
 
     Args:
@@ -109,7 +111,7 @@ def summarize(pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], see
 
 
 def _summary(
-    pipeline: Pipeline, rows: Lesson, plays: Sequence[Simulation], by_seed: Array, means: Mapping[str, Array]
+    pipeline: Pipeline, rows: TrainingRows, plays: Sequence[Simulation], by_seed: Array, means: Mapping[str, Array]
 ) -> PolicySummary:
     name, frozen, weekly = plays[0].policy, means.get(FROZEN), means.get(WEEKLY)
     own, equal = means[name], means.get(EQUAL)

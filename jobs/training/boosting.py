@@ -123,11 +123,11 @@ def newest_checkpoint(checkpoints: Checkpoints) -> tuple[int, bytes] | None:
 
 def unfinished(checkpoints: Checkpoints | None, total: int) -> tuple[int, bytes]:
     """Rounds and content of the checkpoint that a fit of so many rounds goes on from; (0, b"") where it begins anew."""
-    found = newest_checkpoint(checkpoints) if checkpoints is not None else None
-    if found is None or found[0] >= total:
+    checkpoint = newest_checkpoint(checkpoints) if checkpoints is not None else None
+    if checkpoint is None or checkpoint[0] >= total:
         return 0, b""
-    log.info("goes on from round %s, which an attempt before this one had reached", f"{found[0]:,}")
-    return found
+    log.info("goes on from round %s, which an attempt before this one had reached", f"{checkpoint[0]:,}")
+    return checkpoint
 
 
 def log_progress(done: int, total: int, seconds_a_round: float) -> None:

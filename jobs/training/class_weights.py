@@ -27,14 +27,14 @@ def fit_weights(pipeline: Pipeline, truth: Array, weights: Array | None) -> Arra
     declared = pipeline.training.class_weight
     if declared is None and weights is None:
         return None
-    found = np.ones_like(truth) if weights is None else weights
+    scaled = np.ones_like(truth) if weights is None else weights
     if declared is not None:
         places, names = truth.astype(np.intp), class_names(pipeline)
         if isinstance(declared, dict):
             given = {str(name): value for name, value in declared.items()}
             of_class = np.array([given[str(name)] for name in names], dtype=np.float64)
         else:
-            totals = np.bincount(places, weights=found, minlength=len(names))
+            totals = np.bincount(places, weights=scaled, minlength=len(names))
             of_class = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
-        found = found * of_class[places]
-    return np.asarray(found / found.mean(), dtype=np.float64)
+        scaled = scaled * of_class[places]
+    return np.asarray(scaled / scaled.mean(), dtype=np.float64)

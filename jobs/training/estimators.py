@@ -100,17 +100,17 @@ def xgboost_device() -> str:
     return "cuda" if has_gpu and xgboost.build_info().get("USE_CUDA") else "cpu"
 
 
-def missing_gpu(training: Training, asked: int, device: str) -> str:
-    """Why a fit that asked for GPUs was made without one, and what to do; empty where it was not, or asked for none.
+def missing_gpu(training: Training, gpus: int, device: str) -> str:
+    """Why a fit that requested GPUs was made without one, and what to do; empty where it was not, or requested none.
 
     Args:
         training: estimator and parameters.
-        asked: how many GPUs the job asked for.
+        gpus: how many the job requested.
         device: where the model was fitted.
     """
-    if not asked or device.startswith("cuda") or training.estimator not in ("xgboost", "tabular_net"):
+    if not gpus or device.startswith("cuda") or training.estimator not in ("xgboost", "tabular_net"):
         return ""
-    words = f"asked for {asked} GPU{'s' if asked > 1 else ''} (resources.train.gpu), and was fitted on {device}: "
+    words = f"requested {gpus} GPU{'s' if gpus > 1 else ''} (resources.train.gpu), and was fitted on {device}: "
     if "device" in training.parameters:
         return f"{words}training.parameters.device is {training.parameters['device']!r}; take it out"
     if training.estimator == "tabular_net":

@@ -40,7 +40,7 @@ log = logging.getLogger("tidewheel.fitting")
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingRows:
     """Rows to learn from: feature columns as every model sees them, labels, and the day of each row.
 
     `weights` is how much each row counts; None: all the same.
@@ -54,10 +54,10 @@ class Lesson:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def taken(self, where: Any) -> Lesson:
+    def taken(self, where: Any) -> TrainingRows:
         """Some of the rows, by a mask or by position."""
         frame, days = self.frame.iloc[where], self.days.iloc[where]
-        return Lesson(frame, self.truth[where], days, at(self.weights, where))
+        return TrainingRows(frame, self.truth[where], days, at(self.weights, where))
 
 
 class FitRows(NamedTuple):
@@ -82,7 +82,7 @@ class Fitted:
     device: str
 
 
-def lesson_of(pipeline: Pipeline, rows: pd.DataFrame) -> Lesson:
+def training_rows_of(pipeline: Pipeline, rows: pd.DataFrame) -> TrainingRows:
     """The rows to learn from.
 
     Args:
@@ -90,32 +90,32 @@ def lesson_of(pipeline: Pipeline, rows: pd.DataFrame) -> Lesson:
         rows: as `jobs.data.training_data.labelled_rows` gives them.
     """
     frame, truth = model_frame(rows, pipeline.features), rows[pipeline.labels.column].to_numpy()
-    return Lesson(frame, truth, rows["partition"], weights_of(rows, pipeline))
+    return TrainingRows(frame, truth, rows["partition"], weights_of(rows, pipeline))
 
 
-def read_lesson(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> Lesson:
+def read_training_rows(lake: Lake, pipeline: Pipeline, days: Sequence[LabelledDay]) -> TrainingRows:
     """Read the labelled rows of some days, by hash, to fit a model to.
 
     Raises:
         LakeError: a batch is gone.
         DataRefused: too few rows, labels of one kind only, or a feature that is infinite or a text without end.
     """
-    lesson = lesson_of(pipeline, labelled_rows(lake, pipeline, days))
-    check_lesson(pipeline, lesson)
-    return lesson
+    training_rows = training_rows_of(pipeline, labelled_rows(lake, pipeline, days))
+    check_training_rows(pipeline, training_rows)
+    return training_rows
 
 
-def check_lesson(pipeline: Pipeline, lesson: Lesson) -> None:
+def check_training_rows(pipeline: Pipeline, training_rows: TrainingRows) -> None:
     """See that a model can be fitted to some rows.
 
     Raises:
         DataRefused: too few rows, labels of one kind only, or a feature that is infinite or a text without end.
     """
-    training, label, rows = pipeline.training, pipeline.labels.column, len(lesson.truth)
-    truth, days, frame = lesson.truth, lesson.days, lesson.frame
+    training, label, rows = pipeline.training, pipeline.labels.column, len(training_rows.truth)
+    truth, days, frame = training_rows.truth, training_rows.days, training_rows.frame
     if rows < training.minimum_rows:
         raise DataRefused(
-            f"{pipeline.name}: {rows:,} rows have a label, training.minimum_rows asks for "
+            f"{pipeline.name}: {rows:,} rows have a label, training.minimum_rows requires "
             f"{training.minimum_rows:,}; look at why the others have none, or lower training.minimum_rows"
         )
     if pipeline.task == "classification" and len(np.unique(truth)) < 2:
@@ -143,10 +143,10 @@ def check_lesson(pipeline: Pipeline, lesson: Lesson) -> None:
                 f"{long.sum():,} of {rows:,} rows, first on {days[long].iloc[0]}; no service "
                 "takes such a category: have the transform shorten or hash it, and build these days again"
             )
-    _refuse_weightless(pipeline, lesson)
+    _refuse_weightless(pipeline, training_rows)
 
 
-def _refuse_weightless(pipeline: Pipeline, lesson: Lesson) -> None:
+def _refuse_weightless(pipeline: Pipeline, training_rows: TrainingRows) -> None:
     """See that some rows count, of every class where there are classes.
 
     Raises:
@@ -156,26 +156,27 @@ def _refuse_weightless(pipeline: Pipeline, lesson: Lesson) -> None:
     if column is None:
         return
     classes = class_names(pipeline) if pipeline.task != "regression" else []
-    places = lesson.truth.astype(np.intp) if classes else np.zeros(len(lesson.truth), np.intp)
+    places = training_rows.truth.astype(np.intp) if classes else np.zeros(len(training_rows.truth), np.intp)
     # rows that all weigh nothing have no weights at all
-    weights = np.zeros(len(places)) if lesson.weights is None else lesson.weights
+    weights = np.zeros(len(places)) if training_rows.weights is None else training_rows.weights
     totals = np.bincount(places, weights=weights, minlength=len(classes))
     if (lacking := np.flatnonzero(totals <= 0)).size:
         which = f"with label {classes[lacking[0]]} " if classes else ""
         raise DataRefused(
-            f"{pipeline.name}: training.sample_weight {column} is 0 in every row {which}of {lesson.days.iloc[0]} to "
-            f"{lesson.days.iloc[-1]}, so that nothing is learned of them; expected a positive weight in some of them"
+            f"{pipeline.name}: training.sample_weight {column} is 0 in every row {which}of "
+            f"{training_rows.days.iloc[0]} to {training_rows.days.iloc[-1]}, so that nothing is learned of them; "
+            "expected a positive weight in some of them"
         )
 
 
-def fit_lesson(
-    pipeline: Pipeline, lesson: Lesson, checkpoints: Checkpoints | None = None, start: Start | None = None
+def fit_rows(
+    pipeline: Pipeline, training_rows: TrainingRows, checkpoints: Checkpoints | None = None, start: Start | None = None
 ) -> Fitted:
     """Fit the model that a pipeline declares to some rows, each counting as the pipeline says.
 
     Args:
         pipeline: its declaration.
-        lesson: the rows.
+        training_rows: the rows.
         checkpoints: where a long fit is stored piece by piece, and goes on from; None stores nothing.
         start: the model to go on from; None: from nothing.
 
@@ -183,17 +184,17 @@ def fit_lesson(
         SpecError: the estimator does not know a parameter.
         ModelRefused: it cannot be fitted.
     """
-    weights = fit_weights(pipeline, lesson.truth, lesson.weights)
+    weights = fit_weights(pipeline, training_rows.truth, training_rows.weights)
     if start is not None:
-        return _gone_on(start, pipeline, lesson, weights)
-    rows = FitRows(lesson.frame, lesson.truth, weights)
+        return _gone_on(start, pipeline, training_rows, weights)
+    rows = FitRows(training_rows.frame, training_rows.truth, weights)
     return fit(pipeline.training, pipeline.features, pipeline.task, rows, checkpoints)
 
 
 @step("fit")
-def _gone_on(start: Start, pipeline: Pipeline, lesson: Lesson, weights: Array | None) -> Fitted:
+def _gone_on(start: Start, pipeline: Pipeline, training_rows: TrainingRows, weights: Array | None) -> Fitted:
     try:
-        model, device = go_on(start, pipeline.training, lesson, weights)
+        model, device = go_on(start, pipeline.training, training_rows, weights)
     except (MemoryError, ModelRefused):
         raise
     except Exception as error:  # as in `fit`

@@ -21,7 +21,7 @@ from tidewheel.errors import ModelRefused
 
 if TYPE_CHECKING:
     from jobs.models.prediction import Array
-    from jobs.training.fitting import Lesson
+    from jobs.training.fitting import TrainingRows
     from tidewheel.spec.training import Training
 
 log = logging.getLogger("tidewheel.fitting")
@@ -58,13 +58,13 @@ def can_go_on(model: Any) -> bool:
     )
 
 
-def go_on(start: Start, training: Training, lesson: Lesson, weights: Array | None) -> tuple[Any, str]:
-    """Go on from a model with all rows of a lesson.
+def go_on(start: Start, training: Training, training_rows: TrainingRows, weights: Array | None) -> tuple[Any, str]:
+    """Go on from a model with all rows of a training_rows.
 
     Args:
         start: the model, and by how much.
         training: says the seed, and whether a GPU may be used.
-        lesson: rows to learn from; the same columns as before.
+        training_rows: rows to learn from; the same columns as before.
         weights: how much each row counts; None: all the same.
 
     Returns:
@@ -76,26 +76,28 @@ def go_on(start: Start, training: Training, lesson: Lesson, weights: Array | Non
     model = copy.deepcopy(start.model)
     if not can_go_on(model):
         raise ModelRefused(f"{type(model[-1]).__name__} cannot go on from a fitted model")
-    rows, seed = model[:-1].transform(lesson.frame), training.seed + start.number
-    log.info("going on from version %s: %s more rounds over %s rows", start.version, start.rounds, len(lesson.frame))
+    rows, seed = model[:-1].transform(training_rows.frame), training.seed + start.number
+    log.info(
+        "going on from version %s: %s more rounds over %s rows", start.version, start.rounds, len(training_rows.frame)
+    )
     use_gpu(training, model[-1])
     name, last = model.steps[-1]
     library = type(last).__module__.partition(".")[0]
     if library == "lightgbm":
-        model.steps[-1] = (name, _lightgbm(last, start.rounds, seed, (rows, lesson.truth, weights)))
+        model.steps[-1] = (name, _lightgbm(last, start.rounds, seed, (rows, training_rows.truth, weights)))
     elif library == "catboost":
         more = clone(last).set_params(n_estimators=start.rounds, random_seed=seed)
-        model.steps[-1] = (name, more.fit(rows, lesson.truth, sample_weight=weights, init_model=last))
+        model.steps[-1] = (name, more.fit(rows, training_rows.truth, sample_weight=weights, init_model=last))
     elif is_boosted(model):
         total = int(last.get_booster().num_boosted_rounds()) + start.rounds
         last.set_params(n_estimators=start.rounds, random_state=seed)
-        last.fit(rows, lesson.truth, sample_weight=weights, xgb_model=last.get_booster())
+        last.fit(rows, training_rows.truth, sample_weight=weights, xgb_model=last.get_booster())
         last.set_params(n_estimators=total)
     elif isinstance(last, TabularNet):
         last.set_params(random_state=seed, device=training.parameters.get("device", "auto"))
-        last.learn_on(rows, lesson.truth, weights, start.rounds)
+        last.learn_on(rows, training_rows.truth, weights, start.rounds)
     else:
-        _partial_fit(last, start.rounds, (rows, lesson.truth, weights))
+        _partial_fit(last, start.rounds, (rows, training_rows.truth, weights))
     device = device_used(model)
     return settle_for_prediction(model), device
 

@@ -132,8 +132,8 @@ def _module(net: TabularNet, width: int) -> nn.Sequential:
     return module
 
 
-def _device(asked: str) -> torch.device:
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked)
+def _device(declared: str) -> torch.device:
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if declared == "auto" else declared)
 
 
 def _state(module: nn.Module, optimizer: Any) -> bytes:
@@ -146,10 +146,10 @@ def _restored(
     checkpoints: Checkpoints | None, module: nn.Module, optimizer: Any, epochs: int, device: torch.device
 ) -> int:
     """Epochs that an attempt before this one had come to, with its state taken over."""
-    found = newest_checkpoint(checkpoints) if checkpoints is not None else None
-    if found is None or found[0] >= epochs:
+    checkpoint = newest_checkpoint(checkpoints) if checkpoints is not None else None
+    if checkpoint is None or checkpoint[0] >= epochs:
         return 0
-    done, content = found
+    done, content = checkpoint
     state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])

@@ -34,14 +34,14 @@ def fingerprint(job: Job, chosen: TrainingData) -> dict[str, str]:
 
 
 def repeated(job: Job, chosen: TrainingData, *, forced: bool) -> str:
-    """Which training a new one would repeat, in a sentence; empty where it would not, or where somebody asked for one.
+    """Which training a new one would repeat, in a sentence; empty where it would not, or where somebody requested one.
 
     The last version that was judged counts, whether it became champion or not.
 
     Args:
         job: of the training.
         chosen: what it would learn from and be judged on.
-        forced: whether whoever started the run wants a training in any case.
+        forced: whether the run was started to train in any case.
     """
     if forced or _asked_by_a_person(Ledger.open(job.settings).open_request(job.pipeline.name)):
         return ""
@@ -58,7 +58,7 @@ def repeated(job: Job, chosen: TrainingData, *, forced: bool) -> str:
 
 
 def _asked_by_a_person(request: RetrainRequestRow | None) -> bool:
-    """Whether a wish is more than monitoring's own: a calendar or a drift does not make old labels new."""
+    """Whether a request is more than monitoring's own: a calendar or a drift does not make old labels new."""
     return request is not None and request.requested_by == Role.PERSON
 
 
@@ -70,7 +70,7 @@ def _is_same(job: Job, chosen: TrainingData, last: ModelVersionRow) -> bool:
         before = read_record(job.lake, run_id, "assemble")
     except LakeError:
         return False
-    # What changed in a working tree that differs from its commit cannot be told: then it counts as changed.
+    # What changed in a working tree that differs from its commit cannot be known: then it counts as changed.
     same_code = before.code_version == job.code_version and not job.code_version.endswith(DIRTY)
     return same_code and fingerprint(job, chosen).items() <= before.figures.items()
 

@@ -1,7 +1,7 @@
 """Looking for better parameters: each trial is judged on later days than it learned from, and can be given up early.
 
-Every trial is kept in the lake as soon as it ends, so a killed search goes on where it was, and since each trial draws
-with a seed of its own, it goes on exactly as it would have.
+Every trial is stored in the lake as soon as it ends, so a killed search goes on where it was, and since each trial
+draws with a seed of its own, it goes on exactly as it would have.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jobs.models.metrics import measure
 from jobs.models.multiclass import absent
 from jobs.models.prediction import predict
 from jobs.partial_failures import RAISING, PartialFailures, cause
-from jobs.training.fitting import fit_lesson
+from jobs.training.fitting import fit_rows
 from jobs.training.search_space import as_declared, as_drawn, distributions
 from tidewheel.errors import DataRefused, ModelRefused
 from tidewheel.lake.verified import read_document
@@ -34,7 +34,7 @@ from tidewheel.spec.parameter import Parameter
 if TYPE_CHECKING:
     import optuna
 
-    from jobs.training.fitting import Lesson
+    from jobs.training.fitting import TrainingRows
     from tidewheel.lake import Lake
     from tidewheel.spec import Pipeline
     from tidewheel.spec.training import Search, Training
@@ -133,14 +133,14 @@ class LakeTrials:
 
 
 def search(
-    trials: Trials, pipeline: Pipeline, lesson: Lesson, data_hash: str, failures: PartialFailures = RAISING
+    trials: Trials, pipeline: Pipeline, training_rows: TrainingRows, data_hash: str, failures: PartialFailures = RAISING
 ) -> SearchResult:
     """Search, or go on with a search that was interrupted. A trial that fails is named, and the next one begins.
 
     Args:
         trials: where they are stored.
         pipeline: its declaration, with `training.search`.
-        lesson: the rows to learn from.
+        training_rows: the rows to learn from.
         data_hash: names them by content.
         failures: takes note of the trials that failed.
 
@@ -148,20 +148,20 @@ def search(
         DataRefused: too few days for the folds.
         ModelRefused: every trial failed.
     """
-    asked = pipeline.training.search
-    assert asked is not None
-    folds = list(time_ordered_folds(lesson, asked, pipeline.partition))
+    settings = pipeline.training.search
+    assert settings is not None
+    folds = list(time_ordered_folds(training_rows, settings, pipeline.partition))
     declared = pipeline.training.model_dump(mode="json", exclude={"search": {"trials", "minutes"}})
     result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
     if (before := trials.read()) is not None and before.question == result.question:
         result = before
     space = distributions(pipeline.training, pipeline.task)
-    while len(result.trials) <= asked.trials and not _is_late(asked, result):
-        trial = _try(pipeline, lesson, folds, result.trials, space)
+    while len(result.trials) <= settings.trials and not _is_late(settings, result):
+        trial = _try(pipeline, training_rows, folds, result.trials, space)
         result = result.model_copy(update={"trials": (*result.trials, trial)})
         trials.write(result)
         said = trial.failed or f"{pipeline.metric} {trial.loss:.5f}{' (given up)' if trial.pruned else ''}"
-        log.info("trial %s of %s: %s", len(result.trials) - 1, asked.trials, said)
+        log.info("trial %s of %s: %s", len(result.trials) - 1, settings.trials, said)
     log.info("best of %s trials: %s %.5f", len(result.trials), pipeline.metric, result.best.loss)
     for number, trial in enumerate(result.trials):
         if trial.failed:
@@ -178,35 +178,39 @@ def with_parameters(training: Training, trial: Trial) -> Training:
     return training.model_copy(update={"parameters": {**training.parameters, **trial.parameters}, "search": None})
 
 
-def time_ordered_folds(lesson: Lesson, asked: Search, unit: Partitioning = DAY) -> Iterator[Fold]:
+def time_ordered_folds(training_rows: TrainingRows, settings: Search, unit: Partitioning = DAY) -> Iterator[Fold]:
     """Positions to learn from and to judge on; the oldest fold first, and everything learned from lies before it.
 
     Raises:
         DataRefused: nothing is left to learn from.
     """
-    days = np.array(sorted(lesson.days.unique()))
-    held = asked.folds * asked.validation_days
+    days = np.array(sorted(training_rows.days.unique()))
+    held = settings.folds * settings.validation_days
     if len(days) <= held:
         raise DataRefused(
-            f"training.search judges on {asked.folds} folds of {quantity(asked.validation_days, unit)}, but there are "
-            f"{quantity(len(days), unit)} in all; ask for fewer folds or {unit}s, or train on more"
+            f"training.search judges on {settings.folds} folds of {quantity(settings.validation_days, unit)}, but "
+            f"there are {quantity(len(days), unit)} in all; use fewer folds or {unit}s, or train on more"
         )
-    for fold in range(asked.folds):
-        first = len(days) - held + fold * asked.validation_days
-        judged = days[first : first + asked.validation_days]
+    for fold in range(settings.folds):
+        first = len(days) - held + fold * settings.validation_days
+        judged = days[first : first + settings.validation_days]
         yield (
-            np.flatnonzero((lesson.days < judged[0]).to_numpy()),
-            np.flatnonzero(lesson.days.isin(judged).to_numpy()),
+            np.flatnonzero((training_rows.days < judged[0]).to_numpy()),
+            np.flatnonzero(training_rows.days.isin(judged).to_numpy()),
         )
 
 
-def _is_late(asked: Search, result: SearchResult) -> bool:
+def _is_late(settings: Search, result: SearchResult) -> bool:
     """Whether the time is up; the declaration itself is judged in any case."""
-    return asked.minutes is not None and bool(result.trials) and result.seconds >= asked.minutes * 60
+    return settings.minutes is not None and bool(result.trials) and result.seconds >= settings.minutes * 60
 
 
 def _try(
-    pipeline: Pipeline, lesson: Lesson, folds: Sequence[Fold], before: Sequence[Trial], space: dict[str, Any]
+    pipeline: Pipeline,
+    training_rows: TrainingRows,
+    folds: Sequence[Fold],
+    before: Sequence[Trial],
+    space: dict[str, Any],
 ) -> Trial:
     started, losses = time.monotonic(), list[float]()
     trial = _study(before, space, pipeline.training.seed).ask(space) if before else None
@@ -215,7 +219,7 @@ def _try(
     failed = ""
     try:
         for step, fold in enumerate(folds):
-            losses.append(_loss(pipeline, lesson, training, fold))
+            losses.append(_loss(pipeline, training_rows, training, fold))
             if trial:
                 trial.report(losses[-1], step)
                 if step < len(folds) - 1 and trial.should_prune():
@@ -254,15 +258,15 @@ def _study(before: Sequence[Trial], space: dict[str, Any], seed: int) -> optuna.
     return study
 
 
-def _loss(pipeline: Pipeline, lesson: Lesson, training: Training, fold: Fold) -> float:
+def _loss(pipeline: Pipeline, training_rows: TrainingRows, training: Training, fold: Fold) -> float:
     learned, judged = fold
-    if pipeline.task == "multiclass" and (lacking := absent(lesson.truth[learned], pipeline.labels.classes)):
-        raise ValueError(f"no row before {lesson.days.iloc[judged].min()} has the label {', '.join(lacking)}")
-    tried, rows = pipeline.model_copy(update={"training": training}), lesson.taken(judged)
-    said = predict(fit_lesson(tried, lesson.taken(learned)).model, rows.frame, pipeline.task)
+    if pipeline.task == "multiclass" and (lacking := absent(training_rows.truth[learned], pipeline.labels.classes)):
+        raise ValueError(f"no row before {training_rows.days.iloc[judged].min()} has the label {', '.join(lacking)}")
+    tried, rows = pipeline.model_copy(update={"training": training}), training_rows.taken(judged)
+    said = predict(fit_rows(tried, training_rows.taken(learned)).model, rows.frame, pipeline.task)
     figures = measure(rows.truth, said, pipeline.task, weights=rows.weights, loss=pipeline.loss)
     figure = figures[pipeline.metric]
     if not math.isfinite(figure):
-        first, last = lesson.days.iloc[judged].min(), lesson.days.iloc[judged].max()
+        first, last = training_rows.days.iloc[judged].min(), training_rows.days.iloc[judged].max()
         raise ValueError(f"its {pipeline.metric} on {first} to {last} cannot be computed")
     return figure if pipeline.metric in LOWER_IS_BETTER else -figure

@@ -124,14 +124,14 @@ def distributions(
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     names = REGRESSION_NAMES.get(training.estimator, {}) if task == "regression" else {}
-    default = {names.get(name, name): asked for name, asked in SPACES.get(training.estimator, {}).items()}
+    default = {names.get(name, name): declared for name, declared in SPACES.get(training.estimator, {}).items()}
     space = (training.search.space if training.search else {}) or default
-    found: dict[str, FloatDistribution | IntDistribution | CategoricalDistribution] = {}
-    for name, asked in space.items():
-        if not isinstance(asked, Range):
-            found[name] = CategoricalDistribution([as_drawn({name: one})[name] for one in asked])
-        elif asked.whole:
-            found[name] = IntDistribution(round(asked.low), round(asked.high), log=asked.log)
+    drawn: dict[str, FloatDistribution | IntDistribution | CategoricalDistribution] = {}
+    for name, declared in space.items():
+        if not isinstance(declared, Range):
+            drawn[name] = CategoricalDistribution([as_drawn({name: one})[name] for one in declared])
+        elif declared.whole:
+            drawn[name] = IntDistribution(round(declared.low), round(declared.high), log=declared.log)
         else:
-            found[name] = FloatDistribution(asked.low, asked.high, log=asked.log)
-    return found
+            drawn[name] = FloatDistribution(declared.low, declared.high, log=declared.log)
+    return drawn

@@ -88,8 +88,8 @@ class TabularNet(BaseEstimator, ABC):  # type: ignore[misc]
 
     def outputs(self, rows: Any) -> Array:
         """The last layer, in double precision: the same for a row alone and among others."""
-        found = [self._forward(chunk) for chunk in _chunks(rows)]
-        return np.concatenate(found) if found else np.zeros((0, self.width_))
+        chunks = [self._forward(chunk) for chunk in _chunks(rows)]
+        return np.concatenate(chunks) if chunks else np.zeros((0, self.width_))
 
     def _fold_constants(self, rows: Any) -> None:
         """Have inputs that were the same in all rows count for nothing: what they added becomes the bias."""

@@ -95,7 +95,7 @@ class RequestedPod:
         """What Kubernetes' API has refused, and what to do."""
         message, job = api_message(error), f"no pod for job {self.job} in namespace {self.namespace}"
         if "exceeded quota" in message:
-            cure = f"raise that ResourceQuota, wait until others need less, or ask for less under {self.key}"
+            cure = f"raise that ResourceQuota, wait until others need less, or request less under {self.key}"
         elif error.status == 403 and "User" in message and "cannot" in message:
             cure = "bind that user to the Role of infra/kubernetes/jobs.yaml in this namespace"
         elif error.status == 403 and self.account and f'serviceaccount "{self.account}" not found' in message:
@@ -141,11 +141,11 @@ class RequestedPod:
                 yield PodFailure(
                     f"{subject} was not admitted within {self.schedule_seconds} s: {gates} holds it back; see "
                     f"what its queue waits for (with Kueue: kubectl describe workloads --namespace {self.namespace}), "
-                    f"ask for less under {self.key}, or wait longer (TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS)"
+                    f"request less under {self.key}, or wait longer (TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS)"
                 )
             yield PodFailure(
-                f"{subject} found no node within {self.schedule_seconds} s: {said.rstrip('.')}; it asks for "
-                f"{self.asks}: add a node that has as much, ask for less under {self.key}, or wait longer "
+                f"{subject} found no node within {self.schedule_seconds} s: {said.rstrip('.')}; it requests "
+                f"{self.asks}: add a node that has as much, request less under {self.key}, or wait longer "
                 "(TIDEWHEEL_JOB_SCHEDULE_TIMEOUT_SECONDS)"
             )
 

@@ -239,9 +239,9 @@ class PodJobOperator(KubernetesPodOperator):
 
     def _see_to_the_pod(self, name: str) -> None:
         """Raise where the cluster is to blame for a pod's end, and not the job."""
-        found = self.requested.failure(self.pod, name, self._events(name))
-        if found is not None:
-            raise (AirflowFailException if found.final else AirflowException)(found.sentence)
+        failure = self.requested.failure(self.pod, name, self._events(name))
+        if failure is not None:
+            raise (AirflowFailException if failure.final else AirflowException)(failure.sentence)
 
     def _events(self, name: str) -> list[PodEvent]:
         try:

@@ -73,8 +73,8 @@ class JobProcess:
 
 def level_and_message(line: str) -> tuple[str, str]:
     """Split a line of a job's log into level and message; Airflow adds its own time. Other output is information."""
-    if found := read_line(line):
-        return found["level"].upper(), "\n".join(filter(None, [found["message"], found.get("exception", "")]))
+    if parsed := read_line(line):
+        return parsed["level"].upper(), "\n".join(filter(None, [parsed["message"], parsed.get("exception", "")]))
     match = _LINE.fullmatch(line)
     return (match["level"], match["message"]) if match else ("INFO", line)
 

@@ -107,10 +107,10 @@ def show_audit(name: str) -> HTMLResponse:
 @app.get("/static/{name:path}")
 def show_static(name: str) -> Response:
     """A style sheet or a script of the pages."""
-    found = static_files().get(name)
-    if found is None:
+    file = static_files().get(name)
+    if file is None:
         raise HTTPException(NOT_FOUND, f"there is no file {_short(name)}")
-    content, content_type = found
+    content, content_type = file
     return Response(content, media_type=content_type, headers=STATIC_HEADERS)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from plugins.web import probations
 from tidewheel.ledger.releases import Status
-from tidewheel.partitions import day_or_none
+from tidewheel.partitions import DAY, day_or_none
 from tidewheel.policies import verdict
 from tidewheel.policies.lateness import expected_day, expected_labels
 from tidewheel.policies.verdict import Kind, Outcome
@@ -224,21 +224,21 @@ def _approvals(known: PipelineSnapshot) -> list[Concern]:
 
 
 def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
-    found, expected = [], expected_day(declared, known.now)
+    newest, expected = [], expected_day(declared, known.now)
     if late := _late(declared, known.data_day, expected):
         words = (
             f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, declared.partition)} later."
         )
-        found.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
+        newest.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
     if (monitored := day_or_none(known.monitored_day)) is None:
-        return found
+        return newest
     due = expected_labels(declared, monitored)
     if late := _late(declared, known.label_day, due):
         words = (
             f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, declared.partition)} later."
         )
-        found.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
-    return found
+        newest.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
+    return newest
 
 
 def _late(declared: Pipeline, text: str, expected: date) -> int:
@@ -248,24 +248,25 @@ def _late(declared: Pipeline, text: str, expected: date) -> int:
 
 
 def _quality(known: PipelineSnapshot) -> list[Concern]:
-    verdicts, found = known.verdicts or {}, []
+    verdicts, figures = known.verdicts or {}, []
     trigger, drift = verdicts.get(str(Kind.TRIGGER)), verdicts.get(str(Kind.DRIFT))
     if trigger is not None and QUALITY_REASONS & set(trigger.inputs.get("due") or ()):
         words = f"On {trigger.subject}: {clause(trigger)}"
-        found.append(Concern(Urgency.WATCH, "quality falling", words, "#quality"))
+        figures.append(Concern(Urgency.WATCH, "quality falling", words, "#quality"))
     if drift is not None and drift.outcome == Outcome.FIRED:
-        found.append(Concern(Urgency.WATCH, "drift", f"On {drift.subject}: {clause(drift)}", "#drift"))
+        figures.append(Concern(Urgency.WATCH, "drift", f"On {drift.subject}: {clause(drift)}", "#drift"))
     requests = verdicts.get(str(Kind.REQUESTS))
     if requests is not None and requests.outcome == Outcome.FIRED:
         words = ", ".join(REQUEST_REASONS[reason] for reason in requests.inputs.get("due") or ())
-        found.append(Concern(Urgency.WATCH, words, f"On {requests.subject}: {clause(requests)}", "#callers"))
-    return found
+        figures.append(Concern(Urgency.WATCH, words, f"On {requests.subject}: {clause(requests)}", "#callers"))
+    return figures
 
 
 def _probation(known: PipelineSnapshot) -> list[Concern]:
     if (running := known.probation) is None:
         return []
-    return [Concern(Urgency.BUSY, probations.title(running), probations.sentence(running), "#probation")]
+    unit = known.declared.partition if known.declared else DAY
+    return [Concern(Urgency.BUSY, probations.title(running, unit), probations.sentence(running, unit), "#probation")]
 
 
 def _training(known: PipelineSnapshot) -> list[Concern]:

@@ -81,13 +81,13 @@ def callers(verdict: VerdictRow | None, figures: Iterable[NewestFigure]) -> Call
         if figure.partition == verdict.subject:
             by_column[figure.slice][figure.name] = figure.value
     whole = by_column.pop("", {})
-    found = [
+    columns = [
         SentColumn(name, **{figure: value for figure, value in values.items() if figure in OF_COLUMN})
         for name, values in by_column.items()
     ]
-    found.sort(key=_rank)
+    columns.sort(key=_rank)
     sentence = clause(verdict.sentence, verdict.outcome)
-    return Callers(verdict.subject, sentence, whole, found[:SHOWN], max(len(found) - SHOWN, 0))
+    return Callers(verdict.subject, sentence, whole, columns[:SHOWN], max(len(columns) - SHOWN, 0))
 
 
 def _rank(column: SentColumn) -> tuple[float, bool, float, str]:

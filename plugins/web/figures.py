@@ -72,9 +72,9 @@ def measured(figures: Iterable[NewestFigure], unit: Partitioning = DAY) -> list[
         if figure.version:
             parts[figure.partition, figure.version][figure.name] = figure.value
     by_day: dict[str, dict[str, float]] = {}
-    for (day, _), found in sorted(parts.items()):
-        if found.get(ROWS, 0.0) >= by_day.get(day, {}).get(ROWS, 0.0):
-            by_day[day] = found
+    for (day, _), values in sorted(parts.items()):
+        if values.get(ROWS, 0.0) >= by_day.get(day, {}).get(ROWS, 0.0):
+            by_day[day] = values
     days = keys_between(by_day, unit)
     made = (_measured(name, [(day, by_day.get(day, {}).get(name, math.nan)) for day in days]) for name in TITLES)
     return [one for one in made if one is not None]

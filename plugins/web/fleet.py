@@ -143,15 +143,15 @@ def approvals(declared: Mapping[str, Pipeline | str], rows: FleetRows) -> list[A
         declared: pipelines by name; of those that cannot be read, the reason.
         rows: of the ledger, of all pipelines.
     """
-    found = []
+    waiting = []
     for name, row in rows.waiting.items():
         pipeline = declared.get(name)
         if pipeline is None or isinstance(pipeline, str) or pipeline.gate.approval != "manual":
             continue
         since, timeout = as_utc(row.decided_at), timedelta(hours=pipeline.gate.approval_timeout_hours)
         version = row.subject.removeprefix("version ")
-        found.append(Approval(name, version, since, since + timeout, approval_path(name, row)))
-    return sorted(found, key=lambda one: (one.until, one.pipeline))
+        waiting.append(Approval(name, version, since, since + timeout, approval_path(name, row)))
+    return sorted(waiting, key=lambda one: (one.until, one.pipeline))
 
 
 def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, shown: Quality | None = None) -> FleetLine:

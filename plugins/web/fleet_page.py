@@ -39,9 +39,9 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     now = now or datetime.now(UTC)
     files = pipeline_files(settings.pipelines_folder)
     declared = {file.stem: declared_pipeline(file) for file in files}
-    metrics = {name: found.metric if isinstance(found, Pipeline) else "" for name, found in declared.items()}
+    metrics = {name: pipeline.metric if isinstance(pipeline, Pipeline) else "" for name, pipeline in declared.items()}
     pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
-    units = {name: found.partition for name, found in declared.items() if isinstance(found, Pipeline)}
+    units = {name: pipeline.partition for name, pipeline in declared.items() if isinstance(pipeline, Pipeline)}
     ledger = pool.submit(_rows, settings, metrics, units)
     registry = pool.submit(registered_aliases, settings, answers.PAGE_PATIENCE_SECONDS)
     airflow = pool.submit(airflow_state, list(declared), now)
@@ -57,8 +57,8 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
             PipelineSnapshot(
                 name=name,
                 now=now,
-                declared=found if isinstance(found, Pipeline) else None,
-                error="" if isinstance(found, Pipeline) else found,
+                declared=pipeline if isinstance(pipeline, Pipeline) else None,
+                error="" if isinstance(pipeline, Pipeline) else pipeline,
                 gone=gone.get(name, ""),
                 failed=runs.failed.get(name, ()),
                 data_day=days[name],
@@ -67,11 +67,11 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
             rows,
             runs.nights.get(name),
         )
-        for name, found in declared.items()
+        for name, pipeline in declared.items()
     ]
     stray = [undeclared_sentence(name) for name in undeclared(settings, list(rows.endpoints))]
     waiting = approvals(declared, rows)
-    known = [found for found in declared.values() if isinstance(found, Pipeline)]
+    known = [pipeline for pipeline in declared.values() if isinstance(pipeline, Pipeline)]
     uses = list(team_uses(known, rows.costs, settings).values())
     teams = uses if len(uses) > 1 or any(use.quota is not None for use in uses) else []
     return Fleet(worst_first(lines), list(parts.silent.values()), frozenset(parts.silent), stray, waiting, teams)
@@ -111,7 +111,7 @@ def _gone(
     pool: ThreadPoolExecutor,
 ) -> dict[str, str]:
     """What was deleted in the registry of what answers, or waits to, by pipeline."""
-    found = {
+    words = {
         name: [gone_words(row.version)]
         for name, row in rows.endpoints.items()
         if not aliases.get(name, {}).get(CHAMPION)
@@ -119,14 +119,14 @@ def _gone(
     waiting = {name: row for name, row in rows.newest_models.items() if _waits(name, row.version, rows, aliases)}
     # One client: a connection for each of a hundred questions takes longer than the answers.
     with mlflow_client(settings, answers.PAGE_PATIENCE_SECONDS) as client:
-        asked = {name: pool.submit(run_is_deleted, client, row.mlflow_run) for name, row in waiting.items()}
-        deleted = [name for name, answer in asked.items() if parts.of(REGISTRY, answer)]
+        pending = {name: pool.submit(run_is_deleted, client, row.mlflow_run) for name, row in waiting.items()}
+        deleted = [name for name, answer in pending.items() if parts.of(REGISTRY, answer)]
     for name in deleted:
-        found.setdefault(name, []).append(
+        words.setdefault(name, []).append(
             f"the MLflow run of version {waiting[name].version}, the newest challenger, was deleted: restore it "
             "there, or train again; until then it is neither judged nor promoted"
         )
-    return {name: "; ".join(sentences) for name, sentences in found.items()}
+    return {name: "; ".join(sentences) for name, sentences in words.items()}
 
 
 def _waits(name: str, version: str | None, rows: FleetRows, aliases: Mapping[str, Mapping[str, str]]) -> bool:

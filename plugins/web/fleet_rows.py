@@ -182,7 +182,7 @@ def _names(pipelines: Sequence[str]) -> CTE:
 
 
 def _newest_verdicts(session: Session, pipelines: Sequence[str]) -> dict[str, dict[str, VerdictRow]]:
-    found: dict[str, dict[str, VerdictRow]] = {}
+    verdicts: dict[str, dict[str, VerdictRow]] = {}
     for kind in NIGHTLY if pipelines else ():
         listed = _names(pipelines)
         newest = (
@@ -194,8 +194,8 @@ def _newest_verdicts(session: Session, pipelines: Sequence[str]) -> dict[str, di
         ).scalar_subquery()
         query = select(VerdictRow).where(VerdictRow.id.in_(select(newest).select_from(listed)))
         for row in session.scalars(query.options(defer(VerdictRow.thresholds))):
-            found.setdefault(row.pipeline, {})[row.kind] = row
-    return found
+            verdicts.setdefault(row.pipeline, {})[row.kind] = row
+    return verdicts
 
 
 def _champions(session: Session, promotions: Mapping[str, PromotionRow]) -> dict[str, ModelVersionRow]:
@@ -239,7 +239,7 @@ def _figures(
         FigureRow.name.in_(names),
         FigureRow.slice == "",
     )
-    found: dict[str, list[NewestFigure]] = {}
+    figures: dict[str, list[NewestFigure]] = {}
     for row in session.execute(query.order_by(FigureRow.pipeline, FigureRow.partition)):
-        found.setdefault(row.pipeline, []).append(NewestFigure(*row))
-    return found
+        figures.setdefault(row.pipeline, []).append(NewestFigure(*row))
+    return figures

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugins.web.pipeline_rows import DRIFT, DRIFT_LIMIT, PREDICTION_DRIFT, PREDICTION_LIMIT
+from tidewheel.partitions import DAY, Partitioning
 from tidewheel.quantities import quantity
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ class HeatMap:
         rows: the predictions, then the most restless column first.
         left_out: quieter columns that are not shown.
         reports: days that have a report with both distributions.
+        unit: what a partition holds.
     """
 
     days: Sequence[str] = ()
     rows: Sequence[HeatRow] = ()
     left_out: int = 0
     reports: Collection[str] = ()
+    unit: Partitioning = DAY
 
     def summary(self) -> str:
         """The map in a sentence, for those who do not see it."""
@@ -68,12 +71,16 @@ class HeatMap:
         if not self.rows:
             return "Drift has not been measured yet."
         said = f"beyond the limit: {', '.join(beyond[:8])}" if beyond else "no column was beyond its limit"
-        columns, days = quantity(len(self.rows), "column"), quantity(len(self.days), "day")
-        return f"Drift of {columns} on {days} up to {self.days[-1]}; days {said}."
+        columns, days = quantity(len(self.rows), "column"), quantity(len(self.days), self.unit)
+        return f"Drift of {columns} on {days} up to {self.days[-1]}; {self.unit}s {said}."
 
 
 def heat_map(
-    figures: Iterable[NewestFigure], restless: Sequence[str], columns: int, reports: Collection[str] = ()
+    figures: Iterable[NewestFigure],
+    restless: Sequence[str],
+    columns: int,
+    reports: Collection[str] = (),
+    unit: Partitioning = DAY,
 ) -> HeatMap:
     """Arrange the figures.
 
@@ -82,6 +89,7 @@ def heat_map(
         restless: columns, the most restless first.
         columns: how many columns drift is measured of.
         reports: days that have a report.
+        unit: what a partition holds.
     """
     measured: dict[tuple[str, str], dict[str, float]] = {}
     for figure in figures:  # those of the predictions have no slice
@@ -91,12 +99,12 @@ def heat_map(
     rows = [
         HeatRow(column or PREDICTIONS, [_cell(measured.get((column, day), {})) for day in days]) for column in names
     ]
-    return HeatMap(days, rows, max(columns - len(restless), 0), frozenset(reports) & set(days))
+    return HeatMap(days, rows, max(columns - len(restless), 0), frozenset(reports) & set(days), unit)
 
 
-def _cell(found: dict[str, float]) -> Cell:
-    value = found.get(DRIFT, found.get(PREDICTION_DRIFT))
-    limit = found.get(DRIFT_LIMIT, found.get(PREDICTION_LIMIT))
+def _cell(figures: dict[str, float]) -> Cell:
+    value = figures.get(DRIFT, figures.get(PREDICTION_DRIFT))
+    limit = figures.get(DRIFT_LIMIT, figures.get(PREDICTION_LIMIT))
     if value is None:
         return Cell()
     if limit is None or limit <= 0 or not math.isfinite(value):

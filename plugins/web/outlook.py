@@ -10,8 +10,9 @@ from croniter import croniter
 
 from plugins.web import probations
 from plugins.web.attention import PipelineSnapshot, as_utc, clause
+from plugins.web.scheduled_runs import how_often, run_name
 from tidewheel.ledger.releases import Status
-from tidewheel.partitions import day_of
+from tidewheel.partitions import Partitioning, day_of
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def outlook(
     return [
         *_release(known),
         *_approval(pipeline, known),
-        *_training(known),
+        *_training(pipeline.partition, known),
         *_probation(pipeline, known),
         _night(pipeline, known.now, night),
         *_labels(pipeline, known),
@@ -75,28 +76,34 @@ def _approval(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     ]
 
 
-def _training(known: PipelineSnapshot) -> list[ComingStep]:
+def _training(unit: Partitioning, known: PipelineSnapshot) -> list[ComingStep]:
     if known.request is not None:
-        when = "now" if known.request.day else "next night"
+        when = "now" if known.request.day else f"next {run_name(unit)}"
         return [ComingStep(when, "The training that was requested fits a challenger, and the gate judges it.")]
     trigger = (known.verdicts or {}).get(str(Kind.TRIGGER))
     if trigger is None:
         return []
     return [
-        ComingStep("every night", f"The trigger decides whether to train. On {trigger.subject}: {clause(trigger)}.")
+        ComingStep(
+            f"every {how_often(unit)}",
+            f"The trigger decides whether to train. On {trigger.subject}: {clause(trigger)}.",
+        )
     ]
 
 
 def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> ComingStep:
     if night is not None and night.paused:
-        words = f"{pipeline.name}.features is paused in Airflow: no night begins until somebody unpauses it."
+        words = f"{pipeline.name}.features is paused in Airflow: no run begins until somebody unpauses it."
         return ComingStep("paused", words)
     if night is not None and night.at is not None:
         of = night.day or str(pipeline.partition.last_ended(night.at.date()))
-        return ComingStep(f"{night.at:%Y-%m-%d %H:%M} UTC", f"The next night lands, scores and monitors {of}.")
+        return ComingStep(
+            f"{night.at:%Y-%m-%d %H:%M} UTC",
+            f"The next {run_name(pipeline.partition)} lands, scores and monitors {of}.",
+        )
     due: datetime = croniter(pipeline.schedule, now.astimezone(UTC)).get_next(datetime)
     day = pipeline.partition.last_ended(due.date())
-    words = f"By the schedule, the next night lands {day}; Airflow has not planned it."
+    words = f"By the schedule, the next {run_name(pipeline.partition)} lands {day}; Airflow has not planned it."
     return ComingStep(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 

@@ -204,8 +204,8 @@ def _restless(session: Session, name: str, days: Collection[str]) -> tuple[list[
         .order_by(beyond.desc(), func.coalesce(func.max(ratio), 0.0).desc(), by_day.c.slice)
         .limit(DRIFT_COLUMNS)
     )
-    found = session.execute(query).all() if days else []
-    return [column for column, _ in found], found[0][1] if found else 0
+    rows = session.execute(query).all() if days else []
+    return [column for column, _ in rows], rows[0][1] if rows else 0
 
 
 def _paired_days(session: Session, probations: Sequence[ProbationRow]) -> list[PairedDay]:

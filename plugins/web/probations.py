@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from plugins.web.scheduled_runs import how_often
 from tidewheel.partitions import DAY, Partitioning, day_of
 from tidewheel.policies.probation import ProbationMeasurement, ProbationPolicy
 from tidewheel.policies.verdict import clause
@@ -81,15 +82,16 @@ class ProbationChart:
             words = clause(row.sentence, row.outcome)
             return f"{words[:1].upper()}{words[1:]}."
         pair = (
-            f"Version {row.version} serves, and is compared every night with version {row.predecessor} on the same rows"
+            f"Version {row.version} serves, and is compared every {how_often(self.unit)} with version "
+            f"{row.predecessor} on the same rows"
         )
         if not self.days:
-            return f"{pair}. No day since {row.as_of} has labels yet."
+            return f"{pair}. No {self.unit} since {row.as_of} has labels yet."
         last = self.days[-1]
         return (
             f"{pair}: {last.mean:+.1%} loss over {quantity(len(self.days), self.unit)}, "
-            f"{interval_words(last.interval)}. "
-            f"{'Night' if self.unit is DAY else 'Week'} {self.nights} of {POLICY.maximum_nights} at most."
+            f"{interval_words(last.interval, self.unit)}. "
+            f"{how_often(self.unit).capitalize()} {self.nights} of {POLICY.maximum_nights} at most."
         )
 
     def drawn(self) -> dict[str, Any]:
@@ -156,18 +158,18 @@ def probation(
     return ProbationView(ProbationChart(row, nights, _judged(measured), endings, pipeline.partition), ended)
 
 
-def title(running: RunningProbation) -> str:
+def title(running: RunningProbation, unit: Partitioning) -> str:
     """How far a probation has come, in four words."""
-    return f"on probation, day {running.days} of {POLICY.days}"
+    return f"on probation, {unit} {running.days} of {POLICY.days}"
 
 
-def sentence(running: RunningProbation) -> str:
+def sentence(running: RunningProbation, unit: Partitioning) -> str:
     """The same in a sentence."""
     pair = f"Version {running.version} serves and is compared with version {running.predecessor}, whose place it took"
     if running.loss is None or not running.predecessor_loss:
-        return f"{pair}: no day since {running.as_of} has labels yet."
+        return f"{pair}: no {unit} since {running.as_of} has labels yet."
     share = (running.loss - running.predecessor_loss) / abs(running.predecessor_loss)
-    return f"{pair}: {share:+.1%} loss over {quantity(running.days, 'labelled day')}."
+    return f"{pair}: {share:+.1%} loss over {quantity(running.days, f'labelled {unit}')}."
 
 
 def share_words(share: float) -> str:
@@ -175,11 +177,11 @@ def share_words(share: float) -> str:
     return f"{share:+.1%}" if math.isfinite(share) else "unknown"
 
 
-def interval_words(interval: tuple[float, float]) -> str:
+def interval_words(interval: tuple[float, float], unit: Partitioning) -> str:
     """An interval of shares in words; its ends may be infinite."""
     low, high = interval
     if math.isinf(low) and math.isinf(high):
-        return "too few days for an interval"
+        return f"too few {unit}s for an interval"
     if math.isinf(low):
         return f"at most {high:+.1%}"
     if math.isinf(high):
@@ -218,7 +220,7 @@ def _endings(pipeline: Pipeline, row: ProbationRow) -> list[Ending]:
     last = unit.after(began, POLICY.maximum_nights)
     return [
         Ending(
-            "any night",
+            f"any {how_often(unit)}",
             f"Version {row.predecessor} returns as soon as all of the interval lies above {POLICY.margin:.0%}, or one "
             f"{unit} is worse by {POLICY.abrupt:.0%} and by {POLICY.abrupt_t:g} standard deviations.",
         ),
@@ -230,7 +232,7 @@ def _endings(pipeline: Pipeline, row: ProbationRow) -> list[Ending]:
         Ending(
             f"{late}, or {last} at the latest",
             f"Version {row.version} has passed where nothing has shown it worse: after {POLICY.days} {unit}s with "
-            f"labels, or {POLICY.maximum_nights} {'nights' if unit is DAY else 'weeks'}.",
+            f"labels, or {POLICY.maximum_nights} {how_often(unit)}s.",
         ),
     ]
 

@@ -99,7 +99,7 @@ class Quality:
         """The chart in a sentence, for those who do not see it."""
         main, newest = self.main, self.newest
         if newest is None:
-            return "No day has labels yet, so nothing is known of the quality."
+            return f"No {self.unit} has labels yet, so nothing is known of the quality."
         month = [value for value in self.last_days(30) if not math.isnan(value)]
         best = (min if self.lower_is_better else max)(main, key=lambda one: one.value)
         worst = (max if self.lower_is_better else min)(main, key=lambda one: one.value)

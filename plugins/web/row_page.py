@@ -135,19 +135,22 @@ def _manifest(lake: Lake, pipeline: Pipeline, day: str, newest: str) -> Manifest
         return manifest
     if not newest and not pipeline.scoring.enabled:
         raise _NotShown(
-            "This pipeline scores no days (scoring.enabled is false). Its endpoint explains a row: add ?explain=true."
+            f"This pipeline scores no {pipeline.partition}s (scoring.enabled is false). Its endpoint explains a row: "
+            "add ?explain=true."
         )
     raise _NotShown(
-        f"{day} has no predictions: the newest day that has is {newest}." if newest else "No day has predictions yet."
+        f"{day} has no predictions: the newest {pipeline.partition} that has is {newest}."
+        if newest
+        else f"No {pipeline.partition} has predictions yet."
     )
 
 
 def _row(lake: Lake, manifest: Manifest, key: Mapping[str, str]) -> dict[str, Any]:
-    found = _first(lake, manifest, key)
-    if found is None:
+    row = _first(lake, manifest, key)
+    if row is None:
         words = ", ".join(f"{column} {_short(text)}" for column, text in key.items())
         raise _NotShown(f"No row of {manifest.partition} has {words}: {manifest.rows:,} others were predicted.")
-    return found
+    return row
 
 
 def _features(lake: Lake, manifest: Manifest, key: Mapping[str, str]) -> tuple[dict[str, Any], str]:
@@ -158,12 +161,12 @@ def _features(lake: Lake, manifest: Manifest, key: Mapping[str, str]) -> tuple[d
     if content is None:
         return {}, "The predictions do not say which features they are of."
     try:
-        found = _first(lake, lake.manifest(FEATURES, manifest.partition, content), key)
+        row = _first(lake, lake.manifest(FEATURES, manifest.partition, content), key)
     except (LakeError, _NotShown) as error:
         return {}, f"The features cannot be read: {error}"
-    if found is None:
+    if row is None:
         return {}, "The features have no such row."
-    return {name: value for name, value in found.items() if name not in key}, ""
+    return {name: value for name, value in row.items() if name not in key}, ""
 
 
 def _first(lake: Lake, manifest: Manifest, key: Mapping[str, str]) -> dict[str, Any] | None:
@@ -198,16 +201,16 @@ def _equals(schema: pa.Schema, key: Mapping[str, str]) -> pc.Expression:
 
 
 def _contributions(row: Mapping[str, Any], features: Mapping[str, Any]) -> list[Contribution]:
-    found = []
+    contributions = []
     for name, value in row.items():
         if not name.startswith(FIELD) or value is None:
             continue
         contribution = row.get(f"{CONTRIBUTION}{name.removeprefix(FIELD)}")
         if contribution is not None and math.isfinite(contribution):
-            found.append((str(value), float(contribution)))
-    longest = max((abs(contribution) for _, contribution in found), default=0.0)
+            contributions.append((str(value), float(contribution)))
+    longest = max((abs(contribution) for _, contribution in contributions), default=0.0)
     drawn = []
-    for name, contribution in sorted(found, key=lambda one: -abs(one[1])):
+    for name, contribution in sorted(contributions, key=lambda one: -abs(one[1])):
         width = abs(contribution) / longest * BAR_WIDTH if longest else 0.0
         x = BAR_WIDTH - (width if contribution < 0 else 0.0)
         drawn.append(Contribution(name, features.get(name), contribution, round(x, 1), round(width, 1)))
@@ -220,10 +223,13 @@ def _unexplained(pipeline: Pipeline, row: Mapping[str, Any]) -> str:
     if pipeline.task == "multiclass":
         return "Predictions of several classes are not explained yet."
     if pipeline.scoring.explain:
-        return "This day was scored before scoring.explain was set: score it again to see what moved its predictions."
+        return (
+            f"This {pipeline.partition} was scored before scoring.explain was set: score it again to see what moved "
+            "its predictions."
+        )
     return (
         "Batch scoring does not explain its predictions: scoring.explain is 0. Set how many fields it names, and "
-        "score the day again; or ask the endpoint with ?explain=true."
+        f"score the {pipeline.partition} again; or send the row to the endpoint with ?explain=true."
     )
 
 

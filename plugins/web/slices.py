@@ -175,12 +175,14 @@ def _slice(name: str, metric: str, by_day: dict[str, dict[str, float]]) -> Slice
     )
 
 
-def _gaps(found: Mapping[tuple[str, str], dict[str, float]], limits: Mapping[tuple[str, str], float]) -> Iterator[Gap]:
-    for (column, figure), by_day in found.items():
+def _gaps(
+    figures: Mapping[tuple[str, str], dict[str, float]], limits: Mapping[tuple[str, str], float]
+) -> Iterator[Gap]:
+    for (column, figure), by_day in figures.items():
         if figure.endswith((LOW, HIGH)):
             continue
         values, newest = [by_day[day] for day in sorted(by_day)], max(by_day)
-        low, high = (found.get((column, f"{figure}{end}"), {}).get(newest, math.nan) for end in (LOW, HIGH))
+        low, high = (figures.get((column, f"{figure}{end}"), {}).get(newest, math.nan) for end in (LOW, HIGH))
         interval = (low, high) if math.isfinite(low) and math.isfinite(high) else None
         mean, limit = sum(values) / len(values), limits.get((column, figure))
         yield Gap(column, figure, values[-1], mean, sparkline(values), interval, limit)

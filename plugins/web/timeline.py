@@ -67,7 +67,7 @@ def timeline(rows: PipelineRows) -> list[TimelineEvent]:
     Releases under way and probations that run are left out.
     """
     trained = {row.version: row.as_of for row in rows.versions}
-    found = [
+    events = [
         TimelineEvent(
             row.subject,
             EventMark.REQUESTED if row.outcome == Outcome.FIRED else EventMark.HELD_BACK,
@@ -81,14 +81,14 @@ def timeline(rows: PipelineRows) -> list[TimelineEvent]:
         at = as_utc(row.promoted_at)
         by = f" by {row.actor}" if row.actor else ""
         words = short(f"Version {row.version} became champion{by}. {row.reason}".strip())
-        found.append(
+        events.append(
             TimelineEvent(_day_of(at, trained.get(row.version, ""), days), EventMark.PROMOTED, words, row.version)
         )
     for one in rows.probations:
         if one.closed_at is not None:
             day = _day_of(as_utc(one.closed_at), one.as_of, days)
             mark = PROBATION_MARKS.get(Outcome(one.outcome), EventMark.ENDED)
-            found.append(TimelineEvent(day, mark, clause(one), one.version))
+            events.append(TimelineEvent(day, mark, clause(one), one.version))
     answered = ""
     for release in rows.releases:
         if release.status == Status.RUNNING:
@@ -98,18 +98,18 @@ def timeline(rows: PipelineRows) -> list[TimelineEvent]:
         if release.status == Status.FAILED:
             back = release.id in rows.rolled_back
             words = failed_release(release, back)
-            found.append(
+            events.append(
                 TimelineEvent(day, EventMark.ROLLED_BACK if back else EventMark.RELEASE_FAILED, words, release.version)
             )
         elif release.status == Status.DONE:
             back = bool(answered) and int(release.version) < int(answered)
             again = f" again, in place of version {answered}" if back else ""
             words = f"Version {release.version} answers{again}, as {release.colour}."
-            found.append(
+            events.append(
                 TimelineEvent(day, EventMark.ROLLED_BACK if back else EventMark.RELEASED, words, release.version)
             )
             answered = release.version
-    return sorted((event for event in found if event.day), key=lambda event: event.day)
+    return sorted((event for event in events if event.day), key=lambda event: event.day)
 
 
 def _day_of(at: datetime, trained: str, days: Sequence[tuple[datetime, str]]) -> str:

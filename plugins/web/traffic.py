@@ -121,13 +121,13 @@ def traffic(points: Sequence[TrafficPoint], now: datetime) -> TrafficSummary:
 def _course(name: str, points: Sequence[TrafficPoint], step: int, first: datetime, now: datetime) -> Course:
     begin, end = (int(at.timestamp()) // step * step for at in (first, now))
     starts = range(begin, end + step, step)
-    found: defaultdict[tuple[str, str], dict[int, WindowCounts]] = defaultdict(dict)
+    minutes: defaultdict[tuple[str, str], dict[int, WindowCounts]] = defaultdict(dict)
     for point in points:
         at = int(point.start.timestamp()) // step * step
         if at >= begin:
-            spans = found[point.colour, point.version]
+            spans = minutes[point.colour, point.version]
             spans[at] = spans[at] + point.seen if at in spans else point.seen
-    ordered = sorted(found.items(), key=lambda item: (min(item[1]), item[0]))
+    ordered = sorted(minutes.items(), key=lambda item: (min(item[1]), item[0]))
     return Course(name, step, starts, {key: [spans.get(at) for at in starts] for key, spans in ordered})
 
 

@@ -35,7 +35,7 @@ def declare(parcels: Parcels) -> None:
 
 def publish(parcels: Parcels, day: date) -> None:
     """A day of parcels whose class follows their weight."""
-    manifest = parcels.publish_day(day, labels=False, rows=150)
+    manifest = parcels.publish_day(day, unlabelled=None, rows=150)
     rows = parcels.lake.read(manifest).to_pandas()
     rng = np.random.default_rng(day.toordinal())
     weight = rows["weight"].fillna(0).to_numpy()

@@ -79,7 +79,7 @@ def test_too_little_memory_names_the_amount_and_the_key_and_is_not_tried_again()
         ),
         (
             pod(conditions=[condition("PodScheduled", "False", "Unschedulable", "1 Insufficient nvidia.com/gpu.")]),
-            ["within 3600 s: 1 Insufficient nvidia.com/gpu; it asks for", "nvidia.com/gpu 1", "SCHEDULE_TIMEOUT"],
+            ["within 3600 s: 1 Insufficient nvidia.com/gpu; it requests", "nvidia.com/gpu 1", "SCHEDULE_TIMEOUT"],
         ),
         (
             gated("kueue.x-k8s.io/admission"),

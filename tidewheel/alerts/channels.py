@@ -43,12 +43,12 @@ def url_of(address: str, settings: Settings) -> str:
         PlatformError: Airflow does not answer.
     """
     if address.startswith(ENVIRONMENT):
-        found = os.environ.get(address.removeprefix(ENVIRONMENT), "")
+        value = os.environ.get(address.removeprefix(ENVIRONMENT), "")
     else:
-        found = _airflow_variable(address.removeprefix(AIRFLOW), settings)
-    if not found.strip():
+        value = _airflow_variable(address.removeprefix(AIRFLOW), settings)
+    if not value.strip():
         raise SettingsError(f"{address} is not set; expected {SHAPES}")
-    return found.strip()
+    return value.strip()
 
 
 def target(url: str, address: str) -> NotifyBase:
@@ -65,13 +65,13 @@ def target(url: str, address: str) -> NotifyBase:
 
     asset = AppriseAsset(app_id="Tidewheel", app_desc="Tidewheel", app_url="", image_url_mask="", image_url_logo="")
     with _warnings_of_this_thread([]):  # which name the URL
-        found: NotifyBase | None = Apprise.instantiate(url, asset=asset)
-        if found is None and (scheme := WEB.get(urlsplit(url).scheme.lower())):
-            found = Apprise.instantiate(f"{scheme}://{url.partition('://')[2]}", asset=asset)
-    if found is None:
+        service: NotifyBase | None = Apprise.instantiate(url, asset=asset)
+        if service is None and (scheme := WEB.get(urlsplit(url).scheme.lower())):
+            service = Apprise.instantiate(f"{scheme}://{url.partition('://')[2]}", asset=asset)
+    if service is None:
         raise SettingsError(f"{address} holds no URL that Apprise knows; expected {SHAPES}")
-    found.notify_format = NotifyFormat.TEXT
-    return found
+    service.notify_format = NotifyFormat.TEXT
+    return service
 
 
 def send(url: str, address: str, title: str, text: str, severity: str, chart: bytes | None = None) -> str:
@@ -182,10 +182,10 @@ def _airflow_variable(key: str, settings: Settings) -> str:
     from tidewheel.airflow_api import AirflowApi
 
     with AirflowApi.open(settings) as airflow:
-        found = airflow.variable(key)
-    if found == "***":
+        value = airflow.variable(key)
+    if value == "***":
         raise PlatformError(
             f"Airflow hides the value of its Variable {key!r}, since the name sounds like a secret (password, secret, "
             "token, api_key); give the Variable another name, or use url_variable"
         )
-    return found
+    return value

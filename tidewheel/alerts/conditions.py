@@ -71,12 +71,12 @@ def conditions(facts: Facts, now: datetime) -> list[Condition]:
         facts: what the ledger knows.
         now: the time, in UTC.
     """
-    found = []
+    held = []
     for event, subject, sentence, action, purpose in _events(facts, now):
         if (severity := facts.pipeline.alerts.severity(event)) is not None:
             path = _page(event, purpose, facts)
-            found.append(Condition(facts.pipeline.name, str(event), subject, severity, sentence, action, path))
-    return [*found, *_thresholds(facts)]
+            held.append(Condition(facts.pipeline.name, str(event), subject, severity, sentence, action, path))
+    return [*held, *_thresholds(facts)]
 
 
 def disk_conditions(folders: Sequence[Path]) -> list[Condition]:
@@ -89,12 +89,12 @@ def disk_conditions(folders: Sequence[Path]) -> list[Condition]:
     disks: dict[int, tuple[Path, Path]] = {}
     for folder, existing in zip(folders, there, strict=True):
         disks.setdefault(existing.stat().st_dev, (folder, existing))
-    found = []
+    held = []
     for folder, existing in disks.values():
         usage = disk_usage(existing)
         if usage.free < FREE_SHARE * usage.total:
-            found.append(_nearly_full(folder, usage.free, usage.total))
-    return found
+            held.append(_nearly_full(folder, usage.free, usage.total))
+    return held
 
 
 def _nearly_full(folder: Path, free: int, total: int) -> Condition:
@@ -159,7 +159,7 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
         yield (
             Event.DATA_LATE,
             "",
-            f"The rows of {expected} have not arrived: the newest validated day is {facts.validated_day}.",
+            f"The rows of {expected} have not arrived: the newest validated {pipeline.partition} is {facts.validated_day}.",
             f"Look at the last runs of {pipeline.name}.features: either no run was started, or the source has not "
             "delivered.",
             "features",
@@ -171,10 +171,10 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
         yield (
             Event.LABELS_LATE,
             "",
-            f"The newest day with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
+            f"The newest {pipeline.partition} with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
             f"labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their {pipeline.partition}.",
             "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
-            "learns from those days.",
+            f"learns from those {pipeline.partition}s.",
             "monitoring",
         )
 

@@ -148,16 +148,18 @@ def figure_series(session: Session, pipeline: str, figure: str, part: str, days:
         .order_by(FigureRow.partition.desc())
         .limit(days)
     )
-    found = list(session.scalars(newest))
+    newest_first = list(session.scalars(newest))
     values = session.scalars(
-        select(FigureRow).where(*about, FigureRow.partition.in_(found), FigureRow.name == figure)
+        select(FigureRow).where(*about, FigureRow.partition.in_(newest_first), FigureRow.name == figure)
     ).all()
-    rows = session.scalars(select(FigureRow).where(*sized, FigureRow.partition.in_(found)).order_by(FigureRow.slice))
+    rows = session.scalars(
+        select(FigureRow).where(*sized, FigureRow.partition.in_(newest_first)).order_by(FigureRow.slice)
+    )
     sizes = {(row.partition, row.version): row.value for row in rows}  # the slice's own where it has one
     main: dict[str, FigureRow] = {}
     for row in sorted(values, key=lambda row: (sizes.get((row.partition, row.version), 0.0), row.version)):
         main[row.partition] = row
-    return [(day, main[day].value) for day in found]
+    return [(day, main[day].value) for day in newest_first]
 
 
 def _newest_by_subject(session: Session, pipeline: str, kind: Kind) -> VerdictRow | None:
@@ -193,6 +195,6 @@ def _waiting(ledger: Ledger, pipeline: Pipeline) -> str:
     if pipeline.gate.approval != "manual" or (newest := Models(ledger).newest(pipeline.name)) is None:
         return ""
     version = newest.version or ""
-    found = Models(ledger).decisions(pipeline.name, version)
-    passed = found.gate is not None and found.gate.outcome == Outcome.PASSED
-    return version if passed and found.review is None and not found.promoted else ""
+    decisions = Models(ledger).decisions(pipeline.name, version)
+    passed = decisions.gate is not None and decisions.gate.outcome == Outcome.PASSED
+    return version if passed and decisions.review is None and not decisions.promoted else ""

@@ -65,11 +65,11 @@ class Rounds:
         for row in gone:
             self._log.task_succeeded(row.pipeline, row.purpose, row.task_id, now)
         failures = [row for row in failures if row not in gone]
-        found = _disks(self._settings)
+        disks = _disks(self._settings)
         unknown = pipelines.keys() - known.keys()
         for name, pipeline in known.items():
             try:
-                found += conditions(read_facts(self._ledger, pipeline, failures), now)
+                disks += conditions(read_facts(self._ledger, pipeline, failures), now)
             except LedgerError:
                 raise
             except Exception:  # the other pipelines' alerts must go on
@@ -77,7 +77,7 @@ class Rounds:
                 unknown.add(name)
         open_incidents = self._log.open_incidents()
         changed = incidents.changes(
-            found,
+            disks,
             open_incidents,
             unknown=unknown,
             reminders={"": PLATFORM_REMINDER_HOURS}

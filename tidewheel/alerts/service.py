@@ -15,7 +15,7 @@ from tidewheel.alerts.ledger_outage import LedgerOutage
 from tidewheel.alerts.round import Rounds
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.alone import Alone, Busy
+from tidewheel.ledger.locks import Busy, LedgerLock
 from tidewheel.logs import configure
 from tidewheel.settings import load_settings
 
@@ -29,7 +29,7 @@ log = logging.getLogger("tidewheel.alerts")
 ROUND_SECONDS = 20.0
 """A message leaves well within two minutes of what it is about."""
 LONGEST_ROUND_SECONDS = 300.0
-"""A round that takes longer hangs: the process ends, and whoever supervises it starts it again."""
+"""A round that takes longer hangs: the process ends, and its supervisor starts it again."""
 STOP_SECONDS = 10.0
 
 
@@ -41,7 +41,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         stop: ends the service.
     """
     ledger = Ledger.open(settings, patience_seconds=0)
-    right, rounds, outage = Alone(ledger.engine, "alerts", 0), Rounds(settings, ledger), LedgerOutage(settings)
+    right, rounds, outage = LedgerLock(ledger.engine, "alerts", 0), Rounds(settings, ledger), LedgerOutage(settings)
     held = False
     try:
         while not stop.is_set():
@@ -55,7 +55,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         ledger.engine.dispose()
 
 
-def play(rounds: Rounds, right: Alone, outage: LedgerOutage, *, held: bool) -> bool:
+def play(rounds: Rounds, right: LedgerLock, outage: LedgerOutage, *, held: bool) -> bool:
     """Play a round.
 
     Args:

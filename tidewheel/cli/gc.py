@@ -68,14 +68,14 @@ class _Sweep:
         self._done = "would remove" if dry_run else "removed"
         self.console = Console(highlight=False, soft_wrap=True)
 
-    def take(self, what: str, found: Sequence[Unused], pipeline: str = "") -> None:
-        paths = [str(each.path.relative_to(self._home)) for each in found]
+    def take(self, what: str, unused: Sequence[Unused], pipeline: str = "") -> None:
+        paths = [str(each.path.relative_to(self._home)) for each in unused]
         if self._dry_run:
-            for path, each in zip(paths, found, strict=True):
+            for path, each in zip(paths, unused, strict=True):
                 self.console.print(f"{path}  {decimal(each.bytes)}  {each.used:%Y-%m-%d}", markup=False)
         elif unnoted := note_removal(self._settings, pipeline, what, paths):
             self.console.print(f"{what}: {unnoted}", markup=False)
-        gone = found if self._dry_run else remove(found)
+        gone = unused if self._dry_run else remove(unused)
         size = sum(each.bytes for each in gone)
         self._total += size
         self.console.print(f"{what}: {self._done} {len(gone)} ({decimal(size)})", markup=False)

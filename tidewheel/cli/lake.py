@@ -48,15 +48,15 @@ def gc(
     find_pipeline(settings.pipelines_folder, name)  # a misspelled name gets a hint
     opened = Lake.open(name, settings)
     console = Console(highlight=False, soft_wrap=True)
-    found = find_litter(opened, datetime.now(UTC), timedelta(days=keep_days))
+    litter = find_litter(opened, datetime.now(UTC), timedelta(days=keep_days))
     if dry_run:
-        for file in found:
+        for file in litter:
             console.print(f"{file.path}  {decimal(file.bytes)}  {file.modified:%Y-%m-%d}", markup=False)
     else:
-        if unnoted := note_removal(settings, name, WHAT, [file.path for file in found]):
+        if unnoted := note_removal(settings, name, WHAT, [file.path for file in litter]):
             console.print(f"{name}: {unnoted}", markup=False)
-        remove_litter(opened, found)
+        remove_litter(opened, litter)
     done = "would remove" if dry_run else "removed"
-    size = decimal(sum(file.bytes for file in found))
-    files, days = quantity(len(found), "file"), quantity(keep_days, "day")
+    size = decimal(sum(file.bytes for file in litter))
+    files, days = quantity(len(litter), "file"), quantity(keep_days, "day")
     console.print(f"{name}: {done} {files} ({size}) that no manifest names, older than {days}")

@@ -56,11 +56,13 @@ def validate(
     doubtful: dict[str, list[str]] = {}
     console = Console(highlight=False, soft_wrap=True)
     with console.status("Importing the pipelines' code and expectations, fitting made-up rows"):
-        for pipeline, said in _check([pipeline for pipeline, found in wrong.items() if not found], settings).items():
+        for pipeline, said in _check(
+            [pipeline for pipeline, findings in wrong.items() if not findings], settings
+        ).items():
             wrong[pipeline], doubtful[pipeline] = said["wrong"] + reach[pipeline], said["doubtful"]
-    for pipeline, found in wrong.items():
-        console.print(f"[bold red]wrong[/]  {pipeline}" if found else f"[bold green]ok[/]     {pipeline}")
-        for sentence in found:
+    for pipeline, findings in wrong.items():
+        console.print(f"[bold red]wrong[/]  {pipeline}" if findings else f"[bold green]ok[/]     {pipeline}")
+        for sentence in findings:
             console.print(f"       {escape(sentence)}")
         for sentence in doubtful.get(pipeline, ()):
             console.print(f"       [yellow]warning:[/] {escape(sentence)}")

@@ -108,19 +108,19 @@ def _retirement(settings: Settings, name: str, console: Console) -> Retirement:
     return Retirement(settings, name, open_backend(settings, name), Releases(Ledger.open(settings)), report)
 
 
-def _questions(found: Traces, *, delete_data: bool, delete_models: bool) -> list[str]:
+def _questions(left: Traces, *, delete_data: bool, delete_models: bool) -> list[str]:
     """Questions before anything is done; each names what goes."""
-    name = found.pipeline
-    serves = f"version {found.live} stops answering at /{name}/predict" if found.live else "it answers nowhere"
-    files = " and ".join(f"dags/{file.name}" for file in found.files) or "it has no file in dags/"
+    name = left.pipeline
+    serves = f"version {left.live} stops answering at /{name}/predict" if left.live else "it answers nowhere"
+    files = " and ".join(f"dags/{file.name}" for file in left.files) or "it has no file in dags/"
     questions = [f"Retire {name}: {serves}; {files} and its DAGs go. Go on?"]
     if delete_data:
-        size = f"{decimal(found.lake_bytes)} with {quantity(found.days, 'day')} of features"
-        logged = f"{decimal(found.request_bytes)} of logged requests"
+        size = f"{decimal(left.lake_bytes)} with {quantity(left.days, 'day')} of features"
+        logged = f"{decimal(left.request_bytes)} of logged requests"
         questions.append(f"Delete all data of {name} for good: {size} in the lake, {logged}. Go on?")
     if delete_models:
-        versions = ", ".join(found.versions) or "none"
+        versions = ", ".join(left.versions) or "none"
         questions.append(
-            f"Delete all {quantity(len(found.versions), 'model version')} of {name} for good ({versions}). Go on?"
+            f"Delete all {quantity(len(left.versions), 'model version')} of {name} for good ({versions}). Go on?"
         )
     return questions

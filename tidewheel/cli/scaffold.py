@@ -97,13 +97,13 @@ def new(
             f"name it with --{option}, or take all guesses with --yes"
         )
 
-    found = bring(sample, hints, label_delay or (_ask_delay() if ask else 1), settle)
-    plan = plan_brought(name, sample, found.profile, found.decided, settings.code_folder)
-    _print_sample(console, found)
+    brought = bring(sample, hints, label_delay or (_ask_delay() if ask else 1), settle)
+    plan = plan_brought(name, sample, brought.profile, brought.decided, settings.code_folder)
+    _print_sample(console, brought)
     _check_declaration(plan)
     written = write_pipeline(plan, settings.project)
     _print_files(console, f"\nPipeline [bold]{name}[/] is there, on your data:", written)
-    first, last = min(found.profile.rows), max(found.profile.rows)
+    first, last = min(brought.profile.rows), max(brought.profile.rows)
     console.print(
         f"\nIts DAGs appear in Airflow by themselves. Next:\n"
         f"  [bold]tidewheel validate {name}[/]   check declaration, code and expectations\n"
@@ -170,11 +170,11 @@ def _check_declaration(plan: Scaffold) -> None:
         load_pipeline(declared)
 
 
-def _print_sample(console: Console, found: Brought) -> None:
+def _print_sample(console: Console, brought: Brought) -> None:
     """What was seen, and what was decided and why."""
     from rich.table import Table
 
-    sample, profile, decided = found.sample, found.profile, found.decided
+    sample, profile, decided = brought.sample, brought.profile, brought.decided
     rows = sum(profile.rows.values())
     size = f"{quantity(rows, 'row')} of {quantity(len(profile.rows), 'day')}"
     console.print(f"[bold]{escape(sample.origin)}[/]: {size}, {profile.days}")
@@ -197,7 +197,7 @@ def _print_sample(console: Console, found: Brought) -> None:
         "task": decided.task,
     }
     for option, value in values.items():
-        console.print(f"{option}: [bold]{escape(value)}[/], {escape(found.reasons.get(option, ''))}")
+        console.print(f"{option}: [bold]{escape(value)}[/], {escape(brought.reasons.get(option, ''))}")
     console.print(
         f"label-delay: [bold]{decided.delay_days}[/] days; if labels come later, say so under labels.delay_days: a "
         "label is "

@@ -33,12 +33,12 @@ def traffic(
     settings = load_settings()
     find_pipeline(settings.pipelines_folder, name)  # a misspelled name gets a hint
     log, now = TrafficLog(Ledger.open(settings, patience_seconds=0)), datetime.now(UTC)
-    found = {span: by_version(log.series(name, now - length, now, MINUTE)) for span, length in SPANS.items()}
+    windows = {span: by_version(log.series(name, now - length, now, MINUTE)) for span, length in SPANS.items()}
     read_at = log.read_at()
     if as_json:
-        typer.echo(json.dumps({"read_at": read_at and read_at.isoformat(), **_plain(found)}, indent=2))
+        typer.echo(json.dumps({"read_at": read_at and read_at.isoformat(), **_plain(windows)}, indent=2))
         return
-    _print(name, found, read_at, now)
+    _print(name, windows, read_at, now)
 
 
 def _print(name: str, found: dict[str, dict[str, WindowCounts]], read_at: datetime | None, now: datetime) -> None:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def reproduce(
     name: Annotated[str, typer.Argument(help="the pipeline")],
     version: Annotated[int, typer.Option(min=1, help="the registered version to train again")],
-    as_json: Annotated[bool, typer.Option("--json", help="print what was found as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Train a version again from the very same batches, and say whether the same model comes out.
 
@@ -39,29 +39,29 @@ def reproduce(
     ran = run_job(settings, "reproduce", name, str(version), stdout=subprocess.PIPE)
     if ran.returncode:
         raise typer.Exit(ran.returncode)
-    found = json.loads(ran.stdout)
+    result = json.loads(ran.stdout)
     if as_json:
         typer.echo(ran.stdout, nl=False)
     else:
-        _show(found)
-    if not found["same"]:
+        _show(result)
+    if not result["same"]:
         raise typer.Exit(ExitCode.DIFFERENT)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(result: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    if not found["same"]:
-        console.print(f"[bold red]another model[/]  its answers differ by up to {found['max_difference']:.3g}")
+    if not result["same"]:
+        console.print(f"[bold red]another model[/]  its answers differ by up to {result['max_difference']:.3g}")
     else:
-        alike = "to the last bit" if found["max_difference"] == 0 else f"to within {found['max_difference']:.2g}"
-        proven = not all(each["learned"] for each in found["compared"])
+        alike = "to the last bit" if result["max_difference"] == 0 else f"to within {result['max_difference']:.2g}"
+        proven = not all(each["learned"] for each in result["compared"])
         title = "[bold green]the same model[/]" if proven else "[bold yellow]no difference seen[/]"
         console.print(f"{title}  it answers the same {alike}")
-    for each in found["compared"]:
+    for each in result["compared"]:
         learned = "learned" if each["learned"] else "not learned"
-        apart = "" if found["same"] else f", apart by {each['difference']:.3g}"
+        apart = "" if result["same"] else f", apart by {each['difference']:.3g}"
         console.print(f"  {each['model']}: {each['rows']:,} {each['what']} ({learned}{apart})")
-    console.print(f"trained again on {quantity(found['rows'], 'row')}, each batch by its hash")
+    console.print(f"trained again on {quantity(result['rows'], 'row')}, each batch by its hash")
     for key, title in (("differences", "not as it was"), ("notes", "note")):
-        for sentence in found[key]:
+        for sentence in result[key]:
             console.print(f"  {title}: {escape(sentence)}")

@@ -1,1 +1,1 @@
-"""The demo: the real DAGs on real data, driven through Airflow's API and told step by step."""
+"""The demo: the real DAGs on real data, driven through Airflow's API and explained step by step."""

@@ -22,7 +22,7 @@ class Display:
 
     @contextmanager
     def step(self, number: int, of: int, title: str, why: str) -> Iterator[None]:
-        """One step of the story; what happens inside is told below its heading."""
+        """One step of the story; what happens inside is shown below its heading."""
         self.console.print(f"\n[bold cyan]{number}/{of}[/] [bold]{escape(title)}[/]")
         self.console.print(f"    [dim]{escape(why)}[/]")
         began = time.monotonic()

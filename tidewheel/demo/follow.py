@@ -25,7 +25,7 @@ class Follower:
 
     Args:
         api: Airflow.
-        display: told what runs.
+        display: shows what runs.
     """
 
     def __init__(self, api: AirflowApi, display: Display) -> None:
@@ -40,11 +40,11 @@ class Follower:
         Raises:
             PlatformError: a task failed, or the run does not end.
         """
-        found = self.api.run(dag, run_id)
-        if found is None:
+        dag_run = self.api.run(dag, run_id)
+        if dag_run is None:
             self.api.trigger(dag, run_id, conf=conf, partition_key=partition_key)
         else:
-            self._again_if_failed(found)
+            self._again_if_failed(dag_run)
         self._to_its_end(dag, run_id)
 
     def started_by_event(
@@ -68,11 +68,11 @@ class Follower:
         deadline = time.monotonic() + EVENT_SECONDS
         followed: set[str] = set()
         while not (followed and until()):
-            found = next((run for run in self.api.runs(dag) if mine(run) and run.run_id not in followed), None)
-            if found is not None:
-                self._again_if_failed(found, again_from)
-                self._to_its_end(dag, found.run_id)
-                followed.add(found.run_id)
+            dag_run = next((run for run in self.api.runs(dag) if mine(run) and run.run_id not in followed), None)
+            if dag_run is not None:
+                self._again_if_failed(dag_run, again_from)
+                self._to_its_end(dag, dag_run.run_id)
+                followed.add(dag_run.run_id)
                 deadline = time.monotonic() + EVENT_SECONDS
                 continue
             self.display.doing(f"{dag} waits for its event")

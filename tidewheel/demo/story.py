@@ -162,7 +162,7 @@ class Demo:
             return
         url = f"{self.settings.require('endpoint_url').rstrip('/')}/{PIPELINE}/predict"
         with RequestStream(url, self.request_rows(), REQUESTS_PER_SECOND) as report:
-            self._train(SECOND, as_of=NIGHTS.last, reason="the demo asks for a retraining")
+            self._train(SECOND, as_of=NIGHTS.last, reason="the demo requests a retraining")
             self._released(SECOND)
         self.traffic = report
         self.display.say(

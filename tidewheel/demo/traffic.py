@@ -40,7 +40,7 @@ class TrafficReport:
 
 
 class RequestStream:
-    """Sends rows to an endpoint, half over one kept connection and half over a fresh one each, until it is left.
+    """Sends rows to an endpoint, half over one persistent connection and half over a fresh one each, until it is left.
 
     Args:
         url: the predict address.

@@ -1,9 +1,9 @@
 """Erases rows from every batch of a dataset: published, superseded and in quarantine.
 
 A file that holds such a row is written anew without it, and each manifest that names it gets a successor: readers see
-the old batch or the new one. The old manifest stays, without its files, and names its successor; so whoever was trained
-on it can say what became of it. Nothing is remembered between steps. An erasure that was killed is run again, finds
-what is left of the rows on the disk, and goes on.
+the old batch or the new one. The old manifest stays, without its files, and names its successor; so a model that was
+trained on it can say what became of it. Nothing is remembered between steps. An erasure that was killed is run again,
+finds what is left of the rows on the disk, and goes on.
 """
 
 from __future__ import annotations
@@ -113,18 +113,18 @@ def erase_rows(lake: Lake, dataset: str, rows: RowSelection, now: datetime, *, d
             lake.store.remove(path)
             if not lake.store.list_folder(parent := path.rsplit("/", 1)[0]):
                 lake.store.remove(parent)
-    found: dict[tuple[str, str], ErasedBatch] = {}
+    erased: dict[tuple[str, str], ErasedBatch] = {}
     for document in sorted(held, key=lambda each: not each.is_published):
         manifest = document.manifest
         count = sum(hits[path][0] for file in manifest.files if (path := f"{folder}{file.path}") in hits)
         batch = ErasedBatch(manifest, count, document.is_published)
-        found.setdefault((manifest.partition, manifest.content_hash), batch)
-    return DatasetErasure(tuple(found.values()), tuple(sorted(stray.keys() - set(young))), keyless, left)
+        erased.setdefault((manifest.partition, manifest.content_hash), batch)
+    return DatasetErasure(tuple(erased.values()), tuple(sorted(stray.keys() - set(young))), keyless, left)
 
 
 def _search(lake: Lake, dataset: str, rows: RowSelection) -> _Searched:
-    """Look at every file of a dataset, whoever names it."""
-    columns, found = rows.columns(dataset), _Searched()
+    """Look at every file of a dataset, whatever names it."""
+    columns, matches = rows.columns(dataset), _Searched()
     for path, _, changed in sorted(lake.store.find_details(f"{lake.pipeline}/{dataset}/{DATA}")):
         if not path.endswith(".parquet"):
             continue
@@ -132,7 +132,7 @@ def _search(lake: Lake, dataset: str, rows: RowSelection) -> _Searched:
             with lake.store.open(path) as opened:
                 parquet = open_parquet(opened)
                 if not set(columns) <= set(parquet.schema_arrow.names):
-                    found.keyless.append(path)
+                    matches.keyless.append(path)
                     continue
                 groups = range(parquet.num_row_groups)
                 tables = (parquet.read_row_group(group, columns, use_threads=False) for group in groups)
@@ -140,11 +140,11 @@ def _search(lake: Lake, dataset: str, rows: RowSelection) -> _Searched:
         except FileNotFoundError:
             continue  # removed since it was listed
         except (OSError, ValueError) as error:  # Arrow's own errors are both
-            found.left[path] = f"it cannot be read ({error}): delete it if it is not needed"
+            matches.left[path] = f"it cannot be read ({error}): delete it if it is not needed"
             continue
         if count:
-            found.hits[path] = count, changed
-    return found
+            matches.hits[path] = count, changed
+    return matches
 
 
 def _count(mask: pa.ChunkedArray) -> int:

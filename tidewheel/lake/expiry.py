@@ -71,7 +71,7 @@ def expired_batches(lake: Lake, dataset: str, before: date, is_needed: Callable[
         else:
             named_by_others |= named
     sizes = {path: size for path, size, _ in lake.store.find_details(folder)}
-    found = []
+    batches = []
     for day in old:
         published = f"{folder}/{day}/{PUBLISHED}"
         first = [published] if published in sizes else []
@@ -79,31 +79,31 @@ def expired_batches(lake: Lake, dataset: str, before: date, is_needed: Callable[
         beside = (f"{folder}/{QUARANTINE}/{day}/", f"{folder}/{day}/")
         rest = sorted({*manifests[day], *(path for path in sizes if path.startswith(beside))} - {published})
         paths = (*first, *data, *rest)
-        found.append(ExpiredDay(day, paths, sum(sizes.get(path, 0) for path in paths)))
-    return [day for day in found if day.paths]
+        batches.append(ExpiredDay(day, paths, sum(sizes.get(path, 0) for path in paths)))
+    return [day for day in batches if day.paths]
 
 
 def expired_inbox(lake: Lake, before: date) -> list[ExpiredDay]:
     """Files of the request log that were shipped to the lake and are there still, such as damaged ones."""
-    folder, found = f"{lake.pipeline}/{INBOX}", []
+    folder, files = f"{lake.pipeline}/{INBOX}", []
     for day in lake.store.list_folder(folder):
         if _is_before(day, before):
             sizes = {path: size for path, size, _ in lake.store.find_details(f"{folder}/{day}")}
-            found.append(ExpiredDay(day, tuple(sorted(sizes)), sum(sizes.values())))
-    return [day for day in found if day.paths]
+            files.append(ExpiredDay(day, tuple(sorted(sizes)), sum(sizes.values())))
+    return [day for day in files if day.paths]
 
 
 def expired_reports(lake: Lake, before: date, is_needed: Callable[[str], bool]) -> list[ExpiredDay]:
     """What nightly monitoring has left of days; see `expired_batches`."""
-    folder, found = f"{lake.pipeline}/{REPORTS}", []
+    folder, files = f"{lake.pipeline}/{REPORTS}", []
     for day in lake.store.list_folder(folder):
         if not _is_before(day, before) or is_needed(day):
             continue
         sizes = {path: size for path, size, _ in lake.store.find_details(f"{folder}/{day}")}
         paths = tuple(sorted(path for path in sizes if _is_nightly(path.removeprefix(f"{folder}/{day}/"))))
         if paths:
-            found.append(ExpiredDay(day, paths, sum(sizes[path] for path in paths)))
-    return found
+            files.append(ExpiredDay(day, paths, sum(sizes[path] for path in paths)))
+    return files
 
 
 def remove_days(lake: Lake, days: list[ExpiredDay]) -> None:

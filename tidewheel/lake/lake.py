@@ -36,7 +36,7 @@ PUBLISHED = "manifest.json"
 DATA = "_data"
 QUARANTINE = "_quarantine"
 LONGEST_END = 180
-"""Bytes of a source file's name that are kept in quarantine, where more is written before and after it."""
+"""Bytes of a source file's name that stay in quarantine, where more is written before and after it."""
 
 
 class Lake:
@@ -90,10 +90,10 @@ class Lake:
                     schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
                 except (pa.ArrowInvalid, OSError) as error:  # Arrow says OSError where a page is broken
                     raise LakeError(f"{self.store.url(path)} is not a Parquet file: {error}") from error
-            found = {field.name: str(field.type) for field in schema}
-            if columns not in (None, found):
-                raise LakeError(f"{dataset}/{partition}: {path} has other columns than the files before it: {found}")
-            columns = found
+            types = {field.name: str(field.type) for field in schema}
+            if columns not in (None, types):
+                raise LakeError(f"{dataset}/{partition}: {path} has other columns than the files before it: {types}")
+            columns = types
             sha256, size = self.store.sha256(path)
             files.append(DataFile(path=path.removeprefix(base), rows=rows, bytes=size, sha256=sha256))
         manifest = Manifest(
@@ -123,17 +123,17 @@ class Lake:
         """Keep a source file that was refused, untouched, with the reason beside it. Returns its URL.
 
         A part of its hash is in its name: a file that is delivered again, and broken again, replaces no evidence. Of a
-        long name the end is kept.
+        long name the end stays.
         """
         end = name.encode()[-LONGEST_END:].decode(errors="ignore")
-        kept = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{end}"
-        self._quarantine(dataset, partition, f"{kept}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
-        return self._quarantine(dataset, partition, kept, content)
+        stored = f"{hashlib.sha256(content).hexdigest()[:SHORT_HASH]}-{end}"
+        self._quarantine(dataset, partition, f"{stored}.reason.json", json.dumps({"reason": reason}, indent=2).encode())
+        return self._quarantine(dataset, partition, stored, content)
 
     def quarantine_reason(self, dataset: str, partition: str) -> str | None:
         """Why a day's newest batch in quarantine was refused; None where none lies there."""
-        kept = self.store.find_details(f"{self._dataset(dataset)}/{QUARANTINE}/{partition}")
-        records = [(modified, path) for path, _, modified in kept if _is_reason(path)]
+        stored = self.store.find_details(f"{self._dataset(dataset)}/{QUARANTINE}/{partition}")
+        records = [(modified, path) for path, _, modified in stored if _is_reason(path)]
         if not records or (content := self.store.read(path := max(records)[1])) is None:
             return None
         try:
@@ -158,13 +158,13 @@ class Lake:
             LakeError: there never was such a batch, or the file there is another's.
         """
         name = f"{content_hash}.json"
-        found = self._load(dataset, partition, name)
-        if found is None:
+        loaded = self._load(dataset, partition, name)
+        if loaded is None:
             raise LakeError(f"{self.pipeline}: {dataset}/{partition} never had content {content_hash}")
-        if found.content_hash != content_hash:
+        if loaded.content_hash != content_hash:
             url = self.store.url(self._path(dataset, partition, name))
-            raise LakeError(f"{url} is the manifest of other content, {found.content_hash}; {_RESTORE}")
-        return found
+            raise LakeError(f"{url} is the manifest of other content, {loaded.content_hash}; {_RESTORE}")
+        return loaded
 
     def need(self, dataset: str, partition: str) -> Manifest:
         """The published manifest.
@@ -172,14 +172,14 @@ class Lake:
         Raises:
             LakeError: nothing is published there.
         """
-        found = self.published(dataset, partition)
-        if found is None:
+        published = self.published(dataset, partition)
+        if published is None:
             newest = self.partitions(dataset)[-1:] or ["none"]
             raise LakeError(
                 f"{self.pipeline}: {dataset}/{partition} is not published (newest published: {newest[0]}); "
                 f"run the job that makes {dataset} for {partition} first"
             )
-        return found
+        return published
 
     def partitions(self, dataset: str) -> list[str]:
         """Keys of the published partitions, in order."""
@@ -254,7 +254,7 @@ class Lake:
 
         read = list(tables)
         if not read:
-            raise LakeError(f"{self.pipeline}: asked to read no batches at all")
+            raise LakeError(f"{self.pipeline}: no batches to read were named")
         return pa.concat_tables(read, promote_options="permissive")
 
     def _read_file(self, file: LakeFile, columns: Sequence[str] | None, where: pc.Expression | None = None) -> pa.Table:
@@ -289,15 +289,18 @@ class Lake:
         if content is None:
             return None
         url = self.store.url(path)
-        found = read_document(Manifest, content, url, "a manifest", _RESTORE)
-        if (found.pipeline, found.dataset, found.partition) != (self.pipeline, dataset, partition):
-            raise LakeError(f"{url} is the manifest of {found.key} of {found.pipeline}, in the wrong place; {_RESTORE}")
-        if (computed := content_hash(found.columns, found.files)) != found.content_hash:
+        document = read_document(Manifest, content, url, "a manifest", _RESTORE)
+        if (document.pipeline, document.dataset, document.partition) != (self.pipeline, dataset, partition):
             raise LakeError(
-                f"{url} was changed: it names files whose content hash is {computed}, and says {found.content_hash}; "
+                f"{url} is the manifest of {document.key} of {document.pipeline}, in the wrong place; {_RESTORE}"
+            )
+        if (computed := content_hash(document.columns, document.files)) != document.content_hash:
+            raise LakeError(
+                f"{url} was changed: it names files whose content hash is {computed}, and says "
+                f"{document.content_hash}; "
                 f"{_RESTORE}"
             )
-        return found
+        return document
 
 
 _RESTORE = (

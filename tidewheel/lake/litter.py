@@ -62,16 +62,16 @@ def find_litter(lake: Lake, now: datetime, grace: timedelta) -> list[Litter]:
             f"a grace of {grace / timedelta(days=1):g} days may be shorter than a job that runs; expected at least "
             f"{SHORTEST_GRACE.days}"
         )
-    found: list[Litter] = []
+    litter: list[Litter] = []
     for dataset in lake.store.list_folder(lake.pipeline):
         folder = f"{lake.pipeline}/{dataset}"
         # Files first: one that is named meanwhile is seen as named.
         old = [Litter(*file) for file in lake.store.find_details(folder) if now - file[2] > grace]
         data = [file for file in old if file.path.startswith(f"{folder}/{DATA}/")]
         named = _named(lake, folder) if data else frozenset()
-        found += [file for file in data if file.path not in named]
-        found += [file for file in old if HALF_WRITTEN.fullmatch(file.path) and file not in data]
-    return sorted(found, key=lambda file: file.path)
+        litter += [file for file in data if file.path not in named]
+        litter += [file for file in old if HALF_WRITTEN.fullmatch(file.path) and file not in data]
+    return sorted(litter, key=lambda file: file.path)
 
 
 def remove_litter(lake: Lake, litter: list[Litter]) -> None:

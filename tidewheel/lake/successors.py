@@ -57,10 +57,13 @@ def held_by(lake: Lake, digest: str, batches: Collection[Batch]) -> set[Batch]:
         These, those that an earlier call has erased the rows from, and those that they are successors of.
     """
     erased = _erased(lake)
-    found = {*batches, *(batch for batch, step in erased.items() if step.of == digest)}
-    while before := {(key, old) for (key, old), step in erased.items() if (key, step.successor) in found} - found:
-        found |= before
-    return found
+    batches_held = {*batches, *(batch for batch, step in erased.items() if step.of == digest)}
+    while (
+        before := {(key, old) for (key, old), step in erased.items() if (key, step.successor) in batches_held}
+        - batches_held
+    ):
+        batches_held |= before
+    return batches_held
 
 
 def _erased(lake: Lake) -> dict[Batch, Erased]:

@@ -178,11 +178,11 @@ class AlertLog(LedgerSection):
         """Messages to send now, by channel, oldest first."""
         time = or_(MessageRow.due_at <= now, MessageRow.due_at > now + LATEST)
         query = select(MessageRow).where(MessageRow.sent_at.is_(None), time).order_by(MessageRow.id)
-        found: dict[str, list[MessageRow]] = {}
+        messages: dict[str, list[MessageRow]] = {}
         with self.ledger.session() as session:
             for row in session.scalars(query):
-                found.setdefault(row.channel, []).append(row)
-        return found
+                messages.setdefault(row.channel, []).append(row)
+        return messages
 
     @idempotent
     def waiting(self) -> Mapping[str, tuple[int, str]]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, or_, select
 
-from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.audit_tables import AuditRow
 from tidewheel.ledger.chain import BEFORE_THE_FIRST, Entry, entry_hash, record_hash
+from tidewheel.ledger.locks import one_at_a_time
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement

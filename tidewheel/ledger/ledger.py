@@ -1,4 +1,4 @@
-"""The ledger: every verdict, every day's figures and every wish for training, with the reasons."""
+"""The ledger: every verdict, every day's figures and every request for training, with the reasons."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, InterfaceError, Operat
 from sqlalchemy.orm import Session
 
 from tidewheel.errors import LedgerError, SettingsError
-from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.audit import append_verdict
+from tidewheel.ledger.locks import one_at_a_time
 from tidewheel.ledger.outage import PATIENCE_SECONDS, LedgerAway, idempotent, may_come_back
 from tidewheel.ledger.plain_json import to_json
 from tidewheel.ledger.requests import TrainingRequests

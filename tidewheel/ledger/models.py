@@ -1,6 +1,6 @@
 """What the ledger knows of models: the versions that `train` made, what was decided about each, and who is champion.
 
-MLflow has a copy of most of this as tags and aliases, for the eye. Whoever may edit a model there may edit those, so
+MLflow has a copy of most of this as tags and aliases, for the eye. A user who may edit a model there may edit those, so
 nothing is decided by them.
 """
 
@@ -15,9 +15,9 @@ from sqlalchemy import delete, func, select, update
 
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
-from tidewheel.ledger.alone import one_at_a_time
 from tidewheel.ledger.audit import Act, VersionOf, append, version_act
 from tidewheel.ledger.chain import Entry, record_hash
+from tidewheel.ledger.locks import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import ModelVersionRow, PromotionRow, VerdictRow

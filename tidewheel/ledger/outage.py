@@ -1,4 +1,4 @@
-"""What is done while the ledger is away, as it is for seconds after a restart of PostgreSQL: it is asked again."""
+"""What is done while the ledger is away, as it is for seconds after a restart of PostgreSQL: calls are repeated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LedgerAway(LedgerError):
 
 
 class Patient(Protocol):
-    """Whoever waits for the ledger."""
+    """Waits for the ledger."""
 
     @property
     def patience_seconds(self) -> float:

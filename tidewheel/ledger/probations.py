@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, func, select
 
-from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.locks import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.probation_tables import PairedDayRow, ProbationRow
 from tidewheel.ledger.section import LedgerSection
@@ -83,9 +83,9 @@ class Probations(LedgerSection):
     def close(self, row_id: int, outcome: Outcome, sentence: str, best_gain: float | None, at: datetime) -> None:
         """End a probation; one that has ended is left alone."""
         with self.ledger.session() as session:
-            found = session.get_one(ProbationRow, row_id)
-            if found.closed_at is None:
-                _close(session, found, outcome, sentence, best_gain, at)
+            probation = session.get_one(ProbationRow, row_id)
+            if probation.closed_at is None:
+                _close(session, probation, outcome, sentence, best_gain, at)
 
     @idempotent
     def keep_days(self, pipeline: str, version: str, predecessor: str, days: Sequence[PairedDay], at: datetime) -> None:

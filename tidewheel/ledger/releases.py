@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from tidewheel.actor import operating_system_user
 from tidewheel.errors import LedgerError
-from tidewheel.ledger.alone import Alone, Busy, alone
 from tidewheel.ledger.audit import Act, VersionOf, append, release_entry, version_act
 from tidewheel.ledger.ledger import Ledger
+from tidewheel.ledger.locks import Busy, LedgerLock, exclusively
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, ReleaseStageRow
 
@@ -45,7 +45,7 @@ class Releases:
     def __init__(self, ledger: Ledger, actor: str = "") -> None:
         self.ledger = ledger
         self.actor = actor or operating_system_user()
-        self._alone: Alone | None = None
+        self._lock: LedgerLock | None = None
         self._written: _Written | None = None
         self._lost = False
 
@@ -250,11 +250,11 @@ class Releases:
             LedgerError: the ledger is lost.
         """
         what = f"release of {pipeline}"
-        with alone(self.ledger.engine, what, patience_seconds, self.patience_seconds) as self._alone:
+        with exclusively(self.ledger.engine, what, patience_seconds, self.patience_seconds) as self._lock:
             try:
                 yield
             finally:
-                self._alone, self._written, self._lost = None, None, False
+                self._lock, self._written, self._lost = None, None, False
 
     def hold(self) -> None:
         """See that this process is still the only one that works on the release, also after an outage.
@@ -263,10 +263,10 @@ class Releases:
             TakenOver: it is not, or was not for a while and another has written meanwhile.
             LedgerAway: the ledger cannot be reached.
         """
-        if self._alone is None:
+        if self._lock is None:
             return
         try:
-            self._lost |= not self._alone.hold()
+            self._lost |= not self._lock.hold()
         except Busy as error:
             raise TakenOver(str(error)) from error
         if self._lost:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 
-from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.locks import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.tables import RetrainRequestRow
 from tidewheel.ledger.training_rows import abandon_row, answer_row, request_row

@@ -36,8 +36,8 @@ def is_newer(error: DBAPIError, engine: Engine) -> bool:
     """Whether a row lacks a value that only a newer version of the code writes."""
     if not any(words in str(error.orig).lower() for words in REQUIRED):
         return False
-    found = _form_of(engine)
-    return found is not None and found > own_form()
+    form = _form_of(engine)
+    return form is not None and form > own_form()
 
 
 def tables_sentence(error: DBAPIError, engine: Engine) -> str:
@@ -47,14 +47,14 @@ def tables_sentence(error: DBAPIError, engine: Engine) -> str:
         error: what the database said.
         engine: reaches it.
     """
-    said, found, own = str(error.orig).partition("\n")[0], _form_of(engine), own_form()
-    if found is not None and found > own:
+    said, form, own = str(error.orig).partition("\n")[0], _form_of(engine), own_form()
+    if form is not None and form > own:
         return (
-            f"has tables of form {found}, which a newer version of Tidewheel has changed; this version has form {own}: "
+            f"has tables of form {form}, which a newer version of Tidewheel has changed; this version has form {own}: "
             f"{said}; install the newer version here too"
         )
-    behind = f"has not the tables of this version (it has form {found or 'none'}, this version needs {own})"
-    state = "has not the tables of this version" if found == own else behind
+    behind = f"has not the tables of this version (it has form {form or 'none'}, this version needs {own})"
+    state = "has not the tables of this version" if form == own else behind
     return (
         f"{state}: {said}; start the platform again, which brings them up to date (`tidewheel down`, then "
         "`tidewheel up`)"
@@ -65,7 +65,7 @@ def _form_of(engine: Engine) -> str | None:
     """The form of the tables there; None where there are none."""
     try:
         with engine.connect() as connection:
-            found = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+            form = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
     except SQLAlchemyError:
         return None
-    return None if found is None else str(found)
+    return None if form is None else str(form)

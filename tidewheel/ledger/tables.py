@@ -103,9 +103,9 @@ class FigureRow(Table):
 
 
 class RetrainRequestRow(Table):
-    """A wish for a new challenger. A pipeline has at most one open wish.
+    """A request for a new challenger. A pipeline has at most one open request.
 
-    `day` is the partition that the trigger asked on; null while a person's wish waits for it. `requested_by` is the
+    `day` is the partition that the trigger fired on; null while a person's request waits. `requested_by` is the
     role on whose behalf it was made: `person`, or what called for it in monitoring.
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
-from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.locks import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.tables import EndpointRow, ReleaseRow, RouterReadingRow, RouterTotalRow, TrafficRow
@@ -36,7 +36,7 @@ class Reading:
         at: when it was read.
         uptime_seconds: how long its process had run.
         counted: totals by pipeline and colour; what has never had a request may be left out.
-        pipelines: that the router was asked about; None: all. Totals of others stay as they are.
+        pipelines: that the router was read for; None: all. Totals of others stay as they are.
     """
 
     router: str
@@ -76,7 +76,7 @@ class TrafficLog(LedgerSection):
     def record(self, reading: Reading) -> None:
         """Add what a router has counted since its last reading to the minute of this one.
 
-        Rows and the state of the counters change in one transaction: whoever reads after a restart goes on there. A
+        Rows and the state of the counters change in one transaction: a reader goes on there after a restart. A
         router has begun to count anew where it has run for less time than before, or a counter of it is smaller.
         """
         with self.ledger.session() as session:

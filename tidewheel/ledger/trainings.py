@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tidewheel.ledger.alone import one_at_a_time
+from tidewheel.ledger.locks import one_at_a_time
 from tidewheel.ledger.outage import idempotent
 from tidewheel.ledger.section import LedgerSection
 from tidewheel.ledger.training_rows import begun_row, of_run, of_version, waiting_row
@@ -110,16 +110,16 @@ class Trainings(LedgerSection):
         """Note which version a run has made."""
         self._fill(pipeline, run_id, {"version": version}, at)
 
-    def judged(self, pipeline: str, run_id: str, found: Judgement, at: datetime) -> None:
+    def judged(self, pipeline: str, run_id: str, judgement: Judgement, at: datetime) -> None:
         """Note what the gate has found, and close the training; judged again, the newer finding counts."""
         values = {
-            "version": found.version,
-            "as_of": str(found.as_of),
-            "outcome": str(found.outcome),
-            "holdout": list(found.holdout),
-            "gain": found.gain,
-            "squared_error": known_or_none(found.squared_error),
-            "meaning": dict(found.meaning),
+            "version": judgement.version,
+            "as_of": str(judgement.as_of),
+            "outcome": str(judgement.outcome),
+            "holdout": list(judgement.holdout),
+            "gain": judgement.gain,
+            "squared_error": known_or_none(judgement.squared_error),
+            "meaning": dict(judgement.meaning),
             "closed_at": at,
         }
         self._fill(pipeline, run_id, values, at)

@@ -1,7 +1,7 @@
 """Verifies the audit log: that no entry was altered, deleted, inserted or moved, and that its records stand as written.
 
 What it cannot see: that everything after some entry was deleted from the log and from the ledger's other tables alike,
-or that a chain was hashed anew from some entry on. Whoever noted the hash of a later entry elsewhere sees both.
+or that a chain was hashed anew from some entry on. A hash of a later entry that was noted elsewhere reveals both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tidewheel.ledger.ledger import Ledger
 
 MOST_FINDINGS = 20
-"""As many are named; whoever altered more has altered everything."""
+"""As many are named; where more are altered, all may be."""
 SHORTEST_HEAD = 12
 """Characters of a hash that identify an entry."""
 _TABLES: dict[str, type[Table]] = {"verdict": VerdictRow, "promotion": PromotionRow, "release": ReleaseRow}

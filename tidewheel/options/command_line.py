@@ -20,17 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser, *models: type[Options]) -> No
 
 def arguments_of(options: Options) -> list[str]:
     """The arguments that give a job these options; what is at its default is left out."""
-    found: list[str] = []
+    arguments: list[str] = []
     for name, option in type(options).declared().items():
         value = getattr(options, name)
         if value == option.default:
             continue
         if option.kind is bool:
-            found.append(option.flag)
+            arguments.append(option.flag)
         else:
             values: Sequence[Any] = value if option.is_list else [value]
-            found += [f"{option.flag}={each}" for each in values]
-    return found
+            arguments += [f"{option.flag}={each}" for each in values]
+    return arguments
 
 
 def _accepted(option: DeclaredOption) -> dict[str, Any]:

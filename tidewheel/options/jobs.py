@@ -116,10 +116,10 @@ class PromoteOptions(JobOptions):
     review: Annotated[Review | None, Option("what the reviewer said, if one had to")] = None
     reviewer: Annotated[str | None, Option("who said it", if_empty="nobody, the time for an answer ran out")] = None
     review_reason: Annotated[
-        str | None, Option("why; kept with the verdict, in the ledger and in MLflow", title="Reason")
+        str | None, Option("why; recorded with the verdict, in the ledger and in MLflow", title="Reason")
     ] = None
     override_reason: Annotated[
-        str | None, Option("why to promote a version without a passed verdict; kept in the ledger")
+        str | None, Option("why to promote a version without a passed verdict; recorded in the ledger")
     ] = None
 
 
@@ -147,7 +147,8 @@ class ReleaseOptions(JobOptions):
     reason: Annotated[
         str | None,
         Option(
-            "why to release a version that the gate has not passed, or to roll back; kept in the ledger, no approval",
+            "why to release a version that the gate has not passed, or to roll back; recorded in the ledger, "
+            "no approval",
             title="Override reason",
         ),
     ] = None

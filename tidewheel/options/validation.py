@@ -84,9 +84,9 @@ def _sentence(
         return f"{spelled(option)} is missing; expected {option.option.help if words == KINDS[str] else words}"
     if option.kind is PartitionRange and "ctx" in error:
         return f"{spelled(option)}: {error['ctx']['error']}"
-    found = error["input"]
-    near = did_you_mean(str(found), _choices(option))
-    return f"{spelled(option)}: found {found!r}; expected {expected(option)}{near}"
+    value = error["input"]
+    near = did_you_mean(str(value), _choices(option))
+    return f"{spelled(option)}: found {value!r}; expected {expected(option)}{near}"
 
 
 def _choices(option: DeclaredOption) -> list[str]:

@@ -65,10 +65,10 @@ class WindowCounts:
 
     def quantile(self, share: float) -> float | None:
         """Time that this share of the requests stayed within, None where no time is known."""
-        wanted, seen = share * self.timed, 0
+        goal, seen = share * self.timed, 0
         for limit, count in self.times:
             seen += count
-            if seen >= wanted:
+            if seen >= goal:
                 return limit
         return None
 
@@ -117,22 +117,22 @@ class RequestCounts:
 
 
 @dataclass(frozen=True)
-class Compared:
+class WindowComparison:
     """The new version beside the old one.
 
     Attributes:
         new: the version that bakes.
         old: the version it replaced, None where nothing is known of it.
-        same_window: whether the old one was asked by the same callers at the same time, not before.
+        same_window: whether the old one served the same callers at the same time, not before.
     """
 
     new: WindowCounts
     old: WindowCounts | None = None
     same_window: bool = False
 
-    def __add__(self, other: Compared) -> Compared:
+    def __add__(self, other: WindowComparison) -> WindowComparison:
         old = self.old + other.old if self.same_window and self.old and other.old else other.old
-        return Compared(self.new + other.new, old, other.same_window)
+        return WindowComparison(self.new + other.new, old, other.same_window)
 
 
 @dataclass(frozen=True)
@@ -143,19 +143,19 @@ class GuardMeasurement:
         version: that bakes.
         previous: version that it replaced.
         routed: callers' requests by the router's figures; None where the router's figures are missing.
-        asked: golden rows that the bake itself asked both for: more of them where callers are few.
+        golden: golden rows that the bake itself sent to both versions: more of them where there are few callers.
     """
 
     version: str
     previous: str
-    routed: Compared | None
-    asked: Compared
+    routed: WindowComparison | None
+    golden: WindowComparison
 
     def __add__(self, other: GuardMeasurement) -> GuardMeasurement:
         routed = other.routed if self.routed is None else self.routed
         if self.routed is not None and other.routed is not None:
             routed = self.routed + other.routed
-        return GuardMeasurement(self.version, self.previous, routed, self.asked + other.asked)
+        return GuardMeasurement(self.version, self.previous, routed, self.golden + other.golden)
 
 
 @dataclass(frozen=True)
@@ -195,14 +195,14 @@ class GuardPolicy:
         """
         if measured.routed is None:
             return self._verdict(measured, Outcome.INCONCLUSIVE, "the router's figures are missing")
-        kinds = {"requests": measured.routed, "golden rows": measured.asked}
+        kinds = {"requests": measured.routed, "golden rows": measured.golden}
         breaches = [breach for kind, seen in kinds.items() for breach in self._breaches(kind, seen, measured)]
         if breaches:
             return self._verdict(measured, Outcome.REFUSED, "; ".join(breaches))
         volume = {kind: seen.new.requests for kind, seen in kinds.items()}
         if max(volume.values()) < self.minimum_requests:
             found = " and ".join(f"{count} {kind}" for kind, count in volume.items())
-            few = f"only {found} were answered by version {measured.version}, {self.minimum_requests} are asked for"
+            few = f"only {found} were answered by version {measured.version}, {self.minimum_requests} are required"
             return self._verdict(measured, Outcome.INCONCLUSIVE, few)
         good = ", ".join(_told(kind, seen.new) for kind, seen in kinds.items() if seen.new.requests)
         return self._verdict(measured, Outcome.PASSED, f"version {measured.version} answered {good}")
@@ -238,7 +238,7 @@ class GuardPolicy:
     def unproven(self, verdict: Verdict) -> Verdict:
         """What an inconclusive verdict counts as where nobody waits any longer."""
         if self.when_inconclusive == "keep":
-            said = f"{verdict.sentence}; kept, as release.guard.when_inconclusive asks"
+            said = f"{verdict.sentence}; it stays, as release.guard.when_inconclusive says"
             return _concluded(verdict, Outcome.PASSED, said)
         return _concluded(verdict, Outcome.ROLLED_BACK, f"{verdict.sentence}: it has not proven itself in its bake")
 
@@ -263,8 +263,8 @@ class GuardPolicy:
             f"(Kolmogorov-Smirnov, {len(new)} and {len(old)} rows), at most {self.maximum_score_distance:g} is allowed"
         )
 
-    def _breaches(self, kind: str, seen: Compared, measured: GuardMeasurement) -> list[str]:
-        new, old, found = seen.new, seen.old, []
+    def _breaches(self, kind: str, seen: WindowComparison, measured: GuardMeasurement) -> list[str]:
+        new, old, breaches = seen.new, seen.old, []
         counted = [("failed", new.errors, old.errors if old else 0)]
         if seen.same_window and old:  # other callers at another time may well send other nonsense
             counted.append(("were refused", new.refused, old.refused))
@@ -273,12 +273,12 @@ class GuardPolicy:
             allowed = their_share + self.maximum_error_share
             if self._seldom(count, new.requests, allowed):
                 beside = f", {their_share:.1%} of version {measured.previous}" if old and old.requests else ""
-                found.append(
+                breaches.append(
                     f"{count} of {new.requests} {kind} to version {measured.version} {what} "
                     f"({count / new.requests:.1%}{beside}), {self.maximum_error_share:.1%} more are allowed"
                 )
         # Golden rows that the old version answered meanwhile tell the machine's bad seconds from the new version's.
-        usual = [each.quantile(0.99) for each in (old, measured.asked.old) if each]
+        usual = [each.quantile(0.99) for each in (old, measured.golden.old) if each]
         usual_p99 = max((p99 for p99 in usual if p99 is not None), default=None)
         limit = max(self.latency_budget_ms, self.maximum_latency_ratio * (usual_p99 or 0.0))
         slow = new.slower_than(limit)
@@ -287,12 +287,12 @@ class GuardPolicy:
             theirs = (
                 f"; version {measured.previous} answered 99% within {usual_p99:g} ms" if usual_p99 is not None else ""
             )
-            found.append(
+            breaches.append(
                 f"{slow} of {new.timed} {kind} to version {measured.version} took longer than {limit:g} ms "
                 f"({slow / new.timed:.1%}, {self.maximum_slow_share:.1%} are allowed{theirs})"
             )
         moved = self.scores_breach(new.scores, old.scores if old else (), measured.version, measured.previous)
-        return [*found, *([moved] if moved else [])]
+        return [*breaches, *([moved] if moved else [])]
 
     def _seldom(self, count: int, of: int, share: float) -> bool:
         """Whether chance would seldom bring so many where this share is right."""
@@ -300,7 +300,7 @@ class GuardPolicy:
 
     def _verdict(self, measured: GuardMeasurement, outcome: Outcome, sentence: str) -> Verdict:
         inputs: dict[str, object] = {"version": measured.version, "previous": measured.previous}
-        for name, seen in (("routed", measured.routed), ("asked", measured.asked)):
+        for name, seen in (("routed", measured.routed), ("asked", measured.golden)):
             if seen is not None:
                 inputs[name] = {
                     "new": seen.new.figures(),

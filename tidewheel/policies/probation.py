@@ -145,34 +145,34 @@ class ProbationPolicy:
         Returns:
             rolled back (the predecessor answers again), passed (probation ends), or no action (it continues).
         """
-        found = evidence(measured)
+        so_far = evidence(measured)
         ours = f"version {measured.version}"
         pair = f"{ours} against version {measured.predecessor}"
-        if day := self._abrupt(measured.days, found):
+        if day := self._abrupt(measured.days, so_far):
             share = day.difference / abs(day.predecessor_loss)
             rows, unit = quantity(day.rows, "row"), measured.unit
             words = (
                 f"{pair}: {share:+.0%} loss on {day.day} ({rows}), beyond what {unit}s differ by; "
                 f"version {measured.predecessor} becomes champion again"
             )
-            return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
+            return self._verdict(measured, so_far, Outcome.ROLLED_BACK, words)
         said = (
-            f"{pair}: {_share(found):+.1%} loss over {quantity(found.days, measured.unit)}"
-            if found.days
+            f"{pair}: {_share(so_far):+.1%} loss over {quantity(so_far.days, measured.unit)}"
+            if so_far.days
             else f"{pair}: no labels yet"
         )
-        if self._worse(measured.days, found):
+        if self._worse(measured.days, so_far):
             by = f" by more than {self.margin:.0%}" if self.margin else ""
             words = f"{said}, shown to be worse{by}; version {measured.predecessor} becomes champion again"
-            return self._verdict(measured, found, Outcome.ROLLED_BACK, words)
-        if found.days >= self.minimum_days and self._no_worse(measured.days, found):
+            return self._verdict(measured, so_far, Outcome.ROLLED_BACK, words)
+        if so_far.days >= self.minimum_days and self._no_worse(measured.days, so_far):
             words = f"{said}, worse by no more than {self.tolerance:.0%}; probation ends, and {ours} stays champion"
-            return self._verdict(measured, found, Outcome.PASSED, words)
-        if found.days >= self.days or measured.nights >= self.maximum_nights:
+            return self._verdict(measured, so_far, Outcome.PASSED, words)
+        if so_far.days >= self.days or measured.nights >= self.maximum_nights:
             words = f"{said}; not shown to be worse in time, so probation ends, and {ours} stays champion"
-            return self._verdict(measured, found, Outcome.PASSED, words, undecided=True)
+            return self._verdict(measured, so_far, Outcome.PASSED, words, undecided=True)
         return self._verdict(
-            measured, found, Outcome.NO_ACTION, f"{said}; probation continues {self._until(measured, found)}"
+            measured, so_far, Outcome.NO_ACTION, f"{said}; probation continues {self._until(measured, so_far)}"
         )
 
     def _until(self, measured: ProbationMeasurement, found: Evidence) -> str:
@@ -181,19 +181,19 @@ class ProbationPolicy:
         each = "night" if measured.unit is DAY else measured.unit
         return f"for at most {quantity(days, f'labelled {measured.unit}')} or {quantity(nights, each)} more"
 
-    def _abrupt(self, days: Sequence[PairedDay], found: Evidence) -> PairedDay | None:
+    def _abrupt(self, days: Sequence[PairedDay], so_far: Evidence) -> PairedDay | None:
         """The newest day, where one day is enough."""
-        if not days or not found.known:
+        if not days or not so_far.known:
             return None
         day = days[-1]
-        beyond = self.abrupt_t * max(found.scale, day.row_error)
+        beyond = self.abrupt_t * max(so_far.scale, day.row_error)
         return day if day.difference > max(beyond, self.abrupt * abs(day.predecessor_loss)) else None
 
-    def _worse(self, days: Sequence[PairedDay], found: Evidence) -> bool:
-        return found.known and self._e_value(days, found, 1, self.margin) >= 1 / self.level
+    def _worse(self, days: Sequence[PairedDay], so_far: Evidence) -> bool:
+        return so_far.known and self._e_value(days, so_far, 1, self.margin) >= 1 / self.level
 
-    def _no_worse(self, days: Sequence[PairedDay], found: Evidence) -> bool:
-        return found.known and self._e_value(days, found, -1, self.tolerance) >= 1 / self.level
+    def _no_worse(self, days: Sequence[PairedDay], so_far: Evidence) -> bool:
+        return so_far.known and self._e_value(days, so_far, -1, self.tolerance) >= 1 / self.level
 
     def interval(self, measured: ProbationMeasurement) -> tuple[float, float]:
         """By how much the version may be worse than its predecessor, as shares of the predecessor's loss.
@@ -208,39 +208,41 @@ class ProbationPolicy:
         Returns:
             Its ends; infinite where the days exclude nothing yet.
         """
-        found = evidence(measured)
-        if not found.known or not found.predecessor_loss:
+        so_far = evidence(measured)
+        if not so_far.known or not so_far.predecessor_loss:
             return -math.inf, math.inf
-        return self._end(measured.days, found, 1), self._end(measured.days, found, -1)
+        return self._end(measured.days, so_far, 1), self._end(measured.days, so_far, -1)
 
-    def _end(self, days: Sequence[PairedDay], found: Evidence, side: int) -> float:
+    def _end(self, days: Sequence[PairedDay], so_far: Evidence, side: int) -> float:
         """The largest share (side 1) or the smallest (side -1) that the test excludes by the days."""
-        far = side * FARTHEST_END * found.scale / abs(found.predecessor_loss)
-        excluded, possible = _share(found) - far, _share(found) + far
-        if self._e_value(days, found, side, excluded) < 1 / self.level:
+        far = side * FARTHEST_END * so_far.scale / abs(so_far.predecessor_loss)
+        excluded, possible = _share(so_far) - far, _share(so_far) + far
+        if self._e_value(days, so_far, side, excluded) < 1 / self.level:
             return -side * math.inf
         for _ in range(END_STEPS):
             share = (excluded + possible) / 2
-            if self._e_value(days, found, side, share) >= 1 / self.level:
+            if self._e_value(days, so_far, side, share) >= 1 / self.level:
                 excluded = share
             else:
                 possible = share
         return excluded
 
-    def _e_value(self, days: Sequence[PairedDay], found: Evidence, side: int, bound: float) -> float:
+    def _e_value(self, days: Sequence[PairedDay], so_far: Evidence, side: int, bound: float) -> float:
         """Evidence that the difference is beyond a share of the predecessor's loss (side 1), or below it (side -1)."""
         total = 0.0
         for day in days:
-            scale = max(found.scale, day.row_error)
-            step = side * (day.difference - bound * abs(found.predecessor_loss)) / scale
+            scale = max(so_far.scale, day.row_error)
+            step = side * (day.difference - bound * abs(so_far.predecessor_loss)) / scale
             clip = self.clip + (self.row_clip - self.clip) * (day.row_error / scale) ** 2
             total += max(-clip, min(step, clip))
-        return e_value(normal_equivalent(total / math.sqrt(len(days)), found.freedom) * math.sqrt(len(days)), len(days))
+        return e_value(
+            normal_equivalent(total / math.sqrt(len(days)), so_far.freedom) * math.sqrt(len(days)), len(days)
+        )
 
     def _verdict(
         self,
         measured: ProbationMeasurement,
-        found: Evidence,
+        so_far: Evidence,
         outcome: Outcome,
         words: str,
         *,
@@ -249,15 +251,15 @@ class ProbationPolicy:
         inputs: dict[str, object] = {
             "version": measured.version,
             "predecessor": measured.predecessor,
-            "days": found.days,
+            "days": so_far.days,
             "nights": measured.nights,
             "usual_days": len(measured.usual),
             "undecided": undecided,
         }
-        if found.days:
-            inputs |= {"difference": found.difference, "predecessor_loss": found.predecessor_loss}
-        if found.known:
-            inputs |= {"day_deviation": found.scale, "evidence": self._e_value(measured.days, found, 1, self.margin)}
+        if so_far.days:
+            inputs |= {"difference": so_far.difference, "predecessor_loss": so_far.predecessor_loss}
+        if so_far.known:
+            inputs |= {"day_deviation": so_far.scale, "evidence": self._e_value(measured.days, so_far, 1, self.margin)}
         return Verdict(Kind.PROBATION, outcome, f"{outcome.words}: {words}", inputs, dict(vars(self)))
 
 
@@ -290,14 +292,14 @@ def e_value(total: float, days: int) -> float:
     return math.exp(min(size, 700.0))
 
 
-def _share(found: Evidence) -> float:
-    return found.difference / abs(found.predecessor_loss) if found.predecessor_loss else math.nan
+def _share(so_far: Evidence) -> float:
+    return so_far.difference / abs(so_far.predecessor_loss) if so_far.predecessor_loss else math.nan
 
 
 def best_gain(measured: ProbationMeasurement) -> float | None:
     """How much better than its predecessor the version can be at best, as a share of its loss; None: unknown."""
-    found = evidence(measured)
-    if not found.known or not found.predecessor_loss:
+    so_far = evidence(measured)
+    if not so_far.known or not so_far.predecessor_loss:
         return None
-    near = NormalDist().inv_cdf(GAIN_CONFIDENCE) * found.scale / math.sqrt(found.days)
-    return (near - found.difference) / abs(found.predecessor_loss)
+    near = NormalDist().inv_cdf(GAIN_CONFIDENCE) * so_far.scale / math.sqrt(so_far.days)
+    return (near - so_far.difference) / abs(so_far.predecessor_loss)

@@ -1,7 +1,7 @@
 """Releases one pipeline: plans, runs stage after stage, and repairs what a killed process has left.
 
-Whoever comes next may go on with a release: the process that began it, the next task of a DAG, or a person after a
-crash. So nothing is kept in memory between two stages, and one process at a time works on a pipeline.
+Another may go on with a release: the process that began it, the next task of a DAG, or a person after a
+crash. So nothing stays in memory between two stages, and one process at a time works on a pipeline.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from tidewheel.errors import LedgerError, ReleaseError
-from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.locks import Busy
 from tidewheel.ledger.outage import LedgerAway
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.release.actions import Actions
@@ -251,8 +251,8 @@ class Executor:
         return (
             f"another process works on release {release.number} of {self._pipeline.name} (stage "
             f"{self._record.present_stage(release) or 'not known'}) and has not taken version {release.version} back "
-            f"for {seconds:g} s; it will before its next stage, for the wish stays in the ledger: if it hangs, end it "
-            "and ask again"
+            f"for {seconds:g} s; it will before its next stage, for the request stays in the ledger: if it hangs, end "
+            "it and request it again"
         )
 
     def differences(self, champion: str | None) -> list[Repair]:

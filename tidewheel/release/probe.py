@@ -93,10 +93,10 @@ class Probe:
             raise ReleaseError(f"{self.address}/predict wants a token: {_no_token()}")
         if not answer.is_success:
             raise ReleaseError(f"{self.address}/predict says {answer.status_code}: {answer.text[:500]}")
-        found = answer.json()
-        by_class = found.get("probabilities")
-        predictions = found["predictions"] if by_class is None else [[*row.values()] for row in by_class]
-        return ServedPredictions(predictions, found["model_version"], found["colour"], milliseconds)
+        document = answer.json()
+        by_class = document.get("probabilities")
+        predictions = document["predictions"] if by_class is None else [[*row.values()] for row in by_class]
+        return ServedPredictions(predictions, document["model_version"], document["colour"], milliseconds)
 
 
 def _headers(platform_token: str) -> dict[str, str]:

@@ -122,7 +122,7 @@ class ReleaseRecord:
             else:
                 answers.put(None)
 
-        # A ledger that hangs would hold up the way back: it is asked in a thread that nobody waits for.
+        # A ledger that hangs would hold up the way back: it is read in a thread that nobody waits for.
         threading.Thread(target=hold, name="hold", daemon=True).start()
         try:
             error = answers.get(timeout=HOLD_SECONDS)
@@ -232,7 +232,7 @@ class ReleaseRecord:
         """Note that a stage runs.
 
         Raises:
-            AskedBack: an operator has asked for the old version while an earlier one ran, and it is still whole.
+            AskedBack: an operator has requested the old version while an earlier one ran, and it is still whole.
         """
         stage = release.stages[position]
         self._releases.stage_began(release.number, position, stage.name, _now())

@@ -64,7 +64,7 @@ class TakenBack:
 
 @dataclass(frozen=True)
 class Rollback:
-    """Takes releases of one pipeline back. Whoever calls sees to it that nobody else works on them.
+    """Takes releases of one pipeline back. The caller sees to it that nobody else works on them.
 
     Attributes:
         pipeline: its declaration.

@@ -67,7 +67,7 @@ class Gone:
     def sentence(self, pipeline: str) -> str:
         """What happened, for callers."""
         if self.renamed_to:
-            return f"pipeline {pipeline} was renamed on {self.since}: ask /{self.renamed_to}/predict"
+            return f"pipeline {pipeline} was renamed on {self.since}: send requests to /{self.renamed_to}/predict"
         return f"pipeline {pipeline} was retired on {self.since}: nothing answers here any more"
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from tidewheel.errors import LedgerError, PlatformError, ReleaseError
 from tidewheel.ledger.releases import TakenOver
-from tidewheel.policies.guard import Compared, GuardMeasurement, WindowCounts
+from tidewheel.policies.guard import GuardMeasurement, WindowComparison, WindowCounts
 from tidewheel.policies.verdict import Outcome
 from tidewheel.release.probe import Probe
 from tidewheel.release.stages import AskedBack, Bake
@@ -212,7 +212,7 @@ class StageWatch:
         new_golden, old_golden = new.close_window(), old.close_window()
         # A contract that has changed makes the old version refuse the new one's rows: it cannot be compared with.
         comparable = None if old.failure else old_golden
-        return GuardMeasurement(*self.versions, routed, Compared(new_golden, comparable, same_window=True))
+        return GuardMeasurement(*self.versions, routed, WindowComparison(new_golden, comparable, same_window=True))
 
     def _send_golden_rows(
         self, new: GoldenRequests, old: GoldenRequests, listener: RollbackListener, *, quiet: bool
@@ -242,7 +242,7 @@ class StageWatch:
         opened: tuple[RequestCounts, RequestCounts] | None,
         closed: tuple[RequestCounts, RequestCounts] | None,
         since: datetime,
-    ) -> Compared | None:
+    ) -> WindowComparison | None:
         if opened is None or closed is None:
             return None
         new, beside = (now.since(before) for now, before in zip(closed, opened, strict=True))
@@ -252,11 +252,11 @@ class StageWatch:
         new = replace(new, scores=self._scores(0, since, now))
         if not isinstance(self.stage, Bake):
             old_scores = self._scores(1, since, now)
-            return Compared(new, replace(beside, scores=old_scores) if beside else None, same_window=True)
+            return WindowComparison(new, replace(beside, scores=old_scores) if beside else None, same_window=True)
         if self.baseline is None:
-            return Compared(new)
+            return WindowComparison(new)
         # Read in every window: the log is a second behind, and the time before the switch may have been shorter.
-        return Compared(new, replace(self.baseline.seen, scores=self._scores(1, *self.baseline.times)))
+        return WindowComparison(new, replace(self.baseline.seen, scores=self._scores(1, *self.baseline.times)))
 
     def _scores(self, version: int, since: datetime, until: datetime) -> tuple[float, ...]:
         return tuple(self.scores(self.versions[version], since, until)) if self.scores else ()

@@ -52,7 +52,7 @@ def expired(pipeline: Pipeline, lake: Lake, probation_since: str | None) -> list
     Raises:
         LakeError: a manifest cannot be read.
     """
-    found, labelled = [], frozenset(lake.partitions(LABELS))
+    items, labelled = [], frozenset(lake.partitions(LABELS))
     newest = newest_day(lake)
     if newest is None:
         return []
@@ -70,14 +70,14 @@ def expired(pipeline: Pipeline, lake: Lake, probation_since: str | None) -> list
         batches = expired_batches(lake, dataset, before, is_needed)
         if dataset == REQUESTS:
             batches += expired_inbox(lake, before)
-        found.append(
+        items.append(
             Expired(f"{dataset} older than {quantity(days, pipeline.partition)}", batches, tuple(sorted(set(awaited))))
         )
     if (days := retained_days(pipeline, REPORTS_KEY)) is not None:
         before = pipeline.partition.before(newest, days - 1)
         reports = expired_reports(lake, before, lambda day: _is_on_probation(day, probation_since))
-        found.append(Expired(f"reports of monitoring older than {quantity(days, pipeline.partition)}", reports))
-    return found
+        items.append(Expired(f"reports of monitoring older than {quantity(days, pipeline.partition)}", reports))
+    return items
 
 
 def expired_log_files(settings: Settings, pipeline: Pipeline, newest: date) -> list[Unused]:
@@ -85,15 +85,15 @@ def expired_log_files(settings: Settings, pipeline: Pipeline, newest: date) -> l
     days = retained_days(pipeline, DATASETS[REQUESTS])
     if days is None:
         return []
-    found = []
+    files = []
     for folder in sorted((settings.request_log_folder / pipeline.name).glob("*-*-*")):
         with suppress(UsageError):
             if parse_day(folder.name) <= pipeline.partition.before(newest, days):
                 sizes = [path.stat() for path in folder.rglob("*") if path.is_file()]
                 changed = max((one.st_mtime for one in sizes), default=folder.stat().st_mtime)
                 size = sum(one.st_size for one in sizes)
-                found.append(Unused(folder, size, datetime.fromtimestamp(changed, UTC)))
-    return found
+                files.append(Unused(folder, size, datetime.fromtimestamp(changed, UTC)))
+    return files
 
 
 def newest_day(lake: Lake) -> date | None:

@@ -29,15 +29,15 @@ class MlflowModels:
         Raises:
             RegistryError: MLflow cannot be reached, or refuses.
         """
-        found: list[str] = []
+        numbers: list[str] = []
         page = ""
         while True:
             query = {"filter": f"name = '{pipeline}'", "max_results": str(PAGE), "page_token": page}
             answer = self._ask("GET", "model-versions/search", **query) or {}
-            found += [version["version"] for version in answer.get("model_versions", [])]
+            numbers += [version["version"] for version in answer.get("model_versions", [])]
             page = answer.get("next_page_token", "")
             if not page:
-                return sorted(found, key=int)
+                return sorted(numbers, key=int)
 
     def has_model(self, pipeline: str) -> bool:
         """Whether a model of that name is registered, with or without versions."""

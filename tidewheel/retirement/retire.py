@@ -11,9 +11,9 @@ from tidewheel.actor import operating_system_user
 from tidewheel.airflow_api import AirflowApi
 from tidewheel.errors import PlatformError, SettingsError, UsageError
 from tidewheel.lake import Lake
-from tidewheel.ledger.alone import Busy
 from tidewheel.ledger.audit import Act, note
 from tidewheel.ledger.chain import Entry
+from tidewheel.ledger.locks import Busy
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Status
 from tidewheel.quantities import quantity

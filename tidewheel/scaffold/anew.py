@@ -111,9 +111,9 @@ def _read(path: Path) -> Suite:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{path} is no JSON: {error}; correct it, or remove it") from error
-    if not isinstance(found, dict) or not isinstance(found.get("expectations", []), list):
+    if not isinstance(document, dict) or not isinstance(document.get("expectations", []), list):
         raise UsageError(f"{path} is no expectation suite; correct it, or remove it")
-    return found
+    return document

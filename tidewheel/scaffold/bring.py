@@ -14,7 +14,7 @@ from tidewheel.scaffold.rules import Profile
 from tidewheel.scaffold.sample import Sample
 
 Settle = Callable[[str, str, Guess], str]
-"""Asked with the option's name, what it is for, and a guess: gives the value to take, or raises."""
+"""Called with the option's name, what it is for, and a guess: gives the value to take, or raises."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def bring(sample: Sample, hints: Hints, delay_days: int, settle: Settle) -> Brou
             guess.need(said, columns, f"--{option}")
             reasons[option] = "as you said"
             return said
-        found = guessed()
-        value = settle(option, purpose, found)
-        reasons[option] = found.why if value == found.value else "as you said"
+        guesses = guessed()
+        value = settle(option, purpose, guesses)
+        reasons[option] = guesses.why if value == guesses.value else "as you said"
         return value
 
     event_time = one(

@@ -150,10 +150,10 @@ def _readers(module: str, sample: Sample, profile: Profile, decided: Decided) ->
 
 def _clock(columns: Mapping[str, Column], decided: Decided) -> dict[str, str]:
     """Features of the event time; of a column of dates alone there is no hour."""
-    found = {name: function for name, function in CLOCK.items() if name not in columns}
+    functions = {name: function for name, function in CLOCK.items() if name not in columns}
     if columns[decided.event_time].type.startswith("date"):
-        found.pop("hour", None)
-    return found
+        functions.pop("hour", None)
+    return functions
 
 
 def _transform(clock: Mapping[str, str], decided: Decided) -> str:

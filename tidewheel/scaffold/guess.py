@@ -221,17 +221,17 @@ def guess_features(columns: Mapping[str, Column], taken: Sequence[str], rows: in
     Raises:
         UsageError: none is left.
     """
-    found, left_out = GuessedFeatures(), dict[str, str]()
+    features, left_out = GuessedFeatures(), dict[str, str]()
     for name, column in columns.items():
         if name in taken:
             continue
         if reason := _no_feature(column, rows):
             left_out[name] = reason
         elif column.kind == "text" or (column.whole and CODE.search(name)):
-            found.categorical.append(name)
+            features.categorical.append(name)
         else:
-            found.numeric.append(name)
-    return GuessedFeatures(found.numeric, found.categorical, left_out)
+            features.numeric.append(name)
+    return GuessedFeatures(features.numeric, features.categorical, left_out)
 
 
 def _no_feature(column: Column, rows: int) -> str:

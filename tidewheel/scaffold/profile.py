@@ -133,7 +133,7 @@ def days_of(table: pa.Table, event_time: str) -> pa.ChunkedArray:
 
 
 @dataclass(frozen=True)
-class Daily:
+class DailyRange:
     """One column, day by day; days at the ends that may be cut are left out.
 
     Attributes:
@@ -147,25 +147,25 @@ class Daily:
     most: float | None
 
 
-def daily(table: pa.Table, days: pa.ChunkedArray) -> tuple[Mapping[date, int], Mapping[str, Daily]]:
+def daily(table: pa.Table, days: pa.ChunkedArray) -> tuple[Mapping[date, int], Mapping[str, DailyRange]]:
     """Rows of each day, and each column day by day."""
     import pyarrow as pa
 
-    found = table.append_column("tidewheel day", days)
+    with_days = table.append_column("tidewheel day", days)
     numbers = [name for name in table.column_names if kind_of(table[name].type) in ("number", "boolean")]
     for name in numbers:
-        place = found.column_names.index(name)
-        found = found.set_column(place, name, found[name].cast(pa.float64()))
+        place = with_days.column_names.index(name)
+        with_days = with_days.set_column(place, name, with_days[name].cast(pa.float64()))
     aggregations: Sequence[tuple[object, ...]] = [
         *((name, "count") for name in table.column_names if kind_of(table[name].type) != "other"),
         *((name, "mean") for name in numbers),
         ([], "count_all"),
     ]
-    grouped = found.group_by("tidewheel day", use_threads=False).aggregate(aggregations).to_pylist()
+    grouped = with_days.group_by("tidewheel day", use_threads=False).aggregate(aggregations).to_pylist()
     rows = {row["tidewheel day"]: row["count_all"] for row in grouped if row["tidewheel day"]}
     columns = {}
     for name in table.column_names:
         shares = [1 - row[f"{name}_count"] / row["count_all"] for row in grouped if f"{name}_count" in row]
         means = [row[f"{name}_mean"] for row in grouped if row.get(f"{name}_mean") is not None]
-        columns[name] = Daily(max(shares, default=0.0), min(means, default=None), max(means, default=None))
+        columns[name] = DailyRange(max(shares, default=0.0), min(means, default=None), max(means, default=None))
     return dict(sorted(rows.items())), columns

@@ -14,7 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from tidewheel.quantities import quantity
-from tidewheel.scaffold.profile import Column, Daily
+from tidewheel.scaffold.profile import Column, DailyRange
 from tidewheel.spec.multiclass import PROBABILITY
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Profile:
     event_time: str
     rows: Mapping[date, int]
     columns: Mapping[str, Column]
-    daily: Mapping[str, Daily]
+    daily: Mapping[str, DailyRange]
 
     @property
     def days(self) -> str:

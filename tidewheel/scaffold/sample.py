@@ -113,19 +113,19 @@ def _from_folder(folder: Path, project: Path) -> Sample:
     """A folder of files whose names, or whose folders' names, hold a day."""
     import pyarrow as pa
 
-    found = sorted(file for file in folder.rglob("*") if file.is_file() and _format_or_none(file))
-    if not found:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and _format_or_none(file))
+    if not files:
         raise UsageError(f"{folder}: no CSV or Parquet file in it or below it")
-    days = [DAY.search(str(file.relative_to(folder))) for file in found]
-    undated = [file for file, day in zip(found, days, strict=True) if day is None]
+    days = [DAY.search(str(file.relative_to(folder))) for file in files]
+    undated = [file for file, day in zip(files, days, strict=True) if day is None]
     if undated:
         raise UsageError(
             f"{undated[0]}: its name holds no day; expected one file (or folder) a day, named like "
             "orders-2026-01-31.csv, "
             "or one file that holds all days"
         )
-    patterns = {DAY.sub("{partition}", str(file.relative_to(folder)), count=1) for file in found}
-    suffixes = {file.suffix for file in found}
+    patterns = {DAY.sub("{partition}", str(file.relative_to(folder)), count=1) for file in files}
+    suffixes = {file.suffix for file in files}
     if len(suffixes) > 1:
         raise UsageError(f"{folder} holds files of several kinds ({', '.join(sorted(suffixes))}); expected one kind")
     if len(patterns) > 1:  # several files in a folder a day
@@ -134,8 +134,8 @@ def _from_folder(folder: Path, project: Path) -> Sample:
         raise UsageError(
             f"{folder}: the files are not named alike, only their day may differ: {', '.join(sorted(patterns)[:3])}"
         )
-    newest = found[-MOST_FILES:]
-    kind, dialect = _format(found[0]), _sniffed(found[0]) if _format(found[0]) == "csv" else Dialect()
+    newest = files[-MOST_FILES:]
+    kind, dialect = _format(files[0]), _sniffed(files[0]) if _format(files[0]) == "csv" else Dialect()
     tables = [_read(file, kind, dialect) for file in newest]
     try:
         together = pa.concat_tables(tables, promote_options="permissive")
@@ -149,7 +149,7 @@ def _from_folder(folder: Path, project: Path) -> Sample:
     return Sample(
         table, "files", f"{len(newest)} files {path}", kind, path, dialect, formats, numbers,
         pa.chunked_array([pa.array([day_of(day) for day in file_days], pa.date32())]),
-        left_out=len(found) - len(newest),
+        left_out=len(files) - len(newest),
     )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def _from_database(variable: str, query: str | None, table: str | None) -> Sampl
         )
     engine = engine_of(variable)
     if query and ":partition" in query:
-        raise UsageError("--query is wrapped by what asks for a day: give it without the parameter :partition")
+        raise UsageError("--query is wrapped into a query for one day: give it without the parameter :partition")
     try:
         quote = engine.dialect.identifier_preparer.quote
         named = ".".join(quote(part) for part in (table or "").split("."))  # a schema may stand before the table

@@ -208,13 +208,13 @@ def _challenger(pipeline: Pipeline) -> Iterator[Mistake]:
         yield Mistake(
             ("training", "holdout_days") if declared else ("gate", "minimum_days"),
             "",
-            f"training.holdout_days keeps {training.holdout_days} days for the gate, gate.minimum_days asks for "
-            f"{needed}: no challenger could ever pass; keep more days, or ask for fewer",
+            f"training.holdout_days keeps {training.holdout_days} days for the gate, gate.minimum_days requires "
+            f"{needed}: no challenger could ever pass; reserve more days, or require fewer",
         )
 
 
 def _days(pipeline: Pipeline) -> Iterator[Mistake]:
-    """Days that a source will never have cannot be kept, searched or looked back on."""
+    """Days that a source will never have cannot be reserved, searched or looked back on."""
     source, training, search = pipeline.source, pipeline.training, pipeline.training.search
     judged = search.folds * search.validation_days if search else 0
     if search and training.window_days is not None and training.window_days <= judged:
@@ -232,7 +232,7 @@ def _days(pipeline: Pipeline) -> Iterator[Mistake]:
             yield Mistake(
                 ("source", "end"),
                 f"found {source.end}",
-                f"from {source.start} on the source has {days} days, of which {needed} are kept to judge by "
+                f"from {source.start} on the source has {days} days, of which {needed} are reserved for judging "
                 "(training.holdout_days and a search's folds): nothing would be left to learn from",
             )
 

@@ -112,9 +112,9 @@ class Threshold:
     @classmethod
     def parse(cls, text: str) -> Threshold:
         """Read a rule that has the form of `THRESHOLD`."""
-        found = re.fullmatch(THRESHOLD, text)
-        assert found is not None, text  # the file was checked against the same pattern
-        return cls(found["figure"], found["comparison"], float(found["limit"]), int(found["days"] or 1), found["unit"])
+        match = re.fullmatch(THRESHOLD, text)
+        assert match is not None, text  # the file was checked against the same pattern
+        return cls(match["figure"], match["comparison"], float(match["limit"]), int(match["days"] or 1), match["unit"])
 
     def broken_by(self, value: float) -> bool:
         """Whether a day with this value is one of those that the rule counts."""
@@ -231,7 +231,7 @@ class Alerts(Section):
 
     channels: dict[Name, Channel] = Field(
         default_factory=dict,
-        description="where messages go, by a name of your choice; without any, incidents are only kept in the ledger",
+        description="where messages go, by a name of your choice; without any, the ledger alone records incidents",
         examples=[{"team": {"url_variable": "SHOP_SLACK"}}],
     )
     rules: list[ThresholdRule] = Field(
@@ -259,8 +259,8 @@ class Alerts(Section):
 
     def severity(self, event: Event) -> Severity | None:
         """How severe an event is; None where it is ignored."""
-        found = self.events.get(event, DEFAULTS[event])
-        return None if found == "ignore" else found
+        declared = self.events.get(event, DEFAULTS[event])
+        return None if declared == "ignore" else declared
 
 
 def threshold_mistakes(alerts: Alerts, task: str, metrics: Sequence[str], compared: Sequence[str]) -> Iterator[Mistake]:

@@ -99,7 +99,7 @@ def _explain_all(root: type[BaseModel], content: Mapping[str, Any], detail: Erro
 def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDetails) -> _Broken:
     location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
     key, value = _written(content, location, kind), detail["input"]
-    found = f"found {brief(value)}"
+    value_words = f"found {brief(value)}"
     match kind:
         case "missing":
             return _Broken(key, "missing", f"expected {_description(root, location)}")
@@ -120,18 +120,20 @@ def _explain(root: type[BaseModel], content: Mapping[str, Any], detail: ErrorDet
                 (*key, "kind"), f"found {brief(tag)}", f"expected one of {', '.join(kinds)}", did_you_mean(tag, kinds)
             )
         case "literal_error":
-            return _Broken(key, found, f"expected {context['expected']}", _nearest(value, _quoted(context["expected"])))
+            return _Broken(
+                key, value_words, f"expected {context['expected']}", _nearest(value, _quoted(context["expected"]))
+            )
         case "string_pattern_mismatch":
-            return _Broken(key, found, f"expected {PATTERNS.get(context['pattern'], context['pattern'])}")
+            return _Broken(key, value_words, f"expected {PATTERNS.get(context['pattern'], context['pattern'])}")
         case "model_type" | "model_attributes_type":
-            return _Broken(key, found, f"expected {_keys_at(root, location)}")
+            return _Broken(key, value_words, f"expected {_keys_at(root, location)}")
         case "invalid_key":
             return _Broken(key[:-1], f"found the key {brief(value)}", "expected a name")
         case "value_error":
-            return _Broken(key, "" if isinstance(value, Mapping) else found, str(context["error"]))
+            return _Broken(key, "" if isinstance(value, Mapping) else value_words, str(context["error"]))
         case _:
             return _Broken(
-                key, found, re.sub(r"^(Input|String|List|Keys?) should (be|have) ", "expected ", detail["msg"])
+                key, value_words, re.sub(r"^(Input|String|List|Keys?) should (be|have) ", "expected ", detail["msg"])
             )
 
 

@@ -107,7 +107,7 @@ class Gate(Section):
     floors: dict[Floor, float] = Field(
         default_factory=dict,
         description="figures that must be at least this; where the champion misses it on the same rows as well, the "
-        "days are hard: it is told, and refuses only a challenger that misses it by more (beyond the margin)",
+        "days are hard: the miss is reported, and refuses only a challenger that misses it by more (beyond the margin)",
     )
     ceilings: dict[Ceiling, float] = Field(
         default_factory=dict, description="figures that must be at most this, with the same exception"

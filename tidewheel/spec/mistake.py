@@ -1,4 +1,4 @@
-"""A mistake of a pipeline file that lies between two keys, each right by itself: it is told at the key to change."""
+"""A mistake of a pipeline file that lies between two keys, each right by itself, reported at the key to change."""
 
 from __future__ import annotations
 

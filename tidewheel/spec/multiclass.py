@@ -81,11 +81,11 @@ def _unsupported(pipeline: Pipeline) -> Iterator[Mistake]:
         (("gate", "fairness"), pipeline.gate.fairness),
         (("monitoring", "fairness"), pipeline.monitoring.fairness),
     ]
-    for key, found in limits:
-        if found:
+    for key, value in limits:
+        if value:
             yield Mistake(
                 key,
-                f"found {len(found)} {'entry' if len(found) == 1 else 'entries'}",
+                f"found {len(value)} {'entry' if len(value) == 1 else 'entries'}",
                 "groups of a multiclass pipeline cannot be compared yet; leave this out, and look at each class by "
                 f"itself instead (gate.slices.columns: [{pipeline.labels.column}])",
             )

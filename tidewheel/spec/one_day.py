@@ -17,7 +17,7 @@ _CHANGES = frozenset({"insert", "update", "delete", "drop", "truncate", "create"
 def path_mistake(path: str) -> str:
     """Why a path can never name the files of one day; empty where it can."""
     inside = _IN_BRACES.findall(path)
-    unknown = [found for found in inside if found != PLACEHOLDER]
+    unknown = [placeholder for placeholder in inside if placeholder != PLACEHOLDER]
     if unknown:
         return f"expected {PLACEHOLDER} and no other name in braces{did_you_mean(unknown[0], [PLACEHOLDER])}"
     if not inside:

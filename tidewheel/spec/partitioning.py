@@ -58,11 +58,11 @@ def in_partitions(root: type[BaseModel], content: dict[str, Any], lines: Lines) 
         lines: line numbers of its keys.
     """
     renamed = dict(_weekly_keys(root, content, (), weekly_name))
-    found = _renamed(content, (), renamed)
+    converted = _renamed(content, (), renamed)
     for (*sections, key), value in DEFAULTS.items():
-        _set_default(found, sections, key, value)
+        _set_default(converted, sections, key, value)
     moved = {_moved(path, renamed): line for path, line in lines.items()}
-    return found, moved
+    return converted, moved
 
 
 def keys_in_days(root: type[BaseModel], content: Mapping[str, Any], lines: Lines) -> list[str]:

@@ -89,7 +89,7 @@ class Pipeline(Section):
     release: Release = Field(default_factory=Release, description="how a new version takes over")
     scoring: Scoring = Field(default_factory=Scoring, description="batch predictions")
     alerts: Alerts = Field(default_factory=Alerts, description="who is alerted, and about what")
-    retention: Retention = Field(default_factory=Retention, description="how long nightly data is kept")
+    retention: Retention = Field(default_factory=Retention, description="for how long nightly data is stored")
     resources: JobResources = Field(
         default_factory=dict,
         description="what the pods of jobs get, by job; those that are not named get what was measured to suffice",
@@ -121,7 +121,7 @@ class Pipeline(Section):
         return self.gate.mode == "probation"
 
     def held_days(self, alarmed: bool = False, undecided: int = 0) -> int:
-        """How many of the newest matured days are kept for the gate.
+        """How many of the newest matured days are reserved for the gate.
 
         Args:
             alarmed: whether an alarm called for the training.

@@ -60,7 +60,7 @@ class Guard(Section):
     minimum_requests: int = Field(
         default=50,
         ge=1,
-        description="fewer requests prove nothing good; where callers are few, golden rows are asked as well",
+        description="fewer requests prove nothing good; where there are few callers, golden rows are sent as well",
     )
     maximum_error_share: float = Field(
         default=0.01, ge=0, lt=1, description="share of requests that may fail beyond the old version's share"
@@ -84,7 +84,7 @@ class Guard(Section):
         le=1,
         description="largest Kolmogorov-Smirnov distance of the predictions from the old version's",
     )
-    confidence: float = Field(default=0.99, gt=0.5, lt=1, description="with which a breach is told from chance")
+    confidence: float = Field(default=0.99, gt=0.5, lt=1, description="with which a breach must differ from chance")
     consecutive_breaches: int = Field(default=2, ge=1, description="windows in a row that take the release back")
     patience_seconds: float = Field(
         default=30,

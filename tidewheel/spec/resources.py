@@ -62,8 +62,8 @@ def _defaults_for_what_is_not_given(given: Any) -> Any:
     if not isinstance(given, Mapping):
         return given
     return {
-        job: {**DEFAULTS[job], **asked} if job in DEFAULTS and isinstance(asked, Mapping) else asked
-        for job, asked in given.items()
+        job: {**DEFAULTS[job], **requested} if job in DEFAULTS and isinstance(requested, Mapping) else requested
+        for job, requested in given.items()
     }
 
 
@@ -72,11 +72,11 @@ def _executors_where_spark_is(given: dict[PodJob, Resources]) -> dict[PodJob, Re
         [
             Mistake(
                 (job, "executors"),
-                f"found {asked.executors}",
+                f"found {requested.executors}",
                 f"{job} does not use Spark; expected executors under {' or '.join(SPARK_JOBS)}",
             )
-            for job, asked in given.items()
-            if asked.executors and job not in SPARK_JOBS
+            for job, requested in given.items()
+            if requested.executors and job not in SPARK_JOBS
         ]
     )
     return given

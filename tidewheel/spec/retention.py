@@ -1,4 +1,4 @@
-"""The section `retention` of a pipeline file: how long nightly data is kept that no decision and no model needs."""
+"""The section `retention` of a pipeline file: how long nightly data stays that no decision and no model needs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 YEAR, AROUND, WEEK = 365, 14, 7
 LONG = {DAY: 400, Partitioning.WEEK: 58}
-"""Partitions that are kept by default: more than a year, for a night that compares with the year before."""
+"""Partitions that stay by default: more than a year, for a night that compares with the year before."""
 _DAYS = "days, counted from the pipeline's newest day; null: for ever"
 
 
 class Retention(Section):
-    """How many days `tidewheel gc` leaves alone. A day whose labels are not known yet is kept longer."""
+    """How many days `tidewheel gc` leaves alone. A day whose labels are not known yet stays longer."""
 
     requests_days: int | None = Field(default=LONG[DAY], ge=1, description=f"logged requests and their counts: {_DAYS}")
     predictions_days: int | None = Field(default=LONG[DAY], ge=1, description=f"predictions of batch scoring: {_DAYS}")
@@ -54,7 +54,7 @@ def needed_days(pipeline: Pipeline) -> int:
 
 
 def retained_days(pipeline: Pipeline, key: str) -> int | None:
-    """How many days are kept under a key of the section, never fewer than are needed; None: all."""
+    """How many days stay under a key of the section, never fewer than are needed; None: all."""
     days: int | None = getattr(pipeline.retention, key)
     return None if days is None else max(days, needed_days(pipeline))
 

@@ -37,7 +37,7 @@ class Range(Section):
             raise ValueError(f"low is {self.low:g}, but only numbers above 0 have a logarithm")
         for name, value in (("low", self.low), ("high", self.high)):
             if self.whole and not value.is_integer():
-                raise ValueError(f"{name} is {value:g}, but `whole: true` asks for whole numbers")
+                raise ValueError(f"{name} is {value:g}, but `whole: true` requires whole numbers")
         return self
 
 
@@ -127,7 +127,7 @@ class Training(Section):
         default=7,
         ge=1,
         le=365,
-        description="newest matured days kept for the gate; twice as many after each challenger in a row that was "
+        description="newest matured days reserved for the gate; twice as many after each challenger in a row that was "
         "refused though it may have been better, up to four times as many",
     )
     alarm_holdout_days: int = Field(
@@ -156,5 +156,5 @@ class Training(Section):
     @model_validator(mode="after")
     def _own_estimators_bring_their_space(self) -> Training:
         if self.search and not self.search.space and ":" in self.estimator:
-            raise ValueError(f"search.space is empty; nobody but you knows what {self.estimator} can be told")
+            raise ValueError(f"search.space is empty; only you know which parameters {self.estimator} takes")
         return self

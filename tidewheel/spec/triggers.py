@@ -36,7 +36,7 @@ class PerformanceTrigger(_Pooled):
         default=2.5,
         ge=0,
         description="standard errors over days that the excess must lie above zero, as if there were many days; of few "
-        "days more are asked, by Student's distribution",
+        "days the bound is higher, by Student's distribution",
     )
 
 
@@ -52,7 +52,7 @@ class ConceptDriftTrigger(_Pooled):
         default=3.0,
         ge=0,
         description="standard errors over days that labels must differ from predictions, either way, as if there were "
-        "many days; of few days more are asked",
+        "many days; with few days the bound is higher",
     )
 
 
@@ -121,7 +121,7 @@ class Triggers(Section):
 
     calendar: Cron | None = Field(
         default=None,
-        description="cron (UTC) of days on which a training is due; asked at that day's monitoring, and the restraints "
+        description="cron (UTC) of days on which a training is due; read at that day's monitoring, and the restraints "
         "below hold it as any other reason; null: no calendar",
     )
     every_days: int | None = Field(
@@ -158,7 +158,7 @@ class Triggers(Section):
     )
     drift: DriftTrigger | None = Field(
         default=None,
-        description="due when features have drifted; null (default): drift is told and alarmed but trains nothing, "
+        description="due when features have drifted; null (default): drift raises an alarm, but trains nothing, "
         "since features move with the seasons and a training repairs only what labels show",
     )
     cool_down_days: int = Field(default=7, ge=0, le=365, description="days of rest after each training")
@@ -172,7 +172,7 @@ class Triggers(Section):
         default=2,
         ge=1,
         le=30,
-        description="a training that was asked for and is not judged after so many days is taken for lost, and asked "
+        description="a requested training that is not judged after so many days is taken for lost, and requested "
         "for again",
     )
     budget: Budget | None = Field(

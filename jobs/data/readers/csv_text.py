@@ -94,11 +94,11 @@ def csv_text(file: SourceFile, reader: CsvReader, section: str) -> CsvText:
         except pa.ArrowInvalid as error:
             broken = _first_broken(content, reader) or (str(error), "")
         else:
-            found = CsvText(file, reader, content, table)
-            if (row := _header_again(found.table)) is None:
-                return found
+            text = CsvText(file, reader, content, table)
+            if (row := _header_again(text.table)) is None:
+                return text
             broken = (
-                f"line {found.line(row)} is the line with the column names again, as in a file that was put together "
+                f"line {text.line(row)} is the line with the column names again, as in a file that was put together "
                 "of several",
                 "land them as files of their own, or remove the line",
             )

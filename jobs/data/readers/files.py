@@ -37,11 +37,11 @@ def _find(reader: FileReader, day: date, project: Path) -> tuple[SourceFile, ...
     filesystem, path = fsspec.core.url_to_fs(located)
     # Nothing but `*` is a pattern: a folder may be called `[2024]`.
     files_like = re.sub(r"[?\[]", r"[\g<0>]", path)
-    found = sorted(filesystem.glob(files_like)) if "*" in path else [path] if filesystem.exists(path) else []
-    if not found:
+    matches = sorted(filesystem.glob(files_like)) if "*" in path else [path] if filesystem.exists(path) else []
+    if not matches:
         raise NothingThere(located, "no such file", "expected the rows of its day. Is the source late?")
     try:
-        return tuple(_copied(filesystem, str(one)) for one in found)
+        return tuple(_copied(filesystem, str(one)) for one in matches)
     except IsADirectoryError as error:
         raise UsageError(
             f"{located} names a folder; expected its files, for example {located}/*.{reader.kind}"
@@ -49,6 +49,6 @@ def _find(reader: FileReader, day: date, project: Path) -> tuple[SourceFile, ...
 
 
 def _copied(filesystem: fsspec.AbstractFileSystem, path: str) -> SourceFile:
-    """A file as it is now: what is landed of it and what is kept of it are the same, whatever becomes of the source."""
+    """A file as it is now: what is landed of it and what is archived are the same, whatever becomes of the source."""
     with filesystem.open(path, "rb") as opened:
         return SourceFile(path, content_of(read_blocks(opened)))

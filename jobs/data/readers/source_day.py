@@ -71,17 +71,17 @@ def name_problem(names: Sequence[str], remedy: str) -> tuple[str, str] | None:
         remedy: what a person does to give a column another name.
     """
     if unnamed := [str(position) for position, name in enumerate(names, start=1) if not name.strip()]:
-        found = f"column {', '.join(unnamed)} of {len(names)} has no name"
-        return found, f"expected a name for each column: {remedy}"
+        repeated = f"column {', '.join(unnamed)} of {len(names)} has no name"
+        return repeated, f"expected a name for each column: {remedy}"
     stripped = [name.strip() for name in names]
     twice = [name for name in dict.fromkeys(stripped) if stripped.count(name) > 1]
     if not twice:
         return None
-    found = ", ".join(
+    repeated = ", ".join(
         f"{name!r} (columns {', '.join(str(n) for n, other in enumerate(stripped, start=1) if other == name)})"
         for name in twice
     )
-    return f"two or more columns have the same name: {found}", f"expected different names: {remedy}"
+    return f"two or more columns have the same name: {repeated}", f"expected different names: {remedy}"
 
 
 def same_columns(files: Sequence[SourceFile], tables: Sequence[pa.Table]) -> list[pa.Table]:

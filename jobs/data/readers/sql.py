@@ -53,12 +53,12 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
         if _may_answer_later(error):
-            found = f"the database of {reader.url_variable} did not answer for {day}: {reason}"
-            raise NothingThere("", found, "it is asked again later") from error
+            problem = f"the database of {reader.url_variable} did not answer for {day}: {reason}"
+            raise NothingThere("", problem, "the query is repeated later") from error
         raise UsageError(f"{name} cannot be answered: {reason}; correct `query` in the pipeline's file") from error
     except (ValueError, OverflowError, ArithmeticError) as error:  # a driver of a date before the year 1, or infinite
-        found = f"{name} gives a value that Python does not have: {error}"
-        raise RowsRefused("", found, "cast it in the query") from error
+        problem = f"{name} gives a value that Python does not have: {error}"
+        raise RowsRefused("", problem, "cast it in the query") from error
     finally:
         engine.dispose()
     first, *others = tables

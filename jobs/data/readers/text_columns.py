@@ -34,8 +34,8 @@ def is_one_of(text: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
 
 def without(text: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
     """A column with the words as missing values."""
-    found = pc.is_in(text, pa.array(words, pa.string()))
-    return pc.if_else(found, pa.scalar(None, pa.string()), text) if any_true(found) else text
+    matches = pc.is_in(text, pa.array(words, pa.string()))
+    return pc.if_else(matches, pa.scalar(None, pa.string()), text) if any_true(matches) else text
 
 
 def all_true(booleans: pa.ChunkedArray) -> bool:

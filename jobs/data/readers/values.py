@@ -23,9 +23,9 @@ class ValueProblem(Exception):
         expected: `expected …`.
     """
 
-    def __init__(self, found: str, expected: str) -> None:
-        super().__init__(f"{found}; {expected}")
-        self.found, self.expected = found, expected
+    def __init__(self, value: str, expected: str) -> None:
+        super().__init__(f"{value}; {expected}")
+        self.found, self.expected = value, expected
 
 
 def array_of(values: Sequence[Any]) -> pa.Array:

@@ -60,8 +60,8 @@ def _departure(table: pa.Table, day: date) -> pa.ChunkedArray:
 
 def _of_day(day: date) -> pa.Table:
     table = _flights()
-    wanted = pc.and_(pc.equal(table["month"], day.month), pc.equal(table["day"], day.day))
-    return table.filter(pc.and_(wanted, pc.equal(table["year"], day.year)))
+    mask = pc.and_(pc.equal(table["month"], day.month), pc.equal(table["day"], day.day))
+    return table.filter(pc.and_(mask, pc.equal(table["year"], day.year)))
 
 
 @lru_cache(maxsize=1)

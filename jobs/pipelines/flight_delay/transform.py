@@ -21,7 +21,7 @@ GROUPS = {
 
 
 def features(inputs: FeatureInputs) -> DataFrame:
-    """The features of the asked days. Weather comes with the rows, as the reader joined it."""
+    """The features of the requested days. Weather comes with the rows, as the reader joined it."""
     departure = F.col("scheduled_departure")
     rows = inputs.rows.withColumns(
         {

@@ -13,7 +13,7 @@ from pyarrow import csv
 from jobs.pipelines.flight_delay.package_data import package_data
 
 # The newest observation that is surely complete: the departure's hour and the one before it may still be running when
-# the question is asked, an hour before departure.
+# the request is made, an hour before departure.
 AGE_HOURS = 2
 ORIGINS = ("EWR", "JFK", "LGA")
 OBSERVED = {

@@ -11,7 +11,7 @@
   const percent = (value) => `${value > 0 ? "+" : ""}${value.toFixed(1)}%`;
 
   function interval(low, high) {
-    if (low == null && high == null) return "too few days for an interval";
+    if (low == null && high == null) return `too few ${holder.dataset.unit}s for an interval`;
     if (low == null) return `at most ${percent(high)}`;
     return high == null ? `at least ${percent(low)}` : `between ${percent(low)} and ${percent(high)}`;
   }

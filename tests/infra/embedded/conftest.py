@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.embedded.layout import Layout
-from infra.embedded.platform import Platform
-from infra.embedded.processes import start_supervisord
+from infra.embedded.platform import Platform, start_supervisord
 from infra.embedded.supervisor import Supervisor
 from tests.installation import environment_of
 from tidewheel.settings import load_settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import machine
+from infra.embedded import installation
 from infra.embedded.layout import LONGEST_SOCKET_PATH, Layout
 from tidewheel.errors import SettingsError
 
@@ -18,11 +18,11 @@ def test_a_full_disk_is_one_sentence_with_what_is_free_and_what_is_needed(tmp_pa
     with pytest.raises(
         SettingsError, match=r"only [\d.]+ GB are free on the disk of TIDEWHEEL_HOME .*at least 1048576"
     ):
-        machine.check_free_space(tmp_path / "not" / "yet", needed=1024**5)
+        installation.check_free_space(tmp_path / "not" / "yet", needed=1024**5)
 
 
 def test_this_machine_meets_the_prerequisites(tmp_path: Path) -> None:
-    machine.check(tmp_path / "not" / "yet")
+    installation.check_machine(tmp_path / "not" / "yet")
 
 
 @pytest.mark.parametrize("odd", ["per%cent", 'quo"te', "hash #", "semi;colon", "glob*"])
@@ -69,12 +69,12 @@ def fake_java(folder: Path, version: str) -> Path:
 
 def test_the_machines_own_java_is_used_from_17_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", "21.0.2")))
-    assert machine.find_java_home(Layout(tmp_path / "home")) == tmp_path / "jdk"
+    assert installation.find_java_home(Layout(tmp_path / "home")) == tmp_path / "jdk"
 
 
 @pytest.mark.parametrize(("said", "major"), [("1.8.0_392", 8), ("17", 17), ("25.0.1", 25)])
 def test_versions_old_and_new_are_understood(tmp_path: Path, said: str, major: int) -> None:
-    assert machine.java_version(fake_java(tmp_path, said) / "bin" / "java") == major
+    assert installation.java_version(fake_java(tmp_path, said) / "bin" / "java") == major
 
 
 def test_a_machine_with_an_old_java_gets_one_from_the_wheel_that_spark_can_start(
@@ -83,7 +83,7 @@ def test_a_machine_with_an_old_java_gets_one_from_the_wheel_that_spark_can_start
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "old", "1.8.0_392")))
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     layout = Layout(tmp_path / "a home")
-    found = machine.find_java_home(layout)
+    found = installation.find_java_home(layout)
     assert found == layout.java
     wrapper = found / "bin" / "java"
     said = subprocess.run(
@@ -98,4 +98,4 @@ def test_a_machine_with_an_old_java_gets_one_from_the_wheel_that_spark_can_start
         check=True,
     ).stderr
     assert "greeting = good day" in said
-    assert (machine.java_version(wrapper) or 0) >= machine.OLDEST_JAVA
+    assert (installation.java_version(wrapper) or 0) >= installation.OLDEST_JAVA

@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from infra.embedded import processes, supervisor, watchdog
+from infra.embedded import platform, supervisor, watchdog
 from infra.embedded.installation import read_platform_env
 from infra.embedded.platform import Platform
 from infra.envoy.admin import EnvoyAdmin
@@ -79,7 +79,7 @@ def test_up_does_not_wait_for_ever_for_a_supervisord_that_hangs(
 ) -> None:
     small.up()
     monkeypatch.setattr(supervisor, "CALL_SECONDS", 1.0)
-    monkeypatch.setattr(processes, "END_SECONDS", 3.0)
+    monkeypatch.setattr(platform, "END_SECONDS", 3.0)
     os.kill(small.supervisor.pid() or 0, signal.SIGSTOP)
     notes = Notes()
     assert small.up(notes) == {"postgres", "envoy", "exporter", "alerts"}

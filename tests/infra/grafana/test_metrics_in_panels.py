@@ -16,7 +16,6 @@ from infra.grafana.dashboards import dashboards
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.requests import RequestsCollector
 from infra.prometheus.routers import RouterCounts
-from infra.prometheus.teams import TeamCollector
 from tidewheel.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ def exported(database_url: str, project: Path) -> set[str]:
     families: Iterable[Metric] = [
         *text_string_to_metric_families(service.text().decode()),
         *LedgerCollector(settings).collect(),
-        *TeamCollector(settings).collect(),
         *RequestsCollector(lambda: {"envoy": router}).collect(),
     ]
     return {

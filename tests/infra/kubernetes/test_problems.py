@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from kubernetes.client import models as k8s
@@ -25,9 +25,9 @@ def pod(
     last: k8s.V1ContainerState | None = None,
     restarts: int = 0,
     unscheduled: str = "",
-    leaving: bool = False,
-    evicted: bool = False,
+    ending: Literal["", "leaving", "evicted"] = "",
 ) -> k8s.V1Pod:
+    evicted, leaving = ending == "evicted", ending == "leaving"
     conditions = [k8s.V1PodCondition(type="Ready", status=str(ready))]
     if unscheduled:
         conditions.append(k8s.V1PodCondition(type="PodScheduled", status="False", message=unscheduled))
@@ -42,7 +42,9 @@ def pod(
     )
     return k8s.V1Pod(
         metadata=k8s.V1ObjectMeta(
-            name="shop-blue-1", namespace="ns", deletion_timestamp="2026-01-01T00:00:00Z" if leaving else None
+            name="shop-blue-1",
+            namespace="ns",
+            deletion_timestamp="2026-01-01T00:00:00Z" if leaving else None,
         ),
         status=k8s.V1PodStatus(
             phase="Failed" if evicted else "Running",
@@ -92,8 +94,8 @@ def test_what_will_not_come_right_by_itself_is_a_problem(found: k8s.V1Pod, expec
         pod(k8s.V1ContainerState(running=k8s.V1ContainerStateRunning())),
         pod(k8s.V1ContainerState(running=k8s.V1ContainerStateRunning()), last=ended(1), restarts=1),
         pod(unscheduled="0/1 nodes are available: 1 Insufficient cpu."),
-        pod(ended(1), leaving=True),
-        pod(ended(1), evicted=True),
+        pod(ended(1), ending="leaving"),
+        pod(ended(1), ending="evicted"),
     ],
 )
 def test_what_is_on_its_way_is_none(found: k8s.V1Pod) -> None:
@@ -118,7 +120,7 @@ def test_a_colour_is_whole_when_as_many_pods_are_available_as_it_should_have() -
 
 
 def test_a_pod_that_its_node_has_evicted_is_mentioned_and_its_successor_counts() -> None:
-    gone, ready = pod(ended(137), evicted=True), pod(ready=True)
+    gone, ready = pod(ended(137), ending="evicted"), pod(ready=True)
     assert problem(deployment(1, 1), [gone, ready]) == missing(deployment(1, 1), [gone, ready], 1) == ""
     coming = pod(waiting("ContainerCreating"))
     assert missing(deployment(), [gone, coming], 1).endswith(": pod ns/shop-blue-1 waits: ContainerCreating")

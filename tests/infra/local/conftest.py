@@ -13,7 +13,7 @@ import pytest
 
 from infra.embedded import services
 from infra.embedded.layout import Layout
-from infra.embedded.processes import start_supervisord
+from infra.embedded.platform import start_supervisord
 from infra.embedded.supervisor import Supervisor
 from infra.envoy.bootstrap import Address, write_initial_state
 from infra.envoy.files import EnvoyFiles

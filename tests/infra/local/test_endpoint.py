@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from infra.embedded import services
-from infra.embedded.processes import start_supervisord
+from infra.embedded.platform import start_supervisord
 from tests.conftest import wait_until
 from tests.infra.local.conftest import House, Place, answers
 from tests.infra.local.test_release import release

@@ -17,12 +17,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from infra.envoy.admin import ClusterRequests
 from infra.local.endpoints import LocalEndpoint, Place
 from infra.prometheus.collector import LedgerCollector
 from infra.prometheus.exporter import Pages, registry
-from infra.prometheus.requests import RequestsCollector
-from infra.prometheus.routers import RouterCounts, routers
 from infra.prometheus.shared import SharedCollector
 from infra.prometheus.targets import model_services
 from tests.pipelines import PIPELINE_FILE
@@ -40,17 +37,17 @@ if TYPE_CHECKING:
     import pytest
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
-Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def scraped(settings: Settings) -> Found:
+def scraped(settings: Settings) -> Samples:
     text = generate_latest(registry(settings)).decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
 
 
-def value(found: Found, name: str, **labels: str) -> float | None:
-    return found.get((name, frozenset({"pipeline": "orders", **labels}.items())))
+def value(samples: Samples, name: str, **labels: str) -> float | None:
+    return samples.get((name, frozenset({"pipeline": "orders", **labels}.items())))
 
 
 def model(version: str, train_end: str) -> ModelVersionRow:
@@ -62,14 +59,14 @@ def model(version: str, train_end: str) -> ModelVersionRow:
 
 
 def test_a_pipeline_that_has_done_nothing_yet_has_its_declaration_and_zeros(settings: Settings) -> None:
-    found = scraped(settings)
+    page = scraped(settings)
 
-    assert value(found, "tidewheel_pipeline_info", team="shop") == 1
-    assert value(found, "tidewheel_label_delay_seconds") == 86_400
-    assert value(found, "tidewheel_champion_maximum_age_seconds") == 30 * 86_400
-    assert value(found, "tidewheel_approvals_waiting") == 0
-    assert value(found, "tidewheel_releases_total", status="failed") == 0
-    assert found["tidewheel_ledger_up", frozenset()] == 1
+    assert value(page, "tidewheel_pipeline_info", team="shop") == 1
+    assert value(page, "tidewheel_label_delay_seconds") == 86_400
+    assert value(page, "tidewheel_champion_maximum_age_seconds") == 30 * 86_400
+    assert value(page, "tidewheel_approvals_waiting") == 0
+    assert value(page, "tidewheel_releases_total", status="failed") == 0
+    assert page["tidewheel_ledger_up", frozenset()] == 1
 
 
 def test_champion_live_version_quality_and_drift_are_the_ledgers(settings: Settings, ledger: Ledger) -> None:
@@ -83,17 +80,17 @@ def test_champion_live_version_quality_and_drift_are_the_ledgers(settings: Setti
     ledger.put_figures("orders", "2026-11-21", {"feature_drift": 0.2}, NOW, slice="amount")
     ledger.put_figures("orders", "2026-11-21", {"feature_drift": 0.1}, NOW, slice="age")
     ledger.put_figures("orders", "2026-11-21", {"drifted_columns": 1.0}, NOW)
-    found = scraped(settings)
+    page = scraped(settings)
 
-    assert value(found, "tidewheel_model_info", model_version="3", colour="green") == 1
+    assert value(page, "tidewheel_model_info", model_version="3", colour="green") == 1
     end_of_20th = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
-    assert value(found, "tidewheel_champion_data_timestamp_seconds", model_version="3") == end_of_20th
-    assert value(found, "tidewheel_champion_promoted_timestamp_seconds", model_version="3") == NOW.timestamp()
-    assert value(found, "tidewheel_labelled_day_timestamp_seconds") == end_of_20th
-    assert value(found, "tidewheel_monitored_day_timestamp_seconds") == end_of_20th + 86_400
-    assert value(found, "tidewheel_quality", model_version="3", figure="log_loss") == 0.5
-    assert value(found, "tidewheel_excess_loss", model_version="3") == 0.03
-    assert (value(found, "tidewheel_drifted_columns"), value(found, "tidewheel_compared_columns")) == (1, 2)
+    assert value(page, "tidewheel_champion_data_timestamp_seconds", model_version="3") == end_of_20th
+    assert value(page, "tidewheel_champion_promoted_timestamp_seconds", model_version="3") == NOW.timestamp()
+    assert value(page, "tidewheel_labelled_day_timestamp_seconds") == end_of_20th
+    assert value(page, "tidewheel_monitored_day_timestamp_seconds") == end_of_20th + 86_400
+    assert value(page, "tidewheel_quality", model_version="3", figure="log_loss") == 0.5
+    assert value(page, "tidewheel_excess_loss", model_version="3") == 0.03
+    assert (value(page, "tidewheel_drifted_columns"), value(page, "tidewheel_compared_columns")) == (1, 2)
 
 
 def test_what_callers_sent_is_published_of_all_and_of_the_twenty_worst_columns(
@@ -103,12 +100,12 @@ def test_what_callers_sent_is_published_of_all_and_of_the_twenty_worst_columns(
     ledger.put_figures("orders", "2026-11-21", {"refused_share": 0.02, "skewed_columns": 2.0}, NOW)
     for n in range(50):
         ledger.put_figures("orders", "2026-11-21", {"skew_share": n / 100}, NOW, slice=f"column {n}")
-    found = scraped(settings)
+    page = scraped(settings)
 
-    assert (value(found, "tidewheel_requests_refused_share"), value(found, "tidewheel_skewed_columns")) == (0.02, 2)
-    columns = {dict(labels)["column"] for name, labels in found if name == "tidewheel_column_skew_share"}
+    assert (value(page, "tidewheel_requests_refused_share"), value(page, "tidewheel_skewed_columns")) == (0.02, 2)
+    columns = {dict(labels)["column"] for name, labels in page if name == "tidewheel_column_skew_share"}
     assert columns == {f"column {n}" for n in range(30, 50)}
-    assert value(found, "tidewheel_quality", model_version="", figure="refused_share") is None
+    assert value(page, "tidewheel_quality", model_version="", figure="refused_share") is None
 
 
 def test_what_waits_and_what_was_decided_is_counted(settings: Settings, ledger: Ledger) -> None:
@@ -116,19 +113,19 @@ def test_what_waits_and_what_was_decided_is_counted(settings: Settings, ledger: 
     ledger.record("orders", subject("4"), "run-4", Verdict(Kind.GATE, Outcome.PASSED, "better"), NOW)
     ledger.request_training("orders", "by hand", NOW)
     first = Releases(ledger).begin("orders", "4", "blue", {"stages": []}, "run-4", NOW)
-    found = scraped(settings)
+    page = scraped(settings)
 
-    assert value(found, "tidewheel_approvals_waiting") == 1
-    assert value(found, "tidewheel_verdicts_total", kind="gate", outcome="passed") == 1
-    assert value(found, "tidewheel_training_requested_timestamp_seconds") == NOW.timestamp()
-    started = value(found, "tidewheel_release_started_timestamp_seconds", model_version="4", colour="blue")
+    assert value(page, "tidewheel_approvals_waiting") == 1
+    assert value(page, "tidewheel_verdicts_total", kind="gate", outcome="passed") == 1
+    assert value(page, "tidewheel_training_requested_timestamp_seconds") == NOW.timestamp()
+    started = value(page, "tidewheel_release_started_timestamp_seconds", model_version="4", colour="blue")
     assert started == NOW.timestamp()
     ledger.record("orders", subject("4"), "run-4", Verdict(Kind.REVIEW, Outcome.REFUSED, "no"), NOW)
     Releases(ledger).end(first.id, Status.FAILED, "it would not start", NOW)
-    found = scraped(settings)
-    assert value(found, "tidewheel_approvals_waiting") == 0
-    assert value(found, "tidewheel_releases_total", status="failed") == 1
-    assert value(found, "tidewheel_release_started_timestamp_seconds", model_version="4", colour="blue") is None
+    page = scraped(settings)
+    assert value(page, "tidewheel_approvals_waiting") == 0
+    assert value(page, "tidewheel_releases_total", status="failed") == 1
+    assert value(page, "tidewheel_release_started_timestamp_seconds", model_version="4", colour="blue") is None
 
 
 def test_fits_that_are_left_are_those_of_the_newest_day_that_was_decided(settings: Settings, ledger: Ledger) -> None:
@@ -138,10 +135,10 @@ def test_fits_that_are_left_are_those_of_the_newest_day_that_was_decided(setting
     for day, saved in (("2026-11-21", 1.25), ("2026-11-20", 2.0)):
         verdict = Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "nothing calls for a training", {"fits_saved": saved})
         ledger.record("orders", day, f"run-{day}", verdict, NOW)
-    found = scraped(settings)
+    page = scraped(settings)
 
-    assert value(found, "tidewheel_training_fits_saved") == 1.25
-    assert value(found, "tidewheel_training_fits_maximum") == 2
+    assert value(page, "tidewheel_training_fits_saved") == 1.25
+    assert value(page, "tidewheel_training_fits_maximum") == 2
 
 
 def test_of_a_budget_in_seconds_the_seconds_are_exposed_that_are_left(settings: Settings, ledger: Ledger) -> None:
@@ -151,18 +148,18 @@ def test_of_a_budget_in_seconds_the_seconds_are_exposed_that_are_left(settings: 
     left = {"fits_saved": None, "cpu_seconds_saved": 31.5, "cpu_seconds_a_training": 14.0}
     verdict = Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "nothing calls for a training", left)
     ledger.record("orders", "2026-11-21", "run", verdict, NOW)
-    found = scraped(settings)
+    page = scraped(settings)
 
-    assert value(found, "tidewheel_training_cpu_seconds_saved") == 31.5
-    assert value(found, "tidewheel_training_cpu_seconds_expected") == 14
-    assert value(found, "tidewheel_training_fits_maximum") is None
+    assert value(page, "tidewheel_training_cpu_seconds_saved") == 31.5
+    assert value(page, "tidewheel_training_cpu_seconds_expected") == 14
+    assert value(page, "tidewheel_training_fits_maximum") is None
 
 
 def test_a_verdict_that_came_since_the_last_scrape_counts(settings: Settings, ledger: Ledger) -> None:
     collector = LedgerCollector(settings)
 
     def verdicts() -> list[float]:
-        [family] = [found for found in collector.collect() if found.name == "tidewheel_verdicts"]
+        [family] = [page for page in collector.collect() if page.name == "tidewheel_verdicts"]
         return [sample.value for sample in family.samples]
 
     for number in range(3):
@@ -174,12 +171,12 @@ def test_tasks_have_their_outcomes_and_seconds(settings: Settings, ledger: Ledge
     tasks = TaskLog(ledger)
     tasks.ended("orders", "features", "land", 40, NOW, succeeded=True)
     tasks.ended("orders", "features", "land", 20, NOW + timedelta(days=1), succeeded=False)
-    found, land = scraped(settings), {"dag": "features", "task": "land"}
+    page, land = scraped(settings), {"dag": "features", "task": "land"}
 
-    assert value(found, "tidewheel_task_runs_total", outcome="succeeded", **land) == 1
-    assert value(found, "tidewheel_task_seconds_total", outcome="failed", **land) == 20
-    assert value(found, "tidewheel_task_last_seconds", **land) == 20
-    ended = value(found, "tidewheel_task_ended_timestamp_seconds", **land)
+    assert value(page, "tidewheel_task_runs_total", outcome="succeeded", **land) == 1
+    assert value(page, "tidewheel_task_seconds_total", outcome="failed", **land) == 20
+    assert value(page, "tidewheel_task_last_seconds", **land) == 20
+    ended = value(page, "tidewheel_task_ended_timestamp_seconds", **land)
     assert ended == (NOW + timedelta(days=1)).timestamp()
 
 
@@ -187,10 +184,10 @@ def test_a_pipeline_file_that_cannot_be_read_costs_its_pipeline_the_team_and_no_
     settings: Settings,
 ) -> None:
     (settings.pipelines_folder / "broken.yaml").write_text("name: [")
-    found = scraped(settings)
+    page = scraped(settings)
 
-    assert found["tidewheel_pipeline_info", frozenset({("pipeline", "broken"), ("team", "")})] == 1
-    assert value(found, "tidewheel_pipeline_info", team="shop") == 1
+    assert page["tidewheel_pipeline_info", frozenset({("pipeline", "broken"), ("team", "")})] == 1
+    assert value(page, "tidewheel_pipeline_info", team="shop") == 1
 
 
 def test_a_ledger_that_is_away_is_a_metric_and_not_an_error() -> None:
@@ -198,6 +195,18 @@ def test_a_ledger_that_is_away_is_a_metric_and_not_an_error() -> None:
     [up, _] = LedgerCollector(away).collect()
 
     assert (up.name, up.samples[0].value) == ("tidewheel_ledger_up", 0)
+
+
+def test_a_scrape_reads_the_ledger_in_one_session(
+    settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics, opened, session = registry(settings), list[Ledger](), Ledger.session
+    monkeypatch.setattr(Ledger, "session", lambda self: opened.append(self) or session(self))
+    text = generate_latest(metrics).decode()
+
+    assert len(opened) == 1
+    assert "tidewheel_ledger_up 1.0" in text
+    assert 'tidewheel_team_training_cpu_seconds{team="' in text
 
 
 def test_a_hundred_pipelines_are_scraped_in_half_a_second(settings: Settings, ledger: Ledger) -> None:
@@ -213,64 +222,25 @@ def test_a_hundred_pipelines_are_scraped_in_half_a_second(settings: Settings, le
     assert sum(len(family.samples) for family in families if family.name == "tidewheel_pipeline_info") == 101
 
 
-def counts(router: str, requests: ClusterRequests) -> RouterCounts:
-    return RouterCounts(router, NOW, 60, {("orders", "blue"): requests})
-
-
-def test_the_routers_counts_become_counters_and_a_histogram_in_seconds() -> None:
-    times = ((2.0, 60), (6.0, 30), (30.0, 10))
-    found = counts("envoy", ClusterRequests(100, 3, 7, 2, 4, times))
-    up, requests, resets, in_flight, seconds = RequestsCollector(lambda: {"envoy": found}).collect()
-
-    assert up.samples[0].value == 1
-    outcomes = {sample.labels["outcome"]: sample.value for sample in requests.samples}
-    assert outcomes == {"answered": 90, "refused": 7, "failed": 3}
-    assert [sample.value for sample in resets.samples] == [2]
-    assert [sample.value for sample in in_flight.samples] == [4]
-    buckets = {sample.labels["le"]: sample.value for sample in seconds.samples if sample.name.endswith("_bucket")}
-    assert (buckets["0.001"], buckets["0.0025"], buckets["0.01"], buckets["0.05"], buckets["+Inf"]) == (
-        0, 60, 90, 100, 100,
-    )  # fmt: skip
-
-
-def test_each_router_has_series_of_its_own_and_one_that_is_away_is_a_metric() -> None:
-    read = {"pod-a": counts("pod-a", ClusterRequests(5, 0, 0, 0, 0, ())), "pod-b": None}
-    up, requests, *_ = RequestsCollector(lambda: read).collect()
-
-    assert {sample.labels["router"]: sample.value for sample in up.samples} == {"pod-a": 1, "pod-b": 0}
-    assert {sample.labels["router"] for sample in requests.samples} == {"pod-a"}
-
-
-def test_an_envoy_that_is_away_is_none_and_a_line_in_the_log(
-    settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert routers(settings) is None
-    read = routers(settings.model_copy(update={"envoy_admin_url": "http://127.0.0.1:1"}))
-
-    assert read is not None
-    assert read() == {"envoy": None}
-    assert "Envoy does not answer at http://127.0.0.1:1" in caplog.text
-
-
 class Slow(Collector):
-    """Takes a while, and counts how often it was asked."""
+    """Takes a while, and counts its collections."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.collections = 0
 
     def collect(self) -> Iterator[Metric]:
-        self.asked += 1
+        self.collections += 1
         time.sleep(0.2)
-        yield GaugeMetricFamily("slow", "it is", value=self.asked)
+        yield GaugeMetricFamily("slow", "it is", value=self.collections)
 
 
 def test_scrapes_that_come_at_once_share_one_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
     shared = SharedCollector(slow)
     with ThreadPoolExecutor(5) as pool:
-        found = list(pool.map(lambda _: [family.samples[0].value for family in shared.collect()], range(5)))
+        values = list(pool.map(lambda _: [family.samples[0].value for family in shared.collect()], range(5)))
 
-    assert (slow.asked, found) == (1, [[1]] * 5)
+    assert (slow.collections, values) == (1, [[1]] * 5)
     monkeypatch.setattr("infra.prometheus.shared.FRESH_SECONDS", -1)
     assert [family.samples[0].value for family in shared.collect()] == [2]
 

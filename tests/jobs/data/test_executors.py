@@ -138,7 +138,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         ),
         (
             'pods "x" is forbidden: exceeded quota: few',
-            r"ask for less under resources\.features in dags/orders\.yaml",
+            r"request less under resources\.features in dags/orders\.yaml",
         ),
     ],
 )

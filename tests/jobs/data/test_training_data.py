@@ -52,7 +52,7 @@ def test_too_few_rows_are_refused_in_words_that_say_what_is_there(make_parcels: 
     with pytest.raises(DataRefused) as refused:
         choose_training_data(parcels.lake, spec(parcels), as_of=days[-1])
     assert "240 rows of 2 days to train on as of 2024-01-07" in str(refused.value)
-    assert "minimum_rows asks for 300" in str(refused.value)
+    assert "minimum_rows requires 300" in str(refused.value)
 
 
 def test_before_anything_is_published_the_refusal_says_so(make_parcels: MakeParcels) -> None:
@@ -64,7 +64,7 @@ def test_before_anything_is_published_the_refusal_says_so(make_parcels: MakeParc
 def test_a_day_without_labels_is_left_out_not_taken_for_negative(make_parcels: MakeParcels) -> None:
     parcels = make_parcels()
     days = parcels.publish_days(12)
-    parcels.publish_day(days[-1] + timedelta(days=1), labels=False)
+    parcels.publish_day(days[-1] + timedelta(days=1), unlabelled=None)
     parcels.publish_days(3, first=days[-1] + timedelta(days=2))
     chosen = choose_training_data(parcels.lake, spec(parcels), as_of=days[-1] + timedelta(days=30))
     assert days[-1] + timedelta(days=1) not in [d.day for d in (*chosen.training, *chosen.holdout)]

@@ -13,7 +13,7 @@ import pytest
 from jobs.data.structure import LabelRules, labels_of_day
 from jobs.data.training_data import choose_training_data, labelled_rows
 from jobs.data.weight_rules import refuse_day_without_weight, refuse_unusable_weights
-from jobs.training.fitting import read_lesson
+from jobs.training.fitting import read_training_rows
 from tests.weighted_parcels import declare, publish_days
 from tidewheel.errors import DataRefused
 from tidewheel.spec import find_pipeline
@@ -69,17 +69,17 @@ def test_training_reads_the_weights_of_its_rows_and_refuses_a_batch_with_a_wrong
     declare(parcels, "sample_weight: items")
     days = publish_days(parcels, 8)
     chosen = choose_training_data(parcels.lake, declared(parcels), days[-1])
-    lesson = read_lesson(parcels.lake, declared(parcels), chosen.training)
-    assert lesson.weights is not None
-    assert set(lesson.weights) == {0.0, 1.0, 2.0, 3.0}
-    assert "items" not in lesson.frame
+    training_rows = read_training_rows(parcels.lake, declared(parcels), chosen.training)
+    assert training_rows.weights is not None
+    assert set(training_rows.weights) == {0.0, 1.0, 2.0, 3.0}
+    assert "items" not in training_rows.frame
 
     table = parcels.lake.read(parcels.lake.need("features", str(days[1])))
     spoiled = table.set_column(table.column_names.index("items"), "items", pa.array([-1.0] * table.num_rows))
     parcels.lake.publish(parcels.lake.write_table("features", str(days[1]), spoiled, {}, "test"))
     chosen = choose_training_data(parcels.lake, declared(parcels), days[-1])
     with pytest.raises(DataRefused, match="sample_weight items is negative in 120 of 360 rows, first on 2024-01-02"):
-        read_lesson(parcels.lake, declared(parcels), chosen.training)
+        read_training_rows(parcels.lake, declared(parcels), chosen.training)
 
 
 def test_a_class_of_which_no_row_counts_is_refused(make_parcels: MakeParcels) -> None:
@@ -88,7 +88,7 @@ def test_a_class_of_which_no_row_counts_is_refused(make_parcels: MakeParcels) ->
     days = publish_days(parcels, 8, weigh=lambda late: np.where(late == 1, 0.0, 1.0))
     chosen = choose_training_data(parcels.lake, declared(parcels), days[-1])
     with pytest.raises(DataRefused, match="sample_weight items is 0 in every row with label 1 of 2024-01-01 to 2024-"):
-        read_lesson(parcels.lake, declared(parcels), chosen.training)
+        read_training_rows(parcels.lake, declared(parcels), chosen.training)
 
 
 def test_a_count_below_0_is_refused_where_it_is_landed_and_where_it_is_learned(make_parcels: MakeParcels) -> None:

@@ -8,13 +8,13 @@ import pytest
 from sklearn.dummy import DummyRegressor
 
 from jobs.loop.fit import refit_objection
-from jobs.training.fitting import Lesson
+from jobs.training.fitting import TrainingRows
 from tests.jobs.models.small_tasks import pipeline_of
 
 ROWS = 70
 DAYS = pd.Series(np.repeat([f"2024-01-0{day}" for day in range(1, 8)], ROWS // 7))
 REGRESSION = pipeline_of("squared_error")
-LESSON = Lesson(pd.DataFrame({"weight": np.zeros(ROWS)}), np.tile([-1.0, 1.0], ROWS // 2), DAYS)
+LESSON = TrainingRows(pd.DataFrame({"weight": np.zeros(ROWS)}), np.tile([-1.0, 1.0], ROWS // 2), DAYS)
 EVERY = np.full(ROWS, fill_value=True)
 
 

@@ -92,7 +92,7 @@ def test_a_day_is_read_again_only_for_labels_of_its_own_keys(online: Parcels) ->
 def test_a_label_that_was_known_before_the_request_says_nothing(online: Parcels) -> None:
     publish_requests(online, MATURED, asked_rows(online, MATURED, of=MATURED - timedelta(days=1)))
     [found] = measure(online, DAY)
-    assert found.missing == f"no label of a row that was asked about on {MATURED} is known yet"
+    assert found.missing == f"no label of a row that was requested on {MATURED} is known yet"
 
 
 def test_a_retry_a_copy_and_a_thousand_questions_about_one_row_count_once(online: Parcels) -> None:

@@ -33,7 +33,7 @@ def test_a_persons_wish_is_told_once_and_again_where_the_run_was_killed(parcels:
     for _ in range(2):  # the second time stands for a task that is tried again
         record = run_job(parcels, "monitor", DAY, "night")
         assert record.figures["outcome"] == "fired"
-        assert "training was asked for: a new source" in record.sentence
+        assert "a training was requested: a new source" in record.sentence
     [request] = parcels.ledger.requests(parcels.name)
     assert (request.reason, request.day, request.closed_at) == ("a new source", str(DAY), None)
     next_night = run_job(parcels, "monitor", DAY + timedelta(days=1), "next")

@@ -18,7 +18,7 @@ from jobs.models.recalibration import LITERAL, CalibrationLine, fit_line, line_b
 from jobs.monitoring.day_quality import day_quality
 from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
-from jobs.monitoring.performance import VERSION, Part, day_performance, estimate
+from jobs.monitoring.performance import VERSION, VersionSlice, day_performance, estimate
 from jobs.training.fitting import FitRows, fit
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
@@ -127,7 +127,7 @@ class Watched:
         said = rows.assign(**{VERSION: "1", SOURCE: MAIN})
         said["prediction"] = predict(self.model, model_frame(rows, FEATURES), self.pipeline.task)
         day = LabelledPredictions(str(number), said)
-        found = day_performance(self.pipeline, day, {"1": Expectation(1.0, self.line)}).figures[Part("1")]
+        found = day_performance(self.pipeline, day, {"1": Expectation(1.0, self.line)}).figures[VersionSlice("1")]
         quality = day_quality(self.pipeline.task, START + timedelta(days=number), "1", found)
         assert quality is not None
         return quality

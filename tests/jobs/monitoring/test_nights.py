@@ -72,7 +72,7 @@ def test_three_weeks_of_nights_at_once_ask_for_one_training(parcels: Parcels, ru
     nights = [DAY + n * ONE_DAY for n in range(0, 21, 3)]
     said = [run_job(parcels, "monitor", night, f"night {night}") for night in nights]
     assert [record.figures["outcome"] for record in said] == ["fired", *["suppressed"] * 6]
-    assert f"the training asked for on {DAY} is not judged yet" in said[-1].sentence
+    assert f"the training requested on {DAY} is not judged yet" in said[-1].sentence
     for _ in range(2):
         let_a_day_pass(parcels)
     assert run_job(parcels, "monitor", nights[-1] + ONE_DAY, "after them").figures["outcome"] == "fired"

@@ -12,7 +12,7 @@ from jobs.monitoring.drift import measure_column
 from jobs.monitoring.expectation import UNKNOWN
 from jobs.monitoring.labelled_predictions import MAIN, ONLINE, SOURCE, LabelledPredictions
 from jobs.monitoring.methods import DayComparison
-from jobs.monitoring.performance import Part, day_performance
+from jobs.monitoring.performance import VersionSlice, day_performance
 from tests.tidewheel.spec.test_multiclass import declared
 from tidewheel.spec import Pipeline, load_pipeline
 
@@ -47,10 +47,10 @@ def test_each_class_is_a_slice_and_what_was_answered_online_is_measured_by_itsel
     rows = pd.DataFrame(said, columns=["probability_a", "probability_b", "probability_c"])
     rows = rows.assign(model_version="4", returned=truth, prediction="a", **{SOURCE: [MAIN] * 200 + [ONLINE] * 100})
     found = day_performance(pipeline, LabelledPredictions("2024-01-05", rows), {"4": UNKNOWN})
-    assert found.figures[Part("4")]["rows"] == 180
-    assert found.figures[Part("4")]["labelled_share"] == 0.9
-    assert {"macro_f1", "calibration_error", "excess_log_loss", "bias"} <= found.figures[Part("4")].keys()
-    assert found.figures[Part("4", "requests")]["rows"] == 100
+    assert found.figures[VersionSlice("4")]["rows"] == 180
+    assert found.figures[VersionSlice("4")]["labelled_share"] == 0.9
+    assert {"macro_f1", "calibration_error", "excess_log_loss", "bias"} <= found.figures[VersionSlice("4")].keys()
+    assert found.figures[VersionSlice("4", "requests")]["rows"] == 100
     classes = {part.slice: figures for part, figures in found.figures.items() if "=" in part.slice}
     assert classes.keys() == {"returned=a", "returned=b", "returned=c"}
     assert sum(figures["rows"] for figures in classes.values()) == 180

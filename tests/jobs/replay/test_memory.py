@@ -97,9 +97,9 @@ def test_labels_that_have_not_matured_are_refused(memory: ReplayMemory) -> None:
     days = memory.evening.history.days
     known = [day for day in days if day.day <= AS_OF - timedelta(days=2)]
 
-    assert len(memory.lesson(known)) == 60 * len(known)
+    assert len(memory.training_rows(known)) == 60 * len(known)
     with pytest.raises(ValueError, match="are not known on"):
-        memory.lesson(days[: len(known) + 1])
+        memory.training_rows(days[: len(known) + 1])
 
 
 def test_a_model_that_cannot_be_fitted_is_a_failed_training_as_it_is_of_a_night(

@@ -90,7 +90,7 @@ def test_days_without_features_are_named_with_the_command_that_makes_them(
 def test_days_without_labels_are_told_from_days_without_features(make_parcels: Callable[..., Parcels]) -> None:
     parcels = make_parcels()
     days = parcels.publish_days(5)
-    parcels.publish_day(date(2024, 1, 6), labels=False)
+    parcels.publish_day(date(2024, 1, 6), unlabelled=None)
     played = PartitionRange(days[0], date(2024, 1, 6))
     pipeline = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
     ended = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"end": played.last})})

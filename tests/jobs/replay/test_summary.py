@@ -14,7 +14,7 @@ from jobs.replay.history import History
 from jobs.replay.series import quality_over_time
 from jobs.replay.simulation import Simulation
 from jobs.replay.summary import summarize
-from jobs.training.fitting import Lesson
+from jobs.training.fitting import TrainingRows
 from tests.jobs.replay.conftest import FIRST
 from tidewheel.partitions import PartitionRange
 from tidewheel.spec import Pipeline
@@ -23,11 +23,11 @@ DAYS = [FIRST + timedelta(days=n) for n in range(30)]
 
 
 @pytest.fixture
-def rows(make_history: Callable[..., History]) -> Lesson:
+def rows(make_history: Callable[..., History]) -> TrainingRows:
     return make_history(days=30).taken(DAYS)
 
 
-def test_the_share_of_gain_kept_lies_between_frozen_and_weekly(rows: Lesson, parcels: Pipeline) -> None:
+def test_the_share_of_gain_kept_lies_between_frozen_and_weekly(rows: TrainingRows, parcels: Pipeline) -> None:
     plays = [
         _play("spec", _chance(rows, 1.0)),
         _play("frozen", _chance(rows, 0.0)),
@@ -41,7 +41,7 @@ def test_the_share_of_gain_kept_lies_between_frozen_and_weekly(rows: Lesson, par
 
 
 def test_a_policy_is_held_against_the_calendar_of_as_many_fits_on_the_same_days(
-    rows: Lesson, parcels: Pipeline
+    rows: TrainingRows, parcels: Pipeline
 ) -> None:
     plays = [_play("spec", _chance(rows, 1.5)), _play("equal", _chance(rows, 1.0))]
     spec, equal = summarize(parcels, rows, plays)
@@ -52,7 +52,7 @@ def test_a_policy_is_held_against_the_calendar_of_as_many_fits_on_the_same_days(
     assert spec.better_than_equal.value == pytest.approx(equal.quality.value - spec.quality.value)
 
 
-def test_the_figure_is_that_of_all_rows_and_lies_in_its_interval(rows: Lesson, parcels: Pipeline) -> None:
+def test_the_figure_is_that_of_all_rows_and_lies_in_its_interval(rows: TrainingRows, parcels: Pipeline) -> None:
     (one,) = summarize(parcels, rows, [_play("spec", _chance(rows, 1.0))])
 
     assert one.quality.value == pytest.approx(measure(rows.truth, _chance(rows, 1.0), "classification")["log_loss"])
@@ -62,7 +62,7 @@ def test_the_figure_is_that_of_all_rows_and_lies_in_its_interval(rows: Lesson, p
     assert one.gain_kept is None
 
 
-def test_better_is_positive_for_a_figure_of_which_more_is_better(rows: Lesson, parcels: Pipeline) -> None:
+def test_better_is_positive_for_a_figure_of_which_more_is_better(rows: TrainingRows, parcels: Pipeline) -> None:
     by_area = parcels.model_validate({**parcels.model_dump(), "gate": {"metric": "roc_auc"}})
     noise = np.random.default_rng(0).random(len(rows))
     spec, _ = summarize(by_area, rows, [_play("spec", _chance(rows, 1.0)), _play("frozen", noise)])
@@ -72,7 +72,7 @@ def test_better_is_positive_for_a_figure_of_which_more_is_better(rows: Lesson, p
     assert spec.better_than_frozen.low > 0.2
 
 
-def test_seeds_are_averaged_and_their_spread_is_told(rows: Lesson, parcels: Pipeline) -> None:
+def test_seeds_are_averaged_and_their_spread_is_told(rows: TrainingRows, parcels: Pipeline) -> None:
     plays = [_play("spec", _chance(rows, slope), seed) for seed, slope in enumerate((1.0, 1.5))]
     (one,) = summarize(parcels, rows, plays)
     apart = [measure(rows.truth, play.answers, "classification")["log_loss"] for play in plays]
@@ -82,7 +82,7 @@ def test_seeds_are_averaged_and_their_spread_is_told(rows: Lesson, parcels: Pipe
     assert one.seed_spread == pytest.approx(abs(apart[0] - apart[1]))
 
 
-def test_quality_over_time_is_that_of_the_trailing_days(rows: Lesson, parcels: Pipeline) -> None:
+def test_quality_over_time_is_that_of_the_trailing_days(rows: TrainingRows, parcels: Pipeline) -> None:
     said = _chance(rows, 1.0)
     found = quality_over_time(parcels, rows, [_play("spec", said)], PartitionRange(DAYS[0], DAYS[-1]), window=14)
     last = rows.days.isin([str(day) for day in DAYS[-14:]]).to_numpy()
@@ -109,7 +109,7 @@ def test_quality_over_time_has_a_value_for_days_without_rows_too(
     assert found[sunday] == pytest.approx(expected)
 
 
-def _chance(rows: Lesson, slope: float) -> Array:
+def _chance(rows: TrainingRows, slope: float) -> Array:
     return np.asarray(1 / (1 + np.exp(-slope * rows.frame["weight"].to_numpy())))
 
 

@@ -199,7 +199,7 @@ def test_a_fit_that_asked_for_a_gpu_and_had_none_says_why(
     training = Training(estimator="xgboost", parameters=parameters)
     words = missing_gpu(training, 1, "cpu")
 
-    assert words == f"asked for 1 GPU (resources.train.gpu), and was fitted on cpu: {said}"
+    assert words == f"requested 1 GPU (resources.train.gpu), and was fitted on cpu: {said}"
     assert missing_gpu(training, 0, "cpu") == ""
     assert missing_gpu(training, 1, "cuda:0") == ""
 

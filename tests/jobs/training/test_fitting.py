@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.data.training_data import choose_training_data
-from jobs.training.fitting import read_lesson
+from jobs.training.fitting import read_training_rows
 from tidewheel.errors import DataRefused
 from tidewheel.spec import find_pipeline
 
@@ -29,4 +29,4 @@ def test_a_feature_that_is_infinite_is_refused_with_its_day(make_parcels: Callab
     pipeline = find_pipeline(parcels.settings.pipelines_folder, parcels.name)
     chosen = choose_training_data(parcels.lake, pipeline, days[-1])
     with pytest.raises(DataRefused, match="feature distance is infinite in 1 of 360 rows, first on 2024-01-02"):
-        read_lesson(parcels.lake, pipeline, chosen.training)
+        read_training_rows(parcels.lake, pipeline, chosen.training)

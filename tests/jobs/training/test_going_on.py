@@ -17,10 +17,10 @@ from jobs.models.metrics import measure
 from jobs.models.model_file import open_model
 from jobs.models.prediction import predict
 from jobs.packaging.compile import comparison_frame, compile_model
-from jobs.training.fitting import Lesson, fit_lesson
+from jobs.training.fitting import TrainingRows, fit_rows
 from jobs.training.going_on import Start, can_go_on
 from tests.jobs.models.small_tasks import pipeline_of
-from tests.jobs.training.test_weights import lesson
+from tests.jobs.training.test_weights import training_rows
 from tests.named_estimators import marked
 from tidewheel.errors import ModelRefused
 
@@ -33,23 +33,23 @@ FEW: dict[str, dict[str, Any]] = {
 NAMED = [marked(name) for name in FEW]
 
 
-def log_loss(model: Any, rows: Lesson, task: str) -> float:
+def log_loss(model: Any, rows: TrainingRows, task: str) -> float:
     return measure(rows.truth, predict(model, rows.frame, task), task)["log_loss"]
 
 
-def turned() -> Lesson:
+def turned() -> TrainingRows:
     """Rows whose labels depend on another column than before."""
-    rows = lesson()
+    rows = training_rows()
     score = rows.frame["distance"] + np.random.default_rng(5).normal(size=len(rows.frame)) / 4
-    return Lesson(rows.frame, (score > 1).to_numpy(dtype=float), rows.days)
+    return TrainingRows(rows.frame, (score > 1).to_numpy(dtype=float), rows.days)
 
 
 @pytest.mark.parametrize("estimator", NAMED)
 def test_more_rounds_on_other_rows_learn_what_these_say(estimator: str) -> None:
     pipeline = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator])
-    before, new = fit_lesson(pipeline, lesson()).model, turned()
+    before, new = fit_rows(pipeline, training_rows()).model, turned()
     said = predict(before, new.frame, "classification")
-    after = fit_lesson(pipeline, new, start=Start("3", before, 40, 1)).model
+    after = fit_rows(pipeline, new, start=Start("3", before, 40, 1)).model
     assert log_loss(after, new, "classification") < 0.7 * log_loss(before, new, "classification")
     assert np.array_equal(predict(before, new.frame, "classification"), said)
 
@@ -57,9 +57,9 @@ def test_more_rounds_on_other_rows_learn_what_these_say(estimator: str) -> None:
 @pytest.mark.parametrize("task", ["classification", "multiclass"])
 @pytest.mark.parametrize("estimator", NAMED)
 def test_a_model_that_went_on_repeats_itself_is_kept_and_is_served_exactly(estimator: str, task: str) -> None:
-    pipeline, rows = pipeline_of(task, estimator=estimator, parameters=FEW[estimator]), lesson(task)
-    start = Start("3", fit_lesson(pipeline, rows).model, 5, 2)
-    once, twice = (fit_lesson(pipeline, rows, start=start).model for _ in range(2))
+    pipeline, rows = pipeline_of(task, estimator=estimator, parameters=FEW[estimator]), training_rows(task)
+    start = Start("3", fit_rows(pipeline, rows).model, 5, 2)
+    once, twice = (fit_rows(pipeline, rows, start=start).model for _ in range(2))
     said = predict(once, rows.frame, task)
     assert np.array_equal(predict(twice, rows.frame, task), said)
     assert not np.array_equal(predict(start.model, rows.frame, task), said)
@@ -72,23 +72,21 @@ def test_a_model_that_went_on_repeats_itself_is_kept_and_is_served_exactly(estim
 
 @pytest.mark.parametrize("estimator", NAMED)
 def test_a_model_that_went_on_can_go_on_again(estimator: str) -> None:
-    pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator]), lesson()
-    first = fit_lesson(pipeline, rows).model
+    pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator]), training_rows()
+    first = fit_rows(pipeline, rows).model
     losses = [log_loss(first, rows, "classification")]
     for number in (1, 2):
-        first = fit_lesson(pipeline, rows, start=Start(str(number), first, 10, number)).model
+        first = fit_rows(pipeline, rows, start=Start(str(number), first, 10, number)).model
         losses.append(log_loss(first, rows, "classification"))
     assert losses == sorted(losses, reverse=True)
 
 
 @pytest.mark.parametrize("estimator", NAMED)
 def test_the_weights_of_rows_count_in_further_rounds(estimator: str) -> None:
-    pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator]), lesson()
-    heavy = Lesson(rows.frame, rows.truth, rows.days, np.where(rows.truth > 0, 9.0, 1.0))
-    start = Start("1", fit_lesson(pipeline, rows).model, 20, 1)
-    plain, moved = (
-        predict(fit_lesson(pipeline, r, start=start).model, r.frame, "classification") for r in (rows, heavy)
-    )
+    pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=FEW[estimator]), training_rows()
+    heavy = TrainingRows(rows.frame, rows.truth, rows.days, np.where(rows.truth > 0, 9.0, 1.0))
+    start = Start("1", fit_rows(pipeline, rows).model, 20, 1)
+    plain, moved = (predict(fit_rows(pipeline, r, start=start).model, r.frame, "classification") for r in (rows, heavy))
     assert moved.mean() > 1.5 * plain.mean()
 
 
@@ -115,19 +113,19 @@ class Unweighted(MLPRegressor):
 
 def test_what_has_partial_fit_passes_over_the_rows_again() -> None:
     pipeline = pipeline_of("classification", estimator=f"{__name__}:stochastic_gradient")
-    before, new = fit_lesson(pipeline, lesson()).model, turned()
-    after = fit_lesson(pipeline, new, start=Start("1", before, 20, 1)).model
+    before, new = fit_rows(pipeline, training_rows()).model, turned()
+    after = fit_rows(pipeline, new, start=Start("1", before, 20, 1)).model
     assert log_loss(after, new, "classification") < 0.7 * log_loss(before, new, "classification")
 
 
 def test_rows_are_not_weighed_in_silence_by_what_cannot() -> None:
-    pipeline, rows = pipeline_of("squared_error", estimator=f"{__name__}:network"), lesson("squared_error")
-    start = Start("1", fit_lesson(pipeline, rows).model, 1, 1)
-    heavy = Lesson(rows.frame, rows.truth, rows.days, np.ones(len(rows.truth)))
+    pipeline, rows = pipeline_of("squared_error", estimator=f"{__name__}:network"), training_rows("squared_error")
+    start = Start("1", fit_rows(pipeline, rows).model, 1, 1)
+    heavy = TrainingRows(rows.frame, rows.truth, rows.days, np.ones(len(rows.truth)))
     with pytest.raises(
         ModelRefused, match="Unweighted cannot weigh rows: its partial_fit has no argument sample_weight"
     ):
-        fit_lesson(pipeline, heavy, start=start)
+        fit_rows(pipeline, heavy, start=start)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +138,9 @@ def test_rows_are_not_weighed_in_silence_by_what_cannot() -> None:
     ],
 )
 def test_what_cannot_go_on_is_refused(estimator: str, parameters: dict[str, Any], can: bool) -> None:
-    pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=parameters), lesson()
-    model = fit_lesson(pipeline, rows).model
+    pipeline, rows = pipeline_of("classification", estimator=estimator, parameters=parameters), training_rows()
+    model = fit_rows(pipeline, rows).model
     assert can_go_on(model) is can
     if not can:
         with pytest.raises(ModelRefused, match="cannot go on from a fitted model"):
-            fit_lesson(pipeline, rows, start=Start("1", model, 1, 1))
+            fit_rows(pipeline, rows, start=Start("1", model, 1, 1))

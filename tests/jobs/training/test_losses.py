@@ -12,9 +12,9 @@ from jobs.models.metrics import measure
 from jobs.models.model_file import open_model
 from jobs.models.prediction import predict
 from jobs.packaging.compile import TOLERANCE, comparison_frame, compile_model
-from jobs.training.fitting import Lesson, fit_lesson
+from jobs.training.fitting import TrainingRows, fit_rows
 from tests.jobs.models.small_tasks import pipeline_of
-from tests.jobs.training.test_weights import SMALL, lesson
+from tests.jobs.training.test_weights import SMALL, training_rows
 from tests.named_estimators import needs_torch
 from tidewheel.spec.losses import ESTIMATORS
 
@@ -25,11 +25,11 @@ NAMED = [
 ]
 
 
-def counts() -> Lesson:
+def counts() -> TrainingRows:
     """Parcels a day, more of them where weight is high."""
-    rows = lesson("squared_error")
+    rows = training_rows("squared_error")
     mean = np.exp(0.6 * rows.frame["weight"].to_numpy())
-    return Lesson(rows.frame, np.random.default_rng(1).poisson(mean).astype(float), rows.days)
+    return TrainingRows(rows.frame, np.random.default_rng(1).poisson(mean).astype(float), rows.days)
 
 
 @pytest.mark.parametrize(("loss", "estimator"), NAMED)
@@ -40,7 +40,7 @@ def test_a_named_estimator_minimises_the_loss_and_is_served_exactly(loss: str, e
     if estimator in ("hist_gradient_boosting", "xgboost", "lightgbm", "catboost"):
         parameters |= {next(iter(parameters)): 40}
     pipeline = pipeline_of(loss, estimator=estimator, parameters=parameters)
-    model = fit_lesson(pipeline, rows).model
+    model = fit_rows(pipeline, rows).model
     said = predict(model, rows.frame, "regression")
     figures = measure(rows.truth, said, "regression", loss=pipeline.loss)
 
@@ -61,15 +61,15 @@ def test_a_named_estimator_minimises_the_loss_and_is_served_exactly(loss: str, e
 
 def test_weights_and_a_loss_go_together() -> None:
     rows = counts()
-    heavy = Lesson(rows.frame, rows.truth, rows.days, np.where(rows.truth > 2, 5.0, 1.0))
+    heavy = TrainingRows(rows.frame, rows.truth, rows.days, np.where(rows.truth > 2, 5.0, 1.0))
     pipeline = pipeline_of("poisson", estimator="logistic_regression")
-    plain, moved = (predict(fit_lesson(pipeline, r).model, r.frame, "regression").mean() for r in (rows, heavy))
+    plain, moved = (predict(fit_rows(pipeline, r).model, r.frame, "regression").mean() for r in (rows, heavy))
     assert moved > 1.2 * plain
 
 
 @pytest.mark.parametrize("loss", ["poisson", "quantile"])
 def test_a_parameter_of_the_estimator_goes_beside_the_loss(loss: str) -> None:
     wanted: dict[str, Any] = {"max_iter": 3, "learning_rate": 0.5}
-    model = fit_lesson(pipeline_of(loss, parameters=wanted), counts()).model
+    model = fit_rows(pipeline_of(loss, parameters=wanted), counts()).model
     assert model[-1].get_params()["loss"] == loss
     assert model[-1].get_params()["learning_rate"] == 0.5

@@ -55,7 +55,7 @@ def test_the_same_days_declaration_and_code_are_not_trained_twice(parcels: Parce
         "nothing new since version 1, trained as of 2024-01-14: no day's labels have become"
     )
     assert f"start {parcels.name}.training with *Train all the same*" in again.sentence
-    parcels.publish_day(date(2024, 1, 13), labels=False)
+    parcels.publish_day(date(2024, 1, 13), unlabelled=None)
     later = assemble("three", day=date(2024, 1, 20))  # later by the calendar, and no label more
     assert later.figures["skipped"] is True
 

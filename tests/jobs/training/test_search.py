@@ -13,7 +13,7 @@ from jobs.models.prediction import model_frame
 from jobs.partial_failures import PartialFailures
 from jobs.training import search as room
 from jobs.training.estimators import build_model
-from jobs.training.fitting import Fitted, Lesson
+from jobs.training.fitting import Fitted, TrainingRows
 from jobs.training.search import LakeTrials, SearchResult, search, time_ordered_folds, with_parameters
 from jobs.training.search_space import SPACES, first_values
 from tests.named_estimators import marked
@@ -33,13 +33,13 @@ SPACE = {"min_samples_leaf": {"low": 5, "high": 400, "whole": True}, "learning_r
 
 
 @pytest.fixture
-def lesson() -> Lesson:
+def training_rows() -> TrainingRows:
     """Thirty days of sixty rows, where small leaves pay."""
     rng = np.random.default_rng(0)
     raw = pd.DataFrame({"weight": rng.normal(size=1800), "noise": rng.normal(size=1800)})
     truth = (np.sin(3 * raw["weight"]) + rng.normal(0, 0.3, 1800) > 0).to_numpy("float64")
     days = pd.Series(np.repeat([f"2024-01-{d:02}" for d in range(1, 31)], 60))
-    return Lesson(model_frame(raw, FEATURES), truth, days)
+    return TrainingRows(model_frame(raw, FEATURES), truth, days)
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def declared(tmp_path: Path, **asked: Any) -> Pipeline:
 
 
 def test_what_it_finds_is_never_worse_than_the_declaration_on_the_days_it_looked_at(
-    lake: Lake, lesson: Lesson, tmp_path: Path
+    lake: Lake, training_rows: TrainingRows, tmp_path: Path
 ) -> None:
     pipeline = declared(tmp_path)
-    found = search(LakeTrials(lake, "run"), pipeline, lesson, "data")
+    found = search(LakeTrials(lake, "run"), pipeline, training_rows, "data")
     assert found.trials[0].parameters == {}
     assert len(found.trials) == 9
     assert found.best.loss < found.trials[0].loss
@@ -67,11 +67,11 @@ def test_what_it_finds_is_never_worse_than_the_declaration_on_the_days_it_looked
 
 
 def test_a_killed_search_goes_on_exactly_as_it_would_have(
-    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, training_rows: TrainingRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline, asked = declared(tmp_path), []
-    whole = search(LakeTrials(lake, "whole"), pipeline, lesson, "data")
-    fit = room.fit_lesson
+    whole = search(LakeTrials(lake, "whole"), pipeline, training_rows, "data")
+    fit = room.fit_rows
 
     def killed(tried: Pipeline, *rest: Any) -> Any:
         asked.append(tried.training)
@@ -80,23 +80,23 @@ def test_a_killed_search_goes_on_exactly_as_it_would_have(
         return fit(tried, *rest)
 
     with monkeypatch.context() as context:
-        context.setattr(room, "fit_lesson", killed)
+        context.setattr(room, "fit_rows", killed)
         with pytest.raises(KeyboardInterrupt):
-            search(LakeTrials(lake, "killed"), pipeline, lesson, "data")
-    again = search(LakeTrials(lake, "killed"), pipeline, lesson, "data")
+            search(LakeTrials(lake, "killed"), pipeline, training_rows, "data")
+    again = search(LakeTrials(lake, "killed"), pipeline, training_rows, "data")
     told = [[(trial.parameters, trial.losses) for trial in result.trials] for result in (whole, again)]
     assert told[0] == told[1]
 
 
 def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
-    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, training_rows: TrainingRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = declared(tmp_path, trials=2)
-    first = search(LakeTrials(lake, "run"), pipeline, lesson, "data")
-    monkeypatch.setattr(room, "fit_lesson", None)
-    assert search(LakeTrials(lake, "run"), pipeline, lesson, "data") == first
+    first = search(LakeTrials(lake, "run"), pipeline, training_rows, "data")
+    monkeypatch.setattr(room, "fit_rows", None)
+    assert search(LakeTrials(lake, "run"), pipeline, training_rows, "data") == first
     with pytest.raises(ModelRefused, match="none of 3 trials could be judged"):
-        search(LakeTrials(lake, "run"), pipeline, lesson, "other data")
+        search(LakeTrials(lake, "run"), pipeline, training_rows, "other data")
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,14 @@ def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
     ],
 )
 def test_a_trial_that_fails_is_named_and_the_others_go_on(
-    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None, told: str
+    lake: Lake,
+    training_rows: TrainingRows,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception | None,
+    told: str,
 ) -> None:
-    fit = room.fit_lesson
+    fit = room.fit_rows
 
     class Unsure:
         def predict_proba(self, frame: pd.DataFrame) -> Any:
@@ -125,9 +130,9 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(
             return Fitted(Unsure(), "cpu")
         return fit(tried, *rest)
 
-    monkeypatch.setattr(room, "fit_lesson", sometimes)
+    monkeypatch.setattr(room, "fit_rows", sometimes)
     failures = PartialFailures()
-    found = search(LakeTrials(lake, "run"), declared(tmp_path), lesson, "data", failures)
+    found = search(LakeTrials(lake, "run"), declared(tmp_path), training_rows, "data", failures)
     failed = [trial for trial in found.trials if trial.parameters.get("learning_rate") == 0.3]
     assert failed
     assert len(found.trials) == 9
@@ -138,12 +143,12 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(
     assert "learning_rate 0.3) failed: " in failures.sentences[0]
     assert failures.sentences[0].endswith(told)
     again = PartialFailures()
-    assert search(LakeTrials(lake, "run"), declared(tmp_path), lesson, "data", again) == found
+    assert search(LakeTrials(lake, "run"), declared(tmp_path), training_rows, "data", again) == found
     assert again.sentences == failures.sentences
 
 
 def test_when_every_trial_fails_the_reasons_are_grouped(
-    lake: Lake, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, training_rows: TrainingRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = iter(range(100))
 
@@ -152,23 +157,27 @@ def test_when_every_trial_fails_the_reasons_are_grouped(
             raise MemoryError
         raise ValueError("nothing to split")
 
-    monkeypatch.setattr(room, "fit_lesson", never)
+    monkeypatch.setattr(room, "fit_rows", never)
     with pytest.raises(
         ModelRefused, match=r"none of 9 trials .*ValueError: nothing to split \(6 of .*MemoryError \(3 of"
     ):
-        search(LakeTrials(lake, "run"), declared(tmp_path), lesson, "data", PartialFailures())
+        search(LakeTrials(lake, "run"), declared(tmp_path), training_rows, "data", PartialFailures())
 
 
 def test_no_trial_begins_after_the_time_and_the_declaration_is_judged_in_any_case(
-    lake: Lake, lesson: Lesson, tmp_path: Path
+    lake: Lake, training_rows: TrainingRows, tmp_path: Path
 ) -> None:
-    found = search(LakeTrials(lake, "run"), declared(tmp_path, minutes=1e-9), lesson, "data")
+    found = search(LakeTrials(lake, "run"), declared(tmp_path, minutes=1e-9), training_rows, "data")
     assert [trial.parameters for trial in found.trials] == [{}]
 
 
-def test_a_hopeless_trial_is_given_up_before_its_last_fold(lake: Lake, lesson: Lesson, tmp_path: Path) -> None:
+def test_a_hopeless_trial_is_given_up_before_its_last_fold(
+    lake: Lake, training_rows: TrainingRows, tmp_path: Path
+) -> None:
     hopeless = {"min_samples_leaf": {"low": 5, "high": 900, "whole": True}}
-    found = search(LakeTrials(lake, "run"), declared(tmp_path, trials=12, folds=3, space=hopeless), lesson, "data")
+    found = search(
+        LakeTrials(lake, "run"), declared(tmp_path, trials=12, folds=3, space=hopeless), training_rows, "data"
+    )
     given_up = [trial for trial in found.trials if trial.pruned]
     assert given_up
     assert all(len(trial.losses) < 3 for trial in given_up)
@@ -177,13 +186,13 @@ def test_a_hopeless_trial_is_given_up_before_its_last_fold(lake: Lake, lesson: L
 
 
 def test_choices_may_be_lists_and_mappings_and_a_killed_search_still_knows_them(
-    lake: Lake, lesson: Lesson, tmp_path: Path
+    lake: Lake, training_rows: TrainingRows, tmp_path: Path
 ) -> None:
     choices = {"class_weight": [{0: 1, 1: 5}, None, "balanced"], "interaction_cst": [[[0], [1]], [[0, 1]]]}
     half, whole = (declared(tmp_path, space=choices, trials=n) for n in (3, 6))
-    before = search(LakeTrials(lake, "run"), half, lesson, "data")
+    before = search(LakeTrials(lake, "run"), half, training_rows, "data")
 
-    found = search(LakeTrials(lake, "run"), whole, lesson, "data")
+    found = search(LakeTrials(lake, "run"), whole, training_rows, "data")
 
     assert found.trials[: len(before.trials)] == before.trials
     for trial in found.trials[1:]:
@@ -192,14 +201,14 @@ def test_choices_may_be_lists_and_mappings_and_a_killed_search_still_knows_them(
     assert any(trial.parameters["class_weight"] == {0: 1, 1: 5} for trial in found.trials[1:])
 
 
-def test_every_fold_learns_only_from_days_before_those_it_is_judged_on(lesson: Lesson) -> None:
-    folds = list(time_ordered_folds(lesson, Search(validation_days=4, folds=3)))
+def test_every_fold_learns_only_from_days_before_those_it_is_judged_on(training_rows: TrainingRows) -> None:
+    folds = list(time_ordered_folds(training_rows, Search(validation_days=4, folds=3)))
     assert len(folds) == 3
     for learned, judged in folds:
-        assert lesson.days.iloc[learned].max() < lesson.days.iloc[judged].min()
-        assert lesson.days.iloc[judged].nunique() == 4
+        assert training_rows.days.iloc[learned].max() < training_rows.days.iloc[judged].min()
+        assert training_rows.days.iloc[judged].nunique() == 4
     with pytest.raises(DataRefused, match="3 folds of 10 days, but there are 30 days in all"):
-        list(time_ordered_folds(lesson, Search(validation_days=10, folds=3)))
+        list(time_ordered_folds(training_rows, Search(validation_days=10, folds=3)))
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -215,5 +224,5 @@ def test_a_space_that_cannot_be_is_refused_where_it_is_written() -> None:
         Search.model_validate({"space": {"max_iter": {"low": 5, "high": 5}}})
     with pytest.raises(ValueError, match="logarithm"):
         Search.model_validate({"space": {"max_iter": {"low": 0, "high": 5, "log": True}}})
-    with pytest.raises(ValueError, match="nobody but you knows"):
+    with pytest.raises(ValueError, match="only you know"):
         Training.model_validate({"estimator": "a.b:c", "search": {}})

@@ -12,9 +12,9 @@ import pytest
 from jobs.models.prediction import model_frame, predict
 from jobs.training.boosting import Checkpoints, checkpoint_folder
 from jobs.training.estimators import build_model, missing_gpu
-from jobs.training.fitting import fit_lesson
+from jobs.training.fitting import fit_rows
 from tests.jobs.models.small_tasks import pipeline_of
-from tests.jobs.training.test_weights import lesson
+from tests.jobs.training.test_weights import training_rows
 from tests.named_estimators import needs_torch
 from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
@@ -32,7 +32,7 @@ def test_without_torch_the_error_says_what_installs_it(monkeypatch: pytest.Monke
 
 @needs_torch
 def test_a_fitted_net_predicts_where_torch_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, rows = fit_lesson(PIPELINE, lesson()).model, lesson()
+    model, rows = fit_rows(PIPELINE, training_rows()).model, training_rows()
     before = predict(model, rows.frame, "classification")
     monkeypatch.setitem(sys.modules, "torch", None)
     assert np.array_equal(predict(model, rows.frame, "classification"), before)
@@ -40,7 +40,7 @@ def test_a_fitted_net_predicts_where_torch_is_missing(monkeypatch: pytest.Monkey
 
 @needs_torch
 def test_a_row_alone_has_the_prediction_that_it_has_among_others() -> None:
-    model, rows = fit_lesson(PIPELINE, lesson()).model, lesson()
+    model, rows = fit_rows(PIPELINE, training_rows()).model, training_rows()
     alone = [predict(model, rows.frame.iloc[[n]], "classification")[0] for n in range(5)]
     assert alone == pytest.approx(predict(model, rows.frame, "classification")[:5], abs=1e-14)
 
@@ -50,8 +50,8 @@ def test_a_row_alone_has_the_prediction_that_it_has_among_others() -> None:
 def test_a_fit_that_was_interrupted_ends_with_the_same_weights(
     epochs_before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake, rows = Lake("small", Store(f"file://{tmp_path}", {})), lesson()
-    whole = fit_lesson(PIPELINE, rows).model[-1]
+    lake, rows = Lake("small", Store(f"file://{tmp_path}", {})), training_rows()
+    whole = fit_rows(PIPELINE, rows).model[-1]
     store = Checkpoints.save
 
     def lost(self: Checkpoints, rounds: int, state: bytes) -> None:
@@ -61,18 +61,18 @@ def test_a_fit_that_was_interrupted_ends_with_the_same_weights(
 
     monkeypatch.setattr(Checkpoints, "save", lost)
     with pytest.raises(KeyboardInterrupt):
-        fit_lesson(PIPELINE, rows, Checkpoints(lake, "run", "fit"))
+        fit_rows(PIPELINE, rows, Checkpoints(lake, "run", "fit"))
     monkeypatch.setattr(Checkpoints, "save", store)
     assert len(lake.store.list_folder(checkpoint_folder(lake, "run"))) == epochs_before // 5
 
-    again = fit_lesson(PIPELINE, rows, Checkpoints(lake, "run", "fit")).model[-1]
+    again = fit_rows(PIPELINE, rows, Checkpoints(lake, "run", "fit")).model[-1]
     assert all(np.array_equal(one, other) for one, other in zip(whole.weights_, again.weights_, strict=True))
     assert all(np.array_equal(one, other) for one, other in zip(whole.biases_, again.biases_, strict=True))
 
 
 @needs_torch
 def test_a_category_that_training_never_saw_and_a_missing_number_get_a_probability() -> None:
-    model = fit_lesson(PIPELINE, lesson()).model
+    model = fit_rows(PIPELINE, training_rows()).model
     strange = {"weight": [np.nan], "distance": [1.0], "pressure": [np.nan], "carrier": ["zeppelin"], "origin": [None]}
     said = predict(model, model_frame(pd.DataFrame(strange), PIPELINE.features), "classification")
     assert 0 < said[0] < 1

@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from jobs.models.prediction import model_frame, predict
 from jobs.training.class_weights import fit_weights
-from jobs.training.fitting import Lesson, fit_lesson
+from jobs.training.fitting import TrainingRows, fit_rows
 from tests.jobs.models.small_tasks import pipeline_of
 from tests.named_estimators import NAMED
 from tidewheel.errors import ModelRefused
@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
 ROWS = 1500
 
 
-def lesson(task: str = "classification") -> Lesson:
+def training_rows(task: str = "classification") -> TrainingRows:
     """A label that nine in ten rows do not have; of a regression, numbers."""
     draw = np.random.default_rng(0)
     raw = pd.DataFrame({name: draw.normal(size=ROWS) for name in ("weight", "distance", "pressure")})
@@ -36,18 +36,18 @@ def lesson(task: str = "classification") -> Lesson:
     score = raw["weight"] + draw.normal(size=ROWS)
     truth = {"classification": score > 1.8, "multiclass": np.digitize(score, [1.2, 2.2]), "squared_error": score}[task]
     frame = model_frame(raw, pipeline_of(task).features)
-    return Lesson(frame, np.asarray(truth, dtype=float), pd.Series(["2024-01-01"] * ROWS))
+    return TrainingRows(frame, np.asarray(truth, dtype=float), pd.Series(["2024-01-01"] * ROWS))
 
 
-def mean_prediction(rows: Lesson, task: str, estimator: str, **training: Any) -> Any:
+def mean_prediction(rows: TrainingRows, task: str, estimator: str, **training: Any) -> Any:
     """What a model says on average of the rows that it was fitted to."""
     pipeline = pipeline_of(task, estimator=estimator, parameters=SMALL[estimator], **training)
-    return predict(fit_lesson(pipeline, rows).model, rows.frame, pipeline.task).mean(axis=0)
+    return predict(fit_rows(pipeline, rows).model, rows.frame, pipeline.task).mean(axis=0)
 
 
 @pytest.mark.parametrize("estimator", NAMED)
 def test_balanced_classes_make_a_rare_label_as_probable_as_the_other(estimator: str) -> None:
-    rows = lesson()
+    rows = training_rows()
     plain = mean_prediction(rows, "classification", estimator)
     assert plain == pytest.approx(rows.truth.mean(), abs=0.02)
     assert 2 * plain < mean_prediction(rows, "classification", estimator, class_weight="balanced") < 0.5
@@ -55,8 +55,8 @@ def test_balanced_classes_make_a_rare_label_as_probable_as_the_other(estimator: 
 
 @pytest.mark.parametrize("estimator", NAMED)
 def test_rows_that_count_more_move_the_mean_towards_them(estimator: str) -> None:
-    rows = lesson("squared_error")
-    heavy = Lesson(rows.frame, rows.truth, rows.days, np.where(rows.truth > 0, 9.0, 1.0))
+    rows = training_rows("squared_error")
+    heavy = TrainingRows(rows.frame, rows.truth, rows.days, np.where(rows.truth > 0, 9.0, 1.0))
     plain, moved = (mean_prediction(each, "squared_error", estimator) for each in (rows, heavy))
     weighted = np.average(rows.truth, weights=heavy.weights)
     assert plain == pytest.approx(rows.truth.mean(), abs=0.1)
@@ -65,14 +65,14 @@ def test_rows_that_count_more_move_the_mean_towards_them(estimator: str) -> None
 
 @pytest.mark.parametrize("estimator", ["logistic_regression", "xgboost", "lightgbm", "catboost"])
 def test_of_several_classes_each_has_the_weight_of_its_name(estimator: str) -> None:
-    rows, weights = lesson("multiclass"), {"a": 1, "b": 1, "c": 20}
+    rows, weights = training_rows("multiclass"), {"a": 1, "b": 1, "c": 20}
     plain = mean_prediction(rows, "multiclass", estimator)
     heavier = mean_prediction(rows, "multiclass", estimator, class_weight=weights)
     assert heavier[2] > 3 * plain[2]
 
 
 def test_weights_have_a_mean_of_1_whatever_their_unit() -> None:
-    rows = lesson()
+    rows = training_rows()
     pipeline = pipeline_of("classification", class_weight={0: 1, 1: 5})
     found = fit_weights(pipeline, rows.truth, np.full(ROWS, 1000.0))
     assert found is not None
@@ -95,7 +95,7 @@ def neighbours() -> KNeighborsClassifier:
 
 
 def test_an_estimator_that_cannot_weigh_rows_is_refused_by_name() -> None:
-    rows = lesson()
+    rows = training_rows()
     pipeline = pipeline_of("classification", estimator=f"{__name__}:neighbours", class_weight="balanced")
     with pytest.raises(ModelRefused, match="KNeighborsClassifier cannot weigh rows: its fit has no argument sample_w"):
-        fit_lesson(pipeline, rows)
+        fit_rows(pipeline, rows)

@@ -134,7 +134,7 @@ def test_a_weekly_pipeline_looks_ahead_by_weeks(tmp_path: Path) -> None:
     path.write_text(PIPELINE_FILE + "partition: week\n")
     weekly = load_pipeline(path)
     found = steps(weekly, label_day="2026-11-09", champion_row=version("8", "2026-11-02"))
-    assert found["2026-11-30 03:00 UTC"].startswith("By the schedule, the next night lands 2026-11-23;")
+    assert found["2026-11-30 03:00 UTC"].startswith("By the schedule, the next weekly run lands 2026-11-23;")
     assert found["2026-11-23 at the earliest"] == "Labels of 2026-11-16 are known, and its predictions are measured."
     assert "2026-11-23" in found, "three weeks old"
     assert spent(weekly, "2026-11-16", []).days == 84

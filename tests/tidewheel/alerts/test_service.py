@@ -21,7 +21,7 @@ from tidewheel.alerts.service import play
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.alerts import AlertLog
-from tidewheel.ledger.alone import Alone
+from tidewheel.ledger.locks import LedgerLock
 
 AWAY = "postgresql+psycopg2://tidewheel:secret@127.0.0.1:1/ledger"
 
@@ -67,7 +67,7 @@ def test_a_restart_of_the_ledger_loses_nothing(
     ledger = Ledger(postgres.url("postgres"), patience_seconds=0)
     rounds, right, outage = (
         Rounds(shop.settings, ledger),
-        Alone(ledger.engine, "alerts", 0),
+        LedgerLock(ledger.engine, "alerts", 0),
         LedgerOutage(shop.settings),
     )
     held = play(rounds, right, outage, held=False)
@@ -95,7 +95,7 @@ def test_of_two_services_one_stands_by(shop: Shop, webhooks: Webhooks, database_
     shop.declare()
     first, second = (Ledger(database_url, patience_seconds=0) for _ in range(2))
     AlertLog(first).task_failed("orders", "features", "land", "run", "the source does not answer", NIGHT)
-    rights = [Alone(ledger.engine, "alerts", 0) for ledger in (first, second)]
+    rights = [LedgerLock(ledger.engine, "alerts", 0) for ledger in (first, second)]
     outage = LedgerOutage(shop.settings)
     services = [Rounds(shop.settings, ledger) for ledger in (first, second)]
     assert [play(rounds, right, outage, held=False) for rounds, right in zip(services, rights, strict=True)] == [

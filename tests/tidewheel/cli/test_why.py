@@ -1,8 +1,9 @@
-"""`tidewheel why` tells the last decisions in words."""
+"""`tidewheel why` shows the last decisions in words."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,67 +34,62 @@ def decide(ledger: Ledger) -> None:
         ledger.record("orders", f"subject {n}", f"run {n}", verdict, NOW + timedelta(hours=n))
 
 
-def why(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
-    monkeypatch.setattr("sys.argv", ["tidewheel", "why", *options])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    if ended.value.code:
-        raise ended.value
+@pytest.fixture
+def why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs `tidewheel why` with options, and returns what it prints."""
+
+    def run(*options: str) -> str:
+        monkeypatch.setattr("sys.argv", ["tidewheel", "why", *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        if ended.value.code:
+            raise ended.value
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_the_newest_decision_comes_first_and_validation_only_when_asked_for(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_newest_decision_comes_first_and_validation_only_when_requested(
+    ledger: Ledger, why: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decide(ledger)
     monkeypatch.setenv("COLUMNS", "160")
-    why(monkeypatch, "orders")
-    told = capsys.readouterr().out
-    assert [line.rstrip() for line in told.splitlines()] == [
+    assert [line.rstrip() for line in why("orders").splitlines()] == [
         "2026-11-22 04:00  trigger subject 1  suppressed",
         f"  {HELD}",
         "2026-11-22 03:00  gate subject 0  refused",
         "  version 5 is worse [by far]",
     ]
-    why(monkeypatch, "orders", "--kind", "validation")
-    assert "all rules are kept" in capsys.readouterr().out
+    assert "all rules are kept" in why("orders", "--kind", "validation")
 
 
-def test_a_program_gets_all_that_was_decided_from(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_program_gets_all_that_was_decided_from(ledger: Ledger, why: Callable[..., str]) -> None:
     decide(ledger)
-    why(monkeypatch, "orders", "--json", "--last", "2")
-    newest, older = json.loads(capsys.readouterr().out)
+    newest, older = json.loads(why("orders", "--json", "--last", "2"))
     assert newest["outcome"] == "suppressed"
     assert (older["inputs"], older["thresholds"]) == ({"rows": 900}, {"margin": 0.02})
 
 
-def test_what_is_left_of_the_budget_follows_the_triggers_sentence(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_left_of_the_budget_follows_the_triggers_sentence(ledger: Ledger, why: Callable[..., str]) -> None:
     for subject, inputs in (("a", {"fits_saved": 1.0}), ("b", {"fits_saved": None, "cpu_seconds_saved": 31.52})):
         ledger.record(
             "orders", subject, subject, Verdict(Kind.TRIGGER, Outcome.NO_ACTION, "no action: calm", inputs), NOW
         )
-    why(monkeypatch, "orders")
-    assert [line.strip() for line in capsys.readouterr().out.splitlines()[1::2]] == [
+    assert [line.strip() for line in why("orders").splitlines()[1::2]] == [
         "calm (31.5 CPU seconds left of the budget)",
         "calm (1 fit left of the budget)",
     ]
 
 
-def test_a_pipeline_without_decisions_says_so(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    why(monkeypatch, "orders")
-    assert "No decision about orders yet" in capsys.readouterr().out
+def test_a_pipeline_without_decisions_says_so(ledger: Ledger, why: Callable[..., str]) -> None:
+    assert "No decision about orders yet" in why("orders")
 
 
 def test_a_misspelled_name_gets_a_hint(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ledger: Ledger, why: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        why(monkeypatch, "order")
+        why("order")
     assert ended.value.code == 2
     assert "did you mean 'orders'?" in capsys.readouterr().err
 
@@ -111,14 +107,14 @@ def test_a_misspelled_name_gets_a_hint(
 )
 def test_only_what_fired_and_was_held_back_is_called_suppressed(
     ledger: Ledger,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    why: Callable[..., str],
     kind: Kind,
     outcome: Outcome,
     inputs: dict[str, object],
     words: str,
 ) -> None:
     ledger.record("orders", "2026-11-22", "run", Verdict(kind, outcome, f"{outcome.words}: because", inputs), NOW)
-    why(monkeypatch, "orders")
-    told = capsys.readouterr().out.splitlines()
-    assert [line.strip() for line in told] == [f"2026-11-22 03:00  {kind} 2026-11-22  {words}", "because"]
+    assert [line.strip() for line in why("orders").splitlines()] == [
+        f"2026-11-22 03:00  {kind} 2026-11-22  {words}",
+        "because",
+    ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.tidewheel.policies.test_trigger import CALM, before, declared, fires, fires_after, quality, sentence
+from tests.tidewheel.policies.test_trigger import CALM, TODAY, before, declared, fires, fires_after, quality, sentence
 from tidewheel.errors import SpecError
 from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.verdict import Outcome
@@ -71,3 +72,23 @@ def test_a_budget_has_one_unit(tmp_path: Path) -> None:
         declared("{budget: {fits: 4, cpu_seconds: 60}}", tmp_path)
     with pytest.raises(SpecError, match=r"give fits or cpu_seconds, or set triggers.budget to null"):
         declared("{budget: {fits: null}}", tmp_path)
+
+
+def test_a_steady_need_is_met_evenly_and_never_above_the_rate(tmp_path: Path) -> None:
+    default = declared("{}", tmp_path)
+    measured, trained = replace(CALM, quality=quality(0.1), attempts=(Attempt(before(90), Ended.PROMOTED),)), []
+    for day in range(420):
+        today = TODAY + timedelta(days=day)
+        moved = tuple(replace(q, day=q.day + timedelta(days=day)) for q in measured.quality)
+        if default.decide(replace(measured, today=today, quality=moved)).outcome is Outcome.FIRED:
+            trained.append(day)
+            done = Attempt(today, Ended.PROMOTED)
+            measured = replace(measured, attempts=(*measured.attempts, done))
+    assert trained == [0, 7, 14, *range(21, 420, 21)]
+
+
+def test_what_persons_train_is_paid_for_but_silences_the_policy_no_longer_than_a_burst(tmp_path: Path) -> None:
+    default = declared("{}", tmp_path)
+    by_hand = (Attempt(before(90), Ended.PROMOTED), *[Attempt(before(0), Ended.PROMOTED)] * 10)
+    old = replace(CALM, champion_as_of=before(300), attempts=by_hand)
+    assert fires_after(default, old) == 4 * 21

@@ -36,7 +36,7 @@ def test_a_better_challenger_passes_and_the_sentence_says_by_how_much() -> None:
     assert verdict.outcome is Outcome.PASSED
     assert verdict.sentence == (
         "passed: version 2 has log-loss 0.4812 against 0.4920 of version 1 (difference -0.0108, 97.5% upper bound "
-        "-0.0031, at most +0.0098 is asked), on 6,312 rows of 7 days"
+        "-0.0031, at most +0.0098 is required), on 6,312 rows of 7 days"
     )
 
 
@@ -45,7 +45,7 @@ def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
     comparison = Comparison("1", {"roc_auc": 0.70}, loss_difference=-0.02, upper_bound=-0.01)
     verdict = policy.decide(GateMeasurement("2", {"roc_auc": 0.72}, 6312, 7, comparison))
     assert verdict.outcome is Outcome.PASSED
-    assert "(difference +0.0200, 97.5% lower bound +0.0100, at least -0.0140 is asked)" in verdict.sentence
+    assert "(difference +0.0200, 97.5% lower bound +0.0100, at least -0.0140 is required)" in verdict.sentence
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
             "depend on the other rows of the batch",
         ),
         (
-            Unsteady("asked again", 1, 0.2),
-            "predicts golden row 1 0.2 apart when it is asked again; the same row must be predicted the same",
+            Unsteady("repeated", 1, 0.2),
+            "predicts golden row 1 0.2 apart when the prediction is repeated; the same row must be predicted the same",
         ),
         (
             Unsteady("alone", error="ValueError: bins"),
@@ -174,7 +174,7 @@ def test_under_superiority_a_challenger_that_is_only_not_worse_is_refused() -> N
     assert policy.decide(measured(bound=0.0)).outcome is Outcome.REFUSED
     verdict = policy.decide(measured(loss=0.47, bound=-0.001))
     assert verdict.outcome is Outcome.PASSED
-    assert "below +0.0000 is asked" in verdict.sentence
+    assert "below +0.0000 is required" in verdict.sentence
 
 
 @given(bound=WORSE, margin=st.floats(0, 0.99))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tidewheel.policies.guard import Compared, GuardMeasurement, GuardPolicy, WindowCounts
+from tidewheel.policies.guard import GuardMeasurement, GuardPolicy, WindowComparison, WindowCounts
 from tidewheel.policies.significance import kolmogorov_smirnov_distance
 from tidewheel.policies.verdict import Outcome, Verdict
 
@@ -23,7 +23,7 @@ POLICY = GuardPolicy(
     patience_seconds=30,
     when_inconclusive="roll_back",
 )
-QUIET = Compared(WindowCounts())
+QUIET = WindowComparison(WindowCounts())
 
 
 def seen(
@@ -34,7 +34,7 @@ def seen(
 
 
 def judge(new: WindowCounts, old: WindowCounts | None = None, *, same_window: bool = False) -> Verdict:
-    return POLICY.judge(GuardMeasurement("3", "2", Compared(new, old, same_window), QUIET))
+    return POLICY.judge(GuardMeasurement("3", "2", WindowComparison(new, old, same_window), QUIET))
 
 
 def test_a_version_that_errs_on_one_request_in_twenty_is_a_breach_and_the_sentence_says_by_how_much() -> None:
@@ -61,7 +61,9 @@ def test_the_old_version_sets_the_pace_where_it_was_beyond_the_budget_itself() -
 
 
 def test_a_machine_that_is_slow_for_the_old_version_too_is_no_breach() -> None:
-    measured = GuardMeasurement("3", "2", Compared(seen(ms=90), seen()), Compared(seen(20, ms=80), seen(20, ms=70)))
+    measured = GuardMeasurement(
+        "3", "2", WindowComparison(seen(ms=90), seen()), WindowComparison(seen(20, ms=80), seen(20, ms=70))
+    )
     assert POLICY.judge(measured).outcome is Outcome.PASSED
 
 
@@ -104,15 +106,15 @@ def test_callers_who_ask_for_the_same_rows_again_and_again_prove_nothing_about_t
 
 
 def test_few_requests_are_inconclusive_and_golden_rows_may_stand_in_for_them() -> None:
-    few = GuardMeasurement("3", "2", Compared(seen(7)), QUIET)
+    few = GuardMeasurement("3", "2", WindowComparison(seen(7)), QUIET)
     assert POLICY.judge(few).sentence == (
-        "only 7 requests and 0 golden rows were answered by version 3, 50 are asked for"
+        "only 7 requests and 0 golden rows were answered by version 3, 50 are required"
     )
-    assert POLICY.judge(replace(few, asked=Compared(seen(50), seen(50)))).outcome is Outcome.PASSED
+    assert POLICY.judge(replace(few, golden=WindowComparison(seen(50), seen(50)))).outcome is Outcome.PASSED
 
 
 def test_missing_figures_are_never_good_whatever_the_golden_rows_say() -> None:
-    missing = GuardMeasurement("3", "2", None, Compared(seen(50), seen(50)))
+    missing = GuardMeasurement("3", "2", None, WindowComparison(seen(50), seen(50)))
     verdict = POLICY.judge(missing)
     assert (verdict.outcome, verdict.sentence) == (Outcome.INCONCLUSIVE, "the router's figures are missing")
 
@@ -133,7 +135,7 @@ def test_only_breaches_in_a_row_end_a_bake_early(windows: list[Verdict], ends: b
 
 
 def whole(new: WindowCounts, *, missing: bool = False) -> GuardMeasurement:
-    return GuardMeasurement("3", "2", None if missing else Compared(new, seen()), QUIET)
+    return GuardMeasurement("3", "2", None if missing else WindowComparison(new, seen()), QUIET)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +160,8 @@ def test_a_version_that_has_proven_nothing_is_rolled_back_unless_the_pipeline_ke
 
 
 def test_windows_add_up_and_figures_from_before_the_switch_are_counted_once() -> None:
-    before = GuardMeasurement("3", "2", Compared(seen(10), seen(500)), QUIET)
-    beside = GuardMeasurement("3", "2", Compared(seen(10), seen(500), same_window=True), QUIET)
+    before = GuardMeasurement("3", "2", WindowComparison(seen(10), seen(500)), QUIET)
+    beside = GuardMeasurement("3", "2", WindowComparison(seen(10), seen(500), same_window=True), QUIET)
     missing = replace(before, routed=None)
     for window, old in ((before, 500), (beside, 1000)):
         together = (window + missing + window).routed

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.pipelines import PIPELINE_FILE
 from tidewheel.policies.trigger.attempts import Attempt, Ended
-from tidewheel.policies.trigger.budget import Budget
+from tidewheel.policies.trigger.budget import TokenBucket
 from tidewheel.policies.trigger.measurement import FeatureDrift, TriggerMeasurement
 from tidewheel.policies.trigger.patience import Patience
 from tidewheel.policies.trigger.policy import TriggerPolicy
@@ -114,7 +114,7 @@ def test_what_a_training_knew_counts_and_not_the_night_that_asked_for_it(
 
 
 def test_fits_of_a_training_that_knows_later_days_are_spent() -> None:
-    policy, first = TriggerPolicy((Staleness(28),), (Budget(2, 30, burst=2),)), Attempt(later(-90), Ended.PROMOTED)
+    policy, first = TriggerPolicy((Staleness(28),), (TokenBucket(2, 30, burst=2),)), Attempt(later(-90), Ended.PROMOTED)
     assert not fires(policy, replace(OLD, attempts=(first, Attempt(later(3), Ended.PROMOTED, fits=2))))
     assert fires(policy, replace(OLD, attempts=(first, Attempt(later(3), Ended.PROMOTED))))
 

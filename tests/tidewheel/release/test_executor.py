@@ -10,7 +10,7 @@ import pytest
 
 from tests.tidewheel.release.conftest import Stand
 from tidewheel.errors import LedgerError, ReleaseError
-from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.locks import Busy
 from tidewheel.ledger.releases import Status
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.release import Colour, stage_names

@@ -61,7 +61,7 @@ WRONG = {
     ),
     "whole numbers from a half on": (
         ("training: {search: {space: {max_depth: {low: 0.5, high: 8, whole: true}}}}\n", None),
-        ["low is 0.5, but `whole: true` asks for whole numbers"],
+        ["low is 0.5, but `whole: true` requires whole numbers"],
     ),
     "a seed that NumPy does not take": (
         ("training: {seed: 4294967296}\n", None),
@@ -141,7 +141,7 @@ WRONG = {
     ),
     "a gate that nobody can pass": (
         ("gate: {minimum_days: 8}\n", None),
-        ["training.holdout_days keeps 7 days for the gate, gate.minimum_days asks for 8"],
+        ["training.holdout_days keeps 7 days for the gate, gate.minimum_days requires 8"],
     ),
     "a reader that is a path": (
         ('{kind: csv, path: "data/{partition}.csv"}', "data/orders.csv"),
@@ -271,7 +271,7 @@ WRONG = {
     ),
     "days that a source will never have": (
         ("entity_key: [order_id]", "entity_key: [order_id]\n  start: 2024-01-01\n  end: 2024-01-06"),
-        ["line 9, source.end: found 2024-01-06", "the source has 6 days, of which 7 are kept to judge by"],
+        ["line 9, source.end: found 2024-01-06", "the source has 6 days, of which 7 are reserved for judging"],
     ),
     "a window that its search's folds fill": (
         ("training: {window_days: 21, search: {}}\n", None),

@@ -108,7 +108,7 @@ def test_long_delays_are_counted_in_days_of_the_calendar(tmp_path: Path) -> None
         ('alerts: {rules: ["roc_auc < 0.6 for 3 days"]}\n', "a partition of this pipeline is a week"),
         (
             "training: {holdout_weeks: 2}\n",
-            "training.holdout_weeks: training.holdout_weeks keeps 2 weeks for the gate, gate.minimum_weeks asks for 3",
+            "training.holdout_weeks: training.holdout_weeks keeps 2 weeks for the gate, gate.minimum_weeks requires 3",
         ),
     ],
 )

@@ -23,10 +23,10 @@ class Missed:
 
 @dataclass(frozen=True)
 class Limits:
-    """Figures that must be kept.
+    """Figures that must be met.
 
     Refusing a challenger for days on which the champion misses the limit as well would leave the older model serving
-    them; so such a miss is told, and refuses only a challenger that misses it by more than the champion does.
+    them; so such a miss is reported, and refuses only a challenger that misses it by more than the champion does.
 
     Attributes:
         floors: figures that must be at least this.
@@ -45,13 +45,13 @@ class Limits:
             challenger: its figures; each limit's is among them.
             comparison: with the champion on the same rows; None where there is none.
         """
-        found = []
+        misses = []
         for limits, sign, side in ((self.floors, -1, "below the floor"), (self.ceilings, 1, "above the ceiling")):
             for name, limit in sorted(limits.items()):
                 if sign * challenger[name] > sign * limit:
                     words = f"{NAMES[name]} {challenger[name]:.4g}, {side} of {limit:g}"
-                    found.append(Missed(words, self._excuse(name, limit, sign, challenger[name], comparison)))
-        return found
+                    misses.append(Missed(words, self._excuse(name, limit, sign, challenger[name], comparison)))
+        return misses
 
     def _excuse(self, name: str, limit: float, sign: int, value: float, comparison: Comparison | None) -> str:
         theirs = comparison.champion.get(name) if comparison else None

@@ -1,4 +1,4 @@
-"""What the gate is told about a challenger, measured on rows that neither model has learned from."""
+"""What the gate decides from about a challenger, measured on rows that neither model has learned from."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Unsteady:
     """A golden row whose prediction depends on more than the row.
 
     Attributes:
-        way: how it was asked besides: again, alone, in another order, among more rows.
+        way: how it was predicted besides: repeated, alone, in another order, among more rows.
         row: its place among the golden rows.
         difference: how far the two predictions lie apart.
         error: why it could not be predicted so; empty where it could.
@@ -133,10 +133,10 @@ class Unsteady:
     def __str__(self) -> str:
         if self.error:
             return f"cannot predict golden rows {self.way} that it predicts together ({self.error})"
-        if self.way == "asked again":
+        if self.way == "repeated":
             return (
-                f"predicts golden row {self.row} {self.difference:.3g} apart when it is asked again; the same row must "
-                "be predicted the same"
+                f"predicts golden row {self.row} {self.difference:.3g} apart when the prediction is repeated; the same "
+                "row must be predicted the same"
             )
         return (
             f"predicts golden row {self.row} {self.way} {self.difference:.3g} apart from the same row among the golden "
@@ -160,7 +160,7 @@ class GateMeasurement:
         footprint: latency and size; None where nobody measured them.
         holdout: the days judged on, each with the hash of its content.
         holdout_uses: challengers that were judged before on some of the same rows.
-        unsteady: a row that is predicted otherwise alone or asked again; None where none is, or where nobody asked.
+        unsteady: a row that is predicted otherwise alone or when repeated; None: none is, or it was not tried.
         unit: what a partition holds.
     """
 

@@ -1,8 +1,8 @@
 """The gate: may a challenger take the champion's place?
 
-By default non-inferiority on the same later rows: the challenger passes when, with the asked confidence, it is worse by
-no more than a small share of the champion's figure. Asking it to be *better* with confidence would refuse nearly every
-retraining of a healthy model, and let the model grow old; a pipeline can ask for that all the same.
+By default non-inferiority on the same later rows: the challenger passes when, with the required confidence, it is worse
+by no more than a small share of the champion's figure. Asking it to be *better* with confidence would refuse nearly
+every retraining of a healthy model, and let the model grow old; a pipeline can require that all the same.
 """
 
 from __future__ import annotations
@@ -169,14 +169,14 @@ class GatePolicy:
 
     def _over_budget(self, footprint: Footprint | None) -> Iterator[Finding]:
         latency, size = (footprint.latency_ms, footprint.size_mb) if footprint else (math.nan, math.nan)
-        for words, unit, most, found in (
+        for words, unit, most, measured_value in (
             ("needs {:.3g} ms for one row, {:g} ms are allowed", "ms", self.maximum_latency_ms, latency),
             ("is a file of {:.3g} MB, {:g} MB are allowed", "MB", self.maximum_size_mb, size),
         ):
-            if most is not None and math.isnan(found):
+            if most is not None and math.isnan(measured_value):
                 yield Finding(Outcome.INCONCLUSIVE, f"nobody measured whether it keeps to {most:g} {unit}")
-            elif most is not None and found > most:
-                yield Finding(Outcome.REFUSED, words.format(found, most))
+            elif most is not None and measured_value > most:
+                yield Finding(Outcome.REFUSED, words.format(measured_value, most))
 
     def _alone(self, measured: GateMeasurement) -> Finding:
         limits = "floors and ceilings hold" if self.floors or self.ceilings else "no floor or ceiling is set"
@@ -204,7 +204,7 @@ class GatePolicy:
             f"has {NAMES[self.metric]} {measured.challenger[self.metric]:.4f} against "
             f"{comparison.champion[self.metric]:.4f} of version {comparison.champion_version} "
             f"(difference {sign * comparison.loss_difference:+.4f}, {100 * self.confidence:g}% {side} bound "
-            f"{sign * bound:+.4f}, {relation} {sign * allowed:+.4f} is asked)",
+            f"{sign * bound:+.4f}, {relation} {sign * allowed:+.4f} is required)",
         )
 
     def _not_worse(self, measured: GateMeasurement, comparison: Comparison, allowed: float) -> Finding:

@@ -19,12 +19,12 @@ MILLI = 1000
 
 
 @dataclass(frozen=True)
-class Budget:
+class TokenBucket:
     """A token bucket of fits: they come at a steady rate, some can be saved, and each model that is fitted takes one.
 
     A limit per period would let a burst use the period up, and then the model grow old: where the world drifts without
-    a pause, evenly spaced trainings keep more. The first model costs nothing. Whoever asked, a fit is paid for; but no
-    deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
+    a pause, evenly spaced trainings keep more. The first model costs nothing. A fit is paid for, also a person's; but
+    no deeper into debt than all but one of those that can be saved, so that a person's ten trainings do not silence the
     policy for months.
 
     Given in seconds of CPU, the bucket holds usual trainings instead of fits: one takes the median of what the newest
@@ -54,7 +54,7 @@ class Budget:
             return None
         left = f", {self.reserve} of them left to alarms" if self.reserve > 0 else ""
         wait = math.ceil(missing / self._a_day(measured))
-        return f"the budget is used up ({self._rate(measured)}{left}): the next in {measured.counted(wait)}"
+        return f"the budget is used up ({self._rate(measured)}{left}): the next in {measured.periods(wait)}"
 
     def saved(self, measured: TriggerMeasurement) -> Fraction | None:
         """Fits, or usual trainings, that are saved today; None while nothing is known of what one costs.
@@ -105,10 +105,10 @@ class Budget:
 
     def _rate(self, measured: TriggerMeasurement) -> str:
         if self.fits is not None:
-            return f"one fit in {measured.counted(self.days / self.fits)}, at most {self.burst} saved"
+            return f"one fit in {measured.periods(self.days / self.fits)}, at most {self.burst} saved"
         each = self.training_seconds(measured) or 0.0
         return (
-            f"{self.cpu_seconds:g} CPU seconds in {measured.counted(self.days)}, and a training takes about "
+            f"{self.cpu_seconds:g} CPU seconds in {measured.periods(self.days)}, and a training takes about "
             f"{each:.3g}; at most {quantity(self.burst, 'training')} saved"
         )
 

@@ -51,7 +51,7 @@ class Fall:
             return None
         share = f"{min(rises) / level:.0%}" if level > 0 else f"{min(rises):.3g}"
         words = (
-            f"{self.loss} rose by at least {share} on each of the last {measured.counted(self.days)}, compared with "
-            f"the {measured.counted(len(before))} before"
+            f"{self.loss} rose by at least {share} on each of the last {measured.periods(self.days)}, compared with "
+            f"the {measured.periods(len(before))} before"
         )
         return Seen(True, f"something is badly wrong ({words})")

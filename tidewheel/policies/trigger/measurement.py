@@ -72,7 +72,7 @@ class TriggerMeasurement:
         """Partitions that have passed since one, by its first day."""
         return self.unit.between(day, self.today)
 
-    def counted(self, partitions: float) -> str:
+    def periods(self, partitions: float) -> str:
         """A number of partitions in words: `3 days`, `3 weeks`."""
         return quantity(partitions, self.unit)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidewheel.policies.trigger.budget import Budget
+from tidewheel.policies.trigger.budget import TokenBucket
 from tidewheel.policies.trigger.fall import Fall
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 from tidewheel.policies.trigger.patience import Patience
@@ -44,12 +44,11 @@ from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
-    from tidewheel.spec.triggers import Budget as Spending
-    from tidewheel.spec.triggers import Triggers
+    from tidewheel.spec.triggers import Budget, Triggers
 
 ALARMING = (Fall, Performance, ConceptDrift, Drift)
 """Reasons that say something is wrong; the others say that time or data has come."""
-UNTOLD = ("name", "concerns", "patience")
+UNREPORTED = ("name", "concerns", "patience")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class TriggerPolicy:
         seen = [(reason, said) for reason in self.reasons if (said := reason.look(measured)) is not None]
         due = [(reason, said) for reason, said in seen if said.due]
         if not due:
-            words = "; ".join(said.words for _, said in seen) or "nobody has asked"
+            words = "; ".join(said.words for _, said in seen) or "no training was requested"
             return self._verdict(measured, Outcome.NO_ACTION, f"nothing calls for a training ({words})")
         why = "; ".join(said.words for _, said in due)
         reasons = [reason for reason, _ in due]
@@ -118,7 +117,7 @@ class TriggerPolicy:
         held_by: str | None = None,
     ) -> TriggerVerdict:
         days = measured.champion_days(_longest_window(self.reasons))
-        budget = next((part for part in self.restraints if isinstance(part, Budget)), None)
+        budget = next((part for part in self.restraints if isinstance(part, TokenBucket)), None)
         excess, off = excess_loss(days), bias(days)
         inputs: dict[str, object] = {
             "today": str(measured.today),
@@ -164,9 +163,11 @@ def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
         yield Calendar(triggers.calendar)
     if triggers.every_days is not None:
         yield Every(triggers.every_days)
-    if wanted := triggers.performance:
+    if section := triggers.performance:
         yield Fall(LOSS_NAMES[task])
-        yield Performance(wanted.window_days, wanted.minimum_days, wanted.minimum_excess, wanted.t, LOSS_NAMES[task])
+        yield Performance(
+            section.window_days, section.minimum_days, section.minimum_excess, section.t, LOSS_NAMES[task]
+        )
     if concept := triggers.concept_drift:
         yield ConceptDrift(concept.window_days, concept.minimum_days, concept.minimum_regret, concept.t, task)
     if triggers.drift is not None:
@@ -189,10 +190,10 @@ def _restraints(triggers: Triggers) -> tuple[Restraint, ...]:
     )
 
 
-def _budgets(budget: Spending) -> Iterator[Budget]:
+def _budgets(budget: Budget) -> Iterator[TokenBucket]:
     """One bucket, of which the routine leaves a fit to alarms, and which a fall may overdraw."""
     for role, reserve in ((Role.FALL, 1 - budget.burst), (Role.ALARM, 0), (Role.ROUTINE, min(1, budget.burst - 1))):
-        yield Budget(
+        yield TokenBucket(
             budget.fits,
             budget.days,
             budget.burst,
@@ -216,6 +217,6 @@ def _longest_window(reasons: tuple[Reason, ...]) -> int:
 
 
 def _settings(part: Reason | Restraint) -> dict[str, object]:
-    told = {name: value for name, value in vars(part).items() if name not in UNTOLD}
+    limits = {name: value for name, value in vars(part).items() if name not in UNREPORTED}
     patience = getattr(part, "patience", None)
-    return told | vars(patience) if patience else told
+    return limits | vars(patience) if patience else limits

@@ -39,13 +39,13 @@ class Reason(Protocol):
 
 @dataclass(frozen=True)
 class ByHand:
-    """A person has asked."""
+    """A person has requested a training."""
 
     name: str = "by hand"
 
     def look(self, measured: TriggerMeasurement) -> Seen | None:
-        """Due while the wish is open."""
-        return Seen(True, f"training was asked for: {measured.request}") if measured.request else None
+        """Due while the request is open."""
+        return Seen(True, f"a training was requested: {measured.request}") if measured.request else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ class Calendar:
         last: datetime = croniter(self.cron, end).get_prev(datetime)
         judged = _last_judged(measured)
         due = judged is None or measured.unit.holding(last.date()) > judged
-        return Seen(due, f"the calendar ({self.cron}) asks for one since {last.date()}" if due else "calendar kept")
+        if due:
+            return Seen(True, f"the calendar ({self.cron}) calls for one since {last.date()}")
+        return Seen(False, "no calendar date since the last training")
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class Performance:
         excess = excess_loss(days)
         found = f"excess {self.loss} {excess.value:+.3f}"
         if excess.days < self.minimum_days:
-            return Seen(False, f"{found} over {measured.counted(excess.days)}, {self.minimum_days} are needed")
+            return Seen(False, f"{found} over {measured.periods(excess.days)}, {self.minimum_days} are needed")
         expected = mean_over_days([q.expected_loss or 0.0 for q in days], [q.rows for q in days]).value
         fell = excess.value >= self.minimum_excess * expected and excess.surety >= self.t
         words = f"{found}, {_sure(excess, measured)}"
@@ -235,7 +237,7 @@ class ConceptDrift:
         found = bias(days)
         if found.days < self.minimum_days:
             return Seen(
-                False, f"bias {found.value:+.3f} over {measured.counted(found.days)}, {self.minimum_days} are needed"
+                False, f"bias {found.value:+.3f} over {measured.periods(found.days)}, {self.minimum_days} are needed"
             )
         changed = self._regret_share(days, found.value) >= self.minimum_regret and abs(found.surety) >= self.t
         words = f"bias {found.value:+.3f}, {_sure(found, measured)}"
@@ -281,4 +283,4 @@ def _last_judged(measured: TriggerMeasurement) -> date | None:
 
 
 def _sure(mean: Mean, measured: TriggerMeasurement) -> str:
-    return f"t {mean.t:.1f} over {measured.counted(mean.days)}, as sure as {mean.surety:.1f} over many"
+    return f"t {mean.t:.1f} over {measured.periods(mean.days)}, as sure as {mean.surety:.1f} over many"

@@ -79,9 +79,9 @@ class SingleFlight:
     """One training at a time.
 
     Attributes:
-        patience_days: a training asked for and not judged after so many days is taken for lost; it is asked for again.
+        patience_days: a requested training not judged after so many days is taken for lost; it is requested again.
             As many nights must have passed, and as many days by the clock: after three weeks without the platform all
-            the nights pass in an hour, and the training that the first of them asked for is still running.
+            the nights pass in an hour, and the training that the first of them requested is still running.
     """
 
     patience_days: int
@@ -94,7 +94,7 @@ class SingleFlight:
             nights = measured.since(attempt.as_of)
             waited = nights if attempt.waited_days is None else min(nights, attempt.waited_days // measured.unit.days)
             if attempt.ended is Ended.RUNNING and waited < self.patience_days:
-                return f"the training asked for on {attempt.as_of} is not judged yet"
+                return f"the training requested on {attempt.as_of} is not judged yet"
         return None
 
 

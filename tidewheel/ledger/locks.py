@@ -30,7 +30,7 @@ class Busy(LedgerError):
     """Another process works on it."""
 
 
-class Alone:
+class LedgerLock:
     """The right to work on something alone.
 
     The lock is PostgreSQL's: it ends with the connection, so with the process, however that ends. SQLite has no such
@@ -126,7 +126,7 @@ class Alone:
 
 
 @contextmanager
-def alone(engine: Engine, what: str, patience_seconds: float, ledger_seconds: float) -> Iterator[Alone]:
+def exclusively(engine: Engine, what: str, patience_seconds: float, ledger_seconds: float) -> Iterator[LedgerLock]:
     """Be the only process that works on something.
 
     Args:
@@ -139,7 +139,7 @@ def alone(engine: Engine, what: str, patience_seconds: float, ledger_seconds: fl
         Busy: another process works on it for longer than `patience_seconds`.
         LedgerAway: the ledger cannot be reached.
     """
-    held = Alone(engine, what, ledger_seconds)
+    held = LedgerLock(engine, what, ledger_seconds)
     try:
         held.take(patience_seconds)
         yield held

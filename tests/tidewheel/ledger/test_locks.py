@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.conftest import wait_until
 from tidewheel.errors import LedgerError
 from tidewheel.ledger import Ledger
-from tidewheel.ledger.alone import Busy
+from tidewheel.ledger.locks import Busy
 from tidewheel.ledger.releases import Releases, Status, TakenOver
 
 NOW, LATER = datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """Opens a packaged model as a machine would that has nothing but its Bento, and says what it answers and what it used.
 
-Run by its path in a process of its own: `python -I alone.py FOLDER`. Modules that no installed package brings are not
-there for it, and files that it reads beside those of the environment are noted. It imports nothing of ours but the
+Run by its path in a process of its own: `python -I isolated.py FOLDER`. Modules that no installed package brings are
+not there for it, and files that it reads beside those of the environment are noted. It imports nothing of ours but the
 service's code in that folder. The last line it prints is JSON.
 """
 
@@ -41,10 +41,10 @@ class OnlyInstalled:
         """
         if name in sys.builtin_module_names or "." in name:
             return None  # a submodule lies where its package was found
-        found = importlib.machinery.PathFinder.find_spec(name, self._paths, target)
-        if found is None and not importlib.machinery.FrozenImporter.find_spec(name):
+        spec = importlib.machinery.PathFinder.find_spec(name, self._paths, target)
+        if spec is None and not importlib.machinery.FrozenImporter.find_spec(name):
             raise ModuleNotFoundError(f"no module named {name!r} in the service's environment", name=name)
-        return found
+        return spec
 
 
 def answer(folder: Path) -> dict[str, Any]:
@@ -71,11 +71,11 @@ def answer(folder: Path) -> dict[str, Any]:
     model = LoadedModel.open(folder)
     rows = [golden.row for golden in model.packaged.contract.golden_rows]
 
-    def ask(asked: list[Any]) -> list[Any]:
-        found: list[Any] = model.answer(model.reader.from_rows(asked), "acceptance").predictions.tolist()
+    def predicted(some: list[Any]) -> list[Any]:
+        found: list[Any] = model.answer(model.reader.from_rows(some), "acceptance").predictions.tolist()
         return found
 
-    together, alone = ask(rows), [ask([row])[0] for row in rows]
+    together, alone = predicted(rows), [predicted([row])[0] for row in rows]
     return {"together": together, "alone": alone, "files": sorted(path for path in files if Path(path).is_file())}
 
 
