@@ -73,7 +73,9 @@ def model() -> Dashboard:
                 "What callers sent on the newest monitored day, shares",
                 (
                     (f"tidewheel_requests_refused_share{{{P}}}", "requests refused"),
+                    (f"tidewheel_requests_refused_maximum_share{{{P}}}", "requests that may be refused"),
                     (f"tidewheel_requests_unusual_share{{{P}}}", "rows unlike any in training"),
+                    (f"tidewheel_requests_unusual_maximum_share{{{P}}}", "rows that may be unlike any"),
                     (f"tidewheel_skew_row_share{{{P}}}", "requests unlike what the night computed"),
                 ),
                 "percentunit",

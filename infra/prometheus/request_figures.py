@@ -33,15 +33,30 @@ BY_COLUMN = {
     ),
     "refused_share": ("tidewheel_column_refused_share", f"Share of requests refused for a column, {DAY}"),
 }
+MAXIMA = {
+    "maximum_refused": (
+        "tidewheel_requests_refused_maximum_share",
+        "Share of requests that may be refused: monitoring.requests.maximum_refused",
+    ),
+    "maximum_unusual": (
+        "tidewheel_requests_unusual_maximum_share",
+        "Share of rows that may have a value that training did not have: monitoring.requests.maximum_unusual",
+    ),
+}
+"""By key of the pipeline's file: alerts compare with them."""
 MOST_COLUMNS = 20
 """Of a pipeline: the worst, so that a contract of thousands makes no thousands of series."""
 
 
 def request_families(states: list[PipelineState]) -> Iterator[Metric]:
-    """The metrics of all pipelines that had requests."""
+    """The metrics of all pipelines that had requests, and what they are compared with."""
+    maxima = {key: GaugeMetricFamily(*named, labels=["pipeline"]) for key, named in MAXIMA.items()}
     of_all = {name: GaugeMetricFamily(*named, labels=["pipeline"]) for name, named in METRICS.items()}
     of_columns = {name: GaugeMetricFamily(*named, labels=["pipeline", "column"]) for name, named in BY_COLUMN.items()}
     for state in states:
+        for key, family in maxima.items():
+            if state.declared is not None:
+                family.add_metric([state.name], getattr(state.declared.monitoring.requests, key))
         for name, family in of_all.items():
             for row in state.of_requests:
                 if row.name == name and not row.slice:
@@ -50,4 +65,4 @@ def request_families(states: list[PipelineState]) -> Iterator[Metric]:
             columns = [row for row in state.of_requests if row.name == name and row.slice and row.value]
             for row in sorted(columns, key=lambda row: (-row.value, row.slice))[:MOST_COLUMNS]:
                 family.add_metric([state.name, row.slice], row.value)
-    yield from (*of_all.values(), *of_columns.values())
+    yield from (*maxima.values(), *of_all.values(), *of_columns.values())

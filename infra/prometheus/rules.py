@@ -24,7 +24,6 @@ FEW = 0.05
 """Requests a second: of fewer, a single failure would look like an outage."""
 VOLUMES = 'persistentvolumeclaim=~"[a-z]+-tidewheel-.*"'
 """Claims of the chart, as Kubernetes names those of a StatefulSet; without Kubernetes there is no such metric."""
-REFUSED_SHARE, UNUSUAL_SHARE = 0.05, 0.2
 DAY = 86_400
 AS_THEY_ARE: Mapping[str, str] = MappingProxyType({})
 LOOKS_BACK = re.compile(r"\[(\d+[smhd])\]")
@@ -170,7 +169,7 @@ def _callers() -> Iterator[Rule]:
     yield _alert(
         "TidewheelRequestsRefused",
         f"sum by (pipeline) (rate({outside}[15m])) / (sum by (pipeline) (rate({counted}[15m])) > {FEW})"
-        f" > {REFUSED_SHARE}",
+        " > on (pipeline) tidewheel_requests_refused_maximum_share",
         "ticket",
         "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of requests are refused as outside the contract",
         "`tidewheel_contract_problems_total` says for which columns; ask the callers to correct them.",
@@ -178,7 +177,7 @@ def _callers() -> Iterator[Rule]:
     )
     yield _alert(
         "TidewheelRequestsUnusual",
-        f"tidewheel_requests_unusual_share > {UNUSUAL_SHARE}",
+        "tidewheel_requests_unusual_share > on (pipeline) tidewheel_requests_unusual_maximum_share",
         "ticket",
         "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of the rows that callers sent on the newest day "
         "have values that training never had",

@@ -171,6 +171,7 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
     if facts.labelled_day < str(due):
         yield (
             Event.LABELS_LATE,
+            "",
             f"The newest {pipeline.partition} with labels is {facts.labelled_day}; {facts.monitored_day} has been "
             f"monitored, and labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their "
             f"{pipeline.partition}.",

@@ -64,6 +64,8 @@ def test_a_pipeline_that_has_done_nothing_yet_has_its_declaration_and_zeros(sett
     assert value(page, "tidewheel_pipeline_info", team="shop") == 1
     assert value(page, "tidewheel_label_delay_seconds") == 86_400
     assert value(page, "tidewheel_champion_maximum_age_seconds") == 30 * 86_400
+    assert value(page, "tidewheel_requests_refused_maximum_share") == 0.05
+    assert value(page, "tidewheel_requests_unusual_maximum_share") == 0.2
     assert value(page, "tidewheel_approvals_waiting") == 0
     assert value(page, "tidewheel_releases_total", status="failed") == 0
     assert page["tidewheel_ledger_up", frozenset()] == 1

@@ -60,12 +60,23 @@ def volume(claim: str) -> dict[str, str]:
     return {name % "available": "50x59 5x60", name % "capacity": "100x120"}
 
 
+def maximum(what: str, share: float) -> dict[str, str]:
+    """What the pipeline's file allows."""
+    return {f"tidewheel_requests_{what}_maximum_share{{{P}}}": f"{share}x600"}
+
+
 CASES = [
     # one request in ten is refused by the service for its content, then none; or very few are asked at all
-    Case("TidewheelRequestsRefused", statuses("0+6x60 360x60", "0+54x120"), (30, 55), (2, 100)),
-    Case("TidewheelRequestsRefused", statuses("0+1x120", "0x120"), (), (60, 120)),
     Case(
-        "TidewheelRequestsUnusual", {f"tidewheel_requests_unusual_share{{{P}}}": "0.2x10 0.3x20 0x20"}, (15,), (5, 40)
+        "TidewheelRequestsRefused", statuses("0+6x60 360x60", "0+54x120") | maximum("refused", 0.05), (30, 55), (2, 100)
+    ),
+    Case("TidewheelRequestsRefused", statuses("0+6x60 360x60", "0+54x120") | maximum("refused", 0.2), (), (30, 55)),
+    Case("TidewheelRequestsRefused", statuses("0+1x120", "0x120") | maximum("refused", 0.05), (), (60, 120)),
+    Case(
+        "TidewheelRequestsUnusual",
+        {f"tidewheel_requests_unusual_share{{{P}}}": "0.3x10 0.4x20 0x20"} | maximum("unusual", 0.3),
+        (15,),
+        (5, 40),
     ),
     Case("TidewheelSkew", {f"tidewheel_skewed_columns{{{P}}}": "0x10 2x20 0x20"}, (15,), (5, 40)),
     # a tenth of the requests fail for 20 minutes: both pages and the ticket
