@@ -159,7 +159,8 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
         yield (
             Event.DATA_LATE,
             "",
-            f"The rows of {expected} have not arrived: the newest validated {pipeline.partition} is {facts.validated_day}.",
+            f"The rows of {expected} have not arrived: the newest validated {pipeline.partition} is "
+            f"{facts.validated_day}.",
             f"Look at the last runs of {pipeline.name}.features: either no run was started, or the source has not "
             "delivered.",
             "features",
@@ -171,8 +172,8 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
         yield (
             Event.LABELS_LATE,
             "",
-            f"The newest {pipeline.partition} with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
-            f"labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their {pipeline.partition}.",
+            f"The newest {pipeline.partition} with labels is {facts.labelled_day}; {facts.monitored_day} has been "
+            f"monitored, and labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their {pipeline.partition}.",
             "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
             f"learns from those {pipeline.partition}s.",
             "monitoring",
