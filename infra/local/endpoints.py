@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from infra.embedded.program import program_names
 from infra.envoy.files import CLUSTER, ROUTES, EnvoyFiles, publish
 from infra.envoy.routing import Target, clusters, routes
 from tidewheel.atomic_file import write_private
+from tidewheel.file_lock import file_lock
 from tidewheel.release import Colour
 from tidewheel.release.traffic import Gone, Traffic
 
@@ -116,7 +115,7 @@ class Endpoints:
         """What this installation's own requests show to the services; made when it is first needed."""
         with contextlib.suppress(FileNotFoundError):
             return self._token.read_text(encoding="utf-8").strip()
-        with self._alone():
+        with file_lock(self._lock):
             if not self._token.exists():
                 self._folder.mkdir(mode=0o700, exist_ok=True)
                 write_private(self._token, f"{secrets.token_urlsafe(32)}\n")
@@ -139,7 +138,8 @@ class Endpoints:
             What is now.
         """
         token = self.token()
-        with self._alone():
+        # Envoy's files hold all pipelines: two releases at once would each undo the other's half.
+        with file_lock(self._lock):
             endpoint = changed(self.get(pipeline))
             self._folder.mkdir(mode=0o700, exist_ok=True)
             write_private(self._folder / f"{pipeline}.json", endpoint.to_json())
@@ -150,10 +150,3 @@ class Endpoints:
             publish(self._envoy.clusters, CLUSTER, clusters(targets))
             publish(self._envoy.routes, ROUTES, [routes(targets, gone, token)])
             return endpoint
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        # Envoy's files hold all pipelines: two releases at once would each undo the other's half.
-        with self._lock.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
