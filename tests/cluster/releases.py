@@ -18,6 +18,7 @@ from infra.kubernetes.names import colour_labels, colour_name
 from infra.kubernetes.pod import CONTAINER
 from infra.kubernetes.serving_pod import BENTO, model_container, volumes
 from tests import small_models
+from tests.cluster.images import SERVING_IMAGE
 from tests.cluster.kubernetes import ACCOUNT, ROOT, Cluster, Namespace
 from tests.cluster.serving import KILL_SERVICE
 from tests.conftest import wait_until
@@ -35,7 +36,6 @@ from tidewheel.spec.serving import Serving
 SERVING, GATEWAY = (ROOT / "infra" / "kubernetes" / f"{name}.yaml" for name in ("serving", "serving-gateway"))
 GATEWAY_NAME = os.environ.get("TIDEWHEEL_TEST_GATEWAY", "tidewheel-gateway/tidewheel")
 GATEWAY_PODS = os.environ.get("TIDEWHEEL_TEST_GATEWAY_PODS", "envoy-gateway-system")
-IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 CONTROLLER = "envoy-gateway"
 RESOURCES = {"cpu": 0.1, "memory": "768Mi"}
 """Small, for a test's node is."""
@@ -60,7 +60,7 @@ class ServingHouse:
             database_url=database_url,
             endpoint_url=self.endpoint_url,
             release_backend="infra.kubernetes:KubernetesBackend",
-            serving_image=IMAGE,
+            serving_image=SERVING_IMAGE,
             serving_namespace=self.namespace.name,
             gateway=GATEWAY_NAME,
             gateway_pods_namespace=GATEWAY_PODS,
