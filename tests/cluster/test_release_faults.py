@@ -16,7 +16,7 @@ from tests.infra.local.conftest import Place
 from tests.infra.local.test_release import release
 from tests.infra.local.traffic import OngoingRequests
 from tests.infra.release_contract import BLUE, GREEN, start
-from tidewheel.errors import PlatformError, ReleaseError
+from tidewheel.errors import ReleaseError, TidewheelError
 from tidewheel.ledger.releases import Status
 from tidewheel.release.traffic import Traffic, reroute
 
@@ -140,7 +140,7 @@ def test_what_a_release_loses_in_its_middle_is_named_and_the_next_attempt_ends_i
         under_way = thread.submit(place.executor.run, number)
         wait_until(lambda: any(row.name == "ready" for row in place.releases.stages(number)), "its pods start", 60)
         with without(house):
-            with pytest.raises(PlatformError, match=expected):
+            with pytest.raises(TidewheelError, match=expected):
                 under_way.result(300)
             before = traffic.versions["1"]
             wait_until(lambda: traffic.versions["1"] > before + 50, "version 1 answers on")
