@@ -113,18 +113,23 @@ def scaling(place: Place, house: ServingHouse) -> None:
     start(place, BLUE, "1")
     house.let_pods_go_at_once(place, BLUE)
     reroute(place.backend, Traffic(BLUE))
-    with one_row_load(place, rows=HEAVY_ROWS) as heavy:
-        began = time.monotonic()
-        wait_until(lambda: place.backend.ready_replicas(BLUE) == 3, "three pods answer", SCALING_SECONDS)
-        up = time.monotonic() - began
-        time.sleep(SETTLING_SECONDS)
-    _report(f"1 to 3 pods, {HEAVY_ROWS} rows a request", heavy, f"three pods answer after {up:.0f} s")
+    # The light one throughout: pods are taken away as soon as the heavy one has ended.
     with one_row_load(place, rate=LIGHT_RATE) as light:
+        with one_row_load(place, rows=HEAVY_ROWS) as heavy:
+            began = time.monotonic()
+            wait_until(lambda: place.backend.ready_replicas(BLUE) == 3, "three pods answer", SCALING_SECONDS)
+            up = time.monotonic() - began
+            time.sleep(SETTLING_SECONDS)
+        _report(f"1 to 3 pods, {HEAVY_ROWS} rows a request", heavy, f"three pods answer after {up:.0f} s")
         began = time.monotonic()
         wait_until(lambda: len(house.pods(place, BLUE)) == 1, "one pod is left", SCALING_SECONDS)
         down = time.monotonic() - began
         time.sleep(SETTLING_SECONDS)
-    _report(f"3 to 1 pods, {LIGHT_RATE:g} requests/s of 1 row", light, f"one pod is left after {down:.0f} s")
+    _report(
+        f"the same and back to 1, {LIGHT_RATE:g} requests/s of 1 row beside",
+        light,
+        f"one pod is left after {down:.0f} s",
+    )
 
 
 def pods(place: Place, house: ServingHouse) -> None:
