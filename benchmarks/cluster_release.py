@@ -59,7 +59,7 @@ def main(names: Sequence[str]) -> int:
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before\n")
     print(f"| At {RATE:g} requests/s through the Gateway | Requests | Failed | p50 ms | p99 ms | Times |")
     print("|---|---:|---:|---:|---:|---|", flush=True)
-    with _house() as (house, database_url):
+    with benchmark_house() as (house, database_url):
         for name in names or PARTS:
             replicas, part = PARTS[name]
             with house.place(database_url, dict(replicas)) as place:
@@ -73,7 +73,7 @@ def main(names: Sequence[str]) -> int:
 
 
 @contextmanager
-def _house() -> Iterator[tuple[ServingHouse, str]]:
+def benchmark_house() -> Iterator[tuple[ServingHouse, str]]:
     """A namespace, built versions and a ledger; this process releases as the account that may do nothing else."""
     with tempfile.TemporaryDirectory() as folder, serving_house(Cluster(HOST), Path(folder)) as house:
         server = PostgresServer(Path(folder) / "postgres")
@@ -92,7 +92,7 @@ def switches(place: Place, house: ServingHouse) -> None:
     start(place, GREEN, "2")
     reroute(place.backend, Traffic(BLUE))
     seconds = []
-    with _load(place) as load:
+    with one_row_load(place) as load:
         time.sleep(QUIET_SECONDS)
         for number in range(SWITCHES):
             began = time.monotonic()
@@ -113,18 +113,23 @@ def scaling(place: Place, house: ServingHouse) -> None:
     start(place, BLUE, "1")
     house.let_pods_go_at_once(place, BLUE)
     reroute(place.backend, Traffic(BLUE))
-    with _load(place, rows=HEAVY_ROWS) as heavy:
-        began = time.monotonic()
-        wait_until(lambda: place.backend.ready_replicas(BLUE) == 3, "three pods answer", SCALING_SECONDS)
-        up = time.monotonic() - began
-        time.sleep(SETTLING_SECONDS)
-    _report(f"1 to 3 pods, {HEAVY_ROWS} rows a request", heavy, f"three pods answer after {up:.0f} s")
-    with _load(place, rate=LIGHT_RATE) as light:
+    # The light one throughout: pods are taken away as soon as the heavy one has ended.
+    with one_row_load(place, rate=LIGHT_RATE) as light:
+        with one_row_load(place, rows=HEAVY_ROWS) as heavy:
+            began = time.monotonic()
+            wait_until(lambda: place.backend.ready_replicas(BLUE) == 3, "three pods answer", SCALING_SECONDS)
+            up = time.monotonic() - began
+            time.sleep(SETTLING_SECONDS)
+        _report(f"1 to 3 pods, {HEAVY_ROWS} rows a request", heavy, f"three pods answer after {up:.0f} s")
         began = time.monotonic()
         wait_until(lambda: len(house.pods(place, BLUE)) == 1, "one pod is left", SCALING_SECONDS)
         down = time.monotonic() - began
         time.sleep(SETTLING_SECONDS)
-    _report(f"3 to 1 pods, {LIGHT_RATE:g} requests/s of 1 row", light, f"one pod is left after {down:.0f} s")
+    _report(
+        f"the same and back to 1, {LIGHT_RATE:g} requests/s of 1 row beside",
+        light,
+        f"one pod is left after {down:.0f} s",
+    )
 
 
 def pods(place: Place, house: ServingHouse) -> None:
@@ -137,7 +142,7 @@ def pods(place: Place, house: ServingHouse) -> None:
 
 def pod_deleted(place: Place, house: ServingHouse) -> None:
     """Delete one of two pods."""
-    with _load(place) as load:
+    with one_row_load(place) as load:
         began = time.monotonic()
         house.namespace.delete_pod(house.pods(place, BLUE)[0])
         wait_until(lambda: len(house.pods(place, BLUE)) == 2, "another pod was made", READY_SECONDS)
@@ -149,7 +154,7 @@ def pod_deleted(place: Place, house: ServingHouse) -> None:
 
 def pods_evicted(place: Place, house: ServingHouse) -> None:
     """Evict both pods as a drain of their node does: again and again until the disruption budget allows it."""
-    with _load(place) as load:
+    with one_row_load(place) as load:
         began, left, refused = time.monotonic(), set(house.pods(place, BLUE)), 0
         while left:
             for pod in sorted(left):
@@ -183,7 +188,7 @@ def rollback_by_hand(place: Place) -> None:
     """Have `tidewheel rollback` take a release back while it bakes."""
     spec = place.pipeline.release.model_copy(update=PATIENT)
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
-    with tempfile.TemporaryDirectory() as project, ThreadPoolExecutor(1) as thread, _load(place) as load:
+    with tempfile.TemporaryDirectory() as project, ThreadPoolExecutor(1) as thread, one_row_load(place) as load:
         command, variables = _rollback_command(place, Path(project))
         number = executor.begin("2", "benchmark").number
         running = thread.submit(executor.run, number)
@@ -215,7 +220,7 @@ def rollback_by_guard(place: Place) -> None:
     """Release a version that fails some of its requests."""
     spec = place.pipeline.release.model_copy(update=PATIENT)
     executor = place.executor_for(place.pipeline.model_copy(update={"release": spec}))
-    with _load(place) as load:
+    with one_row_load(place) as load:
         number = executor.begin("errs", "benchmark").number
         with suppress(ReleaseError):
             executor.run(number)
@@ -229,7 +234,8 @@ def rollback_by_guard(place: Place) -> None:
     )
 
 
-def _load(place: Place, rows: int = 1, rate: float = RATE) -> OpenLoop:
+def one_row_load(place: Place, rows: int = 1, rate: float = RATE) -> OpenLoop:
+    """Requests of the model's first golden row, `rows` times each."""
     [golden, *_] = place.build("1").golden_rows()
     body = json.dumps({"rows": [dict(golden.row)] * rows}).encode()
     return OpenLoop(place.backend.endpoint(), [body], rate)

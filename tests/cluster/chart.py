@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from infra.kubernetes.pod import CONTAINER
+from tests.cluster.images import ALL_IN_ONE, JOBS_IMAGE, PLATFORM_IMAGE, POSTGRES_IMAGE, S3_IMAGE, SERVING_IMAGE
 from tests.cluster.kubernetes import CHECKOUT, ROOMS, ROOT, Cluster
 from tests.cluster.releases import GATEWAY_NAME, GATEWAY_PODS, RESOURCES, gateway_url
 from tests.conftest import wait_until
@@ -27,9 +27,6 @@ CHART = ROOT / "infra" / "helm" / "tidewheel"
 RELEASE = "tidewheel"
 SECRETS = ("tidewheel", "tidewheel-platform")
 PIPELINE_FILE = ROOT / "dags" / "flight_delay.yaml"
-IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
-POSTGRES_IMAGE = os.environ.get("TIDEWHEEL_TEST_POSTGRES_IMAGE", "localhost/tidewheel-postgres:test")
-S3_IMAGE = os.environ.get("TIDEWHEEL_TEST_S3_IMAGE", "localhost/versitygw:test")
 SERVICES = ("postgresql", "s3", "mlflow", "exporter", "alerts")
 """The platform's components beside Airflow's."""
 CLAIMS = (
@@ -164,7 +161,7 @@ def namespace(cluster: Cluster, folder: Path) -> Iterator[Installation]:
 
 def small_values(cluster: Cluster, storage_class: str) -> dict[str, Any]:
     """Values for a node with two cores: little CPU is reserved."""
-    repository, _, tag = IMAGE.rpartition(":")
+    repository, _, tag = PLATFORM_IMAGE.rpartition(":")
     mounts = [
         {"name": "pipeline", "mountPath": f"/opt/tidewheel/dags/{PIPELINE_FILE.name}", "subPath": PIPELINE_FILE.name}
     ]
@@ -175,8 +172,9 @@ def small_values(cluster: Cluster, storage_class: str) -> dict[str, Any]:
     idle: dict[str, Any] = {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}}
     stored = {**idle, "storageClassName": storage_class}
     template = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))["jobs"]["podTemplate"]["spec"]
-    # An image that knows no user 10001 lets Java find no user's name; every Debian knows this one.
-    template["securityContext"] |= {"runAsUser": 65534, "runAsGroup": 65534}
+    if JOBS_IMAGE == ALL_IN_ONE:
+        # An image that knows no user 10001 lets Java find no user's name; every Debian knows this one.
+        template["securityContext"] |= {"runAsUser": 65534, "runAsGroup": 65534}
     template["volumes"] += volumes
     [job] = template["containers"]
     job |= {"imagePullPolicy": "IfNotPresent", "volumeMounts": job["volumeMounts"] + mounts}
@@ -191,7 +189,7 @@ def small_values(cluster: Cluster, storage_class: str) -> dict[str, Any]:
         "serving": _serving(cluster, mounts, volumes),
         "gateway": {"podsNamespace": GATEWAY_PODS},
         "metrics": idle,
-        "jobs": {"podTemplate": {"spec": template}},
+        "jobs": {"image": JOBS_IMAGE, "podTemplate": {"spec": template}},
         # infra/images/Dockerfile says so to its images.
         "env": [{"name": "PYTHONPATH", "value": "/opt/tidewheel"}],
         "extraVolumes": volumes,
@@ -215,7 +213,7 @@ def _serving(cluster: Cluster, mounts: list[dict[str, Any]], volumes: list[dict[
             "volumes": [volume for volume in volumes if volume["name"].startswith("code-")],
         },
     }
-    return {"enabled": True, "url": url, "image": IMAGE, "gateway": GATEWAY_NAME, "podTemplate": template}
+    return {"enabled": True, "url": url, "image": SERVING_IMAGE, "gateway": GATEWAY_NAME, "podTemplate": template}
 
 
 def _volumes(cluster: Cluster, name: str) -> list[Path]:

@@ -15,7 +15,8 @@ import yaml
 
 from tests import airflow_home  # noqa: F401  before anything imports Airflow
 from tests.cluster import chart
-from tests.cluster.kubernetes import IMAGE, Cluster, Namespace
+from tests.cluster.images import JOBS_IMAGE
+from tests.cluster.kubernetes import Cluster, Namespace
 from tests.cluster.relay import relay
 from tests.cluster.releases import ServingHouse, serving_house
 from tests.cluster.shop import write_shop
@@ -131,7 +132,7 @@ def installation(
         "TIDEWHEEL_HOME": str(tmp_path / "home"),
         "TIDEWHEEL_PROJECT": str(tmp_path / "project"),
         "TIDEWHEEL_JOB_RUNNER": "kubernetes",
-        "TIDEWHEEL_JOB_IMAGE": IMAGE,
+        "TIDEWHEEL_JOB_IMAGE": JOBS_IMAGE,
         "TIDEWHEEL_LAKE_URL": f"s3://{bucket}/root",
         "TIDEWHEEL_LAKE_OPTIONS": json.dumps(s3),
         "TIDEWHEEL_DATABASE_URL": ledger_url,

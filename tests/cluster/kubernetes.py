@@ -14,6 +14,7 @@ from uuid import uuid4
 import yaml
 from kubernetes import client, config, utils
 
+from tests.cluster.images import JOBS_IMAGE
 from tests.cluster.shop import CODE
 from tests.conftest import wait_until
 
@@ -24,7 +25,6 @@ PROJECT = "/project"
 GPU = "nvidia.com/gpu"
 INSTALLED = "/opt/tidewheel"
 ROOMS = ("bentos", "infra", "jobs", "plugins", "tidewheel")
-IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 CHECKOUT = os.environ.get("TIDEWHEEL_TEST_CODE", "")
 
 
@@ -144,7 +144,7 @@ class Namespace:
     def start_idle_pod(self, name: str, priority_class: str, host_port: int) -> None:
         """Start a pod that does nothing but take a port of its node."""
         ports = [{"containerPort": host_port, "hostPort": host_port}]
-        idle = {"name": "idle", "image": IMAGE, "command": ["sleep", "3600"], "ports": ports}
+        idle = {"name": "idle", "image": JOBS_IMAGE, "command": ["sleep", "3600"], "ports": ports}
         spec = {"priorityClassName": priority_class, "terminationGracePeriodSeconds": 0, "containers": [idle]}
         self.core.create_namespaced_pod(self.name, {"metadata": {"name": name}, "spec": spec})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from infra.kubernetes.names import colour_labels, colour_name
 from infra.kubernetes.pod import CONTAINER
 from infra.kubernetes.serving_pod import BENTO, model_container, volumes
 from tests import small_models
+from tests.cluster.images import SERVING_IMAGE
 from tests.cluster.kubernetes import ACCOUNT, ROOT, Cluster, Namespace
 from tests.cluster.serving import KILL_SERVICE
 from tests.conftest import wait_until
@@ -35,7 +36,6 @@ from tidewheel.spec.serving import Serving
 SERVING, GATEWAY = (ROOT / "infra" / "kubernetes" / f"{name}.yaml" for name in ("serving", "serving-gateway"))
 GATEWAY_NAME = os.environ.get("TIDEWHEEL_TEST_GATEWAY", "tidewheel-gateway/tidewheel")
 GATEWAY_PODS = os.environ.get("TIDEWHEEL_TEST_GATEWAY_PODS", "envoy-gateway-system")
-IMAGE = os.environ.get("TIDEWHEEL_TEST_IMAGE", "localhost/tidewheel-jobs:test")
 CONTROLLER = "envoy-gateway"
 RESOURCES = {"cpu": 0.1, "memory": "768Mi"}
 """Small, for a test's node is."""
@@ -60,7 +60,7 @@ class ServingHouse:
             database_url=database_url,
             endpoint_url=self.endpoint_url,
             release_backend="infra.kubernetes:KubernetesBackend",
-            serving_image=IMAGE,
+            serving_image=SERVING_IMAGE,
             serving_namespace=self.namespace.name,
             gateway=GATEWAY_NAME,
             gateway_pods_namespace=GATEWAY_PODS,
@@ -68,11 +68,15 @@ class ServingHouse:
 
     @contextmanager
     def place(
-        self, database_url: str, replicas: dict[str, float] | None = None, pod: dict[str, Any] | None = None
+        self,
+        database_url: str,
+        replicas: dict[str, float] | None = None,
+        pod: dict[str, Any] | None = None,
+        resources: Mapping[str, Any] = RESOURCES,
     ) -> Iterator[Place]:
         """A pipeline of a test's own, and its release; what `pod` says is added to its pods."""
         name = f"p_{uuid4().hex[:8]}"
-        serving = Serving.model_validate({"replicas": replicas or {}, "resources": RESOURCES})
+        serving = Serving.model_validate({"replicas": replicas or {}, "resources": resources})
         pipeline = self.pipeline.model_copy(update={"name": name, "serving": serving})
         pipeline = released_by(pipeline, bake_seconds=0.5, memory_budget_mb=2000)
         settings, releases = self.settings(database_url), Releases(Ledger(database_url))
@@ -101,9 +105,14 @@ class ServingHouse:
 
     def kill_service(self, pod: str) -> None:
         """SIGKILL to the model's process in a pod whose processes see each other."""
+        self.python_beside_service(pod, KILL_SERVICE)
+
+    def python_beside_service(self, pod: str, program: str) -> str:
+        """What a Python program prints that runs in the container of a pod's model."""
         # As who made the namespace: the account that releases may not.
         command = ["kubectl", "--kubeconfig", self._administrator, "exec", "--namespace", self.namespace.name, pod]
-        subprocess.run([*command, "--container", CONTAINER, "--", "python", "-c", KILL_SERVICE], check=True)
+        command += ["--container", CONTAINER, "--", "python", "-c", program]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
     def restarts(self, pod: str) -> int:
         """How often a pod's model was started again."""

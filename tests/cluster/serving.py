@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,10 @@ class ServingPod:
         """Where it answers."""
         return f"http://{self.status().pod_ip}:{serving_pod.PORT}"
 
+    def asked(self) -> AbstractContextManager[Callers]:
+        """Callers of it, until the end of the block."""
+        return asking(self.url, dict(self.artifact.golden_rows()[0].row))
+
     def _run(self, program: str) -> str:
         """What a Python program prints that runs beside the service."""
         command = ["kubectl", "exec", "--namespace", self.namespace.name, NAME, "--container", "ship-requests"]
@@ -129,7 +133,7 @@ class ServingPod:
 
 @dataclass
 class Callers:
-    """Asks a pod again and again, one request after the other.
+    """Asks a model again and again, one request after the other.
 
     Attributes:
         answered: when each request was answered, by its id.
@@ -159,9 +163,9 @@ class Callers:
 
 
 @contextmanager
-def asking(pod: ServingPod) -> Iterator[Callers]:
+def asking(url: str, row: dict[str, Any]) -> Iterator[Callers]:
     """Callers in a thread of their own, until the end of the block."""
-    callers, over = Callers(pod.url, dict(pod.artifact.golden_rows()[0].row)), threading.Event()
+    callers, over = Callers(url, row), threading.Event()
     thread = threading.Thread(target=callers.ask, args=(over.is_set,))
     thread.start()
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 
 import pytest
@@ -15,7 +16,7 @@ from tests.infra.local.conftest import Place
 from tests.infra.local.test_release import release
 from tests.infra.local.traffic import OngoingRequests
 from tests.infra.release_contract import BLUE, GREEN, start
-from tidewheel.errors import ReleaseError
+from tidewheel.errors import ReleaseError, TidewheelError
 from tidewheel.ledger.releases import Status
 from tidewheel.release.traffic import Traffic, reroute
 
@@ -108,3 +109,44 @@ def test_a_quota_that_is_used_up_is_named_by_the_release_and_the_live_version_an
     assert place.backend.version(GREEN) is None
     release(place, "2")
     assert place.predict()["model_version"] == "2"
+
+
+@contextmanager
+def permissions_away(house: ServingHouse) -> Iterator[None]:
+    """The account that releases is bound to no Role."""
+    house.namespace.rbac.delete_namespaced_role_binding("tidewheel-releaser", house.namespace.name)
+    try:
+        wait_until(house.releaser_is_unbound, "the API server has heard of it")
+        yield
+    finally:
+        house.bind_releaser()
+
+
+CUT_OFF: dict[str, tuple[Callable[[ServingHouse], AbstractContextManager[None]], str]] = {
+    "controller": (ServingHouse.controller_away, "see that Envoy Gateway's own pod runs"),
+    "permissions": (permissions_away, r"infra/kubernetes/serving\.yaml"),
+}
+"""What a release may lose in its middle, and what its error then says."""
+
+
+@pytest.mark.parametrize("lost", CUT_OFF)
+def test_what_a_release_loses_in_its_middle_is_named_and_the_next_attempt_ends_it(
+    place: Place, house: ServingHouse, lost: str
+) -> None:
+    without, expected = CUT_OFF[lost]
+    release(place, "1")
+    with OngoingRequests(place, kept=1) as traffic, ThreadPoolExecutor(1) as thread:
+        number = place.executor.begin("2", "first").number
+        under_way = thread.submit(place.executor.run, number)
+        wait_until(lambda: any(row.name == "ready" for row in place.releases.stages(number)), "its pods start", 60)
+        with without(house):
+            with pytest.raises(TidewheelError, match=expected):
+                under_way.result(300)
+            before = traffic.versions["1"]
+            wait_until(lambda: traffic.versions["1"] > before + 50, "version 1 answers on")
+        wait_until(lambda: not place.backend.objection(), "the gateway has caught up", 90)
+        release(place, "2")
+        before = traffic.versions["2"]
+        wait_until(lambda: traffic.versions["2"] > before + 50, "version 2 answers")
+    assert traffic.failures == []
+    assert place.releases.newest(place.pipeline.name)[0].status == Status.DONE

@@ -19,9 +19,9 @@ from jobs.job import Job
 from jobs.packaging.bento import BentoStore
 from jobs.requests import work
 from tests import small_models
-from tests.cluster.conftest import IMAGE
+from tests.cluster.images import SERVING_IMAGE
 from tests.cluster.relay import Relay
-from tests.cluster.serving import ServingPod, asking
+from tests.cluster.serving import ServingPod
 from tests.conftest import wait_until
 from tidewheel.lake import Lake, Store
 from tidewheel.options import RequestsOptions
@@ -68,7 +68,7 @@ def settings(tmp_path: Path, cluster: Cluster, network: Relay, s3_options: dict[
         home=tmp_path / "home",
         lake_url=f"s3://{bucket}/root",
         lake_options={**s3_options, "endpoint_url": f"http://{cluster.host}:{network.port}"},
-        serving_image=IMAGE,
+        serving_image=SERVING_IMAGE,
     )
 
 
@@ -116,7 +116,7 @@ def test_a_pod_answers_as_the_model_did_offline_and_every_answer_is_in_the_lake_
     golden = pod.artifact.golden_rows()
     answer = httpx.post(f"{pod.url}/predict", json={"rows": [dict(each.row) for each in golden]}, timeout=30)
     assert answer.json()["predictions"] == pytest.approx([each.prediction for each in golden], abs=1e-6)
-    with asking(pod) as callers:
+    with pod.asked() as callers:
         wait_until(lambda: len(callers.answered) > 300, "callers were answered")
         pod.delete()
     assert callers.refused, "it was deleted while it was asked"
@@ -133,7 +133,7 @@ def test_an_answer_is_in_the_lake_within_seconds(pod: ServingPod, settings: Sett
     pod.wait()
     read: dict[str, float] = {}
     before, _ = pod.shipper_usage()
-    with asking(pod) as callers:
+    with pod.asked() as callers:
         started = time.monotonic()
         while len(callers.answered) < 1000:
             found = logged(settings)
@@ -152,7 +152,7 @@ def test_while_s3_is_away_the_endpoint_answers_and_afterwards_nothing_is_missing
 ) -> None:
     pod.create()
     pod.wait()
-    with asking(pod) as callers:
+    with pod.asked() as callers:
         wait_until(lambda: len(callers.answered) > 20, "callers were answered")
         network.cut()
         before, ends = len(callers.answered), time.monotonic() + AWAY_SECONDS
@@ -171,7 +171,7 @@ def test_a_service_that_is_killed_loses_what_it_had_not_written_and_is_started_a
 ) -> None:
     pod.create()
     pod.wait()
-    with asking(pod) as callers:
+    with pod.asked() as callers:
         wait_until(lambda: len(callers.answered) > 100, "callers were answered")
         pod.kill_service()
         wait_until(lambda: bool(callers.refused), "it was killed")

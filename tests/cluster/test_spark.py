@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from tests.cluster.conftest import Installation
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+logger = logging.getLogger(__name__)
 
 MONTH = "2026-01-01..2026-01-31"
 DRIVER = {"cpu": 0.4, "memory": "2Gi"}
@@ -42,8 +46,11 @@ def files(installation: Installation) -> list[str]:
 def test_two_executors_compute_the_same_bytes_as_the_jobs_own_pod(installation: Installation) -> None:
     landed(installation)
     alone, spread = features(0), features(2)
+    began = time.monotonic()
     alone.run()
+    seconds = time.monotonic() - began
     assert executor_pods(installation) == []
+    began = time.monotonic()
     waiting = spread.begin()
     wait_until(lambda: len(executor_pods(installation)) == 2, "two executors are there", 300)
     [pod, _] = executor_pods(installation)
@@ -51,6 +58,7 @@ def test_two_executors_compute_the_same_bytes_as_the_jobs_own_pod(installation: 
     assert pod.metadata.owner_references[0].name in drivers - {one.metadata.name for one in executor_pods(installation)}
     assert pod.spec.automount_service_account_token is False
     spread.finish(waiting)
+    logger.info("alone %.0f s, with two executors %.0f s", seconds, time.monotonic() - began)
     assert staged(spread) == staged(alone)
     assert staged(alone)[DAY]
     wait_until(lambda: executor_pods(installation) == [], "the executors are gone", 60)

@@ -8,20 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from jobs.packaging.bento import BentoStore
-from tests import small_models
 from tests.conftest import wait_until
 from tests.containers.conftest import FIGURES
 from tests.containers.engine import container, health, run
+from tests.containers.packaged import build_image, packaged_models
 from tests.free_ports import free_port
-from tests.version_rows import version_row
-from tidewheel.cli.app import app
 from tidewheel.errors import ReleaseError
-from tidewheel.lake import Lake
-from tidewheel.ledger import Ledger, migrate
-from tidewheel.ledger.models import Models
 
 ADDED_BYTES = 5_000_000
 """What a small model and the service's code may add to the image `serving`."""
@@ -29,50 +22,20 @@ ADDED_BYTES = 5_000_000
 
 @pytest.fixture
 def room(images: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An installation without services, whose repository of images is its own; returns that."""
-    pipeline = small_models.pipeline(tmp_path)
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "orders.yaml").rename(tmp_path / "dags" / "orders.yaml")
-    url, home = f"sqlite:///{tmp_path}/ledger.db", tmp_path / "home"
-    for name, value in {
-        "PROJECT": str(tmp_path),
-        "HOME": str(home),
-        "DATABASE_URL": url,
-        "SERVING_IMAGE": images["serving"],
-    }.items():
-        monkeypatch.setenv(f"TIDEWHEEL_{name}", value)
-    migrate(url)
-    models, trained = Models(Ledger(url)), small_models.train()
-    other = [golden.model_copy(update={"prediction": 1 - golden.prediction}) for golden in trained.contract.golden_rows]
-    wrong = trained.contract.model_copy(update={"golden_rows": tuple(other)})
-    for version, contract in (("1", trained.contract), ("2", wrong)):
-        row = models.add(version_row("orders", version))
-        artifact = BentoStore(home / "bentos").build(pipeline, version, "run", contract, trained.model).artifact
-        artifact.publish(Lake.open("orders"))
-        models.keep_bento(row, {"tag": artifact.tag, "form": "", "content_hash": artifact.content_hash})
-    repository = f"tidewheel-test/{secrets.token_hex(3)}"
-    yield repository
-    if made := run("docker", "images", "--quiet", repository).split():
-        run("docker", "rmi", "--force", *made)
-
-
-def build(repository: str, version: str) -> list[str]:
-    """Lines that the command prints."""
-    done = CliRunner().invoke(app, ["image", "build", "orders", "--version", version, "--repository", repository])
-    if done.exception:
-        raise done.exception
-    return done.output.splitlines()
+    """The repository of an installation's images."""
+    with packaged_models(tmp_path, images["serving"], monkeypatch) as repository:
+        yield repository
 
 
 def test_the_image_answers_by_itself_and_is_built_once(room: str, images: dict[str, str]) -> None:
     serving = images["serving"]
-    image, built, *_ = build(room, "1")
+    image, built, *_ = build_image(room, "1")
     FIGURES["image of a model"] = built.strip()
     labels = run("docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image)
     assert '"tidewheel.version":"1"' in labels
     size, base = (int(run("docker", "image", "inspect", "--format", "{{.Size}}", name)) for name in (image, serving))
     assert size - base < ADDED_BYTES
-    assert "was there already" in build(room, "1")[1]
+    assert "was there already" in build_image(room, "1")[1]
 
     name, port = f"model-{secrets.token_hex(3)}", free_port()
     container("--detach", "--name", name, "--publish", f"127.0.0.1:{port}:3000", image)
@@ -88,5 +51,5 @@ def test_the_image_answers_by_itself_and_is_built_once(room: str, images: dict[s
 
 def test_a_model_that_answers_otherwise_than_where_it_was_trained_gets_no_name(room: str) -> None:
     with pytest.raises(ReleaseError, match="golden rows apart by 0"):
-        build(room, "2")
+        build_image(room, "2")
     assert run("docker", "images", "--quiet", room) == ""

@@ -92,6 +92,8 @@ def await_traffic(backend: Backend, target: Traffic) -> None:
         if (traffic := current_traffic(backend)) == target and not backend.objection():
             return
     if why := backend.objection():
+        if traffic == target:
+            raise ReleaseError(f"requests go to {target}, but the router has not confirmed it: {why}")
         raise ReleaseError(f"the router was set to {target} but sends requests to {traffic}: {why}")
     raise ReleaseError(f"the router still sends requests to {traffic}; it was set to {target}")
 

@@ -43,6 +43,6 @@ def test_a_router_that_objects_to_a_change_is_quoted_and_the_release_goes_back(
     monkeypatch.setattr(traffic, "ROUTER_SECONDS", 0.3)
     stand.release("1")
     stand.backend.objects = "the controller is away"
-    expected = "the router was set to green but sends requests to green: the controller is away"
+    expected = "requests go to green, but the router has not confirmed it: the controller is away"
     with pytest.raises(ReleaseError, match=expected):
         traffic.reroute(stand.backend, Traffic(GREEN))
