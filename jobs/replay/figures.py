@@ -69,8 +69,10 @@ class PlayedFigures:
 
     def figures(self, pipeline: str, name: str) -> Iterator[PlayedFigure]:
         """One figure of all rows over the days; there is no other pipeline here."""
-        for day in self._days:
-            yield from (one for one in self.figures_of_days(pipeline, day, day, {name}) if not one.slice)
+        for day, parts in self._days.items():
+            for part, figures in parts.items():
+                if not part.slice and name in figures:
+                    yield PlayedFigure(day, part.version, "", name, figures[name])
 
     def figures_of_days(self, pipeline: str, first: str, last: str, names: Collection[str]) -> Iterator[PlayedFigure]:
         """Some figures of some days, of all slices and versions."""
