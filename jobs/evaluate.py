@@ -77,7 +77,7 @@ def work(job: Job) -> Result:
     verdict = replace(decided, inputs={**decided.inputs, "as_of": str(chosen.as_of)})
     line = LITERAL
     with failures.named("what the predictions mean"):
-        line = meaning(job.pipeline, judged, _fitted_line(trained))
+        line = meaning(job.pipeline, judged, lambda: _fitted_line(trained))
     if not line.is_literal:
         verdict = replace(verdict, inputs={**verdict.inputs, "meaning": line.to_json()})
     card = verdict.sentence

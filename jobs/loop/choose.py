@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jobs.loop.fit import checked_training_rows
 from jobs.models.files import Untrusted
 from jobs.models.paired_losses import row_losses
 from jobs.models.prediction import predict
-from jobs.models.row_weights import weighted_by_day
+from jobs.models.row_weights import at, weighted_by_day
 from jobs.monitoring.qualities import day_qualities
 from jobs.training.recency import DaysTrial, LearnedModel, choose_days
 from tidewheel.errors import DataRefused, ModelRefused
@@ -104,12 +107,10 @@ def _trial(memory: Memory) -> DaysTrial[Predictor]:
         return _Candidate(memory, memory.fit(pipeline, days, checked_training_rows(memory, days)).model)
 
     def losses(candidate: Predictor, days: Sequence[LabelledDay]) -> list[Array]:
-        found: list[Array] = []
-        weights: list[Array | None] = []
-        for day in days:
-            rows = memory.training_rows([day])
-            found.append(row_losses(pipeline.metric, rows.truth, candidate.predictions([day]), pipeline.loss))
-            weights.append(rows.weights)
-        return weighted_by_day(found, weights)
+        rows = memory.training_rows(days)
+        lost = row_losses(pipeline.metric, rows.truth, candidate.predictions(days), pipeline.loss)
+        starts = np.searchsorted(rows.days.to_numpy(dtype="U10"), [str(day.day) for day in days])
+        spans = [slice(first, end) for first, end in pairwise([*starts, len(rows)])]
+        return weighted_by_day([lost[span] for span in spans], [at(rows.weights, span) for span in spans])
 
     return DaysTrial(fit, losses, pipeline.training.minimum_rows)

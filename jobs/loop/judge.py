@@ -13,6 +13,8 @@ from jobs.models.recalibration import CalibrationLine, line_by_construction
 from jobs.partial_failures import RAISING, PartialFailures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jobs.data.training_data import LabelledDay, TrainingData
     from jobs.memory.protocol import Champion, Memory
     from tidewheel.ledger.trainings import Judgement
@@ -81,13 +83,13 @@ def judge(
     return measured, memory.gate_policy(measured).decide(measured)
 
 
-def meaning(pipeline: Pipeline, judged: Judged, fitted: CalibrationLine) -> CalibrationLine:
+def meaning(pipeline: Pipeline, judged: Judged, fitted: Callable[[], CalibrationLine]) -> CalibrationLine:
     """What the challenger's predictions mean, where the model is off by construction; monitoring expects that.
 
     Args:
         pipeline: its declaration.
         judged: what it predicts for the days that it is judged on.
-        fitted: the line on the rows that it has learned from.
+        fitted: gives the line on the rows that it has learned from.
     """
     days, weights = judged.rows[PARTITION], judged.weights
     return line_by_construction(fitted, judged.truth, judged.challenger, days, pipeline.task, weights)

@@ -17,10 +17,18 @@ MEASURED: dict[Task, tuple[str, ...]] = {
     "multiclass": multiclass.MEASURED,
     "regression": ("rmse", "mae", "r2"),
 }
+NO_MEANS = ("roc_auc", "r2")
+"""Figures that are more than means over rows."""
 
 
 def measure(
-    truth: Array, predicted: Array, task: Task, *, weights: Array | None = None, loss: Loss = SQUARED_ERROR
+    truth: Array,
+    predicted: Array,
+    task: Task,
+    *,
+    weights: Array | None = None,
+    loss: Loss = SQUARED_ERROR,
+    means_only: bool = False,
 ) -> dict[str, float]:
     """Compute every figure of a task. What cannot be computed (AUC of one class, R² of one row) is NaN, never a guess.
 
@@ -32,28 +40,38 @@ def measure(
         task: the pipeline's kind of label.
         weights: how much each row counts, 0 or more; None: all the same.
         loss: what a regression minimises.
+        means_only: without roc_auc and r2, which are no means over rows and take nine tenths of the time.
 
     Returns:
         roc_auc, log_loss, brier; for multiclass the last two; for regression rmse, mae, r2 and the figures of its loss.
     """
     if len(truth) == 0 or not np.isfinite(predicted).all() or (weights is not None and not weights.sum() > 0):
-        return dict.fromkeys((*MEASURED[task], *(loss.figures if task == "regression" else ())), math.nan)
+        names = (*MEASURED[task], *(loss.figures if task == "regression" else ()))
+        return dict.fromkeys((name for name in names if not (means_only and name in NO_MEANS)), math.nan)
     if task == "multiclass":
         return multiclass.probability_figures(truth, predicted, weights)
     if task == "classification":
-        counting = truth if weights is None else truth[weights > 0]
-        both = 0 < counting.sum() < len(counting)
-        return {
-            "roc_auc": float(metrics.roc_auc_score(truth, predicted, sample_weight=weights)) if both else math.nan,
+        means = {
             "log_loss": float(np.average(log_losses(truth, predicted), weights=weights)),
             "brier": float(np.average((predicted - truth) ** 2, weights=weights)),
         }
+        return means if means_only else {"roc_auc": _roc_auc(truth, predicted, weights), **means}
     return {
         "rmse": float(np.sqrt(np.average((predicted - truth) ** 2, weights=weights))),
         "mae": float(np.average(np.abs(predicted - truth), weights=weights)),
-        "r2": float(metrics.r2_score(truth, predicted, sample_weight=weights)) if len(truth) > 1 else math.nan,
+        **({} if means_only else {"r2": _r2(truth, predicted, weights)}),
         **loss_figures(truth, predicted, loss, weights),
     }
+
+
+def _roc_auc(truth: Array, predicted: Array, weights: Array | None) -> float:
+    counting = truth if weights is None else truth[weights > 0]
+    both = 0 < counting.sum() < len(counting)
+    return float(metrics.roc_auc_score(truth, predicted, sample_weight=weights)) if both else math.nan
+
+
+def _r2(truth: Array, predicted: Array, weights: Array | None) -> float:
+    return float(metrics.r2_score(truth, predicted, sample_weight=weights)) if len(truth) > 1 else math.nan
 
 
 def brier_losses(truth: Array, predicted: Array) -> Array:

@@ -11,7 +11,7 @@ an alarm.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -125,7 +125,7 @@ def fit_line(
 
 
 def line_by_construction(
-    fitted: CalibrationLine,
+    fitted: Callable[[], CalibrationLine],
     truth: Array,
     predicted: Array,
     days: pd.Series[str],
@@ -135,7 +135,7 @@ def line_by_construction(
     """What a version's predictions mean; literal, unless it is off by construction.
 
     Args:
-        fitted: the line on the rows that it has learned from.
+        fitted: gives the line on the rows that it has learned from; called only where the holdout shows one.
         truth: labels of the holdout.
         predicted: predictions for the holdout.
         days: day of each row of the holdout.
@@ -147,12 +147,15 @@ def line_by_construction(
         the holdout's loss. Days that differ from training make the first so, and not the second; a model that fits its
         own rows too closely the second, and not the first.
     """
-    if len(truth) == 0 or fitted.is_literal:
+    if len(truth) == 0:
         return LITERAL
     found, counting = fit_line(truth, predicted, task, days, row_weights), _counting(truth, row_weights)
-    if not all(_saves(line, truth, predicted, days, task, counting) for line in (fitted, found)):
+    if found.is_literal or not _saves(found, truth, predicted, days, task, counting):
         return LITERAL
-    return _pooled(found, fitted)
+    learned = fitted()
+    if learned.is_literal or not _saves(learned, truth, predicted, days, task, counting):
+        return LITERAL
+    return _pooled(found, learned)
 
 
 def _pooled(held: CalibrationLine, learned: CalibrationLine) -> CalibrationLine:

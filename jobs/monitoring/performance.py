@@ -94,7 +94,8 @@ def day_performance(
         day: the day's predictions with the labels known for them.
         expectations: by version, what it showed on its gate's holdout.
         failures: takes note of a slice, or of groups, that cannot be measured.
-        reported: also what decides nothing: the figures of decisions, and the gaps between groups.
+        reported: also what decides nothing: roc_auc, r2, calibration_error, the figures of decisions, and the gaps
+            between groups.
 
     Returns:
         Figures by part; a day without predictions or labels says so.
@@ -143,7 +144,8 @@ def part_figures(
     minus mean probability).
 
     Reported besides: what `jobs.models.figures.further_figures` gives, and for classification selection_rate,
-    false_positive_rate and false_negative_rate.
+    false_positive_rate and false_negative_rate. Where nothing is reported, roc_auc, r2 and calibration_error are left
+    out too.
 
     Of a version whose predictions are not meant literally (see `jobs.models.recalibration`), all that is expected is
     expected of what they mean: so are excess_log_loss and prediction_variance, and there are calibrated_log_loss,
@@ -156,11 +158,16 @@ def part_figures(
     truth, said = known[label].to_numpy(dtype="float64"), predictions_of(known, pipeline)
     counted = {"rows": float(len(known)), "labelled_share": len(known) / len(rows) if len(rows) else math.nan}
     weights = weights_of(known, pipeline)
-    figures = {**measure(truth, said, pipeline.task, weights=weights, loss=pipeline.loss), **counted}
+    measured = measure(truth, said, pipeline.task, weights=weights, loss=pipeline.loss, means_only=not reported)
+    figures = {**measured, **counted}
     if reported:
         figures |= further_figures(truth, said, pipeline.task, pipeline.decision, weights)
         figures |= _rates(truth, said, pipeline)
-    return figures if len(known) == 0 else figures | _about_itself(truth, said, pipeline.task, expected, weights)
+    if len(known) == 0:
+        return figures
+    if reported and pipeline.task == "classification":
+        figures["calibration_error"] = calibration_error(truth, said, weights=weights)
+    return figures | _about_itself(truth, said, pipeline.task, expected, weights)
 
 
 def _rates(truth: Array, said: Array, pipeline: Pipeline) -> dict[str, float]:
@@ -193,10 +200,9 @@ def _about_itself(
         return figures | {"calibrated_bias": mean(truth - meant), "calibrated_bias_error": line.error}
     meant = said if line.is_literal else meant
     expected_loss, variance = mean(expected_log_losses(meant)), mean(meant * (1 - meant))
-    loss = measure(truth, meant, task, weights=weights)["log_loss"]
+    loss = measure(truth, meant, task, weights=weights, means_only=True)["log_loss"]
     figures |= {
         "positive_rate": mean(truth),
-        "calibration_error": calibration_error(truth, said, weights=weights),
         "expected_log_loss": expected_loss,
         "excess_log_loss": loss - expected_loss,
         "prediction_variance": variance,

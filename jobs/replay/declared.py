@@ -99,7 +99,9 @@ class DeclaredRetraining:
             memory.keep_attempt(Attempt(known.as_of, Ended.FAILED, cpu_seconds=cost))
             return ReplayedTraining(known.as_of, why, Outcome.REFUSED, str(error), None, fits, 0, cost, tried)
         measured, verdict = judge(memory, compared, version)
-        line = meaning(self._pipeline, compared.judged, fitted_line(self._pipeline, made.model, made.training_rows))
+        line = meaning(
+            self._pipeline, compared.judged, lambda: fitted_line(self._pipeline, made.model, made.training_rows)
+        )
         found = judgement(self._pipeline, known.as_of, measured, verdict.outcome, line)
         conclude(memory, compared, found)
         if self._pipeline.triggers.drift is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,7 +12,7 @@ from bentos.outputs import Outputs
 from jobs.models.prediction import Array
 from jobs.monitoring.expectation import Expectation
 from jobs.monitoring.labelled_predictions import MAIN, SOURCE, LabelledPredictions
-from jobs.monitoring.performance import VERSION, VersionSlice, day_performance, sliced_columns
+from jobs.monitoring.performance import VERSION, day_performance, sliced_columns
 from jobs.replay.history import Known
 from tidewheel.spec import Pipeline
 
@@ -36,7 +37,7 @@ class PlayedFigures:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._days: dict[str, Mapping[VersionSlice, Mapping[str, float]]] = {}
+        self._days: dict[str, Mapping[str, Sequence[PlayedFigure]]] = {}
 
     def measure(
         self, known: Known, day: date, version: str, predicted: Array, expected: Mapping[str, Expectation]
@@ -62,20 +63,21 @@ class PlayedFigures:
         if (weight := self._pipeline.training.sample_weight) is not None and rows.weights is not None:
             said[weight] = rows.weights
         found = day_performance(self._pipeline, LabelledPredictions(str(day), said), expected, reported=False)
-        self._days[str(day)] = {
-            part: {name: value for name, value in figures.items() if not math.isnan(value)}
-            for part, figures in found.figures.items()
-        }
+        by_name = defaultdict[str, list[PlayedFigure]](list)
+        for part, figures in found.figures.items():
+            for name, value in figures.items():
+                if not math.isnan(value):
+                    by_name[name].append(PlayedFigure(str(day), part.version, part.slice, name, value))
+        self._days[str(day)] = by_name
 
     def figures(self, pipeline: str, name: str) -> Iterator[PlayedFigure]:
         """One figure of all rows over the days; there is no other pipeline here."""
-        for day in self._days:
-            yield from (one for one in self.figures_of_days(pipeline, day, day, {name}) if not one.slice)
+        for by_name in self._days.values():
+            yield from (one for one in by_name.get(name, ()) if not one.slice)
 
     def figures_of_days(self, pipeline: str, first: str, last: str, names: Collection[str]) -> Iterator[PlayedFigure]:
         """Some figures of some days, of all slices and versions."""
-        for day, parts in self._days.items():
+        for day, by_name in self._days.items():
             if first <= day <= last:
-                for part, figures in parts.items():
-                    for name in figures.keys() & set(names):
-                        yield PlayedFigure(day, part.version, part.slice, name, figures[name])
+                for name in names:
+                    yield from by_name.get(name, ())

@@ -103,7 +103,10 @@ def line_of(model: Any, learned: pd.DataFrame, held: pd.DataFrame, task: Task) -
     (said, truth), (later, known) = (
         (predict(model, model_frame(rows, FEATURES), task), rows["returned"].to_numpy()) for rows in (learned, held)
     )
-    fitted = fit_line(truth, said, task, learned["partition"])
+
+    def fitted() -> CalibrationLine:
+        return fit_line(truth, said, task, learned["partition"])
+
     return line_by_construction(fitted, known, later, held["partition"], task)
 
 

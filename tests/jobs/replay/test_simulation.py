@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobs.replay import simulation
 from jobs.replay.fits import Fitter
 from jobs.replay.history import History
 from jobs.replay.policies import Declared, Fixed, Policy
@@ -187,6 +188,24 @@ def test_a_stationary_stream_hardly_calls_for_a_training_and_an_abrupt_shift_soo
     # the labels of the first shifted day come two days later, and a few days of them are asked for
     assert shift < first <= shift + timedelta(days=2 + watching.triggers.performance.minimum_days)  # type: ignore[union-attr]
     assert shifted.alarms >= 1
+
+
+@pytest.mark.parametrize("rows", [1, 150], ids=["a day at once", "two days at once"])
+def test_how_many_days_are_predicted_at_once_changes_nothing(
+    run: Callable[..., Simulation],
+    make_history: Callable[..., History],
+    parcels: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+) -> None:
+    history = make_history()
+    together = run(history, Declared("spec", parcels))
+    monkeypatch.setattr(simulation, "ROWS_AHEAD", rows)
+    apart = run(history, Declared("spec", parcels))
+
+    assert together.versions == apart.versions
+    assert len(set(together.versions.values())) > 2, "the version changes among days that were predicted together"
+    assert together.answers == pytest.approx(apart.answers, abs=1e-12)
 
 
 def test_a_replay_without_a_first_model_says_what_the_gate_said(
