@@ -150,7 +150,7 @@ def search(
     """
     asked = pipeline.training.search
     assert asked is not None
-    folds = list(time_ordered_folds(lesson, asked, pipeline.partition))
+    folds = list(time_ordered_folds(lesson, asked, pipeline.block))
     declared = pipeline.training.model_dump(mode="json", exclude={"search": {"trials", "minutes"}})
     result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
     if (before := trials.read()) is not None and before.question == result.question:

@@ -92,10 +92,10 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Coming
         words = f"{pipeline.name}.features is paused in Airflow: no night begins until somebody unpauses it."
         return ComingStep("paused", words)
     if night is not None and night.at is not None:
-        of = night.day or str(pipeline.partition.last_ended(night.at.date()))
+        of = night.day or str(pipeline.block.last_ended(night.at.date()))
         return ComingStep(f"{night.at:%Y-%m-%d %H:%M} UTC", f"The next night lands, scores and monitors {of}.")
     due: datetime = croniter(pipeline.schedule, now.astimezone(UTC)).get_next(datetime)
-    day = pipeline.partition.last_ended(due.date())
+    day = pipeline.block.last_ended(due.date())
     words = f"By the schedule, the next night lands {day}; Airflow has not planned it."
     return ComingStep(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
@@ -103,7 +103,7 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Coming
 def _probation(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     if (running := known.probation) is None:
         return []
-    last = pipeline.partition.after(day_of(running.as_of), probations.POLICY.maximum_nights)
+    last = pipeline.block.after(day_of(running.as_of), probations.POLICY.maximum_nights)
     words = f"Probation of version {running.version} has ended, or version {running.predecessor} has returned before."
     return [ComingStep(f"{last} at the latest", words)]
 
@@ -111,8 +111,8 @@ def _probation(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
 def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     if not known.label_day:
         return []
-    following = pipeline.partition.after(day_of(known.label_day))
-    due = pipeline.partition.after(following, pipeline.labels.delay_days)
+    following = pipeline.block.after(day_of(known.label_day))
+    due = pipeline.block.after(following, pipeline.labels.delay_days)
     if pipeline.source.end and following > pipeline.source.end:
         return []
     return [ComingStep(f"{due} at the earliest", f"Labels of {following} are known, and its predictions are measured.")]
@@ -122,7 +122,7 @@ def _age(pipeline: Pipeline, champion: ModelVersionRow | None) -> list[ComingSte
     if champion is None or pipeline.triggers.maximum_age_days is None:
         return []
     try:
-        old = pipeline.partition.after(day_of(champion.as_of), pipeline.triggers.maximum_age_days)
+        old = pipeline.block.after(day_of(champion.as_of), pipeline.triggers.maximum_age_days)
     except ValueError:  # adopted from elsewhere: nobody knows when it was trained
         return []
     return [ComingStep(str(old), f"Version {champion.version} has reached its maximum age, and a training is due.")]

@@ -172,7 +172,7 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
             Event.LABELS_LATE,
             "",
             f"The newest day with labels is {facts.labelled_day}; {facts.monitored_day} has been monitored, and "
-            f"labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their {pipeline.partition}.",
+            f"labels come {quantity(pipeline.labels.delay_days, pipeline.block)} after their {pipeline.block}.",
             "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
             "learns from those days.",
             "monitoring",

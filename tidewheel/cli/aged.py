@@ -67,10 +67,10 @@ class AgedData:
             if days:
                 size = decimal(sum(day.bytes for day in kind.days))
                 self._say(
-                    f"{what}: {self._done} {quantity(len(days), pipeline.partition)} ({size}): {listing(days, NAMED)}"
+                    f"{what}: {self._done} {quantity(len(days), pipeline.block)} ({size}): {listing(days, NAMED)}"
                 )
             if kind.awaited:
-                awaited = quantity(len(kind.awaited), pipeline.partition)
+                awaited = quantity(len(kind.awaited), pipeline.block)
                 self._say(f"{what}: {awaited} left alone, labels are not known: {listing(kind.awaited, NAMED)}")
         if (newest := newest_day(lake)) is not None and (files := expired_log_files(self._settings, pipeline, newest)):
             what, days = "request log on this machine", [found.path.name for found in files]
