@@ -141,7 +141,7 @@ def _run(
     job = Job(
         name=name,
         pipeline=pipeline,
-        partitions=asked.partition.by(pipeline.partition) if options.of_data else asked.partition,
+        partitions=_partitions(asked.partition, pipeline, options),
         run_id=asked.run_id,
         settings=settings,
         lake=Lake.open(pipeline.name, settings),
@@ -181,6 +181,13 @@ def _run(
         raise DataRefused(result.refused)
     log.info("%s: %s (%.1f s, record %s)", name, record.sentence or "done", record.seconds, path)
     return 0
+
+
+def _partitions(asked: PartitionRange, pipeline: Pipeline, options: JobOptions) -> PartitionRange:
+    """What was asked for, in the unit that the job works in."""
+    if not options.of_data:
+        return asked
+    return asked.by(pipeline.partition if options.by_hour else pipeline.block)
 
 
 def code_version(project: Path) -> str:

@@ -211,6 +211,13 @@ class PartitionRange:
         return PartitionRange(block.holding(self.first), block.holding(self.last), block)
 
     @property
+    def ended_blocks(self) -> PartitionRange | None:
+        """The days whose last hour is in a range of hours; days and weeks as they are; None where there are none."""
+        blocks = self.blocks
+        last = blocks.last if self.unit.ending(blocks.last) == self.last else blocks.unit.before(blocks.last)
+        return PartitionRange(blocks.first, last, blocks.unit) if blocks.first <= last else None
+
+    @property
     def whole_blocks(self) -> PartitionRange | None:
         """The days of which a range of hours has all; days and weeks as they are; None where there are none."""
         blocks = self.blocks

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
 from plugins.night_trace import CONTEXT
 from plugins.operators.links import airflow_address, browser_address
-from tidewheel.partitions import DAY, Partitioning, PartitionRange
+from tidewheel.partitions import DAY, HOUR, Partitioning, PartitionRange, day_key
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
 from tidewheel.runs import CHAMPION_VERSION, OUTCOME, REQUEST, VERSION
@@ -54,6 +54,9 @@ class AnnouncePartition(BaseOperator):
         """Put the day on the asset's event, and with it those that are to be looked at again."""
         days = PartitionRange.parse(self.partition).by(self.unit)
         again = self.again(days)
+        if days.unit is HOUR and (day := days.whole_blocks) and day.by(HOUR) == days and day.first == day.last:
+            days = day  # one run scores all its hours
+            again = [key for key in again if day_key(key) != str(day)]
         if days.first != days.last:
             more = f"; {quantity(len(again), days.unit)} from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
             raise AirflowSkipException(
@@ -88,9 +91,42 @@ class AnnounceFeatures(AnnouncePartition):
         from tidewheel.lake import Lake
 
         lake = Lake.open(self.pipeline)
-        newest = lake.newest("predictions") or ""
+        newest = lake.newest("predictions", days.unit) or ""
         scored = [key for key in days.look_ahead(self.look_back_days).keys if key <= newest and key != str(days)]
         return [key for key in scored if _scored_from_others(lake, key)]
+
+
+class AnnounceDays(BaseOperator):
+    """Announces the days of an hourly pipeline that a run has made of their hours; a day that waits is not among them.
+
+    Args:
+        pipeline: name of the pipeline.
+        job: the job that made the days.
+        asset: the asset that the days belong to.
+        partition: the run's hours; a Jinja template.
+    """
+
+    template_fields: Sequence[str] = ("partition",)
+    ui_color = "#f3f0fa"
+
+    def __init__(self, *, pipeline: str, job: str, asset: Asset, partition: str, **kwargs: Any) -> None:
+        super().__init__(outlets=[asset], **kwargs)
+        self.pipeline = pipeline
+        self.job = job
+        self.asset = asset
+        self.partition = partition
+
+    def execute(self, context: Context) -> None:
+        """Put the days on the asset's event, as far as the run is no backfill."""
+        made = _record(self.pipeline, context["run_id"], self.job)
+        days = sorted({batch.partition for batch in made.outputs})
+        asked = PartitionRange.parse(self.partition).by(HOUR).blocks
+        if asked.first != asked.last:
+            raise AirflowSkipException(f"{asked} is more than one day: nothing starts by itself after a backfill")
+        if not days:
+            raise AirflowSkipException(made.sentence)
+        self.log.info("%s", made.sentence)
+        context["outlet_events"][self.asset].add_partitions(days)
 
 
 class VerdictGate(BaseOperator):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, chain
+from airflow.sdk import DAG, TriggerRule, chain
 
 from plugins.nightly import TIMETABLES
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnounceFeatures
 from plugins.operators.job_task import job_task
 from plugins.pipeline import assets, forms
+from plugins.pipeline.compacting import announce_days, compact_task
 from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, last_ended
 from tidewheel.options import FeaturesOptions, LandOptions, ValidateOptions, ValidationStage
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
+NIGHTS = {Partitioning.HOUR: "hour", Partitioning.DAY: "night", Partitioning.WEEK: "week"}
 LAND_RETRIES = 5
 """A source that is late is no failure yet: the waits add up to ten minutes."""
 
@@ -27,6 +29,7 @@ LAND_RETRIES = 5
 def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that makes features."""
     # The run of 03:00 gets the key of one tick before: the day, or the week, that has just ended.
+    hourly = pipeline.partition is Partitioning.HOUR
     nightly = TIMETABLES[pipeline.partition](pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
     land = JobCommand(LandOptions, pipeline.name, PARTITION, forms.filled_in(LandOptions))
     validate_raw = JobCommand(ValidateOptions, pipeline.name, PARTITION, {"stage": ValidationStage.RAW})
@@ -41,7 +44,7 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         | forms.fields(LandOptions),
         guide={
             "cron": pipeline.schedule,
-            "night": "night" if pipeline.partition is Partitioning.DAY else "week",
+            "night": NIGHTS[pipeline.partition],
             "unit": pipeline.partition,
         },
     ) as dag:
@@ -53,8 +56,16 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             job_task(
                 "validate_features", validate_features, pipeline, settings, links=["Report"], execution_timeout=LONG
             ),
-            AnnounceFeatures(
-                task_id="announce", asset=assets.features(pipeline.name), partition=PARTITION, pipeline=pipeline
+            *([compact_task(pipeline, settings, scored=False)] if hourly else []),
+            announce_days(pipeline, assets.features(pipeline.name))
+            if hourly and not pipeline.scoring.enabled  # then only monitoring follows, which is by day
+            else AnnounceFeatures(
+                task_id="announce",
+                asset=assets.features(pipeline.name),
+                partition=PARTITION,
+                pipeline=pipeline,
+                # Of an hour without rows nothing is made, and it may be the one that ends its day.
+                trigger_rule=TriggerRule.NONE_FAILED if hourly else TriggerRule.ALL_SUCCESS,
             ),
         )
     return dag

@@ -11,7 +11,7 @@ from croniter import croniter
 from plugins.web import probations
 from plugins.web.attention import PipelineSnapshot, as_utc, clause
 from tidewheel.ledger.releases import Status
-from tidewheel.partitions import day_of
+from tidewheel.partitions import HOUR, day_key, day_of
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
@@ -92,11 +92,14 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Coming
         words = f"{pipeline.name}.features is paused in Airflow: no night begins until somebody unpauses it."
         return ComingStep("paused", words)
     if night is not None and night.at is not None:
-        of = night.day or str(pipeline.block.last_ended(night.at.date()))
-        return ComingStep(f"{night.at:%Y-%m-%d %H:%M} UTC", f"The next night lands, scores and monitors {of}.")
+        of = night.day or str(pipeline.partition.last_ended(night.at))
+        words = f"The next night lands, scores and monitors {of}."
+        if pipeline.partition is HOUR:
+            words = f"The next run lands and scores {of}; {day_key(of)} is monitored when it has all its hours."
+        return ComingStep(f"{night.at:%Y-%m-%d %H:%M} UTC", words)
     due: datetime = croniter(pipeline.schedule, now.astimezone(UTC)).get_next(datetime)
-    day = pipeline.block.last_ended(due.date())
-    words = f"By the schedule, the next night lands {day}; Airflow has not planned it."
+    words = f"By the schedule, the next {'run' if pipeline.partition is HOUR else 'night'} lands "
+    words += f"{pipeline.partition.last_ended(due)}; Airflow has not planned it."
     return ComingStep(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from tidewheel.spec.mistake import Mistake, refuse
 from tidewheel.spec.sections import MEMORY, Section
 
-PodJob = Literal["land", "validate", "features", "train", "evaluate", "score", "monitor"]
+PodJob = Literal["land", "validate", "features", "train", "evaluate", "score", "compact", "monitor"]
 """The jobs that may run in pods: they compute, and reach the lake, the ledger and the registry from anywhere.
 
 `release`, `package` and `requests` work on processes and files of the machine that serves; `assemble`, `promote` and
@@ -30,6 +30,7 @@ DEFAULTS: Mapping[PodJob, Mapping[str, Any]] = {
     "train": {"cpu": 1, "memory": "2Gi"},
     "evaluate": {"cpu": 1, "memory": "2Gi"},
     "score": {"cpu": 2, "memory": "4Gi"},
+    "compact": {"cpu": 1, "memory": "2Gi"},
     "monitor": {"cpu": 1, "memory": "2Gi"},
 }
 
