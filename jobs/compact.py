@@ -154,9 +154,9 @@ def _day_batch(job: Job, dataset: str, day: str, parts: Sequence[Manifest]) -> t
     if (twice := repeated(table.select(key), order)).num_rows:
         found = ", ".join(str(tuple(row.values())) for row in twice.slice(0, NAMED).to_pylist())
         raise DataRefused(
-            f"{job.pipeline.name}: {dataset} of {day}: {quantity(twice.num_rows, 'row')} of several hours have the same "
-            f"{', '.join(key)} (for example {found}); rule: a key names one row of a day, since labels come by day; "
-            "add what tells the hours apart to source.entity_key"
+            f"{job.pipeline.name}: {dataset} of {day}: {quantity(twice.num_rows, 'row')} have a key that comes in "
+            f"several hours (for example {found}); rule: a key names one row of a day, since labels come by day; add "
+            f"what tells the hours apart to source.entity_key ({', '.join(key)})"
         )
     made_from = {name: value for part in parts for name, value in part.inputs.items() if name != "model"}
     with step("write", dataset=dataset, day=day):

@@ -54,9 +54,9 @@ class AnnouncePartition(BaseOperator):
         """Put the day on the asset's event, and with it those that are to be looked at again."""
         days = PartitionRange.parse(self.partition).by(self.unit)
         again = self.again(days)
-        if days.unit is HOUR and (day := days.whole_blocks) and day.by(HOUR) == days and day.first == day.last:
-            days = day  # one run scores all its hours
-            again = [key for key in again if day_key(key) != str(day)]
+        if days.unit is HOUR and (whole := days.whole_blocks) and whole.by(HOUR) == days and len(whole.days) == 1:
+            days = whole  # one run scores all its hours
+            again = [key for key in again if day_key(key) != str(whole)]
         if days.first != days.last:
             more = f"; {quantity(len(again), days.unit)} from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
             raise AirflowSkipException(

@@ -28,7 +28,7 @@ def compact_task(pipeline: Pipeline, settings: Settings, *, scored: bool) -> Bas
         settings: of this installation.
         scored: whether predictions belong to the days.
     """
-    compact = JobCommand(CompactOptions, pipeline.name, PARTITION, {"scored": scored})
+    compact = JobCommand(CompactOptions, pipeline.name, PARTITION, {"scored": "true"} if scored else {})
     rule = TriggerRule.NONE_FAILED
     return job_task("compact", compact, pipeline, settings, execution_timeout=LONG, trigger_rule=rule)
 
