@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def compact_task(pipeline: Pipeline, settings: Settings, *, scored: bool) -> BaseOperator:
-    """Write the days that have all their hours. It runs where the tasks before it had nothing to do, too.
+    """Write the days that have all their hours.
+
+    It runs where the tasks before it had nothing to do, too: an hour without rows may be the one that ends its day.
 
     Args:
         pipeline: an hourly one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, TriggerRule, chain
+from airflow.sdk import DAG, chain
 
 from plugins.nightly import TIMETABLES
 from plugins.operators.command import JobCommand
@@ -64,8 +64,6 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
                 asset=assets.features(pipeline.name),
                 partition=PARTITION,
                 pipeline=pipeline,
-                # Of an hour without rows nothing is made, and it may be the one that ends its day.
-                trigger_rule=TriggerRule.NONE_FAILED if hourly else TriggerRule.ALL_SUCCESS,
             ),
         )
     return dag
