@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, TimeRestriction
+from pendulum import instance
 
 from plugins.nightly import HourlyTimetable, NightlyTimetable, WeeklyTimetable
 from plugins.operators.decisions import AnnounceDays
@@ -102,7 +103,7 @@ def test_an_hourly_run_is_for_the_hour_that_has_ended_and_makes_days_of_hours(re
     assert (command(features, "compact"), command(scoring, "compact")) == ([], ["--scored"])
     scheduled = DagSerialization.from_dict(DagSerialization.to_dict(features)).timetable
     assert isinstance(scheduled, HourlyTimetable)
-    begin = datetime(2030, 3, 1, 23, 30, tzinfo=UTC)
+    begin = instance(datetime(2030, 3, 1, 23, 30, tzinfo=UTC))
     first = scheduled.next_dagrun_info_v2(
         last_dagrun_info=None, restriction=TimeRestriction(earliest=begin, latest=None, catchup=True)
     )
