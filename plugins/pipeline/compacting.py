@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 
+GUIDE = (
+    "| **compact** | writes each day that has all its hours as one batch, which is what monitoring and training read; "
+    "a day that lacks hours waits for them, six hours at most, and one that comes later makes its day again |\n"
+)
+"""What a guide says of the task."""
+
+
 def compact_task(pipeline: Pipeline, settings: Settings, *, scored: bool) -> BaseOperator:
     """Write the days that have all their hours.
 

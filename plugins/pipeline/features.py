@@ -10,7 +10,7 @@ from plugins.nightly import TIMETABLES
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnounceFeatures
 from plugins.operators.job_task import job_task
-from plugins.pipeline import assets, forms
+from plugins.pipeline import assets, compacting, forms
 from plugins.pipeline.compacting import announce_days, compact_task
 from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, last_ended
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 NIGHTS = {Partitioning.HOUR: "hour", Partitioning.DAY: "night", Partitioning.WEEK: "week"}
+HOURS_GUIDE = """**Hours.** A run is for one hour (UTC), with a key such as 2013-01-07T05. *Trigger* with a day for all of its
+hours in one Spark run; such a day is announced. The last hour of a day lands the labels that have matured by then.
+
+"""
 LAND_RETRIES = 5
 """A source that is late is no failure yet: the waits add up to ten minutes."""
 
@@ -45,6 +49,8 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         guide={
             "cron": pipeline.schedule,
             "night": NIGHTS[pipeline.partition],
+            "compact": compacting.GUIDE if hourly else "",
+            "hours": HOURS_GUIDE if hourly else "",
             "unit": pipeline.partition,
         },
     ) as dag:

@@ -9,7 +9,7 @@ from airflow.sdk import DAG, PartitionedAssetTimetable, PartitionedAtRuntime, Tr
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnouncePartition
 from plugins.operators.job_task import job_task
-from plugins.pipeline import assets, forms
+from plugins.pipeline import assets, compacting, forms
 from plugins.pipeline.compacting import announce_days, compact_task
 from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
@@ -41,6 +41,7 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             newest_features(pipeline.name, score.record_name, pipeline.partition),
         ),
         params=forms.days(f"the newest {pipeline.partition} with published features", pipeline.partition),
+        guide={"compact": compacting.GUIDE if pipeline.partition is HOUR else ""},
     ) as dag:
         chain(
             job_task("score", score, pipeline, settings, links=["MLflow model"], execution_timeout=LONG),

@@ -48,8 +48,6 @@ training:
   minimum_rows: 500
 gate:
   mode: probation
-monitoring:
-  drift: {{history_days: 3, reference_days: 3, season: none}}
 """
 
 
