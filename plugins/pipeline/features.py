@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tidewheel.spec import Pipeline
 
 NIGHTS = {Partitioning.HOUR: "hour", Partitioning.DAY: "night", Partitioning.WEEK: "week"}
-HOURS_GUIDE = """**Hours.** A run is for one hour (UTC), with a key such as 2013-01-07T05. *Trigger* with a day for all of its
-hours in one Spark run; such a day is announced. The last hour of a day lands the labels that have matured by then.
+HOURS_GUIDE = """**Hours.** A run is for one hour (UTC), with a key like 2013-01-07T05. *Trigger* with a day for all of
+its hours in one Spark run; such a day is announced. A day's last hour lands the labels that have matured by then.
 
 """
 LAND_RETRIES = 5
