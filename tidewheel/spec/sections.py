@@ -115,7 +115,7 @@ class FileReader(Section):
 
     kind: str
     path: str = Field(
-        description="path or fsspec URL; `{partition}` becomes the day, `*` matches several files; "
+        description="path or fsspec URL; `{partition}` becomes the day, or the hour, `*` matches several files; "
         "relative paths start at the project folder",
         examples=["/data/orders/{partition}/*.parquet"],
     )
@@ -187,7 +187,9 @@ class SqlReader(Section):
         description="environment variable that holds the database's SQLAlchemy URL, so that no password stands here",
     )
     query: str = Field(
-        description="query with the parameter :partition (a date)", examples=["select * from t where day = :partition"]
+        description="query with the parameter :partition (a date; of an hourly pipeline the hour's first moment, a "
+        "timestamp in UTC without zone)",
+        examples=["select * from t where day = :partition"],
     )
 
     @model_validator(mode="after")
