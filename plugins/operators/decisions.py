@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -56,7 +57,6 @@ class AnnouncePartition(BaseOperator):
         again = self.again(days)
         if days.unit is HOUR and (whole := days.whole_blocks) and whole.by(HOUR) == days and len(whole.days) == 1:
             days = whole  # one run scores all its hours
-            again = [key for key in again if day_key(key) != str(whole)]
         if days.first != days.last:
             more = f"; {quantity(len(again), days.unit)} from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
             raise AirflowSkipException(
@@ -64,7 +64,7 @@ class AnnouncePartition(BaseOperator):
             )
         for day in again:
             self.log.info("%s is announced too: it was %s", day, AGAIN)
-        context["outlet_events"][self.asset].add_partitions([str(days), *again])
+        context["outlet_events"][self.asset].add_partitions(_fewest([str(days), *again]))
 
     def again(self, days: PartitionRange) -> list[str]:
         """Days to announce together with these; none."""
@@ -228,6 +228,12 @@ def _trace() -> dict[str, str]:
     """Configuration by which the run that is started continues the trace of this task; empty where none is made."""
     context = context_variables().get(CONTEXT.upper())
     return {CONTEXT: context} if context else {}
+
+
+def _fewest(keys: Sequence[str]) -> list[str]:
+    """Several hours of one day as that day, which one run scores; keys of days and weeks as they are."""
+    of_day = Counter(map(day_key, keys))
+    return list(dict.fromkeys(day_key(key) if of_day[day_key(key)] > 1 else key for key in keys))
 
 
 def _scored_from_others(lake: Lake, day: str) -> bool:

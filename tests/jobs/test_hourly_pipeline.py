@@ -136,8 +136,9 @@ def test_hours_are_landed_and_scored_and_their_day_is_monitored(parcels: HourlyP
     parcels.deliver_hour(late)
     alone = hourly.features(late, "late again")
     assert alone.figures["days"] == 1
-    assert {batch.key for batch in hourly.scoring(late, "late again").outputs} == {
-        f"{dataset}/{judged}" for dataset in ("landing", "features", "predictions")
+    scored = hourly.scoring(judged, "late again")  # what is announced: later hours look back on the late one
+    assert {(batch.dataset, batch.partition) for batch in scored.outputs} == {
+        (dataset, str(judged)) for dataset in ("landing", "features", "predictions")
     }
     assert lake.need("predictions", str(judged)).rows == HOURS * ROWS
     assert lake.need("labels", days[-1]).rows == HOURS * ROWS  # with the last hour of the day after

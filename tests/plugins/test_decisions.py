@@ -141,14 +141,22 @@ def announce_hours(project: Project, context: dict[str, Any], partition: str) ->
     return events[DAYS].days
 
 
+@pytest.mark.parametrize(
+    ("stale", "announced"),
+    [
+        ([], ["2026-01-05T23"]),
+        (["2026-01-06T04", "2026-01-07T23"], ["2026-01-05T23", "2026-01-06T04"]),  # the last looks back no further
+        (["2026-01-06T04", "2026-01-06T05"], ["2026-01-05T23", "2026-01-06"]),  # one run scores the hours of a day
+    ],
+)
 def test_an_hour_is_announced_and_later_ones_that_were_scored_from_other_features(
-    project: Project, context: Context
+    project: Project, context: Context, stale: list[str], announced: list[str]
 ) -> None:
     lake = Lake.open("orders")
-    for hour in ("2026-01-05T04", "2026-01-05T05", "2026-01-06T23"):
+    for hour in ("2026-01-05T23", *stale):
         publish(lake, "features", hour, 1, {})
         publish(lake, "predictions", hour, 0, {f"features/{hour}": "others"})
-    assert announce_hours(project, context(), "2026-01-05T04") == ["2026-01-05T04", "2026-01-05T05"]
+    assert announce_hours(project, context(), "2026-01-05T23") == announced
 
 
 def test_a_whole_day_of_hours_is_announced_as_one_and_more_starts_nothing(project: Project, context: Context) -> None:
