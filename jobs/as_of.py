@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from jobs.data.column_names import OURS, PARTITION
 from jobs.data.feature_inputs import FeatureInputs, column
+from jobs.data.positions import position
 from tidewheel.errors import SpecError
 
 _AT, _SIDE, _FOUND, _ROW = (f"{OURS}{name}" for name in ("at", "side", "found", "row"))
@@ -108,5 +109,6 @@ def add_last_values(
     found = as_of_join(
         rows.where(inputs.is_asked), before, group, time, time, {day: PARTITION, **columns}, strictly_before=True
     )
-    recent: Column = F.date_diff(F.to_date(PARTITION), F.to_date(day)) <= reach * inputs.partitions.unit.days
+    unit = inputs.partitions.unit
+    recent: Column = position(PARTITION, unit) - position(day, unit) <= reach * unit.days
     return found.withColumns({new: F.when(recent, column(new)) for new in columns}).drop(day)

@@ -54,15 +54,15 @@ def work(job: Job[AssembleOptions]) -> Result:
             **fingerprint(job, chosen),
         },
         links={"Training data, by hash": path},
-        sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), job.pipeline.partition)} "
+        sentence=f"{quantity(chosen.training_rows, 'row')} of {quantity(len(chosen.training), job.pipeline.block)} "
         f"({first} to {last}) to train on, " + _kept_words(job.pipeline, chosen) + stale_sentence(job.pipeline, stale),
     )
 
 
 def _kept_words(pipeline: Pipeline, chosen: TrainingData) -> str:
     if not chosen.holdout:
-        return f"none reserved for the gate: the {pipeline.partition}s that follow judge the version"
-    return f"{len(chosen.holdout)} later {pipeline.partition}s reserved for the gate"
+        return f"none reserved for the gate: the {pipeline.block}s that follow judge the version"
+    return f"{len(chosen.holdout)} later {pipeline.block}s reserved for the gate"
 
 
 def _close_request(job: Job, as_of: str, sentence: str) -> None:

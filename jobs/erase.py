@@ -85,7 +85,7 @@ def work(job: Job[EraseOptions]) -> Result:
     ledger = Ledger.open(job.settings)
     if not dry_run:
         _note(job, ledger, rows, "begun", f"rows of the key {rows.digest[:12]} are to be erased")
-    log = RequestLog(job.settings, job.pipeline.name, unit=job.pipeline.partition)
+    log = RequestLog(job.settings, job.pipeline.name, unit=job.pipeline.block)
     with log.alone():  # what is published while files of the log are changed would bring the rows back
         touched = _erase_batches(job, rows, account)
         account.logged = erase_logged(log, rows, datetime.now(UTC), dry_run=dry_run)

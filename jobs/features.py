@@ -22,7 +22,15 @@ from jobs.data.executors import executors
 from jobs.data.feature_inputs import FeatureInputs, column, label_columns, label_sentence, read_manifests
 from jobs.data.reasons import alike
 from jobs.data.spark import spark_session
-from jobs.data.staleness import changed_batches, gaps, gaps_sentence, inputs_of, recomputed_sentence, stale_after
+from jobs.data.staleness import (
+    changed_batches,
+    gaps,
+    gaps_sentence,
+    inputs_of,
+    known_labels,
+    recomputed_sentence,
+    stale_after,
+)
 from jobs.data.weight_rules import refuse_day_without_weight
 from jobs.job import Job, Result, run
 from tidewheel.errors import DataRefused, SpecError
@@ -151,9 +159,7 @@ def _inputs(lake: Lake, pipeline: Pipeline, days: Sequence[date]) -> tuple[dict[
     landing = {key: lake.published("landing", key) for key in reach.keys}
     for key in map(str, days):
         landing[key] = landing[key] or lake.need("landing", key)
-    last_known = pipeline.partition.before(days[-1], pipeline.labels.delay_days)
-    matured = [key for key in reach.keys if key <= str(last_known)]
-    labels = {key: lake.published("labels", key) for key in matured}
+    labels = {key: lake.published("labels", key) for key in known_labels(pipeline, reach)}
     return {k: m for k, m in landing.items() if m}, {k: m for k, m in labels.items() if m}
 
 
@@ -186,7 +192,7 @@ def _written(job: Job, frame: DataFrame, landing: Mapping[str, Manifest]) -> dic
     paths: dict[str, list[str]] = {}
     for row in answers.sort("place").collect():
         if row.problem:
-            raise DataRefused(f"{job.pipeline.features.transform}, {row.place[:10]}: {row.problem}")
+            raise DataRefused(f"{job.pipeline.features.transform}, {row.place.rsplit('-', 1)[0]}: {row.problem}")
         paths.setdefault(row.place.rsplit("-", 1)[0], []).append(row.path)
     return paths
 

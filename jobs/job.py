@@ -146,7 +146,7 @@ def _run(
     job = Job(
         name=name,
         pipeline=pipeline,
-        partitions=parsed.partition.by(pipeline.partition) if options.of_data else parsed.partition,
+        partitions=_partitions(parsed.partition, pipeline, options),
         run_id=parsed.run_id,
         settings=settings,
         lake=Lake.open(pipeline.name, settings),
@@ -186,6 +186,13 @@ def _run(
         raise DataRefused(result.refused)
     log.info("%s: %s (%.1f s, record %s)", name, record.sentence or "done", record.seconds, path)
     return 0
+
+
+def _partitions(requested: PartitionRange, pipeline: Pipeline, options: JobOptions) -> PartitionRange:
+    """What was requested, in the unit that the job works in."""
+    if not options.of_data:
+        return requested
+    return requested.by(pipeline.partition if options.by_hour else pipeline.block)
 
 
 def code_version(project: Path) -> str:

@@ -14,6 +14,7 @@ from jobs.data.day_types import DayTypes, ReadAsText, check_around
 from jobs.data.published_types import Schemas, newest_types
 from jobs.data.readers import SourceDay, UnreadableFile, read_day
 from jobs.data.reasons import DayProblem, Failure, failure_sentences, reason_of
+from jobs.data.staleness import look_back_in
 from jobs.data.structure import LabelRules, labels_of_day, like_rows, rows_of_day
 from jobs.job import Job, Result, run
 from jobs.progress import each
@@ -78,7 +79,9 @@ def work(job: Job[LandOptions]) -> Result:
         ),
     )
     rows = _land(read_rows, days, _types(job, "landing", days, exempt=[source.event_time]))
-    matured = source_days(source, days.back(labels.delay_days))
+    # The labels of an hourly pipeline come by day: with the last hour of the day on which they may be used.
+    known_on = days.ended_blocks
+    matured = source_days(source, known_on.back(labels.delay_days)) if known_on else None
     least = 0 if job.pipeline.task == "regression" and job.pipeline.loss.name == "poisson" else None
     rules = LabelRules(labels.column, job.pipeline.task, labels.classes, least)
     read_labels = _DatasetReading(
@@ -122,11 +125,11 @@ def _refuse_unfinished(days: PartitionRange, now: datetime) -> None:
     Raises:
         UsageError: it is not.
     """
-    ended = days.unit.last_ended(now.date())
+    ended = days.unit.last_ended(now)
     if days.last <= ended:
         return
     which = f"the week of {days.last}" if days.unit is Partitioning.WEEK else str(days.last)
-    state = "is not over" if days.last <= now.date() else "has not begun"
+    state = "is not over" if days.last <= days.unit.holding(now) else "has not begun"
     over = f"end the range on {ended}, or " if days.first <= ended else ""
     raise UsageError(
         f"{which} {state}: it is {now:%Y-%m-%d %H:%M} (UTC), so the source has a part of its rows at most; {over}"
@@ -137,19 +140,25 @@ def _refuse_unfinished(days: PartitionRange, now: datetime) -> None:
 
 
 def _refuse_mixed_units(job: Job) -> None:
-    """See that a lake that is to hold weeks holds no days.
+    """See that a lake that is to hold hours, days or weeks holds nothing else.
 
     Raises:
         SpecError: it does.
     """
-    unit, name = job.pipeline.partition, job.pipeline.name
-    if unit is Partitioning.DAY:  # every Monday is a day, too
-        return
-    landed = (day_of(key) for key in job.lake.partitions("landing"))
-    if (day := next((day for day in landed if unit.holding(day) != day), None)) is not None:
+    unit, hours = job.pipeline.partition, job.lake.keys("landing", Partitioning.HOUR)
+    there: Partitioning = Partitioning.DAY
+    other: str | None = None
+    if hours and unit is not Partitioning.HOUR:
+        there, other = Partitioning.HOUR, hours[-1]
+    elif unit is Partitioning.WEEK:
+        landed = job.lake.partitions("landing")
+        other = next((key for key in landed if str(unit.holding(day_of(key))) != key), None)
+    elif unit is Partitioning.HOUR and not hours:  # else its days were made of hours
+        other = job.lake.newest("landing")
+    if other is not None:
         raise SpecError(
-            f"{name}: `partition: {unit}`, but its lake holds days, for example {day}: a pipeline does not change its "
-            "unit; declare the weekly one under a name of its own"
+            f"{job.pipeline.name}: `partition: {unit}`, but its lake holds {there}s, for example {other}: a pipeline "
+            f"does not change its unit; declare the one by {unit} under a name of its own"
         )
 
 
@@ -196,7 +205,7 @@ def _land(reading: _DatasetReading, days: PartitionRange | None, types: DayTypes
         if landing.staged and not any(name in schema.names for schema in landing.schemas.values()):
             hint = did_you_mean(name, next(iter(landing.schemas.values())).names)
             log.warning("%s.types declares column %s, which no day of %s has%s", types.section, name, days, hint)
-    reach = job.pipeline.features.look_back_days
+    reach = look_back_in(days.unit, job.pipeline) if days else 0
     if days and (wrong := check_around(job.lake, dataset, days, reach, landing.types, list(landing.staged.values()))):
         landing.refused.append(Failure(str(days), DayProblem("", wrong)))
         landing.staged.clear()

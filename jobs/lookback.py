@@ -10,9 +10,13 @@ from pyspark.sql import functions as F
 from jobs.data.column_names import OURS, PARTITION
 from jobs.data.feature_inputs import FeatureInputs, column
 from tidewheel.errors import SpecError
+from tidewheel.hours import HOURS
+from tidewheel.partitions import HOUR
 
 OVERALL = ""
-_LABEL, _VALUE, _GROUP, _ON, _KNOWN, _TOTAL = (f"{OURS}{name}" for name in ("label", "value", "group", "on", "n", "p"))
+_LABEL, _VALUE, _GROUP, _ON, _BLOCK = (f"{OURS}{name}" for name in ("label", "value", "group", "on", "block"))
+_KNOWN, _TOTAL = (f"{OURS}{name}" for name in ("n", "p"))
+DAY_KEY = len("YYYY-MM-DD")
 
 
 def add_trailing_rates(
@@ -37,7 +41,8 @@ def add_trailing_rates(
         rows: `inputs.rows`, with the columns that the groups name.
         groups: prefix of the new columns to the columns that form the group; `{"carrier_": ["carrier"]}` adds
             `carrier_<name>_28d`. A group should have at most some ten thousand values: they are sent to every executor.
-        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
+        windows: lengths in days, or weeks in a weekly pipeline, whose columns end with `_4w`. In an hourly pipeline
+            they are days, too, since labels come by day, and the newest known is one day older.
         name: name of the rate, `late_rate` for example; the rate of all rows is added under this name alone.
         smoothing: how many rows the overall rate counts as.
 
@@ -53,12 +58,14 @@ def add_trailing_rates(
             "classes; count the labels of one class in the transform itself"
         )
     delay, reach = inputs.pipeline.labels.delay_days, inputs.pipeline.features.look_back_days
-    unit = inputs.partitions.unit
-    if max(windows) + delay - 1 > reach:
+    data, unit = inputs.partitions.unit, inputs.partitions.unit.block
+    needed = (max(windows) + delay + 1) * HOURS if data is HOUR else max(windows) + delay - 1
+    if needed > reach:
         raise SpecError(
             f"{inputs.pipeline.name}: a window of {max(windows)} {unit}s of labels that are known after {delay} "
-            f"{unit}s needs features.look_back_{unit}s of at least {max(windows) + delay - 1}, found {reach}"
+            f"{unit}s needs features.look_back_{data}s of at least {needed}, found {reach}"
         )
+    rows = rows.withColumn(_BLOCK, F.substring(PARTITION, 1, DAY_KEY))
     counts = _trailing_counts(inputs, rows, groups, windows).persist()  # read once by each group
     enriched = _join(rows.where(inputs.is_asked), counts, OVERALL, [], windows)
     enriched = enriched.withColumns({f"{name}_{w}{unit[0]}": _overall(w) for w in windows})
@@ -73,31 +80,34 @@ def add_trailing_rates(
 def _trailing_counts(
     inputs: FeatureInputs, rows: DataFrame, groups: Mapping[str, Sequence[str]], windows: Sequence[int]
 ) -> DataFrame:
-    """Known labels of each window and their total, by requested day (`partition`), group and value of the group."""
+    """Known labels of each window and their total, by requested day, group and value of the group."""
     key, regression = inputs.pipeline.key, inputs.pipeline.task == "regression"
     total = ordered_sum if regression else F.sum
     label = column(inputs.pipeline.labels.column).cast("double" if regression else "long").alias(_LABEL)
-    labels = inputs.labels.select(PARTITION, *map(column, key), label)
+    labels = inputs.labels.select(column(PARTITION).alias(_BLOCK), *map(column, key), label)
     columns = sorted({name for group in groups.values() for name in group})
-    named = [column(name) for name in dict.fromkeys([PARTITION, *key, *columns])]
-    known = rows.select(*named).join(labels, [PARTITION, *key])
+    named = [column(name) for name in dict.fromkeys([_BLOCK, *key, *columns])]
+    known = rows.select(*named).join(labels, [_BLOCK, *key])
     values = F.array(*(F.struct(F.lit(g).alias(_GROUP), group_value(c).alias(_VALUE)) for g, c in _all(groups).items()))
-    combination, day = [column(name) for name in dict.fromkeys([PARTITION, *columns])], F.to_date(PARTITION)
+    combination, day = [column(name) for name in dict.fromkeys([_BLOCK, *columns])], F.to_date(_BLOCK)
     daily = known.groupBy(*combination).agg(F.count(_LABEL).alias(_KNOWN), total(F.col(_LABEL)).alias(_TOTAL))
     grouped = daily.select(day.alias(PARTITION), F.inline(values), _KNOWN, _TOTAL)
     grouped = grouped.groupBy(PARTITION, _GROUP, _VALUE).agg(
         F.sum(_KNOWN).alias(_KNOWN), total(F.col(_TOTAL)).alias(_TOTAL)
     )
 
-    delay, each = inputs.pipeline.labels.delay_days, inputs.partitions.unit.days
-    first = F.greatest(F.date_add(PARTITION, delay * each), F.lit(inputs.partitions.first))
-    last = F.least(F.date_add(PARTITION, (delay + max(windows) - 1) * each), F.lit(inputs.partitions.last))
-    days = F.when(first <= last, F.sequence(first, last, F.lit(inputs.partitions.unit.step)))  # on which they count
+    asked = inputs.partitions.blocks
+    delay, each = inputs.pipeline.labels.delay_days, asked.unit.days
+    if inputs.partitions.unit is HOUR:
+        delay += 1  # they are landed with the last hour of the day on which they are known
+    first = F.greatest(F.date_add(PARTITION, delay * each), F.lit(asked.first))
+    last = F.least(F.date_add(PARTITION, (delay + max(windows) - 1) * each), F.lit(asked.last))
+    days = F.when(first <= last, F.sequence(first, last, F.lit(asked.unit.step)))  # on which they count
     age = F.date_diff(_ON, PARTITION) / each - delay
     sums = [F.sum(F.when(age < w, F.col(_KNOWN))).alias(_count("", _KNOWN, w)) for w in windows]
     sums += [total(F.when(age < w, F.col(_TOTAL))).alias(_count("", _TOTAL, w)) for w in windows]
     counted = grouped.select("*", F.explode(days).alias(_ON)).groupBy(_ON, _GROUP, _VALUE).agg(*sums)
-    return counted.withColumn(PARTITION, F.date_format(_ON, "yyyy-MM-dd")).drop(_ON)
+    return counted.withColumn(_BLOCK, F.date_format(_ON, "yyyy-MM-dd")).drop(_ON)
 
 
 def ordered_sum(values: Column) -> Column:
@@ -109,8 +119,8 @@ def _join(rows: DataFrame, counts: DataFrame, prefix: str, columns: Sequence[str
     """Add the counts of one group; a value that nothing is known of has none."""
     named = {_count("", what, w): _count(prefix, what, w) for what in (_KNOWN, _TOTAL) for w in windows}
     renamed = (F.col(found).alias(ours) for found, ours in named.items())
-    of_group = counts.where(F.col(_GROUP) == prefix).select(PARTITION, _VALUE, *renamed)
-    joined = rows.withColumn(_VALUE, group_value(columns)).join(F.broadcast(of_group), [PARTITION, _VALUE], "left")
+    of_group = counts.where(F.col(_GROUP) == prefix).select(_BLOCK, _VALUE, *renamed)
+    joined = rows.withColumn(_VALUE, group_value(columns)).join(F.broadcast(of_group), [_BLOCK, _VALUE], "left")
     return joined.drop(_VALUE)
 
 

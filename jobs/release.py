@@ -162,9 +162,9 @@ def executor_of(job: Job) -> Executor:
         from jobs.data.request_log import RequestLog
 
         try:
-            return RequestLog(job.settings, job.pipeline.name, unit=job.pipeline.partition).scores(
-                version, since, until
-            )[-NEWEST_SCORES:]
+            return RequestLog(job.settings, job.pipeline.name, unit=job.pipeline.block).scores(version, since, until)[
+                -NEWEST_SCORES:
+            ]
         except LakeError as error:  # the guard judges by what else it measures
             log.warning("what callers were answered is not known: %s", error)
             return []

@@ -45,7 +45,7 @@ def work(job: Job) -> Result:
 
 
 def _log(job: Job, kind: LogKind) -> RequestLog:
-    return RequestLog(job.settings, job.pipeline.name, kind, job.pipeline.partition)
+    return RequestLog(job.settings, job.pipeline.name, kind, job.pipeline.block)
 
 
 def _publish_all(job: Job, reader: RequestLog) -> list[_Published]:
@@ -75,7 +75,7 @@ def _publish(job: Job, reader: RequestLog, key: str) -> _Published:
             job.lake.publish(manifest)
             _drop(day.segments, now)
         aside = [_set_aside(segment, now) for segment in day.damaged]
-        if now - datetime.combine(job.pipeline.partition.after(day_of(key)), time(), UTC) > ENDED:
+        if now - datetime.combine(job.pipeline.block.after(day_of(key)), time(), UTC) > ENDED:
             read = {*day.segments, *day.damaged}
             _drop([segment for segment in reader.segments(key) if segment not in read], now)  # no whole block
             for folder in reader.folders(key):

@@ -14,7 +14,8 @@ from jobs.models.standing import standing
 from tidewheel.errors import LakeError
 from tidewheel.mlflow_api import NotInRegistry
 from tidewheel.options import ScoreOptions
-from tidewheel.quantities import quantity
+from tidewheel.partitions import HOUR, day_key
+from tidewheel.quantities import listing, quantity
 from tidewheel.runs import SKIPPED
 from tidewheel.spec.source_days import source_days
 from tidewheel.tracing import step
@@ -25,15 +26,18 @@ if TYPE_CHECKING:
     from jobs.packaging.top_contributions import TopContributions
     from tidewheel.lake import Manifest
     from tidewheel.ledger.tables import ModelVersionRow
+    from tidewheel.partitions import PartitionRange
 
 log = logging.getLogger("tidewheel.score")
+NAMED = 3  # hours in a message
 VERSION = "version "
 """Before a version's number, among the inputs of predictions."""
 
 
 def work(job: Job[ScoreOptions]) -> Result:
     """Score each day of the partition; `validate --stage predictions` publishes what keeps its rules."""
-    days = _days(job)
+    if not (days := _days(job)):
+        return Result(figures={SKIPPED: True}, sentence=f"skipped: the source has no rows for {job.partitions}")
     scoring, astray = _version(job, days)
     if scoring is None and astray:
         why = f"{job.pipeline.name}: {astray}; there is no other champion, so {job.partitions} is not scored"
@@ -106,7 +110,8 @@ def _explain(job: Job, model: FittedModel, contract: Contract) -> TopContributio
 def _version(job: Job[ScoreOptions], days: list[str]) -> tuple[ModelVersionRow | None, str]:
     """The champion, and why it is not the alias's where it is not.
 
-    A single day that has been scored before keeps its version, unless somebody asks otherwise.
+    A single day that has been scored before keeps its version, unless somebody asks otherwise. Hours of one day get
+    that of the newest of them.
 
     What is scored again was corrected, or is cleared: its predictions then differ by the data alone, and no model is
     measured on days that it has learned from since.
@@ -114,8 +119,10 @@ def _version(job: Job[ScoreOptions], days: list[str]) -> tuple[ModelVersionRow |
     champion = standing(job.settings, job.pipeline)
     if champion.astray:
         log.warning("%s: %s", job.pipeline.name, champion.astray)
-    before = _scored_before(job, days[0])
-    if champion.champion is None or before is None or len(days) > 1 or job.options.champion:
+    if champion.champion is None or job.options.champion or len({day_key(day) for day in days}) > 1:
+        return champion.champion, champion.astray
+    before = next((scored for day in reversed(days) if (scored := _scored_before(job, day))), None)
+    if before is None:
         return champion.champion, champion.astray
     version = before.inputs["model"].removeprefix(VERSION)
     try:
@@ -123,7 +130,10 @@ def _version(job: Job[ScoreOptions], days: list[str]) -> tuple[ModelVersionRow |
         return registry.trained_version(job.settings, job.pipeline.name, version), ""
     except (NotInRegistry, Untrusted) as error:
         log.warning(
-            "version %s, which scored %s before, cannot do so again, the champion does: %s", version, days[0], error
+            "version %s, which scored %s before, cannot do so again, the champion does: %s",
+            version,
+            before.partition,
+            error,
         )
         return champion.champion, champion.astray
 
@@ -144,7 +154,21 @@ def _days(job: Job) -> list[str]:
         raise LakeError(
             f"{job.pipeline.name}: {job.partitions} lies outside the source's days ({source.start} to {source.end})"
         )
-    return days.keys
+    return days.keys if days.unit is not HOUR else _hours(job, days)
+
+
+def _hours(job: Job, hours: PartitionRange) -> list[str]:
+    """The hours that have features: of a day that is not over, or that lacks an hour, the others are scored.
+
+    Raises:
+        LakeError: none has, though none may be without rows.
+    """
+    found = [key for key in hours.keys if job.lake.published("features", key) is not None]
+    if not found and job.pipeline.source.empty_days == "refuse":
+        job.lake.need("features", hours.keys[-1])
+    if found and (missing := sorted(set(hours.keys) - set(found))):
+        log.info("%d hours of %s have no features and are not scored: %s", len(missing), hours, listing(missing, NAMED))
+    return found
 
 
 def _features(job: Job, day: str, contract: Contract, version: str) -> Manifest:

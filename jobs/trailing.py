@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 
 from jobs.data.column_names import OURS, PARTITION
 from jobs.data.feature_inputs import FeatureInputs, column
+from jobs.data.positions import key_at, position
 from jobs.lookback import group_value, ordered_sum
 from tidewheel.errors import SpecError
 
@@ -56,7 +57,8 @@ def add_trailing_counts(
         groups: prefix of the new columns to the columns that form the group; `{"shop_": ["shop"]}` adds
             `shop_<name>_7d`. Null is a value like any other. A group should have at most some ten thousand values: they
             are sent to every executor.
-        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
+        windows: lengths in partitions: days; weeks in a weekly pipeline, whose columns end with `_4w`; hours (`_6h`) in
+            an hourly one.
         name: name of the figure, `orders` for example.
         past: rows of the look-back too, with the columns that the groups name; `rows` where it is not given. Give it
             where `rows` has been through another of these functions, which leave only the requested days.
@@ -90,7 +92,8 @@ def add_trailing_sums(
         inputs: what the transform was given.
         rows: as in `add_trailing_counts`.
         groups: as in `add_trailing_counts`.
-        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
+        windows: lengths in partitions: days; weeks in a weekly pipeline, whose columns end with `_4w`; hours (`_6h`) in
+            an hourly one.
         name: name of the figure, `spent` for example.
         value: the column of `past` to add up.
         past: as in `add_trailing_counts`.
@@ -126,7 +129,8 @@ def add_trailing_distinct_counts(
         inputs: what the transform was given.
         rows: as in `add_trailing_counts`.
         groups: as in `add_trailing_counts`.
-        windows: lengths in partitions: days, or weeks in a weekly pipeline, whose columns end with `_4w`.
+        windows: lengths in partitions: days; weeks in a weekly pipeline, whose columns end with `_4w`; hours (`_6h`) in
+            an hourly one.
         name: name of the figure, `customers` for example.
         value: the column of `past` whose values are counted.
         past: as in `add_trailing_counts`.
@@ -154,7 +158,9 @@ def _added(
     enriched = rows.where(inputs.is_asked)
     for prefix, columns in new.groups.items():
         named = new.of(prefix)
-        of_row = past.select(F.to_date(PARTITION).alias(_DAY), group_value(columns).alias(_GROUP), value.alias(_VALUE))
+        of_row = past.select(
+            position(PARTITION, unit).alias(_DAY), group_value(columns).alias(_GROUP), value.alias(_VALUE)
+        )
         figures = _windows(of_row, inputs.partitions, named, add)
         joined = enriched.withColumn(_GROUP, group_value(columns)).join(
             F.broadcast(figures), [PARTITION, _GROUP], "left"
@@ -168,13 +174,11 @@ def _windows(rows: DataFrame, requested: PartitionRange, named: Mapping[int, str
     """The figure of each window by requested day (`partition`) and value of the group, where there is any row."""
     daily = rows.distinct() if add is None else rows.groupBy(_DAY, _GROUP).agg(add(F.col(_VALUE)).alias(_VALUE))
     each = requested.unit.days
-    begin = F.greatest(F.date_add(_DAY, each), F.lit(requested.first))
-    end = F.least(F.date_add(_DAY, max(named) * each), F.lit(requested.last))
-    counting = F.when(
-        begin <= end, F.sequence(begin, end, F.lit(requested.unit.step))
-    )  # in whose windows these rows are
-    age = F.date_diff(_ON, _DAY) / each
+    first, last = (position(F.lit(str(one)), requested.unit) for one in (requested.first, requested.last))
+    begin, end = F.greatest(F.col(_DAY) + each, first), F.least(F.col(_DAY) + max(named) * each, last)
+    counting = F.when(begin <= end, F.sequence(begin, end, F.lit(each)))  # in whose windows these rows are
+    age = (F.col(_ON) - F.col(_DAY)) / each
     figure = add or F.count_distinct
     figures = [figure(F.when(age <= w, F.col(_VALUE))).alias(new) for w, new in named.items()]
     found = daily.select("*", F.explode(counting).alias(_ON)).groupBy(_ON, _GROUP).agg(*figures)
-    return found.withColumn(PARTITION, F.date_format(_ON, "yyyy-MM-dd")).drop(_ON)
+    return found.withColumn(PARTITION, key_at(_ON, requested.unit)).drop(_ON)

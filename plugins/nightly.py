@@ -1,15 +1,16 @@
-"""The schedules: a run for each day or week that has ended, and none is lost while the platform is down."""
+"""The schedules: a run for each hour, day or week that has ended, and none is lost while the platform is down."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow.timetables.base import DagRunInfo
 from airflow.timetables.trigger import CronPartitionTimetable
 from pendulum import instance
 
-from tidewheel.partitions import Partitioning, PartitionRange
+from tidewheel.hours import start_of
+from tidewheel.partitions import DAY, Partitioning, PartitionRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,17 +54,11 @@ class NightlyTimetable(CronPartitionTimetable):
         Raises:
             InvalidBackfillDate: a day has not begun.
         """
-        days = [self.localize_partition_datetime(end).date() for end in (earliest, latest)]
-        if (last := days[1]) > (today := datetime.now(UTC).date()):
-            from airflow.models.backfill import InvalidBackfillDate
-
-            raise InvalidBackfillDate(
-                f"{last} has not begun: it is {today} (UTC); the last day of a backfill that is over is "
-                f"{self.unit.after(self.unit.last_ended(today)) - timedelta(days=1)}"
-            )
-        begin, end = map(self.unit.holding, days)
+        ends = [self.localize_partition_datetime(end) for end in (earliest, latest)]
+        self._refuse_to_come(ends[1], datetime.now(UTC))
+        begin, end = map(self.unit.holding, ends)
         for first in PartitionRange(begin, end, self.unit).days:
-            midnight = instance(datetime.combine(first, time(), UTC))
+            midnight = instance(start_of(first))
             night = self._align_to_next(midnight)
             # The moment by which Airflow knows a day again: the same as that of the day's nightly run.
             yield DagRunInfo(
@@ -73,8 +68,19 @@ class NightlyTimetable(CronPartitionTimetable):
                 partition_key=self._format_key(night),
             )
 
+    def _refuse_to_come(self, latest: datetime, now: datetime) -> None:
+        step = DAY if self.unit is Partitioning.WEEK else self.unit  # a backfill names the days of weeks
+        last, today = step.holding(latest), step.holding(now)
+        if last > today:
+            from airflow.models.backfill import InvalidBackfillDate
+
+            raise InvalidBackfillDate(
+                f"{last} has not begun: it is {today} (UTC); the last {step} of a backfill that is over is "
+                f"{step.before(step.holding(start_of(self.unit.after(self.unit.last_ended(now)))))}"
+            )
+
     def _format_key(self, partition_date: DateTime) -> str:
-        return str(self.unit.holding(partition_date.in_timezone(self._timezone).date()))
+        return str(self.unit.holding(partition_date.in_timezone(self._timezone)))
 
 
 class WeeklyTimetable(NightlyTimetable):
@@ -83,7 +89,14 @@ class WeeklyTimetable(NightlyTimetable):
     unit: ClassVar[Partitioning] = Partitioning.WEEK
 
 
+class HourlyTimetable(NightlyTimetable):
+    """One run an hour for the hour before; a backfill is by hours, those of its first and last moment included."""
+
+    unit: ClassVar[Partitioning] = Partitioning.HOUR
+
+
 TIMETABLES: Mapping[Partitioning, type[NightlyTimetable]] = {
+    Partitioning.HOUR: HourlyTimetable,
     Partitioning.DAY: NightlyTimetable,
     Partitioning.WEEK: WeeklyTimetable,
 }

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from plugins import night_trace, pools
-from plugins.nightly import NightlyTimetable, WeeklyTimetable
+from plugins.nightly import TIMETABLES
 from tidewheel.console_route import CONSOLE_ROUTE
 
 
@@ -15,7 +15,7 @@ class TidewheelPlugin(AirflowPlugin):
     """Pages under `/tidewheel`, and the way to them in Airflow's menu."""
 
     name = "tidewheel"
-    timetables = [NightlyTimetable, WeeklyTimetable]  # noqa: RUF012  Airflow wants plain lists
+    timetables = list(TIMETABLES.values())  # noqa: RUF012  Airflow wants plain lists
     listeners = [night_trace, pools]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {

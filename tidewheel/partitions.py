@@ -1,17 +1,19 @@
-"""Partitions: days or weeks in UTC, named by their first day as `YYYY-MM-DD`, and ranges of them, `FIRST..LAST`.
+"""Partitions: hours, days or weeks in UTC, and ranges of them, `FIRST..LAST`.
 
-Every conversion between a partition's first day and its key is here: `str(day)` writes a key, `day_of` reads one that
-the platform wrote, `day_or_none` one that may be anything, and `parse_day` what a person typed.
+A day or a week is named by its first day as `YYYY-MM-DD`, an hour as `YYYY-MM-DDTHH`. Every conversion between a
+partition and its key is here: `str` writes a key, `day_of` reads a day that the platform wrote, `partition_of` a day or
+an hour, `day_or_none` a day in a text that may be anything, and `parse_day` what a person typed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from tidewheel.errors import UsageError
+from tidewheel.hours import Hour, hour_or_none
 
 SEPARATOR = ".."
 
@@ -36,6 +38,20 @@ def day_of(key: str) -> date:
     return day
 
 
+def partition_of(key: str) -> date:
+    """The first day, or the hour, of the partition whose key the platform wrote.
+
+    Raises:
+        ValueError: the text is no key.
+    """
+    return hour_or_none(key) or day_of(key)
+
+
+def day_key(key: str) -> str:
+    """The key of the day that an hour lies in; any other key as it is."""
+    return str(hour.date()) if (hour := hour_or_none(key)) else key
+
+
 def parse_day(text: str) -> date:
     """Return the day that a person wrote as `YYYY-MM-DD`.
 
@@ -48,24 +64,44 @@ def parse_day(text: str) -> date:
 
 
 class Partitioning(StrEnum):
-    """How much of the source one partition holds. A week begins on Monday, as in ISO 8601."""
+    """How much of the source one partition holds. A week begins on Monday, as in ISO 8601.
 
+    A partition is the `date` of its first day, or an `Hour`.
+    """
+
+    HOUR = "hour"
     DAY = "day"
     WEEK = "week"
 
     @property
+    def block(self) -> Partitioning:
+        """What is judged as one: hours of a day depend on each other, so decisions are about their day."""
+        return Partitioning.DAY if self is Partitioning.HOUR else self
+
+    @property
     def days(self) -> int:
-        """Calendar days of one partition."""
+        """Calendar days that one partition lies in."""
         return 7 if self is Partitioning.WEEK else 1
 
     @property
     def step(self) -> timedelta:
         """From one partition to the next."""
-        return timedelta(days=self.days)
+        return timedelta(hours=1) if self is Partitioning.HOUR else timedelta(days=self.days)
 
-    def holding(self, day: date) -> date:
-        """The first day of the partition that a calendar day lies in."""
+    def holding(self, moment: date) -> date:
+        """The partition that a calendar day begins in, or that a moment (UTC, where it has no zone) lies in."""
+        if self is Partitioning.HOUR:
+            return Hour.of(moment)
+        day = Hour.of(moment).date() if isinstance(moment, datetime) else moment
         return day - timedelta(days=day.weekday()) if self is Partitioning.WEEK else day
+
+    def ending(self, day: date) -> date:
+        """The partition that a calendar day ends in."""
+        return Hour.last_of(day) if self is Partitioning.HOUR else self.holding(day)
+
+    def of_blocks(self, blocks: PartitionRange) -> PartitionRange:
+        """All partitions of some days or weeks that are judged as one."""
+        return PartitionRange(self.holding(blocks.first), self.ending(blocks.last), self)
 
     def before(self, first: date, count: int = 1) -> date:
         """The partition so many partitions earlier, by its first day."""
@@ -77,11 +113,11 @@ class Partitioning(StrEnum):
 
     def between(self, earlier: date, later: date) -> int:
         """Partitions from one to another; below zero where the other is the earlier one."""
-        return (later - earlier).days // self.days
+        return (later - earlier) // self.step
 
-    def last_ended(self, today: date) -> date:
-        """The newest partition that is over on a day, by its first day."""
-        return self.before(self.holding(today))
+    def last_ended(self, now: date) -> date:
+        """The newest partition that is over at a moment, or on a day."""
+        return self.before(self.holding(now))
 
     def first_day(self, day: date) -> date:
         """The same day, if a partition begins on it.
@@ -100,7 +136,7 @@ class Partitioning(StrEnum):
         return [self.before(last, number) for number in range(count - 1, -1, -1)]
 
 
-DAY = Partitioning.DAY
+DAY, HOUR = Partitioning.DAY, Partitioning.HOUR
 
 
 @dataclass(frozen=True, order=True)
@@ -108,8 +144,8 @@ class PartitionRange:
     """One or more consecutive partitions, both ends included.
 
     Attributes:
-        first: first day of the first partition.
-        last: first day of the last partition.
+        first: first day of the first partition, or the first hour.
+        last: first day of the last partition, or the last hour.
         unit: what a partition holds.
     """
 
@@ -123,20 +159,32 @@ class PartitionRange:
 
     @classmethod
     def parse(cls, text: str) -> PartitionRange:
-        """Read `2013-01-05` or `2013-01-01..2013-02-28`, as days; `by` makes weeks of them.
+        """Read `2013-01-05` or `2013-01-01..2013-02-28`, as days; `by` makes weeks of them, or their hours.
+
+        Where an end is an hour, as in `2013-01-05T07`, the range is one of hours, and an end that is a day stands for
+        its first, or its last hour.
 
         Raises:
-            UsageError: an end is not a day, or the range is empty.
+            UsageError: an end is neither a day nor an hour, or the range is empty.
         """
         first, separator, last = text.strip().partition(SEPARATOR)
-        return cls(parse_day(first), parse_day(last if separator else first))
+        last = last if separator else first
+        hours = [hour_or_none(end) for end in (first, last)]
+        if hours == [None, None]:
+            return cls(parse_day(first), parse_day(last))
+        begin, end = hours[0] or Hour.of(parse_day(first)), hours[1] or Hour.last_of(parse_day(last))
+        return cls(begin, end, Partitioning.HOUR)
 
     def by(self, unit: Partitioning) -> PartitionRange:
         """The same range in another unit.
 
         Raises:
-            UsageError: no partition of that unit begins on one of the two days.
+            UsageError: no partition of that unit begins on one of the two days, or the range is one of hours.
         """
+        if self.unit is Partitioning.HOUR and unit is not Partitioning.HOUR:
+            raise UsageError(f"{self} names hours, and this is done by {unit}: name the {unit}, as YYYY-MM-DD")
+        if unit is Partitioning.HOUR:
+            return self if self.unit is unit else unit.of_blocks(self)
         return PartitionRange(unit.first_day(self.first), unit.first_day(self.last), unit)
 
     @property
@@ -152,7 +200,30 @@ class PartitionRange:
     @property
     def calendar_days(self) -> list[date]:
         """Every day that one of the partitions holds, in order."""
+        if self.unit is Partitioning.HOUR:
+            return self.blocks.days
         return [day + timedelta(days=number) for day in self.days for number in range(self.unit.days)]
+
+    @property
+    def blocks(self) -> PartitionRange:
+        """The days of hours; days and weeks as they are."""
+        block = self.unit.block
+        return PartitionRange(block.holding(self.first), block.holding(self.last), block)
+
+    @property
+    def ended_blocks(self) -> PartitionRange | None:
+        """The days whose last hour is in a range of hours; days and weeks as they are; None where there are none."""
+        blocks = self.blocks
+        last = blocks.last if self.unit.ending(blocks.last) == self.last else blocks.unit.before(blocks.last)
+        return PartitionRange(blocks.first, last, blocks.unit) if blocks.first <= last else None
+
+    @property
+    def whole_blocks(self) -> PartitionRange | None:
+        """The days of which a range of hours has all; days and weeks as they are; None where there are none."""
+        blocks = self.blocks
+        first = blocks.first if self.unit.holding(blocks.first) == self.first else self.unit.block.after(blocks.first)
+        last = blocks.last if self.unit.ending(blocks.last) == self.last else self.unit.block.before(blocks.last)
+        return PartitionRange(first, last, blocks.unit) if first <= last else None
 
     def back(self, count: int) -> PartitionRange:
         """The range moved so many partitions into the past."""
@@ -169,7 +240,7 @@ class PartitionRange:
     def clamp(self, start: date | None, end: date | None) -> PartitionRange | None:
         """The partitions that hold a day of `start..end` (None: unbounded); None where none does."""
         first = max(self.first, self.unit.holding(start or self.first))
-        last = min(self.last, self.unit.holding(end or self.last))
+        last = min(self.last, self.unit.ending(end) if end else self.last)
         return PartitionRange(first, last, self.unit) if first <= last else None
 
     def __str__(self) -> str:
@@ -194,5 +265,5 @@ def day_ranges(days: Iterable[date], unit: Partitioning = DAY) -> list[str]:
 
 def keys_between(keys: Iterable[str], unit: Partitioning = DAY) -> list[str]:
     """Every key from the earliest to the latest of some, in order; empty for none."""
-    known = [day_of(key) for key in keys]
+    known = [partition_of(key) for key in keys]
     return PartitionRange(min(known), max(known), unit).keys if known else []

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
+from tidewheel.partitions import HOUR
 from tidewheel.spec.resources import PodJob
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ OTHERWISE = "or let jobs run as processes (TIDEWHEEL_JOB_RUNNER=process and no g
 def jobs_in_pods(pipeline: Pipeline, settings: Settings) -> list[str]:
     """The jobs of a pipeline that run in pods, by name."""
     jobs = {job: pipeline.resources_of(job) for job in get_args(PodJob)}
+    if pipeline.partition is not HOUR:
+        del jobs["compact"]  # there are no hours to make days of
     return [job for job, asks in jobs.items() if asks and (settings.job_runner == "kubernetes" or asks.gpu)]
 
 

@@ -131,7 +131,7 @@ def _freshness(states: list[PipelineState], now: datetime) -> Iterator[Metric]:
     delay = _family("tidewheel_label_delay_seconds", "Time after the end of a day at which its labels count as known")
     oldest = _family("tidewheel_champion_maximum_age_seconds", "Age of the champion at which a training is requested")
     for state in states:
-        unit = state.declared.partition if state.declared else Partitioning.DAY
+        unit = state.declared.block if state.declared else Partitioning.DAY
         if state.champion is not None:
             labels = [state.name, state.champion.version]
             promoted.add_metric(labels, _seconds(state.champion.promoted_at))

@@ -19,7 +19,7 @@ message names the line, the keys that are known there and the nearest spelling. 
 `tidewheel validate` checks what a schema cannot express.
 
 Keys that count days count partitions. With `partition: week` they are written with `weeks`, as `delay_weeks`, and some
-defaults differ: see [Partition by week](../how-to/weekly-pipelines.md)."""
+defaults differ: see [Partition by week or by hour](../how-to/weekly-pipelines.md)."""
 GROUPS = re.compile(r"\?P<\w+>")
 WORDS = {GROUPS.sub("", pattern): words for pattern, words in PATTERNS.items()}
 """What each pattern means, by the pattern as JSON Schema writes it, without names of groups."""

@@ -41,7 +41,7 @@ from jobs.training.fitting import FitRows, fit
 from tidewheel.errors import DataRefused, SourceError, TidewheelError, UsageError
 from tidewheel.lake import Lake
 from tidewheel.options import FeaturesOptions, LandOptions, ScoreOptions, ValidateOptions, ValidationStage
-from tidewheel.partitions import PartitionRange, parse_day
+from tidewheel.partitions import PartitionRange
 from tidewheel.quantities import quantity
 from tidewheel.runs import SKIPPED
 from tidewheel.settings import Settings, load_settings
@@ -295,7 +295,9 @@ def main() -> None:
     try:
         settings = load_settings()
         pipeline = find_pipeline(settings.pipelines_folder, options.pipeline)
-        played = play_day(pipeline, settings, parse_day(options.day), tell)
+        # Of a day of an hourly pipeline the last hour: with it the labels are landed.
+        day = PartitionRange.parse(options.day).by(pipeline.partition).last
+        played = play_day(pipeline, settings, day, tell)
     except TidewheelError as error:
         sys.stdout.write(f"wrong  {options.pipeline} on {options.day}: {error}\n")
         sys.exit(error.exit_code)

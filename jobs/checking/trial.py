@@ -31,7 +31,7 @@ def features_of(pipeline: str, day: date) -> pa.Table:
 
     Args:
         pipeline: its name; it belongs to the project of this folder, or of TIDEWHEEL_PROJECT.
-        day: a day that the source has.
+        day: a day that the source has; of an hourly pipeline a `tidewheel.hours.Hour`, or a day for its last hour.
 
     Raises:
         SpecError: the pipeline file is wrong, or the transform does not return the columns that it declares.
@@ -41,6 +41,7 @@ def features_of(pipeline: str, day: date) -> pa.Table:
     """
     settings = load_settings()
     declared = find_pipeline(settings.pipelines_folder, pipeline)
+    day = PartitionRange.parse(str(day)).by(declared.partition).last
     require_day(declared, day)
     reach = source_days(
         declared.source, PartitionRange(day, day, declared.partition).look_back(declared.features.look_back_days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ def newest_types(lake: Lake, dataset: str, without: PartitionRange) -> dict[str,
     """
     schemas = Schemas(lake)
     types: dict[str, PublishedType] = {}
-    for manifest in islice(_newest(lake, dataset, set(without.keys)), NEWEST):
+    for manifest in islice(_newest(lake, dataset, without), NEWEST):
         for field in schemas.of(manifest):
             if not pa.types.is_null(field.type):
                 types.setdefault(field.name, PublishedType(field.type, manifest.key))
@@ -104,9 +104,8 @@ def largest_integer(lake: Lake, manifest: Manifest, name: str) -> int | None:
     return largest
 
 
-def _newest(lake: Lake, dataset: str, without: Collection[str]) -> Iterator[Manifest]:
-    for name in reversed(lake.store.list_folder(f"{lake.pipeline}/{dataset}")):
-        if not name.startswith("_") and name not in without:
-            manifest = lake.published(dataset, name)
-            if manifest is not None:
-                yield manifest
+def _newest(lake: Lake, dataset: str, without: PartitionRange) -> Iterator[Manifest]:
+    landed = set(without.keys)
+    for name in reversed(lake.keys(dataset, without.unit)):
+        if name not in landed and (manifest := lake.published(dataset, name)) is not None:
+            yield manifest

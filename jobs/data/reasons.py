@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tidewheel.errors import DataRefused, SourceError
-from tidewheel.partitions import day_ranges, parse_day
+from tidewheel.hours import is_hour
+from tidewheel.partitions import DAY, HOUR, day_ranges, partition_of
 
 T = TypeVar("T")
 
@@ -107,8 +108,9 @@ def failure_sentences(failures: Sequence[Failure], total: int) -> list[str]:
 
 def days_sentence(days: Sequence[str], total: int) -> str:
     """How many days, which, and that their reason is the same."""
-    ranges = ", ".join(day_ranges([parse_day(day) for day in days]))
-    return f"{len(days)} of {total} days failed for the same reason ({ranges})"
+    unit = HOUR if is_hour(days[0]) else DAY
+    ranges = ", ".join(day_ranges([partition_of(day) for day in days], unit))
+    return f"{len(days)} of {total} {unit}s failed for the same reason ({ranges})"
 
 
 def alike(things: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from tidewheel.partitions import DAY, Partitioning, PartitionRange, day_of
+from tidewheel.hours import HOURS
+from tidewheel.partitions import DAY, Partitioning, PartitionRange, day_key, partition_of
 from tidewheel.quantities import listing, quantity
 
 if TYPE_CHECKING:
@@ -32,10 +33,32 @@ class StaleDay:
 
 
 def inputs_of(pipeline: Pipeline, day: date) -> list[str]:
-    """Keys (`dataset/partition`) of the batches that a day's features look at: rows, and labels known on the day."""
-    seen = PartitionRange(day, day, pipeline.partition).look_back(pipeline.features.look_back_days).keys
-    newest = str(pipeline.partition.before(day, pipeline.labels.delay_days))
-    return [*(f"landing/{key}" for key in seen), *(f"labels/{key}" for key in seen if key <= newest)]
+    """Keys (`dataset/partition`) of the batches that features look at: rows, and labels known by then.
+
+    Args:
+        pipeline: says how far back they look.
+        day: the partition; of an hourly pipeline an hour, or a day, whose features are those of its hours.
+    """
+    unit = pipeline.partition
+    own = PartitionRange(unit.holding(day), day if isinstance(day, datetime) else unit.ending(day), unit)
+    seen = own.look_back(pipeline.features.look_back_days)
+    return [*(f"landing/{key}" for key in seen.keys), *(f"labels/{key}" for key in known_labels(pipeline, seen))]
+
+
+def known_labels(pipeline: Pipeline, seen: PartitionRange) -> list[str]:
+    """Keys of the labels of some partitions that are known when features of the last of them are computed.
+
+    Those of an hourly pipeline are landed with a day's last hour, so its hours know those of one day less.
+    """
+    hourly = seen.unit is Partitioning.HOUR
+    newest = seen.unit.block.before(seen.blocks.last, pipeline.labels.delay_days + hourly)
+    return [key for key in seen.blocks.keys if key <= str(newest)]
+
+
+def look_back_in(unit: Partitioning, pipeline: Pipeline) -> int:
+    """How far back features look, in the unit of data or in that of its labels."""
+    reach = pipeline.features.look_back_days
+    return reach if unit is pipeline.partition else -(-reach // HOURS)
 
 
 def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> list[str]:
@@ -52,9 +75,11 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
     landed = sorted(key.split("/")[1] for key in needed & set(there) if key.startswith("landing/"))
     began = pipeline.source.start
     start = str(days.unit.holding(began)) if began else (landed[0] if landed else str(days.first))
-    missing = [key for key in needed - set(there) if key.split("/")[1] >= start]
+    begin = {"landing": start, "labels": day_key(start)}
+    missing = [key for key in needed - set(there) if key.split("/")[1] >= begin[key.split("/")[0]]]
     if pipeline.source.empty_days == "skip":  # of a day without rows neither rows nor labels are missing
-        missing = [key for key in missing if key.startswith("labels/") and f"landing/{key.split('/')[1]}" in there]
+        with_rows = {f"labels/{day_key(key)}" for key in landed}
+        missing = [key for key in missing if key in with_rows]
     return sorted(missing)
 
 
@@ -66,7 +91,7 @@ def changed_inputs(pipeline: Pipeline, features: Manifest, published: Mapping[st
         features: the manifest of the day's features.
         published: content hashes of what is published now, by key.
     """
-    looked_at = inputs_of(pipeline, day_of(features.partition))
+    looked_at = inputs_of(pipeline, partition_of(features.partition))
     return [key for key in looked_at if key in published and published[key] != features.inputs.get(key)]
 
 
@@ -80,7 +105,7 @@ def stale_after(lake: Lake, pipeline: Pipeline, days: PartitionRange) -> list[St
         pipeline: says how far back features look.
         days: days whose rows and labels may have been landed again.
     """
-    newest = lake.newest("features")
+    newest = lake.newest("features", days.unit)
     if newest is None or newest <= str(days.last):  # every plain night ends here
         return []
     reach = days.look_ahead(pipeline.features.look_back_days)
@@ -96,7 +121,7 @@ def stale_days(lake: Lake, pipeline: Pipeline, data: TrainingData) -> list[date]
 
 
 def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list[StaleDay]:
-    days = [day_of(manifest.partition) for manifest in features]
+    days = [partition_of(manifest.partition) for manifest in features]
     needed = {key for day in days for key in inputs_of(pipeline, day)}
     found = [lake.published(*key.split("/")) for key in sorted(needed)]
     published = {manifest.key: manifest.content_hash for manifest in found if manifest is not None}
@@ -135,7 +160,7 @@ def stale_sentence(pipeline: Pipeline, days: Sequence[date]) -> str:
     if not days:
         return ""
     return (
-        f"; {len(days)} of these {pipeline.partition}s look back on rows or labels that have been corrected since "
+        f"; {len(days)} of these {pipeline.block}s look back on rows or labels that have been corrected since "
         f"({listing([str(day) for day in days], NAMED)}): run {pipeline.name}.features again from {days[0]} to "
         f"{days[-1]}, then train again"
     )

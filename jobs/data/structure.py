@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Literal
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from jobs.data.key_order import in_order, key_order, repeated
 from jobs.data.reasons import RowsRefused
 from jobs.data.spill import each_column
 from tidewheel.errors import did_you_mean
+from tidewheel.hours import start_of
 from tidewheel.partitions import DAY, Partitioning, PartitionRange
 from tidewheel.quantities import quantity
 
@@ -33,7 +34,7 @@ def rows_of_day(
 
     Args:
         table: what the source had.
-        day: first day of the partition; every event time must lie inside the partition, in UTC.
+        day: the partition, by its first day or as an hour; every event time must lie inside the partition, in UTC.
         key: columns that name a row.
         event_time: name of the timestamp column; times without a zone are taken as UTC.
         source: file, query or function the rows came from, for the message.
@@ -197,7 +198,7 @@ def _inside(times: pa.ChunkedArray, partition: PartitionRange, name: str, source
             "rule: every row has its time",
             [name],
         )
-    start = datetime.combine(partition.first, time(), tzinfo=UTC)
+    start = start_of(partition.first)
     bounds = [pa.scalar(moment, type=EVENT_TIME_TYPE) for moment in (start, start + partition.unit.step)]
     outside = times.filter(pc.or_(pc.less(times, bounds[0]), pc.greater_equal(times, bounds[1])))
     if len(outside):

@@ -109,7 +109,7 @@ def choose_training_data(lake: Lake, pipeline: Pipeline, as_of: date, held: int 
 
 def matured_until(pipeline: Pipeline, as_of: date) -> date:
     """The newest day whose labels are known on a day."""
-    return pipeline.partition.before(as_of, pipeline.labels.delay_days)
+    return pipeline.block.before(as_of, pipeline.labels.delay_days)
 
 
 def labelled_days(lake: Lake, pipeline: Pipeline, until: date) -> tuple[list[LabelledDay], list[Manifest]]:
@@ -147,7 +147,7 @@ def divide_days(
     count = declared if held is None else min(held, max(declared, len(matured) // 4))
     learned, holdout = (matured[:-count], matured[-count:]) if count else (matured, [])
     if learned and pipeline.training.window_days is not None:
-        first = pipeline.partition.before(learned[-1].day, pipeline.training.window_days - 1)
+        first = pipeline.block.before(learned[-1].day, pipeline.training.window_days - 1)
         learned = [day for day in learned if day.day >= first]
     chosen = TrainingData(
         pipeline=pipeline.name,
@@ -163,7 +163,7 @@ def divide_days(
 
 def _too_few(pipeline: Pipeline, chosen: TrainingData, days: Sequence[LabelledDay], lacking: Sequence[Manifest]) -> str:
     span = f"{days[0].day} to {days[-1].day}" if days else "none"
-    old, unit = "", pipeline.partition
+    old, unit = "", pipeline.block
     if lacking:
         gone = sorted(set(pipeline.feature_columns) - lacking[0].columns.keys())
         old = f", and {len(lacking)} more whose features lack {', '.join(gone)} and must be built again"

@@ -104,7 +104,7 @@ def measure_judged(
         holdout=facts.holdout,
         holdout_uses=facts.holdout_uses,
         unsteady=facts.unsteady,
-        unit=pipeline.partition,
+        unit=pipeline.block,
     )
 
 

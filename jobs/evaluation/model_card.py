@@ -97,7 +97,7 @@ def _head(facts: CardFacts) -> Iterator[str]:
 
 
 def _data(facts: CardFacts) -> Iterator[str]:
-    chosen, unit = facts.chosen, facts.pipeline.partition
+    chosen, unit = facts.chosen, facts.pipeline.block
     yield from ("## Data", "")
     first, last = chosen.training[0].day, chosen.training[-1].day
     learned = quantity(len(chosen.training), unit)
@@ -180,7 +180,7 @@ def _made(facts: CardFacts) -> Iterator[str]:
 def _limits(facts: CardFacts) -> Iterator[str]:
     pipeline, measured = facts.pipeline, facts.measured
     yield (
-        f"- What is known of its quality comes from {quantity(measured.days, pipeline.partition)}. Other seasons, and "
+        f"- What is known of its quality comes from {quantity(measured.days, pipeline.block)}. Other seasons, and "
         "days unlike these, may be predicted worse."
     )
     yield "- Rows without a label count for nothing here; where labels are missing for a reason, that is not seen."

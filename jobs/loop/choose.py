@@ -56,7 +56,7 @@ def choose(memory: Memory, as_of: date) -> TrainingData:
     since = champion.learned_since
     if role not in ALARMS:
         return chosen.learning_since(since)
-    changed = changed_since(day_qualities(memory.figures, pipeline, as_of), pipeline.partition)
+    changed = changed_since(day_qualities(memory.figures, pipeline, as_of), pipeline.block)
     return chosen.model_copy(update={"alarmed": True, "fallen": role is Role.FALL, "changed": changed, "since": since})
 
 

@@ -52,14 +52,14 @@ def trigger_measurement(
         request=circumstances.request,
         data_refused=circumstances.data_refused,
         monitored_since=circumstances.monitored_since,
-        unit=memory.pipeline.partition,
+        unit=memory.pipeline.block,
     )
 
 
 def _matured_rows(memory: Memory, day: date, as_of: date | None) -> tuple[int, int]:
     """Labelled rows that had matured when the champion was trained (inside its window), and since then."""
     pipeline = memory.pipeline
-    unit, window = pipeline.partition, pipeline.training.window_days
+    unit, window = pipeline.block, pipeline.training.window_days
     first = trained = None
     if as_of is not None:
         trained = matured_until(pipeline, as_of)

@@ -188,7 +188,7 @@ def refit_objection(pipeline: Pipeline, before: Any, after: Any, training_rows: 
     # where the days have turned, the first fit may be worse than a constant: a share of that is no bound from below
     if had - has > (1 - REFIT_KEEPS) * abs(had):
         return (
-            f"on the last {rows.days.nunique()} {pipeline.partition}s that both have learned from, it is better than a "
+            f"on the last {rows.days.nunique()} {pipeline.block}s that both have learned from, it is better than a "
             f"constant by {has:.1%} in {NAMES[_loss(pipeline)]}, and the first fit by {had:.1%}; the new days are "
             "unlike the others"
         )

@@ -55,7 +55,7 @@ def judge_probation(
     before = {day.day for day in memory.paired_days(version, predecessor)}
     matured = matured_until(memory.pipeline, today)
     verdicts = []
-    for day in _days_to_compare(memory.pipeline.partition, running, matured, measured, before):
+    for day in _days_to_compare(memory.pipeline.block, running, matured, measured, before):
         with failures.named(f"comparison of versions {version} and {predecessor} on {day}"):
             if pair := memory.compared_day(running, day, matured):
                 verdicts.append(pair)
@@ -88,8 +88,8 @@ def _evidence(memory: Memory, running: Probation, today: date, matured: date) ->
         running.predecessor,
         tuple(day for day in known if running.as_of < day.day <= matured),
         tuple(day for day in known if day.day <= running.as_of),
-        memory.pipeline.partition.between(running.as_of, today),
-        memory.pipeline.partition,
+        memory.pipeline.block.between(running.as_of, today),
+        memory.pipeline.block,
     )
 
 

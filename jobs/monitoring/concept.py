@@ -45,7 +45,7 @@ def slice_alarms(measured: FigureSource, pipeline: Pipeline, day: date) -> list[
 def _series(source: FigureSource, pipeline: Pipeline, day: date) -> list[Series]:
     settings = pipeline.monitoring.drift
     matured = matured_until(pipeline, day)
-    keys = [str(one) for one in pipeline.partition.newest(matured, settings.history_days + settings.checks)]
+    keys = [str(one) for one in pipeline.block.newest(matured, settings.history_days + settings.checks)]
     loss, expected = LOSS[pipeline.task], EXPECTED[pipeline.task]
     rows: defaultdict[tuple[str, str], float] = defaultdict(float)
     values: dict[tuple[str, str], dict[str, float]] = {}

@@ -117,7 +117,7 @@ def day_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailur
     Returns:
         Findings, and the page; a day without features, or with too few days before it, says so.
     """
-    comparisons = planned_comparisons(pipeline.monitoring.drift, day, pipeline.partition)
+    comparisons = planned_comparisons(pipeline.monitoring.drift, day, pipeline.block)
     rows = rows_of_days(lake, pipeline, days_of(comparisons))
     dataset = "features" if pipeline.scoring.enabled else "requests"
     drift = compare_days(pipeline, rows, comparisons, dataset, failures)

@@ -84,7 +84,7 @@ def labelled_answers(
 
 def published_labels(lake: Lake, pipeline: Pipeline, day: str, until: str) -> Iterator[Manifest]:
     """The labels of the days `day` to `until`, oldest first; days without any are left out."""
-    unit, last = pipeline.partition, day_of(until)
+    unit, last = pipeline.block, day_of(until)
     for one in unit.newest(last, unit.between(day_of(day), last) + 1):
         if (manifest := lake.published(LABELS, str(one))) is not None:
             yield manifest

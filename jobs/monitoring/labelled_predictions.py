@@ -124,8 +124,8 @@ def _online(settings: Settings, pipeline: Pipeline, day: str, known: pa.Schema) 
     start = datetime.combine(day_of(day), time(), UTC)
     names = {f"key.{name}": name for name in pipeline.key}
     selected = [*names, *Outputs(tuple(pipeline.labels.classes)).columns, VERSION, "mirrored"]
-    requests = RequestLog(settings, pipeline.name, unit=pipeline.partition)
-    log = requests.between(start, start + pipeline.partition.step, selected)
+    requests = RequestLog(settings, pipeline.name, unit=pipeline.block)
+    log = requests.between(start, start + pipeline.block.step, selected)
     answers = answer_columns(pipeline, log.columns)
     if not {*names, *answers, "mirrored"} <= set(log.columns):
         return pd.DataFrame(columns=[*pipeline.key, *answers, SOURCE])

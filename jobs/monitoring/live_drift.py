@@ -37,7 +37,7 @@ def live_drift(lake: Lake, pipeline: Pipeline, day: date, failures: PartialFailu
     Returns:
         Findings; a day without requests, or with too few days before it, says so.
     """
-    planned = planned_comparisons(pipeline.monitoring.drift, day, pipeline.partition)
+    planned = planned_comparisons(pipeline.monitoring.drift, day, pipeline.block)
     requests = answered_rows_of_days(lake, pipeline, sorted({key for one in planned for key in one.current}))
     if str(day) not in requests:
         return DayDrift(missing=f"no requests of {day}")

@@ -29,7 +29,7 @@ def day_qualities(
         days: the newest that are looked at; None: as many as any reason looks back to.
     """
     matured = matured_until(pipeline, day)
-    first = pipeline.partition.before(matured, (days or max(pooled_days(pipeline), LOOK_BACK_DAYS)) - 1)
+    first = pipeline.block.before(matured, (days or max(pooled_days(pipeline), LOOK_BACK_DAYS)) - 1)
     found: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in figures.figures_of_days(pipeline.name, str(first), str(matured), set(FIGURES[pipeline.task])):
         if not row.slice:

@@ -46,7 +46,7 @@ def stream_alarms(job: Job, day: date, failures: PartialFailures = RAISING) -> l
     if not declared:
         return []
     matured = matured_until(job.pipeline, day)
-    keys = [str(one) for one in job.pipeline.partition.newest(matured, settings.history_days + settings.checks)]
+    keys = [str(one) for one in job.pipeline.block.newest(matured, settings.history_days + settings.checks)]
     days = {key: errors for key in keys if len(errors := _errors(job, key, str(matured)))}
     newest = set(keys[-settings.checks :])
     alarms = []

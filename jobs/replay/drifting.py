@@ -39,7 +39,7 @@ def played_drift(
         predicted: by day the version that predicted its rows, and its predictions.
         importances: of the champion's features; empty: all weigh the same.
     """
-    comparisons = planned_comparisons(pipeline.monitoring.drift, known.as_of, pipeline.partition)
+    comparisons = planned_comparisons(pipeline.monitoring.drift, known.as_of, pipeline.block)
     days = [day_of(key) for key in days_of(comparisons)]
     rows = {str(day): _drawn(known, pipeline, day, predicted) for day in days if day in known.history.spans}
     found = compare_days(pipeline, rows, comparisons, "features", PartialFailures())

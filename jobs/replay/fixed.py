@@ -53,7 +53,7 @@ class FixedRetraining:
         pipeline = self._policy.pipeline
         days = known.matured()
         if days and pipeline.training.window_days is not None:
-            days = [d for d in days if d.day > pipeline.partition.before(days[-1].day, pipeline.training.window_days)]
+            days = [d for d in days if d.day > pipeline.block.before(days[-1].day, pipeline.training.window_days)]
         rows = sum(day.rows for day in days)
         if rows < pipeline.training.minimum_rows:
             raise DataRefused(

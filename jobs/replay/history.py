@@ -167,10 +167,10 @@ def _check_played(pipeline: Pipeline, played: PartitionRange, there: set[date], 
         missing = [day for day in missing if not days[0] < day < days[-1] or lake.published("landing", str(day))]
     if not missing:
         return
-    named = partial(_named, unit=pipeline.partition)
+    named = partial(_named, unit=pipeline.block)
     featured = set(lake.partitions("features"))
     bare = [day for day in missing if str(day) not in featured]
-    said = f"{pipeline.name}: {len(missing)} of the {len(played.days)} {pipeline.partition}s to be played have no "
+    said = f"{pipeline.name}: {len(missing)} of the {len(played.days)} {pipeline.block}s to be played have no "
     if bare:
         raise DataRefused(f"{said}features with labels in the lake: {named(missing)}. {_ways_to_make(pipeline, bare)}")
     known = set(lake.partitions("labels"))
@@ -189,7 +189,7 @@ def _named(days: Sequence[date], unit: Partitioning) -> str:
 
 def _ways_to_make(pipeline: Pipeline, days: Sequence[date]) -> str:
     """What to run, with the nights after the days on which their labels come to be known."""
-    unit, delay, end = pipeline.partition, pipeline.labels.delay_days, pipeline.source.end
+    unit, delay, end = pipeline.block, pipeline.labels.delay_days, pipeline.source.end
     until = unit.after(days[-1], delay)
     whole = PartitionRange(days[0], max(days[-1], min(until, unit.holding(end))) if end else until, unit)
     return (
@@ -201,7 +201,7 @@ def _ways_to_make(pipeline: Pipeline, days: Sequence[date]) -> str:
 
 
 def _ways_to_labels(pipeline: Pipeline, days: Sequence[date], there: Sequence[date]) -> str:
-    unit, delay, end = pipeline.partition, pipeline.labels.delay_days, pipeline.source.end
+    unit, delay, end = pipeline.block, pipeline.labels.delay_days, pipeline.source.end
     known = unit.after(days[-1], delay)
     play = f"Play until {there[-1]} (--to)" if there and there[-1] < days[0] else "Play days that have labels"
     if end and known > end:

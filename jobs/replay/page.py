@@ -62,7 +62,7 @@ def replay_page(replayed: Replayed, summaries: Sequence[PolicySummary], series: 
     metric = NAMES[pipeline.metric]
     shown = [next(play for play in replayed.plays if play.policy == one.policy) for one in summaries]
     lines = [Line(p.policy, colours[p.policy], series[p.policy], _marks(p)) for p in shown]
-    gain_title = f"{metric} better than the frozen model's, trailing {TRAILING_DAYS} {pipeline.partition}s"
+    gain_title = f"{metric} better than the frozen model's, trailing {TRAILING_DAYS} {pipeline.block}s"
     costs, cost_title = _cost(metric, summaries)
     dots = [
         Dot(one.policy, colours[one.policy], one.fits, cost.value, cost.low, cost.high)
@@ -216,7 +216,7 @@ def _marks(play: Simulation) -> list[Mark]:
 
 
 def _rules(pipeline: Pipeline, played: PartitionRange) -> list[str]:
-    delay, unit = pipeline.labels.delay_days, pipeline.partition
+    delay, unit = pipeline.labels.delay_days, pipeline.block
     held, kept = pipeline.held_days(alarmed=False), pipeline.held_days(alarmed=True)
     after_alarms = f" ({kept} where an alarm called)" if kept != held else ""
     judged = f"the newest {held} matured {unit}s are the gate's{after_alarms}"

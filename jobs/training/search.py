@@ -150,7 +150,7 @@ def search(
     """
     settings = pipeline.training.search
     assert settings is not None
-    folds = list(time_ordered_folds(training_rows, settings, pipeline.partition))
+    folds = list(time_ordered_folds(training_rows, settings, pipeline.block))
     declared = pipeline.training.model_dump(mode="json", exclude={"search": {"trials", "minutes"}})
     result = SearchResult(question=f"{data_hash} {json.dumps(declared, sort_keys=True)}")
     if (before := trials.read()) is not None and before.question == result.question:

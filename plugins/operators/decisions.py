@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
 from plugins.night_trace import CONTEXT
 from plugins.operators.links import airflow_address, browser_address
-from tidewheel.partitions import DAY, Partitioning, PartitionRange
+from tidewheel.partitions import DAY, HOUR, Partitioning, PartitionRange, day_key
 from tidewheel.policies.verdict import Outcome
 from tidewheel.quantities import quantity
 from tidewheel.runs import CHAMPION_VERSION, OUTCOME, REQUEST, VERSION
@@ -54,6 +55,8 @@ class AnnouncePartition(BaseOperator):
         """Put the day on the asset's event, and with it those that are to be looked at again."""
         days = PartitionRange.parse(self.partition).by(self.unit)
         again = self.again(days)
+        if days.unit is HOUR and (whole := days.whole_blocks) and whole.by(HOUR) == days and len(whole.days) == 1:
+            days = whole  # one run scores all its hours
         if days.first != days.last:
             more = f"; {quantity(len(again), days.unit)} from {again[0]} to {again[-1]} were {AGAIN}" if again else ""
             raise AirflowSkipException(
@@ -61,7 +64,7 @@ class AnnouncePartition(BaseOperator):
             )
         for day in again:
             self.log.info("%s is announced too: it was %s", day, AGAIN)
-        context["outlet_events"][self.asset].add_partitions([str(days), *again])
+        context["outlet_events"][self.asset].add_partitions(_fewest([str(days), *again]))
 
     def again(self, days: PartitionRange) -> list[str]:
         """Days to announce together with these; none."""
@@ -88,9 +91,42 @@ class AnnounceFeatures(AnnouncePartition):
         from tidewheel.lake import Lake
 
         lake = Lake.open(self.pipeline)
-        newest = lake.newest("predictions") or ""
+        newest = lake.newest("predictions", days.unit) or ""
         scored = [key for key in days.look_ahead(self.look_back_days).keys if key <= newest and key != str(days)]
         return [key for key in scored if _scored_from_others(lake, key)]
+
+
+class AnnounceDays(BaseOperator):
+    """Announces the days of an hourly pipeline that a run has made of their hours; a day that waits is not among them.
+
+    Args:
+        pipeline: name of the pipeline.
+        job: the job that made the days.
+        asset: the asset that the days belong to.
+        partition: the run's hours; a Jinja template.
+    """
+
+    template_fields: Sequence[str] = ("partition",)
+    ui_color = "#f3f0fa"
+
+    def __init__(self, *, pipeline: str, job: str, asset: Asset, partition: str, **kwargs: Any) -> None:
+        super().__init__(outlets=[asset], **kwargs)
+        self.pipeline = pipeline
+        self.job = job
+        self.asset = asset
+        self.partition = partition
+
+    def execute(self, context: Context) -> None:
+        """Put the days on the asset's event, as far as the run is no backfill."""
+        made = _record(self.pipeline, context["run_id"], self.job)
+        days = sorted({batch.partition for batch in made.outputs})
+        asked = PartitionRange.parse(self.partition).by(HOUR).blocks
+        if asked.first != asked.last:
+            raise AirflowSkipException(f"{asked} is more than one day: nothing starts by itself after a backfill")
+        if not days:
+            raise AirflowSkipException(made.sentence)
+        self.log.info("%s", made.sentence)
+        context["outlet_events"][self.asset].add_partitions(days)
 
 
 class VerdictGate(BaseOperator):
@@ -192,6 +228,12 @@ def _trace() -> dict[str, str]:
     """Configuration by which the run that is started continues the trace of this task; empty where none is made."""
     context = context_variables().get(CONTEXT.upper())
     return {CONTEXT: context} if context else {}
+
+
+def _fewest(keys: Sequence[str]) -> list[str]:
+    """Several hours of one day as that day, which one run scores; keys of days and weeks as they are."""
+    of_day = Counter(map(day_key, keys))
+    return list(dict.fromkeys(day_key(key) if of_day[day_key(key)] > 1 else key for key in keys))
 
 
 def _scored_from_others(lake: Lake, day: str) -> bool:

@@ -100,7 +100,7 @@ def _headline(purpose: str, pipeline: Pipeline) -> str:
     headlines = {
         "features": f"Land each {pipeline.partition}, judge it, compute its features, publish them",
         "scoring": f"Score a published {pipeline.partition} with the champion",
-        "monitoring": f"Drift and performance of a {pipeline.partition}, and whether it is time to train again",
+        "monitoring": f"Drift and performance of a {pipeline.block}, and whether it is time to train again",
         "training": "Train a challenger, judge it against the champion, promote the better",
         "release": "Put the champion behind the endpoint, stage by stage",
     }

@@ -46,6 +46,13 @@ def days(default: str, unit: Partitioning = DAY) -> dict[str, Param]:
             "first": optional_day("First week", f"Its Monday (UTC), for example 2013-01-07. Empty: {default}."),
             "last": optional_day("Last week", "Its Monday (UTC), included. Empty: the first week alone."),
         }
+    if unit is Partitioning.HOUR:
+        return {
+            "first": optional_text(
+                "First hour", f"Hour (UTC), for example 2013-01-01T05, or a day for all of its hours. Empty: {default}."
+            ),
+            "last": optional_text("Last hour", "Hour or day (UTC), included. Empty: the first hour, or day, alone."),
+        }
     return {
         "first": optional_day("First day", f"First day (UTC), for example 2013-01-01. Empty: {default}."),
         "last": optional_day("Last day", "Last day (UTC), included. Empty: the first day alone."),

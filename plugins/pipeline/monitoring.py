@@ -33,9 +33,9 @@ def monitoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         settings,
         times=RunTimes(
             PartitionedAssetTimetable(assets=follows(pipeline.name)),
-            newest_features(pipeline.name, monitor.record_name, pipeline.partition),
+            newest_features(pipeline.name, monitor.record_name, pipeline.block),
         ),
-        params=forms.days(f"the newest {pipeline.partition} with published features", pipeline.partition),
+        params=forms.days(f"the newest {pipeline.block} with published features", pipeline.block),
         guide={"follows": "scored" if pipeline.scoring.enabled else "published"},
     ) as dag:
         chain(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow.sdk.exceptions import AirflowFailException
 
 from tidewheel.errors import LakeError, UsageError
-from tidewheel.partitions import DAY, Partitioning, PartitionRange, parse_day
+from tidewheel.partitions import DAY, SEPARATOR, Partitioning, PartitionRange
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,7 +40,7 @@ def last_ended(unit: Partitioning) -> Macro:
     """
 
     def partition(run: Run, params: Mapping[str, Any]) -> str:
-        return _asked(run, params, unit) or str(unit.last_ended(run.run_after.date()))
+        return _asked(run, params, unit) or str(unit.last_ended(run.run_after))
 
     return partition
 
@@ -58,7 +58,7 @@ def newest_features(pipeline: str, first_job: str, unit: Partitioning = DAY) -> 
     """
 
     def partition(run: Run, params: Mapping[str, Any]) -> str:
-        return _asked(run, params, unit) or _settled(pipeline, run.run_id, first_job)
+        return _asked(run, params, unit) or _settled(pipeline, run.run_id, first_job, unit)
 
     return partition
 
@@ -74,13 +74,13 @@ def _asked(run: Run, params: Mapping[str, Any], unit: Partitioning) -> str | Non
 def _named(key: str | None, first: str | None, last: str | None) -> PartitionRange | None:
     """The partitions that somebody named; None where nobody named any."""
     if key:
-        return PartitionRange(parse_day(key), parse_day(key))
+        return PartitionRange.parse(key)
     if last and not first:
         raise UsageError(f"the form names the last day {last} but no first day: fill in both, or the first alone")
-    return PartitionRange(parse_day(first), parse_day(last or first)) if first else None
+    return PartitionRange.parse(f"{first}{SEPARATOR}{last or first}") if first else None
 
 
-def _settled(pipeline: str, run_id: str, first_job: str) -> str:
+def _settled(pipeline: str, run_id: str, first_job: str, unit: Partitioning) -> str:
     from tidewheel.lake import Lake
     from tidewheel.runs import read_record
 
@@ -88,11 +88,11 @@ def _settled(pipeline: str, run_id: str, first_job: str) -> str:
     try:
         return read_record(lake, run_id, first_job).partition
     except LakeError:
-        return _newest(lake)
+        return _newest(lake, unit)
 
 
-def _newest(lake: Lake) -> str:
-    newest = lake.newest("features")
+def _newest(lake: Lake, unit: Partitioning) -> str:
+    newest = lake.newest("features", unit)
     if newest is None:
         raise AirflowFailException(
             f"{lake.pipeline} has no published features yet: run {lake.pipeline}.features first, "

@@ -9,12 +9,16 @@ from airflow.sdk import DAG, PartitionedAssetTimetable, PartitionedAtRuntime, Tr
 from plugins.operators.command import JobCommand
 from plugins.operators.decisions import AnnouncePartition
 from plugins.operators.job_task import job_task
-from plugins.pipeline import assets, forms
+from plugins.pipeline import assets, compacting, forms
+from plugins.pipeline.compacting import announce_days, compact_task
 from plugins.pipeline.declared import LONG, RunTimes, declared_dag
 from plugins.pipeline.partition import PARTITION, newest_features
 from tidewheel.options import ScoreOptions, ValidateOptions, ValidationStage
+from tidewheel.partitions import HOUR
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
     from tidewheel.settings import Settings
     from tidewheel.spec import Pipeline
 
@@ -37,17 +41,27 @@ def scoring_dag(pipeline: Pipeline, settings: Settings) -> DAG:
             newest_features(pipeline.name, score.record_name, pipeline.partition),
         ),
         params=forms.days(f"the newest {pipeline.partition} with published features", pipeline.partition),
+        guide={"compact": compacting.GUIDE if pipeline.partition is HOUR else ""},
     ) as dag:
         chain(
             job_task("score", score, pipeline, settings, links=["MLflow model"], execution_timeout=LONG),
             job_task("validate_predictions", validate, pipeline, settings, links=["Report"]),
-            AnnouncePartition(
-                task_id="announce",
-                asset=assets.predictions(pipeline.name),
-                partition=PARTITION,
-                unit=pipeline.partition,
-                # Without a champion nothing is scored, and monitoring must still look at the day.
-                trigger_rule=TriggerRule.NONE_FAILED,
-            ),
+            *_announced(pipeline, settings),
         )
     return dag
+
+
+def _announced(pipeline: Pipeline, settings: Settings) -> list[BaseOperator]:
+    """What tells monitoring that a day is scored. Without a champion none is, and it must still be looked at."""
+    asset = assets.predictions(pipeline.name)
+    if pipeline.partition is HOUR:
+        return [compact_task(pipeline, settings, scored=True), announce_days(pipeline, asset)]
+    return [
+        AnnouncePartition(
+            task_id="announce",
+            asset=asset,
+            partition=PARTITION,
+            unit=pipeline.partition,
+            trigger_rule=TriggerRule.NONE_FAILED,
+        )
+    ]

@@ -63,14 +63,14 @@ def training_dag(pipeline: Pipeline, settings: Settings) -> DAG:
         settings,
         # The calendar is a reason among others: monitoring weighs it every night, so that its restraints hold.
         times=RunTimes(
-            [assets.retrain(pipeline.name)], newest_features(pipeline.name, AssembleOptions.job, pipeline.partition)
+            [assets.retrain(pipeline.name)], newest_features(pipeline.name, AssembleOptions.job, pipeline.block)
         ),
         params={
             "as_of": forms.optional_day(
                 "As of",
                 "Train with what was known on this day (UTC), for example 2013-02-28"
-                f"{', the Monday of a week' if pipeline.partition is Partitioning.WEEK else ''}. "
-                f"Empty: the newest {pipeline.partition} with published features.",
+                f"{', the Monday of a week' if pipeline.block is Partitioning.WEEK else ''}. "
+                f"Empty: the newest {pipeline.block} with published features.",
             ),
             **forms.fields(AssembleOptions),
             "reason": forms.optional_text("Reason", "Why now; stored with the run."),

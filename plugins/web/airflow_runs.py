@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from plugins.web.attention import FailedRun
 
 PURPOSES = ("features", "scoring", "monitoring", "training", "release")
+KEY = len("YYYY-MM-DDTHH")
 LOOK_BACK = timedelta(days=3)
 """A failure that is older shows as late data; Airflow's table of runs is searched by time."""
 
@@ -76,10 +77,10 @@ def airflow_state(pipelines: Collection[str], now: datetime) -> AirflowState:
         for dag, run_id, state, day, at in session.execute(recent):
             name, purpose = ids[dag]
             if dag not in seen and state == DagRunState.FAILED:
-                failed.setdefault(name, []).append(FailedRun(purpose, run_id, (day or "")[:10], at.astimezone(UTC)))
+                failed.setdefault(name, []).append(FailedRun(purpose, run_id, (day or "")[:KEY], at.astimezone(UTC)))
             seen.add(dag)
         nights = {
-            ids[dag][0]: NextNight(at.astimezone(UTC) if at else None, (day or "")[:10], bool(paused))
+            ids[dag][0]: NextNight(at.astimezone(UTC) if at else None, (day or "")[:KEY], bool(paused))
             for dag, paused, at, day in session.execute(models)
         }
     return AirflowState(failed, nights)

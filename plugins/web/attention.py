@@ -226,17 +226,13 @@ def _approvals(known: PipelineSnapshot) -> list[Concern]:
 def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
     newest, expected = [], expected_day(declared, known.now)
     if late := _late(declared, known.data_day, expected):
-        words = (
-            f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, declared.partition)} later."
-        )
+        words = f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, declared.block)} later."
         newest.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
     if (monitored := day_or_none(known.monitored_day)) is None:
         return newest
     due = expected_labels(declared, monitored)
     if late := _late(declared, known.label_day, due):
-        words = (
-            f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, declared.partition)} later."
-        )
+        words = f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, declared.block)} later."
         newest.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
     return newest
 
@@ -244,7 +240,7 @@ def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
 def _late(declared: Pipeline, text: str, expected: date) -> int:
     """Partitions from one to that which is expected by now; 0 where it has come."""
     day = day_or_none(text)
-    return max(declared.partition.between(day, expected), 0) if day else 0
+    return max(declared.block.between(day, expected), 0) if day else 0
 
 
 def _quality(known: PipelineSnapshot) -> list[Concern]:

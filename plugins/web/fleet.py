@@ -165,7 +165,7 @@ def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, show
     """
     declared, promotion = known.declared, rows.promotions.get(known.name)
     if shown is None:
-        metric, unit = (declared.metric, declared.partition) if declared else ("", DAY)
+        metric, unit = (declared.metric, declared.block) if declared else ("", DAY)
         shown = quality(metric, rows.figures.get(known.name, ()), unit)
     labels = shown.newest.day if shown.newest else ""
     return FleetLine(

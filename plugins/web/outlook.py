@@ -12,7 +12,7 @@ from plugins.web import probations
 from plugins.web.attention import PipelineSnapshot, as_utc, clause
 from plugins.web.scheduled_runs import how_often, run_name
 from tidewheel.ledger.releases import Status
-from tidewheel.partitions import Partitioning, day_of
+from tidewheel.partitions import HOUR, Partitioning, day_key, day_of
 from tidewheel.policies.verdict import Kind
 
 if TYPE_CHECKING:
@@ -96,21 +96,21 @@ def _night(pipeline: Pipeline, now: datetime, night: NextNight | None) -> Coming
         words = f"{pipeline.name}.features is paused in Airflow: no run begins until somebody unpauses it."
         return ComingStep("paused", words)
     if night is not None and night.at is not None:
-        of = night.day or str(pipeline.partition.last_ended(night.at.date()))
-        return ComingStep(
-            f"{night.at:%Y-%m-%d %H:%M} UTC",
-            f"The next {run_name(pipeline.partition)} lands, scores and monitors {of}.",
-        )
+        of = night.day or str(pipeline.partition.last_ended(night.at))
+        words = f"The next {run_name(pipeline.partition)} lands, scores and monitors {of}."
+        if pipeline.partition is HOUR:
+            words = f"The next run lands and scores {of}; {day_key(of)} is monitored when it has all its hours."
+        return ComingStep(f"{night.at:%Y-%m-%d %H:%M} UTC", words)
     due: datetime = croniter(pipeline.schedule, now.astimezone(UTC)).get_next(datetime)
-    day = pipeline.partition.last_ended(due.date())
-    words = f"By the schedule, the next {run_name(pipeline.partition)} lands {day}; Airflow has not planned it."
+    words = f"By the schedule, the next {run_name(pipeline.partition)} lands "
+    words += f"{pipeline.partition.last_ended(due)}; Airflow has not planned it."
     return ComingStep(f"{due:%Y-%m-%d %H:%M} UTC", words)
 
 
 def _probation(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     if (running := known.probation) is None:
         return []
-    last = pipeline.partition.after(day_of(running.as_of), probations.POLICY.maximum_nights)
+    last = pipeline.block.after(day_of(running.as_of), probations.POLICY.maximum_nights)
     words = f"Probation of version {running.version} has ended, or version {running.predecessor} has returned before."
     return [ComingStep(f"{last} at the latest", words)]
 
@@ -118,8 +118,8 @@ def _probation(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
 def _labels(pipeline: Pipeline, known: PipelineSnapshot) -> list[ComingStep]:
     if not known.label_day:
         return []
-    following = pipeline.partition.after(day_of(known.label_day))
-    due = pipeline.partition.after(following, pipeline.labels.delay_days)
+    following = pipeline.block.after(day_of(known.label_day))
+    due = pipeline.block.after(following, pipeline.labels.delay_days)
     if pipeline.source.end and following > pipeline.source.end:
         return []
     return [ComingStep(f"{due} at the earliest", f"Labels of {following} are known, and its predictions are measured.")]
@@ -129,7 +129,7 @@ def _age(pipeline: Pipeline, champion: ModelVersionRow | None) -> list[ComingSte
     if champion is None or pipeline.triggers.maximum_age_days is None:
         return []
     try:
-        old = pipeline.partition.after(day_of(champion.as_of), pipeline.triggers.maximum_age_days)
+        old = pipeline.block.after(day_of(champion.as_of), pipeline.triggers.maximum_age_days)
     except ValueError:  # adopted from elsewhere: nobody knows when it was trained
         return []
     return [ComingStep(str(old), f"Version {champion.version} has reached its maximum age, and a training is due.")]

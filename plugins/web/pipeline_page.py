@@ -153,7 +153,7 @@ def assemble(
     """Make the page of what the parts have answered; without any, it says that nothing is known."""
     name, night = pipeline.name, beside.airflow.nights.get(pipeline.name)
     shown, drawn = (
-        quality(metric, found, pipeline.partition)
+        quality(metric, found, pipeline.block)
         for metric, found in ((pipeline.metric, rows.quality), (figure, rows.drawn))
     )
     labels = shown.newest.day if shown.newest else ""
@@ -165,7 +165,7 @@ def assemble(
         line=line(known, rows.fleet, night, shown),
         quality=shown,
         drawn=drawn,
-        figures=measured(rows.figures, pipeline.partition),
+        figures=measured(rows.figures, pipeline.block),
         events=events,
         chart=chart_data(drawn, events),
         heat=heat_map(rows.drift, rows.restless, rows.columns, beside.reports, pipeline.partition),

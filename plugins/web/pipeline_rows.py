@@ -119,12 +119,12 @@ def pipeline_rows(session: Session, pipeline: Pipeline, drawn: str = "") -> Pipe
     fleet = fleet_rows(session, {name: pipeline.metric}, 1)
     newest = fleet.newest_days.get(name, "")
     quality = _figures(
-        session, name, days_until(newest, QUALITY_DAYS, pipeline.partition), quality_names(pipeline.metric), [""]
+        session, name, days_until(newest, QUALITY_DAYS, pipeline.block), quality_names(pipeline.metric), [""]
     )
     labelled = max((row.partition for row in quality if row.name == pipeline.metric), default="")
     chosen = quality_names(drawn) if drawn and drawn != pipeline.metric else []
-    restless, columns = _restless(session, name, days_until(newest, RANKED_DAYS, pipeline.partition))
-    drift_days = days_until(newest, DRIFT_DAYS, pipeline.partition)
+    restless, columns = _restless(session, name, days_until(newest, RANKED_DAYS, pipeline.block))
+    drift_days = days_until(newest, DRIFT_DAYS, pipeline.block)
     drift = _figures(session, name, drift_days, [DRIFT, DRIFT_LIMIT], restless)
     drift += _figures(session, name, drift_days, [PREDICTION_DRIFT, PREDICTION_LIMIT], [""])
     releases = list(
@@ -158,12 +158,12 @@ def pipeline_rows(session: Session, pipeline: Pipeline, drawn: str = "") -> Pipe
         drift=drift,
         restless=restless,
         columns=columns,
-        slices=_slices(session, pipeline, days_until(labelled, SLICE_DAYS, pipeline.partition)),
-        drawn=_figures(session, name, days_until(newest, QUALITY_DAYS, pipeline.partition), chosen, [""])
+        slices=_slices(session, pipeline, days_until(labelled, SLICE_DAYS, pipeline.block)),
+        drawn=_figures(session, name, days_until(newest, QUALITY_DAYS, pipeline.block), chosen, [""])
         if chosen
         else quality,
         figures=_figures(
-            session, name, days_until(labelled, figures.DAYS, pipeline.partition), {*figures.TITLES, ROWS}, [""]
+            session, name, days_until(labelled, figures.DAYS, pipeline.block), {*figures.TITLES, ROWS}, [""]
         ),
         requests=_requests(session, name, fleet.verdicts.get(name, {}).get(str(Kind.REQUESTS))),
     )

@@ -145,17 +145,17 @@ def probation(
     if not rows:
         return ProbationView()
     row = rows[-1]
-    nights = _nights(pipeline.partition, row, monitored)
+    nights = _nights(pipeline.block, row, monitored)
     measured = ProbationMeasurement(
         row.version,
         row.predecessor,
         tuple(day for day in days if str(day.day) > row.as_of),
         tuple(day for day in days if str(day.day) <= row.as_of),
         nights,
-        pipeline.partition,
+        pipeline.block,
     )
     endings = _endings(pipeline, row) if row.closed_at is None else ()
-    return ProbationView(ProbationChart(row, nights, _judged(measured), endings, pipeline.partition), ended)
+    return ProbationView(ProbationChart(row, nights, _judged(measured), endings, pipeline.block), ended)
 
 
 def title(running: RunningProbation, unit: Partitioning) -> str:
@@ -215,7 +215,7 @@ def _nights(unit: Partitioning, row: ProbationRow, monitored: str) -> int:
 
 
 def _endings(pipeline: Pipeline, row: ProbationRow) -> list[Ending]:
-    began, delay, unit = day_of(row.as_of), pipeline.labels.delay_days, pipeline.partition
+    began, delay, unit = day_of(row.as_of), pipeline.labels.delay_days, pipeline.block
     early, late = (unit.after(began, count + delay) for count in (POLICY.minimum_days, POLICY.days))
     last = unit.after(began, POLICY.maximum_nights)
     return [

@@ -172,7 +172,7 @@ def _cost(row: TrainingRow) -> Cost:
 def _before_period(pipeline: Pipeline, newest_day: str) -> str:
     """The day before the budget's period; empty without a budget, or before the first night."""
     budget = pipeline.triggers.budget
-    return str(pipeline.partition.before(day_of(newest_day), budget.days)) if budget and newest_day else ""
+    return str(pipeline.block.before(day_of(newest_day), budget.days)) if budget and newest_day else ""
 
 
 def spent(
@@ -190,7 +190,7 @@ def spent(
     counted = [one for one in done if one.day > first] if first else done[:SHOWN]
     costs = [one.cost or Cost(1, 0.0) for one in counted]
     return Spent(
-        days=budget.days * pipeline.partition.days if budget else 0,
+        days=budget.days * pipeline.block.days if budget else 0,
         allowed=(budget.fits or 0) if budget else 0,
         allowed_seconds=(budget.cpu_seconds or 0.0) if budget else 0.0,
         burst=budget.burst if budget else 0,

@@ -8,14 +8,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.models.backfill import InvalidBackfillDate
 from airflow.sdk import DAG, AssetOrTimeSchedule, PartitionedAssetTimetable, TriggerRule
 from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, TimeRestriction
+from pendulum import instance
 
-from plugins.nightly import NightlyTimetable, WeeklyTimetable
+from plugins.nightly import HourlyTimetable, NightlyTimetable, WeeklyTimetable
+from plugins.operators.decisions import AnnounceDays
 from plugins.watcher import ChampionTrigger
 from tests.dags.tasks_of import chain_of, command, given, outlets, watched
 from tests.pipelines import PIPELINE_FILE
@@ -84,6 +87,50 @@ def test_a_weekly_run_is_for_the_week_that_has_ended_whatever_its_weekday(
         earliest=datetime(2024, 1, 3, tzinfo=UTC), latest=datetime(2024, 1, 16, tzinfo=UTC)
     )
     assert [one.partition_key for one in backfill] == ["2024-01-01", "2024-01-08", "2024-01-15"]
+
+
+def test_an_hourly_run_is_for_the_hour_that_has_ended_and_makes_days_of_hours(read_dags: ReadDags) -> None:
+    dags = read_dags("partition: hour\n").dags
+    features, scoring, monitoring = (dags[f"orders.{name}"] for name in ("features", "scoring", "monitoring"))
+    assert chain_of(features) == ["land", "validate_raw", "features", "validate_features", "compact", "announce"]
+    assert chain_of(scoring) == ["score", "validate_predictions", "compact", "announce"]
+    assert chain_of(monitoring) == ["requests", "monitor", "request_training"]
+    assert (outlets(features), outlets(scoring)) == (
+        {"announce": "orders.features"},
+        {"announce": "orders.predictions"},
+    )
+    assert (watched(scoring), watched(monitoring)) == (["orders.features"], ["orders.predictions"])
+    assert (command(features, "compact"), command(scoring, "compact")) == ([], ["--scored"])
+    scheduled = DagSerialization.from_dict(DagSerialization.to_dict(features)).timetable
+    assert isinstance(scheduled, HourlyTimetable)
+    begin = instance(datetime(2030, 3, 1, 23, 30, tzinfo=UTC))
+    first = scheduled.next_dagrun_info_v2(
+        last_dagrun_info=None, restriction=TimeRestriction(earliest=begin, latest=None, catchup=True)
+    )
+    assert first is not None
+    assert (f"{first.run_after:%Y-%m-%dT%H:%M}", first.partition_key) == ("2030-03-02T00:10", "2030-03-01T23")
+    following = scheduled.next_dagrun_info_v2(
+        last_dagrun_info=first, restriction=TimeRestriction(earliest=None, latest=None, catchup=False)
+    )
+    assert following is not None
+    assert following.partition_key == "2030-03-02T00"
+
+
+def test_a_backfill_of_an_hourly_pipeline_is_by_hours_of_utc(read_dags: ReadDags) -> None:
+    dag = read_dags("partition: hour\n").dags["orders.features"]
+    scheduled = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    begin, end = datetime(2026, 3, 28, 23, 30, tzinfo=UTC), datetime(2026, 3, 29, 4, 0, tzinfo=UTC)
+    keys = [one.partition_key for one in scheduled.iter_partition_dagrun_infos(earliest=begin, latest=end)]
+    assert keys == ["2026-03-28T23", *(f"2026-03-29T0{hour}" for hour in range(5))]  # no hour is skipped in spring
+    to_come = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(InvalidBackfillDate, match=r"has not begun.*the last hour of a backfill that is over is"):
+        list(scheduled.iter_partition_dagrun_infos(earliest=begin, latest=to_come))
+
+
+def test_without_scoring_the_days_of_an_hourly_pipeline_are_announced_to_monitoring(read_dags: ReadDags) -> None:
+    features = read_dags("partition: hour\nscoring: {enabled: false}\n").dags["orders.features"]
+    assert isinstance(features.get_task("announce"), AnnounceDays)
+    assert outlets(features) == {"announce": "orders.features"}
 
 
 def test_nights_that_were_missed_are_run_afterwards_and_a_new_pipeline_begins_with_its_next_night(

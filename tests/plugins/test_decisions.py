@@ -12,9 +12,15 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from plugins.operators.decisions import AnnounceFeatures, AnnouncePartition, RequestTraining, VerdictGate
+from plugins.operators.decisions import (
+    AnnounceDays,
+    AnnounceFeatures,
+    AnnouncePartition,
+    RequestTraining,
+    VerdictGate,
+)
 from tidewheel.lake import Lake, Manifest
-from tidewheel.runs import JobRecord, write_record
+from tidewheel.runs import BatchReference, JobRecord, write_record
 from tidewheel.spec import load_pipeline
 
 if TYPE_CHECKING:
@@ -123,6 +129,68 @@ def test_a_range_starts_nothing_and_says_what_was_scored_from_features_that_have
         publish(lake, "features", day(n), 1, {})
     with pytest.raises(AirflowSkipException, match=r"3 days from 2026-01-01 to 2026-01-04 were scored from other"):
         announce_features(project, context(), f"{day(1)}..{day(2)}")
+
+
+def announce_hours(project: Project, context: dict[str, Any], partition: str) -> list[str]:
+    file = project.folder / "dags" / "orders.yaml"
+    text = file.read_text().replace("features:\n", "features:\n  look_back_hours: 30\n") + "partition: hour\n"
+    file.write_text(text)
+    events: dict[Asset, OutgoingEvent] = defaultdict(OutgoingEvent)
+    task = AnnounceFeatures(task_id="announce", asset=DAYS, partition=partition, pipeline=load_pipeline(file))
+    task.execute(context | {"outlet_events": events})
+    return events[DAYS].days
+
+
+@pytest.mark.parametrize(
+    ("stale", "announced"),
+    [
+        ([], ["2026-01-05T23"]),
+        (["2026-01-06T04", "2026-01-07T23"], ["2026-01-05T23", "2026-01-06T04"]),  # the last looks back no further
+        (["2026-01-06T04", "2026-01-06T05"], ["2026-01-05T23", "2026-01-06"]),  # one run scores the hours of a day
+    ],
+)
+def test_an_hour_is_announced_and_later_ones_that_were_scored_from_other_features(
+    project: Project, context: Context, stale: list[str], announced: list[str]
+) -> None:
+    lake = Lake.open("orders")
+    for hour in ("2026-01-05T23", *stale):
+        publish(lake, "features", hour, 1, {})
+        publish(lake, "predictions", hour, 0, {f"features/{hour}": "others"})
+    assert announce_hours(project, context(), "2026-01-05T23") == announced
+
+
+def test_a_whole_day_of_hours_is_announced_as_one_and_more_starts_nothing(project: Project, context: Context) -> None:
+    lake = Lake.open("orders")
+    for hour in ("2026-01-05T04", "2026-01-06T01"):
+        publish(lake, "features", hour, 1, {})
+        publish(lake, "predictions", hour, 0, {f"features/{hour}": "others"})
+    assert announce_hours(project, context(), "2026-01-05T00..2026-01-05T23") == ["2026-01-05", "2026-01-06T01"]
+
+
+def test_several_hours_start_nothing(project: Project, context: Context) -> None:
+    with pytest.raises(AirflowSkipException, match=r"2026-01-05T00\.\.2026-01-05T07 is more than one hour"):
+        announce_hours(project, context(), "2026-01-05T00..2026-01-05T07")
+
+
+def made_days(context: dict[str, Any], partition: str, *days: str) -> list[str]:
+    outputs = [BatchReference(dataset="features", partition=one, content_hash="a", rows=1) for one in days]
+    record = JobRecord(
+        pipeline="orders", job="compact", run_id="run-1", partition=partition, outputs=tuple(outputs), sentence="waits"
+    )
+    write_record(Lake.open("orders"), record)
+    events: dict[Asset, OutgoingEvent] = defaultdict(OutgoingEvent)
+    task = AnnounceDays(task_id="announce", pipeline="orders", job="compact", asset=DAYS, partition=partition)
+    task.execute(context | {"outlet_events": events})
+    return events[DAYS].days
+
+
+def test_monitoring_hears_of_the_days_that_are_whole(project: Project, context: Context) -> None:
+    assert made_days(context("run-1"), "2026-01-05T23", "2026-01-05") == ["2026-01-05"]
+    assert made_days(context("run-1"), "2026-01-05", "2026-01-05") == ["2026-01-05"]
+    with pytest.raises(AirflowSkipException, match="waits"):
+        made_days(context("run-1"), "2026-01-05T22")
+    with pytest.raises(AirflowSkipException, match=r"2026-01-04\.\.2026-01-05 is more than one day"):
+        made_days(context("run-1"), "2026-01-04T00..2026-01-05T23", "2026-01-04", "2026-01-05")
 
 
 def gate(context: dict[str, Any]) -> dict[str, Any]:

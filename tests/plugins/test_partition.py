@@ -55,6 +55,20 @@ def test_the_form_names_a_day_or_a_range(run: Callable[..., Any]) -> None:
     assert day_before(run(), {"first": "2026-01-05", "last": "2026-02-01"}) == "2026-01-05..2026-02-01"
 
 
+def test_hours_are_named_by_key_form_or_clock(run: Callable[..., Any], lake: Lake) -> None:
+    hour_before = last_ended(Partitioning.HOUR)
+    assert hour_before(run(partition_key="2026-01-05T07"), EMPTY) == "2026-01-05T07"
+    assert hour_before(run(partition_key="2026-01-05"), EMPTY) == "2026-01-05T00..2026-01-05T23"
+    assert hour_before(run(), {"first": "2026-01-05T22", "last": "2026-01-06"}) == "2026-01-05T22..2026-01-06T23"
+    now = run()
+    assert hour_before(now, EMPTY) == str(Partitioning.HOUR.last_ended(now.run_after))
+    with pytest.raises(AirflowFailException, match="names hours, and this is done by day"):
+        day_before(run(partition_key="2026-01-05T07"), EMPTY)
+    publish(lake, "2026-01-02T09")
+    newest = newest_features("orders", "score", Partitioning.HOUR)
+    assert newest(run("run-9"), EMPTY) == "2026-01-02T09"
+
+
 def test_an_empty_form_means_the_day_before_the_run(run: Callable[..., Any]) -> None:
     assert day_before(run(), EMPTY) == "2026-11-21"
     assert week_before(run(), EMPTY) == "2026-11-09"  # a run on Sunday the 22nd: that week is not over

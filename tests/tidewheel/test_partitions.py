@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import date, timedelta
+import copy
+import pickle
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tidewheel.errors import UsageError
+from tidewheel.hours import Hour, hour_or_none, is_hour, start_of
 from tidewheel.partitions import (
     Partitioning,
     PartitionRange,
+    day_key,
     day_of,
     day_or_none,
     day_ranges,
     keys_between,
     parse_day,
+    partition_of,
 )
 
 days = st.dates(min_value=date(1900, 1, 1), max_value=date(2199, 12, 31))
 lengths = st.integers(min_value=0, max_value=400)
+hours = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2199, 12, 31)).map(Hour.of)
+IN_DAYS = (Partitioning.DAY, Partitioning.WEEK)
 
 
 @st.composite
@@ -87,7 +94,69 @@ def test_a_range_with_a_broken_end_is_refused(text: str) -> None:
         PartitionRange.parse(text)
 
 
-@given(st.sampled_from(Partitioning), days, st.integers(min_value=-800, max_value=800))
+@given(hours, st.integers(min_value=-900, max_value=900))
+def test_an_hour_is_its_key_and_steps_to_others(hour: Hour, count: int) -> None:
+    unit, key = Partitioning.HOUR, str(hour)
+    assert hour_or_none(key) == partition_of(key) == hour
+    assert f"{hour}" == key == f"{hour.date()}T{hour.hour:02}"
+    assert copy.deepcopy(hour) == pickle.loads(pickle.dumps(hour)) == hour
+    assert is_hour(key)
+    assert not is_hour(str(hour.date()))
+    assert day_key(key) == day_key(str(hour.date())) == str(hour.date())
+    later = unit.after(hour, count)
+    assert isinstance(later, Hour)
+    assert unit.between(hour, later) == count
+    assert unit.before(later, count) == hour
+    assert (key < str(later)) == (hour < later)
+
+
+@given(hours, lengths)
+def test_a_range_of_hours_written_down_and_read_again_is_the_same(hour: Hour, length: int) -> None:
+    span = PartitionRange(hour, Partitioning.HOUR.after(hour, length), Partitioning.HOUR)
+    assert PartitionRange.parse(str(span)) == span
+    assert span.by(Partitioning.HOUR) == span
+    assert len(span.keys) == length + 1
+    assert span.keys == sorted(span.keys)
+    whole = span.whole_blocks
+    inside = [day for day in span.blocks.days if set(Partitioning.HOUR.of_blocks(one_day(day)).keys) <= set(span.keys)]
+    assert (whole.days if whole else []) == inside
+
+
+def one_day(day: date) -> PartitionRange:
+    return PartitionRange(day, day)
+
+
+def test_a_day_of_an_hourly_pipeline_is_its_24_hours() -> None:
+    hours = PartitionRange.parse("2013-03-31").by(Partitioning.HOUR)  # when clocks in Europe are put forward
+    assert str(hours) == "2013-03-31T00..2013-03-31T23"
+    assert len(hours.keys) == 24
+    assert str(PartitionRange.parse("2013-03-31T05..2013-04-01")) == "2013-03-31T05..2013-04-01T23"
+    assert str(hours.clamp(date(2013, 3, 31), date(2013, 3, 31))) == str(hours)
+    assert hours.clamp(date(2013, 4, 1), None) is None
+
+
+def test_what_is_done_by_day_takes_no_hour() -> None:
+    with pytest.raises(UsageError, match=r"2013-01-07T05 names hours, and this is done by day: name the day"):
+        PartitionRange.parse("2013-01-07T05").by(Partitioning.DAY)
+
+
+def test_an_hour_is_one_of_utc_and_ends_by_the_clock() -> None:
+    east = datetime(2013, 1, 7, 1, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    assert str(Partitioning.HOUR.holding(east)) == "2013-01-06T20"
+    assert str(Partitioning.HOUR.last_ended(east)) == "2013-01-06T19"
+    assert Partitioning.DAY.last_ended(east) == date(2013, 1, 5)
+    assert start_of(Hour(2013, 1, 7, 5)) == datetime(2013, 1, 7, 5, tzinfo=UTC)
+    assert start_of(date(2013, 1, 7)) == datetime(2013, 1, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2013-01-07T5", "2013-01-07T24", "2013-01-07 05", "2013-01-07T05:00", "20130107T05"])
+def test_an_hour_written_otherwise_is_none(text: str) -> None:
+    assert not is_hour(text)
+    with pytest.raises(UsageError, match="is not a day"):
+        PartitionRange.parse(text)
+
+
+@given(st.sampled_from(IN_DAYS), days, st.integers(min_value=-800, max_value=800))
 def test_steps_from_one_partition_to_another_and_back(unit: Partitioning, day: date, count: int) -> None:
     first = unit.holding(day)
     later = unit.after(first, count)
@@ -97,7 +166,7 @@ def test_steps_from_one_partition_to_another_and_back(unit: Partitioning, day: d
     assert first <= day < unit.after(first)
 
 
-@given(st.sampled_from(Partitioning), days)
+@given(st.sampled_from(IN_DAYS), days)
 def test_the_last_partition_that_has_ended_is_over_and_the_next_is_not(unit: Partitioning, today: date) -> None:
     last = unit.last_ended(today)
     assert unit.after(last) <= today < unit.after(last, 2)

@@ -17,7 +17,7 @@ from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.console_route import drift_report_page, pipeline_page
 from tidewheel.ledger.releases import Status
 from tidewheel.partitions import day_of
-from tidewheel.policies.lateness import expected_day, expected_labels
+from tidewheel.policies.lateness import expected_data, expected_labels
 from tidewheel.policies.verdict import Outcome, clause
 from tidewheel.quantities import listing, quantity
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
@@ -154,7 +154,7 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
 
 def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
     pipeline = facts.pipeline
-    expected = expected_day(pipeline, now)
+    expected = expected_data(pipeline, now)
     if facts.validated_day and facts.validated_day < str(expected):  # nothing is late before the first night
         yield (
             Event.DATA_LATE,
@@ -172,11 +172,11 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
         yield (
             Event.LABELS_LATE,
             "",
-            f"The newest {pipeline.partition} with labels is {facts.labelled_day}; {facts.monitored_day} has been "
-            f"monitored, and labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their "
-            f"{pipeline.partition}.",
+            f"The newest {pipeline.block} with labels is {facts.labelled_day}; {facts.monitored_day} has been "
+            f"monitored, and labels come {quantity(pipeline.labels.delay_days, pipeline.block)} after their "
+            f"{pipeline.block}.",
             "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
-            f"learns from those {pipeline.partition}s.",
+            f"learns from those {pipeline.block}s.",
             "monitoring",
         )
 

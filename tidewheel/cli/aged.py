@@ -9,6 +9,7 @@ from rich.filesize import decimal
 
 from tidewheel.cli.removals import note_removal
 from tidewheel.errors import LakeError, LedgerError, SettingsError, SpecError
+from tidewheel.partitions import day_key
 from tidewheel.quantities import listing, quantity
 from tidewheel.spec import load_pipeline
 from tidewheel.spec.load import declared_pipelines
@@ -61,16 +62,16 @@ class AgedData:
         lake = Lake.open(pipeline.name, self._settings)
         for kind in expired(pipeline, lake, judged.as_of if judged else None):
             what = f"{pipeline.name}: {kind.what}"
-            days = [day.day for day in kind.days]
+            days = sorted({day_key(found.day) for found in kind.days})  # with their hours
             if self._may_delete(pipeline.name, kind.what, days):
                 remove_days(lake, kind.days)
             if days:
                 size = decimal(sum(day.bytes for day in kind.days))
                 self._say(
-                    f"{what}: {self._done} {quantity(len(days), pipeline.partition)} ({size}): {listing(days, NAMED)}"
+                    f"{what}: {self._done} {quantity(len(days), pipeline.block)} ({size}): {listing(days, NAMED)}"
                 )
             if kind.awaited:
-                awaited = quantity(len(kind.awaited), pipeline.partition)
+                awaited = quantity(len(kind.awaited), pipeline.block)
                 self._say(f"{what}: {awaited} left alone, labels are not known: {listing(kind.awaited, NAMED)}")
         if (newest := newest_day(lake)) is not None and (files := expired_log_files(self._settings, pipeline, newest)):
             what, days = "request log on this machine", [found.path.name for found in files]

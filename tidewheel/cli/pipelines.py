@@ -13,7 +13,7 @@ from rich.markup import escape
 from tidewheel.cli.job_process import run_job
 from tidewheel.cli.left_behind import left_behind
 from tidewheel.errors import PlatformError, SpecError, UsageError
-from tidewheel.partitions import parse_day
+from tidewheel.partitions import PartitionRange
 from tidewheel.pods import executor_mistakes, jobs_in_pods, pod_mistakes
 from tidewheel.settings import Settings, load_settings
 from tidewheel.spec import find_pipeline, load_pipeline, pipeline_files, pipeline_schema
@@ -36,14 +36,17 @@ def validate(
     name: Annotated[str | None, typer.Argument(help="the pipeline to check; default: all of them")] = None,
     day: Annotated[
         str | None,
-        typer.Option(help="also play this day (YYYY-MM-DD) from the source to a prediction; nothing is published"),
+        typer.Option(
+            help="also play this day (YYYY-MM-DD), or the hour YYYY-MM-DDTHH of an hourly pipeline, from the source to "
+            "a prediction; nothing is published"
+        ),
     ] = None,
 ) -> None:
     """Check pipelines: file, functions, model, suites. Exit code 2 where one is wrong, 3 where a day's data is."""
     settings = load_settings()
     folder = settings.pipelines_folder
     if day is not None:
-        parse_day(day)
+        PartitionRange.parse(day)
         if name is None:
             raise UsageError("--day plays one pipeline's day; name the pipeline: tidewheel validate NAME --day DAY")
     if name is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tidewheel.errors import UsageError
 from tidewheel.lake.lake import PUBLISHED, QUARANTINE
 from tidewheel.lake.successors import documents
-from tidewheel.partitions import parse_day
+from tidewheel.partitions import day_key, parse_day
 
 if TYPE_CHECKING:
     from datetime import date
@@ -57,7 +57,7 @@ def expired_batches(lake: Lake, dataset: str, before: date, is_needed: Callable[
     """
     folder = f"{lake.pipeline}/{dataset}"
     names = [*lake.store.list_folder(folder), *lake.store.list_folder(f"{folder}/{QUARANTINE}")]
-    old = sorted({day for day in names if _is_before(day, before) and not is_needed(day)})
+    old = sorted({name for name in names if _is_before(name, before) and not is_needed(day_key(name))})
     if not old:
         return []
     manifests: dict[str, list[str]] = {day: [] for day in old}
@@ -121,8 +121,8 @@ def _is_nightly(name: str) -> bool:
 
 
 def _is_before(name: str, day: date) -> bool:
-    """Whether a folder is that of an earlier day; folders of ranges, and others, are not."""
+    """Whether a folder is that of an earlier day, or of an hour in it; folders of ranges, and others, are not."""
     try:
-        return parse_day(name) < day
+        return parse_day(day_key(name)) < day
     except UsageError:
         return False

@@ -2,7 +2,7 @@
 
 Layout below the lake's root, for each pipeline and dataset:
 
-    <pipeline>/<dataset>/<partition>/manifest.json      the published batch of that day
+    <pipeline>/<dataset>/<partition>/manifest.json      the published batch of that day, week or hour
     <pipeline>/<dataset>/<partition>/<hash>.json        every manifest there ever was, by content hash
     <pipeline>/<dataset>/_data/<write-id>/...           the Parquet files that manifests name
     <pipeline>/<dataset>/_quarantine/<partition>/...    refused batches, untouched, each with its reason
@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tidewheel.errors import LakeError
+from tidewheel.hours import is_hour
 from tidewheel.lake.manifest import SHORT_HASH, DataFile, Manifest, content_hash
 from tidewheel.lake.store import Store
 from tidewheel.lake.verified import LakeFile, open_parquet, open_verified, read_document, verify_files
+from tidewheel.partitions import DAY, HOUR, Partitioning
 from tidewheel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -174,27 +176,25 @@ class Lake:
         """
         published = self.published(dataset, partition)
         if published is None:
-            newest = self.partitions(dataset)[-1:] or ["none"]
+            newest = self.newest(dataset, HOUR if is_hour(partition) else DAY) or "none"
             raise LakeError(
-                f"{self.pipeline}: {dataset}/{partition} is not published (newest published: {newest[0]}); "
+                f"{self.pipeline}: {dataset}/{partition} is not published (newest published: {newest}); "
                 f"run the job that makes {dataset} for {partition} first"
             )
         return published
 
-    def partitions(self, dataset: str) -> list[str]:
-        """Keys of the published partitions, in order."""
-        folder = self._dataset(dataset)
-        names = [name for name in self.store.list_folder(folder) if not name.startswith("_")]
-        return [name for name in names if self.store.fs.exists(self.store.local(f"{folder}/{name}/{PUBLISHED}"))]
+    def partitions(self, dataset: str, unit: Partitioning = DAY) -> list[str]:
+        """Keys of the published partitions, in order: of hours, or of the days or weeks."""
+        return [name for name in self.keys(dataset, unit) if self._is_published(dataset, name)]
 
-    def newest(self, dataset: str) -> str | None:
+    def newest(self, dataset: str, unit: Partitioning = DAY) -> str | None:
         """Key of the newest published partition; looks at no more of them than it must."""
-        folder = self._dataset(dataset)
-        names = [name for name in self.store.list_folder(folder) if not name.startswith("_")]
-        published = (
-            name for name in reversed(names) if self.store.fs.exists(self.store.local(f"{folder}/{name}/{PUBLISHED}"))
-        )
-        return next(published, None)
+        return next((name for name in reversed(self.keys(dataset, unit)) if self._is_published(dataset, name)), None)
+
+    def keys(self, dataset: str, unit: Partitioning = DAY) -> list[str]:
+        """Keys of all partitions that were ever staged, in order: of hours, or of the days or weeks."""
+        names = self.store.list_folder(self._dataset(dataset))
+        return [name for name in names if not name.startswith("_") and is_hour(name) == (unit is HOUR)]
 
     def files(self, manifest: Manifest) -> list[LakeFile]:
         """A batch's files, each with what it must be, for `open_verified`.
@@ -274,6 +274,9 @@ class Lake:
 
     def _dataset(self, dataset: str) -> str:
         return f"{self.pipeline}/{dataset}"
+
+    def _is_published(self, dataset: str, partition: str) -> bool:
+        return bool(self.store.fs.exists(self.store.local(self._path(dataset, partition, PUBLISHED))))
 
     def _path(self, dataset: str, partition: str, name: str) -> str:
         return f"{self._dataset(dataset)}/{partition}/{name}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tidewheel.options.jobs import (
     AdoptOptions,
     AssembleOptions,
+    CompactOptions,
     EraseOptions,
     EvaluateOptions,
     FeaturesOptions,
@@ -34,6 +35,7 @@ from tidewheel.options.validation import parse_options
 __all__ = [
     "AdoptOptions",
     "AssembleOptions",
+    "CompactOptions",
     "EraseOptions",
     "EvaluateOptions",
     "FeaturesOptions",

@@ -43,6 +43,7 @@ class LandOptions(JobOptions):
     """Of `jobs.land`."""
 
     job: ClassVar[str] = "land"
+    by_hour: ClassVar[bool] = True
     unfinished: Annotated[
         bool, Option("land what the source has by now of a day that is not over (UTC)", title="Unfinished day")
     ] = False
@@ -52,6 +53,7 @@ class ValidateOptions(JobOptions):
     """Of `jobs.validate`."""
 
     job: ClassVar[str] = "validate"
+    by_hour: ClassVar[bool] = True
     record_for_each: ClassVar[str] = "stage"
     stage: Annotated[ValidationStage, Option("which batches of the run to judge")]
 
@@ -60,13 +62,25 @@ class FeaturesOptions(JobOptions):
     """Of `jobs.features`."""
 
     job: ClassVar[str] = "features"
+    by_hour: ClassVar[bool] = True
 
 
 class ScoreOptions(JobOptions):
     """Of `jobs.score`."""
 
     job: ClassVar[str] = "score"
+    by_hour: ClassVar[bool] = True
     champion: Annotated[bool, Option("score with the champion, whichever version has scored the day before")] = False
+
+
+class CompactOptions(JobOptions):
+    """Of `jobs.compact`."""
+
+    job: ClassVar[str] = "compact"
+    by_hour: ClassVar[bool] = True
+    scored: Annotated[
+        bool, Option("write predictions too, so that a day waits until its last hour has been scored")
+    ] = False
 
 
 class RequestsOptions(JobOptions):
@@ -229,6 +243,7 @@ JOBS: dict[str, type[JobOptions]] = {
         ValidateOptions,
         FeaturesOptions,
         ScoreOptions,
+        CompactOptions,
         RequestsOptions,
         MonitorOptions,
         AssembleOptions,

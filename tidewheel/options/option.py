@@ -99,12 +99,14 @@ class JobOptions(Options):
     Attributes:
         job: name of the job, as in `python -m jobs.<name>`.
         record_for_each: name of the option for each value of which a run has a record of its own.
+        by_hour: whether it does an hourly pipeline's work by hour; else it works by day.
         of_data: whether its `--partition` names partitions of data; else it is the day of the run.
     """
 
     job: ClassVar[str]
     record_for_each: ClassVar[str] = ""
     of_data: ClassVar[bool] = True
+    by_hour: ClassVar[bool] = False
 
     @classmethod
     def record_name(cls, values: Mapping[str, object]) -> str:
@@ -131,7 +133,9 @@ def _range(value: object) -> object:
 
 
 Partition = Annotated[
-    PartitionRange, BeforeValidator(_range), Expected("a day YYYY-MM-DD, or a range of days FIRST..LAST")
+    PartitionRange,
+    BeforeValidator(_range),
+    Expected("a day YYYY-MM-DD, an hour YYYY-MM-DDTHH, or a range of them FIRST..LAST"),
 ]
 
 

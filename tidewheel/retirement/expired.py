@@ -66,17 +66,17 @@ def expired(pipeline: Pipeline, lake: Lake, probation_since: str | None) -> list
                 awaited.append(day)
             return day not in labelled or _is_on_probation(day, probation_since)
 
-        before = pipeline.partition.before(newest, days - 1)
+        before = pipeline.block.before(newest, days - 1)
         batches = expired_batches(lake, dataset, before, is_needed)
         if dataset == REQUESTS:
             batches += expired_inbox(lake, before)
         items.append(
-            Expired(f"{dataset} older than {quantity(days, pipeline.partition)}", batches, tuple(sorted(set(awaited))))
+            Expired(f"{dataset} older than {quantity(days, pipeline.block)}", batches, tuple(sorted(set(awaited))))
         )
     if (days := retained_days(pipeline, REPORTS_KEY)) is not None:
-        before = pipeline.partition.before(newest, days - 1)
+        before = pipeline.block.before(newest, days - 1)
         reports = expired_reports(lake, before, lambda day: _is_on_probation(day, probation_since))
-        items.append(Expired(f"reports of monitoring older than {quantity(days, pipeline.partition)}", reports))
+        items.append(Expired(f"reports of monitoring older than {quantity(days, pipeline.block)}", reports))
     return items
 
 
@@ -88,7 +88,7 @@ def expired_log_files(settings: Settings, pipeline: Pipeline, newest: date) -> l
     files = []
     for folder in sorted((settings.request_log_folder / pipeline.name).glob("*-*-*")):
         with suppress(UsageError):
-            if parse_day(folder.name) <= pipeline.partition.before(newest, days):
+            if parse_day(folder.name) <= pipeline.block.before(newest, days):
                 sizes = [path.stat() for path in folder.rglob("*") if path.is_file()]
                 changed = max((one.st_mtime for one in sizes), default=folder.stat().st_mtime)
                 size = sum(one.st_size for one in sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -225,7 +226,7 @@ def _days(pipeline: Pipeline) -> Iterator[Mistake]:
             "and nothing would be left to learn from",
         )
     if source.start and source.end:
-        unit = pipeline.partition
+        unit = pipeline.block
         days = unit.between(unit.holding(source.start), unit.holding(source.end)) + 1
         needed = training.holdout_days + judged
         if days <= needed:
@@ -237,18 +238,26 @@ def _days(pipeline: Pipeline) -> Iterator[Mistake]:
             )
 
 
+_SCHEDULES = {
+    Partitioning.HOUR: (r"\S+ \* \* \* \*", "a minute and four stars, as `10 * * * *`"),
+    Partitioning.DAY: (r"\S+ [^*\s]+ \* \* \*", "three stars, as `0 3 * * *`"),
+    Partitioning.WEEK: (r"\S+ [^*\s]+ \* \* [^*\s]", "a weekday in the last field, as `0 3 * * 1`"),
+}
+"""What a schedule looks like, and in words, by what a partition holds."""
+
+
 def _partitions(pipeline: Pipeline) -> Iterator[Mistake]:
-    """What a weekly pipeline has instead of a daily one's."""
+    """What weekly and hourly pipelines have instead of a daily one's."""
     weekly, drift = pipeline.partition is Partitioning.WEEK, pipeline.monitoring.drift
-    if weekly == pipeline.schedule.endswith("*"):
-        expected = "a weekday in the last field, as `0 3 * * 1`" if weekly else "three stars, as `0 3 * * *`"
+    shape, expected = _SCHEDULES[pipeline.partition]
+    if not re.fullmatch(shape, pipeline.schedule):
         wrong = f"a run is for the {pipeline.partition} that has ended; expected {expected}"
         yield Mistake(("schedule",), f"found {pipeline.schedule!r}", wrong)
     for place, rule in enumerate(pipeline.alerts.rules):
-        if (written := Threshold.parse(rule.when).unit) not in (None, pipeline.partition):
-            wrong = (
-                f"a partition of this pipeline is a {pipeline.partition}; expected a number of {pipeline.partition}s"
-            )
+        if (written := Threshold.parse(rule.when).unit) not in (None, pipeline.block):
+            wrong = f"a partition of this pipeline is a {pipeline.block}; expected a number of {pipeline.block}s"
+            if pipeline.block is not pipeline.partition:
+                wrong = f"figures of this pipeline are by {pipeline.block}; expected a number of {pipeline.block}s"
             yield Mistake(("alerts", "rules", place), f"found {rule.when!r} in {written}s", wrong)
     if weekly and drift.season == "week":
         wrong = "a week is compared with the weeks before it; expected none, or year"

@@ -10,8 +10,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tidewheel.errors import SpecError, did_you_mean
+from tidewheel.partitions import Partitioning
 from tidewheel.spec.explain import brief, explain
-from tidewheel.spec.partitioning import in_partitions, in_weeks, is_weekly, keys_in_days, weekly_name
+from tidewheel.spec.partitioning import (
+    hourly_name,
+    in_partitions,
+    in_words_of,
+    keys_in_days,
+    unit_of,
+    weekly_name,
+)
 from tidewheel.spec.pipeline import Pipeline
 from tidewheel.spec.yaml_file import read_document
 
@@ -28,8 +36,8 @@ def load_pipeline(path: Path) -> Pipeline:
     content = document.content
     if not isinstance(content, dict):
         raise SpecError(f"{path}: expected keys such as name, source, labels, features; found {brief(content)}")
-    lines, weekly = document.lines, is_weekly(content)
-    if weekly:
+    lines, unit = document.lines, unit_of(content)
+    if unit is not Partitioning.DAY:
         if wrong := keys_in_days(Pipeline, content, lines):
             raise SpecError("\n  ".join([f"{path} is not a valid pipeline:", *wrong]))
         content, lines = in_partitions(Pipeline, content, lines)
@@ -37,7 +45,7 @@ def load_pipeline(path: Path) -> Pipeline:
         pipeline = Pipeline.model_validate(content)
     except ValidationError as error:
         wrong = explain(Pipeline, content, lines, error.errors(include_url=False))
-        wrong = [in_weeks(sentence) for sentence in wrong] if weekly else wrong
+        wrong = [in_words_of(unit, sentence) for sentence in wrong]
         raise SpecError("\n  ".join([f"{path} is not a valid pipeline:", *wrong])) from None
     if pipeline.name != path.stem:
         raise SpecError(f"{path}: name is {pipeline.name!r}, but the file is called {path.stem!r}; make them the same")
@@ -93,6 +101,10 @@ def pipeline_schema() -> str:
     for section in (schema, *schema["$defs"].values()):
         fields = section.get("properties", {})
         for name in [name for name in fields if weekly_name(name) != name]:
-            words = f"in place of {name} where `partition: week`: {in_weeks(fields[name]['description'])}"
-            fields[weekly_name(name)] = {**fields[name], "description": words, "title": weekly_name(name)}
+            weekly = in_words_of(Partitioning.WEEK, fields[name]["description"])
+            others = {weekly_name(name): f"in place of {name} where `partition: week`: {weekly}"}
+            if hourly_name(name) != name:
+                others[hourly_name(name)] = f"in place of {name} where `partition: hour`"
+            for other, words in others.items():
+                fields[other] = {**fields[name], "description": words, "title": other}
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"

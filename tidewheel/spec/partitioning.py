@@ -1,13 +1,14 @@
-"""The file of a weekly pipeline: what it counts in weeks becomes the model's counts of partitions.
+"""The files of weekly and hourly pipelines: what they count in weeks or hours becomes the model's counts of partitions.
 
 The sections of a pipeline count partitions, and their keys end with `days`, since a partition was a day once. A weekly
-pipeline's file says `weeks` instead (`delay_weeks`, `window_weeks`), so that nobody takes the one for the other.
+pipeline's file says `weeks` instead (`delay_weeks`, `window_weeks`), so that nobody takes the one for the other. An
+hourly pipeline has hours of data and is judged by day: only `HOURLY` keys count hours, and say so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.partitions import Partitioning
@@ -36,12 +37,24 @@ DEFAULTS: Mapping[tuple[str, ...], int | str] = {
 The others count blocks of a statistic (holdouts, pooled windows, least numbers), and a week is one block like a day.
 """
 
+HOURLY: Mapping[tuple[str, ...], str] = {
+    ("features", "look_back_days"): "look_back_hours",
+    ("source", "empty_days"): "empty_hours",
+}
+"""Keys of the model that are about partitions of data, and how an hourly pipeline's file writes them."""
+HOURLY_DEFAULTS: Mapping[tuple[str, ...], int | str] = {("schedule",): "10 * * * *"}
+
 Lines = Mapping[tuple[str, ...], int]
 
 
-def is_weekly(content: Mapping[str, Any]) -> bool:
-    """Whether a file declares a weekly pipeline."""
-    return bool(content.get("partition") == Partitioning.WEEK)
+Keys = Iterable[tuple[tuple[str, ...], str]]
+"""Paths of keys of a file, and the model's names of them."""
+
+
+def unit_of(content: Mapping[str, Any]) -> Partitioning:
+    """The unit that a file declares; days where it declares none, or one that there is not."""
+    declared = content.get("partition")
+    return next((unit for unit in Partitioning if unit == declared), Partitioning.DAY)
 
 
 def weekly_name(name: str) -> str:
@@ -50,32 +63,62 @@ def weekly_name(name: str) -> str:
 
 
 def in_partitions(root: type[BaseModel], content: dict[str, Any], lines: Lines) -> tuple[dict[str, Any], Lines]:
-    """What a weekly pipeline's file says, in the keys of the model, with its defaults.
+    """What the file of a weekly or hourly pipeline says, in the keys of the model, with its defaults.
 
     Args:
         root: the model of a pipeline.
         content: the file's content, without keys that count days.
         lines: line numbers of its keys.
     """
-    renamed = dict(_weekly_keys(root, content, (), weekly_name))
+    unit = unit_of(content)
+    renamed = dict(_keys(root, content, unit, written=True))
     converted = _renamed(content, (), renamed)
-    for (*sections, key), value in DEFAULTS.items():
+    for (*sections, key), value in {Partitioning.WEEK: DEFAULTS, Partitioning.HOUR: HOURLY_DEFAULTS}[unit].items():
         _set_default(converted, sections, key, value)
     moved = {_moved(path, renamed): line for path, line in lines.items()}
     return converted, moved
 
 
 def keys_in_days(root: type[BaseModel], content: Mapping[str, Any], lines: Lines) -> list[str]:
-    """A sentence for each key of a weekly pipeline's file that counts days."""
+    """A sentence for each key of a weekly or hourly pipeline's file that counts days in place of its partitions."""
+    unit = unit_of(content)
+    write = weekly_name if unit is Partitioning.WEEK else hourly_name
     return [
-        f"{place_of(lines, path)}: a partition of this pipeline is a week; write {weekly_name(path[-1])}, in weeks"
-        for path, _ in _weekly_keys(root, content, (), lambda name: name)
+        f"{place_of(lines, path)}: a partition of this pipeline is {_A[unit]} {unit}; write {write(path[-1])}, "
+        f"in {unit}s"
+        for path, _ in _keys(root, content, unit, written=False)
     ]
 
 
-def in_weeks(sentence: str) -> str:
-    """What the sections of a model say of their days, for a pipeline whose partitions are weeks."""
+def in_words_of(unit: Partitioning, sentence: str) -> str:
+    """What the sections of a model say of their days, for a pipeline whose partitions are weeks or hours."""
+    if unit is Partitioning.HOUR:
+        names = {model[-1]: file for model, file in HOURLY.items()}
+        return re.sub(r"\b(look_back|empty)_days\b", lambda found: names[found[0]], sentence)
+    if unit is Partitioning.DAY:
+        return sentence
     return re.sub(r"(?<![A-Za-z])days\b", "weeks", re.sub(r"(?<![A-Za-z])1 day\b", "1 week", sentence))
+
+
+_A = {Partitioning.WEEK: "a", Partitioning.HOUR: "an"}
+
+
+def hourly_name(name: str) -> str:
+    """How an hourly pipeline's file writes a key that is about its data: `look_back_hours` for `look_back_days`."""
+    return next((written for path, written in HOURLY.items() if path[-1] == name), name)
+
+
+def _keys(root: type[BaseModel], content: Mapping[str, Any], unit: Partitioning, *, written: bool) -> Keys:
+    """The keys of a file that count partitions: as they are to be written, or as the model names them."""
+    if unit is Partitioning.WEEK:
+        return _weekly_keys(root, content, (), weekly_name if written else lambda name: name)
+    paths = {(*path[:-1], name if written else path[-1]): path[-1] for path, name in HOURLY.items()}
+    sections = {path: content.get(path[0]) for path in paths}
+    return [
+        (path, name)
+        for path, name in paths.items()
+        if isinstance(section := sections[path], Mapping) and path[-1] in section
+    ]
 
 
 def _weekly_keys(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from tidewheel.partitions import Partitioning
 from tidewheel.spec.agreement import METRICS, mistakes
@@ -48,14 +48,6 @@ LONGEST_DELAY = timedelta(days=14)
 """Until labels are known, beyond which a version would serve unjudged for too long."""
 
 
-def _no_hours(value: object) -> object:
-    if value == "hour":
-        raise ValueError(
-            "hours cannot be partitions yet; expected 'day' or 'week': land the hours of a day as its rows"
-        )
-    return value
-
-
 class Pipeline(Section):
     """One model, from its source to its endpoint."""
 
@@ -67,15 +59,17 @@ class Pipeline(Section):
         description="kind of label: classification is of 0 and 1, multiclass of three classes or more, regression of "
         "numbers",
     )
-    partition: Annotated[Partitioning, BeforeValidator(_no_hours)] = Field(
+    partition: Partitioning = Field(
         default=Partitioning.DAY,
-        description="what one partition holds: a day, or a week from Monday on. A weekly pipeline's keys that count "
-        "days are written with weeks, as delay_weeks, and its partitions are named by their Monday",
+        description="what one partition of data holds: an hour, a day, or a week from Monday on (UTC). A weekly "
+        "pipeline's keys that count days are written with weeks, as delay_weeks, and its partitions are named by their "
+        "Monday. An hourly one is judged by day, so only look_back_hours and empty_hours count hours",
     )
     schedule: Nightly = Field(
         default="0 3 * * *",
         description="cron (UTC) of the run for the day before; of a weekly pipeline it names a weekday (default "
-        "`0 3 * * 1`), and the run is for the week that has ended",
+        "`0 3 * * 1`), and the run is for the week that has ended; of an hourly one it names a minute (default "
+        "`10 * * * *`), and the run is for the hour that has ended",
     )
     source: Source = Field(description="the rows to predict")
     labels: Labels = Field(description="the truth")
@@ -103,6 +97,11 @@ class Pipeline(Section):
         return self.gate.metric or (METRIC[self.training.loss] if self.task == "regression" else "log_loss")
 
     @property
+    def block(self) -> Partitioning:
+        """What figures, labels, trainings and decisions go by: the partition, or the day of an hourly pipeline."""
+        return self.partition.block
+
+    @property
     def loss(self) -> Loss:
         """What a regression minimises; of no meaning for other tasks."""
         return self.training.minimised
@@ -117,7 +116,7 @@ class Pipeline(Section):
     def on_probation(self) -> bool:
         """Whether a challenger is promoted first and judged on the days that follow."""
         if self.gate.mode is None:
-            return self.gate.rule == "non_inferior" and self.labels.delay_days * self.partition.step <= LONGEST_DELAY
+            return self.gate.rule == "non_inferior" and self.labels.delay_days * self.block.step <= LONGEST_DELAY
         return self.gate.mode == "probation"
 
     def held_days(self, alarmed: bool = False, undecided: int = 0) -> int:

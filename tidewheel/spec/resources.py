@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from tidewheel.spec.mistake import Mistake, refuse
 from tidewheel.spec.sections import MEMORY, Section
 
-PodJob = Literal["land", "validate", "features", "train", "evaluate", "score", "monitor"]
+PodJob = Literal["land", "validate", "features", "train", "evaluate", "score", "compact", "monitor"]
 """The jobs that may run in pods: they compute, and reach the lake, the ledger and the registry from anywhere.
 
 `release`, `package` and `requests` work on processes and files of the machine that serves; `assemble`, `promote` and
@@ -23,13 +23,15 @@ SPARK_JOBS: tuple[PodJob, ...] = ("features", "score")
 DEFAULTS: Mapping[PodJob, Mapping[str, Any]] = {
     # Measured peaks of memory: on the flights 326 MiB for land, 357 MiB for validate, 442 MiB for train, 401 MiB for
     # evaluate; 1.2 GB for monitor on a million rows a day. Spark takes more: 1.6 GB for the features of a year of
-    # flights, 3.4 GB for those of a hundred copies of it (benchmarks/README.md).
+    # flights, 3.4 GB for those of a hundred copies of it (benchmarks/README.md). Compact was not measured: it holds one
+    # dataset of one day.
     "land": {"cpu": 1, "memory": "2Gi"},
     "validate": {"cpu": 1, "memory": "2Gi"},
     "features": {"cpu": 2, "memory": "4Gi"},
     "train": {"cpu": 1, "memory": "2Gi"},
     "evaluate": {"cpu": 1, "memory": "2Gi"},
     "score": {"cpu": 2, "memory": "4Gi"},
+    "compact": {"cpu": 1, "memory": "2Gi"},
     "monitor": {"cpu": 1, "memory": "2Gi"},
 }
 

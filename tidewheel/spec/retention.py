@@ -46,7 +46,7 @@ def needed_days(pipeline: Pipeline) -> int:
     compared += {
         "none": drift.reference_days,
         "week": WEEK * math.ceil(2 * drift.reference_days / WEEK),
-        "year": max(drift.reference_days, math.ceil((YEAR + AROUND) / pipeline.partition.days)),
+        "year": max(drift.reference_days, math.ceil((YEAR + AROUND) / pipeline.block.days)),
     }[drift.season]
     performance = pipeline.triggers.performance
     pooled = performance.window_days if performance is not None else 0
@@ -61,12 +61,12 @@ def retained_days(pipeline: Pipeline, key: str) -> int | None:
 
 def retention_mistakes(pipeline: Pipeline) -> Iterator[Mistake]:
     """Keys of the file that would delete what a night still reads."""
-    needed, delay = needed_days(pipeline), quantity(pipeline.labels.delay_days, pipeline.partition)
+    needed, delay = needed_days(pipeline), quantity(pipeline.labels.delay_days, pipeline.block)
     for key, days in pipeline.retention.given.items():
         # The default may be written down: it deletes nothing that is needed, see `retained_days`.
-        if days is not None and days < needed and days != LONG[pipeline.partition]:
+        if days is not None and days < needed and days != LONG[pipeline.block]:
             why = (
                 f"expected at least {needed}: labels come after {delay}, and monitoring "
-                f"compares each {pipeline.partition} with earlier ones (labels.delay_days, monitoring, triggers)"
+                f"compares each {pipeline.block} with earlier ones (labels.delay_days, monitoring, triggers)"
             )
             yield Mistake(("retention", key), f"found {days}", why)

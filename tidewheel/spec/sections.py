@@ -22,7 +22,7 @@ from tidewheel.spec.one_day import path_mistake, query_mistake
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 CODE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 CRON = r"^(\S+\s+){4}\S+$"
-NIGHTLY = r"^[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* (\*|[0-6])$"
+NIGHTLY = r"^[0-5]?[0-9] ([01]?[0-9]|2[0-3]|\*) \* \* (\*|[0-6])$"
 VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
 MEMORY = r"^[1-9]\d*(Mi|Gi)$"
 EMAIL = r"^[^@\s]+@[^@\s]+$"
@@ -38,7 +38,8 @@ PATTERNS = {
     CODE: "`module:function`, for example jobs.pipelines.shop.reader:orders",
     CRON: "five cron fields (UTC), for example 0 3 * * *",
     NIGHTLY: "minute, hour and three stars, since every day is one partition, for example 0 3 * * *; of a weekly "
-    "pipeline a weekday (0 is Sunday) in place of the last star, for example 0 3 * * 1",
+    "pipeline a weekday (0 is Sunday) in place of the last star, for example 0 3 * * 1; of an hourly one a star in "
+    "place of the hour, for example 10 * * * *",
     VARIABLE: "the name of an environment variable, for example SHOP_DATABASE_URL",
     MEMORY: "memory in Mi or Gi, for example 2Gi",
     EMAIL: "an e-mail address",
@@ -114,7 +115,7 @@ class FileReader(Section):
 
     kind: str
     path: str = Field(
-        description="path or fsspec URL; `{partition}` becomes the day, `*` matches several files; "
+        description="path or fsspec URL; `{partition}` becomes the day, or the hour, `*` matches several files; "
         "relative paths start at the project folder",
         examples=["/data/orders/{partition}/*.parquet"],
     )
@@ -186,7 +187,9 @@ class SqlReader(Section):
         description="environment variable that holds the database's SQLAlchemy URL, so that no password stands here",
     )
     query: str = Field(
-        description="query with the parameter :partition (a date)", examples=["select * from t where day = :partition"]
+        description="query with the parameter :partition (a date; of an hourly pipeline the hour's first moment, a "
+        "timestamp in UTC without zone)",
+        examples=["select * from t where day = :partition"],
     )
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from tidewheel.errors import SettingsError, UsageError
 from tidewheel.spec.sections import SqlReader
 
 if TYPE_CHECKING:
+    from sqlalchemy import Date, DateTime
     from sqlalchemy.engine import Engine
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -36,7 +37,7 @@ NO_TIMES = ("infinity", "-infinity", "24:00:00")
 
 def read_sql(reader: SqlReader, day: date) -> SourceDay:
     """Read the rows that a query gives for one day. See `jobs.data.readers.read_day`."""
-    from sqlalchemy import Date, bindparam, text
+    from sqlalchemy import bindparam, text
     from sqlalchemy.exc import SQLAlchemyError
 
     engine = _engine(reader.url_variable)
@@ -45,7 +46,7 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
         with engine.connect() as connection:
             if engine.driver == "psycopg2":
                 _read_times_as_they_are(connection.connection.driver_connection)
-            query = text(reader.query).bindparams(bindparam("partition", day, Date))
+            query = text(reader.query).bindparams(bindparam("partition", *_partition(day)))
             result = connection.execution_options(stream_results=True, max_row_buffer=FETCHED).execute(query)
             names = list(result.keys())
             _check_columns(names, _type_codes(engine, result), name)
@@ -65,6 +66,13 @@ def read_sql(reader: SqlReader, day: date) -> SourceDay:
     if not others:
         return SourceDay(first, name)
     return SourceDay(each_column(first, lambda column, _: _column([one[column] for one in tables], column, name)), name)
+
+
+def _partition(day: date) -> tuple[date, type[Date | DateTime]]:
+    """The value of the query's parameter and its type; of an hour the moment at which it begins, without a zone."""
+    from sqlalchemy import Date, DateTime
+
+    return (datetime.combine(day.date(), day.time()), DateTime) if isinstance(day, datetime) else (day, Date)
 
 
 def _check_columns(names: Sequence[str], codes: Sequence[object], query: str) -> None:

@@ -138,3 +138,19 @@ def test_a_weekly_pipeline_looks_ahead_by_weeks(tmp_path: Path) -> None:
     assert found["2026-11-23 at the earliest"] == "Labels of 2026-11-16 are known, and its predictions are measured."
     assert "2026-11-23" in found, "three weeks old"
     assert spent(weekly, "2026-11-16", []).days == 84
+
+
+def test_an_hourly_pipeline_runs_by_the_hour_and_is_judged_by_day(tmp_path: Path) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_text(PIPELINE_FILE + "partition: hour\n")
+    hourly = load_pipeline(path)
+    planned = steps(
+        hourly, NextNight(datetime(2026, 11, 27, 9, 10, tzinfo=UTC), "2026-11-27T08"), label_day="2026-11-25"
+    )
+    assert planned["2026-11-27 09:10 UTC"] == (
+        "The next run lands and scores 2026-11-27T08; 2026-11-27 is monitored when it has all its hours."
+    )
+    unplanned = steps(hourly, None)
+    assert unplanned["2026-11-27 09:10 UTC"] == (
+        "By the schedule, the next run lands 2026-11-27T08; Airflow has not planned it."
+    )

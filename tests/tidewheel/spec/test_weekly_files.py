@@ -123,11 +123,6 @@ def test_a_daily_pipeline_counts_no_weeks(tmp_path: Path) -> None:
     assert "a partition of this pipeline is a day; expected a number of days" in refusal(tmp_path, PIPELINE_FILE + rule)
 
 
-def test_hours_are_refused_with_what_to_do_instead(tmp_path: Path) -> None:
-    said = refusal(tmp_path, PIPELINE_FILE + "partition: hour\n")
-    assert "hours cannot be partitions yet; expected 'day' or 'week': land the hours of a day as its rows" in said
-
-
 def test_an_editor_knows_the_weekly_keys() -> None:
     import json
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from jobs.data.readers import read_day
 from tidewheel.errors import DataRefused, SettingsError, SourceError, UsageError
+from tidewheel.hours import Hour
 from tidewheel.spec.sections import Reader
 
 DAY = date(2024, 3, 1)
@@ -38,6 +39,15 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_sql_reads_the_day_it_is_asked_for(database: str) -> None:
     found = read_day(_reader(kind="sql", url_variable="SHOP_URL", query=database), DAY, Path())
     assert found.table.to_pydict() == {"day": ["2024-03-01"], "amount": [2.5]}
+
+
+def test_an_hour_is_bound_as_the_moment_at_which_it_begins(database: str) -> None:
+    reader = _reader(
+        kind="sql", url_variable="SHOP_URL", query="select :partition as hour, strftime('%H', :partition) h"
+    )
+    found = read_day(reader, Hour(2024, 3, 1, 7), Path())
+    assert found.table.to_pydict() == {"hour": ["2024-03-01 07:00:00.000000"], "h": ["07"]}
+    assert found.name == "the query on SHOP_URL for 2024-03-01T07"
 
 
 def test_sql_without_rows_has_still_its_columns(database: str) -> None:
