@@ -173,7 +173,8 @@ def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
             Event.LABELS_LATE,
             "",
             f"The newest {pipeline.partition} with labels is {facts.labelled_day}; {facts.monitored_day} has been "
-            f"monitored, and labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their {pipeline.partition}.",
+            f"monitored, and labels come {quantity(pipeline.labels.delay_days, pipeline.partition)} after their "
+            f"{pipeline.partition}.",
             "Ask the owner of the labels. Until they arrive, the quality of the model is unknown and no training "
             f"learns from those {pipeline.partition}s.",
             "monitoring",
