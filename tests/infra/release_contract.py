@@ -157,7 +157,7 @@ class ReleaseContract:
         wait_until(lambda: httpx.post(url, json={}).status_code == 308, "callers are sent on")
         moved = httpx.post(url, json={})
         assert moved.headers["location"] == "/orders/predict"
-        assert "was renamed on 2026-02-03: ask /orders/predict" in moved.json()["error"]
+        assert "was renamed on 2026-02-03: send requests to /orders/predict" in moved.json()["error"]
         assert httpx.get(f"{place.backend.endpoint()}/readyz").status_code == 410
 
         start(place, GREEN, "2")

@@ -162,7 +162,7 @@ def test_the_rest_of_a_damaged_file_is_published_and_the_file_is_kept(
     [warning] = work(job).warnings
     assert f"{segment.path} was changed after it was written: " in warning
     assert "of the predictions of 00:00-00:04:59 UTC 1 cannot be read" in warning
-    assert warning.endswith(f"it is kept as {segment.path.name}.damaged")
+    assert warning.endswith(f"it is set aside as {segment.path.name}.damaged")
     assert segment.path.name in caplog.text
     assert segment.path.with_name(f"{segment.path.name}.damaged").read_bytes() == content
     assert work(job).warnings == []

@@ -59,7 +59,7 @@ def test_labels_that_are_written_otherwise_name_the_key_of_their_reader(deliveri
     outcomes.write_text("parcel;late\n7;1\n")
     refused = run_job(deliveries, "land", DAYS[2], "n").refused or ""
     assert f"{outcomes}: has one column, 'parcel;late'" in refused
-    assert 'set labels.reader.delimiter: ";" (kept in ' in refused
+    assert 'set labels.reader.delimiter: ";" (stored in ' in refused
 
 
 def test_a_day_without_any_label_publishes_no_labels(deliveries: Deliveries) -> None:

@@ -202,7 +202,7 @@ def test_files_that_are_no_batch_are_not_staged(lake: Lake) -> None:
         lake.stage("landing", DAY, [f"{folder}/c.parquet"], {}, "code")
     with pytest.raises(LakeError, match=f"no files to stage for landing/{DAY}"):
         lake.stage("landing", DAY, [], {}, "code")
-    with pytest.raises(LakeError, match="asked to read no batches"):
+    with pytest.raises(LakeError, match="no batches to read were named"):
         lake.read_all([])
 
 

@@ -49,7 +49,7 @@ def renamed(shop: Shop, new: str) -> None:
     assert unfinished(settings) == {}
     moved = shop.ask(old)
     assert (moved.status_code, moved.headers["location"]) == (308, f"/{new}/predict")
-    assert f"was renamed on {datetime.now(UTC).date()}: ask /{new}/predict" in moved.json()["error"]
+    assert f"was renamed on {datetime.now(UTC).date()}: send requests to /{new}/predict" in moved.json()["error"]
     gone = httpx.get(f"{settings.endpoint_url}/{old}/readyz", timeout=5)
     assert gone.status_code == 410
 
