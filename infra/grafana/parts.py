@@ -64,8 +64,8 @@ def airflow_itself() -> tuple[Panel, ...]:
             ("airflow_pool_open_slots", "of the pool {{pool_name}}"),
         ), about=PUSHED),
         Panel("Airflow: ends of tasks, an hour", (
-            ("sum by (state) (increase(airflow_ti_finish_total[1h]))", "{{state}}"),
-        ), about=f"Tries that are repeated included. {PUSHED}"),
+            ("sum by (state) (max_over_time(airflow_ti_finish_total[1h]))", "{{state}}"),
+        ), about=f"Each try is a process that sends its own count of 1 as it ends. {PUSHED}"),
         Panel("Airflow: DAG files that cannot be imported", (
             ("sum(airflow_dag_processing_import_errors)", "files"),
         ), about=PUSHED, thresholds=(1, 1)),
