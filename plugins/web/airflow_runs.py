@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from plugins.web.attention import FailedRun
+from tidewheel.hours import is_hour
 
 PURPOSES = ("features", "scoring", "monitoring", "training", "release")
-KEY = len("YYYY-MM-DDTHH")
 LOOK_BACK = timedelta(days=3)
 """A failure that is older shows as late data; Airflow's table of runs is searched by time."""
 
@@ -77,10 +77,15 @@ def airflow_state(pipelines: Collection[str], now: datetime) -> AirflowState:
         for dag, run_id, state, day, at in session.execute(recent):
             name, purpose = ids[dag]
             if dag not in seen and state == DagRunState.FAILED:
-                failed.setdefault(name, []).append(FailedRun(purpose, run_id, (day or "")[:KEY], at.astimezone(UTC)))
+                failed.setdefault(name, []).append(FailedRun(purpose, run_id, _partition(day), at.astimezone(UTC)))
             seen.add(dag)
         nights = {
-            ids[dag][0]: NextNight(at.astimezone(UTC) if at else None, (day or "")[:KEY], bool(paused))
+            ids[dag][0]: NextNight(at.astimezone(UTC) if at else None, _partition(day), bool(paused))
             for dag, paused, at, day in session.execute(models)
         }
     return AirflowState(failed, nights)
+
+
+def _partition(key: str | None) -> str:
+    """The hour or the day that a run is for; a key that Airflow made of a moment begins with the day."""
+    return key if key and is_hour(key) else (key or "")[: len("YYYY-MM-DD")]

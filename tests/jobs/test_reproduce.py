@@ -137,7 +137,7 @@ def test_days_of_the_holdout_that_are_gone_are_a_note_and_training_days_an_error
     assert found.same
     assert [each.what for each in found.compared] == ["golden rows"]
     assert "could not be read" in found.notes[0]
-    assert "one that memorises looks the same" in found.notes[1]
+    assert "memorising looks the same there" in found.notes[1]
 
     lose(chosen["training"][2])
     with pytest.raises(LakeError, match="features/2024-01-03"):

@@ -152,5 +152,5 @@ def test_an_hourly_pipeline_runs_by_the_hour_and_is_judged_by_day(tmp_path: Path
     )
     unplanned = steps(hourly, None)
     assert unplanned["2026-11-27 09:10 UTC"] == (
-        "By the schedule, the next run lands 2026-11-27T08; Airflow has not planned it."
+        "By the schedule, the next hourly run lands 2026-11-27T08; Airflow has not planned it."
     )

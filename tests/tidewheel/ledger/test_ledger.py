@@ -203,9 +203,9 @@ def test_an_unreachable_ledger_is_named_without_its_password() -> None:
     assert "sesame" not in str(caught.value)
 
 
-def test_a_ledger_without_its_tables_says_how_to_get_them(postgres_url: Callable[[str], str]) -> None:
+def test_a_ledger_without_its_tables_says_how_to_get_them(empty_database_url: str) -> None:
     with pytest.raises(LedgerError, match=r'form none, .*: relation "verdict" does not exist; start .* up'):
-        Ledger(postgres_url("postgres")).verdicts("shop")
+        Ledger(empty_database_url).verdicts("shop")
 
 
 def test_without_a_platform_the_ledger_says_what_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
