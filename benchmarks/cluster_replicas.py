@@ -65,8 +65,10 @@ def main() -> int:
     print(f"\nload average {os.getloadavg()[0]:.1f} after")
     cpu_ms = min(turn.cpu_ms for turn in turns)
     print(f"by CPU, {PEAK:,.0f} requests/s of {cpu_ms:.2f} ms take {_replicas(1000 / cpu_ms)} replicas of a core each")
-    if kept := [turn.rate for turn in turns if not turn.stopped]:
-        print(f"by the rate within {BUDGET_MS:g} ms, {_replicas(max(kept))} of {max(kept):.0f} requests/s each")
+    if sustained := [turn.rate for turn in turns if not turn.stopped]:
+        print(
+            f"by the rate within {BUDGET_MS:g} ms, {_replicas(max(sustained))} of {max(sustained):.0f} requests/s each"
+        )
         return 0
     return 1
 

@@ -36,7 +36,7 @@ class Table:
     """A public table.
 
     Attributes:
-        told: what is predicted, for the page.
+        predicts: what is predicted, for the page.
         read: gives its rows, with the columns `at` and `label`.
         numeric, categorical: the features.
         played: first and last day.
@@ -44,7 +44,7 @@ class Table:
         delay_days: until a label is known.
     """
 
-    told: str
+    predicts: str
     read: Callable[[], pd.DataFrame]
     numeric: Sequence[str]
     played: PartitionRange
@@ -149,7 +149,7 @@ def main() -> None:
         names = options.table or list(TABLES)
         found = {name: [processes.submit(outcome, name, seed) for seed in range(options.seeds)] for name in names}
         for name, played in found.items():
-            print(policy_comparison.line(TABLES[name].told, [one.result() for one in played]), flush=True)
+            print(policy_comparison.line(TABLES[name].predicts, [one.result() for one in played]), flush=True)
 
 
 def outcome(name: str, seed: int) -> policy_comparison.Outcome:
@@ -163,7 +163,7 @@ def history(table: Table) -> History:
     pipeline = Pipeline.model_validate(
         {
             "name": "table",
-            "description": table.told,
+            "description": table.predicts,
             "owner": {"team": "benchmarks"},
             "task": table.task,
             "source": {"reader": reader, "event_time": AT, "entity_key": ["row"], "empty_days": "skip"},
@@ -181,7 +181,7 @@ def history(table: Table) -> History:
     rows[LABEL] = rows[LABEL].astype("float64")
     days = []
     for day, count in rows.groupby(PARTITION).size().items():
-        content = hashlib.sha256(f"{table.told} {day}".encode()).hexdigest()
+        content = hashlib.sha256(f"{table.predicts} {day}".encode()).hexdigest()
         features, labels = (
             BatchReference(dataset=dataset, partition=str(day), content_hash=content, rows=int(count))
             for dataset in ("features", "labels")

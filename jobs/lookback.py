@@ -96,13 +96,13 @@ def _trailing_counts(
         F.sum(_KNOWN).alias(_KNOWN), total(F.col(_TOTAL)).alias(_TOTAL)
     )
 
-    asked = inputs.partitions.blocks
-    delay, each = inputs.pipeline.labels.delay_days, asked.unit.days
+    requested = inputs.partitions.blocks
+    delay, each = inputs.pipeline.labels.delay_days, requested.unit.days
     if inputs.partitions.unit is HOUR:
         delay += 1  # they are landed with the last hour of the day on which they are known
-    first = F.greatest(F.date_add(PARTITION, delay * each), F.lit(asked.first))
-    last = F.least(F.date_add(PARTITION, (delay + max(windows) - 1) * each), F.lit(asked.last))
-    days = F.when(first <= last, F.sequence(first, last, F.lit(asked.unit.step)))  # on which they count
+    first = F.greatest(F.date_add(PARTITION, delay * each), F.lit(requested.first))
+    last = F.least(F.date_add(PARTITION, (delay + max(windows) - 1) * each), F.lit(requested.last))
+    days = F.when(first <= last, F.sequence(first, last, F.lit(requested.unit.step)))  # on which they count
     age = F.date_diff(_ON, PARTITION) / each - delay
     sums = [F.sum(F.when(age < w, F.col(_KNOWN))).alias(_count("", _KNOWN, w)) for w in windows]
     sums += [total(F.when(age < w, F.col(_TOTAL))).alias(_count("", _TOTAL, w)) for w in windows]

@@ -144,10 +144,8 @@ def _read_alike(
         path = F.concat(F.lit(f"{DATA}/"), F.substring_index(url, f"/{DATA}/", -1))
         frame = frame.select("*", path.alias(PATH))
     else:
-        folder, typed = (
-            f"{manifests[0].pipeline}/{manifests[0].dataset}",
-            to_arrow_schema(schema, timezone="UTC"),
-        )
+        folder = f"{manifests[0].pipeline}/{manifests[0].dataset}"
+        typed = to_arrow_schema(schema, timezone="UTC")
         reader = BatchReader(lake.store.root, lake.store.options, folder, typed)
         with_path = T.StructType([*schema.fields, T.StructField(PATH, T.StringType())])
         frame = day_of_file.select(PATH, BYTES, SHA256, PARTITION).mapInArrow(reader.__call__, with_path)

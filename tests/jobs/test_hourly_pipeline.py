@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,63 +11,29 @@ import pytest
 from tests.jobs.hourly_parcels import FIRST, ROWS, HourlyParcels, day, hours
 from tidewheel.errors import ExitCode
 from tidewheel.hours import HOURS, Hour
-from tidewheel.lake import Lake
-from tidewheel.ledger import Ledger, migrate
+from tidewheel.ledger import Ledger
 from tidewheel.partitions import HOUR
 from tidewheel.policies.verdict import Kind
-from tidewheel.runs import JobRecord, read_record
+from tidewheel.runs import JobRecord
 from tidewheel.settings import load_settings
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
-Run = Callable[..., JobRecord]
 
 HISTORY = 5
 """Days that are landed in one range; as of the last of them a version is trained."""
 
 
 @pytest.fixture
-def parcels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: Callable[[str], str], mlflow_url: str
-) -> HourlyParcels:
-    """The pipeline, with a ledger in PostgreSQL and a registry of its own name."""
-    database = postgres_url("postgres")
-    name = f"hourly{abs(hash(tmp_path)):x}"
-    for variable, value in {
-        "HOME": tmp_path / "home",
-        "PROJECT": tmp_path,
-        "DATABASE_URL": database,
-        "MLFLOW_URL": mlflow_url,
-        "CODE_VERSION": "test",
-    }.items():
-        monkeypatch.setenv(f"TIDEWHEEL_{variable}", str(value))
-    migrate(database)
-    made = HourlyParcels(tmp_path, name, Lake.open(name, load_settings()))
-    made.declare()
-    return made
-
-
-@pytest.fixture
-def run(parcels: HourlyParcels, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a job as its command line would, in this process."""
-    monkeypatch.setattr("jobs.evaluation.footprint.TIMED_CALLS", 5)
-
-    def job(made: HourlyParcels, name: str, partition: str, run_id: str, *options: str) -> JobRecord:
-        arguments = ["--pipeline", made.name, "--partition", partition, "--run-id", run_id, *options]
-        monkeypatch.setattr(sys, "argv", [f"jobs.{name}", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_module(f"jobs.{name}", run_name="__main__")
-        if ended.value.code != 0:
-            raise ended.value
-        return read_record(made.lake, run_id, f"{name}-{options[1]}" if options[:1] == ("--stage",) else name)
-
-    return job
+def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, mlflow_url: str) -> HourlyParcels:
+    """The pipeline."""
+    return HourlyParcels.declared(tmp_path, "hourly", database_url, mlflow_url, monkeypatch)
 
 
 class Hourly:
     """What the DAGs of an hourly pipeline do."""
 
-    def __init__(self, made: HourlyParcels, run: Run) -> None:
-        self.made, self.run = made, run
+    def __init__(self, made: HourlyParcels) -> None:
+        self.made = made
 
     def features(self, partition: object, run_id: str) -> JobRecord:
         """Land, judge, compute, judge, and make days; returns what became of the days."""
@@ -98,14 +61,14 @@ class Hourly:
         return self._job("promote", partition, run_id)
 
     def _job(self, job: str, partition: object, run_id: str, *options: str) -> JobRecord:
-        return self.run(self.made, job, str(partition), run_id, *options)
+        return self.made.run(job, partition, run_id, *options)
 
     def _judge(self, stage: str, partition: object, run_id: str) -> None:
-        self.run(self.made, "validate", str(partition), run_id, "--stage", stage)
+        self.made.run("validate", partition, run_id, "--stage", stage)
 
 
-def test_hours_are_landed_and_scored_and_their_day_is_monitored(parcels: HourlyParcels, run: Run) -> None:
-    hourly = Hourly(parcels, run)
+def test_hours_are_landed_and_scored_and_their_day_is_monitored(parcels: HourlyParcels) -> None:
+    hourly = Hourly(parcels)
     for number in range(HISTORY + 2):
         parcels.deliver(day(number))
     made = hourly.features(f"{day(0)}..{day(HISTORY - 1)}", "history")
@@ -180,33 +143,29 @@ def _an_hour_alone_has_the_features_that_it_has_within_a_range(
     assert parcels.lake.need("features", str(hour)).content_hash == within
 
 
-def test_a_lake_of_days_does_not_become_one_of_hours(
-    parcels: HourlyParcels, run: Run, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_lake_of_days_does_not_become_one_of_hours(parcels: HourlyParcels, caplog: pytest.LogCaptureFixture) -> None:
     parcels.lake.publish(parcels.lake.write_table("landing", "2024-03-29", pa.table({"parcel": ["a"]}), {}, ""))
     with pytest.raises(SystemExit) as ended:
-        run(parcels, "land", str(hours(FIRST)[0]), "mixed")
+        parcels.run("land", str(hours(FIRST)[0]), "mixed")
     assert ended.value.code == ExitCode.WRONG_USAGE
     assert "`partition: hour`, but its lake holds days, for example 2024-03-29" in caplog.text
 
 
-def test_what_is_decided_by_day_takes_no_hour(
-    parcels: HourlyParcels, run: Run, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_decided_by_day_takes_no_hour(parcels: HourlyParcels, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
-        run(parcels, "monitor", str(hours(FIRST)[3]), "by hour")
+        parcels.run("monitor", str(hours(FIRST)[3]), "by hour")
     assert ended.value.code == ExitCode.WRONG_USAGE
     assert "2024-03-30T03 names hours, and this is done by day: name the day" in caplog.text
 
 
-def test_a_row_of_the_hour_after_is_refused(parcels: HourlyParcels, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_row_of_the_hour_after_is_refused(parcels: HourlyParcels, caplog: pytest.LogCaptureFixture) -> None:
     parcels.deliver(FIRST)
     first, second = hours(FIRST)[:2]
     (parcels.folder / "source" / f"orders-{second}.parquet").rename(
         parcels.folder / "source" / f"orders-{first}.parquet"
     )
     with pytest.raises(SystemExit) as ended:
-        run(parcels, "land", str(first), "astray")
+        parcels.run("land", str(first), "astray")
     assert ended.value.code == ExitCode.DATA_REFUSED
     assert f"12 of 12 rows lie outside {first}" in caplog.text
     assert "a partition holds its own hour (UTC)" in caplog.text

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
-import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,11 +12,10 @@ import pytest
 
 from tests.jobs.weekly_parcels import FIRST, ROWS, WeeklyParcels, week
 from tidewheel.errors import ExitCode
-from tidewheel.lake import Lake
-from tidewheel.ledger import Ledger, migrate
+from tidewheel.ledger import Ledger
 from tidewheel.ledger.probations import Probations
 from tidewheel.policies.verdict import Kind
-from tidewheel.runs import JobRecord, read_record
+from tidewheel.runs import JobRecord
 from tidewheel.settings import load_settings
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -29,55 +25,28 @@ HISTORY, FIRST_TRAINING, SECOND_TRAINING = 12, 9, 11
 
 
 @pytest.fixture
-def parcels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: Callable[[str], str], mlflow_url: str
-) -> WeeklyParcels:
-    """The pipeline, with a ledger in PostgreSQL and a registry of its own name."""
-    database = postgres_url("postgres")
-    name = f"weekly{abs(hash(tmp_path)):x}"
-    for variable, value in {
-        "HOME": tmp_path / "home",
-        "PROJECT": tmp_path,
-        "DATABASE_URL": database,
-        "MLFLOW_URL": mlflow_url,
-        "CODE_VERSION": "test",
-    }.items():
-        monkeypatch.setenv(f"TIDEWHEEL_{variable}", str(value))
-    monkeypatch.setattr("jobs.evaluation.footprint.TIMED_CALLS", 5)
-    migrate(database)
-    made = WeeklyParcels(tmp_path, name, Lake.open(name, load_settings()))
-    made.declare()
+def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, mlflow_url: str) -> WeeklyParcels:
+    """The pipeline, and the files of its history."""
+    made = WeeklyParcels.declared(tmp_path, "weekly", database_url, mlflow_url, monkeypatch)
     for number in range(HISTORY):
         made.deliver(week(number))
     return made
 
 
-def run(made: WeeklyParcels, job: str, partition: object, run_id: str, *options: str) -> JobRecord:
-    """Run a job as its command line would, in this process."""
-    arguments = ["--pipeline", made.name, "--partition", str(partition), "--run-id", run_id, *options]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [f"jobs.{job}", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_module(f"jobs.{job}", run_name="__main__")
-    if ended.value.code != 0:
-        raise ended.value
-    return read_record(made.lake, run_id, f"{job}-{options[1]}" if options[:1] == ("--stage",) else job)
-
-
 def land(made: WeeklyParcels, partition: object, run_id: str) -> JobRecord:
     """What the DAG of the features does with a week, or with a range of them."""
-    run(made, "land", partition, run_id)
-    run(made, "validate", partition, run_id, "--stage", "raw")
-    record = run(made, "features", partition, run_id)
-    run(made, "validate", partition, run_id, "--stage", "features")
+    made.run("land", partition, run_id)
+    made.run("validate", partition, run_id, "--stage", "raw")
+    record = made.run("features", partition, run_id)
+    made.run("validate", partition, run_id, "--stage", "features")
     return record
 
 
 def train(made: WeeklyParcels, partition: object, run_id: str) -> JobRecord:
     for job in ("assemble", "train"):
-        run(made, job, partition, run_id)
-    judged = run(made, "evaluate", partition, run_id)
-    run(made, "promote", partition, run_id)
+        made.run(job, partition, run_id)
+    judged = made.run("evaluate", partition, run_id)
+    made.run("promote", partition, run_id)
     return judged
 
 
@@ -86,10 +55,10 @@ def play_week(made: WeeklyParcels, number: int) -> JobRecord:
     monday = week(number)
     made.deliver(monday)
     land(made, monday, f"week {number}")
-    run(made, "score", monday, f"week {number}")
-    run(made, "validate", monday, f"week {number}", "--stage", "predictions")
-    run(made, "requests", monday, f"week {number}")
-    return run(made, "monitor", monday, f"week {number}")
+    made.run("score", monday, f"week {number}")
+    made.run("validate", monday, f"week {number}", "--stage", "predictions")
+    made.run("requests", monday, f"week {number}")
+    return made.run("monitor", monday, f"week {number}")
 
 
 def test_several_weeks_from_files_to_probation_and_replay(parcels: WeeklyParcels) -> None:
@@ -131,7 +100,7 @@ def test_several_weeks_from_files_to_probation_and_replay(parcels: WeeklyParcels
     ]
 
     played = f"{week(10)}..{week(13)}"
-    run(parcels, "replay", played, "replay", "--policy", "spec", "--policy", "weekly", "--seeds", "1", "--workers", "1")
+    parcels.run("replay", played, "replay", "--policy", "spec", "--policy", "weekly", "--seeds", "1", "--workers", "1")
     content = parcels.lake.store.read(f"{parcels.name}/reports/replay/{week(10)}..{week(13)}/replay.json")
     plays = {play["policy"]: play for play in json.loads(content or b"{}")["plays"]}
     assert list(plays["spec"]["versions"]) == [str(week(number)) for number in (10, 11, 12, 13)]
@@ -155,7 +124,7 @@ def _features_are_those_of_a_naive_computation(parcels: WeeklyParcels, number: i
 
 def test_a_week_is_named_by_its_monday(parcels: WeeklyParcels, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
-        run(parcels, "land", FIRST + timedelta(days=2), "wednesday")
+        parcels.run("land", FIRST + timedelta(days=2), "wednesday")
     assert ended.value.code == ExitCode.WRONG_USAGE
     assert "2024-01-03 lies within a week" in caplog.text
     assert "is named by its Monday, 2024-01-01" in caplog.text
@@ -167,7 +136,7 @@ def test_a_lake_of_days_does_not_become_one_of_weeks(parcels: WeeklyParcels, cap
         parcels.lake.write_table("landing", "2023-12-27", pa.Table.from_pandas(wednesday, preserve_index=False), {}, "")
     )
     with pytest.raises(SystemExit) as ended:
-        run(parcels, "land", week(0), "mixed")
+        parcels.run("land", week(0), "mixed")
     assert ended.value.code == ExitCode.WRONG_USAGE
     assert "its lake holds days, for example 2023-12-27" in caplog.text
 
@@ -177,7 +146,7 @@ def test_a_row_of_the_week_after_is_refused(parcels: WeeklyParcels, caplog: pyte
     orders["ordered_at"] += timedelta(days=7)
     orders.to_parquet(parcels.folder / "source" / f"orders-{week(1)}.parquet", index=False)
     with pytest.raises(SystemExit) as ended:
-        run(parcels, "land", week(1), "astray")
+        parcels.run("land", week(1), "astray")
     assert ended.value.code == ExitCode.DATA_REFUSED
     assert f"150 of 150 rows lie outside the week of {week(1)}" in caplog.text
     assert "a partition holds its own week (UTC)" in caplog.text

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
-
-import numpy as np
-import pandas as pd
 
 from jobs.as_of import add_last_values
 from jobs.lookback import add_trailing_rates
 from jobs.trailing import add_trailing_counts
+from tests.jobs.parcels_in_files import ParcelsInFiles, random_parcels
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pyspark.sql import DataFrame
 
     from jobs.data.feature_inputs import FeatureInputs
-    from tidewheel.lake import Lake
 
 FIRST = date(2024, 1, 1)
 """A Monday."""
@@ -72,44 +67,19 @@ def week(number: int) -> date:
     return FIRST + timedelta(weeks=number)
 
 
-@dataclass(frozen=True)
-class WeeklyParcels:
-    """The project folder, and the pipeline's lake."""
+class WeeklyParcels(ParcelsInFiles):
+    """Rows by the week."""
 
-    folder: Path
-    name: str
-    lake: Lake
+    DECLARATION = PIPELINE
+    RATE = "late_rate_2w"
 
     def orders(self, monday: date) -> pd.DataFrame:
-        """The rows of a week, on all of its days; the outcome of heavy parcels and of the slow carrier is late."""
-        rng = np.random.default_rng(monday.toordinal())
-        begin = datetime.combine(monday, time(), tzinfo=UTC)
-        seconds = np.linspace(0, 7 * 86_400 - 1, ROWS).astype(int)
-        orders = pd.DataFrame(
-            {
-                "parcel": [f"{monday}-{n:05}" for n in range(ROWS)],
-                "ordered_at": [begin + timedelta(seconds=int(s)) for s in seconds],
-                "carrier": rng.choice(["fast", "slow"], ROWS),
-                "weight": rng.normal(size=ROWS),
-            }
-        )
-        chance = 1 / (1 + np.exp(-(2 * orders["weight"] + (orders["carrier"] == "slow"))))
-        return orders.assign(late=(rng.random(ROWS) < chance).astype(int))
+        """The rows of a week."""
+        return random_parcels(monday, 7 * 86_400, ROWS, seed=monday.toordinal())
 
     def deliver(self, monday: date) -> None:
         """Write a week's files."""
         orders = self.orders(monday)
         source = self.folder / "source"
-        source.mkdir(exist_ok=True)
         orders.drop(columns="late").to_parquet(source / f"orders-{monday}.parquet", index=False)
         orders[["parcel", "late"]].to_csv(source / f"outcomes-{monday}.csv", index=False)
-
-    def declare(self) -> None:
-        """Write the pipeline's file and its suites."""
-        (self.folder / "dags").mkdir()
-        (self.folder / "dags" / f"{self.name}.yaml").write_text(PIPELINE.format(name=self.name))
-        suites = self.folder / "expectations" / self.name
-        suites.mkdir(parents=True)
-        for suite, column in (("raw", "weight"), ("features", "late_rate_2w"), ("predictions", "prediction")):
-            rule = {"type": "expect_column_to_exist", "kwargs": {"column": column}, "severity": "critical"}
-            (suites / f"{suite}.json").write_text(json.dumps({"name": suite, "expectations": [rule], "meta": {}}))

@@ -69,7 +69,7 @@ def test_weights_and_a_loss_go_together() -> None:
 
 @pytest.mark.parametrize("loss", ["poisson", "quantile"])
 def test_a_parameter_of_the_estimator_goes_beside_the_loss(loss: str) -> None:
-    wanted: dict[str, Any] = {"max_iter": 3, "learning_rate": 0.5}
-    model = fit_rows(pipeline_of(loss, parameters=wanted), counts()).model
+    parameters: dict[str, Any] = {"max_iter": 3, "learning_rate": 0.5}
+    model = fit_rows(pipeline_of(loss, parameters=parameters), counts()).model
     assert model[-1].get_params()["loss"] == loss
     assert model[-1].get_params()["learning_rate"] == 0.5

@@ -84,8 +84,8 @@ def test_a_killed_search_goes_on_exactly_as_it_would_have(
         with pytest.raises(KeyboardInterrupt):
             search(LakeTrials(lake, "killed"), pipeline, training_rows, "data")
     again = search(LakeTrials(lake, "killed"), pipeline, training_rows, "data")
-    told = [[(trial.parameters, trial.losses) for trial in result.trials] for result in (whole, again)]
-    assert told[0] == told[1]
+    outcomes = [[(trial.parameters, trial.losses) for trial in result.trials] for result in (whole, again)]
+    assert outcomes[0] == outcomes[1]
 
 
 def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
@@ -100,7 +100,7 @@ def test_a_finished_search_is_not_done_again_and_one_for_other_data_is(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (ValueError("leaves of\nnothing"), "ValueError: leaves of nothing"),
         (MemoryError(), "MemoryError"),
@@ -115,7 +115,7 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception | None,
-    told: str,
+    message: str,
 ) -> None:
     fit = room.fit_rows
 
@@ -136,12 +136,12 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(
     failed = [trial for trial in found.trials if trial.parameters.get("learning_rate") == 0.3]
     assert failed
     assert len(found.trials) == 9
-    assert {trial.failed for trial in failed} == {told}
+    assert {trial.failed for trial in failed} == {message}
     assert [trial.failed for trial in found.trials if trial not in failed] == [""] * (9 - len(failed))
     assert found.best.parameters.get("learning_rate") != 0.3
     assert len(failures.sentences) == len(failed)
     assert "learning_rate 0.3) failed: " in failures.sentences[0]
-    assert failures.sentences[0].endswith(told)
+    assert failures.sentences[0].endswith(message)
     again = PartialFailures()
     assert search(LakeTrials(lake, "run"), declared(tmp_path), training_rows, "data", again) == found
     assert again.sentences == failures.sentences

@@ -237,7 +237,7 @@ def test_a_rejection_waits_for_the_cool_down_and_more_in_a_row_double_it_up_to_t
     assert [waits(n) for n in (1, 2, 3, 4)] == [7, 14, 28, 28]
 
 
-def test_one_training_at_a_time_and_a_lost_one_is_asked_for_again(tmp_path: Path) -> None:
+def test_one_training_at_a_time_and_a_lost_one_is_requested_again(tmp_path: Path) -> None:
     policy = declared("{maximum_age_days: 5}", tmp_path)
     running = replace(CALM, attempts=(Attempt(before(1), Ended.RUNNING),))
     assert "but the training requested on 2024-02-29 is not judged yet" in sentence(policy, running)
@@ -245,11 +245,11 @@ def test_one_training_at_a_time_and_a_lost_one_is_asked_for_again(tmp_path: Path
 
 
 def test_a_person_waits_for_good_data_and_for_a_running_training_but_for_nothing_else(default: TriggerPolicy) -> None:
-    wish = replace(
+    requested = replace(
         CALM, champion_as_of=before(1), request="new source", attempts=(Attempt(before(1), Ended.REJECTED),) * 4
     )
-    assert sentence(default, wish) == "fired: a training was requested: new source"
-    refused = replace(wish, data_refused="labels of 2024-02-29 were refused (late is 7)")
+    assert sentence(default, requested) == "fired: a training was requested: new source"
+    refused = replace(requested, data_refused="labels of 2024-02-29 were refused (late is 7)")
     assert sentence(default, refused) == (
         "suppressed: a training was requested: new source but labels of 2024-02-29 were refused (late is 7)"
     )
