@@ -19,7 +19,7 @@ from tidewheel.errors import DataRefused, SpecError
 from tidewheel.hours import HOURS, Hour
 from tidewheel.lake import Lake, Manifest
 from tidewheel.options import CompactOptions
-from tidewheel.partitions import HOUR, PartitionRange, day_key
+from tidewheel.partitions import HOUR, PartitionRange, day_key, day_of
 from tidewheel.quantities import listing, quantity
 from tidewheel.runs import SKIPPED
 from tidewheel.spec.source_days import source_days
@@ -48,10 +48,10 @@ class _HoursOfDay:
         return [key for key in hours.keys if key not in self.there[FEATURES]]
 
     @property
-    def unscored(self) -> bool:
-        """Whether some hours have predictions, and the last that has features has none."""
+    def unscored(self) -> list[str]:
+        """Keys of the hours with features and without predictions, from the first that has predictions on."""
         scored = self.there[PREDICTIONS]
-        return bool(scored) and max(self.there[FEATURES]) not in scored
+        return [key for key in sorted(self.there[FEATURES]) if scored and key > min(scored) and key not in scored]
 
 
 @dataclass
@@ -72,8 +72,7 @@ def work(job: Job[CompactOptions]) -> Result:
     days = source_days(job.pipeline.source, job.partitions)
     if days is None:
         return Result(figures={SKIPPED: True}, sentence=f"skipped: the source has nothing for {job.partitions}")
-    newest = max(str(days.last), job.lake.newest(LANDING, HOUR) or "")
-    done = _Compacted()
+    done, newest = _Compacted(), max(str(days.last), job.lake.newest(LANDING, HOUR) or "")
     for hours in each(_days(job, days), f"{job.pipeline.name}: compacting", "days"):
         _compact(job, hours, newest, done)
     rows = sum(manifest.rows for manifest in done.batches if manifest.dataset == LANDING)
@@ -93,58 +92,86 @@ def work(job: Job[CompactOptions]) -> Result:
     )
 
 
-def _days(job: Job, hours: PartitionRange) -> list[_HoursOfDay]:
-    """The days that the hours lie in; and the one before them, which may have waited long enough by now."""
-    lake, blocks = job.lake, hours.blocks.look_back(1)
-    keys = set(blocks.keys)
-    there: dict[str, dict[str, dict[str, Manifest]]] = {key: {} for key in keys}
-    for dataset in (LANDING, FEATURES, PREDICTIONS):
-        for batches in there.values():
-            batches[dataset] = {}
-        for key in lake.keys(dataset, HOUR):
-            if (day := day_key(key)) in keys and (manifest := lake.published(dataset, key)) is not None:
-                there[day][dataset][key] = manifest
-    return [
-        _HoursOfDay(day, there[str(day)], lake.published(FEATURES, str(day)) is not None)
-        for day in blocks.days
-        if there[str(day)][FEATURES] and (day >= hours.blocks.first or not lake.published(FEATURES, str(day)))
-    ]
+def _days(job: Job[CompactOptions], hours: PartitionRange) -> list[_HoursOfDay]:
+    """The days that the hours lie in; and those before them that wait, and may have waited long enough by now."""
+    dataset = PREDICTIONS if job.options.scored else FEATURES  # what this run is the last to write
+    made, first = job.lake.newest(dataset) or "", str(hours.blocks.first)
+    waiting = {day_of(day) for key in job.lake.keys(dataset, HOUR) if made < (day := day_key(key)) < first}
+    found = (_hours_of(job.lake, day) for day in sorted({*waiting, *hours.blocks.days}))
+    return [hours_of_day for hours_of_day in found if hours_of_day.there[FEATURES]]
+
+
+def _hours_of(lake: Lake, day: date) -> _HoursOfDay:
+    keys = HOUR.of_blocks(PartitionRange(day, day)).keys
+    there = {
+        dataset: {key: manifest for key in keys if (manifest := lake.published(dataset, key)) is not None}
+        for dataset in (LANDING, FEATURES, PREDICTIONS)
+    }
+    return _HoursOfDay(day, there, lake.published(FEATURES, str(day)) is not None)
 
 
 def _compact(job: Job[CompactOptions], hours: _HoursOfDay, newest: str, done: _Compacted) -> None:
-    """Write a day, or say what it waits for."""
+    """Write a day, or say what it waits for.
+
+    Args:
+        job: of this run.
+        hours: of the day.
+        newest: key of the newest hour that was landed.
+        done: what was done; this is added to it.
+    """
     day, last = str(hours.day), Hour.last_of(hours.day)
-    is_over, is_late = newest >= str(last), newest >= str(HOUR.after(last, WAIT))
+    # A backfill lands the hours of a day that is long over one by one: it is made once, with the last of them.
+    reached = newest if hours.is_made else str(job.partitions.last)
+    is_over, is_late = not hours.missing or reached >= str(last), newest >= str(HOUR.after(last, WAIT))
     missing = hours.missing if job.pipeline.source.empty_days == "refuse" else []
     if not is_over or (missing and not hours.is_made and not is_late):
         which = missing if is_over else [key for key in hours.missing if key <= newest]
         late = f"; missing: {listing(which, NAMED)}" if which else ""
         done.waiting.append(f"{day} has {len(hours.there[FEATURES])} of {HOURS} hours{late}")
         return
-    if job.options.scored and hours.unscored and not is_late:
-        done.waiting.append(f"{day} waits for the predictions of {max(hours.there[FEATURES])}")
+    unscored = hours.unscored if job.options.scored else []
+    if max(hours.there[FEATURES]) in unscored and not is_late:
+        done.waiting.append(f"{day} waits for the predictions of {max(unscored)}")
         return
     if missing:
         done.gaps.append(
             f"{day} is judged without {quantity(len(missing), 'hour')} ({listing(missing, NAMED)}); run "
             f"{job.pipeline.name}.features for {missing[0]} when the source has it: that makes the day again"
         )
+    if unscored:
+        done.gaps.append(
+            f"{day} is judged without the predictions of {quantity(len(unscored), 'hour')} "
+            f"({listing(unscored, NAMED)}); run {job.pipeline.name}.scoring for {unscored[0]}: that makes the day again"
+        )
+    made_from: dict[str, str] = {}
     for dataset in (LANDING, FEATURES, *([PREDICTIONS] if job.options.scored else [])):
         # Rows without features are in no batch of the day: what is judged is what could be predicted.
         parts = [part for key, part in sorted(hours.there[dataset].items()) if key in hours.there[FEATURES]]
         if parts:
-            manifest, is_new = _day_batch(job, dataset, day, parts)
+            manifest, is_new = _day_batch(job, dataset, day, parts, made_from)
+            if dataset == FEATURES:  # so predictions say which they are of, as those of a daily pipeline do
+                made_from = {manifest.key: manifest.content_hash}
             done.batches.append(manifest)
             done.written += is_new
     done.days.append(day)
 
 
-def _day_batch(job: Job, dataset: str, day: str, parts: Sequence[Manifest]) -> tuple[Manifest, bool]:
-    """The published batch of a day, and whether it had to be written."""
-    content = {part.key: part.content_hash for part in parts}
+def _day_batch(
+    job: Job, dataset: str, day: str, parts: Sequence[Manifest], made_from: Mapping[str, str]
+) -> tuple[Manifest, bool]:
+    """The published batch of a day, and whether it had to be written.
+
+    Args:
+        job: of this run.
+        dataset: of the batch.
+        day: its key.
+        parts: the batches of its hours.
+        made_from: content of the other batches of the day that it names, by key.
+    """
+    content = {part.key: part.content_hash for part in parts} | made_from
     before = job.lake.published(dataset, day)
     if before and content == {
-        key: value for key, value in before.inputs.items() if key.startswith(f"{dataset}/{day}T")
+        key: value for key, value in before.inputs.items() if key in made_from or key.startswith(f"{dataset}/{day}T")
     }:
         return before, False
     with step("read", dataset=dataset, day=day):
@@ -158,9 +185,9 @@ def _day_batch(job: Job, dataset: str, day: str, parts: Sequence[Manifest]) -> t
             f"several hours (for example {found}); rule: a key names one row of a day, since labels come by day; add "
             f"what tells the hours apart to source.entity_key ({', '.join(key)})"
         )
-    made_from = {name: value for part in parts for name, value in part.inputs.items() if name != "model"}
+    inputs = {name: value for part in parts for name, value in part.inputs.items() if name != "model"}
     with step("write", dataset=dataset, day=day):
-        manifest = job.lake.write_table(dataset, day, in_order(table, order), made_from | content, job.code_version)
+        manifest = job.lake.write_table(dataset, day, in_order(table, order), inputs | content, job.code_version)
         job.lake.publish(manifest)
     return manifest, True
 

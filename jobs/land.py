@@ -145,15 +145,15 @@ def _refuse_mixed_units(job: Job) -> None:
     Raises:
         SpecError: it does.
     """
-    unit, hours = job.pipeline.partition, job.lake.keys("landing", Partitioning.HOUR)
+    unit, hour = job.pipeline.partition, job.lake.newest("landing", Partitioning.HOUR)
     there: Partitioning = Partitioning.DAY
     other: str | None = None
-    if hours and unit is not Partitioning.HOUR:
-        there, other = Partitioning.HOUR, hours[-1]
+    if hour and unit is not Partitioning.HOUR:
+        there, other = Partitioning.HOUR, hour
     elif unit is Partitioning.WEEK:
         landed = job.lake.partitions("landing")
         other = next((key for key in landed if str(unit.holding(day_of(key))) != key), None)
-    elif unit is Partitioning.HOUR and not hours:  # else its days were made of hours
+    elif unit is Partitioning.HOUR and not hour:  # else its days were made of hours
         other = job.lake.newest("landing")
     if other is not None:
         raise SpecError(

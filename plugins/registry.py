@@ -94,7 +94,7 @@ def unreleased(
         LedgerError: the ledger cannot be reached.
     """
     champions = {
-        name: pipelines[CHAMPION] for name, pipelines in registered_aliases(settings).items() if CHAMPION in pipelines
+        name: aliases[CHAMPION] for name, aliases in registered_aliases(settings).items() if CHAMPION in aliases
     }
     # The ledger last: a release that ends meanwhile is seen as ended, and never as one that nobody has begun.
     releases = Releases(ledger)
@@ -103,14 +103,14 @@ def unreleased(
     left = {row.pipeline: row.id for row in old if _is_left(ledger, row)}
     live = {row.pipeline: row.version for row in releases.endpoints()}
     lost = {name: says for name, says in (astray or {}).items() if name not in coming}
-    pipelines = {
+    unreleased = {
         name: Unreleased(champion, live.get(name), left.get(name), lost.get(name))
         for name, champion in champions.items()
         if name in left or name in lost or champion not in (live.get(name), coming.get(name))
     }
     for name in live.keys() - champions.keys() - coming.keys():
-        pipelines[name] = Unreleased("", live[name], left.get(name), lost.get(name), gone_words(live[name]))
-    return pipelines
+        unreleased[name] = Unreleased("", live[name], left.get(name), lost.get(name), gone_words(live[name]))
+    return unreleased
 
 
 def run_is_deleted(client: httpx.Client, mlflow_run: str) -> bool:

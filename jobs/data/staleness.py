@@ -71,7 +71,8 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
         days: the requested days.
         there: keys of the batches that are there.
     """
-    needed = {key for day in days.days for key in inputs_of(pipeline, day)}
+    seen = days.look_back(pipeline.features.look_back_days)
+    needed = {*(f"landing/{key}" for key in seen.keys), *(f"labels/{key}" for key in known_labels(pipeline, seen))}
     landed = sorted(key.split("/")[1] for key in needed & set(there) if key.startswith("landing/"))
     began = pipeline.source.start
     start = str(days.unit.holding(began)) if began else (landed[0] if landed else str(days.first))

@@ -261,7 +261,7 @@ def _quality(known: PipelineSnapshot) -> list[Concern]:
 def _probation(known: PipelineSnapshot) -> list[Concern]:
     if (running := known.probation) is None:
         return []
-    unit = known.declared.partition if known.declared else DAY
+    unit = known.declared.block if known.declared else DAY
     return [Concern(Urgency.BUSY, probations.title(running, unit), probations.sentence(running, unit), "#probation")]
 
 

@@ -48,7 +48,7 @@ def outlook(
     return [
         *_release(known),
         *_approval(pipeline, known),
-        *_training(pipeline.partition, known),
+        *_training(pipeline.block, known),
         *_probation(pipeline, known),
         _night(pipeline, known.now, night),
         *_labels(pipeline, known),

@@ -168,7 +168,7 @@ def assemble(
         figures=measured(rows.figures, pipeline.block),
         events=events,
         chart=chart_data(drawn, events),
-        heat=heat_map(rows.drift, rows.restless, rows.columns, beside.reports, pipeline.partition),
+        heat=heat_map(rows.drift, rows.restless, rows.columns, beside.reports, pipeline.block),
         probation=probation(pipeline, rows.probations, rows.paired_days, day),
         slices=slices(pipeline.metric, rows.slices, lower_is_better=shown.lower_is_better, limits=_limits(pipeline)),
         callers=callers(verdicts.get(str(Kind.REQUESTS)), rows.requests),

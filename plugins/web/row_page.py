@@ -135,13 +135,13 @@ def _manifest(lake: Lake, pipeline: Pipeline, day: str, newest: str) -> Manifest
         return manifest
     if not newest and not pipeline.scoring.enabled:
         raise _NotShown(
-            f"This pipeline scores no {pipeline.partition}s (scoring.enabled is false). Its endpoint explains a row: "
+            f"This pipeline scores no {pipeline.block}s (scoring.enabled is false). Its endpoint explains a row: "
             "add ?explain=true."
         )
     raise _NotShown(
-        f"{day} has no predictions: the newest {pipeline.partition} that has is {newest}."
+        f"{day} has no predictions: the newest {pipeline.block} that has is {newest}."
         if newest
-        else f"No {pipeline.partition} has predictions yet."
+        else f"No {pipeline.block} has predictions yet."
     )
 
 
@@ -224,12 +224,12 @@ def _unexplained(pipeline: Pipeline, row: Mapping[str, Any]) -> str:
         return "Predictions of several classes are not explained yet."
     if pipeline.scoring.explain:
         return (
-            f"This {pipeline.partition} was scored before scoring.explain was set: score it again to see what moved "
+            f"This {pipeline.block} was scored before scoring.explain was set: score it again to see what moved "
             "its predictions."
         )
     return (
         "Batch scoring does not explain its predictions: scoring.explain is 0. Set how many fields it names, and "
-        f"score the {pipeline.partition} again; or send the row to the endpoint with ?explain=true."
+        f"score the {pipeline.block} again; or send the row to the endpoint with ?explain=true."
     )
 
 

@@ -156,6 +156,70 @@ def test_without_a_champion_a_day_is_made_all_the_same(orders: HourlyLake) -> No
     assert {batch.dataset for batch in made.outputs} == {"landing", "features"}
 
 
+def test_a_scored_day_that_lost_an_hour_is_made_in_both_datasets(orders: HourlyLake) -> None:
+    for key in (key for key in hours() if not key.endswith("T05")):
+        orders.publish(key, "landing", "features", "predictions")
+    for key in hours(last=5, day="2026-01-06"):
+        orders.publish(key)
+        orders.compact(key)  # what the DAG of features does, and then that of scoring
+        orders.publish(key, "predictions")
+        orders.compact(key, scored=True)
+    assert orders.lake.partitions("features") == orders.lake.partitions("predictions") == [DAY]
+    assert len(orders.values("predictions")) == 23
+
+
+def test_a_backfilled_day_is_made_once_with_its_last_hour(orders: HourlyLake) -> None:
+    for key in hours(day="2026-02-01"):
+        orders.publish(key)
+    orders.compact("2026-02-01")
+    made = []
+    for key in hours():
+        orders.publish(key)
+        made += [key for batch in orders.compact(key).outputs if batch.key == f"features/{DAY}"]
+    assert made == [hours()[23]]
+
+
+def test_hours_that_come_in_any_order_make_their_day_when_all_are_there(orders: HourlyLake) -> None:
+    for key in hours(day="2026-02-01"):
+        orders.publish(key)
+    orders.compact("2026-02-01")
+    for key in [key for key in hours() if not key.endswith("T10")][:-1] + hours()[10:11]:
+        orders.publish(key)
+        assert not orders.compact(key).outputs
+    orders.publish(hours()[23])
+    orders.compact(hours()[23])
+    assert len(orders.values()) == 24
+
+
+def test_a_day_before_a_long_outage_is_made_after_it(orders: HourlyLake) -> None:
+    for key in hours(last=20):
+        orders.publish(key)
+        orders.compact(key)
+    orders.publish("2026-01-08T00")
+    after = orders.compact("2026-01-08T00")
+    assert orders.lake.partitions("features") == [DAY]
+    assert f"{DAY} is judged without 3 hours" in after.warnings[0]
+
+
+def test_an_hour_that_was_not_scored_in_the_middle_is_a_warning(orders: HourlyLake) -> None:
+    for key in hours():
+        orders.publish(key)
+        if not key.endswith("T10"):
+            orders.publish(key, "predictions")
+    made = orders.compact(DAY, scored=True)
+    assert f"without the predictions of 1 hour ({DAY}T10)" in made.warnings[0]
+    assert len(orders.values("predictions")) == 23
+
+
+def test_predictions_of_a_day_name_its_features(orders: HourlyLake) -> None:
+    for key in hours():
+        orders.publish(key, "landing", "features", "predictions")
+    orders.compact(DAY, scored=True)
+    features = orders.lake.need("features", DAY)
+    assert orders.lake.need("predictions", DAY).inputs[features.key] == features.content_hash
+    assert orders.compact(DAY, scored=True).figures["batches_written"] == 0
+
+
 def test_rows_without_features_are_no_part_of_the_day(orders: HourlyLake) -> None:
     for key in [*hours(last=4), *hours(6), *hours(last=5, day="2026-01-06")]:
         orders.publish(key)
