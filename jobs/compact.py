@@ -168,7 +168,7 @@ def _day_batch(
         parts: the batches of its hours.
         made_from: content of the other batches of the day that it names, by key.
     """
-    content = {part.key: part.content_hash for part in parts} | made_from
+    content = {**{part.key: part.content_hash for part in parts}, **made_from}
     before = job.lake.published(dataset, day)
     if before and content == {
         key: value for key, value in before.inputs.items() if key in made_from or key.startswith(f"{dataset}/{day}T")

@@ -42,7 +42,7 @@ class Program:
         autostart: start it as soon as supervisord starts.
         start_seconds: how long it must live to count as started.
         start_retries: failed starts in a row before supervisord gives up on it.
-        stop_signal: by which it is requested to stop.
+        stop_signal: that stops it.
         stop_seconds: how long it may take; then it is killed, with its process group.
         stop_children: send the stop signal to its whole process group.
     """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tidewheel.settings import Settings
 
 USUAL_PORTS = range(Ports().models, Ports().models + 2_000)
-"""Where no training was requested for other ports; below the range that the system takes for outgoing connections."""
+"""The ports unless others are configured; below the range that the system takes for outgoing connections."""
 START_SECONDS = 10
 """A service that ends sooner than this has failed to start; importing what it needs takes seconds."""
 STOP_SECONDS = 60

@@ -60,12 +60,12 @@ class LocalEndpoint:
 
     def targets(self) -> list[Target]:
         """What can be routed to."""
-        addresses = []
+        targets = []
         for colour, place in sorted(self.places.items()):
             live = colour is self.traffic.live
             share, mirrored = (0, False) if live else (self.traffic.share, self.traffic.mirrored)
-            addresses.append(Target(self.pipeline, colour, place.version, place.ports, live, share, mirrored))
-        return addresses
+            targets.append(Target(self.pipeline, colour, place.version, place.ports, live, share, mirrored))
+        return targets
 
     def programs(self, colour: Colour) -> list[str]:
         """Names of the supervised programs of a colour, one a replica; empty where nothing was started."""

@@ -169,7 +169,8 @@ def _callers() -> Iterator[Rule]:
     yield _alert(
         "TidewheelRequestsRefused",
         f"sum by (pipeline) (rate({outside}[15m])) / (sum by (pipeline) (rate({counted}[15m])) > {FEW})"
-        " > on (pipeline) tidewheel_requests_refused_maximum_share",
+        # The exporter does not have it while the ledger is away; requests come all the same.
+        " > on (pipeline) max by (pipeline) (last_over_time(tidewheel_requests_refused_maximum_share[1d]))",
         "ticket",
         "{{ $labels.pipeline }}: {{ $value | humanizePercentage }} of requests are refused as outside the contract",
         "`tidewheel_contract_problems_total` says for which columns; ask the callers to correct them.",

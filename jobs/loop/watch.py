@@ -54,15 +54,15 @@ def judge_probation(
         return _close(memory, running, _verdict(running, Outcome.INCONCLUSIVE, sentence), None)
     before = {day.day for day in memory.paired_days(version, predecessor)}
     matured = matured_until(memory.pipeline, today)
-    verdicts = []
+    pairs = []
     for day in _days_to_compare(memory.pipeline.block, running, matured, measured, before):
         with failures.named(f"comparison of versions {version} and {predecessor} on {day}"):
             if pair := memory.compared_day(running, day, matured):
-                verdicts.append(pair)
+                pairs.append(pair)
     if all(day > running.as_of for day in before):
         with failures.named(f"how far the days of versions {version} and {predecessor} differ"):
-            verdicts += memory.usual_days(running)
-    memory.keep_paired_days(version, predecessor, verdicts)
+            pairs += memory.usual_days(running)
+    memory.keep_paired_days(version, predecessor, pairs)
     evidence = _evidence(memory, running, today, matured)
     verdict = ProbationPolicy().decide(evidence)
     if verdict.outcome is Outcome.NO_ACTION:

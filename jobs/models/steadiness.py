@@ -1,4 +1,4 @@
-"""Does a model predict a row the same whenever it is requested: again, alone, in another order, among other rows?"""
+"""Does a model predict a row the same each time: again, alone, in another order, among other rows?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def unsteadiness(
         return np.concatenate([predict(model, frame.iloc[[row]], task) for row in range(len(frame))])
 
     ways: dict[str, Callable[[], Array]] = {
-        "repeated": lambda: predict(model, frame, task),
+        "again": lambda: predict(model, frame, task),
         "alone": alone,
         "in another order": lambda: predict(model, frame.iloc[::-1], task)[::-1],
         "among more rows": lambda: predict(model, company, task)[: len(frame)],

@@ -111,8 +111,8 @@ def day_performance(
     for (source, version), rows in day.rows[day.rows[SOURCE] != ELSEWHERE].groupby([SOURCE, VERSION]):
         expected = expectations.get(str(version), UNKNOWN)
         if source == ONLINE:
-            sliced = {"elsewhere": float(elsewhere.get(str(version), 0))}
-            figures[VersionSlice(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | sliced
+            counted = {"elsewhere": float(elsewhere.get(str(version), 0))}
+            figures[VersionSlice(str(version), "requests")] = part_figures(rows, pipeline, expected, reported) | counted
             continue
         figures[VersionSlice(str(version))] = part_figures(rows, pipeline, expected, reported)
         for name, of_class in class_figures(rows, pipeline).items():

@@ -69,6 +69,7 @@ def _reached(installed: Installation, caller: str) -> set[str]:
     try:
         wait_until(lambda: _phase(installed, name) in ("Succeeded", "Failed"), f"{name} has tried all servers", 120)
         said = installed.core.read_namespaced_pod_log(name, installed.namespace)
+        assert _phase(installed, name) == "Succeeded", said
     finally:
         installed.core.delete_namespaced_pod(name, installed.namespace, grace_period_seconds=0)
     # The client gives a log that is JSON back as Python writes it.

@@ -94,7 +94,7 @@ def test_what_keeps_executors_from_starting_is_named_before_spark_starts(install
     landed(installation)
     installation.namespace.quota("one", pods="1")
     with pytest.raises(
-        AirflowException, match=r"no executor pod for job features .*exceeded quota: one, .*ask for less"
+        AirflowException, match=r"no executor pod for job features .*exceeded quota: one, .*request less"
     ):
         features(2).run()
     installation.namespace.take_sparks_permissions_away()

@@ -1,6 +1,6 @@
 """Releases one pipeline: plans, runs stage after stage, and repairs what a killed process has left.
 
-Another may go on with a release: the process that began it, the next task of a DAG, or a person after a
+Any process may go on with a release: the one that began it, the next task of a DAG, or a person's after a
 crash. So nothing stays in memory between two stages, and one process at a time works on a pipeline.
 """
 
@@ -252,7 +252,7 @@ class Executor:
             f"another process works on release {release.number} of {self._pipeline.name} (stage "
             f"{self._record.present_stage(release) or 'not known'}) and has not taken version {release.version} back "
             f"for {seconds:g} s; it will before its next stage, for the request stays in the ledger: if it hangs, end "
-            "it and request it again"
+            "it and request the rollback again"
         )
 
     def differences(self, champion: str | None) -> list[Repair]:

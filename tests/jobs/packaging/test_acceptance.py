@@ -107,7 +107,7 @@ def test_packages_that_a_model_needs_are_found_in_its_file(tmp_path: Path) -> No
         ("with_scales_of_the_batch", "alone"),
         ("with_the_row_before", "alone"),
         ("with_bins_of_the_batch", "alone"),
-        ("with_a_coin", "repeated"),
+        ("with_a_coin", "again"),
     ],
 )
 def test_a_prediction_that_depends_on_more_than_its_row_is_found_and_named(tmp_path: Path, name: str, way: str) -> None:

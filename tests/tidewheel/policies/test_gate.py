@@ -57,7 +57,7 @@ def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
             "depend on the other rows of the batch",
         ),
         (
-            Unsteady("repeated", 1, 0.2),
+            Unsteady("again", 1, 0.2),
             "predicts golden row 1 0.2 apart when the prediction is repeated; the same row must be predicted the same",
         ),
         (

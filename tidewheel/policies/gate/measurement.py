@@ -1,4 +1,4 @@
-"""What the gate decides from about a challenger, measured on rows that neither model has learned from."""
+"""What the gate knows of a challenger, measured on rows that neither model has learned from."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Unsteady:
     """A golden row whose prediction depends on more than the row.
 
     Attributes:
-        way: how it was predicted besides: repeated, alone, in another order, among more rows.
+        way: how it was predicted besides: again, alone, in another order, among more rows.
         row: its place among the golden rows.
         difference: how far the two predictions lie apart.
         error: why it could not be predicted so; empty where it could.
@@ -133,7 +133,7 @@ class Unsteady:
     def __str__(self) -> str:
         if self.error:
             return f"cannot predict golden rows {self.way} that it predicts together ({self.error})"
-        if self.way == "repeated":
+        if self.way == "again":
             return (
                 f"predicts golden row {self.row} {self.difference:.3g} apart when the prediction is repeated; the same "
                 "row must be predicted the same"
