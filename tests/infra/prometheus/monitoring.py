@@ -34,7 +34,7 @@ PATIENCE = 120.0
 QUICK, SCRAPED_EVERY = "200ms", "2s"
 """A scrape may take no longer than its interval, and the machine may be busy."""
 LENGTHS = {"5m": "10s", "30m": "12s", "1h": "14s", "6h": "16s", "3d": "18s", "15m": "10s", "2m": "1s", "10m": "1s"}
-LENGTHS["1d"] = "1s"
+LENGTHS["1d"] = "10s"
 """Of the rules' windows and waits, in the usual order: four scrapes or more must lie in a window."""
 
 

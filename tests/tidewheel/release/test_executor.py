@@ -205,6 +205,7 @@ def test_a_version_whose_answer_to_a_row_depends_on_the_others_is_refused(stand:
 def test_a_version_that_errs_while_it_bakes_is_taken_back_and_the_ledger_says_why(stand: Stand) -> None:
     stand.release("1")
     stand.falls_ill_after = "confirm"
+    stand.bakes_for(60)  # a slow machine must not end it with its first window
     with pytest.raises(ReleaseError, match="golden rows to version 2 failed"):
         stand.release("2")
     assert stand.backend.traffic() == Traffic(BLUE)
@@ -213,7 +214,7 @@ def test_a_version_that_errs_while_it_bakes_is_taken_back_and_the_ledger_says_wh
     assert (verdict.outcome, verdict.subject) == (Outcome.ROLLED_BACK, "version 2 in bake")
     assert verdict.sentence.endswith("1.0% more are allowed (2 windows in a row)")
     bake = next(row for row in stand.releases.stages(2) if row.name == "bake")
-    assert bake.detail["back_after_seconds"] < 5
+    assert bake.detail["back_after_seconds"] < 30
     again = stand.executor().begin("2", "again")
     assert again.number == 3, "a person may try again"
 
