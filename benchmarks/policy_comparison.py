@@ -72,16 +72,17 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
     pipeline, rows = history.pipeline, history.taken(history.days_of(played))
 
     def loss(one: Simulation) -> float:
-        return measure(rows.truth, one.answers, pipeline.task)[pipeline.metric]
+        return measure(rows.truth, one.answers, pipeline.task, loss=pipeline.loss)[pipeline.metric]
 
     def by_day(one: Simulation) -> NDArray[np.float64]:
-        losses = row_losses(pipeline.metric, rows.truth, one.answers)
+        losses = row_losses(pipeline.metric, rows.truth, one.answers, pipeline.loss)
         return np.bincount(pd.factorize(rows.days)[0], losses)
 
     with tempfile.TemporaryDirectory() as folder:
         fitter = Fitter(pipeline, seed, ResultCache(Path(folder)))
         default = simulate(history, Declared("spec", pipeline), played, fitter)
-        calendars = [frozenset[date](), frozenset(played.days[6:-1:7])]
+        turn_of_week = 7 // played.unit.days
+        calendars = [frozenset[date](), frozenset(played.days[turn_of_week - 1 : -1 : turn_of_week])]
         frozen, weekly = (simulate(history, Fixed("calendar", pipeline, days), played, fitter) for days in calendars)
         days = equal_days(history, played, default, weekly)
         equal = simulate(history, Fixed("calendar", pipeline, days), played, fitter)
