@@ -100,14 +100,26 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
 
 
 def equal_days(history: History, played: PartitionRange, default: Simulation, weekly: Simulation) -> frozenset[date]:
-    """The days of the smallest even calendar that costs as much CPU time as a play did."""
+    """The days of the smallest even calendar that costs as much CPU time as a play did.
+
+    Other work on the machine lengthens CPU seconds too, and not of all plays alike. So what the default's fits cost is
+    scaled by what fits of as many rows have cost weekly; where trials came before a fit, their rows are not known, and
+    the seconds of both are scaled as those of the others.
+    """
     rows, seconds = zip(*((one.rows, one.cpu_seconds) for one in weekly.trainings), strict=True)
     slope, fixed = np.polyfit(rows, seconds, 1)
-    spent = sum(training.cpu_seconds for training in default.trainings[1:])
+
+    def estimated(count: int) -> float:
+        return float(max(0.0, fixed + slope * count))
+
+    trainings = default.trainings[1:]
+    plain = [one for one in trainings if one.fits == 1]
+    pace = sum(estimated(one.rows) for one in plain) / sum(one.cpu_seconds for one in plain) if plain else 1.0
+    spent = pace * sum(one.cpu_seconds for one in trainings)
     for models in range(1, len(played.days)):
         days = spread(played, models)
         known = [sum(day.rows for day in history.on(day).matured()) for day in days]
-        if sum(max(0.0, fixed + slope * count) for count in known) >= spent:
+        if sum(map(estimated, known)) >= spent:
             return days
     return frozenset(played.days[:-1])
 
