@@ -149,21 +149,23 @@ def main(tables: Mapping[str, Table] = TABLES, description: str | None = __doc__
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="of the models")
     parser.add_argument("--table", choices=tables, action="append", help="default: all")
+    parser.add_argument("--beginnings", type=int, default=1, help="calendars of equal cost, begun at other times")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="plays at the same time")
     options = parser.parse_args()
     print(policy_comparison.head("table"))
     with ProcessPoolExecutor(options.processes) as processes:
         names = options.table or list(tables)
         found = {
-            name: [processes.submit(outcome, tables[name], seed) for seed in range(options.seeds)] for name in names
+            name: [processes.submit(outcome, tables[name], seed, options.beginnings) for seed in range(options.seeds)]
+            for name in names
         }
         for name, played in found.items():
             print(policy_comparison.line(tables[name].predicts, [one.result() for one in played]), flush=True)
 
 
-def outcome(table: Table, seed: int) -> policy_comparison.Outcome:
+def outcome(table: Table, seed: int, beginnings: int = 1) -> policy_comparison.Outcome:
     """Play one table."""
-    return policy_comparison.outcome(history(table), table.played, seed)
+    return policy_comparison.outcome(history(table), table.played, seed, beginnings=beginnings)
 
 
 def history(table: Table) -> History:

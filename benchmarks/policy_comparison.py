@@ -60,7 +60,9 @@ class Outcome:
     by_day: NDArray[np.float64]
 
 
-def outcome(history: History, played: PartitionRange, seed: int, turn: date | None = None) -> Outcome:
+def outcome(
+    history: History, played: PartitionRange, seed: int, turn: date | None = None, beginnings: int = 1
+) -> Outcome:
     """Play a history with the policy that its pipeline declares.
 
     Args:
@@ -68,6 +70,7 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
         played: first and last day.
         seed: of the models.
         turn: a day on which something happens at once.
+        beginnings: calendars of equal cost, each begun at another time; the mean of their losses is compared.
     """
     pipeline, rows = history.pipeline, history.taken(history.days_of(played))
 
@@ -85,7 +88,8 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
         calendars = [frozenset[date](), frozenset(played.days[turn_of_week - 1 : -1 : turn_of_week])]
         frozen, weekly = (simulate(history, Fixed("calendar", pipeline, days), played, fitter) for days in calendars)
         days = equal_days(history, played, default, weekly)
-        equal = simulate(history, Fixed("calendar", pipeline, days), played, fitter)
+        begun = [days] if beginnings == 1 else begun_apart(played, len(days), beginnings)
+        equal = [simulate(history, Fixed("calendar", pipeline, each), played, fitter) for each in begun]
     fired = [decision.day for decision in default.decisions if decision.fired and decision.alarms]
     after = [day for day in fired if turn and day >= turn]
     return Outcome(
@@ -94,8 +98,8 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
         alarms=len(fired),
         back=default.rejections + sum(decision.returned for decision in default.decisions),
         answered=float((after[0] - turn).days) if turn and after else float("nan"),
-        losses=tuple(loss(one) for one in (default, frozen, weekly, equal)),
-        by_day=np.array([by_day(default), by_day(equal)]),
+        losses=(*(loss(one) for one in (default, frozen, weekly)), float(np.mean([loss(one) for one in equal]))),
+        by_day=np.array([by_day(default), np.mean([by_day(one) for one in equal], axis=0)]),
     )
 
 
@@ -122,6 +126,17 @@ def equal_days(history: History, played: PartitionRange, default: Simulation, we
         if sum(map(estimated, known)) >= spent:
             return days
     return frozenset(played.days[:-1])
+
+
+def begun_apart(played: PartitionRange, trainings: int, count: int) -> list[frozenset[date]]:
+    """Even calendars whose first training comes after half an interval to one and a half, a little later in each."""
+    partitions = len(played.days)
+    gap = partitions / (trainings + 1)
+    calendars = []
+    for number in range(count):
+        turns = [round((0.5 + number / count + turn) * gap) for turn in range(trainings)]
+        calendars.append(frozenset(played.unit.after(played.first, t - 1) for t in turns if 1 <= t < partitions))
+    return calendars
 
 
 def head(of: str) -> str:
