@@ -79,7 +79,7 @@ def outcome(
 
     def by_day(one: Simulation) -> NDArray[np.float64]:
         losses = row_losses(pipeline.metric, rows.truth, one.answers, pipeline.loss)
-        return np.bincount(pd.factorize(rows.days)[0], losses)
+        return np.asarray(np.bincount(pd.factorize(rows.days)[0], losses), dtype=np.float64)
 
     with tempfile.TemporaryDirectory() as folder:
         fitter = Fitter(pipeline, seed, ResultCache(Path(folder)))

