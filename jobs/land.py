@@ -195,7 +195,7 @@ def _land(reading: _DatasetReading, days: PartitionRange | None, types: DayTypes
     job, dataset = reading.job, reading.dataset
     requested = days.days if days else []
     landing = _Landing(types, len(requested))
-    for day in each(requested, f"{job.pipeline.name}: {dataset}"):
+    for day in each(requested, f"{job.pipeline.name}: {dataset}", f"{job.pipeline.partition}s"):
         _land_day(reading, day, landing, landing.types)
     for day in [day for day in landing.staged if landing.types.differs(landing.schemas[day])]:
         del landing.staged[day]

@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 from jobs.replay.simulation import Simulation
 from jobs.replay.workers import Report, SimulationRequest
 from tidewheel.partitions import PartitionRange
+from tidewheel.quantities import quantity
 
 log = logging.getLogger("tidewheel.replay")
 LINE_SECONDS = 30
@@ -59,7 +60,7 @@ class Progress:
             self._bars.update(self._tasks[request], completed=one.days, fits=one.fits)
         if newest and not self._console.is_terminal and time.monotonic() - self._last_line > LINE_SECONDS:
             of = f"of {self._days} {self._unit}s"
-            message = ", ".join(f"{_name(p)} {n.days} {of}, {n.fits} fits" for p, n in newest.items())
+            message = ", ".join(f"{_name(p)} {n.days} {of}, {quantity(n.fits, 'fit')}" for p, n in newest.items())
             log.info("%s", message)
             self._last_line = time.monotonic()
 
@@ -68,7 +69,7 @@ class Progress:
         self._bars.update(self._tasks[request], completed=self._days, fits=simulation.fits)
         if not self._console.is_terminal:
             took = f"{simulation.seconds:.0f} s" if simulated else "stored before"
-            log.info("%s: %s fits, %s", _name(request), simulation.fits, took)
+            log.info("%s: %s, %s", _name(request), quantity(simulation.fits, "fit"), took)
 
 
 def _name(request: SimulationRequest) -> str:

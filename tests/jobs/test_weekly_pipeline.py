@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.jobs.weekly_parcels import FIRST, ROWS, WeeklyParcels, week
 from tidewheel.errors import ExitCode
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.probations import Probations
+from tidewheel.partitions import Partitioning, PartitionRange
 from tidewheel.policies.verdict import Kind
 from tidewheel.runs import JobRecord
 from tidewheel.settings import load_settings
@@ -128,6 +130,15 @@ def test_a_week_is_named_by_its_monday(parcels: WeeklyParcels, caplog: pytest.Lo
     assert ended.value.code == ExitCode.WRONG_USAGE
     assert "2024-01-03 lies within a week" in caplog.text
     assert "is named by its Monday, 2024-01-01" in caplog.text
+
+
+def test_a_range_counts_weeks_as_it_goes(
+    parcels: WeeklyParcels, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("jobs.progress.LINE_SECONDS", 0)
+    parcels.run("land", PartitionRange(week(0), week(2), Partitioning.WEEK), "counted")
+    assert ": landing: 2 of 3 weeks" in caplog.text
 
 
 def test_a_lake_of_days_does_not_become_one_of_weeks(parcels: WeeklyParcels, caplog: pytest.LogCaptureFixture) -> None:

@@ -28,6 +28,7 @@ SURFACE = [
     "as_of_join",
     "column",
     "features_of",
+    "partition_bounds",
     "pipeline_dags",
     "project_folder",
 ]

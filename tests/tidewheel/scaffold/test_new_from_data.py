@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,7 @@ import pytest
 
 from tidewheel.cli import scaffold
 from tidewheel.cli.app import main
+from tidewheel.hours import Hour
 from tidewheel.scaffold.dialect import Dialect, sniff
 from tidewheel.spec import load_pipeline
 
@@ -86,6 +89,24 @@ def test_a_label_of_several_texts_makes_a_multiclass_pipeline(new: Callable[...,
     code, said = new(orders(), "--label", "returned", "--task", "multiclass")
     assert code == 2
     assert "has 3 to 50 values" in said
+
+
+def test_the_reader_of_one_file_follows_the_declared_partition(new: Callable[..., tuple[int, str]], home: Path) -> None:
+    """A reader of days in a pipeline of weeks would give Monday's rows alone, and nothing would fail."""
+    code, said = new(orders())
+    assert code == 0, said
+    reader = runpy.run_path(str(home / "jobs/pipelines/shop/reader.py"))
+    declared = home / "dags/shop.yaml"
+    daily = declared.read_text()
+    assert reader["rows"](date(2026, 3, 2)).num_rows == ROWS
+
+    declared.write_text(f"{daily.replace('_days:', '_weeks:')}partition: week\n")
+    week = reader["rows"](date(2026, 3, 2))
+    assert week.num_rows == reader["labels"](date(2026, 3, 2)).num_rows == 7 * ROWS
+    assert {moment.date() for moment in week["ordered_at"].to_pylist()} == {date(2026, 3, n) for n in range(2, 9)}
+
+    declared.write_text(f"{daily}partition: hour\n")
+    assert [reader["rows"](Hour(2026, 3, 1, n)).num_rows for n in (0, 1)] == [ROWS, 0]
 
 
 @pytest.mark.parametrize(
