@@ -140,7 +140,8 @@ class Triggers(Section):
         lt=1,
         description="share of the champion's loss that a training must be able to save. Where the gate's comparison "
         "shows that the last challenger saved less, at best, maximum_age_days and data.growth are doubled; and doubled "
-        "again by each such challenger in a row",
+        "again by each such challenger in a row. What one saved that came before maximum_age_days were over counts in "
+        "proportion, as if they had been",
     )
     patience_factor: float = Field(
         default=4.0, ge=1, description="the routine waits at most so many times longer; 1: never longer"

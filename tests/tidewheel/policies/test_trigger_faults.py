@@ -149,6 +149,24 @@ def test_years_of_trainings_that_did_not_pay_are_no_number_too_large() -> None:
     assert Patience(0.01, 4.0).factor(replace(OLD, attempts=vain)) == 4.0
 
 
+@pytest.mark.parametrize(
+    ("waited", "best_gain", "factor"),
+    [(21, 0.009, 2), (40, 0.009, 2), (7, 0.009, 1), (7, 0.003, 2), (7, -0.02, 2), (0, 0.009, 1), (21, 0.02, 1)],
+)
+def test_a_challenger_before_its_time_shows_what_a_part_of_the_wait_was_worth(
+    waited: int, best_gain: float, factor: float
+) -> None:
+    paid = Attempt(later(-90), Ended.PROMOTED, best_gain=0.05)
+    newest = Attempt(later(waited - 90), Ended.PROMOTED, best_gain=best_gain)
+    assert Patience(0.01, 4.0, 21).factor(replace(OLD, attempts=(paid, newest))) == factor
+
+
+def test_a_refused_challenger_leaves_the_champion_its_age() -> None:
+    paid, refused = Attempt(later(-90), Ended.PROMOTED, best_gain=0.05), Attempt(later(-83), Ended.REJECTED, best_gain=0)
+    newest = Attempt(later(-69), Ended.REJECTED, best_gain=0.009)
+    assert Patience(0.01, 4.0, 21).factor(replace(OLD, attempts=(paid, refused, newest))) == 4
+
+
 def test_the_window_holds_so_many_days_and_no_day_more() -> None:
     days = [q.day for q in replace(OLD, quality=days_of(0.5, days=40)).champion_days(14)]
     assert (len(days), days[0], days[-1]) == (14, later(-13), TODAY)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import takewhile
+from datetime import date
 
+from tidewheel.partitions import Partitioning
 from tidewheel.policies.trigger.attempts import Attempt, Ended
 from tidewheel.policies.trigger.measurement import TriggerMeasurement
 
@@ -18,14 +19,18 @@ class Patience:
 
     Each one in a row, newest first, that cannot have been much better than its champion doubles the wait. One that may
     have been ends the row, and so does one that was not compared: what is not known to be useless is not put off.
+    One that came before the usual wait was over shows only what a part of it was worth, so its gain counts in
+    proportion: an alarm a week after the last training says little about three weeks.
 
     Attributes:
         minimum_gain: share of the champion's loss that a training must be able to save.
         maximum: the wait is never longer than so many times the usual one.
+        usual_days: partitions of the usual wait; None: not counted in time, and each gain counts as it is.
     """
 
     minimum_gain: float = 0.0
     maximum: float = 1.0
+    usual_days: int | None = None
 
     def factor(self, measured: TriggerMeasurement) -> float:
         """How many times the usual wait."""
@@ -42,7 +47,20 @@ class Patience:
 
     def _in_vain(self, measured: TriggerMeasurement) -> list[Attempt]:
         judged = [a for a in measured.attempts if a.ended in (Ended.PROMOTED, Ended.REJECTED)]
-        return [*takewhile(lambda a: a.best_gain is not None and a.best_gain < self.minimum_gain, reversed(judged))]
+        champion, vain = None, list[Attempt]()
+        for attempt in judged:
+            vain = [*vain, attempt] if self._is_vain(measured.unit, attempt, champion) else []
+            champion = attempt.as_of if attempt.ended is Ended.PROMOTED else champion
+        return vain
+
+    def _is_vain(self, unit: Partitioning, attempt: Attempt, champion: date | None) -> bool:
+        """Whether a challenger shows that a usual wait was not worth a training; its champion knew that day."""
+        if attempt.best_gain is None:
+            return False
+        waited = self.usual_days if champion is None else unit.between(champion, attempt.as_of)
+        if self.usual_days is None or waited is None or waited >= self.usual_days:
+            return attempt.best_gain < self.minimum_gain
+        return attempt.best_gain * self.usual_days < self.minimum_gain * waited
 
 
 USUAL = Patience()

@@ -158,7 +158,7 @@ class TriggerPolicy:
 
 
 def _reasons(triggers: Triggers, task: str) -> Iterator[Reason]:
-    patience = Patience(triggers.minimum_gain, triggers.patience_factor)
+    patience = Patience(triggers.minimum_gain, triggers.patience_factor, triggers.maximum_age_days)
     if triggers.calendar is not None:
         yield Calendar(triggers.calendar)
     if triggers.every_days is not None:
