@@ -22,7 +22,7 @@ from tidewheel.runs import read_record
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.e2e, pytest.mark.platform, pytest.mark.spark, pytest.mark.slow]
 
 NAME = "hourly"
-HISTORY_DAYS = 4
+HISTORY_DAYS = 6
 """Before the day that is played, landed in one run."""
 MINUTES_TO_NEXT_HOUR = 30
 """The schedule's next run must not come into the test; that of the hour before comes after the backfill."""
