@@ -35,14 +35,17 @@ class LivePipeline:
         """Start a day's features, as the schedule does."""
         self.installation.api.trigger(f"{self.name}.features", run_id, partition_key=key)
 
-    def wait_for(self, purpose: str, key: str | None = None) -> None:
+    def wait_for(self, purpose: str, key: str | None = None) -> DagRun:
         """Wait for the end of a run that nobody starts by hand."""
+        seen: list[DagRun] = []
 
         def ended() -> bool:
             run = self.newest(purpose, key)
+            seen.extend([run] if run is not None else [])
             return run is not None and run.ended
 
         wait_until(ended, f"{purpose} of {key or self.name} has ended", SECONDS_TO_WAIT)
+        return seen[-1]
 
     def runs(self, purpose: str) -> set[str]:
         """Ids of the runs of a DAG so far."""

@@ -67,9 +67,7 @@ def test_hours_are_played_and_their_day_is_monitored(live: Live, installation: I
     pipeline.finish("features", "last_hour")
     scheduled = _scheduled_hour(pipeline)
     for hour in (backfilled, by_hand, scheduled):
-        pipeline.wait_for("scoring", str(hour))
-        run = pipeline.newest("scoring", str(hour))
-        assert run is not None
+        run = pipeline.wait_for("scoring", str(hour))
         assert (run.state, run.run_type) == ("success", "asset_triggered")
 
     wait_until(lambda: _is_judged(live, lake), f"{live.day} has all its hours and is monitored", SECONDS_TO_WAIT)
@@ -89,10 +87,7 @@ def test_hours_are_played_and_their_day_is_monitored(live: Live, installation: I
 
 
 def test_the_champion_of_an_hourly_pipeline_is_released(live: Live) -> None:
-    live.pipeline.wait_for("release")
-    released = live.pipeline.newest("release")
-    assert released is not None
-    assert released.state == "success"
+    assert live.pipeline.wait_for("release").state == "success"
 
 
 def _scheduled_hour(pipeline: LivePipeline) -> Hour:
