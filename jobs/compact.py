@@ -87,7 +87,7 @@ def work(job: Job[CompactOptions]) -> Result:
             "days_that_wait": len(done.waiting),
             "days_with_gaps": len(done.gaps),
         },
-        sentence="; ".join([_whole(done.days, rows), *done.waiting]),
+        sentence="; ".join([*_made(done.days, rows), *done.waiting]) or "no hour has features",
         warnings=done.gaps,
     )
 
@@ -202,10 +202,10 @@ def _in_one_table(lake: Lake, parts: Sequence[Manifest], what: str) -> pa.Table:
         ) from error
 
 
-def _whole(days: Sequence[str], rows: int) -> str:
+def _made(days: Sequence[str], rows: int) -> list[str]:
     if not days:
-        return "no day is whole"
-    return f"{quantity(rows, 'row')} of {quantity(len(days), 'day')} in one batch each: {listing(days, NAMED)}"
+        return []
+    return [f"{quantity(rows, 'row')} of {quantity(len(days), 'day')} in one batch each: {listing(days, NAMED)}"]
 
 
 if __name__ == "__main__":

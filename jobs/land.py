@@ -112,8 +112,8 @@ def work(job: Job[LandOptions]) -> Result:
         inputs=_inputs(staged),
         outputs=staged,
         figures=counts,
-        sentence=f"{quantity(counts['rows'], 'row')} of {days} and {quantity(counts['labels'], 'label')} of "
-        f"{matured or 'no day'}",
+        sentence=f"{quantity(counts['rows'], 'row')} of {days}"
+        + (f" and {quantity(counts['labels'], 'label')} of {matured}" if matured else "; no labels are due"),
         # What is late may come by itself and is tried again; with what was refused somebody has to do something.
         refused=f"{job.pipeline.name}: " + "\n".join([*refused, *rows.absences]) if refused else None,
     )

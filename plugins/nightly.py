@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from airflow.exceptions import InvalidPartitionKeyError
 from airflow.timetables.base import DagRunInfo
 from airflow.timetables.trigger import CronPartitionTimetable
 from pendulum import instance
 
+from tidewheel.errors import UsageError
 from tidewheel.hours import start_of
 from tidewheel.partitions import DAY, Partitioning, PartitionRange
 
@@ -81,6 +83,23 @@ class NightlyTimetable(CronPartitionTimetable):
 
     def _format_key(self, partition_date: DateTime) -> str:
         return str(self.unit.holding(partition_date.in_timezone(self._timezone)))
+
+    def _decode_partition_date(self, partition_key: str) -> datetime:
+        """The moment by which Airflow knows the partition of a run that is started by hand, as of any other run.
+
+        Raises:
+            InvalidPartitionKeyError: the key names no partition, or a range of them; hours may be named by their day.
+        """
+        try:
+            named = PartitionRange.parse(partition_key)
+            first = named.by(self.unit).first
+        except UsageError as error:
+            raise InvalidPartitionKeyError(str(error)) from error
+        if named.first != named.last:
+            raise InvalidPartitionKeyError(
+                f"partition {named} is a range: a run's key names one {self.unit}; leave it empty and fill in the form"
+            )
+        return self._align_to_next(instance(start_of(first)))
 
 
 class WeeklyTimetable(NightlyTimetable):

@@ -52,6 +52,8 @@ def model() -> Dashboard:
                 "Age of the newest day that was…",
                 (
                     (f"time() - tidewheel_champion_data_timestamp_seconds{{{P}}}", "learned from, {{model_version}}"),
+                    (f"time() - tidewheel_validated_hour_timestamp_seconds{{{P}}}", "validated, by hour"),
+                    (f"time() - tidewheel_expected_hour_timestamp_seconds{{{P}}}", "expected to be validated by now"),
                     (f"time() - tidewheel_monitored_day_timestamp_seconds{{{P}}}", "monitored"),
                     (f"time() - tidewheel_expected_day_timestamp_seconds{{{P}}}", "expected to be monitored by now"),
                     (f"time() - tidewheel_labelled_day_timestamp_seconds{{{P}}}", "labelled"),

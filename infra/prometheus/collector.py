@@ -19,12 +19,13 @@ from infra.prometheus.request_figures import request_families
 from infra.prometheus.state import PipelineState, VerdictCounts, pipeline_states
 from infra.prometheus.teams import team_families
 from tidewheel.errors import TidewheelError
+from tidewheel.hours import start_of
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tasks import TaskOutcome
 from tidewheel.ledger.training_costs import month_costs
-from tidewheel.partitions import Partitioning, day_of
-from tidewheel.policies.lateness import expected_day, expected_labels
+from tidewheel.partitions import HOUR, Partitioning, day_of, partition_of
+from tidewheel.policies.lateness import expected_data, expected_day, expected_labels
 from tidewheel.spec.load import declared_pipelines
 from tidewheel.teams import TeamUse, team_uses
 
@@ -127,6 +128,12 @@ def _freshness(states: list[PipelineState], now: datetime) -> Iterator[Metric]:
     monitored = _family("tidewheel_monitored_day_timestamp_seconds", "End of the newest day that was monitored")
     labelled = _family("tidewheel_labelled_day_timestamp_seconds", "End of the newest day whose labels have arrived")
     due = _family("tidewheel_expected_day_timestamp_seconds", "End of the newest day to be monitored by now")
+    data = _family(
+        "tidewheel_validated_hour_timestamp_seconds", "End of an hourly pipeline's newest hour that was validated"
+    )
+    due_data = _family(
+        "tidewheel_expected_hour_timestamp_seconds", "End of an hourly pipeline's newest hour to be validated by now"
+    )
     due_labels = _family("tidewheel_expected_labels_timestamp_seconds", "End of the newest day to have labels by now")
     delay = _family("tidewheel_label_delay_seconds", "Time after the end of a day at which its labels count as known")
     oldest = _family("tidewheel_champion_maximum_age_seconds", "Age of the champion at which a training is requested")
@@ -141,6 +148,9 @@ def _freshness(states: list[PipelineState], now: datetime) -> Iterator[Metric]:
             monitored.add_metric([state.name], _end_of(state.monitored_day, unit))
         if state.labelled_day:
             labelled.add_metric([state.name], _end_of(state.labelled_day, unit))
+        if state.validated_hour and state.declared is not None:
+            data.add_metric([state.name], _end_of(state.validated_hour, HOUR))
+            due_data.add_metric([state.name], _end_of(str(expected_data(state.declared, now)), HOUR))
         if state.declared is not None:
             due.add_metric([state.name], _end_of(str(expected_day(state.declared, now)), unit))
             if state.monitored_day:
@@ -149,7 +159,7 @@ def _freshness(states: list[PipelineState], now: datetime) -> Iterator[Metric]:
             delay.add_metric([state.name], state.declared.labels.delay_days * unit.days * DAY)
             if (days := state.declared.triggers.maximum_age_days) is not None:
                 oldest.add_metric([state.name], days * unit.days * DAY)
-    yield from (promoted, learned, monitored, labelled, due, due_labels, delay, oldest)
+    yield from (promoted, learned, data, due_data, monitored, labelled, due, due_labels, delay, oldest)
 
 
 def _quality(states: list[PipelineState]) -> Iterator[Metric]:
@@ -267,5 +277,4 @@ def _seconds(at: datetime) -> float:
 
 
 def _end_of(key: str, unit: Partitioning) -> float:
-    end = unit.after(day_of(key))
-    return datetime(end.year, end.month, end.day, tzinfo=UTC).timestamp()
+    return start_of(unit.after(partition_of(key))).timestamp()

@@ -124,6 +124,13 @@ def _models() -> Iterator[Rule]:
         wait="30m",
     )
     yield _alert(
+        "TidewheelHourLate",
+        _later("validated_hour", "expected_hour"),
+        "ticket",
+        "{{ $labels.pipeline }}: the newest validated hour ended {{ $value | humanizeDuration }} ago",
+        "Look at the runs of NAME.features in Airflow: none was started, or the source has not delivered.",
+    )
+    yield _alert(
         "TidewheelLabelsLate",
         _later("labelled_day", "expected_labels"),
         "ticket",

@@ -25,7 +25,7 @@ from infra.prometheus.figures import (
 )
 from infra.prometheus.task_seconds import TaskSeconds, task_seconds
 from tidewheel.ledger.models import subject
-from tidewheel.ledger.newest_days import newest_days
+from tidewheel.ledger.newest_days import newest_days, validated_partition
 from tidewheel.ledger.probations import RunningProbation, running_probations
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import (
@@ -36,6 +36,7 @@ from tidewheel.ledger.tables import (
     RetrainRequestRow,
     VerdictRow,
 )
+from tidewheel.partitions import HOUR
 from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class PipelineState:
         champion: the champion.
         monitored_day: the newest day that monitoring has looked at, YYYY-MM-DD; empty before the first.
         labelled_day: the newest day whose labels are in, YYYY-MM-DD; empty before the first.
+        validated_hour: the newest hour whose rows were validated, of an hourly pipeline; empty before the first.
         quality: figures of all rows of that day, of each version that answered then.
         drift: of the newest monitored day; None where drift was not measured.
         of_requests: figures of that day's requests, of all and by column.
@@ -94,6 +96,7 @@ class PipelineState:
     champion: PromotedChampion | None = None
     monitored_day: str = ""
     labelled_day: str = ""
+    validated_hour: str = ""
     quality: Sequence[QualityFigure] = ()
     drift: DriftedColumns | None = None
     of_requests: Sequence[RequestFigure] = ()
@@ -180,6 +183,7 @@ def pipeline_states(
             champion=champions.get(name),
             monitored_day=days[name].monitored,
             labelled_day=days[name].labelled,
+            validated_hour=validated_partition(session, name) if _by_hour(pipeline) else "",
             quality=quality.get(name, ()),
             drift=drift.get(name),
             of_requests=of_requests.get(name, ()),
@@ -199,6 +203,10 @@ def pipeline_states(
 def _facts(session: Session, fact: type[Fact], pipeline: Any, *columns: Any, where: Any = True) -> dict[str, Fact]:
     rows = session.execute(select(pipeline, *columns).where(where))
     return {name: fact(*values) for name, *values in rows}
+
+
+def _by_hour(pipeline: Pipeline | None) -> bool:
+    return pipeline is not None and pipeline.partition is HOUR
 
 
 def _champions(session: Session) -> dict[str, PromotedChampion]:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from tidewheel.hours import HOURS
+from tidewheel.lake.published import all_published
 from tidewheel.partitions import DAY, Partitioning, PartitionRange, day_key, partition_of
 from tidewheel.quantities import listing, quantity
 
@@ -124,8 +125,7 @@ def stale_days(lake: Lake, pipeline: Pipeline, data: TrainingData) -> list[date]
 def _stale(lake: Lake, pipeline: Pipeline, features: Sequence[Manifest]) -> list[StaleDay]:
     days = [partition_of(manifest.partition) for manifest in features]
     needed = {key for day in days for key in inputs_of(pipeline, day)}
-    found = [lake.published(*key.split("/")) for key in sorted(needed)]
-    published = {manifest.key: manifest.content_hash for manifest in found if manifest is not None}
+    published = {key: manifest.content_hash for key, manifest in all_published(lake, sorted(needed)).items()}
     changed = [changed_inputs(pipeline, manifest, published) for manifest in features]
     return [StaleDay(day, keys) for day, keys in zip(days, changed, strict=True) if keys]
 

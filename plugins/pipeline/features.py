@@ -34,7 +34,7 @@ def features_dag(pipeline: Pipeline, settings: Settings) -> DAG:
     """The DAG that makes features."""
     # The run of 03:00 gets the key of one tick before: the day, or the week, that has just ended.
     hourly = pipeline.partition is Partitioning.HOUR
-    nightly = TIMETABLES[pipeline.partition](pipeline.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+    nightly = TIMETABLES[pipeline.partition](pipeline.schedule, timezone="UTC", run_offset=-1)
     land = JobCommand(LandOptions, pipeline.name, PARTITION, forms.filled_in(LandOptions))
     validate_raw = JobCommand(ValidateOptions, pipeline.name, PARTITION, {"stage": ValidationStage.RAW})
     features = JobCommand(FeaturesOptions, pipeline.name, PARTITION)

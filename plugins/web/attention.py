@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from plugins.web import probations
 from tidewheel.ledger.releases import Status
 from tidewheel.partitions import DAY, day_or_none
 from tidewheel.policies import verdict
-from tidewheel.policies.lateness import expected_day, expected_labels
+from tidewheel.policies.lateness import expected_labels, late_data
 from tidewheel.policies.verdict import Kind, Outcome
 from tidewheel.quantities import quantity
 
@@ -101,7 +101,8 @@ class PipelineSnapshot:
         verdicts: the newest of each kind.
         probation: of the version that serves; None where it is not on probation.
         champion: version of the champion; empty where there is none.
-        data_day: the newest day with published features; empty where that is unknown, or there is none.
+        data_partition: the newest partition with published features, of an hourly pipeline an hour; empty where that is
+            unknown, or there is none.
         monitored_day: the newest day that was monitored.
         label_day: the newest day whose labels are measured.
         ledger_answers: whether the ledger has answered; else nothing of it is known.
@@ -120,7 +121,7 @@ class PipelineSnapshot:
     verdicts: Mapping[str, VerdictRow] | None = None
     probation: RunningProbation | None = None
     champion: str = ""
-    data_day: str = ""
+    data_partition: str = ""
     monitored_day: str = ""
     label_day: str = ""
     ledger_answers: bool = True
@@ -224,23 +225,19 @@ def _approvals(known: PipelineSnapshot) -> list[Concern]:
 
 
 def _freshness(known: PipelineSnapshot, declared: Pipeline) -> list[Concern]:
-    newest, expected = [], expected_day(declared, known.now)
-    if late := _late(declared, known.data_day, expected):
-        words = f"The newest data is of {known.data_day}; expected {expected}, {quantity(late, declared.block)} later."
+    newest = []
+    if data := late_data(declared, known.data_partition, known.now):
+        later = quantity(data.behind, declared.partition)
+        words = f"The newest data is of {data.newest}; expected {data.expected}, {later} later."
         newest.append(Concern(Urgency.WATCH, "data late", words, f"/dags/{known.name}.features"))
     if (monitored := day_or_none(known.monitored_day)) is None:
         return newest
     due = expected_labels(declared, monitored)
-    if late := _late(declared, known.label_day, due):
+    labelled = day_or_none(known.label_day)
+    if labelled is not None and (late := declared.block.between(labelled, due)) > 0:
         words = f"The newest labels are of {known.label_day}; expected {due}, {quantity(late, declared.block)} later."
         newest.append(Concern(Urgency.WATCH, "labels late", words, f"/dags/{known.name}.monitoring"))
     return newest
-
-
-def _late(declared: Pipeline, text: str, expected: date) -> int:
-    """Partitions from one to that which is expected by now; 0 where it has come."""
-    day = day_or_none(text)
-    return max(declared.block.between(day, expected), 0) if day else 0
 
 
 def _quality(known: PipelineSnapshot) -> list[Concern]:

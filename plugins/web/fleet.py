@@ -36,7 +36,7 @@ class FleetLine:
         champion: version; empty where there is none.
         champion_days: since it became champion; None where that is unknown.
         endpoint: what answers.
-        data_day: the newest day with published features; empty where there is none.
+        data_partition: the newest partition with published features; empty where there is none.
         label_day: the newest day with labels; empty where there is none.
         night: the next one; None where Airflow has planned none.
     """
@@ -50,7 +50,7 @@ class FleetLine:
     champion: str = ""
     champion_days: int | None = None
     endpoint: EndpointRow | None = None
-    data_day: str = ""
+    data_partition: str = ""
     label_day: str = ""
     night: NextNight | None = None
 
@@ -129,7 +129,7 @@ def snapshot_of(known: PipelineSnapshot, rows: FleetRows, labels: str) -> Pipeli
         verdicts=rows.verdicts.get(name, {}),
         probation=rows.probations.get(name),
         champion=promotion.version if promotion else "",
-        data_day=known.data_day,
+        data_partition=known.data_partition,
         monitored_day=rows.newest_days.get(name, ""),
         label_day=labels,
         ledger_answers=known.ledger_answers,
@@ -178,7 +178,7 @@ def line(known: PipelineSnapshot, rows: FleetRows, night: NextNight | None, show
         champion=promotion.version if promotion else "",
         champion_days=days_since(promotion.promoted_at, known.now) if promotion else None,
         endpoint=rows.endpoints.get(known.name),
-        data_day=known.data_day,
+        data_partition=known.data_partition,
         label_day=labels,
         night=night,
     )

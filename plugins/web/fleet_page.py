@@ -20,7 +20,7 @@ from tidewheel.errors import SpecError
 from tidewheel.lake import Lake
 from tidewheel.ledger import Ledger
 from tidewheel.mlflow_api import CHAMPION, mlflow_client
-from tidewheel.partitions import Partitioning
+from tidewheel.partitions import DAY, Partitioning
 from tidewheel.retirement.traces import undeclared, undeclared_sentence
 from tidewheel.spec import Pipeline, load_pipeline, pipeline_files
 from tidewheel.teams import team_uses
@@ -41,16 +41,16 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
     declared = {file.stem: declared_pipeline(file) for file in files}
     metrics = {name: pipeline.metric if isinstance(pipeline, Pipeline) else "" for name, pipeline in declared.items()}
     pool, parts = ThreadPoolExecutor(QUESTIONS_AT_ONCE), Answers(answers.PAGE_PATIENCE_SECONDS)
-    units = {name: pipeline.block for name, pipeline in declared.items() if isinstance(pipeline, Pipeline)}
-    ledger = pool.submit(_rows, settings, metrics, units)
+    blocks = {name: pipeline.block for name, pipeline in declared.items() if isinstance(pipeline, Pipeline)}
+    ledger = pool.submit(_rows, settings, metrics, blocks)
     registry = pool.submit(registered_aliases, settings, answers.PAGE_PATIENCE_SECONDS)
     airflow = pool.submit(airflow_state, list(declared), now)
-    lakes = {name: pool.submit(newest_day, settings, name) for name in declared}
+    lakes = {name: pool.submit(newest_data, settings, name, _unit(pipeline)) for name, pipeline in declared.items()}
     rows = parts.of(LEDGER, ledger) or FleetRows()
     aliases = parts.of(REGISTRY, registry)
     gone = _gone(settings, rows, aliases, parts, pool) if aliases is not None else {}
     runs = parts.of(AIRFLOW, airflow) or AirflowState()
-    days = {name: parts.of(LAKE, lake) or "" for name, lake in lakes.items()}
+    newest = {name: parts.of(LAKE, lake) or "" for name, lake in lakes.items()}
     pool.shutdown(wait=False, cancel_futures=True)
     lines = [
         line(
@@ -61,7 +61,7 @@ def fleet(settings: Settings, now: datetime | None = None) -> Fleet:
                 error="" if isinstance(pipeline, Pipeline) else pipeline,
                 gone=gone.get(name, ""),
                 failed=runs.failed.get(name, ()),
-                data_day=days[name],
+                data_partition=newest[name],
                 ledger_answers=LEDGER not in parts.silent,
             ),
             rows,
@@ -93,9 +93,14 @@ def _loaded(file: Path, changed: int) -> Pipeline:
     return load_pipeline(file)
 
 
-def newest_day(settings: Settings, pipeline: str) -> str:
-    """The newest day with published features; empty where there is none."""
-    return Lake.open(pipeline, settings).newest("features") or ""
+def newest_data(settings: Settings, pipeline: str, unit: Partitioning) -> str:
+    """Key of the newest partition with published features; empty where there is none."""
+    return Lake.open(pipeline, settings).newest("features", unit) or ""
+
+
+def _unit(pipeline: Pipeline | str) -> Partitioning:
+    """What a partition holds; a day where the file cannot be read."""
+    return pipeline.partition if isinstance(pipeline, Pipeline) else DAY
 
 
 def _rows(settings: Settings, metrics: Mapping[str, str], units: Mapping[str, Partitioning]) -> FleetRows:

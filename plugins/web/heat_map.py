@@ -70,9 +70,9 @@ class HeatMap:
         beyond = [f"{row.column} on {row.beyond}" for row in self.rows if row.beyond]
         if not self.rows:
             return "Drift has not been measured yet."
-        said = f"beyond the limit: {', '.join(beyond[:8])}" if beyond else "no column was beyond its limit"
+        said = f"{self.unit}s beyond the limit: {', '.join(beyond[:8])}" if beyond else "no column was beyond its limit"
         columns, days = quantity(len(self.rows), "column"), quantity(len(self.days), self.unit)
-        return f"Drift of {columns} on {days} up to {self.days[-1]}; {self.unit}s {said}."
+        return f"Drift of {columns} on {days} up to {self.days[-1]}; {said}."
 
 
 def heat_map(

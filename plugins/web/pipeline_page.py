@@ -15,7 +15,7 @@ from plugins.web.attention import PipelineSnapshot
 from plugins.web.callers import Callers, callers
 from plugins.web.figures import TITLES, Measured, measured
 from plugins.web.fleet import FleetLine, line, snapshot_of
-from plugins.web.fleet_page import newest_day
+from plugins.web.fleet_page import newest_data
 from plugins.web.heat_map import HeatMap, heat_map
 from plugins.web.outlook import ComingStep, outlook
 from plugins.web.pipeline_rows import RELEASES, PipelineRows, pipeline_rows
@@ -122,7 +122,7 @@ def pipeline_page(
     ledger = pool.submit(_rows, settings, pipeline, figure)
     points = pool.submit(_traffic, settings, name, now)
     airflow = pool.submit(airflow_state, [name], now)
-    day = pool.submit(newest_day, settings, name)
+    newest = pool.submit(newest_data, settings, name, pipeline.partition)
     rows = parts.of(LEDGER, ledger) or PipelineRows()
     lake = Lake.open(name, settings)
     drift_days = sorted({figure.partition for figure in rows.drift})
@@ -133,7 +133,7 @@ def pipeline_page(
         now=now,
         declared=pipeline,
         failed=state.failed.get(name, ()),
-        data_day=parts.of(LAKE, day) or "",
+        data_partition=parts.of(LAKE, newest) or "",
         ledger_answers=LEDGER not in parts.silent,
     )
     page = assemble(

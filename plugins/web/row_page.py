@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from plugins.web import answers
 from plugins.web.answers import LAKE, Answers
+from tidewheel.hours import is_hour
 from tidewheel.lake import Lake, open_verified
-from tidewheel.partitions import day_or_none
+from tidewheel.partitions import HOUR, day_or_none
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +88,7 @@ def row_page(settings: Settings, pipeline: Pipeline, day: str, key: Sequence[str
     Args:
         settings: where the lake is.
         pipeline: its file; names the columns of the key.
-        day: YYYY-MM-DD.
+        day: YYYY-MM-DD; of an hourly pipeline also YYYY-MM-DDTHH.
         key: values of the key's columns, in their order.
     """
     pool, parts = ThreadPoolExecutor(1), Answers(answers.PAGE_PATIENCE_SECONDS)
@@ -101,7 +102,7 @@ def _named(pipeline: Pipeline, key: Sequence[str]) -> dict[str, str]:
 
 
 def _row_page(lake: Lake, pipeline: Pipeline, day: str, key: Sequence[str]) -> RowPage:
-    named, newest = _named(pipeline, key), lake.newest(PREDICTIONS) or ""
+    named, newest = _named(pipeline, key), lake.newest(PREDICTIONS, pipeline.partition) or ""
     days = [newest] if newest else []
     try:
         manifest = _manifest(lake, pipeline, day, newest)
@@ -129,19 +130,21 @@ def _row_page(lake: Lake, pipeline: Pipeline, day: str, key: Sequence[str]) -> R
 
 
 def _manifest(lake: Lake, pipeline: Pipeline, day: str, newest: str) -> Manifest:
-    if day_or_none(day) is None:
-        raise _NotShown(f"{_short(day)} is no day: write it as YYYY-MM-DD.")
+    unit = pipeline.partition
+    if day_or_none(day) is None and not (unit is HOUR and is_hour(day)):
+        of_hour = ", or of an hour as YYYY-MM-DDTHH" if unit is HOUR else ""
+        raise _NotShown(f"{_short(day)} is no day: write it as YYYY-MM-DD{of_hour}.")
     if (manifest := lake.published(PREDICTIONS, day)) is not None:
         return manifest
     if not newest and not pipeline.scoring.enabled:
         raise _NotShown(
-            f"This pipeline scores no {pipeline.block}s (scoring.enabled is false). Its endpoint explains a row: "
+            f"This pipeline scores no {unit}s (scoring.enabled is false). Its endpoint explains a row: "
             "add ?explain=true."
         )
     raise _NotShown(
-        f"{day} has no predictions: the newest {pipeline.block} that has is {newest}."
+        f"{day} has no predictions: the newest {unit} that has is {newest}."
         if newest
-        else f"No {pipeline.block} has predictions yet."
+        else f"No {unit} has predictions yet."
     )
 
 

@@ -14,17 +14,16 @@ import psutil
 from ruamel.yaml import YAML
 
 from tests.conftest import wait_until
+from tests.e2e.live_pipeline import LivePipeline
 from tests.installation import Installation
-from tidewheel.airflow_api import DagRun
 
 NAME = "shop"
 HISTORY_DAYS = 20
-SECONDS_TO_WAIT = 400
 MINUTES_TO_FIRST_NIGHT = 3
 """The night comes when history, training and release have ended, or while they run: both go."""
 
 
-class Shop:
+class Shop(LivePipeline):
     """The scaffolded pipeline. Its nightly schedule is in a few minutes, everything else is as it was made.
 
     Args:
@@ -34,8 +33,7 @@ class Shop:
     """
 
     def __init__(self, installation: Installation, name: str = NAME, minutes: int = MINUTES_TO_FIRST_NIGHT) -> None:
-        self.installation = installation
-        self.name = name
+        super().__init__(installation, name)
         made = installation.command("new", name)
         assert made.returncode == 0, made.stderr
         path = installation.project / f"jobs/pipelines/{name}/reader.py"
@@ -68,53 +66,6 @@ class Shop:
         yield declared
         with path.open("w") as file:
             yaml.dump(declared, file)
-
-    def run(self, purpose: str, run_id: str, **form: object) -> None:
-        """Start one of its DAGs by hand and see it through."""
-        self.installation.api.trigger(f"{self.name}.{purpose}", run_id, conf=form)
-        self.finish(purpose, run_id)
-
-    def night(self, run_id: str, key: str) -> None:
-        """Start a day's features, as the schedule does."""
-        self.installation.api.trigger(f"{self.name}.features", run_id, partition_key=key)
-
-    def wait_for(self, purpose: str, key: str | None = None) -> None:
-        """Wait for the end of a run that nobody starts by hand."""
-
-        def ended() -> bool:
-            run = self.newest(purpose, key)
-            return run is not None and run.ended
-
-        wait_until(ended, f"{purpose} of {key or self.name} has ended", SECONDS_TO_WAIT)
-
-    def runs(self, purpose: str) -> set[str]:
-        """Ids of the runs of a DAG so far."""
-        return {run.run_id for run in self.installation.api.runs(f"{self.name}.{purpose}")}
-
-    def begun(self, purpose: str, earlier: Collection[str] = ()) -> DagRun:
-        """Wait for the first run after earlier ones, which nobody starts by hand."""
-
-        def later() -> list[DagRun]:
-            runs = self.installation.api.runs(f"{self.name}.{purpose}")
-            return [run for run in runs if run.run_id not in earlier]
-
-        wait_until(lambda: bool(later()), f"{self.name}.{purpose} begins", SECONDS_TO_WAIT)
-        return later()[-1]
-
-    def after(self, purpose: str, earlier: Collection[str] = ()) -> DagRun:
-        """Wait for the end of the first run after earlier ones."""
-        return self.finish(purpose, self.begun(purpose, earlier).run_id)
-
-    def finish(self, purpose: str, run_id: str) -> DagRun:
-        """See a run of one of its DAGs through to its success."""
-        run, tasks = self.installation.finish(f"{self.name}.{purpose}", run_id, SECONDS_TO_WAIT)
-        assert run.state == "success", tasks
-        return run
-
-    def newest(self, purpose: str, key: str | None = None) -> DagRun | None:
-        """The newest run of a DAG, of a day where one is named."""
-        runs = self.installation.api.runs(f"{self.name}.{purpose}")
-        return next((run for run in runs if key is None or run.partition_key == key), None)
 
     def ask(self, day: date | None = None) -> dict[str, Any]:
         """What the endpoint answers for a row of its features: of the first day, or of another one."""

@@ -17,7 +17,7 @@ import pytest
 from tidewheel.hours import start_of
 from tidewheel.lake import Lake
 from tidewheel.runs import JobRecord, read_record
-from tidewheel.settings import load_settings
+from tidewheel.settings import Settings, load_settings
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,27 @@ class ParcelsInFiles:
         for variable, value in {**variables, "DATABASE_URL": database_url, "MLFLOW_URL": mlflow_url}.items():
             patch.setenv(f"TIDEWHEEL_{variable}", str(value))
         patch.setattr("jobs.evaluation.footprint.TIMED_CALLS", 5)
-        name = f"{prefix}{abs(hash(folder)):x}"
+        return cls.placed(folder, f"{prefix}{abs(hash(folder)):x}", load_settings())
+
+    @classmethod
+    def placed(cls, folder: Path, name: str, settings: Settings, more: str = "") -> Self:
+        """The pipeline's file and its suites in a project, and a folder for what it reads.
+
+        Args:
+            folder: of the project.
+            name: of the pipeline.
+            settings: of the installation.
+            more: further sections of its file.
+        """
         for made in ("dags", "source"):
-            (folder / made).mkdir()
-        (folder / "dags" / f"{name}.yaml").write_text(cls.DECLARATION.format(name=name))
+            (folder / made).mkdir(exist_ok=True)
+        (folder / "dags" / f"{name}.yaml").write_text(cls.DECLARATION.format(name=name) + more)
         suites = folder / "expectations" / name
         suites.mkdir(parents=True)
         for suite, column in (("raw", "weight"), ("features", cls.RATE), ("predictions", "prediction")):
             rule = {"type": "expect_column_to_exist", "kwargs": {"column": column}, "severity": "critical"}
             (suites / f"{suite}.json").write_text(json.dumps({"name": suite, "expectations": [rule], "meta": {}}))
-        return cls(folder, name, Lake.open(name, load_settings()))
+        return cls(folder, name, Lake.open(name, settings))
 
     def run(self, job: str, partition: object, run_id: str, *options: str) -> JobRecord:
         """Run a job as its command line would, in this process."""

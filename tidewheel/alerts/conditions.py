@@ -17,7 +17,7 @@ from tidewheel.alerts.request_conditions import Found, request_events
 from tidewheel.console_route import drift_report_page, pipeline_page
 from tidewheel.ledger.releases import Status
 from tidewheel.partitions import day_of
-from tidewheel.policies.lateness import expected_data, expected_labels
+from tidewheel.policies.lateness import expected_labels, late_data
 from tidewheel.policies.verdict import Outcome, clause
 from tidewheel.quantities import listing, quantity
 from tidewheel.spec.alerts import DEFAULTS, Event, Threshold
@@ -154,13 +154,12 @@ def _monitoring(facts: Facts) -> Iterator[Found]:
 
 def _lateness(facts: Facts, now: datetime) -> Iterator[Found]:
     pipeline = facts.pipeline
-    expected = expected_data(pipeline, now)
-    if facts.validated_day and facts.validated_day < str(expected):  # nothing is late before the first night
+    if late := late_data(pipeline, facts.validated_partition, now):
         yield (
             Event.DATA_LATE,
             "",
-            f"The rows of {expected} have not arrived: the newest validated {pipeline.partition} is "
-            f"{facts.validated_day}.",
+            f"The rows of {late.expected} have not arrived: the newest validated {pipeline.partition} is "
+            f"{late.newest}.",
             f"Look at the last runs of {pipeline.name}.features: either no run was started, or the source has not "
             "delivered.",
             "features",

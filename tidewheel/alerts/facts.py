@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from tidewheel.alerts.fairness_conditions import DAYS as FAIRNESS_DAYS
 from tidewheel.ledger.models import Models
+from tidewheel.ledger.newest_days import validated_partition
 from tidewheel.ledger.releases import Status
 from tidewheel.ledger.tables import FigureRow, PromotionRow, ReleaseRow, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from tidewheel.ledger.alert_tables import TaskFailureRow
     from tidewheel.spec import Pipeline
 
-RAW = "raw/"
-LOOKED_AT = 400
-"""Newest verdicts on raw data: a verdict on an old range of days may be the newest."""
-"""What the subject of a verdict on landed rows begins with."""
 Series = Sequence[tuple[str, float]]
 """A figure of days, newest first."""
 
@@ -45,7 +42,7 @@ class Facts:
         release: the newest release that has ended.
         released: the newest release that was completed.
         promotion: the newest promotion.
-        validated_day: newest day whose rows were landed and validated, YYYY-MM-DD; empty before the first.
+        validated_partition: newest day, week or hour whose rows were landed and validated; empty before the first.
         monitored_day: newest day with any figure; empty before the first.
         labelled_day: newest day whose labels are in; empty before the first.
         waiting_version: version that waits for an approval; empty where none does.
@@ -61,7 +58,7 @@ class Facts:
     release: ReleaseRow | None = None
     released: ReleaseRow | None = None
     promotion: PromotionRow | None = None
-    validated_day: str = ""
+    validated_partition: str = ""
     monitored_day: str = ""
     labelled_day: str = ""
     waiting_version: str = ""
@@ -98,7 +95,7 @@ def read_facts(ledger: Ledger, pipeline: Pipeline, failures: Sequence[TaskFailur
             promotion=session.scalars(
                 select(PromotionRow).where(PromotionRow.pipeline == name).order_by(PromotionRow.id.desc()).limit(1)
             ).one_or_none(),
-            validated_day=_validated_day(session, name),
+            validated_partition=validated_partition(session, name),
             monitored_day=_newest_day(session, name),
             labelled_day=_newest_day(session, name, FigureRow.name == pipeline.metric, FigureRow.slice == ""),
             waiting_version=_waiting(ledger, pipeline),
@@ -168,16 +165,6 @@ def _newest_by_subject(session: Session, pipeline: str, kind: Kind) -> VerdictRo
     subject = session.scalar(query.with_only_columns(VerdictRow.subject).order_by(VerdictRow.subject.desc()).limit(1))
     newest = query.where(VerdictRow.subject == subject).order_by(VerdictRow.decided_at.desc(), VerdictRow.id.desc())
     return session.scalars(newest.limit(1)).one_or_none()
-
-
-def _validated_day(session: Session, pipeline: str) -> str:
-    """The newest day of raw data that passed; a verdict may be on a range of days."""
-    passed = (VerdictRow.kind == str(Kind.VALIDATION), VerdictRow.outcome == str(Outcome.PASSED))
-    query = select(VerdictRow.subject).where(
-        VerdictRow.pipeline == pipeline, *passed, VerdictRow.subject.startswith(RAW, autoescape=True)
-    )
-    newest = session.scalars(query.order_by(VerdictRow.id.desc()).limit(LOOKED_AT))
-    return max((subject.removeprefix(RAW).split("..")[-1] for subject in newest), default="")
 
 
 def _newest_release(session: Session, pipeline: str, *statuses: Status) -> ReleaseRow | None:

@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import String, column, select, values
 
-from tidewheel.ledger.tables import FigureRow
+from tidewheel.ledger.tables import FigureRow, VerdictRow
+from tidewheel.policies.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+RAW = "raw/"
+"""What the subject of a verdict on landed rows begins with."""
+LOOKED_AT = 400
+"""Newest verdicts on raw data: a verdict on an old range of days may be the newest."""
 
 
 class NewestDays(NamedTuple):
@@ -48,3 +54,13 @@ def newest_days(session: Session, metrics: Mapping[str, str]) -> dict[str, Newes
     labelled = newest.where(listed.c.metric != "", FigureRow.name == listed.c.metric, FigureRow.slice == "")
     query = select(listed.c.pipeline, newest.scalar_subquery(), labelled.scalar_subquery())
     return {name: NewestDays(day or "", of_labels or "") for name, day, of_labels in session.execute(query)}
+
+
+def validated_partition(session: Session, pipeline: str) -> str:
+    """Key of the newest day, week or hour whose landed rows passed; empty without one. A verdict may be on a range."""
+    passed = (VerdictRow.kind == str(Kind.VALIDATION), VerdictRow.outcome == str(Outcome.PASSED))
+    query = select(VerdictRow.subject).where(
+        VerdictRow.pipeline == pipeline, *passed, VerdictRow.subject.startswith(RAW, autoescape=True)
+    )
+    newest = session.scalars(query.order_by(VerdictRow.id.desc()).limit(LOOKED_AT))
+    return max((subject.removeprefix(RAW).split("..")[-1] for subject in newest), default="")

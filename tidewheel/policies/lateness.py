@@ -1,20 +1,56 @@
-"""When a day is late: the limits of `alerts` in the pipeline file, for the console and the alerts alike."""
+"""When data is late: the limits of `alerts` in the pipeline file, for console, alerts and metrics alike."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tidewheel.partitions import HOUR, Partitioning, day_of, partition_of
+
 if TYPE_CHECKING:
-    from tidewheel.partitions import Partitioning
     from tidewheel.spec import Pipeline
 
 LONGEST_CLOSURE = timedelta(days=3)
 """Where days without rows are usual (`source.empty_days: skip`), a day is late only after so long: a long weekend."""
 
 
+@dataclass(frozen=True)
+class LateData:
+    """Data that must have been validated by now, and has not.
+
+    Attributes:
+        newest: the newest partition that has.
+        expected: the one that must have: an hour, a day or a week, as the pipeline has them.
+        behind: partitions from the one to the other; at least 1.
+    """
+
+    newest: date
+    expected: date
+    behind: int
+
+
+def late_data(pipeline: Pipeline, newest: str, now: datetime) -> LateData | None:
+    """How far a pipeline's data is behind; None where it is not, or where there has never been any.
+
+    Args:
+        pipeline: its `schedule`, `source` and `alerts.data_late_hours`.
+        newest: key of the newest partition that was validated, or of an hourly pipeline's newest day; may be empty.
+        now: the time, in UTC.
+    """
+    if not newest:
+        return None
+    unit = pipeline.partition
+    reached = partition_of(newest) if unit is HOUR else day_of(newest)
+    if not isinstance(reached, datetime):
+        reached = unit.ending(reached)
+    expected = expected_data(pipeline, now)
+    behind = unit.between(reached, expected)
+    return LateData(reached, expected, behind) if behind > 0 else None
+
+
 def expected_day(pipeline: Pipeline, now: datetime) -> date:
-    """The newest day, or week, that must have been validated by now: see `expected_data`."""
+    """The newest day, or week, that must have been monitored by now: see `expected_data`."""
     return _expected(pipeline, now, pipeline.block)
 
 

@@ -27,7 +27,9 @@ Query = tuple[str, str, str]
 
 
 LATER = "the nights are of 2013: requests of today belong to a day that no night has monitored"
+SILENT_BY_DAY = {"_hour_timestamp_seconds": "the pipeline is daily"}
 SILENT_AFTER_DEMO = {
+    **SILENT_BY_DAY,
     "live_drifted_columns": LATER,
     "skewed_columns": LATER,
     "column_refused_share": LATER,

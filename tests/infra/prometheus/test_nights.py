@@ -11,7 +11,7 @@ from tests.infra.prometheus.test_exporter import NOW, scraped, value
 from tidewheel.ledger.probation_tables import ProbationRow
 from tidewheel.ledger.probations import Probations
 from tidewheel.policies.probation import PairedDay
-from tidewheel.policies.verdict import Outcome
+from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
     from tidewheel.ledger import Ledger
@@ -30,6 +30,25 @@ def test_what_is_expected_by_now_follows_the_pipelines_file(settings: Settings, 
     assert value(found, "tidewheel_expected_day_timestamp_seconds") == last.timestamp(), "none after the source's end"
     known = datetime(2026, 11, 22, tzinfo=UTC) - timedelta(days=1 + 2)
     assert value(found, "tidewheel_expected_labels_timestamp_seconds") == known.timestamp()
+
+
+def test_an_hourly_pipelines_data_is_expected_by_the_hour_and_its_monitoring_by_the_day(
+    settings: Settings, ledger: Ledger
+) -> None:
+    file = settings.pipelines_folder / "orders.yaml"
+    ended = file.read_text().replace("  event_time: ordered_at\n", "  event_time: ordered_at\n  end: 2020-01-31\n")
+    file.write_text(f"{ended}partition: hour\n")
+    validated = "tidewheel_validated_hour_timestamp_seconds"
+    assert value(scraped(settings), validated) is None
+    passed = Verdict(Kind.VALIDATION, Outcome.PASSED, "passed")
+    for subject in ("raw/2020-01-30T00..2020-01-31T04", "raw/2020-01-30T22", "features/2020-01-31T20"):
+        ledger.record("orders", subject, subject, passed, NOW)
+    found = scraped(settings)
+
+    assert value(found, validated) == datetime(2020, 1, 31, 5, tzinfo=UTC).timestamp()
+    end = datetime(2020, 2, 1, tzinfo=UTC).timestamp()
+    assert value(found, "tidewheel_expected_hour_timestamp_seconds") == end
+    assert value(found, "tidewheel_expected_day_timestamp_seconds") == end
 
 
 def test_a_version_on_probation_is_published_with_its_days_and_losses(settings: Settings, ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import PostgresServer, wait_until
 from tests.infra.prometheus.installation import BUSY, Installation
 from tests.infra.prometheus.monitoring import PATIENCE
-from tests.infra.prometheus.panel_values import PanelValues, markdown
+from tests.infra.prometheus.panel_values import SILENT_BY_DAY, PanelValues, markdown
 from tests.infra.prometheus.test_exporter import model
 from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
@@ -73,7 +73,7 @@ def test_every_panel_of_every_dashboard_has_data(running: Installation, restarte
         running.envoy.send(2)
         running.services[BUSY].answered(rows=2, flags=1, seconds=0.002)
 
-    panels.wait({}, send)
+    panels.wait(SILENT_BY_DAY, send)
     if page := os.environ.get("TIDEWHEEL_PANELS"):
         Path(page).write_text(markdown(panels.shown), encoding="utf-8")
     ours, status = f'pipeline="{BUSY}",model_version="3"', 'status="200",model_version="3"'

@@ -15,7 +15,8 @@ from ruamel.yaml import YAML
 from infra.prometheus.rules import rules
 
 FOLDER = Path(__file__).parents[3] / "infra" / "prometheus"
-DAY = 86_400
+HOUR = 3_600
+DAY = 24 * HOUR
 P = 'pipeline="p"'
 VERSION = f'{P},model_version="3"'
 
@@ -114,6 +115,13 @@ CASES = [
         | since("tidewheel_expected_day_timestamp_seconds", P, DAY, DAY),
         (45,),
         (10, 90),
+    ),
+    Case(
+        "TidewheelHourLate",
+        since("tidewheel_validated_hour_timestamp_seconds", P, 9 * HOUR, HOUR)
+        | since("tidewheel_expected_hour_timestamp_seconds", P, 8 * HOUR, 8 * HOUR),
+        (30,),
+        (90,),
     ),
     # a history that is played, or a source that has ended: its newest day is old, and none is expected
     Case(

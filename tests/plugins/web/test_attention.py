@@ -42,7 +42,7 @@ def verdict(kind: str, outcome: str, sentence: str, **inputs: Any) -> VerdictRow
 
 
 def standing(pipeline: Pipeline, **facts: Any) -> PipelineSnapshot:
-    fresh = {"data_day": "2026-11-26", "monitored_day": "2026-11-26", "label_day": "2026-11-25", "champion": "7"}
+    fresh = {"data_partition": "2026-11-26", "monitored_day": "2026-11-26", "label_day": "2026-11-25", "champion": "7"}
     return PipelineSnapshot("orders", NOW, declared=pipeline, **{**fresh, **facts})
 
 
@@ -63,7 +63,7 @@ def test_what_needs_a_person_comes_before_what_is_to_be_watched(orders: Pipeline
         failed=[FailedRun("features", "run", "2026-11-26", NOW)],
         release=ReleaseRow(version="8", status="failed", reason="bake: it errs", started_at=NOW),
         request=RetrainRequestRow(reason="by hand", asked_at=NOW),
-        data_day="2026-11-22",
+        data_partition="2026-11-22",
         label_day="2026-11-20",
         verdicts={
             "trigger": verdict("trigger", "suppressed", "excess loss", due=["performance"]),
@@ -95,21 +95,35 @@ def test_a_routine_training_is_no_falling_quality(orders: Pipeline) -> None:
 
 def test_a_source_that_has_ended_is_not_late(orders: Pipeline) -> None:
     ended = orders.model_copy(update={"source": orders.source.model_copy(update={"end": date(2026, 10, 31)})})
-    known = standing(ended, data_day="2026-10-31", monitored_day="2026-10-31", label_day="2026-10-30")
+    known = standing(ended, data_partition="2026-10-31", monitored_day="2026-10-31", label_day="2026-10-30")
     assert titles(known) == ["fine"]
 
 
 def test_console_and_alerts_call_the_same_days_late(orders: Pipeline) -> None:
     for allowed, late in ((6, []), (5, ["data late"])):  # the night was due at 03:00, and it is 09:00
         patient = orders.model_copy(update={"alerts": orders.alerts.model_copy(update={"data_late_hours": allowed})})
-        known = standing(patient, data_day="2026-11-25", label_day="2026-11-22")
-        days = {"validated_day": "2026-11-25", "monitored_day": "2026-11-26", "labelled_day": "2026-11-22"}
+        known = standing(patient, data_partition="2026-11-25", label_day="2026-11-22")
+        days = {"validated_partition": "2026-11-25", "monitored_day": "2026-11-26", "labelled_day": "2026-11-22"}
         facts = Facts(pipeline=patient, **days)  # type: ignore[arg-type]
         assert titles(known) == (late or ["fine"])
         assert [one.event.replace("_", " ") for one in conditions(facts, NOW)] == late
     known, facts = standing(orders, label_day="2026-11-21"), replace(facts, pipeline=orders, labelled_day="2026-11-21")
     assert titles(known) == ["labels late"]
     assert "labels_late" in [one.event for one in conditions(facts, NOW)]
+
+
+def test_console_and_alerts_call_the_same_hours_late(tmp_path: Path) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_text(PIPELINE_FILE + "partition: hour\nalerts: {data_late_hours: 2}\n")
+    hourly = load_pipeline(path)  # the run of 06:10 was for the hour from five to six, and it is 09:00
+    for newest, late in (("2026-11-27T05", []), ("2026-11-27T04", ["data late"])):
+        known = standing(hourly, data_partition=newest)
+        facts = Facts(pipeline=hourly, validated_partition=newest)
+        assert titles(known) == (late or ["fine"])
+        assert [one.event.replace("_", " ") for one in conditions(facts, NOW)] == late
+    [concern], [condition] = concerns(known), conditions(facts, NOW)
+    assert concern.sentence == "The newest data is of 2026-11-27T04; expected 2026-11-27T05, 1 hour later."
+    assert condition.sentence.startswith("The rows of 2026-11-27T05 have not arrived: the newest validated hour is 202")
 
 
 def test_a_release_was_rolled_back_only_where_it_had_answered_callers(orders: Pipeline) -> None:
@@ -137,6 +151,6 @@ def test_the_worst_line_is_first(orders: Pipeline) -> None:
     fine = line(known, FleetRows(promotions={"orders": champion}), None)
     rows = FleetRows(promotions={"orders": champion}, releases={"orders": failed})
     bad = line(replace(known, name="orders"), rows, None)
-    late = line(replace(known, data_day="2026-11-01"), FleetRows(promotions={"orders": champion}), None)
+    late = line(replace(known, data_partition="2026-11-01"), FleetRows(promotions={"orders": champion}), None)
     assert worst_first([fine, late, bad]) == [bad, late, fine]
     assert fine.champion_days == 0

@@ -19,6 +19,7 @@ from tidewheel.ledger import Ledger
 from tidewheel.ledger.models import Models
 from tidewheel.ledger.releases import Releases, Status
 from tidewheel.ledger.tables import ModelVersionRow
+from tidewheel.partitions import Partitioning
 from tidewheel.policies.verdict import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def test_the_page_waits_for_no_part_longer_than_it_may_take(
 ) -> None:
     over = threading.Event()
 
-    def hangs(lake: Lake, dataset: str) -> str | None:
+    def hangs(lake: Lake, dataset: str, unit: Partitioning) -> str | None:
         over.wait(30)
         return None
 

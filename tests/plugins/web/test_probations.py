@@ -113,7 +113,7 @@ def test_one_that_has_ended_says_how_and_promises_nothing(orders: Pipeline) -> N
 
 def test_the_front_page_says_how_far_it_has_come(orders: Pipeline) -> None:
     running = RunningProbation("5", "4", str(BEGAN), 3, 0.505, 0.5)
-    fresh = {"data_day": str(NEWEST), "monitored_day": str(NEWEST), "label_day": "2026-11-20", "champion": "5"}
+    fresh = {"data_partition": str(NEWEST), "monitored_day": str(NEWEST), "label_day": "2026-11-20", "champion": "5"}
     known = PipelineSnapshot("orders", NOW, declared=orders, probation=running, **fresh)  # type: ignore[arg-type]
     [only] = concerns(known)
     assert (only.urgency, only.title, only.link) == (Urgency.BUSY, "on probation, day 3 of 14", "#probation")

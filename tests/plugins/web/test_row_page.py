@@ -76,6 +76,19 @@ def test_what_is_not_there_is_said_in_a_sentence(get: Get, scored: Lake, query: 
     assert "What moved it most" not in found.text
 
 
+def test_a_row_of_an_hour_is_shown_before_its_day_is_made(get: Get, lake: Lake, project: Project) -> None:
+    file = project.folder / "dags" / "orders.yaml"
+    file.write_text(file.read_text() + "partition: hour\n")
+    rows = pa.table({"order_id": [1], "prediction": [0.25], "model_version": ["4"]})
+    lake.publish(lake.write_table("predictions", f"{DAY}T05", rows, {}, "test"))
+    assert "0.25" in get(f"/pipeline/orders/row?day={DAY}T05&key=1").text
+    assert (
+        f"{DAY} has no predictions: the newest hour that has is {DAY}T05."
+        in get(f"/pipeline/orders/row?day={DAY}&key=1").text
+    )
+    assert "write it as YYYY-MM-DD, or of an hour as YYYY-MM-DDTHH" in get("/pipeline/orders/row?day=5&key=1").text
+
+
 def test_a_day_that_nothing_explains_says_how_to_have_it_explained(get: Get, lake: Lake, project: Project) -> None:
     assert "No day has predictions yet." in get(f"/pipeline/orders/row?day={DAY}&key=1").text
     plain = pa.table({"order_id": [1], "prediction": [0.25], "model_version": ["4"]})

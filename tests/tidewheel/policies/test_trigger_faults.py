@@ -162,7 +162,10 @@ def test_a_challenger_before_its_time_shows_what_a_part_of_the_wait_was_worth(
 
 
 def test_a_refused_challenger_leaves_the_champion_its_age() -> None:
-    paid, refused = Attempt(later(-90), Ended.PROMOTED, best_gain=0.05), Attempt(later(-83), Ended.REJECTED, best_gain=0)
+    paid, refused = (
+        Attempt(later(-90), Ended.PROMOTED, best_gain=0.05),
+        Attempt(later(-83), Ended.REJECTED, best_gain=0),
+    )
     newest = Attempt(later(-69), Ended.REJECTED, best_gain=0.009)
     assert Patience(0.01, 4.0, 21).factor(replace(OLD, attempts=(paid, refused, newest))) == 4
 
