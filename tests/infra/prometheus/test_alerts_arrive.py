@@ -31,7 +31,7 @@ OF_THE_LEDGER = {
 }
 OF_REQUESTS = {"RequestsRefused", *(name.removeprefix("Tidewheel") for name in (*ERRORS, *SLOW))}
 OF_PARTS = ("LedgerDown", "RouterDown", "ExporterSilent", "VolumeNearlyFull", "PipelineUnreadable")
-ALONE = {"NightLate", "ReleaseFailed", "Watchdog"}
+ALONE = {"NightLate", "HourLate", "ReleaseFailed", "Watchdog"}
 
 
 @pytest.fixture
@@ -104,6 +104,17 @@ def test_alerts_about_requests(running: Installation) -> None:
 
     arrive(pager, "firing", *OF_REQUESTS, meanwhile=many_fail)
     arrive(pager, "resolved", *OF_REQUESTS, meanwhile=all_are_answered)
+
+
+def test_an_hour_of_an_hourly_pipeline_that_is_late(running: Installation, opened: Ledger) -> None:
+    pager, now, file = running.monitoring.pager, datetime.now(UTC), running.file
+    daily, passed = file.read_text(), Verdict(Kind.VALIDATION, Outcome.PASSED, "all rules hold")
+    file.write_text(f"{daily}partition: hour\n")
+    opened.record(QUIET, f"raw/{before(now, 2)}T00", "run-5", passed, now)
+    arrive(pager, "firing", "HourLate")
+    opened.record(QUIET, f"raw/{now:%Y-%m-%dT%H}", "run-6", passed, now)
+    arrive(pager, "resolved", "HourLate")
+    file.write_text(daily)
 
 
 def test_alerts_about_the_parts(running: Installation, restarted_postgres: PostgresServer) -> None:
