@@ -172,7 +172,7 @@ def test_the_routine_waits_twice_as_long_for_each_challenger_in_a_row_that_was_s
     default: TriggerPolicy,
 ) -> None:
     def waits(*gains: float | None) -> int:
-        tried = tuple(Attempt(before(200 - n), Ended.PROMOTED, best_gain=gain) for n, gain in enumerate(gains))
+        tried = tuple(Attempt(before(200 - 22 * n), Ended.PROMOTED, best_gain=gain) for n, gain in enumerate(gains))
         return next(
             age
             for age in range(1, 200)
