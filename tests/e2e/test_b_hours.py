@@ -91,7 +91,7 @@ def test_the_champion_of_an_hourly_pipeline_is_released(live: Live) -> None:
 
 
 def _scheduled_hour(pipeline: LivePipeline) -> Hour:
-    """The hour that the schedule has played, nobody having asked for it."""
+    """The hour that the schedule has played by itself."""
 
     def runs() -> list[str]:
         found = pipeline.installation.api.runs(f"{NAME}.features")

@@ -47,20 +47,22 @@ class Patience:
 
     def _in_vain(self, measured: TriggerMeasurement) -> list[Attempt]:
         judged = [a for a in measured.attempts if a.ended in (Ended.PROMOTED, Ended.REJECTED)]
-        champion, vain = None, list[Attempt]()
+        champion: date | None = None
+        vain: list[Attempt] = []
         for attempt in judged:
-            vain = [*vain, attempt] if self._is_vain(measured.unit, attempt, champion) else []
+            if self._is_vain(measured.unit, attempt, champion):
+                vain.append(attempt)
+            else:
+                vain.clear()
             champion = attempt.as_of if attempt.ended is Ended.PROMOTED else champion
         return vain
 
     def _is_vain(self, unit: Partitioning, attempt: Attempt, champion: date | None) -> bool:
         """Whether a challenger shows that a usual wait was not worth a training; its champion knew that day."""
-        if attempt.best_gain is None:
-            return False
-        waited = self.usual_days if champion is None else unit.between(champion, attempt.as_of)
-        if self.usual_days is None or waited is None or waited >= self.usual_days:
-            return attempt.best_gain < self.minimum_gain
-        return attempt.best_gain * self.usual_days < self.minimum_gain * waited
+        share = 1.0
+        if champion is not None and self.usual_days is not None:
+            share = min(unit.between(champion, attempt.as_of) / self.usual_days, 1.0)
+        return attempt.best_gain is not None and attempt.best_gain < self.minimum_gain * share
 
 
 USUAL = Patience()
