@@ -43,6 +43,11 @@ def inputs_of(pipeline: Pipeline, day: date) -> list[str]:
     unit = pipeline.partition
     own = PartitionRange(unit.holding(day), day if isinstance(day, datetime) else unit.ending(day), unit)
     seen = own.look_back(pipeline.features.look_back_days)
+    return _read_of(pipeline, seen)
+
+
+def _read_of(pipeline: Pipeline, seen: PartitionRange) -> list[str]:
+    """Keys of the rows of some partitions, and of the labels that are known when the last one's features are made."""
     return [*(f"landing/{key}" for key in seen.keys), *(f"labels/{key}" for key in known_labels(pipeline, seen))]
 
 
@@ -73,7 +78,7 @@ def gaps(pipeline: Pipeline, days: PartitionRange, there: Collection[str]) -> li
         there: keys of the batches that are there.
     """
     seen = days.look_back(pipeline.features.look_back_days)
-    needed = {*(f"landing/{key}" for key in seen.keys), *(f"labels/{key}" for key in known_labels(pipeline, seen))}
+    needed = set(_read_of(pipeline, seen))
     landed = sorted(key.split("/")[1] for key in needed & set(there) if key.startswith("landing/"))
     began = pipeline.source.start
     start = str(days.unit.holding(began)) if began else (landed[0] if landed else str(days.first))
