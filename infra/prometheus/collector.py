@@ -277,4 +277,7 @@ def _seconds(at: datetime) -> float:
 
 
 def _end_of(key: str, unit: Partitioning) -> float:
-    return start_of(unit.after(partition_of(key))).timestamp()
+    newest = partition_of(key)
+    if not isinstance(newest, datetime):  # an hourly pipeline's range of whole days ends with its last hour
+        newest = unit.ending(newest)
+    return start_of(unit.after(newest)).timestamp()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import String, column, select, values
 
+from tidewheel.hours import is_hour
 from tidewheel.ledger.tables import FigureRow, VerdictRow
 from tidewheel.policies.verdict import Kind, Outcome
 
@@ -63,4 +64,6 @@ def validated_partition(session: Session, pipeline: str) -> str:
         VerdictRow.pipeline == pipeline, *passed, VerdictRow.subject.startswith(RAW, autoescape=True)
     )
     newest = session.scalars(query.order_by(VerdictRow.id.desc()).limit(LOOKED_AT))
-    return max((subject.removeprefix(RAW).split("..")[-1] for subject in newest), default="")
+    keys = (subject.removeprefix(RAW).split("..")[-1] for subject in newest)
+    # A whole day ends after each of its hours.
+    return max(keys, key=lambda key: key if is_hour(key) else f"{key}T24", default="")

@@ -48,6 +48,8 @@ def test_an_hourly_pipelines_data_is_expected_by_the_hour_and_its_monitoring_by_
     assert value(found, validated) == datetime(2020, 1, 31, 5, tzinfo=UTC).timestamp()
     end = datetime(2020, 2, 1, tzinfo=UTC).timestamp()
     assert value(found, "tidewheel_expected_hour_timestamp_seconds") == end
+    ledger.record("orders", "raw/2020-01-28..2020-01-31", "whole days", passed, NOW)
+    assert value(scraped(settings), validated) == end, "a range of days ends with the last one's last hour"
     assert value(found, "tidewheel_expected_day_timestamp_seconds") == end
 
 
