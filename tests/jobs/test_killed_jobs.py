@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
 import os
-import runpy
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -19,6 +15,7 @@ import pytest
 
 from jobs.models import registry
 from tests.conftest import wait_until
+from tests.jobs.deadly_jobs import kill_job_where, start_job
 from tidewheel.errors import ExitCode
 from tidewheel.policies.verdict import Kind
 
@@ -33,45 +30,20 @@ MakeParcels = Callable[..., "Parcels"]
 
 pytestmark = pytest.mark.slow
 
-# What takes long to be imported is imported once; nothing of ours, where a function is to be replaced in time.
-LIBRARIES = ["mlflow.sklearn", "skops.io", "sklearn.ensemble", "matplotlib.figure", "scipy.stats", "pyarrow.dataset"]
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(LIBRARIES)
 
-
-def start(parcels: Parcels, job: str, day: date, run_id: str, called: str = "") -> BaseProcess:
+def start(parcels: Parcels, job: str, day: date, run_id: str) -> BaseProcess:
     """Start a job as a process of its own; its output goes to a file in its home."""
-    arguments = ["--pipeline", parcels.name, "--partition", str(day), "--run-id", run_id]
-    process = PROCESSES.Process(target=play, args=(job, arguments, called, dict(os.environ), log_of(parcels)))
-    process.start()
-    return process
-
-
-def play(job: str, arguments: list[str], called: str, environment: dict[str, str], log: Path) -> None:
-    """Run a job as `python -m` does; where it calls the function, kill it with all that it has started."""
-    os.setsid()
-    os.environ.clear()
-    os.environ.update(environment)
-    with log.open("wb") as said:
-        for stream in (1, 2):
-            os.dup2(said.fileno(), stream)
-    if called:
-        module, name = called.split(":")
-        *above, last = name.split(".")
-        owner = importlib.import_module(module)
-        for part in above:
-            owner = getattr(owner, part)
-        setattr(owner, last, lambda *given, **named: os.killpg(0, signal.SIGKILL))
-    sys.argv = [f"jobs.{job}", *arguments]
-    runpy.run_module(f"jobs.{job}", run_name="__main__", alter_sys=True)
+    return start_job(job, _arguments(parcels, day, run_id), log_of(parcels))
 
 
 def kill_where(parcels: Parcels, job: str, day: date, run_id: str, called: str) -> None:
     """Run a job until it calls a function, and kill it there."""
-    process = start(parcels, job, day, run_id, called)
-    process.join(240)
-    assert process.exitcode == -signal.SIGKILL, log_of(parcels).read_text()
+    kill_job_where(job, _arguments(parcels, day, run_id), log_of(parcels), called)
     assert parcels.lake.store.read(f"{parcels.name}/runs/{run_id}/{job}.json") is None
+
+
+def _arguments(parcels: Parcels, day: date, run_id: str) -> list[str]:
+    return ["--pipeline", parcels.name, "--partition", str(day), "--run-id", run_id]
 
 
 def log_of(parcels: Parcels) -> Path:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -13,6 +11,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.jobs.data.conftest import FIRST, Deliveries, run_job
+from tests.jobs.deadly_jobs import kill_job_where, start_job
 
 DAYS = [FIRST + timedelta(days=n) for n in range(20)]
 RANGE = f"{DAYS[0]}..{DAYS[-1]}"
@@ -23,8 +22,9 @@ def test_a_killed_landing_leaves_nothing_visible_and_its_rerun_has_the_same_cont
     undisturbed = run_job(deliveries, "land", RANGE, "undisturbed").outputs
     written = _files(deliveries, "landing")
 
-    _kill_when(deliveries, "land", "killed", lambda: _files(deliveries, "landing") > written)
+    _kill_where(deliveries, "land", "killed", "tidewheel.lake:Lake.stage", 11)
 
+    assert _files(deliveries, "landing") > written
     assert deliveries.lake.partitions("landing") == []
     assert not deliveries.lake.store.read("deliveries/runs/killed/land.json")
     assert run_job(deliveries, "land", RANGE, "killed").outputs == undisturbed
@@ -47,7 +47,7 @@ def test_killed_features_leave_nothing_visible_and_their_rerun_has_the_same_cont
 def test_a_killed_validation_publishes_whole_days_or_none(deliveries: Deliveries) -> None:
     deliveries.put(*DAYS)
     landed = run_job(deliveries, "land", RANGE, "r")
-    _kill_when(deliveries, "validate", "r", lambda: bool(deliveries.lake.partitions("landing")), "--stage", "raw")
+    _kill_where(deliveries, "validate", "r", "tidewheel.lake:Lake.publish", 11, "--stage", "raw")
     assert 0 < len(deliveries.lake.partitions("landing")) < len(DAYS)
     assert all(
         deliveries.lake.read(deliveries.lake.need("landing", day)).num_rows == 40 for day in _published(deliveries)
@@ -65,15 +65,22 @@ def _files(deliveries: Deliveries, dataset: str) -> int:
     return len(deliveries.lake.store.find(f"deliveries/{dataset}/_data", ".parquet"))
 
 
-def _kill_when(deliveries: Deliveries, job: str, run_id: str, condition: Callable[[], bool], *options: str) -> None:
-    """Start a job as a process of its own and kill it, and what it started, as soon as the condition holds."""
-    arguments = ["--pipeline", "deliveries", "--partition", RANGE, "--run-id", run_id, *options]
-    with (deliveries.folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"jobs.{job}", *arguments], stdout=log, stderr=log, start_new_session=True
-        )
+def _kill_where(deliveries: Deliveries, job: str, run_id: str, called: str, call: int, *options: str) -> None:
+    kill_job_where(job, _arguments(run_id, *options), deliveries.folder / "log", called, call)
+
+
+def _kill_when(deliveries: Deliveries, job: str, run_id: str, condition: Callable[[], bool]) -> None:
+    """Start a job and kill it, and what it has started, as soon as the condition holds."""
+    log = deliveries.folder / "log"
+    process = start_job(job, _arguments(run_id), log)
+    group = process.pid or 0
     try:
-        wait_until(lambda: condition() or process.poll() is not None, f"{job} has begun to write", seconds=240)
+        wait_until(lambda: condition() or not process.is_alive(), f"{job} has begun to write", seconds=240)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait(10) == -signal.SIGKILL, (deliveries.folder / "log").read_text()
+        os.killpg(group, signal.SIGKILL)
+    process.join(10)
+    assert process.exitcode == -signal.SIGKILL, log.read_text()
+
+
+def _arguments(run_id: str, *options: str) -> list[str]:
+    return ["--pipeline", "deliveries", "--partition", RANGE, "--run-id", run_id, *options]
