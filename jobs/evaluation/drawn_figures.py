@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from jobs.models import multiclass
+from jobs.models.constant import constant_prediction
 from jobs.models.figures import costs_of_rows, decisions, relative_errors
-from jobs.models.regression_losses import best_constant, own_losses
+from jobs.models.metrics import log_losses
+from jobs.models.regression_losses import own_losses
+from tidewheel.spec.losses import SQUARED_ERROR
 
 if TYPE_CHECKING:
     from jobs.evaluation.comparison import ScoredRows
@@ -50,7 +53,7 @@ def drawn_figure(name: str, rows: ScoredRows, draws: DayDraws, decision: Decisio
     """
     truth, predicted, (codes, weights) = rows.truth, rows.predicted, draws
     counting = np.ones_like(truth) if rows.weights is None else rows.weights
-    if predicted.ndim == 2:
+    if predicted.ndim == 2 and name != "d2":
         return _of_classes(name, truth, predicted, codes, weights, counting)
     match name:
         case "pr_auc":
@@ -58,11 +61,7 @@ def drawn_figure(name: str, rows: ScoredRows, draws: DayDraws, decision: Decisio
         case "r2":
             return _r2(truth, predicted, codes, weights, counting)
         case "d2":
-            constant = np.full_like(
-                truth, best_constant(truth, rows.weights, rows.loss)
-            )  # of all rows, whatever is drawn
-            lost = own_losses(truth, predicted, rows.loss), own_losses(truth, constant, rows.loss)
-            return 1 - drawn_ratio(lost, codes, weights, counting)
+            return 1 - drawn_ratio(_beside_constant(rows), codes, weights, counting)
         case "coverage":
             covered = (truth <= predicted).astype(np.float64)
             return drawn_ratio((covered, np.ones_like(truth)), codes, weights, counting)
@@ -104,6 +103,14 @@ def row_ratio(name: str, truth: Array, predicted: Array, decision: Decision) -> 
         case "expected_cost" if decision.costs:
             return costs_of_rows(truth, decided, decision.costs), ones
     raise ValueError(f"no figure called {name}")
+
+
+def _beside_constant(rows: ScoredRows) -> Ratio:
+    """The loss of each row, and that of the constant which is best for all rows, whatever is drawn."""
+    constant = constant_prediction(rows.truth, rows.predicted, rows.weights, rows.loss)
+    if rows.loss == SQUARED_ERROR:  # its D² is R², and has a name of its own: these are probabilities
+        return log_losses(rows.truth, rows.predicted), log_losses(rows.truth, constant)
+    return own_losses(rows.truth, rows.predicted, rows.loss), own_losses(rows.truth, constant, rows.loss)
 
 
 def _of_classes(name: str, truth: Array, predicted: Array, codes: Codes, weights: Matrix, counting: Array) -> Array:

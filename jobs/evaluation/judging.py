@@ -9,6 +9,7 @@ from jobs.data.training_data import PARTITION
 from jobs.evaluation.comparison import PairedRows, ScoredRows, loss_difference
 from jobs.evaluation.group_gaps import group_gap
 from jobs.evaluation.slices import compare_slices, with_class_names
+from jobs.models.constant import constant_figure
 from jobs.models.figures import all_figures
 from jobs.models.prediction import Array
 from jobs.partial_failures import RAISING, PartialFailures
@@ -105,6 +106,7 @@ def measure_judged(
         holdout_uses=facts.holdout_uses,
         unsteady=facts.unsteady,
         unit=pipeline.block,
+        constant=constant_figure(judged.truth, judged.challenger, pipeline, judged.weights),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn import metrics
 
 from jobs.models import multiclass
+from jobs.models.constant import log_loss_saved
 from jobs.models.metrics import measure
 from jobs.models.row_weights import at
 
@@ -28,8 +29,8 @@ def all_figures(truth: Array, predicted: Array, pipeline: Pipeline, weights: Arr
         weights: how much each row counts; None: all the same.
 
     Returns:
-        What `measure` gives; and for classification pr_auc, accuracy, precision, recall, f1 and, where costs are
-        declared, expected_cost; for multiclass accuracy, macro_f1, macro_recall; for regression mape.
+        What `measure` gives; and for classification d2, pr_auc, accuracy, precision, recall, f1 and, where costs are
+        declared, expected_cost; for multiclass d2, accuracy, macro_f1, macro_recall; for regression mape.
     """
     measured = measure(truth, predicted, pipeline.task, weights=weights, loss=pipeline.loss)
     return measured | further_figures(truth, predicted, pipeline.task, pipeline.decision, weights)
@@ -42,14 +43,15 @@ def further_figures(
 
     Precision is unknown where nothing is predicted positive, recall and PR-AUC where nothing is positive (PR-AUC also
     where everything is), F1 where neither is anything. MAPE is of the rows whose label is not 0, since an error is no
-    share of nothing; of labels that are all 0 it is unknown.
+    share of nothing; of labels that are all 0 it is unknown. D² is unknown where all labels are the same.
     """
-    if task == "multiclass":
-        return multiclass.decision_figures(truth, predicted, weights)
     usable = len(truth) > 0 and bool(np.isfinite(predicted).all()) and (weights is None or weights.sum() > 0)
     if task == "regression":
         return {"mape": _mape(truth, predicted, weights) if usable else math.nan}
-    names = ("pr_auc", "accuracy", "precision", "recall", "f1", *(("expected_cost",) if decision.costs else ()))
+    saved = {"d2": log_loss_saved(truth, predicted, weights) if usable else math.nan}
+    if task == "multiclass":
+        return saved | multiclass.decision_figures(truth, predicted, weights)
+    names = ("d2", "pr_auc", "accuracy", "precision", "recall", "f1", *(("expected_cost",) if decision.costs else ()))
     if not usable:
         return dict.fromkeys(names, math.nan)
     decided = decisions(predicted, decision)
@@ -58,6 +60,7 @@ def further_figures(
     )
     counting = truth if weights is None else truth[weights > 0]
     figures = {
+        **saved,
         "pr_auc": float(metrics.average_precision_score(truth, predicted, sample_weight=weights))
         if 0 < counting.sum() < len(counting)
         else math.nan,

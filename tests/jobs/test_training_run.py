@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -70,6 +71,24 @@ def test_the_first_challenger_passes_on_floors_alone_and_becomes_champion(
     assert tags[registry.RUN_ID] == "first"
     assert tags[registry.JUDGED_TRAIN_END] == "2024-01-07"  # twelve days, two to mature, three held out
     assert tags[registry.TRAIN_END] == "2024-01-10"  # so large a holdout is learned from too, before it serves
+
+
+def test_a_challenger_that_has_learned_nothing_is_seen_as_such_and_a_floor_refuses_it(
+    registered_parcels: MakeParcels, run_job: RunJob, tmp_path: Path
+) -> None:
+    parcels = registered_parcels(floors="{}", parameters="{max_iter: 300}")
+    day = parcels.publish_days(12, signal=0.0)[-1]
+    judged = train(run_job, parcels, day, "first")
+    assert judged.figures["outcome"] == "passed"
+    assert "; a constant would do as well: the best one has log-loss 0." in judged.sentence
+    assert float(str(judged.figures["d2"])) < 0
+
+    file = tmp_path / "dags" / f"{parcels.name}.yaml"
+    file.write_text(file.read_text().replace("floors: {}", "floors: {d2: 0.0}"))
+    judged = run_job(parcels, "evaluate", day, "first")
+    assert judged.figures["outcome"] == "refused"
+    assert "has D² -0." in judged.sentence
+    assert "below the floor of 0" in judged.sentence
 
 
 def test_a_version_carries_its_lineage_and_answers_its_golden_rows(

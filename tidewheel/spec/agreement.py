@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 METRICS = {
     "classification": (
-        *("log_loss", "brier", "roc_auc", "pr_auc"),
+        *("log_loss", "brier", "d2", "roc_auc", "pr_auc"),
         *("accuracy", "precision", "recall", "f1", "expected_cost"),
     ),
-    "multiclass": ("log_loss", "brier", "accuracy", "macro_f1", "macro_recall"),
+    "multiclass": ("log_loss", "brier", "d2", "accuracy", "macro_f1", "macro_recall"),
     "regression": ("rmse", "mae", "mape", "r2"),
 }
 _RATES = ("selection_rate", "recall", "false_positive_rate", "false_negative_rate")

@@ -15,7 +15,7 @@ from jobs.models.figures import further_figures
 from tidewheel.spec.decision import Costs, Decision
 
 DECISION = Decision(threshold=0.4, costs=Costs(false_positive=1, false_negative=5, true_positive=-2))
-UNSURE = {"pr_auc", "precision", "recall", "f1"}
+UNSURE = {"d2", "pr_auc", "precision", "recall", "f1"}
 
 
 def rows(count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -41,8 +41,8 @@ def test_decisions_are_made_at_the_threshold_and_cost_what_is_declared() -> None
 @pytest.mark.parametrize(
     ("truth", "said", "unknown"),
     [
-        ([0, 0, 0], [0.1, 0.9, 0.2], {"pr_auc", "recall"}),
-        ([1, 1, 1], [0.1, 0.9, 0.2], {"pr_auc"}),
+        ([0, 0, 0], [0.1, 0.9, 0.2], {"d2", "pr_auc", "recall"}),
+        ([1, 1, 1], [0.1, 0.9, 0.2], {"d2", "pr_auc"}),
         ([0, 1, 0], [0.1, 0.1, 0.2], {"precision"}),
         ([0, 0], [0.1, 0.2], UNSURE),
         ([1, 0], [math.nan, 0.2], UNSURE | {"accuracy", "expected_cost"}),
@@ -77,7 +77,7 @@ def test_mape_is_of_the_rows_whose_label_is_not_zero(truth: list[float], said: l
     assert found == pytest.approx({"mape": mape}, nan_ok=True)
 
 
-CLASSIFICATION = ["pr_auc", "accuracy", "precision", "recall", "f1", "expected_cost"]
+CLASSIFICATION = ["d2", "pr_auc", "accuracy", "precision", "recall", "f1", "expected_cost"]
 
 
 @pytest.mark.parametrize("name", [*CLASSIFICATION, "mape", "r2"])

@@ -51,6 +51,7 @@ def test_figures_are_those_of_scikit_learn(pipeline: Pipeline) -> None:
         {
             "log_loss": metrics.log_loss(truth, predicted),
             "brier": ((predicted - np.eye(3)[truth.astype(int)]) ** 2).sum(axis=1).mean() / 2,
+            "d2": metrics.d2_log_loss_score(truth, predicted),
             "accuracy": metrics.accuracy_score(truth, said),
             "macro_f1": metrics.f1_score(truth, said, average="macro"),
             "macro_recall": metrics.balanced_accuracy_score(truth, said),
@@ -71,11 +72,11 @@ def test_without_rows_or_with_a_prediction_that_is_no_number_nothing_is_known(pi
     truth, predicted = drawn(10)
     predicted[3, 1] = np.nan
     for found in (all_figures(truth, predicted, pipeline), all_figures(np.empty(0), np.empty(0), pipeline)):
-        assert set(found) == {"log_loss", "brier", "accuracy", "macro_f1", "macro_recall"}
+        assert set(found) == {"log_loss", "brier", "d2", "accuracy", "macro_f1", "macro_recall"}
         assert all(math.isnan(value) for value in found.values())
 
 
-@pytest.mark.parametrize("name", ["log_loss", "brier", "accuracy", "macro_f1", "macro_recall"])
+@pytest.mark.parametrize("name", ["log_loss", "brier", "d2", "accuracy", "macro_f1", "macro_recall"])
 def test_under_the_draw_that_takes_each_day_once_a_figure_is_what_it_is(pipeline: Pipeline, name: str) -> None:
     truth, predicted = drawn()
     days = pd.Series(np.repeat([f"2024-01-0{n}" for n in range(1, 9)], 50))

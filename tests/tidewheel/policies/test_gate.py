@@ -40,6 +40,28 @@ def test_a_better_challenger_passes_and_the_sentence_says_by_how_much() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("constant", "said"),
+    [
+        (0.6931, ""),
+        (0.4799, "; a constant would do as well: the best one has log-loss 0.4799 on the same rows"),
+        (math.nan, ""),
+    ],
+)
+def test_a_challenger_no_better_than_a_constant_passes_with_a_note(constant: float, said: str) -> None:
+    verdict = POLICY.decide(dataclasses.replace(measured(champion=None), constant=constant))
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.sentence.endswith(f"on 6,312 rows of 7 days{said}")
+    assert verdict.inputs.get("constant", math.nan) == pytest.approx(constant, nan_ok=True)
+
+
+def test_of_a_figure_where_more_is_better_a_constant_is_as_good_from_above() -> None:
+    policy = GatePolicy(metric="roc_auc", lower_is_better=False)
+    for auc, useless in ((0.49, True), (0.5, True), (0.51, False)):
+        verdict = policy.decide(GateMeasurement("2", {"roc_auc": auc}, 6312, 7, constant=0.5))
+        assert ("a constant would do as well" in verdict.sentence) == useless
+
+
 def test_of_a_figure_where_more_is_better_the_sentence_turns_the_sign() -> None:
     policy = GatePolicy(metric="roc_auc", lower_is_better=False, margin=0.02)
     comparison = Comparison("1", {"roc_auc": 0.70}, loss_difference=-0.02, upper_bound=-0.01)

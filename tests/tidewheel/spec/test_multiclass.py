@@ -71,11 +71,11 @@ def test_the_gate_takes_the_label_as_a_slice_and_macro_figures_as_floors(tmp_pat
         (declared("[a, b, c]", "monitoring: {fairness: [region]}\n"), "cannot be compared yet"),
         (
             declared("[a, b, c]", "gate: {metric: roc_auc}\n"),
-            "roc_auc cannot judge multiclass predictions; expected log_loss, brier, accuracy, macro_f1, macro_recall",
+            "roc_auc cannot judge multiclass predictions; expected log_loss, brier, d2, accuracy, macro_f1, macro_recall",
         ),
         (
             declared("[a, b, c]", "alerts: {rules: [roc_auc < 0.6]}\n"),
-            "roc_auc is no figure of multiclass predictions; expected one of log_loss, brier, accuracy, macro_f1",
+            "roc_auc is no figure of multiclass predictions; expected one of log_loss, brier, d2, accuracy, macro_f1",
         ),
         (SMALLEST + "gate: {floors: {macro_f1: 0.5}}\n", "macro_f1 cannot judge a classification"),
     ],

@@ -162,6 +162,7 @@ class GateMeasurement:
         holdout_uses: challengers that were judged before on some of the same rows.
         unsteady: a row that is predicted otherwise alone or when repeated; None: none is, or it was not tried.
         unit: what a partition holds.
+        constant: the figure compared, of the best constant for the same rows; NaN: unknown.
     """
 
     challenger_version: str
@@ -177,3 +178,4 @@ class GateMeasurement:
     holdout_uses: int = 0
     unsteady: Unsteady | None = None
     unit: Partitioning = DAY
+    constant: float = math.nan

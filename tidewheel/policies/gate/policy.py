@@ -237,6 +237,9 @@ class GatePolicy:
         for one in self._limits.missed(measured.challenger, measured.comparison):
             if one.excuse:
                 yield f"it has {one.words}, but {one.excuse}"
+        if self._is_useless(measured):
+            best = f"{NAMES[self.metric]} {measured.constant:.4g}"
+            yield f"a constant would do as well: the best one has {best} on the same rows"
         if self.slices is not None and measured.slices:
             judged = self.slices.judge(measured.slices)
             undecided = [part for part in measured.slices if judged[part.name] is Outcome.INCONCLUSIVE]
@@ -248,6 +251,10 @@ class GatePolicy:
         if measured.holdout_uses:
             times = "challenger" if measured.holdout_uses == 1 else "challengers"
             yield f"some of these {measured.unit}s have judged {measured.holdout_uses} {times} before"
+
+    def _is_useless(self, measured: GateMeasurement) -> bool:
+        model = measured.challenger[self.metric]
+        return measured.constant <= model if self.lower_is_better else measured.constant >= model
 
 
 def _slices(parts: Sequence[SliceComparison]) -> str:

@@ -38,6 +38,7 @@ def gate_verdict(
         "holdout": list(measured.holdout),
         "holdout_uses": measured.holdout_uses,
         "challenger": _known(measured.challenger),
+        **_known({"constant": measured.constant}),
     }
     thresholds: dict[str, object] = {
         "metric": policy.metric,
