@@ -177,7 +177,7 @@ WRONG = {
     ),
     "a figure that does not fit the task": (
         ("gate: {metric: rmse}\n", None),
-        ["line 14, gate.metric: found 'rmse'; rmse cannot judge a classification; expected log_loss, brier, d2, roc_auc"],
+        ["line 14, gate.metric: found 'rmse'; rmse cannot judge a classification; expected log_loss, brier, d2"],
     ),
     "a feature that is the label": (
         ("numeric: [amount]", "numeric: [amount, returned]"),

@@ -71,7 +71,7 @@ def test_the_gate_takes_the_label_as_a_slice_and_macro_figures_as_floors(tmp_pat
         (declared("[a, b, c]", "monitoring: {fairness: [region]}\n"), "cannot be compared yet"),
         (
             declared("[a, b, c]", "gate: {metric: roc_auc}\n"),
-            "roc_auc cannot judge multiclass predictions; expected log_loss, brier, d2, accuracy, macro_f1, macro_recall",
+            "roc_auc cannot judge multiclass predictions; expected log_loss, brier, d2, accuracy, macro_f1",
         ),
         (
             declared("[a, b, c]", "alerts: {rules: [roc_auc < 0.6]}\n"),
