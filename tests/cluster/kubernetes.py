@@ -128,9 +128,9 @@ class Namespace:
         found: str = self.core.read_namespaced_pod_log(name, self.name)
         return found
 
-    def delete_pod(self, name: str) -> None:
-        """Delete a pod as `kubectl delete pod` does."""
-        self.core.delete_namespaced_pod(name, self.name)
+    def delete_pod(self, name: str, grace_seconds: int | None = None) -> None:
+        """Delete a pod as `kubectl delete pod --grace-period=…` does; None: with the pod's own grace period."""
+        self.core.delete_namespaced_pod(name, self.name, grace_period_seconds=grace_seconds)
 
     def admit(self, name: str) -> None:
         """Take a pod's scheduling gates away, as a queue does that admits it."""

@@ -77,7 +77,7 @@ def test_a_pod_that_is_deleted_in_the_middle_is_run_again_and_gives_the_same_byt
     waiting = land.begin()
     wait_until(lambda: running(installation), "the pod runs", 120)
     [name] = at_work(installation)
-    installation.namespace.delete_pod(name)
+    installation.namespace.delete_pod(name, grace_seconds=1)  # in the usual 30 it might finish its job
     with pytest.raises(
         AirflowException, match=rf"pod .*/{name} of job land was deleted before the job had ended"
     ) as lost:

@@ -57,7 +57,7 @@ def test_a_pod_that_is_preempted_is_a_sentence_and_runs_again(
     template = load_settings().job_pod_template
     assert template is not None
     pod = yaml.safe_load(template.read_text())
-    pod["spec"]["priorityClassName"] = lower
+    pod["spec"] |= {"priorityClassName": lower, "terminationGracePeriodSeconds": 1}
     pod["spec"]["containers"][0]["ports"] = [{"containerPort": HOST_PORT, "hostPort": HOST_PORT}]
     template.write_text(yaml.safe_dump(pod))
 
