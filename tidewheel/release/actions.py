@@ -115,18 +115,23 @@ class Actions:
     def _await_ready(self, colour: Colour, timeout_seconds: float) -> StageResult:
         started = time.monotonic()
         for _ in poll(timeout_seconds, every=POLL_SECONDS):
-            if not (why := self.backend.missing(colour)):
+            if not (why := self.backend.missing(colour) or self._unreached(colour)):
                 seconds = round(time.monotonic() - started, 2)
                 return StageResult(f"{colour} is ready after {seconds:g} s", {"seconds": seconds})
             if problem := self.backend.problem(colour):
                 raise ReleaseError(f"{colour} did not start: {problem}")
         raise ReleaseError(f"{colour} is not ready after {timeout_seconds:g} s: {why}")
 
-    def _try_again(self, colour: Colour, check: Callable[[], StageResult]) -> StageResult:
-        """Check a colour that is not routed to; if it stops answering, once more when it is ready again.
+    def _unreached(self, colour: Colour) -> str:
+        """Why a colour's own address is not answered by a ready pod, empty where it is.
 
         A Service of Kubernetes follows the readiness of its pods with a delay, in both directions.
         """
+        with Probe(self.backend.address(colour), platform_token=self.backend.token()) as probe:
+            return probe.unready()
+
+    def _try_again(self, colour: Colour, check: Callable[[], StageResult]) -> StageResult:
+        """Check a colour that is not routed to; if it stops answering, once more when it is ready again."""
         try:
             return check()
         except Unanswered:

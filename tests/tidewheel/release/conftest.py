@@ -49,6 +49,8 @@ class MemoryBackend:
     started: dict[Colour, int] = field(default_factory=dict)
     cuts: int = 0
     """Requests for predictions that get no answer from now on."""
+    lag: int = 0
+    """Looks at whether a colour is ready that get no answer, since its address is behind its state."""
 
     def start(self, colour: Colour, artifact: Artifact, replicas: int) -> None:
         self.happened.append(f"start {colour}")
@@ -202,6 +204,10 @@ def handler(backend: MemoryBackend) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
+            if backend.lag:
+                backend.lag -= 1
+                self.close_connection = True
+                return
             self._answer(503 if self._colour() in backend.ill else 200, {})
 
         def do_POST(self) -> None:

@@ -63,6 +63,23 @@ def test_a_new_version_that_does_not_answer_for_a_moment_is_waited_for_once(stan
         stand.release("2")
 
 
+def test_a_version_is_ready_when_its_own_address_is_answered(stand: Stand) -> None:
+    number = stand.executor().begin("1", "run").number
+    for name in ("package", "start"):
+        stand.executor().run_stage(number, name)
+    stand.backend.lag = 3
+    stand.executor().run_stage(number, "ready")
+    assert stand.backend.lag == 0
+
+
+def test_a_version_whose_address_nobody_answers_is_not_ready(stand: Stand) -> None:
+    stand.backend.lag = 1_000_000
+    release = stand.pipeline.release.model_copy(update={"ready_timeout_seconds": 0.5})
+    stand.pipeline = stand.pipeline.model_copy(update={"release": release})
+    with pytest.raises(ReleaseError, match=r"blue is not ready after 0\.5 s: http://.*/blue does not answer"):
+        stand.release("1")
+
+
 def test_a_stage_never_runs_before_those_in_front_of_it(stand: Stand) -> None:
     number = stand.executor().begin("1", "run").number
     with pytest.raises(ReleaseError, match="switch of release 1 comes after package, start, ready, warm_up, parity"):
