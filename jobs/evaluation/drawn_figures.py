@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from jobs.models import multiclass
-from jobs.models.constant import constant_prediction
+from jobs.models.constant import constant_prediction, log_losses_beside_constant
 from jobs.models.figures import costs_of_rows, decisions, relative_errors
-from jobs.models.metrics import log_losses
 from jobs.models.regression_losses import own_losses
 from tidewheel.spec.losses import SQUARED_ERROR
 
@@ -107,9 +106,9 @@ def row_ratio(name: str, truth: Array, predicted: Array, decision: Decision) -> 
 
 def _beside_constant(rows: ScoredRows) -> Ratio:
     """The loss of each row, and that of the constant which is best for all rows, whatever is drawn."""
-    constant = constant_prediction(rows.truth, rows.predicted, rows.weights, rows.loss)
     if rows.loss == SQUARED_ERROR:  # its D² is R², and has a name of its own: these are probabilities
-        return log_losses(rows.truth, rows.predicted), log_losses(rows.truth, constant)
+        return log_losses_beside_constant(rows.truth, rows.predicted, rows.weights)
+    constant = constant_prediction(rows.truth, rows.predicted, rows.weights, rows.loss)
     return own_losses(rows.truth, rows.predicted, rows.loss), own_losses(rows.truth, constant, rows.loss)
 
 

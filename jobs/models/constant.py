@@ -51,9 +51,15 @@ def log_loss_saved(truth: Array, predicted: Array, weights: Array | None = None)
     As scikit-learn's `d2_log_loss_score`. Hastie, Tibshirani and Wainwright, "Statistical Learning with Sparsity",
     2015, section 3.2.
     """
-    counting = truth if weights is None else truth[weights > 0]
-    if len(np.unique(counting)) < 2:
-        return math.nan
-    lost = (log_losses(truth, said) for said in (predicted, constant_prediction(truth, predicted, weights)))
-    model, constant = (float(np.average(losses, weights=weights)) for losses in lost)
-    return 1 - model / constant
+    model, constant = (
+        float(np.average(losses, weights=weights)) for losses in log_losses_beside_constant(truth, predicted, weights)
+    )
+    return 1 - model / constant if constant > 0 else math.nan
+
+
+def log_losses_beside_constant(truth: Array, predicted: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """Log-loss of each row: of the predictions, and of the best constant: none where all labels are alike."""
+    lost = log_losses(truth, predicted)
+    if len(np.unique(truth if weights is None else truth[weights > 0])) < 2:
+        return lost, np.zeros_like(lost)
+    return lost, log_losses(truth, constant_prediction(truth, predicted, weights))

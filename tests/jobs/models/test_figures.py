@@ -94,6 +94,12 @@ def test_a_draw_of_each_day_once_gives_the_figure_itself_and_the_interval_holds_
     assert low < figures[name] < high
 
 
+def test_what_no_constant_can_get_wrong_has_no_interval_either() -> None:
+    days = pd.Series([str(n % 8) for n in range(80)])
+    rows = ScoredRows(np.ones(80), np.linspace(0.5, 0.9, 80), days)
+    assert figure_interval("d2", rows, confidence=0.9, seed=0) == pytest.approx((math.nan, math.nan), nan_ok=True)
+
+
 def test_a_draw_under_which_a_figure_is_undefined_is_unknown() -> None:
     truth, said = np.array([1.0, 0.0]), np.array([0.9, 0.1])
     draws = DayDraws(np.array([0, 1]), np.array([[1.0, 1.0], [0.0, 2.0]]))
